@@ -1,12 +1,12 @@
-"""RenderTrust in Blender: look what a scene lacks, send it, and have its frames come back.
+"""RenderTrust in Blender: check a scene, submit it, and download its frames.
 
-preferences.py  which gateway
-state.py        what the artist chooses (kept in the scene), and what the panel shows
-scene.py        the scene that is open: what pre-flight finds, and the files that go along
-background.py   work in a thread, whose words Blender's main thread hears
-gateway.py      what is said to the gateway, by ``rendertrust.Client``; without Blender
+preferences.py  the gateway's address
+state.py        the artist's settings (kept in the scene), and what the panel shows
+scene.py        the open scene: preflight findings, and the files to send
+background.py   work in a thread, whose results Blender's main thread receives
+gateway.py      requests to the gateway with ``rendertrust.Client``; no Blender API
 operators.py    the buttons
-panel.py        where they stand: Properties > Output > RenderTrust
+panel.py        the panel: Properties > Output > RenderTrust
 """
 
 from . import operators, panel, preferences, state
@@ -15,12 +15,12 @@ PARTS = (preferences, state, operators, panel)
 
 
 def register() -> None:
-    """Blender calls this when the extension is switched on."""
+    """Register the extension; Blender calls this when it is enabled."""
     for part in PARTS:
         part.register()
 
 
 def unregister() -> None:
-    """Blender calls this when it is switched off, or quits."""
+    """Unregister the extension; Blender calls this when it is disabled, or at exit."""
     for part in reversed(PARTS):
         part.unregister()

@@ -1,8 +1,8 @@
-"""Work beside Blender: one thing at a time, in a thread, whose words the main thread hears.
+"""Background work in one thread, with results passed to Blender's main thread.
 
-Blender's data belong to the main thread. So a thread only says what has changed, as names and
-values of the ``State``; a timer of Blender's hears it. Where nobody draws (``blender -b``) there
-are no timers, and whoever wants to know calls ``hear``.
+Only the main thread may use Blender's data. A thread therefore reports changes as names and values
+of the ``State``, and a Blender timer applies them. Without a window (``blender -b``) there are no
+timers; call ``hear`` instead.
 """
 
 import queue
@@ -15,17 +15,17 @@ Hear = Callable[[Mapping[str, Any]], None]
 
 
 class Tell(Protocol):
-    """Says what the panel is to show."""
+    """Callback that reports changes for the panel."""
 
     def __call__(self, **told: Any) -> None:
-        """Members of the ``State`` by name."""
+        """Report new values of the ``State`` by name."""
 
 
 Work = Callable[[Tell], None]
 
 
 class Background:
-    """At most one thread; ``member`` of the State says what it does, or nothing."""
+    """Runs at most one thread; ``member`` is the State's text about it."""
 
     def __init__(self, member: str) -> None:
         self.member = member
@@ -34,11 +34,11 @@ class Background:
 
     @property
     def is_busy(self) -> bool:
-        """Something is being done; what was said at its end may not have been heard."""
+        """Return whether work is running; its last report may not have been applied yet."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, doing: str, work: Work) -> None:
-        """Do ``work``; RuntimeError where something else is being done."""
+        """Start ``work``; raise RuntimeError if other work is running."""
         if self.is_busy:
             raise RuntimeError("Something else is being done")
         self.tell(error="", **{self.member: doing})
@@ -46,23 +46,23 @@ class Background:
         self._thread.start()
 
     def tell(self, **told: Any) -> None:
-        """From any thread."""
+        """Report changes, from any thread."""
         self._told.put(told)
 
     def hear(self, ear: Hear) -> None:
-        """In the main thread: all that was said since."""
+        """Apply all reports so far, in the main thread."""
         while not self._told.empty():
             ear(self._told.get())
 
     def wait(self, within: float) -> None:
-        """Until nothing is being done, or ``within`` s are over."""
+        """Wait until the work is done, or ``within`` seconds are over."""
         if self._thread is not None:
             self._thread.join(within)
 
     def _run(self, work: Work) -> None:
         try:
             work(self.tell)
-        except Exception as fault:  # a thread that ends without a word leaves the panel waiting
+        except Exception as fault:  # without a report the panel would wait forever
             if not _is_for_people(fault):
                 traceback.print_exc()
             self.tell(error=str(fault) or type(fault).__name__)
@@ -71,7 +71,7 @@ class Background:
 
 
 def _is_for_people(fault: Exception) -> bool:
-    """Its text says what happened and what to do."""
+    """Return whether the error's text tells people what happened and what to do."""
     from rendertrust.client import RenderTrustError
 
     return isinstance(fault, RenderTrustError | OSError | ValueError)

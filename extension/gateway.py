@@ -1,4 +1,6 @@
-"""What is said to the gateway, in a thread, without Blender: words go out by ``tell``."""
+"""Requests to the gateway, made in a thread without Blender's API; results are reported by
+``tell``.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,13 +18,13 @@ if TYPE_CHECKING:
 
 Verb = Literal["pause", "stop"]
 JOB_TYPE = "render"
-MORE = Decimal("1.1")  # no two measurements are alike
-LOOK_SECONDS = 300.0  # for a node that may be busy with something else
+MORE = Decimal("1.1")  # two measurements always differ a little
+LOOK_SECONDS = 300.0  # a node may be busy with other work
 
 
 @attrs.frozen
 class Order:
-    """What is to be rendered. ``max_credits`` None: whatever it costs."""
+    """A render order. ``max_credits`` None: no cap."""
 
     frames: str
     chunk: int
@@ -33,7 +35,7 @@ class Order:
     as_is: bool = False
 
     def cut(self) -> dict[str, Any]:
-        """As ``quote`` and ``dispatch`` take it."""
+        """Return the arguments of ``quote`` and ``dispatch``."""
         chunk = self.chunk if self.chunk > 1 else None
         told = {"frames": self.frames, "chunk": chunk, "max_credits": self.max_credits}
         return {**told, "pool": self.pool, "order": self.order}
@@ -41,7 +43,7 @@ class Order:
 
 @attrs.frozen
 class Folder:
-    """Where frames are saved, and how they are called there: ``#`` are the digits."""
+    """The folder of the frames and the pattern of their names: ``#`` stands for a digit."""
 
     path: Path
     stem: str
@@ -49,13 +51,15 @@ class Folder:
 
 @attrs.frozen
 class Gateway:
-    """One gateway, by its address; the login is that of the command line."""
+    """A gateway by its address; the login is shared with the command line."""
 
     url: str
     is_left: Callable[[], bool] = lambda: False
 
     def client(self, email: str | None = None) -> "Client":
-        """For a ``with``. ValueError: the address is none. ``email``: who is about to log in."""
+        """Return a client for a ``with`` statement; raise ValueError for an invalid address.
+        ``email`` is set while a user logs in.
+        """
         from rendertrust import Client
         from rendertrust.cli.credentials import CredentialsFile
         from rendertrust.cli.pins import PinFile
@@ -65,31 +69,33 @@ class Gateway:
         return Client(url, keeper=CredentialsFile().keeper(url, email), pins=PinFile(url))
 
     def sign_in(self, email: str, password: str, tell: Tell) -> None:
-        """Log in, and see how many credits there are."""
+        """Log in and get the balance."""
         with self.client(email) as client:
             client.login(email, password)
             tell(email=email, available=client.balance().available)
 
     def sign_out(self, tell: Tell) -> None:
-        """Log out, here and for the command line."""
+        """Log out, also for the command line."""
         with self.client() as client:
             client.logout()
             tell(email="", available="")
 
     def quote(self, order: Order, tell: Tell) -> None:
-        """What it would cost; nothing is held, and nothing sent."""
+        """Get the price; nothing is held or sent."""
         with self.client() as client:
             tell(**priced(client.quote(JOB_TYPE, **order.cut())))
 
     def measure(self, order: Order, packed: "SceneBundle", tell: Tell) -> None:
-        """What it costs by its work: the scene is sent, and a node measures it; nothing is held."""
+        """Get the price by measured work: the scene is sent and a node measures it; nothing is
+        held.
+        """
         with self.client() as client:
             bundle = self._sent(client, packed, tell)
             tell(asking="A node measures the scene", progress=0.0)
             tell(**priced(self._measured(client, order, bundle)))
 
     def _measured(self, client: "Client", order: Order, bundle: "Bundle") -> "Quote":
-        """A quote of what was sent, once a node has looked into it, if one does in time."""
+        """Return a quote after a node has checked the uploaded scene, if one does in time."""
         scene, files = bundle.payload_ref, bundle.manifest
         client.preflight(
             scene, manifest=files, frames=order.frames, pool=order.pool, within=LOOK_SECONDS
@@ -99,7 +105,7 @@ class Gateway:
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
         tell(**priced(quote))
         if shown_price and Decimal(quote.price) > MORE * Decimal(shown_price):
-            said = f"It costs {quote.price} credits, and {shown_price} were shown"
+            said = f"It costs {quote.price} credits, but {shown_price} were shown"
             raise ValueError(f"{said}. Nothing is held; press again to render it at that price")
         return quote.price
 
@@ -114,8 +120,8 @@ class Gateway:
     def submit(
         self, order: Order, packed: "SceneBundle", out: Folder, tell: Tell, shown_price: str = ""
     ) -> None:
-        """Send what is new of the files, submit, and stay until all frames are here. Where frames
-        are priced by their work that is measured before; ValueError: it is more than was shown.
+        """Upload changed files, submit, and download all frames. If frames are priced by their
+        work, it is measured first; raise ValueError if the price is higher than was shown.
         """
         with self.client() as client:
             bundle, quoted = self._sent(client, packed, tell), None
@@ -137,7 +143,7 @@ class Gateway:
             self._follow(client, placed.job_id, out, tell)
 
     def follow(self, job_id: str, out: Folder, tell: Tell) -> None:
-        """Stay with a job that was submitted before."""
+        """Follow a job that was submitted before."""
         with self.client() as client:
             self._follow(client, job_id, out, tell)
 
@@ -147,15 +153,17 @@ class Gateway:
             tell(**shown(getattr(client, verb)(job_id)))
 
     def resume(self, job_id: str, cap: str | None, tell: Tell) -> None:
-        """Go on with a job; one that is at its cap gets this one first, or none. ValueError: the
-        next frame costs more than is left of it, too.
+        """Resume a job, first changing its cap if it is paused at it. Raise ValueError if the
+        next frame still costs more than is left.
         """
         with self.client() as client:
             job = client.job(job_id)
             if job.paused == "cap":
                 job = client.change(job_id, max_credits=cap, uncapped=cap is None)
             if job.paused == "cap":
-                raise ValueError(f"The next frame costs more than {cap} credits leave. Raise Cap")
+                raise ValueError(
+                    f"The next frame costs more than is left under {cap} credits. Raise Cap"
+                )
             tell(**shown(client.resume(job_id)))
 
     def _follow(self, client: "Client", job_id: str, out: Folder, tell: Tell) -> None:
@@ -176,13 +184,13 @@ class Gateway:
 
 
 def priced(quote: "Quote") -> dict[str, Any]:
-    """Of a quote what the panel shows."""
+    """Return the parts of a quote that the panel shows."""
     told = {"price": quote.price, "available": quote.available, "units": quote.units}
     return {**told, "priced_how": quote.priced_how, "measurable": quote.measurable}
 
 
 def shown(job: "Job") -> dict[str, Any]:
-    """Of a job what the panel shows."""
+    """Return the parts of a job that the panel shows."""
     error = job.error_message or ""
     if job.paused == "cap":
         error = "The job is paused at its cap. Raise Cap above, and press Resume."

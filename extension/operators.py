@@ -1,4 +1,4 @@
-"""The buttons: each starts something in a thread, or shows what was found."""
+"""The buttons: each starts work in a thread, or shows a result."""
 
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
 import tempfile
@@ -27,7 +27,9 @@ left = threading.Event()
 
 
 def hear() -> float | None:
-    """Show what the threads said; Blender calls it again after so many s, as long as one works."""
+    """Apply the threads' reports; return the seconds until the next call, or None if nothing
+    runs.
+    """
     is_busy = rendering.is_busy or asking.is_busy
     for background in (asking, rendering):
         background.hear(lambda told: show(bpy.context, told))
@@ -35,12 +37,12 @@ def hear() -> float | None:
 
 
 def gateway_of(context: Any) -> Gateway:
-    """The gateway of the preferences."""
+    """Return the gateway of the preferences."""
     return Gateway(url_of(context), left.is_set)
 
 
 def order_of(context: Any) -> Order:
-    """What the artist chose."""
+    """Return the order from the artist's settings."""
     settings = settings_of(context)
     frames = scene.frames_of(context.scene, settings.frames)
     choices = (frames, settings.chunk, settings.priority, cap_of(settings))
@@ -48,28 +50,28 @@ def order_of(context: Any) -> Order:
 
 
 def cap_of(settings: Any) -> str | None:
-    """None: whatever it costs."""
+    """Return the cap; None for no cap."""
     return settings.max_credits.strip() or None
 
 
 def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
-    """A copy of the scene and its files, and the folder of the copy. Nothing is sent of a scene in
-    which something must be mended first, unless the artist wants it as it is.
+    """Return a temporary folder with a copy of the scene, and its files. Raise ValueError if the
+    scene has errors, unless the artist submits it as it is.
     """
     looked = scene.looked_into(context.scene, order.frames)
     show_findings(context, looked.findings)
     if looked.stops and not order.as_is:
-        said = "Mend what is marked as an error first, or choose Submit as it is"
+        said = "Fix the findings that are marked as errors first, or choose Submit as it is"
         raise ValueError(f"{said}; nothing was sent")
     folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
     return folder, scene.copied(looked, Path(folder.name))
 
 
 class Button(bpy.types.Operator):
-    """What all have in common: what people can mend is a report, not a traceback."""
+    """Base of all buttons: errors that people can fix become a report, not a traceback."""
 
     def execute(self, context: Any) -> set[str]:
-        """Blender calls this."""
+        """Run the button; Blender calls this."""
         try:
             return self.act(context)
         except (ValueError, OSError, RuntimeError) as fault:
@@ -78,11 +80,11 @@ class Button(bpy.types.Operator):
             return NOT_DONE
 
     def act(self, context: Any) -> set[str]:
-        """What it does."""
+        """Perform the button's action."""
         raise NotImplementedError
 
     def start(self, background: Background, doing: str, work: Work) -> set[str]:
-        """In a thread."""
+        """Start work in a thread."""
         background.start(doing, work)
         if not bpy.app.timers.is_registered(hear):
             bpy.app.timers.register(hear)
@@ -90,7 +92,7 @@ class Button(bpy.types.Operator):
 
 
 class SignIn(Button):
-    """Log in to the gateway; the command line is logged in then, too."""
+    """Log in to the gateway; this also logs in the command line."""
 
     bl_idname = "rendertrust.sign_in"
     bl_label = "Sign In"
@@ -102,17 +104,17 @@ class SignIn(Button):
     }
 
     def invoke(self, context: Any, event: Any) -> set[str]:
-        """Ask for both."""
+        """Show the dialog for address and password."""
         answer: set[str] = context.window_manager.invoke_props_dialog(self)
         return answer
 
     def draw(self, context: Any) -> None:
-        """The dialog."""
+        """Draw the dialog."""
         self.layout.prop(self, "email")
         self.layout.prop(self, "password")
 
     def act(self, context: Any) -> set[str]:
-        """Log in with what was typed; the password is kept nowhere."""
+        """Log in; the password is not stored."""
         typed = self.properties
         gateway, email, password = gateway_of(context), typed.email.strip(), typed.password
         typed.password = ""
@@ -120,7 +122,7 @@ class SignIn(Button):
 
 
 class SignOut(Button):
-    """Log out, here and for the command line."""
+    """Log out, also of the command line."""
 
     bl_idname = "rendertrust.sign_out"
     bl_label = "Sign Out"
@@ -131,13 +133,13 @@ class SignOut(Button):
 
 
 class Check(Button):
-    """Look what in this scene would not render on another machine, and which files it links."""
+    """Check what in this scene would not render on another machine, and which files it links."""
 
     bl_idname = "rendertrust.check"
     bl_label = "Check Scene"
 
     def act(self, context: Any) -> set[str]:
-        """In Blender itself: nothing is sent."""
+        """Run the check in this Blender; nothing is sent."""
         looked = scene.looked_into(context.scene, order_of(context).frames)
         show_findings(context, looked.findings)
         state_of(context).error = ""
@@ -145,14 +147,14 @@ class Check(Button):
 
 
 class ShowFinding(Button):
-    """Select the objects that this is about."""
+    """Select the objects of this finding."""
 
     bl_idname = "rendertrust.show_finding"
     bl_label = "Show Objects"
     __annotations__ = {"index": props.IntProperty()}
 
     def act(self, context: Any) -> set[str]:
-        """They alone are selected, the first is active."""
+        """Select only these objects and make the first one active."""
         finding = state_of(context).findings[self.properties.index]
         here = [
             one
@@ -160,7 +162,7 @@ class ShowFinding(Button):
             if one in set(context.view_layer.objects)
         ]
         if not here:
-            raise ValueError(f"No object of this view layer is concerned: {finding.object}")
+            raise ValueError(f"No object of this view layer is affected: {finding.object}")
         for one in context.view_layer.objects:
             one.select_set(one in here)
         context.view_layer.objects.active = here[0]
@@ -168,25 +170,25 @@ class ShowFinding(Button):
 
 
 class Quote(Button):
-    """Ask what these frames would cost; nothing is held."""
+    """Get the price of these frames; nothing is held."""
 
     bl_idname = "rendertrust.quote"
     bl_label = "Get Quote"
 
     def act(self, context: Any) -> set[str]:
-        """Ask."""
+        """Request the price."""
         gateway, order = gateway_of(context), order_of(context)
         return self.start(asking, "Asking", lambda tell: gateway.quote(order, tell))
 
 
 class Measure(Button):
-    """Send the scene as it is on the screen, and have a node measure it; nothing is held."""
+    """Send the open scene and have a node measure it; nothing is held."""
 
     bl_idname = "rendertrust.measure"
     bl_label = "Measure Scene"
 
     def act(self, context: Any) -> set[str]:
-        """What the price follows is known then."""
+        """Start the measurement; the price follows from it."""
         gateway, order = gateway_of(context), order_of(context)
         folder, packed = packed_of(context, order)
 
@@ -198,15 +200,15 @@ class Measure(Button):
 
 
 class Submit(Button):
-    """Send the scene as it is on the screen, and fetch each frame as it is ready."""
+    """Send the open scene, and download each frame when it is ready."""
 
     bl_idname = "rendertrust.submit"
     bl_label = "Render on the Farm"
 
     def act(self, context: Any) -> set[str]:
-        """Nothing is sent of a scene in which something must be mended first."""
+        """Submit the scene, unless it has errors."""
         if rendering.is_busy:
-            raise RuntimeError("A job is being sent or followed already")
+            raise RuntimeError("A job is already being sent or followed")
         gateway, order = gateway_of(context), order_of(context)
         folder, packed = packed_of(context, order)
         out, price = scene.out_of(context.scene), state_of(context).price
@@ -219,13 +221,13 @@ class Submit(Button):
 
 
 class Follow(Button):
-    """Fetch the frames of the job that this scene was submitted as."""
+    """Download the frames of the job that was submitted from this scene."""
 
     bl_idname = "rendertrust.follow"
     bl_label = "Fetch Frames"
 
     def act(self, context: Any) -> set[str]:
-        """What is in the folder already is not fetched again."""
+        """Download the frames that are not in the folder yet."""
         job_id, out = settings_of(context).job_id, scene.out_of(context.scene)
         if not job_id:
             raise ValueError("This scene was not submitted yet")
@@ -242,15 +244,15 @@ class Speak(Button):
 
     @classmethod
     def description(cls, context: Any, properties: Any) -> str:
-        """What the one button does."""
+        """Return the tooltip of the button."""
         return {
-            "pause": "Begin no more frames; what machines have they finish",
-            "resume": "Go on with the frames that are left; of a job at its cap with this Cap",
-            "stop": "End the job; what is held for frames that are left is given back",
+            "pause": "Begin no more frames; nodes finish the running ones",
+            "resume": "Continue with the remaining frames; a job at its cap gets this Cap",
+            "stop": "End the job; holds of the remaining frames are released",
         }.get(properties.verb, "")
 
     def act(self, context: Any) -> set[str]:
-        """Say it to the gateway."""
+        """Send the request to the gateway."""
         gateway, settings = gateway_of(context), settings_of(context)
         job_id, cap = settings.job_id, cap_of(settings)
         if self.properties.verb == "resume":
@@ -260,7 +262,7 @@ class Speak(Button):
 
 
 def _who_is_signed_in() -> None:
-    """By the command line, or when Blender ran before."""
+    """Show the user who is logged in, by the command line or in an earlier run of Blender."""
     from rendertrust.cli.credentials import CredentialsFile
 
     state_of(bpy.context).email = CredentialsFile().email(url_of(bpy.context).rstrip("/")) or ""
@@ -270,7 +272,7 @@ CLASSES = (SignIn, SignOut, Check, ShowFinding, Quote, Measure, Submit, Follow, 
 
 
 def register() -> None:
-    """Give Blender the buttons."""
+    """Register the buttons."""
     left.clear()
     for one in CLASSES:
         bpy.utils.register_class(one)
@@ -278,7 +280,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take them away; a thread that follows a job ends at its next look."""
+    """Unregister the buttons; a thread that follows a job ends at its next poll."""
     left.set()
     if bpy.app.timers.is_registered(hear):
         bpy.app.timers.unregister(hear)

@@ -12,7 +12,7 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 class Panel(bpy.types.Panel):
-    """From the login to the frames, from top to bottom."""
+    """The panel, from login to frames, from top to bottom."""
 
     bl_idname = "RENDER_PT_rendertrust"
     bl_label = "RenderTrust"
@@ -21,7 +21,7 @@ class Panel(bpy.types.Panel):
     bl_context = "output"
 
     def draw(self, context: Any) -> None:
-        """Blender calls this."""
+        """Draw the panel; Blender calls this."""
         layout, state = self.layout, state_of(context)
         layout.use_property_split = True
         _account(layout, state)
@@ -50,7 +50,7 @@ def _choices(layout: Any, settings: Any) -> None:
 def _check(layout: Any, state: Any) -> None:
     layout.operator("rendertrust.check", icon="VIEWZOOM")
     if state.checked and not state.findings:
-        layout.label(text="Nothing to mend", icon="CHECKMARK")
+        layout.label(text="No problems found", icon="CHECKMARK")
     for index, finding in enumerate(state.findings):
         box = layout.box()
         row = box.row()
@@ -96,7 +96,7 @@ def _controls(layout: Any, state: Any) -> None:
 
 
 def _sentence(layout: Any, text: str, icon: str) -> None:
-    """Labels do not wrap by themselves."""
+    """Draw a text over several labels, which do not wrap."""
     line = ""
     for word in text.split():
         if line and len(line) + len(word) > 58:
@@ -107,10 +107,10 @@ def _sentence(layout: Any, text: str, icon: str) -> None:
 
 
 def register() -> None:
-    """Show it."""
+    """Register the panel."""
     bpy.utils.register_class(Panel)
 
 
 def unregister() -> None:
-    """Hide it."""
+    """Unregister the panel."""
     bpy.utils.unregister_class(Panel)

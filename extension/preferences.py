@@ -1,4 +1,4 @@
-"""Which gateway; the login itself is kept where the command line keeps it, not in Blender."""
+"""Preferences: the gateway's address. The login is stored by the command line, not in Blender."""
 
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
 from typing import Any
@@ -19,21 +19,21 @@ class Preferences(bpy.types.AddonPreferences):
     }
 
     def draw(self, context: Any) -> None:
-        """The one field."""
+        """Draw the address field."""
         self.layout.prop(self, "url")
 
 
 def url_of(context: Any) -> str:
-    """The gateway's address, as it was typed."""
+    """Return the gateway's address as typed."""
     addon = context.preferences.addons.get(Preferences.bl_idname)
     return str(addon.preferences.url) if addon is not None else DEFAULT
 
 
 def register() -> None:
-    """Make them known to Blender."""
+    """Register the preferences."""
     bpy.utils.register_class(Preferences)
 
 
 def unregister() -> None:
-    """And forget them."""
+    """Unregister the preferences."""
     bpy.utils.unregister_class(Preferences)

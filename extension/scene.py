@@ -1,4 +1,4 @@
-"""The scene that is open: what pre-flight finds in it, and the files that are sent of it."""
+"""The open scene: preflight findings, and the files to send."""
 
 # pyright: reportAttributeAccessIssue=false
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,22 @@ if TYPE_CHECKING:
     from rendertrust.cli.local_preflight import LocalFindings
     from rendertrust.cli.scene_dependencies import SceneBundle
 
-LAST = 987_654  # a frame that no name has by chance
+LAST = 987_654  # a frame number that does not occur in names by chance
 
 
 class Unsaved(ValueError):
-    """The file has no place yet, from which its links could be found."""
+    """The file was never saved, so its relative links cannot be resolved."""
 
     def __init__(self) -> None:
-        super().__init__("Save the file once (File > Save): what it links is found from there")
+        super().__init__(
+            "Save the file once (File > Save): its linked files are found relative to it"
+        )
 
 
 def frames_of(scene: Any, asked: str) -> str:
-    """The frames to render, as the gateway takes them: those asked for, else the scene's range."""
+    """Return the frames to render in the gateway's notation: the given ones, or the scene's
+    range.
+    """
     if asked.strip():
         return asked.replace(" ", "")
     step = f"x{scene.frame_step}" if scene.frame_step > 1 else ""
@@ -33,7 +37,7 @@ def frames_of(scene: Any, asked: str) -> str:
 
 
 def looked_into(scene: Any, frames: str) -> "LocalFindings":
-    """What is to be mended in it, and which files it links. Raises Unsaved, FrameRangeError."""
+    """Return the findings and the linked files. Raises Unsaved, FrameRangeError."""
     from rendertrust import frame_range
     from rendertrust.cli.local_preflight import NODES, LocalFindings
     from rendertrust.node.worker.scene_inspector import facts
@@ -43,7 +47,7 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
 
     if not bpy.data.filepath:
         raise Unsaved
-    # What is sent is a copy that this Blender saves, whichever one saved the file before.
+    # The uploaded copy is saved by this Blender, whichever version saved the file before.
     asked = frame_range.parse(frames)
     found: dict[str, Any] = facts(bpy, scene, asked)
     found["saved_by"] = list(bpy.app.version)
@@ -53,7 +57,7 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
 
 
 def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
-    """All files of it: the scene as it is on the screen now, without saving over the artist's."""
+    """Return all files: a copy of the open scene, without saving over the artist's file."""
     from rendertrust.cli.scene_dependencies import SceneBundle
 
     copy = folder / Path(bpy.data.filepath).name
@@ -64,10 +68,10 @@ def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
 
 
 def out_of(scene: Any) -> Folder:
-    """The output folder of the scene, and how Blender calls its frames there.
+    """Return the output folder of the scene and Blender's names of its frames.
 
     ``//out/`` has ``0001.png``, ``//out/shot_`` has ``shot_0001.png``, ``//out/shot_##`` has
-    ``shot_01.png``. RuntimeError: it names something that Blender does not know.
+    ``shot_01.png``. Raise RuntimeError for a path that Blender cannot resolve.
     """
     last, first = (Path(scene.render.frame_path(frame=frame)).name for frame in (LAST, 0))
     head, _, tail = last.rpartition(str(LAST))
@@ -77,7 +81,9 @@ def out_of(scene: Any) -> Folder:
 
 
 def objects_of(name: str) -> list[Any]:
-    """The objects that a finding is about: ``Object 'Cube'``, or all that use ``Image 'wood'``."""
+    """Return the objects that a finding is about: ``Object 'Cube'``, or all users of ``Image
+    'wood'``.
+    """
     found = NAMED.match(name)
     if found is None:
         return []
@@ -94,7 +100,7 @@ def _blocks() -> Iterable[Any]:
 
 
 def _users(blocks: Iterable[Any], users: Mapping[Any, Iterable[Any]]) -> list[Any]:
-    """Objects among the users of the blocks, and of those that use them, and so on."""
+    """Return the objects that use the blocks, directly or through other blocks."""
     todo = list(blocks)
     seen, objects = set(todo), []
     while todo:

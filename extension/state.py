@@ -1,4 +1,4 @@
-"""What the artist chooses is kept in the scene; what the panel shows is forgotten with Blender."""
+"""The artist's settings, saved in the scene, and the panel's state, which is not saved."""
 
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
 import re
@@ -13,33 +13,33 @@ if TYPE_CHECKING:
 props = bpy.props
 NAMED = re.compile(r"(\w+) '(.*?)'")  # how findings name a data-block: Object 'Cube'
 PRIORITIES = [
-    ("low", "Low", "After everything else of yours"),
-    ("normal", "Normal", "In its turn"),
-    ("high", "High", "Before everything else of yours"),
+    ("low", "Low", "After all your other jobs"),
+    ("normal", "Normal", "In order of submission"),
+    ("high", "High", "Before all your other jobs"),
 ]
 POOLS = [
-    ("mine", "Mine", "Your own and your organisations', for nothing"),
-    ("trusted", "Trusted", "Yours, and those of operators whom you trust"),
-    ("any", "Any", "All that are there"),
+    ("mine", "Mine", "Your own and your organisations' (free)"),
+    ("trusted", "Trusted", "Yours, and those of users you trust"),
+    ("any", "Any", "All nodes"),
 ]
 ORDERS = [
     ("sequential", "In a row", "From the first frame to the last"),
-    ("every_nth", "Every nth", "A few over the whole range first, then those between"),
-    ("middle_first", "Middle first", "The middle and the ends first, then those between"),
+    ("every_nth", "Every nth", "A few over the whole range first, then the others"),
+    ("middle_first", "Middle first", "The middle and the ends first, then the others"),
 ]
 
 
 class Settings(bpy.types.PropertyGroup):
-    """Of one scene, saved with it."""
+    """Settings of one scene, saved with it."""
 
     __annotations__ = {
         "frames": props.StringProperty(
             name="Frames",
-            description="1-250, 1-100x2 or 10,15,20-30; nothing: the frame range of the scene",
+            description="1-250, 1-100x2 or 10,15,20-30; empty: the scene's frame range",
         ),
         "chunk": props.IntProperty(
-            name="Frames at a time",
-            description="How many frames a machine renders in a row; more is better for quick ones",
+            name="Frames per unit",
+            description="How many frames a node renders in a row; use more for quick frames",
             default=1,
             min=1,
             max=64,
@@ -47,21 +47,21 @@ class Settings(bpy.types.PropertyGroup):
         "priority": props.EnumProperty(name="Priority", items=PRIORITIES, default="normal"),
         "max_credits": props.StringProperty(
             name="Cap",
-            description="The job pauses before it would cost more credits; nothing: no cap",
+            description="The job pauses before it would cost more credits; empty: no cap",
         ),
         "pool": props.EnumProperty(
-            name="Whose nodes",
-            description="Who may see the scene: a node sees what it renders",
+            name="Pool",
+            description="Nodes that may render the scene: a node sees what it renders",
             items=POOLS,
             default="any",
         ),
         "order": props.EnumProperty(name="Order", items=ORDERS, default="sequential"),
-        "job_id": props.StringProperty(name="Job", description="The job that was submitted last"),
+        "job_id": props.StringProperty(name="Job", description="The last submitted job"),
     }
 
 
 class Found(bpy.types.PropertyGroup):
-    """One finding of pre-flight, as the panel shows it."""
+    """A preflight finding as the panel shows it."""
 
     __annotations__ = {
         "level": props.StringProperty(),
@@ -74,7 +74,7 @@ class Found(bpy.types.PropertyGroup):
 
 
 class State(bpy.types.PropertyGroup):
-    """How things stand, of this Blender."""
+    """The panel's state, for this run of Blender."""
 
     __annotations__ = {
         "busy": props.StringProperty(),
@@ -89,7 +89,7 @@ class State(bpy.types.PropertyGroup):
         "checked": props.BoolProperty(),
         "as_is": props.BoolProperty(
             name="Submit as it is",
-            description="With what is marked as an error, and with the files that are there",
+            description="Despite findings marked as errors, with the files that exist",
         ),
         "findings": props.CollectionProperty(type=Found),
         "status": props.StringProperty(),
@@ -106,17 +106,17 @@ CLASSES = (Settings, Found, State)
 
 
 def state_of(context: Any) -> Any:
-    """The ``State``."""
+    """Return the ``State``."""
     return context.window_manager.rendertrust
 
 
 def settings_of(context: Any) -> Any:
-    """The ``Settings`` of the scene that is open."""
+    """Return the ``Settings`` of the open scene."""
     return context.scene.rendertrust
 
 
 def show(context: Any, told: Mapping[str, Any]) -> None:
-    """Take over what a thread told: members of the State by name, and the job of the scene."""
+    """Apply a thread's report: new values of the State, and the scene's job."""
     for name, value in told.items():
         owner = settings_of(context) if name == "job_id" else state_of(context)
         setattr(owner, name, value)
@@ -125,7 +125,7 @@ def show(context: Any, told: Mapping[str, Any]) -> None:
 
 
 def show_findings(context: Any, findings: "Sequence[Finding]") -> None:
-    """What pre-flight found, instead of what it found before."""
+    """Replace the shown findings."""
     state = state_of(context)
     state.findings.clear()
     for finding in findings:
@@ -139,7 +139,7 @@ def show_findings(context: Any, findings: "Sequence[Finding]") -> None:
 
 
 def register() -> None:
-    """Give every scene its Settings, and Blender the State."""
+    """Add Settings to every scene, and the State to Blender."""
     for one in CLASSES:
         bpy.utils.register_class(one)
     bpy.types.Scene.rendertrust = props.PointerProperty(type=Settings)
@@ -147,7 +147,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take both away."""
+    """Remove both."""
     del bpy.types.WindowManager.rendertrust
     del bpy.types.Scene.rendertrust
     for one in reversed(CLASSES):

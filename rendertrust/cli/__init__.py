@@ -1,5 +1,5 @@
-"""The command line of creators and node operators.
+"""The command-line program for creators and node operators.
 
-What only prints (``--help``, ``help``, ``version``) imports neither click, nor rich, nor aiohttp;
-``front`` answers it. The rest begins in ``app``.
+Commands that only print (``--help``, ``help``, ``version``) import neither click nor rich nor
+aiohttp; ``argv.quick`` answers them. All other commands start in ``app``.
 """

@@ -1,4 +1,6 @@
-"""Opening an account, and logging in. A password is never an argument: others could see it."""
+"""``rendertrust register``, ``login`` and ``logout``. A password is never an argument, because
+other users of the machine could read it.
+"""
 
 import os
 import sys
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 VARIABLE: Final = "RENDERTRUST_PASSWORD"
 LENGTH_MIN: Final = 8
 NO_PASSWORD: Final = (
-    f"No password: use --password-stdin or {VARIABLE}, or call this in a terminal to be asked"
+    f"No password: use --password-stdin or {VARIABLE}, or run this in a terminal to be asked"
 )
 from_stdin = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
@@ -26,7 +28,9 @@ from_stdin = click.option(
 
 @click.command(cls=Command)
 @click.argument("email", required=False)
-@click.option("--name", help="Your name, as others see it; else what stands before the @.")
+@click.option(
+    "--name", help="Your name as others see it (default: the part of the address before the @)."
+)
 @from_stdin
 @click.pass_context
 def register(
@@ -65,7 +69,7 @@ def login(context: click.Context, email: str | None, password_stdin: bool) -> No
 @click.command(cls=Command)
 @click.pass_context
 def logout(context: click.Context) -> None:
-    """Log out: the login ends at the gateway, and is forgotten here."""
+    """Log out: end the session at the gateway and delete it here."""
     session = session_of(context)
     url, known = session.url, session.credentials.tokens(session.url) is not None
     if known:
@@ -84,7 +88,7 @@ async def _register(client: "AsyncClient", email: str, name: str, password: str)
             Exit(
                 exit_codes.FAILURE,
                 "already_registered",
-                f"{email} has an account already: {error}",
+                f"{email} already has an account: {error}",
                 f"Log in: rendertrust login {email}",
             )
         ) from error
@@ -107,7 +111,7 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
 
 
 def asked(what: str, given: str | None, last: str | None = None) -> str:
-    """What was given, or typed when it was asked for."""
+    """Return the value given on the command line, or ask for it."""
     if given is None and not is_interactive():
         raise click.UsageError(f"{what} is missing")
     answer: str = given or click.prompt(what, default=last, err=True)
@@ -115,7 +119,7 @@ def asked(what: str, given: str | None, last: str | None = None) -> str:
 
 
 def secret(*, from_input: bool, twice: bool = False) -> str:
-    """The password: from stdin, the environment, or typed without being shown."""
+    """Return the password from standard input, the environment or a prompt that hides it."""
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     kept = os.environ.get(VARIABLE)

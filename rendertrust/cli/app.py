@@ -1,4 +1,4 @@
-"""The commands that do something: called, and how their ends become exit codes."""
+"""Runs a command and turns the way it ends into an exit code."""
 
 import os
 import sys
@@ -16,9 +16,10 @@ ROOT = Root("rendertrust")
 
 
 def main(words: Arguments, command: click.Command = ROOT) -> int:
-    """Call ``command`` with what was typed; its exit code.
+    """Run ``command`` with the typed arguments and return the exit code.
 
-    Commands end by returning, by Stop, by an exception that ``failures`` knows, or by SystemExit.
+    A command ends by returning, by CommandExit, by an exception that ``failures`` knows, or by
+    SystemExit.
     """
     output = Printer(words.json)
     session = CliSession(words.url, output)
@@ -38,12 +39,12 @@ INTERRUPTED = Exit(
     exit_codes.INTERRUPTED,
     "interrupted",
     "Interrupted",
-    "Call it again when you like.",
+    "Run the command again when you like.",
 )
 
 
 def report(ending: Exit, output: Printer) -> int:
-    """Say how it ended."""
+    """Print the ending and return its exit code."""
     output.document(ending.document())
     output.note(ending.text())
     return ending.code
@@ -60,8 +61,10 @@ def _ending(error: Exception, session: CliSession) -> Exit | None:
         return _clicked(error)
     if isinstance(error, BrokenPipeError):
         _silence()
-        return Exit(exit_codes.FAILURE, "pipe", "The reader of the output is gone", "")
-    from rendertrust.cli.failures import ending_of  # brings the client
+        return Exit(
+            exit_codes.FAILURE, "pipe", "The program that reads the output has closed it", ""
+        )
+    from rendertrust.cli.failures import ending_of  # imports the client
 
     return ending_of(error, session.named)
 
@@ -71,11 +74,11 @@ def _clicked(error: click.ClickException) -> Exit:
     command = context.command_path if context is not None else "rendertrust"
     detail = error.format_message()
     if not isinstance(error, click.UsageError):
-        return Exit(error.exit_code, "failure", detail, "Mend that, and call it again.")
+        return Exit(error.exit_code, "failure", detail, "Fix this and try again.")
     return Exit(exit_codes.USAGE, "usage", detail, f"See: {command} --help")
 
 
 def _silence() -> None:
-    """Nobody reads: what is still buffered must not raise again when Python ends."""
+    """Discard buffered output, so that Python does not raise BrokenPipeError again at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())

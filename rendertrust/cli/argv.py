@@ -1,4 +1,4 @@
-"""The words of a command line: the options that every command has, and quick answers."""
+"""Parser for the options that every command has, and answers that need no command."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rendertrust.cli import catalogue, exit_codes
 
 
 class Arguments(NamedTuple):
-    """What was typed, without the options that stand anywhere."""
+    """The command line without the global options."""
 
     rest: tuple[str, ...]
     url: str | None
@@ -17,16 +17,16 @@ class Arguments(NamedTuple):
 
     @property
     def command(self) -> str | None:
-        """The first word that is none of the options of every command."""
+        """The first word that is not an option."""
         return next((word for word in self.rest if not word.startswith("-")), None)
 
 
 class UrlMissing(Exception):
-    """``--url`` stands last."""
+    """``--url`` is the last word, without a value."""
 
 
 def split(words: Sequence[str]) -> Arguments:
-    """Take ``--url`` and ``--json`` out, wherever they stand before ``--``."""
+    """Remove ``--url`` and ``--json`` from the words before ``--``."""
     rest: list[str] = []
     url, json = None, False
     ahead = iter(words)
@@ -47,7 +47,7 @@ def split(words: Sequence[str]) -> Arguments:
 
 
 def quick(words: Arguments) -> str | None:
-    """The answer where there is nothing to do but to print it."""
+    """Return the text to print where no command has to run; otherwise None."""
     match words.rest:
         case ("--help" | "-h" | "help",) | ("help", "help"):
             return catalogue.overview()
@@ -60,7 +60,7 @@ def quick(words: Arguments) -> str | None:
 
 
 def version() -> dict[str, str]:
-    """What this is, for a report of a fault."""
+    """Return version, Python and platform, for bug reports."""
     implementation = sys.implementation.name
     python = ".".join(map(str, sys.version_info[:3]))
     return {
@@ -72,6 +72,6 @@ def version() -> dict[str, str]:
 
 
 def _json(value: object) -> str:
-    import json  # only for those who ask for it: it costs a tenth of the start
+    import json  # imported late: it costs a tenth of the start-up time
 
     return json.dumps(value)

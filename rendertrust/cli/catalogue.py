@@ -1,10 +1,10 @@
-"""All commands, by name: what each is for, and where its code is found when it is called."""
+"""All commands by name: a summary of each, and the module that is imported when it is called."""
 
 from typing import Final, NamedTuple
 
 
 class CommandEntry(NamedTuple):
-    """A command. ``module`` is empty for those that live in the gateway's checkout."""
+    """A command. ``module`` is empty for commands of the gateway, which are in the checkout."""
 
     name: str
     summary: str
@@ -16,54 +16,56 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("register", "Open an account and log in", "rendertrust.cli.account"),
         CommandEntry("login", "Log in", "rendertrust.cli.account"),
         CommandEntry("logout", "Log out", "rendertrust.cli.account"),
-        CommandEntry("keys", "API keys, for programs that log in for you", "rendertrust.cli.keys"),
+        CommandEntry("keys", "API keys for programs that act for you", "rendertrust.cli.keys"),
         CommandEntry(
             "submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"
         ),
         CommandEntry(
             "preflight",
-            "What is wrong with a scene, before it goes",
+            "Check a scene before you submit it",
             "rendertrust.cli.preflight",
         ),
         CommandEntry(
-            "jobs", "List, show, watch and steer jobs, fetch frames", "rendertrust.cli.jobs"
-        ),
-        CommandEntry("uploads", "List and delete the files you sent", "rendertrust.cli.uploads"),
-        CommandEntry(
-            "webhooks", "Who is told what happens to your jobs", "rendertrust.cli.webhooks"
+            "jobs", "List, show, watch and change jobs, download frames", "rendertrust.cli.jobs"
         ),
         CommandEntry(
-            "credits", "What you have, and how it came and went", "rendertrust.cli.credits"
+            "uploads", "List and delete the files you uploaded", "rendertrust.cli.uploads"
         ),
-        CommandEntry("ledger", "Proofs that entries stand in the log", "rendertrust.cli.ledger"),
+        CommandEntry("webhooks", "Send events of your jobs to a URL", "rendertrust.cli.webhooks"),
+        CommandEntry(
+            "credits", "Your balance, its history, and buying credits", "rendertrust.cli.credits"
+        ),
+        CommandEntry("ledger", "Proofs that entries are in the log", "rendertrust.cli.ledger"),
         CommandEntry("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
         CommandEntry(
-            "disputes", "Units that were not worth their charge", "rendertrust.cli.disputes"
+            "disputes", "Dispute units that were not worth their charge", "rendertrust.cli.disputes"
         ),
     ),
     "Operating a node": (
-        CommandEntry("node", "Join a gateway, run the node, keep it well", "rendertrust.cli.node"),
+        CommandEntry("node", "Join a gateway, run a node, maintain it", "rendertrust.cli.node"),
         CommandEntry("nodes", "List, show, drain and revoke your nodes", "rendertrust.cli.nodes"),
         CommandEntry(
-            "organisations", "Render on each other's nodes", "rendertrust.cli.organisations"
+            "organisations",
+            "Groups that render on each other's nodes for free",
+            "rendertrust.cli.organisations",
         ),
-        CommandEntry("trusted", "Whose nodes may see your work", "rendertrust.cli.trust"),
+        CommandEntry("trusted", "Users whose nodes may render your jobs", "rendertrust.cli.trust"),
         CommandEntry(
-            "earnings", "What your nodes earned, statements, payouts", "rendertrust.cli.earnings"
+            "earnings", "Earnings of your nodes, statements, payouts", "rendertrust.cli.earnings"
         ),
     ),
     "Running a gateway (from a checkout)": (
         CommandEntry("serve", "Start the gateway"),
         CommandEntry("demo", "Gateway, node and a rendered picture on this machine"),
         CommandEntry("fsck", "Check the books"),
-        CommandEntry("db", "Migrate the database, see where it stands"),
+        CommandEntry("db", "Migrate the database, show its version"),
         CommandEntry("backup", "Write the database to a file"),
-        CommandEntry("restore", "Fill an empty database from such a file"),
-        CommandEntry("chain", "The chain of the anchors: contract, state, a new epoch"),
+        CommandEntry("restore", "Fill an empty database from a backup file"),
+        CommandEntry("chain", "The chain of the anchors: contract, state, new epoch"),
         CommandEntry("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
-        CommandEntry("openapi", "Print the API's description"),
+        CommandEntry("openapi", "Print the OpenAPI document"),
     ),
-    "Else": (
+    "Other": (
         CommandEntry("help", "Explain a command, or 'exit-codes'", "rendertrust.cli.help_topics"),
         CommandEntry("version", "Print the version", "rendertrust.cli.version"),
     ),
@@ -72,16 +74,16 @@ COMMANDS: Final = {entry.name: entry for entries in SECTIONS.values() for entry 
 GATEWAY: Final = frozenset(name for name, entry in COMMANDS.items() if not entry.module)
 
 OPTIONS: Final = """\
-  --url URL   The gateway (RENDERTRUST_URL; else where you logged in last;
-              else http://localhost:8000)
+  --url URL   The gateway (default: RENDERTRUST_URL, then your last login,
+              then http://localhost:8000)
   --json      One JSON document, or one line per event
   --help      Explain the command
 
-RENDERTRUST_API_KEY, where it is set, stands in for a login."""
+If RENDERTRUST_API_KEY is set, it is used instead of a login."""
 
 
 def overview() -> str:
-    """What ``rendertrust --help`` prints."""
+    """Return the text of ``rendertrust --help``."""
     parts = [
         "Usage: rendertrust [--url URL] [--json] COMMAND …\n",
         "Render frames on idle machines.",

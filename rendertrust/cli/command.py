@@ -1,4 +1,4 @@
-"""Commands and groups as this program has them: loaded when called, with a hint when mistyped."""
+"""Click commands and groups that load when called and suggest names for mistyped ones."""
 
 import difflib
 import importlib
@@ -9,11 +9,11 @@ import click
 
 from rendertrust.cli import catalogue
 
-EPILOG = "With every command: --url URL names the gateway, --json prints for programs."
+EPILOG = "With every command: --url URL names the gateway, --json prints JSON for programs."
 
 
 class Group(click.Group):
-    """A group that says what may have been meant, and ends its help as all commands do."""
+    """A group that suggests similar names, and ends its help with the global options."""
 
     def __init__(self, *args: Any, **extra: Any) -> None:
         extra.setdefault("epilog", EPILOG)
@@ -23,14 +23,14 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with a suggestion."""
+        """Find the subcommand as click does, with a suggestion if there is none."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             ctx.fail(unknown(args[0], self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
 
 
 class Command(click.Command):
-    """A command whose help ends as all do."""
+    """A command that ends its help with the global options."""
 
     def __init__(self, *args: Any, **extra: Any) -> None:
         extra.setdefault("epilog", EPILOG)
@@ -41,11 +41,11 @@ class Root(Group):
     """``rendertrust`` itself: the commands of the catalogue, each imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """Return all command names."""
         return list(catalogue.COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, from its module; None when there is none."""
+        """Import and return the command; None if there is none."""
         listed = catalogue.COMMANDS.get(cmd_name)
         if listed is None or not listed.module:
             return None
@@ -53,14 +53,14 @@ class Root(Group):
         return command
 
     def get_help(self, ctx: click.Context) -> str:
-        """The overview, which needs none of the modules."""
+        """Return the overview, which imports no command."""
         return catalogue.overview()
 
 
 def paged(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--limit --offset``, of every command that lists."""
+    """Add ``--limit`` and ``--offset`` to a command that lists."""
     for option in (
-        click.option("--offset", type=click.IntRange(0), default=0, help="Skip that many."),
+        click.option("--offset", type=click.IntRange(0), default=0, help="Skip so many."),
         click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True),
     ):
         command = option(command)
@@ -68,7 +68,7 @@ def paged(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
-    """What to say of a command that does not exist."""
+    """Return the message for a command that does not exist."""
     near = difflib.get_close_matches(name, known, n=2)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"There is no command '{name}'.{meant}"

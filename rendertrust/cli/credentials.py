@@ -1,4 +1,4 @@
-"""Where logins are kept between calls: one file in the XDG state folder, its owner's alone."""
+"""Sessions saved between calls: one file in the XDG state folder that only its owner can read."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ STEP_SECONDS: Final = 0.05
 
 
 def default_path() -> Path:
-    """``~/.local/state/rendertrust/credentials.json`` on Linux."""
+    """Return ``~/.local/state/rendertrust/credentials.json`` on Linux."""
     import platformdirs
 
     return platformdirs.user_state_path("rendertrust") / "credentials.json"
@@ -29,22 +29,22 @@ def default_path() -> Path:
 
 @attrs.frozen
 class CredentialsFile:
-    """The logins, one per gateway, and which gateway was logged in to last."""
+    """The saved sessions, one per gateway, and which gateway was logged in to last."""
 
     path: Path = attrs.field(factory=default_path)
 
     def current(self) -> str | None:
-        """The gateway of the last login."""
+        """Return the gateway of the last login."""
         current = self._book().get("current")
         return current if isinstance(current, str) else None
 
     def email(self, url: str) -> str | None:
-        """Who is logged in there."""
+        """Return the e-mail address of the account that is logged in at ``url``."""
         email = self._entry(url).get("email")
         return email if isinstance(email, str) else None
 
     def tokens(self, url: str) -> "Tokens | None":
-        """The tokens for that gateway; None when there are none, or the file is broken."""
+        """Return the tokens for that gateway; None if there are none or the file is broken."""
         from rendertrust.client import Tokens
 
         entry = self._entry(url)
@@ -54,7 +54,9 @@ class CredentialsFile:
         return Tokens(access, refresh)
 
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
-        """Keep ``tokens``; with an ``email``, as at a login, the gateway becomes current."""
+        """Save ``tokens``. With an ``email``, as after a login, the gateway becomes the current
+        one.
+        """
         self.prepare()
         with self._locked("write"):
             book = self._book()
@@ -68,7 +70,7 @@ class CredentialsFile:
             self._replace(json.dumps(book, indent=1).encode())
 
     def forget(self, url: str) -> None:
-        """Keep nothing of that gateway; if it was the current one, there is none."""
+        """Delete the session of that gateway; if it was the current one, there is none."""
         self.prepare()
         with self._locked("write"):
             book = self._book()
@@ -81,22 +83,22 @@ class CredentialsFile:
             self._replace(json.dumps(book, indent=1).encode())
 
     def prepare(self) -> None:
-        """Make the folder, or raise OSError: before anything is asked of a gateway."""
+        """Create the folder or raise OSError, before the gateway is asked for tokens."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keeper(self, url: str, email: str | None = None) -> "FileTokenStore":
-        """The tokens of one gateway, as the client wants them."""
+        """Return a token store for one gateway, for the client."""
         return FileTokenStore(self, url, email)
 
     @asynccontextmanager
     async def renewing(self) -> AsyncGenerator[None]:
-        """One process at a time: another's renewal would make our refresh token void."""
+        """Lock renewal to one process: a second renewal would invalidate our refresh token."""
         import asyncio
 
         self.prepare()
         with self._lock_file("renew") as file:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):
-                # Other processes raise no event here.
+                # The lock is polled: other processes cannot wake this one.
                 while not take(file, wait=False):  # noqa: ASYNC110
                     await asyncio.sleep(STEP_SECONDS)
             yield
@@ -137,24 +139,24 @@ class CredentialsFile:
 
 @attrs.frozen
 class FileTokenStore:
-    """The client's ``Keeper`` over the file. ``email``: who is just logging in."""
+    """The client's ``Keeper`` over the file. ``email`` is set while a user logs in."""
 
     file: CredentialsFile
     url: str
     email: str | None = None
 
     def read(self) -> "Tokens | None":
-        """The newest, whichever process wrote them."""
+        """Return the newest tokens, whichever process wrote them."""
         return self.file.tokens(self.url)
 
     def write(self, tokens: "Tokens") -> None:
-        """Keep them for the next call too."""
+        """Save the tokens for the next call."""
         self.file.keep(self.url, tokens, self.email)
 
     def forget(self) -> None:
-        """For the next call too."""
+        """Delete the saved tokens."""
         self.file.forget(self.url)
 
     def renewing(self) -> "contextlib.AbstractAsyncContextManager[None]":
-        """One process at a time."""
+        """Lock renewal to one process."""
         return self.file.renewing()

@@ -1,4 +1,4 @@
-"""``rendertrust credits``: what there is, how it came and went, and how to buy more."""
+"""``rendertrust credits``: balance, history and purchases."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -16,13 +16,13 @@ COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTI
 
 @click.group(cls=Group)
 def credits() -> None:  # noqa: A001 - its name
-    """What you have, and how it came and went."""
+    """Your balance, its history, and buying credits."""
 
 
 @credits.command()
 @click.pass_context
 def balance(context: click.Context) -> None:
-    """What is booked, what of it is set aside for open jobs, and what is left."""
+    """Show your balance. It says how much is held for open jobs, and how much is available."""
     session = session_of(context)
     found = session.run(lambda client: client.balance())
     session.output.document(found)
@@ -35,12 +35,12 @@ def balance(context: click.Context) -> None:
 @paged
 @click.pass_context
 def history(context: click.Context, limit: int, offset: int) -> None:
-    """Every movement, newest first."""
+    """List all entries of your account, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.history(limit=limit, offset=offset))
     session.output.document(found)
     if not found.entries:
-        session.output.note("No movements yet. Submit a job: rendertrust submit SCENE.blend")
+        session.output.note("No entries yet. Submit a job: rendertrust submit SCENE.blend")
         return
     people = session.output.terminal
     session.output.table(COLUMNS, [_row(entry, people=people) for entry in found.entries])
@@ -50,7 +50,7 @@ def history(context: click.Context, limit: int, offset: int) -> None:
 @credits.command()
 @click.pass_context
 def offers(context: click.Context) -> None:
-    """What can be bought."""
+    """List the packages of credits on sale."""
     session = session_of(context)
     found = session.run(lambda client: client.offers())
     session.output.document(found)
@@ -62,7 +62,7 @@ def offers(context: click.Context) -> None:
 @click.argument("sku")
 @click.pass_context
 def buy(context: click.Context, sku: str) -> None:
-    """Begin to buy credits: prints where it is paid, to be opened in a browser."""
+    """Start a purchase and print the address of the payment page."""
     session = session_of(context)
     found = session.run(lambda client: client.checkout(sku))
     session.output.document(found)

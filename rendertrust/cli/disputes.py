@@ -1,4 +1,4 @@
-"""``rendertrust disputes``: units that were not worth their charge, and what became of that."""
+"""``rendertrust disputes``: open disputes and list their outcome."""
 
 import base64
 from pathlib import Path
@@ -25,18 +25,20 @@ COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISIO
 
 @click.group(cls=Group)
 def disputes() -> None:
-    """Say that a unit was not worth its charge, and see what was decided."""
+    """Dispute units that were not worth their charge, and see the decisions."""
 
 
 @disputes.command("open")
 @click.argument("job", type=click.UUID)
-@click.option("--frame", type=int, help="Of a job of many: which frame.")
-@click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
-@click.option("--reason", required=True, help="Why; whoever decides reads it.")
+@click.option("--frame", type=int, help="The frame, if the job has several.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
+)
+@click.option("--reason", required=True, help="Why; the admin who decides reads it.")
 @click.option(
     "--comparison",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="What `rendertrust verify --scene … --json` wrote: a verifier decides then.",
+    help="The file that `rendertrust verify --scene … --json` wrote; a verifier then decides.",
 )
 @click.pass_context
 def open_(
@@ -60,11 +62,11 @@ def open_(
     made = session.run(dispute)
     session.output.document(made)
     session.output.say(f"Disputed: unit {made.unit} of {made.job_id}, charged {made.charge}.")
-    session.output.note("See what is decided: rendertrust disputes list")
+    session.output.note("See the decision: rendertrust disputes list")
 
 
 def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
-    """What the program found, as a dispute takes it. UsageError for another file.
+    """Return the comparison in the form that a dispute carries. Raise UsageError for another file.
 
     A picture that is too large for a dispute is left out, and a note says so.
     """
@@ -87,7 +89,7 @@ def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
         if len(picture) <= PICTURE_MAX:
             given["picture"] = base64.b64encode(picture).decode()
         else:
-            output.note(f"{shown} is larger than 512 KiB, and is not sent.")
+            output.note(f"{shown} is larger than 512 KiB and is not sent.")
     return given
 
 
@@ -98,11 +100,11 @@ def _is_comparison(document: object) -> bool:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
-    """Your disputes, newest first."""
+    """List your disputes, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.disputes(state, limit=limit, offset=offset))
     session.output.document(found)

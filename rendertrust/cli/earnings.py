@@ -1,4 +1,4 @@
-"""``rendertrust earnings``: what one's nodes earned, statements, and payouts."""
+"""``rendertrust earnings``: earnings of a user's nodes, statements and payouts."""
 
 import csv
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client.arguments import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
-# What people see; programs get all.
+# The columns for people; --json prints every field.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
     *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
@@ -30,22 +30,22 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def earnings(context: click.Context) -> None:
-    """What your nodes earned, statements, and payouts; by itself the newest shares."""
+    """Earnings of your nodes, statements, payouts; alone it lists the newest earnings."""
     if context.invoked_subcommand is None:
         context.invoke(list_)
 
 
 @earnings.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--state", type=click.Choice(STATES), help="Only earnings in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
-    """What your nodes earned, unit by unit, newest first."""
+    """List the earnings of your nodes, unit by unit, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.earnings(state, limit=limit, offset=offset))
     session.output.document(found)
     if not found.earnings:
-        session.output.note("Nothing yet. Let this machine earn: rendertrust node join")
+        session.output.note("Nothing yet. Earn with this machine: rendertrust node join")
         return
     _table(session, found)
     session.output.more(offset + len(found.earnings), found.count)
@@ -54,10 +54,10 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
 
 @earnings.command()
 @click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="MONTH")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
 @click.pass_context
 def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
-    """Your account as an operator in a MONTH (like 2026-03, UTC), entry by entry."""
+    """Show your operator account in a MONTH (like 2026-03, UTC)."""
     session = session_of(context)
     found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
     session.output.document(found)
@@ -77,26 +77,28 @@ def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
     type=click.Choice(("credits", "money")),
     default="credits",
     show_default=True,
-    help="Credits are yours at once; money is sent once an admin approved it.",
+    help="Credits are booked at once; money is sent after an admin approves it.",
 )
 @click.pass_context
 def payout(context: click.Context, to: "PayoutTo") -> None:
-    """Pay out all that is payable."""
+    """Pay out everything that is payable."""
     session = session_of(context)
     made = session.run(lambda client: client.pay_out(to))
     session.output.document(made)
     if made.to == "credits":
-        session.output.say(f"{made.amount} credits are yours, for {made.units} units.")
+        session.output.say(
+            f"{made.amount} credits were added to your balance, for {made.units} units."
+        )
     else:
-        session.output.say(f"Asked for {made.amount} in money, for {made.units} units.")
-        session.output.note("See what becomes of it: rendertrust earnings payouts")
+        session.output.say(f"Requested a payout of {made.amount} in money, for {made.units} units.")
+        session.output.note("Follow it: rendertrust earnings payouts")
 
 
 @earnings.command()
 @paged
 @click.pass_context
 def payouts(context: click.Context, limit: int, offset: int) -> None:
-    """Your payouts, newest first."""
+    """List your payouts, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.payouts(limit=limit, offset=offset))
     session.output.document(found)
@@ -113,7 +115,7 @@ def _table(session: CliSession, found: "Earnings") -> None:
         session.output.table(COLUMNS, [_short_row(share) for share in found.earnings])
         for why in dict.fromkeys(share.why for share in found.earnings if share.why):
             session.output.note(f"Reversed: {formatting.harmless(why)}")
-        session.output.note("What shows one: rendertrust ledger proof ENTRY --out proof.json")
+        session.output.note("Prove an earning: rendertrust ledger proof ENTRY --out proof.json")
         return
     session.output.table(ALL_COLUMNS, [_row(share) for share in found.earnings])
 
@@ -121,12 +123,12 @@ def _table(session: CliSession, found: "Earnings") -> None:
 def _totals(totals: "EarningTotals") -> str:
     named = ", ".join(f"{name} {getattr(totals, name)}" for name in (*STATES, "requested"))
     if not totals.payable.strip("0."):
-        return f"In all: {named}."
-    return f"In all: {named}. What is payable becomes credits: rendertrust earnings payout"
+        return f"Total: {named}."
+    return f"Total: {named}. Turn payable earnings into credits: rendertrust earnings payout"
 
 
 def _short_row(share: "Share") -> tuple[str, ...]:
-    """For a terminal of 80 columns."""
+    """Return the row for a terminal of 80 columns."""
     made = (formatting.ago(share.earned_at), share.amount, _state(share))
     return (*made, f"{share.payable_at:%Y-%m-%d}", _entry(share), share.job_id)
 

@@ -1,4 +1,4 @@
-"""How ``rendertrust`` ends, for scripts that call it. ``rendertrust help exit-codes`` prints it."""
+"""Exit codes of ``rendertrust``, for scripts. ``rendertrust help exit-codes`` prints them."""
 
 from typing import Final
 
@@ -13,25 +13,26 @@ NOT_FOUND: Final = 7
 STILL_RUNNING: Final = 8
 SHUT_OUT: Final = 9
 UNAVAILABLE: Final = 75  # EX_TEMPFAIL of sysexits.h
-INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+INTERRUPTED: Final = 130  # 128 + SIGINT, as in shells
 
 TABLE: Final[dict[int, str]] = {
     OK: "done",
     FAILURE: "it failed; the message says why",
-    USAGE: "used wrongly: an option, a value or a file is not what it should be",
-    NOT_WITNESSED: "undecided: all holds, but nothing outside of the gateway vouches for it; or "
-    "a picture cannot be compared",
-    NOT_AUTHENTICATED: "not logged in, or the login is over",
-    INSUFFICIENT_CREDITS: "fewer credits are available than the job takes",
+    USAGE: "wrong usage: an option, a value or a file is not valid",
+    NOT_WITNESSED: "undecided: every step passed, but nothing outside of the gateway confirms "
+    "it; or a picture cannot be compared",
+    NOT_AUTHENTICATED: "not logged in, or the session has expired",
+    INSUFFICIENT_CREDITS: "you have fewer credits available than the job needs",
     JOB_FAILED: "the job failed or was cancelled",
-    NOT_FOUND: "there is no such thing, or it belongs to somebody else",
+    NOT_FOUND: "not found, or it belongs to another user",
     STILL_RUNNING: "the job has not ended yet",
-    SHUT_OUT: "the gateway wants this node no longer, or is another one: somebody has to act",
+    SHUT_OUT: "the gateway has shut this node out, or is a different gateway: its operator must "
+    "act",
     UNAVAILABLE: "temporarily unavailable: the same command may work later",
-    INTERRUPTED: "interrupted by Ctrl-C; a job that was submitted goes on",
+    INTERRUPTED: "interrupted by Ctrl-C; a submitted job continues",
 }
 
 
 def text() -> str:
-    """The table, one line per code."""
+    """Return the table, one line per code."""
     return "\n".join(f"{code:>4}  {meaning}" for code, meaning in TABLE.items())

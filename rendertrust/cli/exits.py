@@ -1,4 +1,4 @@
-"""How a command ends when it does not end well: an exit code, what happened, what to do next."""
+"""How a command ends when it fails: an exit code, a message and a hint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,9 @@ from rendertrust.cli import formatting
 
 @attrs.frozen
 class Exit:
-    """``name`` is for programs, ``detail`` and ``hint`` for people: what happened, what to do."""
+    """An ending. ``name`` is for programs; ``detail`` (what happened) and ``hint`` (what to do
+    next) are for people.
+    """
 
     code: int
     name: str
@@ -19,25 +21,27 @@ class Exit:
     facts: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
     def document(self) -> dict[str, Any]:
-        """What ``--json`` prints."""
+        """Return the document that ``--json`` prints."""
         members = {"exit_code": self.code, "detail": self.detail, "hint": self.hint}
         known = {name: value for name, value in self.facts.items() if value not in (None, ())}
         return {"error": {"code": self.name, **members, **known}}
 
     def text(self) -> str:
-        """What people read."""
+        """Return the message for people."""
         if not self.detail:
             return self.hint
         lines = [f"rendertrust: {formatting.harmless(self.detail)}"]
         lines += [f"  {line}" for line in self.hint.splitlines()]
         request = self.facts.get("request_id")
         if self.name == "gateway_fault" and request:
-            lines.append(f"  Its operator finds the reason by the request id {request}.")
+            lines.append(
+                f"  The operator of the gateway can find the cause by the request id {request}."
+            )
         return "\n".join(lines)
 
 
 class CommandExit(Exception):
-    """Raised by a command that knows best how it ends."""
+    """Raised by a command that decides its own ending."""
 
     def __init__(self, ending: Exit) -> None:
         super().__init__(ending.detail)

@@ -1,4 +1,4 @@
-"""What the client's exceptions mean at the command line: exit code, words, and what to do next."""
+"""Maps the client's exceptions to exit codes, messages and hints."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,11 +11,11 @@ from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.pins import PinFile
 from rendertrust.client import errors
 
-UNDERQUOTED: Final = "underquoted"  # a code of the gateway, and the name of the ending
+UNDERQUOTED: Final = "underquoted"  # the gateway's code, and the name of the ending
 
 
 def ending_of(error: Exception, url: str) -> Exit | None:
-    """The end that an exception means; None: it is a bug."""
+    """Return the ending for an exception; None if it is a bug."""
     if isinstance(error, CommandExit):
         return error.ending
     if isinstance(error, errors.Refused):
@@ -26,7 +26,7 @@ def ending_of(error: Exception, url: str) -> Exit | None:
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         detail = f"{place}{error.strerror or error}"
-        return Exit(exit_codes.FAILURE, "file", detail, "Mend that, and call it again.")
+        return Exit(exit_codes.FAILURE, "file", detail, "Fix this and try again.")
     return None
 
 
@@ -44,29 +44,30 @@ _Words = tuple[int, str, str]
 def _insufficient(error: errors.Refused) -> _Words:
     assert isinstance(error, errors.InsufficientCredits)
     hint = (
-        "Buy more: rendertrust credits buy SKU (what there is: rendertrust credits offers)\n"
-        "Render on your own nodes, which costs nothing: --pool mine\n"
-        "See what is set aside for open jobs: rendertrust credits balance"
+        "Buy more: rendertrust credits buy SKU (see what is on sale: rendertrust credits "
+        "offers)\n"
+        "Render on your own nodes for free: --pool mine\n"
+        "See how much is held for open jobs: rendertrust credits balance"
     )
     if error.available is not None and error.requested is not None:
-        known = f"Available: {error.available} credits. This takes: {error.requested} credits."
+        known = f"Available: {error.available} credits. Needed: {error.requested} credits."
         hint = f"{formatting.harmless(known)}\n{hint}"
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# Where what there is is listed, by the gateway's code; everything else is about jobs.
+# The list that helps, by the gateway's code. The default is the list of jobs.
 _OF_CODE: Mapping[str, str] = {
-    "entry_not_found": "See what there is: rendertrust credits history",
+    "entry_not_found": "List your entries: rendertrust credits history",
     "organisation_not_found": (
-        "See what there is: rendertrust organisations list\n"
-        "Only your own nodes can be lent, and taken back: rendertrust nodes list"
+        "List your organisations: rendertrust organisations list\n"
+        "Only your own nodes can be lent and taken back: rendertrust nodes list"
     ),
-    "not_trusted": "See what there is: rendertrust trusted list",
-    "own_account": "See whom you trust: rendertrust trusted list",
-    "too_many_trusted": "See whom you trust: rendertrust trusted list",
-    "too_many_organisations": "See your organisations: rendertrust organisations list",
+    "not_trusted": "List the users you trust: rendertrust trusted list",
+    "own_account": "List the users you trust: rendertrust trusted list",
+    "too_many_trusted": "List the users you trust: rendertrust trusted list",
+    "too_many_organisations": "List your organisations: rendertrust organisations list",
 }
-_JOBS: Final = "See what there is: rendertrust jobs list"
+_JOBS: Final = "List your jobs: rendertrust jobs list"
 
 
 def _later(error: errors.Refused, name: str) -> _Words:
@@ -76,10 +77,10 @@ def _later(error: errors.Refused, name: str) -> _Words:
 
 def _as_things_stand(error: errors.Refused) -> _Words:
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        hint = "What you keep:      rendertrust uploads list\n"
-        hint += "What nobody needs:  rendertrust uploads delete ID"
+        hint = "List your files:      rendertrust uploads list\n"
+        hint += "Delete unused files:  rendertrust uploads delete ID"
         return exit_codes.FAILURE, "too_much_kept", hint
-    hint = "The gateway does not do that as things stand: rendertrust jobs list shows them."
+    hint = "The gateway refuses this in the present state: rendertrust jobs list shows your jobs."
     name = UNDERQUOTED if error.code == UNDERQUOTED else "refused"
     return exit_codes.FAILURE, name, _OF_CODE.get(error.code or "", hint)
 
@@ -95,8 +96,8 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
         exit_codes.FAILURE,
         "forbidden",
         (
-            "An API key needs the scope for it: rendertrust keys create NAME --scope SCOPE;\n"
-            "somebody who is logged in needs the role for it: an admin can give it"
+            "An API key needs the right scope: rendertrust keys create NAME --scope SCOPE;\n"
+            "a user needs the right role, which an admin can assign"
         ),
     ),
     errors.NotFound: lambda error: (
@@ -107,14 +108,14 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
     errors.Invalid: lambda _: (
         exit_codes.USAGE,
         "invalid",
-        "Change what the gateway objects to, and call it again.",
+        "Fix what the gateway objects to and try again.",
     ),
     errors.RateLimited: lambda error: _later(error, "rate_limited"),
     errors.Unavailable: lambda error: _later(error, "unavailable"),
     errors.GatewayFault: lambda _: (
         exit_codes.FAILURE,
         "gateway_fault",
-        "The fault is the gateway's. Try again; if it stays, tell who runs the gateway.",
+        "The gateway has failed. Try again; if it persists, contact its operator.",
     ),
     errors.Refused: _as_things_stand,
 }
@@ -123,7 +124,7 @@ _REFUSALS: Mapping[type[errors.Refused], Callable[[errors.Refused], _Words]] = {
 def _no_answer(_: Exception, url: str) -> _Words:
     hint = (
         "Is it running? 'rendertrust serve' starts a gateway in a checkout.\n"
-        f"Another one is named by --url (this is {url})."
+        f"Use --url to name another gateway (this is {url})."
     )
     return exit_codes.UNAVAILABLE, "no_answer", hint
 
@@ -132,7 +133,7 @@ def _transfer(error: Exception, _: str) -> _Words:
     status = error.status if isinstance(error, errors.TransferFailed) else None
     lasting = status is not None and 400 <= status < 500 and status not in (403, 408, 429)
     code = exit_codes.FAILURE if lasting else exit_codes.UNAVAILABLE
-    return code, "transfer_failed", "Try again; a file that arrived whole is not sent twice."
+    return code, "transfer_failed", "Try again; a file that arrived completely is not sent twice."
 
 
 def _other(words: Callable[[Exception, str], _Words]) -> Callable[[Exception, str], Exit]:
@@ -156,7 +157,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda error, _: (
             exit_codes.STILL_RUNNING,
             "not_ready",
-            f"See how far it is: rendertrust jobs units {getattr(error, 'job_id', '')}",
+            f"See its progress: rendertrust jobs units {getattr(error, 'job_id', '')}",
         )
     ),
     errors.Forked: _other(
@@ -172,21 +173,24 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda _, __: (
             exit_codes.FAILURE,
             "pin_unreadable",
-            "Put it back from a copy; or go by what is now: rendertrust ledger checkpoint --accept",
+            (
+                "Restore it from a copy, or accept the current log: rendertrust ledger "
+                "checkpoint --accept"
+            ),
         )
     ),
     errors.NotProved: _other(
         lambda _, __: (
             exit_codes.FAILURE,
             "not_proved",
-            "Keep the proof, and ask who runs the gateway.",
+            "Keep the proof and contact the operator of the gateway.",
         )
     ),
     errors.FileChanged: _other(
         lambda _, __: (
             exit_codes.FAILURE,
             "file_changed",
-            "Let the program that writes it finish, and submit again.",
+            "Wait until the program that writes the file has finished, then submit again.",
         )
     ),
     errors.TransferFailed: _other(_transfer),
@@ -194,7 +198,7 @@ _OTHERS: Mapping[type[Exception], Callable[[Exception, str], Exit]] = {
         lambda _, url: (
             exit_codes.FAILURE,
             "bad_answer",
-            f"Check that {url} is a RenderTrust gateway; --url names another.",
+            f"Check that {url} is a RenderTrust gateway, or name another with --url.",
         )
     ),
 }

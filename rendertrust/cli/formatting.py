@@ -1,4 +1,4 @@
-"""How values are put into words: harmless on a terminal, short, the same everywhere."""
+"""Formats values for people: short, and safe to print on a terminal."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -13,7 +13,9 @@ _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 
 
 def harmless(text: str) -> str:
-    """``text`` in one line, without what steers a terminal: a node may have written it."""
+    """Return ``text`` in one line without terminal control characters; a node may have written
+    it.
+    """
     flat = " ".join(text.split())
     return "".join("\N{REPLACEMENT CHARACTER}" if _steers(c) else c for c in flat)
 
@@ -23,7 +25,7 @@ def _steers(character: str) -> bool:
 
 
 def duration(seconds: float) -> str:
-    """``8 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    """Return ``8 s``, ``3 min 20 s``, ``2 h 5 min`` or ``3 d 4 h``."""
     if seconds < 60:
         return f"{max(0, round(seconds))} s"
     whole = round(seconds)
@@ -36,7 +38,7 @@ def duration(seconds: float) -> str:
 
 
 def ago(time: datetime, now: datetime | None = None) -> str:
-    """``just now``, ``5 min ago``, ``3 d ago``."""
+    """Return ``just now``, ``5 min ago`` or ``3 d ago``."""
     seconds = ((now or datetime.now(UTC)) - time).total_seconds()
     for size, unit in _STEPS:
         if seconds >= size:
@@ -45,12 +47,12 @@ def ago(time: datetime, now: datetime | None = None) -> str:
 
 
 def stamp(time: datetime) -> str:
-    """The time in UTC, to the second: ``2026-03-13T12:00:00Z``."""
+    """Return the time in UTC, to the second: ``2026-03-13T12:00:00Z``."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def size(count: int) -> str:
-    """``812 B``, ``1.4 MB``."""
+    """Return ``812 B`` or ``1.4 MB``."""
     value, step = float(count), 0
     while value >= 999.5 and step < len(_SIZES) - 1:
         value, step = value / 1000, step + 1
@@ -58,24 +60,24 @@ def size(count: int) -> str:
 
 
 def short(identifier: str | None) -> str:
-    """Enough of an id to tell it from another; ``-`` for none."""
+    """Return the first characters of an id, enough to recognise it; ``-`` for none."""
     return identifier.split("-")[0] if identifier else "-"
 
 
 def rate(fps: int, base: float) -> str:
-    """``24``, ``23.976``."""
+    """Return ``24`` or ``23.976``."""
     return str(Rate(fps, base or 1))
 
 
 def percent(progress: float | None) -> str:
-    """``45 %``; ``-`` when it is not known."""
+    """Return ``45 %``; ``-`` if it is unknown."""
     return "-" if progress is None else f"{int(progress * 100)} %"
 
 
 def evidence(before: str, now: str, kept: Sequence[Path] = ()) -> str:
-    """Two checkpoints that cannot both be of one log, as they were signed."""
+    """Return two signed checkpoints that cannot both belong to one log, as text to print."""
     where = f", in {kept[-1]}" if kept else ""
     first = f"Both checkpoints are kept{where}: they are evidence of what the gateway signed."
     lines = ["Before:", *before.splitlines(), "Now:", *now.splitlines()]
-    last = "If you know why: rendertrust ledger checkpoint --accept goes by the log of now."
+    last = "If you know the reason: rendertrust ledger checkpoint --accept follows the new log."
     return "\n".join([first, *(harmless(line) for line in lines if line), last])

@@ -1,4 +1,6 @@
-"""Whether a gateway is the one that the node of this machine joined, before a login goes there."""
+"""Checks that a gateway is the one that this machine's node joined, before a login is sent to
+it.
+"""
 
 import asyncio
 from pathlib import Path
@@ -14,19 +16,19 @@ if TYPE_CHECKING:
     from rendertrust.node.enrolment import JoinRefused
 
 
-JOIN: Final = "Check that {} is the gateway and runs, and join again."
-KEPT: Final = "Your login was not shown there. Check that {} is the gateway and runs."
+JOIN: Final = "Check that {} is the right gateway and is running, then join again."
+KEPT: Final = "Your login was not sent. Check that {} is the right gateway and is running."
 
 
 def look(session: CliSession, state: Path | None) -> None:
-    """Stop where the session's gateway has not the key that it had when the node joined it, or
-    nobody can say: a login is for the gateway of before alone. The look itself shows nothing.
+    """Stop if the gateway's key is not the one that the node saw when it joined, or cannot be
+    checked. The check itself sends no login.
     """
     _look(session, state, KEPT)
 
 
 def look_to_join(session: CliSession, state: Path | None, *, accept_new_key: bool) -> None:
-    """The same before the node joins there."""
+    """Check the same before the node joins."""
     _look(session, state, JOIN, accept_new_key=accept_new_key)
 
 
@@ -43,7 +45,7 @@ def _look(
 
 
 def refused(answer: "JoinRefused", url: str) -> Exit:
-    """Why it did not join, and what to do."""
+    """Return the ending for a refused join, with a hint."""
     passing = answer.code is None or answer.code in (429, 502, 503, 504)
     code = exit_codes.UNAVAILABLE if passing else exit_codes.FAILURE
     if answer.code in (401, 403):

@@ -1,4 +1,4 @@
-"""``rendertrust help``: the same as ``--help`` of the command that is named."""
+"""``rendertrust help``: prints the same as ``--help`` of the named command."""
 
 import click
 
@@ -21,7 +21,7 @@ def help(context: click.Context, topic: tuple[str, ...]) -> None:  # noqa: A001 
 
 
 def explained(root: click.Context, topic: tuple[str, ...]) -> None:
-    """Print the help of the command that the words of ``topic`` lead to."""
+    """Print the help of the command that ``topic`` names."""
     if not topic:
         click.echo(catalogue.overview())
         return

@@ -1,4 +1,4 @@
-"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: a job while it is open."""
+"""``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job while it is open."""
 
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,7 +22,7 @@ job_argument: Final = click.argument("job", type=click.UUID)
 @job_argument
 @click.pass_context
 def pause(context: click.Context, job: UUID) -> None:
-    """Begin nothing more of a job; what nodes have of it they finish, and it is charged."""
+    """Pause a job. Units that nodes have begun are finished and charged."""
     _say(context, asked(session_of(context), job, lambda client: client.pause(job)))
 
 
@@ -30,7 +30,7 @@ def pause(context: click.Context, job: UUID) -> None:
 @job_argument
 @click.pass_context
 def resume(context: click.Context, job: UUID) -> None:
-    """Go on with a job that was paused."""
+    """Resume a paused job."""
     _say(context, asked(session_of(context), job, lambda client: client.resume(job)))
 
 
@@ -38,9 +38,9 @@ def resume(context: click.Context, job: UUID) -> None:
 @job_argument
 @click.pass_context
 def stop(context: click.Context, job: UUID) -> None:
-    """End a job: frames that are done stay, and stay paid; what is held for others is back.
+    """Stop a job. Finished frames are kept and charged; other holds are released.
 
-    Frames that were delivered and are being checked are paid if they are right.
+    Frames that are still being verified are charged if they are valid.
     """
     stopped = asked(session_of(context), job, lambda client: client.stop(job))
     _say(context, stopped)
@@ -52,7 +52,7 @@ def stop(context: click.Context, job: UUID) -> None:
 @click.argument("level", type=click.Choice(option_types.PRIORITIES))
 @click.pass_context
 def priority(context: click.Context, job: UUID, level: Any) -> None:
-    """Give a job another priority: high goes before anything else."""
+    """Set the priority of a job. Jobs with high priority go first."""
     session = session_of(context)
     changed = asked(session, job, lambda client: client.change(job, priority=level))
     session.output.document(changed)
@@ -62,10 +62,10 @@ def priority(context: click.Context, job: UUID, level: Any) -> None:
 @click.command(cls=Command)
 @job_argument
 @click.argument("amount", metavar="CREDITS", type=option_types.CREDITS, required=False)
-@click.option("--none", "uncapped", is_flag=True, help="It may cost whatever it costs.")
+@click.option("--none", "uncapped", is_flag=True, help="Remove the cap.")
 @click.pass_context
 def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool) -> None:
-    """Say what a job may cost at most; before it would cost more it pauses."""
+    """Set the most that a job may cost. It pauses before it would cost more."""
     if (amount is None) is not uncapped:
         raise click.UsageError("Give CREDITS or --none")
     session = session_of(context)
@@ -76,21 +76,21 @@ def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool
     said = "has no cap" if uncapped else f"may cost {changed.max_credits} credits"
     session.output.say(f"Job {job} {said}.")
     if changed.paused == "cap":
-        session.output.say("It stays paused: what comes next costs more than is left of them.")
+        session.output.say("It stays paused: the next unit costs more than is left under the cap.")
 
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--frame", type=int, help="The frame that failed.")
-@click.option("--unit", type=click.IntRange(0), help="The unit that failed; they count from 0.")
-@click.option("--failed", is_flag=True, help="All that failed.")
+@click.option("--frame", type=int, help="The failed frame.")
+@click.option("--unit", type=click.IntRange(0), help="The failed unit, counted from 0.")
+@click.option("--failed", is_flag=True, help="All failed units.")
 @click.pass_context
 def retry(
     context: click.Context, job: UUID, frame: int | None, unit: int | None, *, failed: bool
 ) -> None:
-    """Do again what failed: frames of a job of many, or a job of one as a new one.
+    """Retry failed frames of a job. Their price is held again.
 
-    The price is held anew.
+    A job of one unit is submitted again as a new job.
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")
@@ -107,21 +107,21 @@ def retry(
 
 
 async def _whole(session: CliSession, client: "AsyncClient", job: UUID) -> None:
-    """A job of one unit, as a new job."""
+    """Retry a job of one unit as a new job."""
     from rendertrust.client import Conflict
 
     found = await client.job(job)
     if found.units > 1:
-        hint = f"All that failed:  rendertrust jobs retry {job} --failed\nOne frame:        "
+        hint = f"All failed units:  rendertrust jobs retry {job} --failed\nOne frame:         "
         hint += f"rendertrust jobs retry {job} --frame N"
-        detail = f"The job has {found.units} units; say which to do again"
+        detail = f"The job has {found.units} units; say which to retry"
         raise CommandExit(Exit(exit_codes.USAGE, "usage", detail, hint))
     try:
         placed = await client.retry(job)
     except Conflict as error:
         raise not_now(error, job) from error
     session.output.document(placed)
-    session.output.say(f"Job {placed.job_id} does it again; it is {placed.status}.")
+    session.output.say(f"Job {placed.job_id} replaces it; its status is {placed.status}.")
     session.output.note(f"Watch it: rendertrust jobs watch {placed.job_id}")
 
 
@@ -136,8 +136,8 @@ async def _retry(
     else:
         failed = [one.number for one in units if has_frame(one, frame)][-1:]
     if not failed:
-        what = "Nothing of the job has failed" if frame is None else f"It has no frame {frame}"
-        hint = f"See what there is: rendertrust jobs units {job}"
+        what = "No unit of the job has failed" if frame is None else f"The job has no frame {frame}"
+        hint = f"List its units: rendertrust jobs units {job}"
         raise CommandExit(Exit(exit_codes.FAILURE, "nothing_to_retry", what, hint))
     return await _retried(session, client, job, failed)
 
@@ -145,7 +145,7 @@ async def _retry(
 async def _retried(
     session: CliSession, client: "AsyncClient", job: UUID, failed: "list[int]"
 ) -> "list[Unit]":
-    """Each of them; one that takes more than its quote keeps no other from it."""
+    """Retry each unit. A unit that would cost more than its quote does not stop the others."""
     from rendertrust.client import Conflict
 
     done: list[Unit] = []
@@ -167,9 +167,10 @@ async def _retried(
 async def unit_of(
     client: "AsyncClient", job: UUID, frame: int | None, unit: int | None
 ) -> int | None:
-    """The number of the unit that is asked for by a frame or by itself; None: neither is given.
+    """Return the number of the unit that ``frame`` or ``unit`` names; None if neither is given.
 
-    Of a frame in tiles it is the one that has the picture. Stop says that there is no such frame.
+    For a frame in tiles, return the unit that holds the picture. Raise CommandExit if there is no
+    such frame.
     """
     if frame is None:
         return unit
@@ -177,14 +178,14 @@ async def unit_of(
         raise click.UsageError("Give --frame or --unit")
     found = [one.number async for one in client.each_unit(job) if has_frame(one, frame)]
     if not found:
-        hint = f"See what there is: rendertrust jobs units {job}"
+        hint = f"List its units: rendertrust jobs units {job}"
         detail = f"The job has no frame {frame}"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_frame", detail, hint))
     return found[-1]
 
 
 def has_frame(unit: "Unit", frame: int) -> bool:
-    """Whether a unit renders that frame."""
+    """Return whether the unit renders that frame."""
     from rendertrust.frame_range import parse
 
     return unit.frames is not None and frame in parse(unit.frames)
@@ -195,7 +196,7 @@ def asked(
     job: UUID,
     work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]",
 ) -> Reply:
-    """What came of it; where the job is not as it would have to be, that ends the command."""
+    """Run ``work`` and return its result; end the command if the job's state does not allow it."""
 
     async def tried(client: "AsyncClient") -> Reply:
         from rendertrust.client import Conflict
@@ -209,9 +210,9 @@ def asked(
 
 
 def not_now(error: Exception, job: UUID) -> CommandExit:
-    """The job is not as it would have to be."""
+    """Return the ending for a job whose state does not allow the request."""
     hint = (
-        f"See how it is: rendertrust jobs show {job}\nIts frames:    rendertrust jobs units {job}"
+        f"See its status: rendertrust jobs show {job}\nIts frames:     rendertrust jobs units {job}"
     )
     return CommandExit(Exit(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
 

@@ -1,4 +1,4 @@
-"""``rendertrust jobs events``: what happened to a job, and what happens."""
+"""``rendertrust jobs events``: prints the events of a job, and follows new ones."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
@@ -21,14 +21,14 @@ job_argument: Final = click.argument("job", type=click.UUID)
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
 @click.option(
-    "--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only what came later."
+    "--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only later events."
 )
-@click.option("--progress", is_flag=True, help="With --follow: also how far units are.")
+@click.option("--progress", is_flag=True, help="With --follow: also the progress of units.")
 @click.pass_context
 def events(context: click.Context, job: UUID, follow: bool, after: int, progress: bool) -> None:
-    """What happened to a job: each change of it and of its units, and what became of credits."""
+    """List the events of a job. Each change of it and of its units is an event."""
     session = session_of(context)
     session.output.say("\t".join(COLUMNS))
     try:
@@ -45,7 +45,7 @@ def events(context: click.Context, job: UUID, follow: bool, after: int, progress
 
 
 async def _print(session: CliSession, found: "AsyncIterator[Event]") -> None:
-    """A line for each, as it comes."""
+    """Print one line per event as it arrives."""
     async for event in found:
         session.output.document(event)
         session.output.say("\t".join(row(event)))
@@ -61,7 +61,7 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
 
 
 def row(event: "Event") -> tuple[str, ...]:
-    """An event as a line has it; ``-`` where it says nothing."""
+    """Return the columns of an event; ``-`` for an absent value."""
     credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
     far = None if event.progress is None else formatting.percent(event.progress)
     error = ": ".join(part for part in (event.error_class, event.error) if part)

@@ -1,4 +1,4 @@
-"""A job of many units while it runs: a table that lives on a terminal, lines in a pipe, or JSON."""
+"""Progress of a job of many units: a live table on a terminal, lines in a pipe, or JSON."""
 
 import asyncio
 import time
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from rendertrust.client import AsyncClient, Job, Unit
 
-# Told the job, the units that changed, and the seconds that are left, if they can be told.
+# Called with the job, the changed units and the remaining seconds (None if unknown).
 Show: TypeAlias = "Callable[[Job, Sequence[Unit], float | None], None]"
-LOOK_SECONDS: Final = 2.0  # units begin without a change of the job itself
+LOOK_SECONDS: Final = 2.0  # units may begin without a change of the job itself
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "")
 _AT_WORK: Final = ("DISPATCHED", "RUNNING")
 _STYLES: Final = {"COMPLETED": "green", "FAILED": "red", "RUNNING": "cyan", "DISPATCHED": "cyan"}
 BAR_WIDTH: Final = 20
-_AROUND_TABLE: Final = 4  # lines of a screen that are no rows
+_AROUND_TABLE: Final = 4  # lines of the screen that are not rows
 
 
 async def followed(
@@ -35,9 +35,9 @@ async def followed(
     jobs: "AsyncIterator[Job]",
     heard: "Callable[[Job], None]" = lambda _: None,
 ) -> "Job":
-    """The job as it ended, shown until then; ``jobs`` are its changes after ``first``.
+    """Show a job until it ends and return it; ``jobs`` yields its changes after ``first``.
 
-    ``heard`` is told each. Raises as ``AsyncClient.watch``.
+    ``heard`` is called with each change. Raises as ``AsyncClient.watch``.
     """
     pace, seen = ProgressRate(), UnitTable(client, first.id)
     with screen(output, seen) as show:
@@ -51,7 +51,9 @@ async def followed(
 
 
 async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
-    """What changed; nothing while the gateway is away, which whoever watches the job waits for."""
+    """Return the changed units; none while the gateway is away, which the watch itself waits
+    for.
+    """
     from rendertrust.client import NoAnswer, Unavailable
 
     try:
@@ -67,7 +69,7 @@ def _moves(job: "Job") -> bool:
 
 
 async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Job]":
-    """The job at each change, and again where none came for a while, to its end."""
+    """Yield the job at each change and also every few seconds, until it ends."""
     last = first
     coming = asyncio.ensure_future(anext(jobs))
     try:
@@ -84,7 +86,7 @@ async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Jo
 
 
 def screen(output: Printer, seen: UnitTable) -> AbstractContextManager[Show]:
-    """What fits whoever reads."""
+    """Return the display that fits the output."""
     if output.json:
         return _documents(output)
     return _table(output, seen) if output.terminal else _lines(output)
@@ -98,7 +100,7 @@ def _documents(output: Printer) -> "Generator[Show]":
         nonlocal last
         for unit in changed:
             told = attrs.asdict(unit)
-            del told["download_url"]  # it opens a door, and is out of date when it is read
+            del told["download_url"]  # a presigned URL: grants access, and expires soon
             output.document({"event": "unit", "job_id": job.id, "unit": told})
         if job != last:
             event = "ended" if job.ended else "progress"
@@ -111,13 +113,15 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 @contextmanager
 def _lines(output: Printer) -> "Generator[Show]":
-    """A line for each unit that moved, and one for the job when its status changes."""
+    """Print a line for each changed unit, and one for the job when its status changes."""
     last: tuple[object, ...] = ()
 
     def show(job: "Job", changed: "Sequence[Unit]", left: float | None) -> None:
         nonlocal last
         for unit in changed:
-            if last or unit.state != "QUEUED":  # that all of them wait at first goes without saying
+            if (
+                last or unit.state != "QUEUED"
+            ):  # at the start all units are queued: not worth a line
                 output.say(unit_table.line(unit))
         now = (job.status, job.paused)
         if now != last:
@@ -128,7 +132,7 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def summary(job: "Job", left: float | None) -> str:
-    """``RUNNING 12 of 48 done, 1 failed, 120.0000 credits, eta 3 min``."""
+    """Return ``RUNNING 12 of 48 done, 1 failed, 120.0000 credits, eta 3 min``."""
     words = [f"{job.status} {job.done} of {job.units} done"]
     words += [f"{job.failed} failed"] if job.failed else []
     words += [f"{job.charged} credits"] if job.charged is not None else []
@@ -137,14 +141,14 @@ def summary(job: "Job", left: float | None) -> str:
 
 
 def reason(job: "Job") -> str:
-    """Why it is paused, and what to do about that."""
+    """Return why the job is paused, and what to do about it."""
     if job.status != "PAUSED":
         return ""
     if job.paused == "stopped":
-        return " (stopped; what was delivered is being checked, and paid if it is right)"
+        return " (stopped; delivered frames are being verified, and charged if valid)"
     if job.paused == "cap":
         return f" (at its cap; raise it: rendertrust jobs cap {job.id} CREDITS)"
-    return f" (go on: rendertrust jobs resume {job.id})"
+    return f" (resume it: rendertrust jobs resume {job.id})"
 
 
 @contextmanager
@@ -169,7 +173,7 @@ def _table(output: Printer, seen: UnitTable) -> "Generator[Show]":
 
 
 def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
-    """What is worth a row: at work, failed, done just now, next in turn; by number."""
+    """Return the units worth a row, by number: running, failed, just completed, next in turn."""
     if len(units) <= most:
         return sorted(units, key=lambda unit: unit.number)
 
@@ -187,7 +191,7 @@ def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
 
 
 def drawn(units: "Sequence[Unit]") -> "Table":
-    """The rows as a table."""
+    """Return the rows as a table."""
     from rich.table import Table
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""``rendertrust jobs log``: what nodes said of a job's units, and why those failed."""
+"""``rendertrust jobs log``: prints the log lines of attempts, and why they failed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from rendertrust.cli.session import CliSession, session_of
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, AttemptLog
 
-SECONDS: Final = 2.0  # between two looks
+SECONDS: Final = 2.0  # between two polls
 
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--unit", type=click.IntRange(0), help="Of one unit alone; they count from 0.")
-@click.option("--frame", type=int, metavar="N", help="Of the unit that renders this frame.")
-@click.option("--follow", is_flag=True, help="Go on until the job has ended.")
+@click.option("--unit", type=click.IntRange(0), help="Only this unit, counted from 0.")
+@click.option("--frame", type=int, metavar="N", help="Only the unit that renders this frame.")
+@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
 @click.pass_context
 def log(
     context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool
 ) -> None:
-    """What nodes said last of a job's frames, and why attempts at them failed.
+    """Show the last log lines of attempts, and why they failed.
 
-    Of attempts that ended it is kept as long as results are. Of others it is told as far as the
-    gateway has heard it lately.
+    The log of an ended attempt is kept as long as results are. The log of a running attempt is as
+    recent as the gateway's copy.
     """
     session = session_of(context)
     try:
@@ -60,21 +60,21 @@ async def _print(
             break
         await asyncio.sleep(SECONDS)
     if not shown:
-        session.output.note("Nothing was said, as far as it is known.")
+        session.output.note("No log lines yet.")
 
 
 async def _require(client: "AsyncClient", job: UUID, number: int | None) -> None:
-    """Stop says that the job has no such unit."""
+    """Raise CommandExit if the job has no such unit."""
     count = 0 if number is None else (await client.job(job)).units
     if number is not None and number >= count:
         has = "has one" if count == 1 else f"has {count}"
-        hint = f"See what there is: rendertrust jobs units {job}"
+        hint = f"List its units: rendertrust jobs units {job}"
         detail = f"The job has no unit {number}; it {has}, and they count from 0"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_unit", detail, hint))
 
 
 def _show(session: CliSession, said: "AttemptLog", before: "AttemptLog | None") -> None:
-    """What is new of it."""
+    """Print the new lines of an attempt."""
     output = session.output
     if before is None or (before.error, before.ended_at) != (said.error, said.ended_at):
         output.document(said)
@@ -86,7 +86,7 @@ def _show(session: CliSession, said: "AttemptLog", before: "AttemptLog | None") 
 
 
 def heading(said: "AttemptLog") -> str:
-    """``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
+    """Return ``unit 3 (frame 4), attempt 1, node 1a2b3c4d: failed (scene): no camera``."""
     frames = "" if said.frames is None else f" (frame {said.frames})"
     node = "" if said.node_id is None else f", node {formatting.short(said.node_id)}"
     blame = "" if said.error_class is None else f" ({said.error_class})"
@@ -97,7 +97,7 @@ def heading(said: "AttemptLog") -> str:
 
 
 def added(before: Sequence[str], now: Sequence[str]) -> Sequence[str]:
-    """What came since: of both only the last lines are known."""
+    """Return the lines that are new; only the last lines of each state are known."""
     for same in range(min(len(before), len(now)), 0, -1):
         if tuple(before[-same:]) == tuple(now[:same]):
             return now[same:]

@@ -1,4 +1,4 @@
-"""What the end of a job means for whoever waits for it."""
+"""Turns the end of a job into a message and an exit code."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def require_completed(job: "Job") -> "Job":
-    """The job, if it ended well; else Stop."""
+    """Return the job if it completed; raise CommandExit otherwise."""
     if job.status == "COMPLETED":
         return job
     reason = f": {job.error_message}" if job.error_message else ""
@@ -19,7 +19,7 @@ def require_completed(job: "Job") -> "Job":
 
 
 def charge(job: "Job") -> str | None:
-    """What was charged, in words; None where the gateway does not say."""
+    """Return the charge as text; None if the gateway does not report it."""
     if job.charged is None:
         return None
     nothing = not job.charged.strip("0.")
@@ -30,38 +30,43 @@ def _hint(job: "Job") -> str:
     known = charge(job)
     if job.units > 1 and job.done:
         return "\n".join([*([known] if known else []), *_left(job)])
-    more = "Mend what the message names, and submit again." if job.status == "FAILED" else ""
+    more = "Fix what the message names and submit again." if job.status == "FAILED" else ""
     return "\n".join(words for words in (known, more) if words) or "Submit again when you like."
 
 
 def _left(job: "Job") -> list[str]:
-    """What there is of a job of many units that did not end well, and what can be done."""
-    lines = [f"{job.done} of {job.units} are done: rendertrust jobs download {job.id} --out ."]
+    """Return hints for a job that did not complete: what is available and what can be retried."""
+    lines = [
+        (
+            f"{job.done} of {job.units} are done. Download them: rendertrust jobs download "
+            f"{job.id} --out ."
+        )
+    ]
     if job.status == "FAILED":
-        lines.append(f"Do again what failed: rendertrust jobs retry {job.id} --failed")
+        lines.append(f"Retry failed units: rendertrust jobs retry {job.id} --failed")
     return [*lines, *filter(None, (orphan_tiles.words(job), orphan_tiles.hint(job)))]
 
 
 def lost(job_id: str, error: Exception) -> Exit:
-    """The gateway is away for too long; the job is as it was."""
+    """Return the ending for a gateway that stays away; the job itself continues."""
     return Exit(
         exit_codes.UNAVAILABLE,
         "no_answer",
-        f"{error}; job {formatting.short(job_id)} goes on once it is back",
-        f"Watch again:    rendertrust jobs watch {job_id}\n"
-        f"Fetch the rest: rendertrust jobs download {job_id} --out .",
+        f"{error}; job {formatting.short(job_id)} continues once it is back",
+        f"Watch again:       rendertrust jobs watch {job_id}\n"
+        f"Download the rest: rendertrust jobs download {job_id} --out .",
         {"job_id": job_id},
     )
 
 
 def interrupted(job_id: str) -> Exit:
-    """Ctrl-C ends the watch, and nothing else."""
+    """Return the ending for Ctrl-C, which ends the watch and nothing else."""
     return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",
-        f"Interrupted; job {formatting.short(job_id)} goes on",
+        f"Interrupted; job {formatting.short(job_id)} continues",
         f"Watch again:           rendertrust jobs watch {job_id}\n"
         f"Cancel before it runs: rendertrust jobs cancel {job_id}\n"
-        f"End it, keep frames:   rendertrust jobs stop {job_id}",
+        f"Stop it, keep frames:  rendertrust jobs stop {job_id}",
         {"job_id": job_id},
     )

@@ -1,4 +1,4 @@
-"""A job while it runs: a bar on a terminal, lines in a pipe, JSON lines for programs."""
+"""Progress of a job: a bar on a terminal, lines in a pipe, JSON lines for programs."""
 
 import time
 from collections.abc import Callable, Generator
@@ -12,7 +12,7 @@ from rendertrust.cli.progress_rate import ProgressRate
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job
 
-# Told a job and the seconds that are left, if they can be told.
+# Called with the job and the remaining seconds (None if unknown).
 Show: TypeAlias = "Callable[[Job, float | None], None]"
 LINE_STEP: Final = 0.1
 LINE_SECONDS: Final = 10.0
@@ -25,7 +25,9 @@ async def followed(
     within: float | None = None,
     heard: "Callable[[Job], None]" = lambda _: None,
 ) -> "Job":
-    """The job as it ended, shown until then, and told to ``heard``. Raises as ``watch``."""
+    """Show a job until it ends and return it; call ``heard`` at each change. Raises as
+    ``watch``.
+    """
     changes = client.watch(job_id, within=within)
     job = await anext(changes)
     if job.units > 1:
@@ -41,7 +43,7 @@ async def followed(
 
 
 def screen(output: Printer) -> AbstractContextManager[Show]:
-    """What fits whoever reads."""
+    """Return the display that fits the output."""
     if output.json:
         return _documents(output)
     return _bar(output) if output.terminal else _lines(output)
@@ -63,7 +65,7 @@ def _documents(output: Printer) -> "Generator[Show]":
 
 @contextmanager
 def _lines(output: Printer) -> "Generator[Show]":
-    """A line when the status or the node changes, at each tenth, and every ten seconds."""
+    """Print a line when the status or the node changes, at each 10 %, and every ten seconds."""
     last: tuple[object, ...] = ()
     told_at = 0.0
 
@@ -79,7 +81,7 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def line(job: "Job", left: float | None) -> str:
-    """``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
+    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
     words = [job.status]
     if job.progress is not None and not job.ended:
         words.append(formatting.percent(job.progress))
@@ -107,7 +109,7 @@ def _bar(output: Printer) -> "Generator[Show]":
         task = bar.add_task("", total=None, words="")
 
         def show(job: "Job", left: float | None) -> None:
-            # Without a total the bar swings: something is under way, and nobody knows how far.
+            # Without a total the bar swings: the job runs, but its progress is unknown.
             done = 1.0 if job.status == "COMPLETED" else job.progress
             bar.update(
                 task,

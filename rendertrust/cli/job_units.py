@@ -1,4 +1,4 @@
-"""``rendertrust jobs units`` and ``download``: what a job consists of, and its frames."""
+"""``rendertrust jobs units``, ``download`` and ``video``: units of a job and their frames."""
 
 import asyncio
 import contextlib
@@ -41,12 +41,14 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only these.")
+@click.option(
+    "--state", type=click.Choice(STATES, case_sensitive=False), help="Only units in this state."
+)
 @click.pass_context
 def units(context: click.Context, job: UUID, state: str | None) -> None:
-    """What a job consists of: each frame, how far it is, who has it, what it cost.
+    """List the units of a job: frames, state, node, time and charge.
 
-    Frames are as the scene counts them; units, which --unit of other commands names, count from 0.
+    Frames are numbered as in the scene; units, which --unit of other commands names, count from 0.
     """
     session = session_of(context)
     found = session.run(lambda client: _units(client, job, state))
@@ -55,7 +57,9 @@ def units(context: click.Context, job: UUID, state: str | None) -> None:
     back = [unit.frames for unit in found if unit.given_back is not None and unit.frames]
     if back:
         frames = ",".join(dict.fromkeys(back))
-        session.output.note(f"To have those again: rendertrust submit SCENE --frames {frames}")
+        session.output.note(
+            f"To render refunded frames again: rendertrust submit SCENE --frames {frames}"
+        )
 
 
 async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[Unit]":
@@ -70,15 +74,17 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     type=click.Path(path_type=Path),
     default=Path(),
     show_default="here",
-    help="The folder where frames go; of one unit also a file.",
+    help="The folder for frames; for one unit also a file.",
 )
-@click.option("--frames", type=option_types.FRAMES, help="Only these: 12, or 1-10,20.")
-@click.option("--unit", type=click.IntRange(0), help="What one unit made, as it is; from 0.")
+@click.option("--frames", type=option_types.FRAMES, help="Only these frames: 12, or 1-10,20.")
 @click.option(
-    "--evidence", is_flag=True, help="All passes of the unit's frame, which its check goes by."
+    "--unit", type=click.IntRange(0), help="The result of one unit, as it is; counted from 0."
 )
-@click.option("--tiles", is_flag=True, help="Also tiles of frames that are not done: to OUT/tiles.")
-@click.option("--name", default="frame", show_default=True, help="Files are named NAME-0001.png.")
+@click.option(
+    "--evidence", is_flag=True, help="All passes of the unit's frame, which verification uses."
+)
+@click.option("--tiles", is_flag=True, help="Also tiles of unfinished frames, to OUT/tiles.")
+@click.option("--name", default="frame", show_default=True, help="Name files NAME-0001.png.")
 @click.pass_context
 def download(
     context: click.Context,
@@ -92,17 +98,17 @@ def download(
     tiles: bool,
     name: str,
 ) -> None:
-    """Fetch the frames that are done, as many as there are by now.
+    """Download the finished frames.
 
-    Frames that are in the folder already are left as they are, and what was cut off goes on where
-    it stopped: call it again whenever there is something new.
+    Frames that are already in the folder are skipped, and an interrupted download continues where
+    it stopped: run this again whenever more frames are finished.
     """
     if unit is not None and frames is not None:
         raise click.UsageError("Give --unit or --frames")
     if unit is not None and tiles:
         raise click.UsageError("Give --unit or --tiles")
     if evidence and frames is not None:
-        raise click.UsageError("Evidence is of one unit: give --unit")
+        raise click.UsageError("--evidence is for one unit: give --unit")
     session = session_of(context)
     if unit is None and evidence:
         unit = 0
@@ -140,9 +146,10 @@ async def _evidence(
 
 
 def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False) -> str | None:
-    """What is to be said before those frames are fetched; Stop says why none of them can be.
+    """Return a note about frames that the job does not have; None if it has them all.
 
-    ``tiles``: a tile of one is enough.
+    Raise CommandExit if none of the frames can be downloaded. With ``tiles``, a tile of a frame is
+    enough.
     """
     from rendertrust.frame_range import canonical, parse
 
@@ -152,21 +159,21 @@ def asked_of(units: "list[Unit]", frames: str, job: str, *, tiles: bool = False)
             known.update(parse(unit.frames))
             done.update(parse(unit.frames) if unit.download_url is not None else ())
     if not known:
-        hint = f"Fetch it: rendertrust jobs download {job} --out FOLDER"
+        hint = f"Download it: rendertrust jobs download {job} --out FOLDER"
         raise CommandExit(
-            Exit(exit_codes.USAGE, "usage", "The job is one picture; no --frames", hint)
+            Exit(exit_codes.USAGE, "usage", "The job is one picture; it has no --frames", hint)
         )
     strange, ready = canonical(asked - known), canonical(done) or "none yet"
     facts = {"frames": canonical(known), "done": canonical(done)}
     if not asked & known:
         detail = f"The job has no frame {strange}; its frames are {canonical(known)}"
-        hint = f"Done are: {ready}"
+        hint = f"Finished frames: {ready}"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "no_such_frame", detail, hint, facts))
     if not asked & done:
         one = len(asked & known) == 1
         what = f"Frame{'' if one else 's'} {canonical(asked & known)} {'is' if one else 'are'}"
-        hint = f"Done are: {ready}\nSee how far it is: rendertrust jobs units {job}"
-        detail = f"{what} not done (yet)"
+        hint = f"Finished frames: {ready}\nSee its progress: rendertrust jobs units {job}"
+        detail = f"{what} not finished"
         raise CommandExit(Exit(exit_codes.STILL_RUNNING, "nothing_ready", detail, hint, facts))
     return (
         f"The job has no frame {strange}; its frames are {canonical(known)}." if strange else None
@@ -184,9 +191,10 @@ async def saved(
     tiles: bool = False,
     arrived: int = 0,
 ) -> dict[str, Any]:
-    """Save what is done of a job, say how much that is, and return it for ``--json``.
+    """Download the finished frames, print how many there are, and return the document for
+    ``--json``.
 
-    ``arrived``: so many files of it are new there already.
+    ``arrived`` new files are in the folder already.
     """
     if frames is not None:
         units = [unit async for unit in client.each_unit(job)]
@@ -201,32 +209,34 @@ async def saved(
         )
     if not found.paths and not found.tiles:
         hints = (
-            f"See how far it is: rendertrust jobs units {job}",
+            f"See its progress: rendertrust jobs units {job}",
             orphan_tiles.hint(await client.job(job)),
         )
         hint = "\n".join(filter(None, hints))
         raise CommandExit(
-            Exit(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is done yet", hint)
+            Exit(exit_codes.STILL_RUNNING, "nothing_ready", "No frame is finished yet", hint)
         )
     return _told(output, job, folder, found, arrived + len(found.new))
 
 
 def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
-    """What is there now."""
+    """Print the downloaded files and return the document for ``--json``."""
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
-    more = f"; {found.missing} are not done (yet)" if found.missing else ""
+    more = f"; {found.missing} are not finished" if found.missing else ""
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
     if paths:
         output.say(f"{what} in {folder}, {new} of them new{more}.")
     if tiles:
         some = "One tile" if len(tiles) == 1 else f"{len(tiles)} tiles"
         verb = "is" if len(tiles) == 1 else "are"
-        output.say(f"{some} of frames that are not done {verb} in {found.tiles[0].parent}.")
+        output.say(f"{some} of unfinished frames {verb} in {found.tiles[0].parent}.")
     return {"job_id": job, "paths": paths, "new": new, "missing": found.missing, "tiles": tiles}
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
-    """Whether it is one whose frame has no number; one frame of a range keeps its own."""
+    """Return whether the job is one picture without a frame number; a frame of a range keeps its
+    own.
+    """
     if (await client.job(job)).units > 1:
         return False
     return all([unit.frames is None async for unit in client.each_unit(job)])
@@ -234,19 +244,21 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--out", type=click.Path(path_type=Path), help="Wait for it, and save it there.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Wait for the video and save it there."
+)
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
 @click.option(
-    "--fps", type=option_types.RATE, help="As 24, 23.976 or 24000/1001; else the scene's."
+    "--fps", type=option_types.RATE, help="Like 24, 23.976 or 24000/1001 (default: the scene's)."
 )
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.pass_context
 def video(
     context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
-    """Have a video made of the frames of a job that has ended: a job of its own, by a node.
+    """Make a video of the frames of an ended job. A node does it, as a new job.
 
-    What it costs is said first, and asked where somebody can answer.
+    The price is shown first; on a terminal you are asked to agree.
     """
     session = session_of(context)
     place = None if out is None else scene.placed(out)
@@ -261,8 +273,8 @@ def video(
     placed = asked(session, job, ordered)
     if place is None:
         output.document(placed)
-        output.say(f"Job {placed.job_id} makes it; it is {placed.status}.")
-        output.note(f"Fetch it: rendertrust jobs result {placed.job_id} --out .")
+        output.say(f"Job {placed.job_id} makes the video; its status is {placed.status}.")
+        output.note(f"Download it: rendertrust jobs result {placed.job_id} --out .")
         return
     output.document({"event": "submitted", **attrs.asdict(placed)})
     saved_at = place
@@ -276,7 +288,7 @@ def video(
 
 
 async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
-    """Say what a video of the job costs; of one that goes on there is none yet."""
+    """Show the price of a video and ask for consent; a job that is still open has no price yet."""
     found = await client.job(job)
     if found.ended:
         pool = cast("Pool", found.pool)
@@ -284,16 +296,18 @@ async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:
-    """As the gateway calls it; a file is what its name says."""
+    """Return the container by the API's name; the file's suffix decides."""
     suffix = "" if out is None else out.suffix.lower()
     if webm and suffix == ".mp4":
-        raise click.UsageError(f"{out} would be a WebM; call it {out.stem if out else ''}.webm")
+        raise click.UsageError(
+            f"{out} would be a WebM file; name it {out.stem if out else ''}.webm"
+        )
     return "WEBM" if webm or suffix == ".webm" else "MP4"
 
 
 @attrs.define
 class FrameFetch:
-    """Frames that are fetched while others are rendered. What fails here, ``saved`` does again."""
+    """Downloads frames while others are rendered. ``saved`` repeats what fails here."""
 
     client: "AsyncClient"
     folder: Path
@@ -303,7 +317,7 @@ class FrameFetch:
     _done: int = 0
 
     def heard(self, job: "Job") -> None:
-        """Fetch what is done by now, unless that is under way."""
+        """Download the frames that are finished, unless a download is running."""
         is_busy = self._fetching is not None and not self._fetching.done()
         if job.units > 1 and job.done > self._done and not is_busy:
             self._done = job.done
@@ -317,6 +331,6 @@ class FrameFetch:
             self.new += len(found.new)
 
     async def over(self) -> None:
-        """Wait for what is under way."""
+        """Wait for the running download."""
         if self._fetching is not None:
             await self._fetching

@@ -1,4 +1,4 @@
-"""``rendertrust jobs``: what became of what was submitted."""
+"""``rendertrust jobs``: list, show, watch and cancel jobs, download results and receipts."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -36,15 +36,15 @@ STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
     *("COMPLETED", "FAILED", "CANCELLED"),
 )
-# 80 columns hold the first; programs get all.
+# The first fit 80 columns; --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
-PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being checked"}
+PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being verified"}
 
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, watch and steer jobs, fetch what they made."""
+    """List, show, watch and change jobs, download results."""
 
 
 for each in (units, retry, pause, resume, stop, priority, cap, download, video):
@@ -54,11 +54,15 @@ jobs.add_command(log)
 
 
 @jobs.command("list")
-@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Only these.")
+@click.option(
+    "--status",
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Only jobs with this status.",
+)
 @paged
 @click.pass_context
 def list_jobs(context: click.Context, status: str | None, limit: int, offset: int) -> None:
-    """Your jobs, newest first."""
+    """List your jobs, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.jobs(status, limit=limit, offset=offset))
     session.output.document(found)
@@ -92,7 +96,7 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 @job_argument
 @click.pass_context
 def show(context: click.Context, job: UUID) -> None:
-    """All about one job."""
+    """Show everything about one job."""
     session = session_of(context)
     found = session.run(lambda client: client.job(job))
     session.output.document(found)
@@ -102,11 +106,11 @@ def show(context: click.Context, job: UUID) -> None:
 def _given_back(job: "Job") -> str | None:
     if not job.given_back:
         return None
-    return f"{job.given_back} of {job.units}, found wrong later: rendertrust jobs units {job.id}"
+    return f"{job.given_back} of {job.units}, found invalid later: rendertrust jobs units {job.id}"
 
 
 def facts(job: "Job") -> dict[str, str | None]:
-    """What there is to say about a job, by name."""
+    """Return the facts about a job, by name."""
     times = {
         "submitted": job.created_at,
         "dispatched": job.dispatched_at,
@@ -124,7 +128,7 @@ def facts(job: "Job") -> dict[str, str | None]:
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
-        "given back": _given_back(job),
+        "refunded": _given_back(job),
         "result": None if job.result_ref is None else formatting.harmless(job.result_ref),
         **{name: None if at is None else formatting.stamp(at) for name, at in times.items()},
     }
@@ -146,11 +150,14 @@ def _of_many(job: "Job") -> dict[str, str | None]:
 @jobs.command()
 @job_argument
 @click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Do not watch longer (exit 8)."
+    "--timeout",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Stop watching after so many seconds (exit 8).",
 )
 @click.pass_context
 def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
-    """Show how far a job is, until it has ended."""
+    """Show the progress of a job until it has ended."""
     session = session_of(context)
     try:
         ended = session.run(
@@ -162,14 +169,14 @@ def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
     if (charged := job_outcome.charge(ended)) is not None:
         session.output.say(charged)
     verb = "result" if ended.units == 1 else "download"
-    session.output.note(f"Fetch the result: rendertrust jobs {verb} {job} --out .")
+    session.output.note(f"Download the result: rendertrust jobs {verb} {job} --out .")
 
 
 @jobs.command()
 @job_argument
 @click.pass_context
 def cancel(context: click.Context, job: UUID) -> None:
-    """Cancel a job that no node has begun; what was set aside for it is yours again."""
+    """Cancel a job that no node has begun; its hold is released."""
     session = session_of(context)
     cancelled = session.run(lambda client: _cancel(client, job))
     session.output.document(cancelled)
@@ -182,7 +189,7 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
     try:
         return await client.cancel(job)
     except BadRequest as error:
-        hint = f"See how it is: rendertrust jobs show {job}"
+        hint = f"See its status: rendertrust jobs show {job}"
         ending = Exit(exit_codes.FAILURE, "not_cancellable", str(error), hint, {"status": 400})
         raise CommandExit(ending) from error
 
@@ -192,11 +199,11 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="Save it there, a file or a folder; else its URL is printed, good for an hour.",
+    help="Save it to this file or folder (default: print its URL, valid for an hour).",
 )
 @click.pass_context
 def result(context: click.Context, job: UUID, out: Path | None) -> None:
-    """Fetch what a job made."""
+    """Download the result of a job."""
     session = session_of(context)
     place = None if out is None else scene.placed(out)
     session.run(lambda client: _result(session, client, job, place))
@@ -204,8 +211,10 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
 
 @jobs.command()
 @job_argument
-@click.option("--frame", type=int, help="Of a job of many: which frame.")
-@click.option("--unit", type=click.IntRange(0), help="Or which unit; they count from 0.")
+@click.option("--frame", type=int, help="The frame, if the job has several.")
+@click.option(
+    "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
+)
 @click.option(
     "--out",
     "--output",
@@ -216,7 +225,7 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the list of the job's files, which `rendertrust verify --manifest` takes.",
+    help="Also write the list of the job's files, for `rendertrust verify --manifest`.",
 )
 @click.pass_context
 def receipt(
@@ -229,9 +238,9 @@ def receipt(
     out: Path | None,
     manifest: Path | None,
 ) -> None:
-    """What was done for the charge, signed by the node and the gateway, verified.
+    """Show the verified receipt of a unit, signed by node and gateway.
 
-    With the picture anybody can check it: rendertrust verify RECEIPT PICTURE
+    Anybody with the picture can check it: rendertrust verify RECEIPT PICTURE
     """
     session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))
@@ -240,7 +249,8 @@ def receipt(
     gone, file = found.withdrawn, found.document
     if gone is not None:
         session.output.note(
-            f"Withdrawn by entry {gone['entry_id']}: it was found wrong, and given back."
+            f"Withdrawn by entry {gone['entry_id']}: the result was found invalid and "
+            "the charge refunded."
         )
     if out is None:
         session.output.document(file)
@@ -249,7 +259,7 @@ def receipt(
     out.write_text(encoded(file) + "\n")
     session.output.document({"job_id": str(job), "output": str(out)})
     if found.proof is None and found.entry_id is not None:
-        session.output.note("It is not in the log yet; ask again for the proof.")
+        session.output.note("It is not in the log yet; ask for the proof again later.")
     session.output.note(f"Written to {out}; check it: rendertrust verify {out} PICTURE")
 
 
@@ -265,8 +275,8 @@ async def _receipt(
         found = await client.job(job)
         if number is not None or found.units == 1:
             raise
-        hint = f"Name one: rendertrust jobs receipt {job} --frame N"
-        detail = f"The job has {found.units} units, and a receipt for each"
+        hint = f"Choose one: rendertrust jobs receipt {job} --frame N"
+        detail = f"The job has {found.units} units, each with a receipt"
         raise CommandExit(Exit(exit_codes.USAGE, "usage", detail, hint)) from error
 
 
@@ -291,5 +301,5 @@ def _without_result(job: "Job", detail: str) -> Exception:
             Exit(exit_codes.STILL_RUNNING, "still_running", detail, hint, {"job": job})
         )
     job_outcome.require_completed(job)
-    hint = f"See what it left: rendertrust jobs show {job.id}"
+    hint = f"See what the job has: rendertrust jobs show {job.id}"
     return CommandExit(Exit(exit_codes.NOT_FOUND, "no_result", detail, hint, {"job": job}))

@@ -18,13 +18,13 @@ SCOPES: Final = (
     *("jobs:read", "jobs:write", "uploads:write", "credits:read"),
     *("credits:write", "nodes:read", "nodes:write"),
 )
-# What submitting, following and fetching takes.
+# The scopes for submitting, watching and downloading.
 USUAL: Final = ("jobs:read", "jobs:write", "uploads:write", "credits:read")
 
 
 @click.group(cls=Group)
 def keys() -> None:
-    """API keys, for programs that log in for you."""
+    """API keys for programs that act for you."""
 
 
 @keys.command()
@@ -34,18 +34,18 @@ def keys() -> None:
     "scopes",
     multiple=True,
     type=click.Choice(SCOPES),
-    help=f"What it may do; may be repeated. Without: {', '.join(USUAL)}.",
+    help=f"A scope; may be repeated (default: {', '.join(USUAL)}).",
 )
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="When it ends, in UTC, like 2027-01-31; else when it is revoked.",
+    help="When it expires, in UTC, like 2027-01-31 (default: when it is revoked).",
 )
 @click.pass_context
 def create(
     context: click.Context, name: str, scopes: tuple[str, ...], expires: datetime | None
 ) -> None:
-    """Make a key. It is printed now, and never shown again."""
+    """Create a key. It is printed once and never shown again."""
     session = session_of(context)
     ends = None if expires is None else expires.replace(tzinfo=UTC)
     made = session.run(
@@ -53,19 +53,19 @@ def create(
     )
     session.output.document(made)
     session.output.say(made.key)
-    session.output.note(f"Keep it: nobody can show it again. Programs find it in {API_KEY}.")
+    session.output.note(f"Save it: it cannot be shown again. Programs read it from {API_KEY}.")
 
 
 @keys.command("list")
 @paged
 @click.pass_context
 def list_(context: click.Context, limit: int, offset: int) -> None:
-    """Your keys that were not revoked, newest first."""
+    """List your keys that are not revoked, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.keys(limit=limit, offset=offset), people=True)
     session.output.document(found)
     if not found.keys:
-        session.output.note("No keys. Make one: rendertrust keys create NAME")
+        session.output.note("No keys. Create one: rendertrust keys create NAME")
         return
     session.output.table(COLUMNS, [_row(key, people=session.output.terminal) for key in found.keys])
     session.output.more(offset + len(found.keys), found.count)
@@ -75,7 +75,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 @click.argument("key", type=click.UUID)
 @click.pass_context
 def revoke(context: click.Context, key: UUID) -> None:
-    """Revoke a key, by its id: it opens nothing more, at once."""
+    """Revoke a key by its id. It stops working at once."""
     session = session_of(context)
     session.run(lambda client: client.revoke_key(key), people=True)
     session.output.document({"id": key, "revoked": True})

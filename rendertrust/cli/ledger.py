@@ -1,4 +1,4 @@
-"""``rendertrust ledger``: proofs that entries stand in the log, and that it only grows."""
+"""``rendertrust ledger``: proofs that entries are in the log, and that the log only grows."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ OUTPUT = click.Path(path_type=Path, dir_okay=False)
 
 
 def as_entry(_: click.Context, __: click.Parameter, text: str) -> str:
-    """A number or an id; BadParameter otherwise."""
+    """Return an entry's number or id; raise BadParameter otherwise."""
     from uuid import UUID
 
     try:
@@ -26,7 +26,7 @@ def as_entry(_: click.Context, __: click.Parameter, text: str) -> str:
 
 @click.group(cls=Group)
 def ledger() -> None:
-    """Proofs that your entries stand in the log, and that the log only grows.
+    """Proofs that your entries are in the log, and that the log only grows.
 
     ENTRY is an entry's number or id, as `rendertrust credits history --json` shows them.
     """
@@ -36,12 +36,17 @@ def ledger() -> None:
 @click.option(
     "--out", "--output", "out", type=OUTPUT, help="Write it there, for `rendertrust verify`."
 )
-@click.option("--accept", is_flag=True, help="Go by this log from now on, whatever was before.")
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Follow this log from now on, even if it contradicts the one seen before.",
+)
 @click.pass_context
 def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> None:
-    """How large the log is, signed; held against what was seen of it before.
+    """Show the signed size of the log, and check its consistency.
 
-    Exit code 1: it is another log than before. Both checkpoints are kept then.
+    It must extend the log seen before. Exit code 1: it is a different log; both checkpoints are
+    then kept.
     """
     session = session_of(context)
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
@@ -63,13 +68,13 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
 
 @ledger.command()
 @click.argument("entry", callback=as_entry)
-@click.option("--opening", is_flag=True, help="With the private part: balances, account, text.")
+@click.option("--opening", is_flag=True, help="Include the private part: balances, account, text.")
 @click.option(
-    "--out", "--output", "out", type=OUTPUT, help="Write it there, instead of printing it."
+    "--out", "--output", "out", type=OUTPUT, help="Write it there instead of printing it."
 )
 @click.pass_context
 def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None) -> None:
-    """Fetch the proof of an entry, verified, for whoever wants to check it."""
+    """Fetch and verify the proof of an entry. Anybody can check it again."""
     session = session_of(context)
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
     if out is None:
@@ -85,9 +90,9 @@ def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None
 @click.argument("entry", callback=as_entry)
 @click.pass_context
 def verify(context: click.Context, entry: str) -> int:
-    """Fetch the proof of an entry and check it, against what was seen of the log before.
+    """Fetch the proof of an entry and check it against the log.
 
-    The exit code is 0 where all holds, 3 where nothing of the log was seen before, else 1.
+    The exit code is 0 if everything is valid, 3 if no log was seen before, otherwise 1.
     """
     session = session_of(context)
     verdict = session.run(lambda client: client.verify_entry(entry))

@@ -1,4 +1,4 @@
-"""A scene looked into by this machine's Blender: what is to be mended, and which files go along."""
+"""Preflight by this machine's Blender: findings, and the files that a scene links."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from rendertrust.preflight.layout import Layout
 
 GIB: Final = 2**30
-NODES: Final = (5, 2)  # the Blender that nodes get from this package's extra `render`
+NODES: Final = (5, 2)  # the Blender version that the extra `render` installs
 FILES_SHOWN: Final = 50
 
 
 @attrs.frozen
 class LocalFindings:
-    """What was found in a scene."""
+    """The findings about a scene."""
 
     findings: "tuple[Finding, ...]"
     layout: "Layout"
-    memory: int = 0  # bytes that a render of it takes, roughly
-    size: tuple[int, int] | None = None  # pixels of its pictures; None: it could not be opened
+    memory: int = 0  # bytes that a render takes, roughly
+    size: tuple[int, int] | None = (
+        None  # pixels of its pictures; None: the scene could not be opened
+    )
 
     @property
     def stops(self) -> bool:
-        """Something must be mended first."""
+        """True if the scene must be fixed first."""
         return any(finding.level == "error" for finding in self.findings)
 
     def lines(self) -> list[str]:
-        """The findings, for people: two lines each."""
+        """Return the findings for people: two lines each."""
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
@@ -44,7 +46,7 @@ class LocalFindings:
         return lines
 
     def files(self) -> list[str]:
-        """The files that the scene links, with their sizes, for people."""
+        """Return the linked files with their sizes, for people."""
         layout = self.layout
         if not layout.files:
             return []
@@ -60,18 +62,18 @@ class LocalFindings:
 
 
 def has_blender() -> bool:
-    """Whether this machine can look into a scene at all."""
+    """Return whether this machine has Blender."""
     from rendertrust.node import renderer
 
     return renderer.find() is not None
 
 
 def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:
-    """Look into the scene at ``path``, which is absolute; ``ram``: GiB that a node has.
+    """Open the scene at ``path`` (absolute) and return the findings; ``ram`` is a node's memory in
+    GiB.
 
-    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
-
-    Ends the command where there is no Blender here, or it cannot open the scene.
+    ``frames`` are the frames to render: empty for the current one, None for the scene's own range.
+    End the command if there is no Blender here or it cannot open the scene.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
@@ -95,9 +97,9 @@ def _facts(path: Path, frames: Sequence[int] | None) -> Mapping[str, Any]:
 
     told = asyncio.run(looked(path, frames))
     if isinstance(told, NoBlender):
-        hint = "It is asked which files the scene links; nodes need none of this."
+        hint = "Blender is used to find the files that the scene links; nodes need none of this."
         raise CommandExit(Exit(exit_codes.FAILURE, "no_blender", told.reason, hint))
     if isinstance(told, Failed):
-        hint = "Open the scene in Blender, save it, and call this again."
+        hint = "Open the scene in Blender, save it, and try again."
         raise CommandExit(Exit(exit_codes.FAILURE, "preflight_failed", told.error, hint))
     return told

@@ -1,4 +1,4 @@
-"""``rendertrust node``: this machine as a node of a gateway."""
+"""``rendertrust node join`` and ``run``: this machine as a node of a gateway."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
     from rendertrust.node.enrolment import Joined
 
-RUNS: Final = "A node runs here as it joined before: stop it, and start it again."
-OFF: Final = "It renders its owner's scenes, and those of whom he trusts, alone."
+RUNS: Final = "A node is running here with its old settings: stop it and start it again."
+OFF: Final = "It renders only scenes of its owner and of users whom the owner trusts."
 NOBODYS: Final = "It has no owner, so without a sandbox it renders nothing."
 UNOWNED: Final = (
-    "What it earns waits in suspense until somebody claims it. "
-    "To own it: rendertrust login, then join again on this machine."
+    "Its earnings are kept until somebody claims the node. To own it: rendertrust login, then "
+    "join again on this machine."
 )
-NODE_FAILED: Final = "Mend that, and start it again: rendertrust node run"
+NODE_FAILED: Final = "Fix this and start the node again: rendertrust node run"
 
 
 @click.group(cls=Group)
 def node() -> None:
-    """Join a gateway, run the node, keep it well."""
+    """Join a gateway, run a node, maintain it."""
 
 
 for command in (status, drain, earnings, doctor, install):
@@ -50,15 +50,19 @@ for command in (status, drain, earnings, doctor, install):
 
 @node.command()
 @click.argument("gateway", metavar="[URL]", required=False)
-@click.option("--name", help="What the node is called; else as before, or as this machine.")
-@click.option("--unowned", is_flag=True, help="Join without your login: what it earns waits.")
+@click.option("--name", help="The node's name (default: its present name, or this machine's).")
 @click.option(
-    "--accept-new-key", is_flag=True, help="Join, though the gateway is another one than before."
+    "--unowned", is_flag=True, help="Join without your login; earnings are kept until claimed."
+)
+@click.option(
+    "--accept-new-key",
+    is_flag=True,
+    help="Join even if this is not the gateway that the node joined before.",
 )
 @click.option(
     "--new-key",
     is_flag=True,
-    help="Become another node, by another key; the one that is here is kept beside it.",
+    help="Become a new node with a new key; the old key is kept beside it.",
 )
 @state_option
 @unsafe_option
@@ -76,9 +80,9 @@ def join(
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
-    """Make this machine a node of a gateway. Where you are logged in there, it is yours.
+    """Make this machine a node of a gateway. It is yours if you are logged in there.
 
-    Each kind of work is tried out first; what fails is not offered.
+    Each kind of work is tried first; a kind that fails is not offered.
     """
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
@@ -90,7 +94,7 @@ def join(
         accept_no_sandbox(session, state, accept)
     look_to_join(session, state, accept_new_key=accept_new_key)
     me = None if unowned else _login(session)
-    session.output.note(f"Joining {session.url}: trying out what this machine can do …")
+    session.output.note(f"Joining {session.url}: testing what this machine can do …")
     answer = asyncio.run(
         enrol(
             session.url,
@@ -109,14 +113,14 @@ def join(
 
 @attrs.frozen
 class LoggedInUser:
-    """Who is logged in, and a token that works."""
+    """The user who is logged in, and a valid token."""
 
     user: str
     token: str = attrs.field(repr=False)
 
 
 def _login(session: CliSession) -> LoggedInUser | None:
-    """Whoever is logged in at that gateway, or whose API key it is; None when nobody is."""
+    """Return the user whose login or API key is set for that gateway; None if there is none."""
     if session.api_key is None and session.credentials.tokens(session.url) is None:
         session.output.note(f"You are not logged in at {session.url}.")
         return None
@@ -129,12 +133,12 @@ def _login(session: CliSession) -> LoggedInUser | None:
 
 
 def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
-    """Whose the node is, in a word."""
+    """Return who owns the node, as text."""
     if not found.owned:
-        return "nobody's"
+        return "unowned"
     if me is not None and found.owner in (me.user, None):
         return "yours"
-    return "somebody's already, and stays so"
+    return "already owned by another user"
 
 
 def _tell(
@@ -174,7 +178,7 @@ def run(
     accept: str | None,
     **given: Any,
 ) -> None:
-    """Take work until stopped by Ctrl-C, drained, or at an hour that is not the node's."""
+    """Run the node. It stops at Ctrl-C, after a drain, and outside of its working hours."""
     from rendertrust.node import agent
 
     session = session_of(context)
@@ -192,7 +196,7 @@ def run(
 
 
 def narrator(session: CliSession) -> Callable[[str], None]:
-    """What the agent tells, line by line."""
+    """Return a function that prints the agent's messages, line by line."""
 
     def narrate(text: str) -> None:
         session.output.document({"event": "told", "text": text})

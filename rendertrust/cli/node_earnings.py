@@ -1,4 +1,4 @@
-"""``rendertrust node earnings``: what the node of this machine earned, and what shows it."""
+"""``rendertrust node earnings``: earnings of this machine's node, with receipts and proofs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,27 +28,27 @@ Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 @attrs.frozen
 class Period:
-    """Of UTC: from the first moment on, up to the other, which is not in it."""
+    """A period in UTC that includes its start and excludes its end."""
 
     since: datetime | None
     until: datetime | None
 
     def has(self, at: datetime) -> bool:
-        """Whether a moment is in it."""
+        """Return whether a moment is in the period."""
         after = self.since is None or at >= self.since
         return after and (self.until is None or at < self.until)
 
 
 @click.command(cls=Command)
 @state_option
-@click.option("--since", type=Day, metavar="DAY", help="From that day on, like 2026-03-01; UTC.")
-@click.option("--until", type=Day, metavar="DAY", help="Up to that day, which is not counted.")
+@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01; UTC.")
+@click.option("--until", type=Day, metavar="DAY", help="Up to this day, which is excluded.")
 @click.option(
     "--limit",
     type=click.IntRange(0, SHARES_MOST),
     default=SHOWN,
     show_default=True,
-    help="How many units to show; with --json, and in the sums, are all.",
+    help="How many units to show; --json and the sums include all.",
 )
 @click.pass_context
 def earnings(
@@ -58,9 +58,9 @@ def earnings(
     until: datetime | None,
     limit: int,
 ) -> None:
-    """What the node of this machine earned: sums, by month, and each unit with its receipt.
+    """Show the earnings of this machine's node.
 
-    All of your nodes': rendertrust earnings.
+    It lists sums, months, and each unit with its receipt. For all your nodes: rendertrust earnings.
     """
     session = session_of(context)
     found = joined(state)
@@ -84,12 +84,14 @@ def earnings(
     session.output.facts({month: _sums(sums) for month, sums in months.items()})
     if shares[:limit]:
         session.output.table(COLUMNS, [_row(share) for share in shares[:limit]])
-        session.output.note("What shows that one is booked: rendertrust ledger proof ENTRY")
-        session.output.note("What was signed of one: rendertrust jobs receipt JOB --unit N")
+        session.output.note("Prove that an earning is booked: rendertrust ledger proof ENTRY")
+        session.output.note(
+            "Show the signed receipt of a unit: rendertrust jobs receipt JOB --unit N"
+        )
 
 
 async def _shares(client: "AsyncClient", node: str, period: Period) -> "list[Share]":
-    """The node's, newest first."""
+    """Return the node's earnings, newest first."""
     shares: list[Share] = []
     for offset in range(0, SHARES_MOST, PAGE):
         page = await client.earnings(limit=PAGE, offset=offset)
@@ -102,7 +104,7 @@ async def _shares(client: "AsyncClient", node: str, period: Period) -> "list[Sha
 
 
 def totals_of(shares: "Sequence[Share]") -> dict[str, str]:
-    """Sums by state, exact."""
+    """Return the exact sums by state."""
     sums: dict[str, Decimal] = {}
     for share in shares:
         sums[share.state] = sums.get(share.state, Decimal(0)) + Decimal(share.amount)
@@ -110,7 +112,7 @@ def totals_of(shares: "Sequence[Share]") -> dict[str, str]:
 
 
 def months_of(shares: "Sequence[Share]") -> dict[str, dict[str, str]]:
-    """The same for each month (UTC) in which something was earned, newest first."""
+    """Return the sums of each month (UTC) with earnings, newest first."""
     by: dict[str, list[Share]] = {}
     for share in shares:
         by.setdefault(f"{share.earned_at.astimezone(UTC):%Y-%m}", []).append(share)
@@ -118,7 +120,7 @@ def months_of(shares: "Sequence[Share]") -> dict[str, dict[str, str]]:
 
 
 def shown(share: "Share", url: str) -> dict[str, Any]:
-    """A share, with whole addresses: of the proof of its entry, and of what was signed of it."""
+    """Return an earning with the absolute URLs of its proof and its receipt."""
     return {
         **attrs.asdict(share),
         "proof_url": share.proof_path and url + share.proof_path,

@@ -1,4 +1,4 @@
-"""``rendertrust node drain|doctor|install``: what an operator does beside running it."""
+"""``rendertrust node drain|doctor|install``: maintenance commands for operators."""
 
 import asyncio
 import sys
@@ -20,29 +20,31 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS: Final = 0.2
 START: Final = """\
-Start it, now and with each login:
+Start it now and at each login:
   systemctl --user daemon-reload
   systemctl --user enable --now rendertrust-node
-Also while nobody is logged in:
+To run it also while you are logged out:
   loginctl enable-linger"""
 
 
 @click.command(cls=Command)
 @state_option
-@click.option("--wait", is_flag=True, help="Come back when the node has ended.")
+@click.option("--wait", is_flag=True, help="Return when the node has ended.")
 @click.pass_context
 def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
-    """Let the node of this machine finish what runs, take nothing new, and end."""
+    """Let this machine's node finish its running units and end."""
     from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)
     if not joined(state).running:
         hint = "There is nothing to do: it takes no work."
-        raise CommandExit(Exit(exit_codes.FAILURE, "not_running", "The node does not run", hint))
+        raise CommandExit(Exit(exit_codes.FAILURE, "not_running", "The node is not running", hint))
     folder = StateFolder(state) if state else StateFolder()
     folder.wish_drain()
     session.output.document({"draining": True})
-    session.output.say("It finishes what runs, and ends. To take work again: rendertrust node run")
+    session.output.say(
+        "It finishes its running units and ends. To take work again: rendertrust node run"
+    )
     while wait and folder.is_locked():
         time.sleep(LOOK_SECONDS)
 
@@ -51,7 +53,7 @@ def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
 @state_option
 @click.pass_context
 def doctor(context: click.Context, state: Path | None) -> None:
-    """Look for what keeps this machine from being a good node, and say what mends it."""
+    """Check this machine for problems and print how to fix them."""
     from rendertrust.node.doctor import BAD, examine
 
     session = session_of(context)
@@ -67,12 +69,14 @@ def doctor(context: click.Context, state: Path | None) -> None:
     bad = [check.name for check in found if check.state == BAD]
     session.output.document({"checks": found, "well": not bad})
     if bad:
-        hint = "Do what stands beside each, and look again: rendertrust node doctor"
-        raise CommandExit(Exit(exit_codes.FAILURE, "not_well", f"Not well: {', '.join(bad)}", hint))
+        hint = "Follow the advice beside each problem and check again: rendertrust node doctor"
+        raise CommandExit(
+            Exit(exit_codes.FAILURE, "not_well", f"Problems found: {', '.join(bad)}", hint)
+        )
 
 
 def told(check: "Diagnosis") -> str:
-    """A check in a line, its remedy in another."""
+    """Return a check in one line and its remedy in another."""
     line = f"{check.state:<8} {check.name}: {formatting.harmless(check.said)}"
     return f"{line}\n{'':9}{formatting.harmless(check.remedy)}" if check.remedy else line
 
@@ -80,19 +84,21 @@ def told(check: "Diagnosis") -> str:
 @click.command(cls=Command)
 @run_options
 @state_option
-@click.option("--print", "only_print", is_flag=True, help="Print the unit; write nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Print the unit and write no file.")
 @click.pass_context
 def install(
     context: click.Context, /, state: Path | None, *, only_print: bool, **given: Any
 ) -> None:
-    """Write a systemd unit of your own that runs the node with these options."""
+    """Write a systemd user unit that runs the node with these options."""
     from rendertrust.node import service
     from rendertrust.node.state_folder import default_folder
 
     session = session_of(context)
     if not sys.platform.startswith("linux"):
-        hint = "Have your system start `rendertrust node run` by its own means."
-        raise CommandExit(Exit(exit_codes.FAILURE, "no_systemd", "systemd is on Linux alone", hint))
+        hint = "Start `rendertrust node run` with your system's own service manager."
+        raise CommandExit(
+            Exit(exit_codes.FAILURE, "no_systemd", "systemd exists only on Linux", hint)
+        )
     settings = settings_of(given)
     text = service.unit(
         words_of(settings, state or default_folder()),

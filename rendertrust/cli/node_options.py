@@ -1,4 +1,4 @@
-"""What an operator says about his node, on the command line: read, and turned into settings."""
+"""Command-line options of a node, and the agent settings they stand for."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 UNITS: Final = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
-MEMORY_LEAST: Final = 2 * 2**30  # of a slot: below this Blender does not start
+MEMORY_LEAST: Final = 2 * 2**30  # bytes per slot; Blender does not start with less
 CACHE_LEAST: Final = 2**30
 
 
 class SizeParam(click.ParamType[int]):
-    """Bytes, like ``20G``."""
+    """A number of bytes, like ``20G``."""
 
     name = "size"
 
@@ -30,25 +30,25 @@ class SizeParam(click.ParamType[int]):
         self._least = least
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        """The number of bytes."""
+        """Return the number of bytes."""
         if isinstance(value, int):
             return value
         found = _SIZE.fullmatch(str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is no size; write it like 20G", param, ctx)
+            self.fail(f"{value!r} is not a size; write it like 20G", param, ctx)
         size = int(float(found[1]) * UNITS[found[2].upper()])
         if size < self._least:
-            self.fail(f"{value} is too little; at least {self._least // 2**30}G", param, ctx)
+            self.fail(f"{value} is too small; the minimum is {self._least // 2**30}G", param, ctx)
         return size
 
 
 class WorkingHoursParam(click.ParamType[Any]):
-    """Like ``20-8``."""
+    """Working hours, like ``20-8``."""
 
     name = "hours"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """The hours."""
+        """Return the hours."""
         from rendertrust.node.working_hours import WorkingHours, read_hours
 
         if isinstance(value, WorkingHours):
@@ -62,70 +62,76 @@ class WorkingHoursParam(click.ParamType[Any]):
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the node's key, token and results; else the XDG state folder.",
+    help="The folder of the node's key, token and results (default: the XDG state folder).",
 )
 unsafe_option = click.option(
     "--unsafe-no-sandbox",
     is_flag=True,
-    help="Where there is no sandbox, let scenes render without one: they can read what you can.",
+    help="If there is no sandbox, render without one: scenes can then read your files.",
 )
 accept_option = click.option(
-    "--accept", metavar="WORDS", help="With --unsafe-no-sandbox: the words that it asks for."
+    "--accept", metavar="WORDS", help="With --unsafe-no-sandbox: the sentence that confirms it."
 )
 _RUN: Final[Sequence[Callable[[Any], Any]]] = (
     click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True),
-    click.option("--threads", type=click.IntRange(1), help="Per slot; else an even share of all."),
-    click.option("--cores", type=click.IntRange(1), help="Processors for all slots; else all."),
+    click.option(
+        "--threads", type=click.IntRange(1), help="Per slot (default: an equal share of all)."
+    ),
+    click.option(
+        "--cores", type=click.IntRange(1), help="Processors for all slots (default: all)."
+    ),
     click.option("--ram", type=SizeParam(MEMORY_LEAST), help="Memory for all slots, like 16G."),
     click.option(
         "--vram",
         type=SizeParam(CACHE_LEAST),
-        help="Of a GPU's memory for all slots; else nothing of it.",
+        help="GPU memory for all slots (default: none).",
     ),
     click.option("--cache", type=SizeParam(CACHE_LEAST), default="10G", show_default=True),
-    click.option("--hours", type=WorkingHoursParam(), help="Work from when to when, like 20-8."),
+    click.option("--hours", type=WorkingHoursParam(), help="Working hours, like 20-8."),
     click.option(
         "--nice",
         type=click.IntRange(0, 19),
-        help="How far the work stands back for other programs; else 10.",
+        help="Niceness of the work; other programs go first (default 10).",
     ),
-    click.option("--idle-only", is_flag=True, help="Work while nobody else uses this machine."),
+    click.option(
+        "--idle-only", is_flag=True, help="Work only while this machine is not used otherwise."
+    ),
     click.option(
         "--finish",
         type=click.IntRange(0, 86_400),
         default=0,
         metavar="SECONDS",
-        help="When stopped, what runs has so long to be done; then it is given back.",
+        help="Time for running units to finish when stopped; they are then requeued.",
     ),
     click.option(
         "--health-port",
         type=click.IntRange(-1, 65_535),
         default=8081,
         show_default=True,
-        help="0 takes a free one, -1 none.",
+        help="0 picks a free port, -1 none.",
     ),
 )
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of ``run``, and of ``install``, which writes them down."""
+    """Add the options of ``run`` to a command; ``install`` writes them to the unit."""
     for option in reversed(_RUN):
         command = option(command)
     return command
 
 
 def settings_of(given: dict[str, Any]) -> "AgentSettings":
-    """The settings that such options mean. UsageError: they contradict each other."""
+    """Return the settings for these options; raise UsageError if they contradict each other."""
     from rendertrust.node import idle_detector
     from rendertrust.node.agent_settings import NICENESS, AgentSettings
 
     slots, ram = given["slots"], given["ram"]
     if ram is not None and ram // slots < MEMORY_LEAST:
-        raise click.UsageError(f"--ram: each of {slots} slots needs 2G at least")
+        raise click.UsageError(f"--ram: each of {slots} slots needs at least 2G")
     if given["idle_only"] and idle_detector.now() is None:
-        raise click.UsageError("--idle-only: this system does not say whether it is idle")
+        raise click.UsageError("--idle-only: this system does not report whether it is idle")
     if given["idle_only"] and given["nice"] == 0:
-        detail = "would take the node's own work for somebody else's; say --nice 1 at least"
+        detail = "would mistake the node's own work for other programs; use at least --nice 1"
         raise click.UsageError(f"--idle-only: with --nice 0 it {detail}")
     port = given["health_port"]
     return AgentSettings(
@@ -144,7 +150,7 @@ def settings_of(given: dict[str, Any]) -> "AgentSettings":
 
 
 def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
-    """The command line that means these settings."""
+    """Return the command line for these settings."""
     plain = attrs.asdict(settings, recurse=False)
     named = {
         "--slots": plain["slots"],
@@ -164,7 +170,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
 
 
 def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:
-    """Have the machine's owner say in words that he wants no sandbox. Stop: he did not."""
+    """Ask the owner to confirm in words that no sandbox is wanted; raise CommandExit otherwise."""
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
 
@@ -175,9 +181,9 @@ def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None
         raise CommandExit(Exit(exit_codes.USAGE, "no_sandbox", UNSAFE_AS_ROOT, INSTALL_BWRAP))
     session.output.note(f"Without a sandbox.\n{OFF}\nBetter: {INSTALL_BWRAP}")
     if words is None and is_interactive():
-        words = click.prompt(f"If you want that, type: {NO_SANDBOX_WORDS}\n", err=True)
+        words = click.prompt(f"To confirm, type: {NO_SANDBOX_WORDS}\n", err=True)
     if words is None or words.strip() != NO_SANDBOX_WORDS:
-        hint = f'Install bubblewrap; or say --accept "{NO_SANDBOX_WORDS}"'
-        detail = "Rendering without a sandbox was not accepted"
+        hint = f'Install bubblewrap, or use --accept "{NO_SANDBOX_WORDS}"'
+        detail = "Rendering without a sandbox was not confirmed"
         raise CommandExit(Exit(exit_codes.USAGE, "no_sandbox", detail, hint))
     folder.accept_no_sandbox(words.strip())

@@ -1,4 +1,4 @@
-"""``rendertrust node status``: what the node of this machine is doing."""
+"""``rendertrust node status``: shows the state of this machine's node."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHOWN: Final = 8
 START: Final = "Start it: rendertrust node run"
-DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
+DRAINED: Final = "Release it at the gateway and start it: rendertrust node run"
 
 
 @click.command(cls=Command)
@@ -29,11 +29,11 @@ DRAINED: Final = "Release it at the gateway, and start it: rendertrust node run"
     default=SHOWN,
     show_default=True,
     metavar="LINES",
-    help="How much to show of what it told, in this life and those before.",
+    help="How many lines of its log to show, earlier runs included.",
 )
 @click.pass_context
 def status(context: click.Context, state: Path | None, history: int) -> None:
-    """What the node of this machine is doing, and what it did."""
+    """Show the state and the recent log of this machine's node."""
     from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)
@@ -50,22 +50,24 @@ def status(context: click.Context, state: Path | None, history: int) -> None:
 
 
 def start_of(found: "Status", *, is_own_wish: bool) -> str:
-    """How it works again. Who drained it on this machine has nothing to release at the gateway."""
+    """Return how to start the node again. A drain from this machine needs no release at the
+    gateway.
+    """
     return DRAINED if found.draining and not is_own_wish else START
 
 
 def begun(hint: str, state: Path | None) -> str:
-    """The command with the folder that was named."""
+    """Return the command, with the state folder if one was given."""
     return hint if state is None else f"{hint} --state {state}"
 
 
 def facts(found: "Status") -> dict[str, str | None]:
-    """What there is to say about a node, by name."""
+    """Return the facts about a node, by name."""
     from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 
     running = "connected" if found.connected else "running, not connected"
     if found.silent_seconds is not None:
-        running = f"running, no answer from the gateway since {found.silent_seconds} s"
+        running = f"running, no answer from the gateway for {found.silent_seconds} s"
     if found.resting is not None:
         running = f"resting: {formatting.harmless(found.resting)}"
     if found.draining:

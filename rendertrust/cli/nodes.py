@@ -1,4 +1,4 @@
-"""``rendertrust nodes``: one's nodes as the gateway sees them, and what they are to do."""
+"""``rendertrust nodes``: list, drain, release, quarantine and revoke nodes at the gateway."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.arguments import NodeVerb
 
-# 80 columns hold the first; programs get all.
+# The first fit 80 columns; --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
-FOR_GOOD: Final = "A revoked node never works again, nor does its key. Revoke it?"
+FOR_GOOD: Final = "A revoked node and its key never work again. Revoke it?"
 UNCHECKABLE: Final = (
-    "no verifier of this gateway has its build of Blender: results that are drawn to be compared"
-    " cannot be verified"
+    "no verifier of this gateway has its build of Blender: results drawn for comparison "
+    "cannot be verified"
 )
-WHY: Final = "Say why, as its operator is told it: --reason 'its frames are black'"
+WHY: Final = "Give a reason, which the operator is shown: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
-reason_option = click.option("--reason", default="", help="Why; it is shown beside the node.")
+reason_option = click.option("--reason", default="", help="Why; shown with the node.")
 
 
 @click.group(cls=Group)
@@ -39,7 +39,7 @@ def nodes() -> None:
 @paged
 @click.pass_context
 def list_nodes(context: click.Context, limit: int, offset: int) -> None:
-    """Your nodes, newest first; an admin's are all."""
+    """List your nodes, newest first; admins see all nodes."""
     session = session_of(context)
     found = session.run(lambda client: client.nodes(limit=limit, offset=offset))
     session.output.document(found)
@@ -57,7 +57,7 @@ def list_nodes(context: click.Context, limit: int, offset: int) -> None:
 @node_argument
 @click.pass_context
 def show(context: click.Context, node: UUID) -> None:
-    """All about one node."""
+    """Show everything about one node."""
     session = session_of(context)
     found = session.run(lambda client: client.node(node))
     session.output.document(found)
@@ -69,12 +69,12 @@ def show(context: click.Context, node: UUID) -> None:
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @click.pass_context
 def checks(context: click.Context, node: UUID, limit: int) -> None:
-    """What was found of a node's work when somebody looked, and why; newest first."""
+    """List the checks of a node's results, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.node_checks(node, limit=limit))
     session.output.document(found)
     if not found.checks:
-        session.output.note("Nobody has looked at its work yet.")
+        session.output.note("None of its results has been checked yet.")
         return
     time = formatting.ago if session.output.terminal else formatting.stamp
     session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
@@ -84,9 +84,9 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
 @node_argument
 @click.pass_context
 def history(context: click.Context, node: UUID) -> None:
-    """When it was connected, and with which close code each connection ended.
+    """List the connections of a node and their close codes.
 
-    The last twenty, of all gateways of one farm; docs/PROTOCOL.md says what the codes mean.
+    The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
     """
     session = session_of(context)
     found = session.run(lambda client: client.node_connections(node))
@@ -107,19 +107,19 @@ def _connection(one: "NodeConnection") -> tuple[str, ...]:
 
 
 def _verb(command: Callable[..., None]) -> click.Command:
-    """Something to say to a node."""
+    """Register a command that changes a node's standing."""
     return nodes.command()(node_argument(reason_option(click.pass_context(command))))
 
 
 @_verb
 def drain(context: click.Context, node: UUID, reason: str) -> None:
-    """Let it finish what it runs, and give it nothing new."""
+    """Let a node finish its running units, and give it no new ones."""
     _tell(context, node, "drain", reason)
 
 
 @_verb
 def quarantine(context: click.Context, node: UUID, reason: str) -> None:
-    """Give it no work but its owner's; for admins. Its operator is told the reason."""
+    """Give a node only its owner's work (admins). The operator is shown why."""
     if not reason.strip():
         raise click.UsageError(WHY)
     _tell(context, node, "quarantine", reason)
@@ -127,16 +127,16 @@ def quarantine(context: click.Context, node: UUID, reason: str) -> None:
 
 @_verb
 def release(context: click.Context, node: UUID, reason: str) -> None:
-    """Give it work again."""
+    """Release a node, so that it gets work again."""
     _tell(context, node, "release", reason)
 
 
 @_verb
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
-    """Shut it out for good: it is disconnected, and its key opens nothing any more."""
+    """Revoke a node for good. It is disconnected, and its key is refused."""
     if not yes and not is_interactive():
-        raise click.UsageError("Revoking is for good: say --yes")
+        raise click.UsageError("Revoking is permanent: confirm with --yes")
     if not yes and not click.confirm(FOR_GOOD, err=True):
         return
     _tell(context, node, "revoke", reason)
@@ -150,7 +150,7 @@ def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> 
 
 
 def facts(node: "Node") -> dict[str, str | None]:
-    """What there is to say about a node, by name."""
+    """Return the facts about a node, by name."""
     return {
         "node": node.id,
         "name": formatting.harmless(node.name),
@@ -162,7 +162,7 @@ def facts(node: "Node") -> dict[str, str | None]:
         or "none of its results was compared yet",
         "checked": UNCHECKABLE if node.checkable is False else None,
         "offers": _offers(node),
-        "owner": node.owner_id or "nobody",
+        "owner": node.owner_id or "none",
         "seen": None if node.seen_at is None else formatting.stamp(node.seen_at),
         "registered": formatting.stamp(node.created_at),
     }
@@ -170,11 +170,11 @@ def facts(node: "Node") -> dict[str, str | None]:
 
 def _known(one: "Reputation") -> str:
     words = f"{one.score:.2f}: {one.valid} valid, {one.invalid} invalid, {one.strikes} strikes"
-    return formatting.harmless(f"{words} ({one.device_class or 'no class told'})")
+    return formatting.harmless(f"{words} ({one.device_class or 'unknown class'})")
 
 
 def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    """As ``CHECK_COLUMNS``."""
+    """Return the row for ``CHECK_COLUMNS``."""
     return (
         time(one.decided_at or one.opened_at),
         f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",

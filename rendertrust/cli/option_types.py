@@ -1,4 +1,4 @@
-"""What is asked for of a job's frames, checked before anything is sent."""
+"""Option types for the frames and terms of a job, checked before anything is sent."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +21,12 @@ _NEEDS_FRAMES: Final = ("chunk", "tiles", "order")
 
 
 class FrameRangeParam(click.ParamType[str]):
-    """Frames as ``rendertrust.frame_range`` reads them."""
+    """A frame range, parsed by ``rendertrust.frame_range``."""
 
     name = "frames"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The same text; a usage error says how to write it."""
+        """Return the text unchanged; a usage error shows the syntax."""
         from rendertrust.frame_range import FrameRangeError, parse
 
         try:
@@ -37,12 +37,12 @@ class FrameRangeParam(click.ParamType[str]):
 
 
 class CreditsParam(click.ParamType[str]):
-    """An amount above 0, with four decimals at most."""
+    """An amount above 0 with at most four decimals."""
 
     name = "credits"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The same text; a usage error says how to write it."""
+        """Return the text unchanged; a usage error shows the syntax."""
         from rendertrust.money import parse
 
         try:
@@ -53,12 +53,12 @@ class CreditsParam(click.ParamType[str]):
 
 
 class TilesParam(click.ParamType[str]):
-    """Columns x rows."""
+    """Tiles of a frame as COLUMNSxROWS."""
 
     name = "tiles"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The same text; a usage error says how to write it."""
+        """Return the text unchanged; a usage error shows the syntax."""
         columns, _, rows = value.partition("x")
         sides = [side for side in (columns, rows) if side.isascii() and side.isdecimal()]
         if len(sides) != 2 or not all(1 <= int(side) <= 99 for side in sides):
@@ -67,12 +67,12 @@ class TilesParam(click.ParamType[str]):
 
 
 class FrameRateParam(click.ParamType[str]):
-    """Frames a second as ``rendertrust.frame_rate`` reads them."""
+    """Frames per second, parsed by ``rendertrust.frame_rate``."""
 
     name = "rate"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The same text; a usage error says how to write it."""
+        """Return the text unchanged; a usage error shows the syntax."""
         from rendertrust.frame_rate import FrameRateError, parse
 
         try:
@@ -89,40 +89,40 @@ TILES: Final = TilesParam()
 
 
 def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
-    """Raise a usage error where options do not go together, and say what to give instead."""
+    """Raise a usage error if options do not go together, and name what to use instead."""
     if "frames" not in cut:
         for name in _NEEDS_FRAMES:
             if name in cut:
-                raise click.UsageError(
-                    f"--{name} goes with --frames; name them, like --frames 1-48"
-                )
+                raise click.UsageError(f"--{name} needs --frames, like --frames 1-48")
         return
     if "frame" in params:
-        raise click.UsageError("--frame is one picture, --frames an animation; give one of them")
+        raise click.UsageError("Use either --frame (one picture) or --frames (an animation)")
     if "tiles" in cut and cut.get("chunk", 1) > 1:
-        raise click.UsageError("--tiles cut one frame each; leave out --chunk")
+        raise click.UsageError("--tiles cuts each frame on its own; leave out --chunk")
 
 
 def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
-    """End the command where the scene cannot be rendered in tiles; ``what`` was not done."""
+    """End the command if the scene cannot be rendered in tiles; ``what`` names what was not
+    done.
+    """
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:
         return
     detail = f"The scene cannot be rendered in tiles ({formatting.harmless(reason)}); {what}"
-    hint = "Leave out --tiles: its frames are rendered whole then."
+    hint = "Leave out --tiles to render whole frames."
     raise CommandExit(Exit(exit_codes.FAILURE, "no_tiles", detail, hint))
 
 
 def lacks_size(params: Mapping[str, int | str], cut: Mapping[str, Any]) -> bool:
-    """Whether the picture's size must be known, and was not given."""
+    """Return whether the picture's size is needed and was not given."""
     return "tiles" in cut and "width" not in params
 
 
 def sized(
     params: dict[str, int | str], cut: Mapping[str, Any], size: tuple[int, int] | None
 ) -> dict[str, int | str]:
-    """The parameters with the scene's own ``size`` where it must be known; a usage error where
-    nobody looked into the scene.
+    """Return the parameters, with the scene's own ``size`` if it is needed; raise a usage error if
+    it is unknown.
     """
     if not lacks_size(params, cut):
         return params

@@ -1,4 +1,4 @@
-"""``rendertrust organisations``: people who render on each other's nodes for nothing."""
+"""``rendertrust organisations``: groups of users who render on each other's nodes for free."""
 
 from typing import Final, Literal
 from uuid import UUID
@@ -20,13 +20,13 @@ as_role = click.option("--role", type=click.Choice(["owner", "member"]), default
 
 @click.group(cls=Group)
 def organisations() -> None:
-    """People who render on each other's nodes for nothing (submit --pool mine)."""
+    """Groups of users who render on each other's nodes for free (submit --pool mine)."""
 
 
 @organisations.command("list")
 @click.pass_context
 def list_(context: click.Context) -> None:
-    """Those that you are a member of, or invited to."""
+    """List the organisations that you belong to or are invited to."""
     session = session_of(context)
     found = session.run(lambda client: client.organisations())
     session.output.document(found)
@@ -50,7 +50,7 @@ def list_(context: click.Context) -> None:
 @of_organisation
 @click.pass_context
 def show(context: click.Context, organisation: UUID) -> None:
-    """Its members and nodes."""
+    """Show members and nodes."""
     session = session_of(context)
     found = session.run(lambda client: client.organisation(organisation))
     session.output.document(found)
@@ -77,7 +77,7 @@ def show(context: click.Context, organisation: UUID) -> None:
 @click.argument("name")
 @click.pass_context
 def found(context: click.Context, name: str) -> None:
-    """Found one; you are its owner."""
+    """Found an organisation; you become an owner."""
     session = session_of(context)
     made = session.run(lambda client: client.found_organisation(name))
     session.output.document(made)
@@ -88,9 +88,9 @@ def found(context: click.Context, name: str) -> None:
 @of_organisation
 @click.pass_context
 def end(context: click.Context, organisation: UUID) -> None:
-    """End it; its nodes are their owners' alone again."""
+    """End an organisation; its nodes serve only their owners again."""
     session_of(context).do(
-        lambda client: client.end_organisation(organisation), "The organisation is no more."
+        lambda client: client.end_organisation(organisation), "The organisation has ended."
     )
 
 
@@ -102,10 +102,10 @@ def end(context: click.Context, organisation: UUID) -> None:
 def invite(
     context: click.Context, organisation: UUID, email: str, role: Literal["owner", "member"]
 ) -> None:
-    """Invite somebody by the address of their account."""
+    """Invite the user with this e-mail address."""
     session_of(context).do(
         lambda client: client.invite(organisation, email, role),
-        f"If somebody has the address {email} there, they are invited.",
+        f"If there is an account with the address {email}, its user is invited.",
     )
 
 
@@ -115,7 +115,7 @@ def invite(
 def accept(context: click.Context, organisation: UUID) -> None:
     """Accept an invitation."""
     session_of(context).do(
-        lambda client: client.accept_invitation(organisation), "You are a member."
+        lambda client: client.accept_invitation(organisation), "You are now a member."
     )
 
 
@@ -129,7 +129,8 @@ def role(
 ) -> None:
     """Make a member an owner, or an owner a member."""
     session_of(context).do(
-        lambda client: client.set_member_role(organisation, user, role), f"He is now: {role}."
+        lambda client: client.set_member_role(organisation, user, role),
+        f"The member's role is now: {role}.",
     )
 
 
@@ -138,7 +139,10 @@ def role(
 @of_member
 @click.pass_context
 def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
-    """Leave (with your own id), decline, or remove somebody as an owner."""
+    """Leave, decline an invitation, or remove a member.
+
+    With your own id you leave or decline; owners can remove members.
+    """
     session_of(context).do(lambda client: client.remove_member(organisation, user), "Removed.")
 
 
@@ -147,7 +151,7 @@ def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
 @of_node
 @click.pass_context
 def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Lend a node of yours; members render on it for nothing."""
+    """Lend one of your nodes; members render on it for free."""
     session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
@@ -156,7 +160,8 @@ def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
 @of_node
 @click.pass_context
 def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Take a node of yours back; an owner may give back any."""
+    """Take back a lent node. An owner of the organisation can return any."""
     session_of(context).do(
-        lambda client: client.take_node_back(organisation, node), "The node is its owner's alone."
+        lambda client: client.take_node_back(organisation, node),
+        "The node serves only its owner again.",
     )

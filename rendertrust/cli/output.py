@@ -1,4 +1,4 @@
-"""What is printed: results on stdout, notes on stderr; JSON alone when that was asked for."""
+"""Printer: results on stdout, notes on stderr; with --json only JSON."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ import attrs
 
 
 def encoded(value: Any) -> str:
-    """JSON in one line; attrs classes as objects, times in UTC."""
+    """Return JSON in one line; attrs classes as objects, times in UTC."""
     import orjson
 
     def plain(other: Any) -> Any:
@@ -21,7 +21,7 @@ def encoded(value: Any) -> str:
 
 @attrs.define
 class Printer:
-    """Where to print, and whether people or programs read it."""
+    """Prints results and notes, for people or for programs."""
 
     json: bool = False
     results: TextIO = attrs.field(factory=lambda: sys.stdout)
@@ -29,31 +29,31 @@ class Printer:
 
     @property
     def terminal(self) -> bool:
-        """People look at the results as they come."""
+        """True if people read the results on a terminal."""
         return not self.json and self.results.isatty()
 
     def document(self, value: Any) -> None:
-        """The result, for programs. A watch calls it for each event: one line each."""
+        """Print the result for programs. A watch calls this once per event: one line each."""
         if self.json:
             _write(self.results, encoded(value))
 
     def say(self, text: str) -> None:
-        """The result, for people."""
+        """Print the result for people."""
         if not self.json:
             _write(self.results, text)
 
     def note(self, text: str) -> None:
-        """Something beside the result, for people."""
+        """Print a note for people beside the result."""
         if not self.json:
             _write(self.notes, text)
 
     def more(self, seen: int, count: int) -> None:
-        """That a list goes on: ``seen`` of its elements have been shown by now."""
+        """Print that the list continues: ``seen`` of ``count`` elements were shown so far."""
         if seen < count:
             self.note(f"{seen} of {count}; more: --offset {seen}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on a terminal; tab-separated lines, with a heading, for programs."""
+        """Print a table on a terminal, or tab-separated lines with a heading for programs."""
         if self.terminal:
             _draw(columns, rows, self.results)
             return
@@ -61,7 +61,7 @@ class Printer:
             self.say("\t".join(row))
 
     def facts(self, facts: Mapping[str, str | None]) -> None:
-        """Names and values, one line each; what is None is left out."""
+        """Print names and values, one per line; values of None are left out."""
         known = {name: value for name, value in facts.items() if value is not None}
         width = max((len(name) for name in known), default=0)
         for name, value in known.items():
@@ -70,7 +70,7 @@ class Printer:
 
 def _write(stream: TextIO, text: str) -> None:
     stream.write(text + "\n")
-    stream.flush()  # a pipe's reader sees each line as it comes
+    stream.flush()  # so that the reader of a pipe sees each line at once
 
 
 def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO) -> None:
@@ -82,5 +82,5 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]], stream: TextIO)
     for number, name in enumerate(columns):
         table.add_column(name, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: nothing in it is markup
+        table.add_row(*(Text(cell) for cell in row))  # Text: cells are not parsed as markup
     Console(file=stream).print(table)

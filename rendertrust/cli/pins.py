@@ -1,4 +1,4 @@
-"""What was seen of each gateway's log, kept between calls beside the logins."""
+"""Pinned checkpoints: the newest state seen of each gateway's log, stored beside the sessions."""
 
 import hashlib
 import json
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def default_folder() -> Path:
-    """``~/.local/state/rendertrust/checkpoints`` on Linux."""
+    """Return ``~/.local/state/rendertrust/checkpoints`` on Linux."""
     return default_path().with_name("checkpoints")
 
 
 def pinned_keys() -> "list[Verifier]":
-    """The keys of all gateways whose checkpoints were pinned; others are passed over."""
+    """Return the keys of all gateways with a pinned checkpoint; unreadable pins are skipped."""
     from rendertrust.note import Verifier, read_verifier
     from rendertrust.strict_json import read_document
 
@@ -36,18 +36,18 @@ def pinned_keys() -> "list[Verifier]":
 
 @attrs.frozen
 class PinFile:
-    """The newest checkpoint that was seen of one gateway, in the form that ``verify`` takes."""
+    """The newest checkpoint seen of one gateway, in the form that ``verify`` reads."""
 
     url: str
     folder: Path = attrs.field(factory=default_folder)
 
     @property
     def path(self) -> Path:
-        """A file for each gateway."""
+        """Return the file of this gateway."""
         return self.folder / f"{hashlib.sha256(self.url.encode()).hexdigest()[:16]}.json"
 
     def fork(self, before: "Pin", now: "Pin") -> None:
-        """Keep both for good, in a file that is named after what they say."""
+        """Keep both checkpoints for good, in a file named after their content."""
         kept = [{"verifier": pin.verifier, "checkpoint": pin.checkpoint} for pin in (before, now)]
         text = json.dumps({"gateway": self.url, "before": kept[0], "now": kept[1]}, indent=1) + "\n"
         named = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -56,12 +56,12 @@ class PinFile:
             fork.write_text(text)
 
     def forks(self) -> list[Path]:
-        """What was kept of forks, the newest last."""
+        """Return the files of the forks that were seen, newest last."""
         found = self.folder.glob(f"{self.path.stem}-fork-*.json")
         return sorted(found, key=lambda path: path.stat().st_mtime)
 
     def read(self) -> "Pin | None":
-        """What was written last; None where nothing was. Raises PinUnreadable for another file."""
+        """Return the pin; None if there is none. Raise PinUnreadable if the file is broken."""
         from rendertrust.client import Pin, PinUnreadable
         from rendertrust.proof_check import read_witness
         from rendertrust.strict_json import read_document
@@ -77,7 +77,7 @@ class PinFile:
         return Pin(kept["verifier"], kept["checkpoint"])
 
     def write(self, pin: "Pin") -> None:
-        """Replace it, whole or not at all; one that cannot be read is kept aside."""
+        """Replace the pin atomically; an unreadable file is kept under another name."""
         from rendertrust.client import PinUnreadable
 
         with self._locked():
@@ -89,7 +89,7 @@ class PinFile:
             self._put(pin)
 
     def replace(self, before: "Pin | None", now: "Pin") -> bool:
-        """The same, if ``before`` still is what is kept. Raises PinUnreadable."""
+        """Replace the pin if it is still ``before``; return whether it was. Raise PinUnreadable."""
         with self._locked():
             if self.read() != before:
                 return False
@@ -107,7 +107,7 @@ class PinFile:
 
     @contextmanager
     def _locked(self) -> Generator[None]:
-        """One process at a time, and one thread of it: between a look and what is written on it."""
+        """Lock the pin against other processes and threads, from reading it to replacing it."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.path.with_suffix(".lock").open("ab") as file:
             take(file, wait=True)

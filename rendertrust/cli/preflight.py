@@ -1,4 +1,4 @@
-"""``rendertrust preflight``: what is wrong with a scene, which files it links, its time."""
+"""``rendertrust preflight``: checks a scene, lists its files, estimates its time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,13 @@ PATH = click.Path(path_type=Path)
 
 @click.command(cls=Command)
 @click.argument("path", metavar="SCENE.blend", type=PATH)
-@click.option("--frames", default="", metavar="RANGE", help="As 1-250, 1-100x2 or 10,15,20-30.")
-@click.option("--ram", type=click.FloatRange(0.5), metavar="GIB", help="What a node has.")
-@click.option("--farm", "by_node", is_flag=True, help="Send it, and have a node look and try it.")
-@click.option("--pool", type=click.Choice(option_types.POOLS), help="Whose nodes may, with --farm.")
-@click.option("--again", is_flag=True, help="With --farm: look again, though a node did.")
+@click.option("--frames", default="", metavar="RANGE", help="Like 1-250, 1-100x2 or 10,15,20-30.")
+@click.option("--ram", type=click.FloatRange(0.5), metavar="GIB", help="Memory of a node.")
+@click.option("--farm", "by_node", is_flag=True, help="Upload it, and have a node check it.")
+@click.option(
+    "--pool", type=click.Choice(option_types.POOLS), help="The nodes that may, with --farm."
+)
+@click.option("--again", is_flag=True, help="With --farm: check again, even if a node has already.")
 @click.pass_context
 def preflight(
     context: click.Context,
@@ -44,13 +46,13 @@ def preflight(
     pool: str | None,
     again: bool,
 ) -> int:
-    """Look into a scene before it is submitted: on this machine, by its Blender.
+    """Check a scene before you submit it, with this machine's Blender.
 
-    What would fail, or not look as it does here, is said with the setting that mends it, and the
-    files that the scene links are listed. The exit code is 1 where something must be mended.
+    Problems are listed with the setting that fixes them, as are the files that the scene links. The
+    exit code is 1 if something must be fixed.
 
-    With --farm, and where there is no Blender here, the scene is sent, and a node looks into it: it
-    tries small pieces of some frames, too, and says how long they take. That costs nothing.
+    With --farm, or if there is no Blender here, the scene is uploaded and a node checks it; the
+    node also renders small parts of some frames and estimates the time. This is free.
     """
     session, asked = session_of(context), _frames(frames)
     output, checked = session.output, scene.checked(path)
@@ -61,7 +63,7 @@ def preflight(
     layout = looked.layout
     files = {"files": layout.files, "missing": layout.missing, "paths": layout.paths}
     output.document({"findings": looked.findings, "scene": layout.scene, **files})
-    for line in (*looked.files(), *(looked.lines() or ["Nothing to mend."])):
+    for line in (*looked.files(), *(looked.lines() or ["No problems found."])):
         output.say(line)
     return exit_codes.FAILURE if looked.stops else exit_codes.OK
 
@@ -69,7 +71,9 @@ def preflight(
 def _sent(session: CliSession, path: Path, frames: tuple[int, ...] | None) -> SceneBundle:
     if local_preflight.has_blender():
         return packed(session.output, path, frames)
-    session.output.note("There is no Blender here to look: the scene is sent alone, to a node.")
+    session.output.note(
+        "There is no Blender here to check it: only the scene file is sent, to a node."
+    )
     return alone(path)
 
 
@@ -91,14 +95,14 @@ def _by_node(
 
     found = session.run(look)
     if found.status != "DONE":
-        hint = "Ask again later: what was sent is not sent again."
+        hint = "Ask again later: the uploaded files are not sent again."
         code = exit_codes.FAILURE if found.status == "FAILED" else exit_codes.STILL_RUNNING
         raise CommandExit(
             Exit(code, "not_looked", remote_preflight.not_looked(found), hint, {"preflight": found})
         )
     output.document(found)
     if not found.findings:
-        output.say("Nothing to mend.")
+        output.say("No problems found.")
     for line in remote_preflight.lines(found):
         output.say(line)
     return exit_codes.FAILURE if found.stops else exit_codes.OK

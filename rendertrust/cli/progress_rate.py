@@ -1,17 +1,17 @@
-"""How long it will take, from how it went."""
+"""Estimates the remaining time of a job from its progress so far."""
 
 import attrs
 
 
 @attrs.define
 class ProgressRate:
-    """Progress over time since it was first seen; a step back begins anew: another attempt."""
+    """Progress over time since it was first seen; a step back starts again, for a new attempt."""
 
     _first: tuple[float, float] | None = None
     _last: tuple[float, float] | None = None
 
     def add(self, now: float, progress: float | None) -> float | None:
-        """Seconds that are left at ``progress`` (0 to 1); None while that cannot be told."""
+        """Return the remaining seconds at ``progress`` (0 to 1); None while unknown."""
         if progress is None or (self._last is not None and progress < self._last[1]):
             self._first = self._last = None
         if progress is None:

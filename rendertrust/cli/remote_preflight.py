@@ -1,4 +1,4 @@
-"""A scene looked into by a node: what is to be mended, and how long its frames will take."""
+"""Preflight by a node: findings, and how long the frames will take."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
     from rendertrust.client import AsyncClient, Bundle, Estimate, Invalid, Preflight, SceneFinding
 
-WITHIN: Final = 300.0  # s, for a node that may be busy with something else
-# Codes of faults of requests; all others are findings.
+WITHIN: Final = 300.0  # seconds; a node may be busy with other work
+# Fault codes of requests; all others are findings.
 OTHERS: Final = ("conflict", "missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
-NOBODY: Final = ("no_node", "nobody")  # waiting helps nothing
+NOBODY: Final = ("no_node", "nobody")  # more waiting does not help
 
 
 @attrs.frozen
 class PreflightRequest:
-    """What is to be rendered of a scene."""
+    """A scene's frames and settings to check."""
 
     params: dict[str, int | str]
     frames: str | None = None
@@ -35,7 +35,7 @@ async def looked(
     *,
     again: bool = False,
 ) -> "Preflight":
-    """What a node finds, which is waited for; at once where no node could look."""
+    """Wait for a node's preflight and return it; return at once if no node could do it."""
 
     async def ask(again: bool, within: float) -> "Preflight":
         return await client.preflight(
@@ -51,17 +51,17 @@ async def looked(
     found = await ask(again, 0)
     if found.status != "PENDING" or is_hopeless(found):
         return found
-    output.note("A node looks into the scene; nothing is held for that …")
+    output.note("A node checks the scene; this is free …")
     return await ask(False, WITHIN)
 
 
 def is_hopeless(found: "Preflight") -> bool:
-    """Whether no node is there that could look."""
+    """Return whether there is no node that could do it."""
     return found.waiting is not None and found.waiting.code in NOBODY
 
 
 def lines(found: "Preflight") -> list[str]:
-    """What was found and how long it will take, for people."""
+    """Return the findings and the estimate, for people."""
     told = finding_lines(found.findings)
     if found.scene is not None:
         scene = found.scene
@@ -75,23 +75,23 @@ def lines(found: "Preflight") -> list[str]:
         told.append(estimated(found.estimate))
         told.append(f"    {formatting.harmless(found.estimate.how)}")
     elif found.not_estimated:
-        told.append(f"How long it takes is not known: {formatting.harmless(found.not_estimated)}")
+        told.append(f"The time is unknown: {formatting.harmless(found.not_estimated)}")
     return told
 
 
 def estimated(estimate: "Estimate") -> str:
-    """``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
+    """Return ``About 27 min of one node for 48 frames (20 min to 39 min); 14 min by 2 at once.``"""
     time = formatting.duration
     frames = "one frame" if estimate.frames == 1 else f"{estimate.frames} frames"
     said = f"About {time(estimate.likely)} of one node for {frames}"
     said += f" ({time(estimate.least)} to {time(estimate.most)})"
     if estimate.elapsed is not None and estimate.frames > 1 and estimate.slots > 1:
-        said += f"; {time(estimate.elapsed)} if all {estimate.slots} slots that are there help"
+        said += f"; {time(estimate.elapsed)} if all {estimate.slots} slots that are online help"
     return f"{said}."
 
 
 def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
-    """Two lines each."""
+    """Return the findings, two lines each."""
     told: list[str] = []
     for finding in findings:
         where = finding.path or finding.object
@@ -102,34 +102,36 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
 
 
 def not_looked(found: "Preflight") -> str:
-    """Why nothing is known."""
+    """Return why there is no result."""
     if found.status == "FAILED":
-        return f"No node could look into the scene: {formatting.harmless(found.error or '')}"
+        return f"No node could check the scene: {formatting.harmless(found.error or '')}"
     why = (
         "" if found.waiting is None else f": {formatting.harmless(found.waiting.words).rstrip('.')}"
     )
-    return f"No node has looked into the scene{why}"
+    return f"No node has checked the scene{why}"
 
 
 def require_mended(found: "Preflight", what: str) -> None:
-    """End the command where something must be mended first; ``what`` was not done."""
+    """End the command if something must be fixed first; ``what`` names what was not done."""
     if not found.stops:
         return
     count = sum(finding.level == "error" for finding in found.findings)
     things = "One thing" if count == 1 else f"{count} things"
     hint = "\n".join((*finding_lines(found.findings), "To render it as it is: --as-is"))
-    detail = f"{things} must be mended in the scene first; {what}"
+    detail = f"{things} must be fixed in the scene first; {what}"
     facts = {"findings": found.findings, "job_id": found.job_id}
     raise CommandExit(Exit(exit_codes.FAILURE, "preflight", detail, hint, facts))
 
 
 def refused(error: "Invalid") -> CommandExit | None:
-    """A refusal for what a node found in the scene before; None: it is another one."""
+    """Return the ending if the gateway refuses because of earlier findings; None for other
+    refusals.
+    """
     found = [
         fault for fault in error.errors if fault.field == "payload_ref" and fault.code not in OTHERS
     ]
     if not found:
         return None
-    hint = "Mend it, and submit it again. To render it as it is: --as-is"
+    hint = "Fix the scene and submit it again. To render it as it is: --as-is"
     facts = {"errors": [attrs.asdict(fault) for fault in error.errors]}
     return CommandExit(Exit(exit_codes.FAILURE, "preflight", str(error), hint, facts))

@@ -1,4 +1,4 @@
-"""``--needs``: what a node must have to be given a job."""
+"""``--needs``: requirements that a node must meet to be given a job."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,12 +17,12 @@ DEVICES: Final = ("cpu", "gpu")
 
 
 class RequirementsParam(click.ParamType[Any]):
-    """``device=gpu,memory=8G``; ``vram=8G`` is both: a graphics card's memory counts there."""
+    """``device=gpu,memory=8G``. ``vram=8G`` implies a GPU: it means a graphics card's memory."""
 
     name = "needs"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As the API names them; a usage error says how to write it."""
+        """Return the requirements by the API's names; a usage error shows the syntax."""
         found: dict[str, Any] = {}
         for word in str(value).split(","):
             name, _, said = (part.strip() for part in word.partition("="))
@@ -43,7 +43,7 @@ class RequirementsParam(click.ParamType[Any]):
             case "class" if said:
                 return {"device_class": said}
             case _:
-                raise click.BadParameter(f"{name}={said} is none of {NAMES}", ctx, param)
+                raise click.BadParameter(f"{name}={said} is not one of {NAMES}", ctx, param)
 
 
 def _is_version(text: str) -> bool:
@@ -52,14 +52,14 @@ def _is_version(text: str) -> bool:
 
 
 def said(what: "Needs") -> str:
-    """``device gpu, memory 8.6 GB, alike``: for people."""
+    """Return ``device gpu, memory 8.6 GB, alike``, for people."""
     told = {**what, "memory": formatting.size(what["memory"])} if "memory" in what else dict(what)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 
 
 def together(said: "Sequence[Needs]", seen: "Needs | None" = None) -> "Needs | None":
-    """What was said in one or several options, before what the scene itself seems to need."""
+    """Merge the requirements of all options; they take precedence over those seen in the scene."""
     found: dict[str, Any] = dict(seen or {})
     for one in said:
         found |= one

@@ -1,4 +1,4 @@
-"""``rendertrust verify --scene``: the frame of a receipt, rendered again on this machine."""
+"""``rendertrust verify --scene``: renders the frame of a receipt again and compares."""
 
 import hashlib
 import os
@@ -34,44 +34,44 @@ SUFFIX: Final = ".verify.png"
 FAULTS_SHOWN: Final = 20
 _PIECE: Final = 1 << 20
 _OPTIONS: Final = (
-    click.option("--scene", type=FILE, help="Render the receipt's frame again, from this scene."),
+    click.option("--scene", type=FILE, help="Render the receipt's frame again from this scene."),
     click.option(
         "--files",
         "linked",
         type=FOLDER,
-        help="Its linked files, at the paths where they were sent.",
+        help="Its linked files, at the paths they were sent with.",
     ),
-    click.option("--manifest", type=FILE, help="The list of its files that the receipt names."),
+    click.option("--manifest", type=FILE, help="The list of files that the receipt names."),
     click.option(
         "--evidence",
         type=FILE,
-        help="All its passes, as `jobs download --evidence` fetches: then regions of a scene that"
-        " is denoised or composited are compared, too.",
+        help="All its passes, from `jobs download --evidence`; then regions of denoised or "
+        "composited scenes are compared too.",
     ),
     click.option(
         "--regions",
         type=click.IntRange(1, 64),
         default=12,
         show_default=True,
-        help="How many regions, a hundredth of the frame each.",
+        help="How many regions; each is a hundredth of the frame.",
     ),
-    click.option("--whole", is_flag=True, help="Render the whole frame, not regions."),
+    click.option("--whole", is_flag=True, help="Render the whole frame instead of regions."),
     click.option(
         "--picture",
         type=click.Path(path_type=Path, dir_okay=False),
-        help="Where both go side by side, as PNG; else beside the frame.",
+        help="The side-by-side PNG (default: beside the frame).",
     ),
     click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the same regions again."),
     click.option(
         "--unsafe-no-sandbox",
         is_flag=True,
-        help="Where there is no sandbox, render without one; a stranger's picture could do harm.",
+        help="If there is no sandbox, render without one; a stranger's scene could do harm.",
     ),
 )
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of rendering again."""
+    """Add the options of re-rendering to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -79,7 +79,7 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @attrs.frozen(kw_only=True)
 class RerenderOptions:
-    """What was asked for. ``seed`` is drawn where none was given."""
+    """The options of a re-render. ``seed`` is drawn if none was given."""
 
     scene: Path
     linked: Path | None
@@ -93,7 +93,9 @@ class RerenderOptions:
 
 
 def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
-    """What the options ask for; None: nothing is rendered. UsageError: options without a scene."""
+    """Return the options; None if nothing is to be rendered. Raise UsageError for options without a
+    scene.
+    """
     if given["scene"] is not None:
         asked: dict[str, Any] = dict(given)
         asked["seed"] = secrets.randbits(32) if given["seed"] is None else given["seed"]
@@ -107,7 +109,7 @@ def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
 
 @attrs.frozen(kw_only=True)
 class DeliveredFrame:
-    """A receipt that holds, and the picture that it is of, which lies at ``path``."""
+    """A valid receipt, and the picture at ``path`` that it is for."""
 
     receipt: "Receipt"
     picture: "PictureFile"
@@ -116,28 +118,28 @@ class DeliveredFrame:
 
 @attrs.define
 class RerenderOutcome:
-    """What was looked at, and what came of it: for people and programs."""
+    """The steps, comparison and verdict of a re-render, for people and programs."""
 
     steps: "list[Step]" = attrs.field(factory=list)
     verdict: str = "different"
     reason: str = ""
     report: "RerenderReport | None" = None
     shown: Path | None = None
-    size: tuple[int, int] | None = None  # of the frame, as the receipt says
+    size: tuple[int, int] | None = None  # of the frame, from the receipt
 
     @property
     def is_open(self) -> bool:
-        """Whether every step holds until now."""
+        """True if no step has failed so far."""
         return all(step.holds for step in self.steps)
 
     def ended(self, judgement: "Judgement") -> "RerenderOutcome":
-        """The outcome with its verdict."""
+        """Return the outcome with its verdict."""
         self.verdict, self.reason = judgement.verdict, judgement.reason
         return self
 
 
 def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> int:
-    """Render again, tell what came of it, and return the exit code."""
+    """Render again, print the outcome and return the exit code."""
     outcome = repeated(output, wish, delivered)
     tell(output, wish, delivered.path, outcome)
     return exit_code(outcome)
@@ -146,7 +148,7 @@ def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> 
 def repeated(
     output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame
 ) -> RerenderOutcome:
-    """Check that scene and files are the receipt's, render, and compare."""
+    """Check that scene and files match the receipt, render, and compare."""
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
     outcome = RerenderOutcome(size=size_of(delivered.receipt))
@@ -158,18 +160,18 @@ def repeated(
     if wish.evidence is not None:
         outcome.steps.append(evidence_step(wish.evidence, subject.evidence))
     if not outcome.is_open:
-        return outcome.ended(Judgement(DIFFERENT, "scene or evidence is not the receipt's"))
+        return outcome.ended(
+            Judgement(DIFFERENT, "the scene or the evidence does not match the receipt")
+        )
     with gathered(output, wish, subject) as found:
         outcome.steps += found.steps
         if not outcome.is_open:
-            return outcome.ended(
-                Judgement(DIFFERENT, "the files are not those that the receipt names")
-            )
+            return outcome.ended(Judgement(DIFFERENT, "the files do not match the receipt"))
         return _rendered(output, wish, delivered, (subject, found, outcome))
 
 
 def size_of(receipt: "Receipt") -> tuple[int, int] | None:
-    """Width and height of the picture; None: the receipt names no single one."""
+    """Return width and height of the picture; None if the receipt names no single picture."""
     from rendertrust.untrusted import members
 
     pixels = members(receipt.work.document["pixels"])
@@ -179,7 +181,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
 
 def scene_step(scene: Path, wanted: str) -> "Step":
-    """Whether the scene is the one that the receipt, or its list of files, names."""
+    """Check that the scene is the one that the receipt, or its list of files, names."""
     from rendertrust.proof_check import Step
 
     found = sha256_of(scene)
@@ -187,20 +189,22 @@ def scene_step(scene: Path, wanted: str) -> "Step":
         return Step("scene", True, f"{scene.name} is the scene that the receipt names")
     said = (
         f"{scene.name} is not the scene that the receipt names: its SHA-256 is {found}, the "
-        f"receipt's is {wanted}; Blender writes another file at every save"
+        f"receipt's is {wanted}; Blender writes a different file at every save"
     )
     return Step("scene", False, said)
 
 
 def evidence_step(evidence: Path, wanted: str | None) -> "Step":
-    """Whether the evidence is what the receipt names."""
+    """Check that the evidence is what the receipt names."""
     from rendertrust.proof_check import Step
 
     if wanted is None:
         return Step("evidence", False, "the receipt names no evidence")
     if sha256_of(evidence) != wanted:
-        return Step("evidence", False, f"{evidence.name} is not the evidence of the receipt")
-    return Step("evidence", True, f"{evidence.name} is the evidence of the receipt")
+        return Step(
+            "evidence", False, f"{evidence.name} is not the evidence that the receipt names"
+        )
+    return Step("evidence", True, f"{evidence.name} is the evidence that the receipt names")
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────
@@ -208,7 +212,7 @@ def evidence_step(evidence: Path, wanted: str | None) -> "Step":
 
 @attrs.frozen(kw_only=True)
 class SceneInputs:
-    """The inputs by their paths, the scene at ``scene``; ``is_known``: they are those of the
+    """The inputs by their paths, with the scene at ``scene``. ``is_known``: they match the
     receipt.
     """
 
@@ -222,8 +226,8 @@ class SceneInputs:
 def gathered(
     output: "Printer", wish: RerenderOptions, subject: "RerenderSubject"
 ) -> Generator[SceneInputs]:
-    """The scene, with the files that the receipt names beside it: below --files; else where the
-    scene lies; else as ``rendertrust submit`` finds them, by this machine's Blender.
+    """Yield the scene with the files of the receipt: from --files, else the scene's folder, else as
+    ``rendertrust submit`` finds them with this machine's Blender.
     """
     from rendertrust.cli.scene_dependencies import ALONE, packed
 
@@ -238,7 +242,7 @@ def gathered(
     folder = project_of(wish.scene, place) if wish.linked is None else wish.linked
     if manifest is not None:
         step = scene_step(wish.scene, manifest.by_path[place].sha256)
-        if not step.holds:  # nothing is asked of a scene that is not the receipt's
+        if not step.holds:  # do not open a scene that is not the receipt's
             yield SceneInputs(files={}, scene=place, steps=(step,))
             return
     own = {**in_folder(folder, manifest, wish.linked), place: wish.scene}
@@ -253,7 +257,7 @@ def gathered(
 
 
 def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
-    """The list of files, or the step that says what is wrong with it."""
+    """Return the list of files, or the step that says why it is wrong."""
     from rendertrust.proof_check import Step
     from rendertrust.rerender import listed
 
@@ -265,7 +269,9 @@ def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
 
 
 def project_of(scene: Path, place: str) -> Path | None:
-    """The folder from which the scene has the path ``place``; None: it lies otherwise now."""
+    """Return the folder from which the scene has the path ``place``; None if it is elsewhere
+    now.
+    """
     parts, absolute = Path(place).parts, scene.absolute()
     if absolute.parts[-len(parts) :] != parts:
         return None
@@ -275,8 +281,8 @@ def project_of(scene: Path, place: str) -> Path | None:
 def in_folder(
     folder: Path | None, manifest: "Manifest | None", named: Path | None
 ) -> dict[str, Path]:
-    """Files by their paths below the folder: those of the list, or all where it was ``named``.
-    UsageError: too many.
+    """Return files by their paths in the folder: those of the list, or all if the folder was
+    ``named``. Raise UsageError if there are too many.
     """
     from rendertrust.manifest import FILES_MAX
 
@@ -290,19 +296,21 @@ def in_folder(
         files = (Path(place) / name for name in names)
         found |= {file.relative_to(folder).as_posix(): file for file in files if file.is_file()}
         if len(found) > FILES_MAX:
-            words = f"{folder} holds over {FILES_MAX} files; name a folder with the job's alone"
+            words = (
+                f"{folder} has over {FILES_MAX} files; name a folder that has only the job's files"
+            )
             raise click.UsageError(words)
     return found
 
 
 def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | None") -> SceneInputs:
-    """The files, with what the list of those that were sent says of them."""
+    """Compare the files with the list that was sent."""
     from rendertrust.proof_check import Step
     from rendertrust.rerender import differing
 
     if manifest is None:
         what = f"{place} and {len(files) - 1} files beside it"
-        said = f"{what}; the receipt names the list of them by its hash alone (--manifest)"
+        said = f"{what}; the receipt names their list only by its hash (--manifest)"
         return SceneInputs(
             files=files, scene=place, steps=(Step("files", True, said),), is_known=False
         )
@@ -312,13 +320,13 @@ def held_against(files: Mapping[str, Path], place: str, manifest: "Manifest | No
     if len(faults) > FAULTS_SHOWN:
         steps.append(Step("files", False, f"… and {len(faults) - FAULTS_SHOWN} more"))
     if not faults:
-        said = f"the scene and {len(kept) - 1} files beside it are those that the receipt names"
+        said = f"the scene and {len(kept) - 1} files beside it match the receipt"
         steps.append(Step("files", True, said))
     return SceneInputs(files=kept, scene=place, steps=tuple(steps))
 
 
 def sha256_of(path: Path) -> str:
-    """In hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
@@ -335,7 +343,7 @@ def _rendered(
     delivered: DeliveredFrame,
     about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
-    """Render in a folder that is gone afterwards, and judge."""
+    """Render in a temporary folder and judge."""
     import asyncio
     import tempfile
 
@@ -366,7 +374,7 @@ def _rendered(
         _announce(output, wish, subject)
         made = asyncio.run(_in_sandbox(output, blender, asked, (folder, subject)))
         if isinstance(made, Failed):
-            return outcome.ended(Judgement(UNDECIDED, f"it was not rendered: {made.error}"))
+            return outcome.ended(Judgement(UNDECIDED, f"rendering failed: {made.error}"))
         outcome.report = made.report
         if made.shown is not None:
             outcome.shown = target
@@ -397,7 +405,7 @@ async def _in_sandbox(
     def on_whole(why: str) -> None:
         if not asked.whole:
             output.note(
-                f"The whole frame is rendered, as {formatting.harmless(why)}.{took(subject)}"
+                f"The whole frame is rendered, because {formatting.harmless(why)}.{took(subject)}"
             )
 
     with shown_progress(output) as hear:
@@ -414,31 +422,31 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
 
 
 def took(subject: "RerenderSubject") -> str:
-    """How long a frame took, and may take."""
+    """Return how long a frame took, and may take, as a sentence."""
     if subject.seconds is None:
         return ""
     time = formatting.duration(subject.seconds)
-    return f" Its node took {time}, by its own word; where pictures differ, it takes twice as long."
+    return f" Its node reported {time}; if the pictures differ, this takes twice as long."
 
 
 def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
-    """Which Blender renders here, and which the node says that it had."""
+    """Compare this machine's Blender with the one that the node reported."""
     from rendertrust.proof_check import Step
 
     here = f"{blender.version} ({blender.build})"
     theirs = formatting.harmless(f"{subject.blender[1]} ({subject.blender[2]})")
     if (blender.version, blender.build) == subject.blender[1:]:
-        return Step("blender", True, f"{here}, as the node's by its own word")
-    return Step("blender", True, f"{here}; the node had {theirs} by its own word: another class")
+        return Step("blender", True, f"{here}, as the node reported")
+    return Step("blender", True, f"{here}; the node reported {theirs}: another device class")
 
 
 def shown_at(wish: RerenderOptions, picture: Path) -> Path:
-    """Where the side-by-side picture goes. UsageError: it cannot."""
+    """Return the path of the side-by-side picture; raise UsageError if it cannot be written."""
     from rendertrust.cli import scene
 
     target = wish.picture or picture.with_suffix(SUFFIX)
     if target.resolve() == picture.resolve():
-        raise click.UsageError("--picture would replace the frame; name another file")
+        raise click.UsageError("--picture would overwrite the frame; name another file")
     return scene.placed(target)
 
 
@@ -453,7 +461,7 @@ def _keep(source: Path, target: Path) -> None:
 
 @contextmanager
 def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]]":
-    """A bar on a terminal; nothing elsewhere."""
+    """Show a bar on a terminal; nothing elsewhere."""
     if output.json or not sys.stderr.isatty():
         yield lambda share, detail: None
         return
@@ -471,17 +479,17 @@ def shown_progress(output: "Printer") -> "Generator[Callable[[float, str], None]
         yield hear
 
 
-# ── telling ──────────────────────────────────────────────────────────────────────────────────────
+# ── output ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> None:
-    """Every step, every region, and what they say."""
+    """Print every step, every region and the verdict."""
     from rendertrust.rerender import HOLDING, UNDECIDED
 
     report = outcome.report
     holds = outcome.verdict in HOLDING
     output.document(document(wish, picture, outcome))
-    state = "holds" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "DOES NOT HOLD"
+    state = "valid" if holds else "UNDECIDED" if outcome.verdict == UNDECIDED else "INVALID"
     output.say(f"{formatting.harmless(picture.name)}, rendered again: {state}")
     lines = [(step.name, step.holds, step.said) for step in outcome.steps]
     if report is not None:
@@ -496,17 +504,17 @@ def tell(output: "Printer", wish: RerenderOptions, picture: Path, outcome: Reren
 
 
 def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
-    """Each region: its name, whether it is near enough, and how far off it is."""
+    """Return for each region its name, whether it matches, and how far off it is."""
     from rendertrust.rerender import CONSISTENT_MOST, FINISHED_MOST
 
     lines = list[tuple[str, bool, str]]()
     if report.whole is not None:
         near = report.whole.farness <= CONSISTENT_MOST
-        said = f"rendered whole, as {report.why_whole}: {report.whole.words}"
+        said = f"rendered whole, because {report.why_whole}: {report.whole.words}"
         lines.append(("frame", near, said))
     if report.finish is not None:
         near = report.finish.farness <= FINISHED_MOST
-        lines.append(("finish", near, f"made anew of the evidence: {report.finish.words}"))
+        lines.append(("finish", near, f"finished again from the evidence: {report.finish.words}"))
     for number, region in enumerate(report.regions, 1):
         x, y, across, down = region.at or (0, 0, 0, 0)
         said = f"{across} by {down} pixels at {x}, {y}: {region.words}"
@@ -515,7 +523,7 @@ def region_lines(report: "RerenderReport") -> list[tuple[str, bool, str]]:
 
 
 def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> dict[str, Any]:
-    """The outcome, for programs."""
+    """Return the outcome for programs."""
     from rendertrust.rerender import HOLDING, spots
 
     told: dict[str, Any] = {
@@ -537,7 +545,7 @@ def document(wish: RerenderOptions, picture: Path, outcome: RerenderOutcome) -> 
 
 
 def exit_code(outcome: RerenderOutcome) -> int:
-    """0, 1 or 3."""
+    """Return 0, 1 or 3."""
     from rendertrust.rerender import HOLDING, UNDECIDED
 
     if outcome.verdict in HOLDING:

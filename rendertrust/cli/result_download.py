@@ -1,4 +1,4 @@
-"""A result on its way to this disk."""
+"""Downloads the result of a job."""
 
 import asyncio
 from pathlib import Path
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 async def fetched(
     output: Printer, client: "AsyncClient", job_id: str, out: Path, stem: str | None = None
 ) -> dict[str, Any]:
-    """Save the result at ``out``, say where it is, and return that for ``--json``.
+    """Save the result at ``out``, print the path, and return the document for ``--json``.
 
-    A name without a suffix gets the one of its kind.
+    A name without a suffix gets the one of the file's type.
     """
     is_folder = await asyncio.to_thread(out.is_dir)
     if not (out.suffix or is_folder):

@@ -1,4 +1,4 @@
-"""Looking at what is to be submitted before anything is sent."""
+"""Checks a scene file and options before anything is sent."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ import click
 
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 
-FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
+FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
 
 
 class IntegerParam(click.IntRange):
-    """A whole number within bounds, and called so when it is none."""
+    """An integer within bounds; error messages call it a whole number."""
 
     name = "whole number"
 
@@ -30,7 +30,9 @@ FORMATS: Final = {
 
 
 def checked(path: Path) -> Path:
-    """A .blend file that can be read, plain or compressed by Blender; else a usage error."""
+    """Return the path of a readable .blend file, plain or compressed; raise a usage error
+    otherwise.
+    """
     try:
         if path.is_dir():
             raise click.UsageError(f"{path} is a folder; name the .blend file in it")
@@ -52,9 +54,9 @@ def parameters(
     samples: int | None,
     format: str | None,  # noqa: A002 - the option's name
 ) -> dict[str, int | str]:
-    """What a render job is told; what was not given is as the artist set it."""
+    """Return the render parameters; options that were not given are left to the scene."""
     if (width is None) != (height is None):
-        raise click.UsageError("--width and --height must be given together")
+        raise click.UsageError("Give --width and --height together")
     given = {
         "frame": frame,
         "width": width,
@@ -66,19 +68,21 @@ def parameters(
 
 
 def placed(out: Path) -> Path:
-    """Where the picture can go: a folder, or a file in a folder that is there."""
+    """Return where to save the picture: a folder, or a file in an existing folder."""
     folder = out if out.is_dir() else out.parent
     if not folder.is_dir():
-        raise click.UsageError(f"{folder} is no folder; make it, or name another by --out")
+        raise click.UsageError(f"{folder} is not a folder; create it, or name another with --out")
     if not os.access(folder, os.W_OK):
-        raise click.UsageError(f"{folder} cannot be written to; name another by --out")
+        raise click.UsageError(f"{folder} is not writable; name another with --out")
     return out
 
 
 def folder_of(out: Path) -> Path:
-    """Where frames can go: a folder, which is made in one that is there."""
+    """Return the folder for frames; it is created if its parent exists."""
     if not (out.exists() or out.suffix):
         placed(out).mkdir()
     if not out.is_dir():
-        raise click.UsageError(f"{out} is no folder, and frames need one: name another by --out")
+        raise click.UsageError(
+            f"{out} is not a folder, and frames need one: name another with --out"
+        )
     return placed(out)

@@ -1,4 +1,4 @@
-"""What goes along with a scene that is submitted: found by Blender, or said to be nothing."""
+"""The files that are submitted with a scene, found by Blender."""
 
 import contextlib
 import tempfile
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from rendertrust.client import Needs
 
 WITHOUT = (
-    "There is no Blender here to look for linked files: the scene is sent alone, to a node first. "
-    "pip install 'rendertrust[render]' brings one; --no-preflight leaves this out."
+    "There is no Blender here to look for linked files: only the scene file is sent, and a "
+    "node checks it first. pip install 'rendertrust[render]' installs one; --no-preflight "
+    "skips this."
 )
 
-ALONE = "scene.blend"  # nobody sees it: without a manifest a node takes the file's own name
+ALONE = "scene.blend"  # unseen: without a manifest a node uses the file's own name
 
 
-EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of each node has
+EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of every node has
 
 
 @attrs.frozen
 class SceneBundle:
-    """The files of a job by their paths among the inputs; ``moved`` is told to the scene.
+    """The files of a job by their paths among the inputs; ``moved`` maps moved files for the scene.
 
-    ``memory``: bytes that a render of it takes, roughly; ``size``: pixels of its pictures. 0 and
-    None: nobody looked.
+    ``memory`` is roughly what a render takes, in bytes, and ``size`` its pixels; 0 and None if no
+    preflight was done.
     """
 
     scene: str
@@ -43,12 +44,12 @@ class SceneBundle:
 
     @property
     def needs(self) -> "Needs | None":
-        """What a node must have for it; None: what any node has."""
+        """Return what a node must have for it; None if every node will do."""
         return {"memory": self.memory} if self.memory > EVERYBODYS else None
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:
-        """All files, the one among them that says where moved ones lie; it is gone afterwards."""
+        """Yield all files and the temporary file that says where moved ones are."""
         import orjson
 
         from rendertrust.preflight.layout import PATHS
@@ -63,7 +64,7 @@ class SceneBundle:
 
 
 def alone(path: Path) -> SceneBundle:
-    """The scene and nothing else."""
+    """Return a bundle of the scene alone."""
     return SceneBundle(ALONE, {ALONE: path})
 
 
@@ -75,9 +76,11 @@ def packed(
     *,
     tiled: bool = False,
 ) -> SceneBundle:
-    """The scene with all that these frames need of what it links (none: the current one; None: the
-    scene's own). Ends the command where something must be mended first, unless it is to go
-    ``as_is``; ``tiled``: or where its frames cannot be rendered in tiles.
+    """Return the scene with every linked file that these frames need.
+
+    ``frames`` is empty for the current one, None for the scene's own range. End the command if
+    something must be fixed first, unless ``as_is``; with ``tiled``, also if the frames cannot be
+    rendered in tiles.
     """
     if not local_preflight.has_blender():
         output.note(WITHOUT)
@@ -101,9 +104,7 @@ def packed(
 def _to_mend(looked: "LocalFindings") -> Exit:
     count = sum(finding.level == "error" for finding in looked.findings)
     what = "One thing" if count == 1 else f"{count} things"
-    detail = f"{what} must be mended in the scene first; nothing was sent"
+    detail = f"{what} must be fixed in the scene first; nothing was sent"
     facts = {"findings": looked.findings, "missing": looked.layout.missing}
-    hint = "\n".join(
-        (*looked.lines(), "To send it as it is, with the files that are there: --as-is")
-    )
+    hint = "\n".join((*looked.lines(), "To send it as it is, with the files that exist: --as-is"))
     return Exit(exit_codes.FAILURE, "preflight", detail, hint, facts)

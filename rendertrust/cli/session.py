@@ -1,4 +1,4 @@
-"""What every command is given: the gateway's address, where to print, and whose login to use."""
+"""The state of one call of the program: the gateway's address, the printer and the login."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ DEFAULT: Final = "http://localhost:8000"
 
 @attrs.define
 class CliSession:
-    """One call of the program."""
+    """The gateway, the printer and the login of one call of the program."""
 
     given: str | None
     output: Printer
@@ -32,13 +32,15 @@ class CliSession:
 
     @property
     def named(self) -> str:
-        """The gateway: from --url, the environment, the last login, or this machine's."""
+        """Return the gateway's address from --url, the environment, the last login, or the
+        default.
+        """
         named = self.given or os.environ.get(VARIABLE)
         return named or self.credentials.current() or DEFAULT
 
     @property
     def url(self) -> str:
-        """The gateway's address, in order; UsageError when it is none."""
+        """Return the normalised address; raise UsageError if it is invalid."""
         from rendertrust.client import address
 
         try:
@@ -49,7 +51,7 @@ class CliSession:
 
     @property
     def api_key(self) -> str | None:
-        """A key that stands in for a login, from the environment."""
+        """Return the API key from the environment, which replaces a login."""
         return os.environ.get(API_KEY) or None
 
     def run(
@@ -59,9 +61,9 @@ class CliSession:
         *,
         people: bool = False,
     ) -> Reply:
-        """What ``work`` makes of a client. ``email``: who is about to log in.
+        """Run ``work`` with a client and return its result. ``email`` is set while a user logs in.
 
-        ``people``: API keys may not do this, so one that is set is left aside.
+        ``people``: API keys may not do this, so a key in the environment is ignored.
         """
         import asyncio
 
@@ -85,7 +87,7 @@ class CliSession:
         words: str,
         **document: Any,
     ) -> None:
-        """What leaves nothing to show but that it is done: ``words``, with --json ``document``."""
+        """Run ``work``, then print ``words``, or ``document`` with --json."""
         self.run(work)
         self.output.document(document or {"message": words})
         self.output.say(words)
@@ -94,23 +96,24 @@ class CliSession:
         self.output.note(f"{error}; trying again in {pause:.1f} s")
 
     def warn_of_plain_http(self) -> None:
-        """A password or token that crosses a network in the clear is worth a word."""
+        """Warn before a password or token crosses a network unencrypted."""
         from urllib.parse import urlsplit
 
         parts = urlsplit(self.url)
         if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
             self.output.note(
-                f"Warning: {self.url} is not encrypted: who is on the way can read your password."
+                f"Warning: {self.url} is not encrypted: others on the network can read "
+                "your password."
             )
 
 
 def session_of(context: click.Context) -> CliSession:
-    """The session that ``app`` made."""
+    """Return the session that ``app`` created."""
     session = context.find_object(CliSession)
-    assert session is not None, "app.main makes one"
+    assert session is not None, "app.main creates the session"
     return session
 
 
 def is_interactive() -> bool:
-    """Somebody can be asked."""
+    """Return whether there is a terminal to ask at."""
     return sys.stdin.isatty() and sys.stderr.isatty()

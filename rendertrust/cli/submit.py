@@ -1,4 +1,4 @@
-"""``rendertrust submit``: from a file on this disk to a picture, or many, on this disk."""
+"""``rendertrust submit``: uploads a scene, submits a job and downloads its pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ CUT = ("frames", "chunk", "tiles", "order", "priority", "max_credits", "pool")
 
 @attrs.define
 class Submission:
-    """What is to be done, and how far it got: an interrupted one must know."""
+    """A submission and its progress, which an interruption reports."""
 
     session: CliSession
     path: Path
@@ -51,14 +51,14 @@ class Submission:
     packed: SceneBundle
     needs: "Needs | None"
     as_is: bool
-    looks: bool  # a node looks into it first
+    looks: bool  # a node checks the scene first
     dispatching: bool = False
     placed: "Placed | None" = None
-    quoted: str | None = None  # the price that was said
-    arrived: int = 0  # files of its frames
+    quoted: str | None = None  # the price that was shown
+    arrived: int = 0  # downloaded frames
 
     async def through(self, client: "AsyncClient") -> None:
-        """``run`` it; where the gateway is lost on the way, that ends with what to do then."""
+        """Call ``run``; if the gateway is lost on the way, end with a hint."""
         from rendertrust.client import NoAnswer, Unavailable
 
         try:
@@ -69,7 +69,7 @@ class Submission:
             raise CommandExit(job_outcome.lost(self.placed.job_id, error)) from error
 
     async def run(self, client: "AsyncClient") -> None:
-        """Upload, submit, and see it through as far as was asked."""
+        """Upload, submit, and watch or download as asked."""
         if not self.looks:
             await self._agree(client)
         bundle = await self._upload(client)
@@ -94,8 +94,8 @@ class Submission:
         return job
 
     async def _agree(self, client: "AsyncClient", bundle: "Bundle | None" = None) -> None:
-        """Say what it costs, and ask where somebody can answer; before a scene is measured, that
-        it will be: its price follows.
+        """Show the price and ask for consent. If the price depends on measured work, have the scene
+        checked first.
         """
         if "frames" not in self.cut:
             return
@@ -106,7 +106,9 @@ class Submission:
             self.looks = True
             return
         if found.measurable and bundle is not None and _is_looked_at(found):
-            await self._look(client, bundle, again=True)  # it was another's node that did
+            await self._look(
+                client, bundle, again=True
+            )  # the known result is from another user's node
             found = await quote(client, self.params, self.cut, bundle)
         if found.priced_by == "work":
             self.quoted = found.price
@@ -114,7 +116,9 @@ class Submission:
             job_quote.agreed(self.session.output, found)
 
     async def _quoted(self, client: "AsyncClient", bundle: "Bundle | None") -> "Quote | None":
-        """None: an API key may not ask, and whoever uses it did not want to be asked."""
+        """Return the quote; None if an API key may not ask and the user did not want to be
+        asked.
+        """
         from rendertrust.client import Forbidden
 
         try:
@@ -125,7 +129,7 @@ class Submission:
             raise
 
     async def _look(self, client: "AsyncClient", bundle: "Bundle", *, again: bool = False) -> None:
-        """Have a node look into it; without one it goes on, and says so."""
+        """Have a node check the scene; without a node continue and print a note."""
         from rendertrust.client import RateLimited
 
         output = self.session.output
@@ -135,12 +139,12 @@ class Submission:
         try:
             found = await remote_preflight.looked(output, client, bundle, wish, again=again)
         except RateLimited as error:
-            output.note(f"No node looks into the scene: {error}; it goes on without.")
+            output.note(f"The scene was not checked by a node: {error}. Continuing without.")
             return
         if self.watch:
             output.document({"event": "preflight", **attrs.asdict(found)})
         if found.status != "DONE":
-            output.note(f"{remote_preflight.not_looked(found)}; it goes on without.")
+            output.note(f"{remote_preflight.not_looked(found)}. Continuing without.")
             return
         if "tiles" in self.cut:
             option_types.require_tiles(found.findings, "nothing was submitted")
@@ -204,7 +208,7 @@ class Submission:
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         has_numbers = job.units > 1 or "frames" in self.cut
-        if has_numbers and job.done and self.out is not None:  # however it ended
+        if has_numbers and job.done and self.out is not None:  # in whatever state it ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived
@@ -215,7 +219,7 @@ class Submission:
             output.say(charged)
         if self.out is None:
             verb = "result" if job.units == 1 else "download"
-            output.note(f"Fetch the result: rendertrust jobs {verb} {job.id} --out .")
+            output.note(f"Download the result: rendertrust jobs {verb} {job.id} --out .")
             return
         if has_numbers:
             return
@@ -226,26 +230,29 @@ class Submission:
         output.document({"event": "saved", **saved})
 
     def interrupted(self) -> Exit:
-        """What is left behind when Ctrl-C was pressed now."""
+        """Return the ending for Ctrl-C: what has been done so far and what to do next."""
         if self.placed is not None:
             return job_outcome.interrupted(self.placed.job_id)
         if self.dispatching:
-            detail, hint = "Interrupted while submitting", "See whether there is a job now: "
+            detail, hint = "Interrupted while submitting", "Check whether there is a job: "
             hint += "rendertrust jobs list"
         else:
-            detail, hint = "Interrupted; nothing was submitted", "Call it again when you like"
-            hint += "; a large file goes on where it stopped."
+            detail, hint = (
+                "Interrupted; nothing was submitted",
+                "Run the command again when you like",
+            )
+            hint += "; a large file continues where it stopped."
         return Exit(exit_codes.INTERRUPTED, "interrupted", detail, hint)
 
 
 def hint_of(fault: ValueError) -> str:
-    """What to do where the files cannot be sent."""
+    """Return what to do about files that cannot be sent."""
     from rendertrust.client.bundles import TooManyFiles
 
     if isinstance(fault, TooManyFiles):
         hint = "Pack textures into the scene (File > External Data > Pack Resources), or ask for"
         return f"{hint} fewer frames at a time."
-    return "Rename that file in the scene's folder, and in the scene."
+    return "Rename that file in the scene's folder and in the scene."
 
 
 def _is_looked_at(quote: "Quote") -> bool:
@@ -258,7 +265,7 @@ async def quote(
     cut: dict[str, Any],
     bundle: "Bundle | None" = None,
 ) -> "Quote":
-    """What it would cost; nothing needs to be sent for that, if the scene does not matter."""
+    """Return the price; nothing has to be sent if it does not depend on the scene."""
     if bundle is None:
         return await client.quote("render", None, params, **cut)
     return await client.quote("render", bundle.payload_ref, params, manifest=bundle.manifest, **cut)
@@ -266,56 +273,59 @@ async def quote(
 
 @click.command(cls=Command)
 @click.argument("path", metavar="SCENE.blend", type=PATH)
-@click.option("--frame", type=scene.FRAME, help="Which frame; else the scene's current one.")
-@click.option("--width", type=scene.PIXELS, help="In pixels, with --height; else the scene's.")
-@click.option("--height", type=scene.PIXELS, help="In pixels, with --width; else the scene's.")
-@click.option("--samples", type=scene.SAMPLES, help="Per pixel; else the scene's.")
-@click.option("--format", type=FORMATS, help="Of the picture; else the scene's.")
-@click.option("--frames", type=option_types.FRAMES, help="As 1-48, 1-100x2 or 10,15,20-30.")
-@click.option("--chunk", type=option_types.CHUNK, help="So many frames at once; else each alone.")
-@click.option("--tiles", type=option_types.TILES, help="2x2: each frame in columns x rows.")
-@click.option("--order", type=click.Choice(option_types.ORDERS), help="Which frames come first.")
-@click.option("--priority", type=click.Choice(option_types.PRIORITIES), help="high goes first.")
+@click.option("--frame", type=scene.FRAME, help="The frame (default: the scene's current one).")
+@click.option("--width", type=scene.PIXELS, help="In pixels, with --height (default: the scene's).")
+@click.option("--height", type=scene.PIXELS, help="In pixels, with --width (default: the scene's).")
+@click.option("--samples", type=scene.SAMPLES, help="Per pixel (default: the scene's).")
+@click.option("--format", type=FORMATS, help="Of the picture (default: the scene's).")
+@click.option("--frames", type=option_types.FRAMES, help="Like 1-48, 1-100x2 or 10,15,20-30.")
+@click.option("--chunk", type=option_types.CHUNK, help="Frames per unit (default 1).")
+@click.option("--tiles", type=option_types.TILES, help="Cut each frame, COLUMNSxROWS.")
+@click.option("--order", type=click.Choice(option_types.ORDERS), help="Order of the frames.")
+@click.option(
+    "--priority", type=click.Choice(option_types.PRIORITIES), help="Jobs with high go first."
+)
 @click.option("--max-credits", type=option_types.CREDITS, help="Pause before it costs more.")
-@click.option("--pool", type=click.Choice(option_types.POOLS), help="Whose nodes; mine is free.")
+@click.option("--pool", type=click.Choice(option_types.POOLS), help="Which nodes; mine is free.")
 @click.option(
     "--needs",
     "needed",
     type=requirements.RequirementsParam(),
     multiple=True,
     metavar="WHAT",
-    help=f"Of nodes: {requirements.NAMES}; several with commas.",
+    help=f"Requirements: {requirements.NAMES}; separated by commas.",
 )
-@click.option("--quote", "only_quote", is_flag=True, help="Say what it costs, and send nothing.")
+@click.option("--quote", "only_quote", is_flag=True, help="Show the price and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.option(
     "--preflight/--no-preflight",
     default=True,
-    help="Look into the scene first, and send the files that it links.",
+    help="Check the scene first, and send the files that it links.",
+)
+@click.option("--as-is", is_flag=True, help="Send it even if something should be fixed.")
+@click.option("--estimate", is_flag=True, help="Have a node check it first and estimate the time.")
+@click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
+@click.option(
+    "--out", type=PATH, help="Save it there; several frames need a folder. Implies --watch."
+)
+@click.option("--queue", is_flag=True, help="Wait if no node is online now.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0),
+    metavar="SECONDS",
+    help="Stop watching after so many seconds (exit 8).",
 )
 @click.option(
-    "--as-is", is_flag=True, help="Send it with its files, though something should be mended."
-)
-@click.option(
-    "--estimate", is_flag=True, help="Have a node try it first: what is wrong, how long it takes."
-)
-@click.option("--watch", is_flag=True, help="Stay until the job has ended, and show how far it is.")
-@click.option("--out", type=PATH, help="Save it there; of many frames a folder. Means --watch.")
-@click.option("--queue", is_flag=True, help="Wait for a node when none is there now.")
-@click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Do not watch longer (exit 8)."
-)
-@click.option(
-    "--idempotency-key", "key", help="Name the submission: under one name there is one job."
+    "--idempotency-key", "key", help="A name for the request; repeating it creates no second job."
 )
 @click.pass_context
 def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     """Upload a .blend file and have it rendered: one frame, or with --frames many.
 
-    The files that the scene links (textures, libraries, sequences, caches) go along, found by the
-    Blender of this machine; what must be mended first is said, and nothing is sent. Where there is
-    no Blender here, or with --estimate, or where frames are priced by their work, a node looks into
-    the scene before anything is held.
+    The linked files (textures, libraries, sequences, caches) are found by this machine's Blender
+    and sent too. If something must be fixed first, it is listed and nothing is sent. If there is no
+    Blender here, or with --estimate, or if the price depends on measured work, a node checks the
+    scene before credits are held.
     """
     session = session_of(context)
     given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}

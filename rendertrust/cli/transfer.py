@@ -1,4 +1,4 @@
-"""How far a file is on its way: a bar on a terminal, one line at its end elsewhere."""
+"""Progress of an upload or download: a bar on a terminal, one line at the end elsewhere."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -10,7 +10,9 @@ from rendertrust.cli.output import Printer
 
 @contextmanager
 def shown(output: Printer, what: str) -> Generator[Callable[[int, int], None]]:
-    """``progress(done, total)`` for the client. What ends well at 0 bytes was not sent at all."""
+    """Yield ``progress(done, total)`` for the client. A success with 0 bytes means that nothing was
+    sent.
+    """
     if output.json or not sys.stderr.isatty():
         with _counted(output, what) as progress:
             yield progress

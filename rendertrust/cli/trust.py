@@ -1,4 +1,4 @@
-"""``rendertrust trusted``: whose nodes may see your work, besides your own."""
+"""``rendertrust trusted``: users whose nodes may render your jobs besides your own."""
 
 from typing import Final
 from uuid import UUID
@@ -14,21 +14,21 @@ COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
 
 @click.group(cls=Group)
 def trusted() -> None:
-    """Whom you trust: jobs of yours with --pool trusted go to their nodes, besides your own.
+    """Users you trust: your jobs with --pool trusted go to their nodes besides your own.
 
-    Nodes of yours without a sandbox take their jobs.
+    Your nodes without a sandbox accept their jobs.
     """
 
 
 @trusted.command("list")
 @click.pass_context
 def list_(context: click.Context) -> None:
-    """All of them."""
+    """List the users you trust."""
     session = session_of(context)
     found = session.run(lambda client: client.trusted())
     session.output.document(found)
     if not found.trusted:
-        session.output.note("Nobody. Trust somebody: rendertrust trusted add EMAIL")
+        session.output.note("None. Trust a user: rendertrust trusted add EMAIL")
         return
     rows = [
         (
@@ -45,8 +45,8 @@ def list_(context: click.Context) -> None:
 @click.argument("email")
 @click.pass_context
 def add(context: click.Context, email: str) -> None:
-    """Trust somebody by the address of their account."""
-    words = f"If somebody has the address {email} there, you trust them."
+    """Trust the user with this e-mail address."""
+    words = f"If there is an account with the address {email}, you trust its user."
     session_of(context).do(lambda client: client.trust(email), words, email=email, trusted=True)
 
 
@@ -54,6 +54,6 @@ def add(context: click.Context, email: str) -> None:
 @click.argument("user", type=click.UUID, metavar="ID")
 @click.pass_context
 def remove(context: click.Context, user: UUID) -> None:
-    """Trust him no more; what his nodes have of yours they finish."""
+    """Stop trusting a user; running units on their nodes are finished."""
     words = "You no longer trust this account."
     session_of(context).do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

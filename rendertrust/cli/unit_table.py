@@ -1,4 +1,4 @@
-"""The units of a job while it runs: looked at again only where something may still change."""
+"""Units of a running job, polled only where something may still change."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -15,14 +15,16 @@ ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 @attrs.define
 class UnitTable:
-    """What was seen last of each unit, by number."""
+    """The last known state of each unit, by number."""
 
     client: "AsyncClient"
     job_id: str
     units: "dict[int, Unit]" = attrs.field(factory=dict[int, "Unit"])
 
     async def look(self, job: "Job") -> "list[Unit]":
-        """Those that changed since the last look, by number; of an ended job all are looked at."""
+        """Return the units that changed since the last call, by number; an ended job is read
+        whole.
+        """
         changed: list[Unit] = []
         for first in range(0, max(job.units, 1), PAGE):
             if not job.ended and self._is_settled(first, job.units):
@@ -47,7 +49,7 @@ def _essence(unit: "Unit") -> tuple[object, ...]:
 
 
 def named(unit: "Unit") -> str:
-    """``frame 12``, ``frames 1-8``, ``frame 12 tile 3``, ``unit 0``."""
+    """Return ``frame 12``, ``frames 1-8``, ``frame 12 tile 3`` or ``unit 0``."""
     if unit.frames is None:
         return f"unit {unit.number}"
     tile = "" if unit.tile is None else f" tile {unit.tile}"
@@ -55,12 +57,12 @@ def named(unit: "Unit") -> str:
 
 
 def is_several(unit: "Unit") -> bool:
-    """Whether it has more than one frame."""
+    """Return whether the unit has more than one frame."""
     return any(sign in (unit.frames or "").lstrip("-") for sign in "-,")
 
 
 def cells(unit: "Unit") -> tuple[str, ...]:
-    """Its columns: frames, state, attempts, node, time, credits, its error or what it waits for."""
+    """Return its columns: frames, state, attempts, node, time, credits, error or waiting reason."""
     name = unit.frames or str(unit.number)
     seconds = unit.seconds if unit.state in ENDED else None
     return (
@@ -75,16 +77,16 @@ def cells(unit: "Unit") -> tuple[str, ...]:
 
 
 def _why(unit: "Unit") -> str:
-    """What it waits for now counts more than what went wrong before."""
+    """Return why it waits now, or else its last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:
-        return f"given back: {unit.given_back}"
+        return f"refunded: {unit.given_back}"
     return unit.error_message or ""
 
 
 def line(unit: "Unit") -> str:
-    """``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
+    """Return ``frame 12 COMPLETED node 7c9e6679 4 s 10.0000 credits``."""
     words = [named(unit), unit.state]
     if unit.node_id is not None:
         words.append(f"node {formatting.short(unit.node_id)}")

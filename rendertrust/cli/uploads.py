@@ -1,4 +1,4 @@
-"""``rendertrust uploads``: the files that the gateway keeps of you."""
+"""``rendertrust uploads``: list and delete the files that the gateway keeps for you."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -19,34 +19,34 @@ COLUMNS: Final = ("ID", "SIZE", "NAME", "SENT", "KEPT UNTIL", "JOBS")
 
 @click.group(cls=Group)
 def uploads() -> None:
-    """Scenes, textures and other files that you sent, for as long as they are kept."""
+    """Uploaded scenes, textures and other files that the gateway keeps for you."""
 
 
 @uploads.command("list")
 @paged
 @click.pass_context
 def list_(context: click.Context, limit: int, offset: int) -> None:
-    """What is there, the largest first, and how much you may keep.
+    """List your uploads, the largest first, and your quota.
 
-    JOBS is how many open or disputed jobs need it now; a job that uses it keeps it for longer.
+    JOBS counts the open or disputed jobs that need a file; a job that uses a file keeps it longer.
     """
     session = session_of(context)
     found = session.run(lambda client: client.uploads(limit=limit, offset=offset))
     output = session.output
     output.document(found)
     if not found.uploads:
-        output.note("Nothing is kept. What you submit is sent, and stands here from then on.")
+        output.note("No uploads. Files that you submit are listed here.")
         return
     output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
     output.more(offset + len(found.uploads), found.count)
-    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} are used.")
+    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} used.")
 
 
 @uploads.command()
 @click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
 @click.pass_context
 def delete(context: click.Context, ids: tuple[UUID, ...]) -> None:
-    """Remove files, by their ids; one that an open job or a dispute needs stays (exit 1)."""
+    """Delete files by their ids. A file that an open job or a dispute needs is kept (exit 1)."""
     session = session_of(context)
     for upload in ids:
         session.run(partial(_delete, upload=upload))
@@ -60,13 +60,13 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
     try:
         await client.delete_upload(upload)
     except Conflict as error:
-        detail = f"{upload} stays: {str(error)[:1].lower()}{str(error)[1:]}"
-        hint = "See which of your jobs are open: rendertrust jobs list"
+        detail = f"{upload} is kept: {str(error)[:1].lower()}{str(error)[1:]}"
+        hint = "See which jobs are open: rendertrust jobs list"
         raise CommandExit(
             Exit(exit_codes.FAILURE, "needed", detail, hint, {"id": str(upload)})
         ) from error
     except NotFound as error:
-        hint = "See what there is: rendertrust uploads list"
+        hint = "List your files: rendertrust uploads list"
         raise CommandExit(Exit(exit_codes.NOT_FOUND, "not_found", str(error), hint)) from error
 
 

@@ -1,4 +1,4 @@
-"""``rendertrust verify``: proofs, receipts and checkpoints, checked without the gateway."""
+"""``rendertrust verify``: checks proofs, receipts and checkpoints without the gateway."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,20 +37,20 @@ BYTES_MAX = 1 << 20
 @click.option(
     "--checkpoint",
     type=FILE,
-    help="One that you kept, or have from somebody else: JSON, or a plain signed note.",
+    help="A checkpoint that you kept or got from somebody else: JSON, or a plain signed note.",
 )
 @click.option(
     "--key",
     metavar="NAME+ID+KEY",
-    help="Whose signature must be on a checkpoint; on a plain note else a key that you pinned.",
+    help="The key that must have signed the checkpoint (default for a plain note: a pinned key).",
 )
-@click.option("--rpc", metavar="URL", help="Ask a node of the chain, which you trust.")
-@click.option("--contract", metavar="ADDRESS", help="That holds the gateway's anchors.")
+@click.option("--rpc", metavar="URL", help="A node of the chain, which you trust.")
+@click.option("--contract", metavar="ADDRESS", help="The contract with the gateway's anchors.")
 @click.option(
     "--confirmations",
     type=click.IntRange(1, 100_000),
-    help="Blocks until an anchor is final, where the node does not say which are: 12, "
-    "and 1 on a private chain.",
+    help="Blocks until an anchor is final, if the node does not say (default 12; 1 on a "
+    "private chain).",
 )
 @rerender.options
 @click.pass_context
@@ -67,21 +67,23 @@ def verify(  # noqa: PLR0917 - click passes them all by name
 ) -> int:
     """Check proofs, receipts and checkpoints without the gateway, step by step.
 
-    FILES are proofs, as `rendertrust ledger proof` writes them; receipts, as `rendertrust jobs
-    receipt` does, one of them perhaps with the picture that it is of; checkpoints, as
-    /ledger/checkpoint answers or as plain signed notes; and answers of /ledger/consistency and
-    /ledger/epochs, which link checkpoints. The exit code is 0 where all
-    holds and the checkpoint or the chain vouches for it; 3 where all holds and neither does, as
-    one that is not there, a chain that is private, or an anchor that is not final yet; and 1
-    otherwise, also where a file is nothing of that kind.
+    FILES are: proofs from `rendertrust ledger proof`; receipts from `rendertrust jobs receipt`, one
+    of them with its picture; checkpoints from /ledger/checkpoint or as plain signed notes; and
+    answers of /ledger/consistency and /ledger/epochs, which link checkpoints.
 
-    With --scene this machine's Blender renders the receipt's frame again, in a sandbox, and
-    compares it with its picture, in multiples of the noise; a PNG beside the picture shows both.
-    Regions are drawn at random. A scene that is denoised or composited is rendered whole, and so is
-    one whose regions differ. Then the exit code is 0 where the picture is what the scene gives; 1
-    where it is not, or where scene, files or picture are not the receipt's; and 3 where nobody can
-    tell: no Blender here, another one than the node's, a scene of which honest pictures differ, or
-    a --checkpoint or --rpc that does not vouch for the receipt.
+    The exit code is 0 if everything is valid and the checkpoint or the chain confirms it. It is 3
+    if everything is valid but neither confirms it: none is given, the chain is private, or an
+    anchor is not final yet. Otherwise it is 1, also for an unknown kind of file.
+
+    With --scene, this machine's Blender renders the receipt's frame again in a sandbox and compares
+    it with the picture, in multiples of the noise; a PNG beside the picture shows both. Regions are
+    drawn at random. The whole frame is rendered if the scene is denoised or composited, or if
+    regions differ.
+
+    The exit code is then 0 if the picture matches the scene. It is 1 if it does not, or if scene,
+    files or picture are not the receipt's. It is 3 if that cannot be decided: there is no Blender
+    here, its build differs from the node's, honest renders of the scene differ, or a --checkpoint
+    or --rpc does not confirm the receipt.
     """
     check_options(rpc, contract)
     wish = rerender.wish_of(again)
@@ -96,18 +98,18 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     if delivered is None or code == exit_codes.FAILURE:
         output.note("Nothing was rendered.")
         return code
-    # What this machine renders is outside of the gateway; a witness that was named has to agree.
+    # A re-render here is independent of the gateway; a witness that was given must agree too.
     is_named = checkpoint is not None or rpc is not None
     return rerender.run(output, wish, delivered) or (code if is_named else exit_codes.OK)
 
 
 def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) -> "ProofFiles":
-    """The files, read. UsageError for what cannot be checked together."""
+    """Read the files. Raise UsageError for files that cannot be checked together."""
     given = ProofFiles(files, None if key is None else key_of(key))
     if checkpoint is not None:
         given.witness(checkpoint)
     elif key is not None and not given.kept and not given.broken:
-        raise click.UsageError("--key needs --checkpoint, or a checkpoint, which it signed")
+        raise click.UsageError("--key needs --checkpoint, or a checkpoint that it signed")
     if not given.proofs and not given.kept and not given.broken:
         raise click.UsageError("There is no proof, receipt or checkpoint among the files")
     given.look_at_pictures()
@@ -115,19 +117,19 @@ def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) 
 
 
 def check_options(rpc: str | None, contract: str | None) -> None:
-    """UsageError for what cannot be meant."""
+    """Raise UsageError for options that make no sense."""
     from rendertrust.untrusted import address
 
     if rpc is not None and not rpc.startswith(("http://", "https://")):
         raise click.UsageError("--rpc is the http(s) address of a node of the chain")
     if contract is not None and rpc is None:
-        raise click.UsageError("--contract needs --rpc, which says whom to ask")
+        raise click.UsageError("--contract needs --rpc, the node to ask")
     if contract is not None and address(contract) is None:
         raise click.UsageError("--contract is an address: 0x and 40 hexadecimal digits")
 
 
 def key_of(text: str) -> "Verifier":
-    """The key that was given. UsageError for what is no key."""
+    """Return the key; raise UsageError if it is invalid."""
     from rendertrust.note import Verifier, read_verifier
 
     found = read_verifier(text.strip())
@@ -138,21 +140,21 @@ def key_of(text: str) -> "Verifier":
 
 @attrs.frozen
 class ChainOptions:
-    """A node of a chain, and what is asked of it."""
+    """A node of a chain, and what to ask it."""
 
     rpc: str
     contract: str | None
     confirmations: int | None
 
     async def of(self, document: object) -> "OnChain | ChainUnknown":
-        """What the chain says of a proof, or of a place in the log."""
+        """Return what the chain says about a proof or a position in the log."""
         from rendertrust.proof_check import anchored
 
         named, blocks = self.contract, self.confirmations
         return await anchored(self.rpc, document, contract=named, confirmations=blocks)
 
     async def newest(self) -> int | None:
-        """Of how many leaves the contract has the newest root, where one is named."""
+        """Return the size of the log at the contract's newest root; None without --contract."""
         from rendertrust.onchain import newest
 
         found = None if self.contract is None else await newest(self.rpc, self.contract)
@@ -160,9 +162,9 @@ class ChainOptions:
 
 
 class ProofFiles:
-    """The files: proofs, receipts and checkpoints, and what links these.
+    """The files that were given: proofs, receipts, checkpoints, and what links checkpoints.
 
-    ``broken``: what is none of them, and why. Beside a receipt that is its picture.
+    ``broken`` lists files of no known kind, and why. Beside a receipt such a file is its picture.
     """
 
     def __init__(self, files: "Sequence[Path]", key: "Verifier | None" = None) -> None:
@@ -171,7 +173,7 @@ class ProofFiles:
         self.kept: dict[Path, KeptCheckpoint] = {}
         self._key = key
         self._picture: PictureFile | None = None
-        self._others: list[Path] = []  # no documents
+        self._others: list[Path] = []  # files that are not documents
         self._shown: list[ConsistencyProof] = []
         self._epochs: list[LeafLink] = []
         self._witness: KnownCheckpoint | None = None
@@ -203,7 +205,7 @@ class ProofFiles:
             self.kept[path] = kept
 
     def witness(self, path: Path) -> None:
-        """The checkpoint that one knows: an answer of the API, or a note by a key one knows."""
+        """Read the checkpoint to compare with: an API answer, or a note signed by a known key."""
         from rendertrust.proof_check import read_noted, read_witness
 
         raw = self._raw(path)
@@ -219,7 +221,7 @@ class ProofFiles:
             self._witness = known
 
     def _keys(self) -> "Sequence[Verifier]":
-        """Whose signature counts on a plain note."""
+        """Return the keys that may sign a plain note."""
         from rendertrust.cli.pins import pinned_keys
 
         return pinned_keys() if self._key is None else [self._key]
@@ -233,13 +235,13 @@ class ProofFiles:
         return found[0] if found else None
 
     def _raw(self, path: Path) -> bytes:
-        if not path.is_file():  # a pipe or a device may never end, and is read more than once
-            raise click.UsageError(f"{path} is no regular file: save it in one first")
+        if not path.is_file():  # a pipe or a device may never end, and the file is read twice
+            raise click.UsageError(f"{path} is not a regular file: save it in one first")
         with path.open("rb") as file:
             return file.read(BYTES_MAX + 1)
 
     def _read(self, path: Path | None, found: "T | str") -> "list[T]":
-        """What was read; or nothing, and the file is broken."""
+        """Return the parsed document in a list; empty if the file is broken."""
         from rendertrust.proof_check import Step, Verdict
 
         if not isinstance(found, str):
@@ -248,41 +250,41 @@ class ProofFiles:
         return []
 
     def look_at_pictures(self) -> None:
-        """Beside one receipt a file that is no document is what it is of. UsageError otherwise."""
+        """Treat a non-document beside one receipt as its picture; raise UsageError otherwise."""
         from rendertrust.receipt_check import is_receipt, read_picture
 
         receipts = [path for path, document in self.proofs.items() if is_receipt(document)]
         if not receipts or not self._others:
             return
         if len(receipts) > 1 or len(self._others) > 1:
-            raise click.UsageError("One receipt with one picture at a time")
+            raise click.UsageError("Give one receipt with one picture at a time")
         [path] = self._others
         self._picture = read_picture(path)
         del self.broken[str(path)]
 
     def verdicts(self, asked: "ChainOptions | None") -> "dict[str, Verdict]":
-        """Every step over each of the files."""
+        """Check each file and return the verdicts."""
         found = {**self.broken}
         found |= {str(path): self.checked(path, asked) for path in self.proofs}
         return found | {str(path): self.kept_is_checked(path, asked) for path in self.kept}
 
     def delivered(self) -> "rerender.DeliveredFrame | None":
-        """The receipt and its picture, to be rendered again; None: the receipt cannot be read.
-        UsageError: there are not one of each.
+        """Return the receipt and its picture for re-rendering; None if the receipt is unreadable.
+        Raise UsageError unless there is one of each.
         """
         from rendertrust.receipt import read_receipt
         from rendertrust.receipt_check import is_receipt
 
         receipts = [document for document in self.proofs.values() if is_receipt(document)]
         if len(receipts) != 1 or self._picture is None:
-            raise click.UsageError("--scene needs one receipt and the picture that it is of")
+            raise click.UsageError("--scene needs one receipt and its picture")
         read = read_receipt(receipts[0].get("receipt"))
         if isinstance(read, str):
             return None
         return rerender.DeliveredFrame(receipt=read, picture=self._picture, path=self._others[0])
 
     def checked(self, path: Path, asked: "ChainOptions | None") -> "Verdict":
-        """Every step over one of the proofs, or receipts."""
+        """Check a proof or receipt and return the verdict."""
         import asyncio
 
         from rendertrust.proof_check import verify as check
@@ -304,7 +306,7 @@ class ProofFiles:
         )
 
     def kept_is_checked(self, path: Path, asked: "ChainOptions | None") -> "Verdict":
-        """Every step over one of the checkpoints."""
+        """Check a checkpoint and return the verdict."""
         import asyncio
 
         from rendertrust.checkpoint_check import places, verify_checkpoint
@@ -330,7 +332,7 @@ class ProofFiles:
 
 
 def is_note(raw: bytes) -> bool:
-    """Whether it wants to be a signed note: a text with signatures below an empty line."""
+    """Return whether it looks like a signed note: text, an empty line, signatures."""
     try:
         return raw[:1] != b"{" and "\n\n— " in raw.decode()
     except UnicodeDecodeError:
@@ -338,31 +340,33 @@ def is_note(raw: bytes) -> bool:
 
 
 def _proof_in(document: "Document") -> object:
-    """The proof: the document, or in a receipt's the one inside; None where there is none yet."""
+    """Return the proof: the document itself, or the proof inside a receipt; None if it has none
+    yet.
+    """
     from rendertrust.receipt_check import is_receipt
 
     return document.get("proof") if is_receipt(document) else document
 
 
 def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
-    """Every step of each. ``notes``: what would vouch for it, too."""
+    """Print every step of each file. ``notes``: name what else could confirm them."""
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})
-        output.say(f"{formatting.harmless(name)}: {'holds' if verdict.holds else 'DOES NOT HOLD'}")
+        output.say(f"{formatting.harmless(name)}: {'valid' if verdict.holds else 'INVALID'}")
         for step in verdict.steps:
             mark = "ok" if step.holds else "NO"
             output.say(f"  {mark}  {step.name:<10}  {formatting.harmless(step.said)}")
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(
-            "Nothing outside of the gateway vouches for it: "
-            "--checkpoint, or --rpc with --contract, name what does."
+            "Nothing outside of the gateway confirms this: name a witness with --checkpoint, "
+            "or with --rpc and --contract."
         )
 
 
 def exit_code(verdicts: "list[Verdict]") -> int:
-    """0, 1 or 3."""
+    """Return 0, 1 or 3."""
     if not all(verdict.holds for verdict in verdicts):
         return exit_codes.FAILURE
     witnessed = all(verdict.witnessed for verdict in verdicts)

@@ -1,4 +1,4 @@
-"""``rendertrust version``, where it was called with more than that: help, or a wrong option."""
+"""``rendertrust version`` with further words: help, or a wrong option."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``rendertrust webhooks``: who is told what happens to your jobs, and what arrived there."""
+"""``rendertrust webhooks``: URLs that receive events of your jobs, and their deliveries."""
 
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -19,18 +19,18 @@ hook_argument: Final = click.argument("endpoint", type=click.UUID)
 
 @click.group(cls=Group)
 def webhooks() -> None:
-    """Who is told what happens to your jobs."""
+    """URLs that receive the events of your jobs."""
 
 
 @webhooks.command("list")
 @click.pass_context
 def list_(context: click.Context) -> None:
-    """Your endpoints, oldest first."""
+    """List your endpoints, oldest first."""
     session = session_of(context)
     found = session.run(lambda client: client.hooks())
     session.output.document(found)
     if not found.endpoints:
-        session.output.note("No endpoints. Make one: rendertrust webhooks create https://…")
+        session.output.note("No endpoints. Create one: rendertrust webhooks create https://…")
         return
     session.output.table(COLUMNS, [_row(hook) for hook in found.endpoints])
 
@@ -42,14 +42,14 @@ def list_(context: click.Context) -> None:
     "types",
     multiple=True,
     metavar="TYPE",
-    help="job.completed, unit.failed …, job.* or unit.*; may be repeated. Without: job.*",
+    help="job.completed, unit.failed …, job.* or unit.*; may be repeated (default: job.*)",
 )
 @click.pass_context
 def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
-    """Have a URL told. Its secret is printed now, and never shown again."""
+    """Send events to a URL. Its secret is printed once and never shown again."""
     session = session_of(context)
     made = session.run(lambda client: client.create_hook(url, types or ("job.*",)))
-    session.output.note(f"Endpoint {made.id} is told of {' '.join(made.types)}.")
+    session.output.note(f"Endpoint {made.id} receives {' '.join(made.types)}.")
     _with_secret(session, made)
 
 
@@ -57,7 +57,7 @@ def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
 @hook_argument
 @click.pass_context
 def rotate(context: click.Context, endpoint: UUID) -> None:
-    """Make another secret. For a day deliveries are signed with the one before, too."""
+    """Create a new secret. For one day deliveries are signed with both."""
     session = session_of(context)
     _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
 
@@ -66,7 +66,7 @@ def rotate(context: click.Context, endpoint: UUID) -> None:
 @hook_argument
 @click.pass_context
 def enable(context: click.Context, endpoint: UUID) -> None:
-    """Tell an endpoint again that was given up or disabled; what waits is told now."""
+    """Enable an endpoint again; pending deliveries are sent at once."""
     _switch(session_of(context), endpoint, enabled=True)
 
 
@@ -74,7 +74,7 @@ def enable(context: click.Context, endpoint: UUID) -> None:
 @hook_argument
 @click.pass_context
 def disable(context: click.Context, endpoint: UUID) -> None:
-    """Tell an endpoint no more, until it is enabled."""
+    """Stop sending to an endpoint until it is enabled again."""
     _switch(session_of(context), endpoint, enabled=False)
 
 
@@ -82,7 +82,7 @@ def disable(context: click.Context, endpoint: UUID) -> None:
 @hook_argument
 @click.pass_context
 def delete(context: click.Context, endpoint: UUID) -> None:
-    """Forget an endpoint, with what waits for it."""
+    """Delete an endpoint and its pending deliveries."""
     words = f"Deleted {endpoint}."
     session_of(context).do(
         lambda client: client.delete_hook(endpoint), words, id=endpoint, deleted=True
@@ -92,27 +92,27 @@ def delete(context: click.Context, endpoint: UUID) -> None:
 @webhooks.command()
 @hook_argument
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--after", type=click.UUID, help="Go on behind this delivery.")
+@click.option("--after", type=click.UUID, help="Start after this delivery.")
 @click.pass_context
 def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID | None) -> None:
-    """What was told to an endpoint, or is to be, newest first."""
+    """List the deliveries of an endpoint, newest first."""
     session = session_of(context)
     found = session.run(lambda client: client.deliveries(endpoint, limit=limit, after=after))
     session.output.document(found)
     session.output.table(DELIVERY_COLUMNS, [_delivery(one) for one in found.deliveries])
     if found.next is not None:
-        session.output.note(f"There are more: --after {found.next}")
+        session.output.note(f"More: --after {found.next}")
 
 
 @webhooks.command()
 @click.argument("delivery", type=click.UUID)
 @click.pass_context
 def replay(context: click.Context, delivery: UUID) -> None:
-    """Tell something again, whatever became of it, under the same id."""
+    """Send a delivery again under the same id, whatever its state."""
     session = session_of(context)
     found = session.run(lambda client: client.replay(delivery))
     session.output.document(found)
-    session.output.say(f"Delivery {delivery} is told again.")
+    session.output.say(f"Delivery {delivery} is queued again.")
 
 
 def _switch(session: CliSession, endpoint: UUID, *, enabled: bool) -> None:
@@ -124,7 +124,7 @@ def _switch(session: CliSession, endpoint: UUID, *, enabled: bool) -> None:
 def _with_secret(session: CliSession, made: "HookWithSecret") -> None:
     session.output.document(made)
     session.output.say(made.secret)
-    session.output.note("Keep it where the receiver finds it: nobody can show it again.")
+    session.output.note("Save it for the receiver: it cannot be shown again.")
 
 
 def _row(hook: "Hook") -> tuple[str, ...]:

@@ -143,7 +143,7 @@ async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
     assert (told.code, told.out) == (0, "Created ann@example.org with the role admin.\n"), told
     told = await jane.admin("create", *words, typed=PASSWORD + "\n")
     assert told.code == exit_codes.FAILURE
-    assert "has an account already" in told.err
+    assert "already has an account" in told.err
     await jane.done("login", "ann@example.org", "--password-stdin", typed=PASSWORD + "\n")
     token = jane.login()["access_token"]
     assert await status(http, jane, "/api/v1/admin/users", token) == 200
@@ -169,8 +169,8 @@ async def test_an_admin_is_created_by_hand_and_sees_what_was_done(
 @pytest.mark.parametrize(
     ("words", "typed", "code", "says"),
     [
-        (("role", "nobody@example.org", "admin"), "", 1, "Nobody has the e-mail"),
-        (("password", "nobody@example.org", "--password-stdin"), LONG, 1, "Nobody has"),
+        (("role", "nobody@example.org", "admin"), "", 1, "There is no user with the e-mail"),
+        (("password", "nobody@example.org", "--password-stdin"), LONG, 1, "There is no user"),
         (("password", "nobody@example.org", "--password-stdin"), "short\n", 2, "at least 8"),
         (
             ("create", "--email", "x", "--name", "X", "--password-stdin"),

@@ -42,7 +42,7 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
             code, out, err = await called("backup", file, "--data", gateway.data)
-            assert (code, f"The database is in {file}" in out) == (0, True), err
+            assert (code, f"The database was written to {file}" in out) == (0, True), err
             assert "dumping entries" in err.splitlines()
             _, balance = await jane.call("GET", "/credits/balance")
             _, jobs = await jane.call("GET", "/jobs")
@@ -82,7 +82,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
         file = folder / "backup"
         assert (await called("backup", file, *where))[0] == 0
         code, _, err = await called("backup", file, *where)
-        assert (code, "is there already" in err) == (2, True)
+        assert (code, "exists: choose another name" in err) == (2, True)
         await gateway.start()
         await Creator(http, gateway.url, "joe@example.org").register()
         await gateway.stop()
@@ -101,7 +101,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
         assert (code, out.startswith("kept rendertrust_before_")) == (0, True)
         code, out, _ = await called("db", "cleanup", "--yes", *where)
         assert (code, out.startswith("dropped rendertrust_before_")) == (0, True)
-        assert (await called("db", "cleanup", *where))[1] == "nothing is kept\n"
+        assert (await called("db", "cleanup", *where))[1] == "no databases are kept\n"
 
 
 async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
@@ -121,7 +121,7 @@ async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
             assert code == 0, err
             assert json.loads(out) == {"file": str(file), "bytes": file.stat().st_size}
             code, _, err = await called("restore", file, "--replace", **urls)
-            assert (code, "A gateway works with this database: stop it first" in err) == (1, True)
+            assert (code, "A gateway is using this database: stop it first" in err) == (1, True)
             async with connected(endpoint.app_dsn) as connection:
                 assert await connection.fetchval("SELECT count(*) FROM schema_migrations") > 0
 
@@ -131,6 +131,6 @@ async def test_a_restore_from_what_is_no_backup_is_told(http: aiohttp.ClientSess
         (folder / "note").write_text("not a backup")
         where = ("--data", folder / "data")
         code, _, err = await called("restore", folder / "nothing", *where)
-        assert (code, "is no file" in err) == (2, True)
+        assert (code, "is not a file" in err) == (2, True)
         code, _, err = await called("restore", folder / "note", *where)
         assert (code, "is not a backup" in err) == (1, True), err

@@ -61,7 +61,7 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     assert "59.0000 credits are left" in texts
     assert (done["verdict"], done["repeated"]) == ("exact", True)
     assert json.loads((out / "receipt.json").read_text())["receipt"]["verdict"] == "exact"
-    assert any("frame-0001.png, rendered again: holds" in text for text in texts)
+    assert any("frame-0001.png, rendered again: valid" in text for text in texts)
     check_film(out, frames=3, size=(32, 32))
 
 

@@ -202,7 +202,10 @@ async def test_a_job_whose_scene_was_sent_alone_has_no_list_of_files(
     status, placed = await creator.dispatch("render", payload_ref=scene, queue=True)
     assert status == 202, placed
     status, answer = await creator.call("GET", f"/jobs/{placed['job_id']}/manifest")
-    assert (status, answer["detail"]) == (404, "The job has no list of files, or it is not kept")
+    assert (status, answer["detail"]) == (
+        404,
+        "The job has no list of files, or it is no longer kept",
+    )
 
 
 @pytest.mark.nightly
@@ -227,7 +230,7 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
         code, out, err = await programs.call(*again, *more, env=nowhere, within=240)
         found = json.loads(out.splitlines()[-1])
         assert (code, found["verdict"]) == (0, "exact"), (out, err)
-    assert "the scene and 5 files beside it are those that the receipt names" in out
+    assert "the scene and 5 files beside it match the receipt" in out
     skin = project.folder / "library" / "skin.png"
     kept = skin.read_bytes()
     skin.write_bytes(kept + b" ")

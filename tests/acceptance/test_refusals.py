@@ -49,7 +49,7 @@ async def test_a_port_that_is_in_use(command: tuple[str, ...], folder: Path) -> 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         answer = await refused(*command, "--port", port, "--data", str(folder / "data"))
-    check(*answer, f"Port {port} on 127.0.0.1 is in use; choose another by --port")
+    check(*answer, f"Port {port} on 127.0.0.1 is in use; choose another with --port")
 
 
 @COMMANDS

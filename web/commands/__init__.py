@@ -1,4 +1,4 @@
-"""The gateway's commands; ``group`` holds them for ``rendertrust``."""
+"""Commands that run or administer a gateway; ``group`` holds them for ``rendertrust``."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``rendertrust admin``: admins, roles and passwords by hand, and the keys that sign tokens."""
+"""``rendertrust admin``: creates admins, sets roles and passwords, rotates the token keys."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 ROLES: Final = ("user", "operator", "admin", "auditor")
 GIVEN: Final = """\
 The key that signs tokens comes from the settings. To rotate it:
-  1. jwt.previous (RENDERTRUST_JWT_PREVIOUS): the jwt.secret of now
-  2. jwt.secret (RENDERTRUST_JWT_SECRET): a new one, like that of: openssl rand -base64 33
+  1. jwt.previous (RENDERTRUST_JWT_PREVIOUS): the present jwt.secret
+  2. jwt.secret (RENDERTRUST_JWT_SECRET): a new one, e.g. from: openssl rand -base64 33
   3. restart every gateway
-  4. after {days} days empty jwt.previous again"""
+  4. after {days} days, empty jwt.previous again"""
 
 stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input."
@@ -48,8 +48,8 @@ admin.add_command(disputes)
 
 
 @admin.command
-@click.option("--email", required=True, help="With which they log in.")
-@click.option("--name", required=True, help="As others see it.")
+@click.option("--email", required=True, help="The address to log in with.")
+@click.option("--name", required=True, help="The name that others see.")
 @click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True)
 @stdin_option
 @common
@@ -63,7 +63,7 @@ def create(
     reason: str,
     **where: Any,
 ) -> None:
-    """Create somebody with a role. The password is asked for, or read from standard input."""
+    """Create a user with a role. The password is asked for, or read from standard input."""
     from sql.users import NewUser
     from supervisors.engines.system_clock import SystemRandom
 
@@ -76,7 +76,7 @@ def create(
 
     row = done(where, work)
     if row is None:
-        raise click.ClickException(f"{checked.email} has an account already: see `admin role`")
+        raise click.ClickException(f"{checked.email} already has an account: see `admin role`")
     tell(row, f"Created {row.email} with the role {row.role}.", as_json=as_json)
 
 
@@ -85,7 +85,7 @@ def create(
 @click.argument("role", type=click.Choice(ROLES))
 @common
 def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Give somebody another role; with it they must log in again."""
+    """Set a user's role; it takes effect at their next login."""
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
         row = await users.by_email(email)
@@ -105,7 +105,7 @@ def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> 
 @stdin_option
 @common
 def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **where: Any) -> None:
-    """Set somebody's password; all their logins end."""
+    """Set a user's password and end all their sessions."""
     fresh = registration(email, "-", new_password(from_input=password_stdin)).password
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
@@ -117,24 +117,25 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
         return None if ended is None else ended.user
 
     row = found(done(where, work), email)
-    tell(row, f"{row.email} has a new password; all their logins have ended.", as_json=as_json)
+    tell(row, f"{row.email} has a new password; all their sessions have ended.", as_json=as_json)
 
 
 @admin.group
 def keys() -> None:
-    """The keys that sign tokens, and the one that signs the log."""
+    """The keys that sign tokens and the log."""
 
 
 keys.add_command(log_key)
 
 
 @keys.command
-@click.option("--force", is_flag=True, help="Give up a key that still verifies tokens.")
+@click.option("--force", is_flag=True, help="Drop an old key even if it still verifies tokens.")
 @where_options
 def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
-    """Sign with a new key from now on; the old one verifies until its tokens have expired.
+    """Sign tokens with a new key.
 
-    A gateway that runs takes it within a second. Twice with --force logs everybody out.
+    The old key verifies until its tokens have expired. A running gateway adopts the new key within
+    a second. Twice with --force logs everybody out.
     """
     from config.data_folder import data_folder
     from supervisors.engines.system_clock import SystemClock
@@ -150,17 +151,17 @@ def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool
         kept = rotate_file(path, SystemClock().now(), lifetime, force=force)
     except KeyStillInUse as error:
         raise click.ClickException(
-            f"The key before verifies until {error}; --force gives it up now"
+            f"The previous key verifies until {error}; --force drops it now"
         ) from error
     except (OSError, ValueError) as error:
-        raise click.UsageError(f"{path} is no gateway's key: {error}") from error
+        raise click.UsageError(f"{path} contains no valid key: {error}") from error
     until = f"{kept.until:%Y-%m-%dT%H:%M:%SZ}"
     told = f"A new key signs; the old one verifies until {until}."
     click.echo(orjson.dumps({"previous_until": until}) if as_json else told)
 
 
 def longest(jwt: Any) -> timedelta:
-    """How long any token lives."""
+    """Return the longest lifetime of any token."""
     return max(
         timedelta(minutes=jwt.access_minutes),
         timedelta(days=jwt.refresh_days),
@@ -169,14 +170,14 @@ def longest(jwt: Any) -> timedelta:
 
 
 def new_password(*, from_input: bool) -> str:
-    """Never an argument: others could see it."""
+    """Ask for a password. It is never an argument, because others could read it."""
     from rendertrust.cli.account import secret
 
     return secret(from_input=from_input, twice=True)
 
 
 def registration(email: str, name: str, password: str) -> Any:
-    """What the API would take; UsageError otherwise."""
+    """Return the validated registration; raise UsageError for what the API would refuse."""
     from web.http.converter import structure
     from web.routes.auth import Registration
 
@@ -188,7 +189,7 @@ def registration(email: str, name: str, password: str) -> Any:
 
 
 def hashed(password: str) -> str:
-    """The hash to keep."""
+    """Return the password's hash."""
     from web.identity.passwords import hasher
 
     return hasher().hash(password)
@@ -198,7 +199,7 @@ def done(
     where: dict[str, Any],
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
-    """What ``work`` makes of the users in the database that the settings name."""
+    """Run ``work`` with the users in the settings' database and return its result."""
     from sql.administration import Administration
     from sql.users import Users
 
@@ -206,13 +207,13 @@ def done(
 
 
 def found(row: "UserRow | None", email: str) -> "UserRow":
-    """The user, who must exist."""
+    """Return the user; raise ClickException if there is none."""
     if row is None:
-        raise click.ClickException(f"Nobody has the e-mail {email}")
+        raise click.ClickException(f"There is no user with the e-mail address {email}")
     return row
 
 
 def tell(row: "UserRow", text: str, *, as_json: bool) -> None:
-    """What became of it."""
+    """Print the result."""
     shown = {"id": str(row.id), "email": row.email, "name": row.name, "role": row.role}
     click.echo(orjson.dumps(shown) if as_json else text)

@@ -1,4 +1,4 @@
-"""What the commands of ``rendertrust admin`` share: where the database is, who acts, and why."""
+"""Shared parts of the ``rendertrust admin`` commands: database, audit record, reason."""
 
 import getpass
 from collections.abc import Awaitable, Callable
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 reason_option = click.option(
-    "--reason", default="at the console", show_default=True, help="What the audit will say."
+    "--reason", default="at the console", show_default=True, help="The reason for the audit log."
 )
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--config --data --json --reason``."""
+    """Add ``--config --data --json --reason`` to a command."""
     return where_options(reason_option(command))
 
 
 def act(name: str, target: str, reason: str, **details: Any) -> "Act":
-    """The record of what is done here."""
+    """Return the audit record of this action."""
     from sql.audit import Act
     from supervisors.engines.system_clock import SystemClock
 
@@ -36,7 +36,7 @@ def act(name: str, target: str, reason: str, **details: Any) -> "Act":
 
 
 def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T]]") -> T:
-    """What ``work`` makes of the database that ``--config`` and ``--data`` name."""
+    """Run ``work`` with the database that ``--config`` and ``--data`` name; return its result."""
     from sql.database import Database, Unavailable
 
     async def run() -> T:

@@ -1,4 +1,4 @@
-"""``rendertrust admin credits``: credits given, put right and given back, by hand and on record."""
+"""``rendertrust admin credits``: grants, adjustments and refunds by an admin, with audit."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from sql.database import Database
     from sql.users import UserRow
 
-Plan: TypeAlias = "tuple[Commit, UserRow, int, str]"  # what, for whom, units, and in words
+Plan: TypeAlias = (
+    "tuple[Commit, UserRow, int, str]"  # the commit, its user, the amount, and a description
+)
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What every act takes."""
+    """Add the options that every action has."""
     for option in (
         where_options,
-        click.option("--reason", required=True, help="What the audit will say."),
-        click.option("--description", default="", help="What the user's history will say."),
+        click.option("--reason", required=True, help="The reason for the audit log."),
+        click.option("--description", default="", help="The text in the user's history."),
         click.option("--yes", is_flag=True, help="Do not ask for the amount again."),
     ):
         command = option(command)
@@ -31,13 +33,13 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 key_option = click.option(
-    "--key", help="A word for this act: called again under it, it is done once."
+    "--key", help="An idempotency key: repeating the command with it acts only once."
 )
 
 
 @click.group("credits")
 def credits_() -> None:
-    """Grant, adjust and refund somebody's credits."""
+    """Grant, adjust and refund a user's credits."""
 
 
 @credits_.command
@@ -46,7 +48,7 @@ def credits_() -> None:
 @key_option
 @options
 def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
-    """Give the user with this EMAIL so many credits."""
+    """Grant credits to the user with this EMAIL."""
     from web.money.credit_adjustments import GRANT
 
     body = checked("Grant", given, user_id=NOBODY, amount=amount)
@@ -55,11 +57,11 @@ def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 
 @credits_.command
 @click.argument("email")
-@click.option("--by", "amount", required=True, help="Credits: 2.5 to give, -2.5 to take away.")
+@click.option("--by", "amount", required=True, help="Credits: 2.5 to add, -2.5 to remove.")
 @key_option
 @options
 def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
-    """Put a user's credits right, up or down; what is held for jobs is not taken."""
+    """Adjust a user's balance up or down. Held credits are not touched."""
     from web.money.credit_adjustments import ADJUST
 
     body = checked("Adjustment", given, user_id=NOBODY, amount=amount)
@@ -69,10 +71,10 @@ def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 @credits_.command
 @click.argument("job", type=click.UUID)
 @click.option("--unit", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--amount", help="A part of what was charged; else all of it.")
+@click.option("--amount", help="A part of the charge (default: all of it).")
 @options
 def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
-    """Give back what was charged for a unit of a JOB, once."""
+    """Refund the charge of a unit of a JOB, once."""
     body = checked("Refund", given, job_id=str(job), unit=unit, amount=amount)
     do(given, lambda database: refunding(database, body))
 
@@ -81,7 +83,7 @@ def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
 @click.argument("email")
 @where_options
 def show(*, email: str, as_json: bool, **where: Any) -> None:
-    """What a user has, and his last entries."""
+    """Show a user's balance and their last entries."""
     from sql.credits import Credits
     from sql.page import Page
     from web.http.responses import encode
@@ -104,11 +106,13 @@ def show(*, email: str, as_json: bool, **where: Any) -> None:
         click.echo("\t".join((*words, entry.reference_id, " ".join(entry.description.split()))))
 
 
-NOBODY: Final = "00000000-0000-0000-0000-000000000000"  # the e-mail says who
+NOBODY: Final = (
+    "00000000-0000-0000-0000-000000000000"  # placeholder: the user is found by e-mail address
+)
 
 
 def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
-    """What the API would take; UsageError otherwise."""
+    """Return the validated body; raise UsageError for what the API would refuse."""
     from web.http.converter import structure
     from web.routes import admin_credits
 
@@ -120,7 +124,7 @@ def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
 
 
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:
-    """A grant or an adjustment."""
+    """Return the plan of a grant or an adjustment."""
     from supervisors.engines.system_clock import SystemRandom
     from web.money.credit_adjustments import CreditMovement, order_of, reference_of
     from web.routes.admin_credits import signed
@@ -129,12 +133,12 @@ async def movement(database: "Database", name: str, email: str, body: Any, key: 
     reference = reference_of(f"{name} console", key, SystemRandom().uuid)
     order = CreditMovement(name, user.id, units, reference, body.description)
     record = act(name, f"user:{user.id}", body.reason)
-    what = "Take {} credits away from {}" if units < 0 else "Give {} credits to {}"
+    what = "Remove {} credits from {}" if units < 0 else "Give {} credits to {}"
     return order_of(order, record), user, units, await told(database, what, user, units)
 
 
 async def refunding(database: "Database", body: Any) -> Plan:
-    """What was charged for a unit of work, or a part of it."""
+    """Return the plan of a refund of a unit's charge, or a part of it."""
     from rendertrust import money
     from sql.credits import Credits
     from sql.users import Users
@@ -150,15 +154,17 @@ async def refunding(database: "Database", body: Any) -> Plan:
     if units > unit.charged:
         raise click.UsageError(too_much(unit.charged).detail)
     user = await Users(database).by_id(unit.user_id)
-    assert user is not None, "a job has an owner, and users do not go"
+    assert user is not None, "a job has an owner, and users are never deleted"
     record = act(REFUND, f"user:{user.id}", body.reason)
     order = refund_of(unit, units, body.description, record)
-    what = f"Give {{}} of {credits_of(unit.charged)} credits back to {{}}"
+    what = f"Refund {{}} of {credits_of(unit.charged)} credits to {{}}"
     return order, user, units, await told(database, what, user, units)
 
 
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
-    """Ask again, do it, and say what became of it. While it asks, nothing is held open."""
+    """Ask for confirmation, commit and print the outcome. No connection is held open while it
+    asks.
+    """
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:
         click.echo(what, err=True)
@@ -168,7 +174,7 @@ def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> 
 
 
 async def told(database: "Database", what: str, user: "UserRow", units: int) -> str:
-    """What is about to be done, and what the user has before it."""
+    """Return what is about to be done, and the user's balance before it."""
     from sql.credits import Credits
 
     before = await Credits(database).balance(user.id)
@@ -178,13 +184,13 @@ async def told(database: "Database", what: str, user: "UserRow", units: int) -> 
 
 
 def asked_again(units: int) -> None:
-    """The second look: the amount must be typed once more, or nothing happens.
+    """Ask for the amount again; raise ClickException if it differs.
 
-    What is taken away is typed as it is shown, or with its sign.
+    A removed amount may be typed with or without its sign.
     """
     from web.routes.admin_credits import signed
 
-    nobody = "Nobody typed the amount again"
+    nobody = "The amount was not confirmed"
     typed = looked_again(lambda: click.prompt("Type the amount again", err=True), nobody).strip()
     try:
         same = signed(typed) in (units, abs(units))
@@ -195,7 +201,7 @@ def asked_again(units: int) -> None:
 
 
 def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
-    """What became of it; exit code 1 when nothing was done."""
+    """Print the outcome; exit code 1 if nothing was done."""
     from actors.ledger.messages import InsufficientCredits, LedgerUnavailable, Posted, Replayed
     from web.http.responses import encode
     from web.routes.credits import booked
@@ -204,31 +210,31 @@ def tell(outcome: "Outcome", user: "UserRow", *, as_json: bool) -> None:
         raise click.ClickException(f"{UNKNOWN}, under the same --key")
     if isinstance(outcome, InsufficientCredits):
         raise click.ClickException(
-            f"{user.email} has {credits_of(outcome.available)} credits that are not held,"
-            f" {credits_of(outcome.requested)} were to be taken: nothing was done"
+            f"{user.email} has {credits_of(outcome.available)} credits that are not held, but "
+            f"{credits_of(outcome.requested)} were to be removed: nothing was done"
         )
     if not isinstance(outcome, Posted | Replayed):
-        raise click.ClickException("It was done before with another amount: nothing was done")
+        raise click.ClickException("This key was used before with another amount: nothing was done")
     entry, again = booked(outcome.entries[0]), isinstance(outcome, Replayed)
     if as_json:
         click.echo(encode({"user_id": user.id, "entry": entry, "replayed": again}))
         return
-    told = "It was done before" if again else "Done"
+    told = "Already done" if again else "Done"
     click.echo(f"{told}: {user.email} had {entry.balance_after} credits after it.")
 
 
 async def known(database: "Database", email: str) -> "UserRow":
-    """The user, who must exist."""
+    """Return the user; raise ClickException if there is none."""
     from sql.users import Users
 
     row = await Users(database).by_email(email)
     if row is None:
-        raise click.ClickException(f"Nobody has the e-mail {email}")
+        raise click.ClickException(f"There is no user with the e-mail address {email}")
     return row
 
 
 def credits_of(units: int) -> str:
-    """As people write them."""
+    """Return the amount as people write it."""
     from rendertrust import money
 
     return money.render(units)

@@ -1,4 +1,4 @@
-"""``rendertrust admin disputes``: what creators dispute, and the word on it."""
+"""``rendertrust admin disputes``: lists disputes and decides them."""
 
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -18,10 +18,10 @@ STATES: Final = ("open", "upheld", "rejected")
 
 
 def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
-    """What each decision takes."""
+    """Add the options that every decision has."""
     for option in (
         where_options,
-        click.option("--yes", is_flag=True, help="Do not ask again."),
+        click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
         REASON,
         click.argument("dispute", type=click.UUID),
     ):
@@ -35,12 +35,14 @@ def disputes() -> None:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--withheld", is_flag=True, help="Only those by which the gateway withholds a share.")
+@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option(
+    "--withheld", is_flag=True, help="Only those by which the gateway withholds an earning."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **where: Any) -> None:
-    """Disputes, newest first."""
+    """List disputes, newest first."""
     from sql.operators import Operators
     from sql.page import Page
 
@@ -55,19 +57,19 @@ def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **whe
 @disputes.command
 @options
 def uphold(*, dispute: UUID, **given: Any) -> None:
-    """The creator is right: the charge is given back, what the unit earned is reversed."""
+    """Uphold a dispute. The charge is refunded and the unit's earning is reversed."""
     decide(dispute, given, upheld=True)
 
 
 @disputes.command
 @options
 def reject(*, dispute: UUID, **given: Any) -> None:
-    """The unit was worth it: what it earned is payable, when its window is over."""
+    """Reject a dispute. The unit's earning matures when its window is over."""
     decide(dispute, given, upheld=False)
 
 
 def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
-    """Look, ask again, decide, and say what it is then."""
+    """Show the dispute, ask for confirmation, decide it, and print the outcome."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import DisputeDecide
     from rendertrust import money
@@ -87,7 +89,7 @@ def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
 
 
 def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
-    """The dispute, which must be there."""
+    """Return the dispute; raise ClickException if there is none."""
     from sql.operators import Operators
 
     row = with_database(where, lambda database: Operators(database).dispute(dispute))
@@ -97,7 +99,7 @@ def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
 
 
 def tell(rows: "Sequence[DisputeShown]", *, as_json: bool) -> None:
-    """The disputes, as they are now."""
+    """Print the disputes."""
     from web.http.responses import encode
     from web.routes.disputes import whole
 

@@ -15,26 +15,28 @@ if TYPE_CHECKING:
 
 GIVEN: Final = """\
 The key that signs checkpoints comes from the settings. To rotate it:
-  1. proof.previous_key (RENDERTRUST_PROOF_PREVIOUS_KEY): the proof.key of now
-  2. proof.key (RENDERTRUST_PROOF_KEY): a new one, like that of: openssl rand -hex 32
-  3. restart every gateway; both sign until you empty proof.previous_key"""
+  1. proof.previous_key (RENDERTRUST_PROOF_PREVIOUS_KEY): the present proof.key
+  2. proof.key (RENDERTRUST_PROOF_KEY): a new one, e.g. from: openssl rand -hex 32
+  3. restart every gateway; both keys sign until you empty proof.previous_key"""
 NOT_BEGUN: Final = (
-    "The log begins when a gateway first runs on this database: start it, then ask again"
+    "The log begins when a gateway first runs on this database: start it and try again"
 )
-NO_KEY: Final = "There is no key in {}: a gateway makes one when it starts"
+NO_KEY: Final = "There is no key in {}: a gateway creates one when it starts"
 
 
 @click.command("log")
-@click.option("--rotate", is_flag=True, help="Sign with a new key from now on, and with this one.")
 @click.option(
-    "--adopt", is_flag=True, help="Let the key count though none before it signs with it."
+    "--rotate", is_flag=True, help="Sign with a new key from now on, together with the present one."
+)
+@click.option(
+    "--adopt", is_flag=True, help="Accept the key although no earlier key has signed beside it."
 )
 @common
 def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: Any) -> None:
-    """The key that signs the log's checkpoints: show it, rotate it, or adopt another.
+    """Show, rotate or adopt the key that signs the log's checkpoints.
 
-    A rotation is seen by a running gateway within a second. --adopt is for a key that was lost:
-    people who know the old one will be warned, as they should be.
+    A running gateway notices a rotation within a second. --adopt is for a lost key: people who know
+    the old key will be warned, as they should be.
     """
     settings = settings_from(None, None, where["data"], where["config"])
     if rotate:
@@ -59,11 +61,14 @@ def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: A
         return
     click.echo(verifier)
     if not counts:
-        click.echo("It does not count yet: no checkpoint has it beside a key that does.", err=True)
+        click.echo(
+            "The key is not accepted yet: no checkpoint is signed by it and by an accepted key.",
+            err=True,
+        )
 
 
 def rotated(settings: "Settings") -> None:
-    """A new key in the data folder."""
+    """Create a new key in the data folder."""
     from config.data_folder import data_folder
     from supervisors.engines.system_clock import SystemRandom
     from web.log.log_keys import key_file, rotate
@@ -76,11 +81,11 @@ def rotated(settings: "Settings") -> None:
     except FileNotFoundError as error:
         raise click.UsageError(NO_KEY.format(path)) from error
     except (OSError, ValueError) as error:
-        raise click.UsageError(f"{path} is no gateway's key: {error}") from error
+        raise click.UsageError(f"{path} contains no valid key: {error}") from error
 
 
 def verifier_of(settings: "Settings", origin: str) -> str:
-    """The public half of the key of now."""
+    """Return the public half of the present key."""
     from config.data_folder import data_folder
     from web.log.log_keys import given, key_file, keys_of
 
@@ -92,4 +97,4 @@ def verifier_of(settings: "Settings", origin: str) -> str:
     except FileNotFoundError as error:
         raise click.UsageError(NO_KEY.format(path)) from error
     except (OSError, ValueError) as error:
-        raise click.UsageError(f"{path} is no gateway's key: {error}") from error
+        raise click.UsageError(f"{path} contains no valid key: {error}") from error

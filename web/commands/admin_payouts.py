@@ -1,4 +1,4 @@
-"""``rendertrust admin payouts``: money that operators asked for, until it was sent."""
+"""``rendertrust admin payouts``: approves, exports, settles and rejects payouts of money."""
 
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 STATES: Final = ("requested", "approved", "paid", "rejected")
 NO_BATCH: Final = "There is no such batch: see `rendertrust admin payouts list`"
 ON_THE_WAY: Final = (
-    "It is approved, and its money may be on the way. If it was not sent, or came back, "
-    "say so with --not-paid"
+    "The payout is approved and its money may be on the way. If it was not sent, or came "
+    "back, use --not-paid"
 )
-yes_option = click.option("--yes", is_flag=True, help="Do not ask again.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 batch_argument = click.argument("batch", type=click.UUID)
 
 
 @click.group
 def payouts() -> None:
-    """Payouts of money: list, approve, export, note as paid, reject."""
+    """Payouts of money: list, approve, export, mark as paid, reject."""
 
 
 @payouts.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only these.")
+@click.option("--state", type=click.Choice(STATES), help="Only payouts in this state.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
-    """Payouts, newest first."""
+    """List payouts, newest first."""
     from sql.operators import Operators
     from sql.page import Page
 
@@ -52,7 +52,7 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 def approve(
     *, payout: tuple[UUID, ...], reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Approve these PAYOUTs as one batch: all of them, or none."""
+    """Approve these PAYOUTs as one batch: all of them or none."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutApprove
     from supervisors.engines.system_clock import SystemRandom
@@ -60,8 +60,8 @@ def approve(
 
     rows = with_database(where, lambda database: payouts_of(database, payout, ()))
     if len(rows) != len(payout) or len(payout) > 100:
-        raise click.ClickException("They must be 1 to 100 payouts that are there, each named once")
-    sure(f"Approve {len(rows)} payouts, {summed(rows)} credits in all", yes=yes)
+        raise click.ClickException("There must be 1 to 100 existing payouts, each named once")
+    sure(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
     batch = SystemRandom().uuid()
     details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
     record = act("payout.approve", f"batch:{batch}", reason, **details)
@@ -76,7 +76,7 @@ def approve(
 @config_option
 @data_option
 def export(*, batch: UUID, **where: Any) -> None:
-    """Print a BATCH as CSV, for whoever sends the money."""
+    """Print a BATCH as CSV, for the bank or payment provider."""
     from web.http import spreadsheet
     from web.routes.payouts import COLUMNS, cells
 
@@ -87,14 +87,14 @@ def export(*, batch: UUID, **where: Any) -> None:
 
 @payouts.command
 @batch_argument
-@click.option("--reference", required=True, help="Of the bank's, or of whatever sent it.")
+@click.option("--reference", required=True, help="The bank's or payment provider's reference.")
 @REASON
 @yes_option
 @where_options
 def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Note that the money of a BATCH was sent."""
+    """Record that the money of a BATCH was sent."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
@@ -107,26 +107,26 @@ def paid(
         raise click.ClickException(other)
     left = [row for row in rows if row.state == "APPROVED"]
     if left:
-        sure(f"Note {len(left)} payouts as paid, {summed(left)} credits in all", yes=yes)
+        sure(f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes)
     orders: list[Commit] = []
     for row in left:
         details = {"reference": reference, "amount": money.render(row.amount)}
         record = act("payout.pay", f"payout:{row.id}", reason, **details)
         orders.append(Commit(effects=(PayoutPay(row.id, reference),), act=record))
     decided(where, orders)
-    tell(known(where, batch), as_json=as_json, note=f"{len(left)} were noted as paid.")
+    tell(known(where, batch), as_json=as_json, note=f"{len(left)} payouts marked as paid.")
 
 
 @payouts.command
 @click.argument("payout", type=click.UUID)
-@click.option("--not-paid", is_flag=True, help="Though approved, it was not sent, or came back.")
+@click.option("--not-paid", is_flag=True, help="It was approved, but not sent or returned.")
 @REASON
 @yes_option
 @where_options
 def reject(
     *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Do not send the money of a PAYOUT: its shares are payable again."""
+    """Reject a PAYOUT. Its money is not sent, and its earnings become payable again."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutReject
 
@@ -146,14 +146,14 @@ def reject(
 async def payouts_of(
     database: "Database", ids: "Sequence[UUID]", batches: "Sequence[UUID]"
 ) -> "Sequence[PayoutShown]":
-    """These, and those of these batches."""
+    """Return these payouts, and those of these batches."""
     from sql.operators import Operators
 
     return await Operators(database).payouts_by_id(ids, batches)
 
 
 def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
-    """A batch, which must be there."""
+    """Return the payouts of a batch; raise ClickException if there is none."""
     rows = with_database(where, lambda database: payouts_of(database, (), (batch,)))
     if not rows:
         raise click.ClickException(NO_BATCH)
@@ -161,7 +161,7 @@ def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
 
 
 def checked(**said: str) -> None:
-    """What the API would take; UsageError otherwise."""
+    """Raise UsageError for what the API would refuse."""
     from web.http.converter import structure
     from web.routes.payouts import Sent
 
@@ -171,7 +171,7 @@ def checked(**said: str) -> None:
 
 
 def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:
-    """The payouts, as they are now."""
+    """Print the payouts."""
     from web.http.responses import encode
     from web.routes.payouts import shown
 

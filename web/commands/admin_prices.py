@@ -1,4 +1,4 @@
-"""``rendertrust admin prices``: what jobs cost, from now on and until now."""
+"""``rendertrust admin prices``: present and past prices of job types."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +18,13 @@ NONE: Final = "-"
 
 @click.group
 def prices() -> None:
-    """What jobs cost. A job keeps the price that it was submitted under."""
+    """Prices of job types. A job keeps the price at which it was submitted."""
 
 
 @prices.command("list")
 @where_options
 def list_(*, as_json: bool, **where: Any) -> None:
-    """What each type of jobs costs; * stands for all others."""
+    """List the price of each job type; * stands for all others."""
     from sql.prices import Prices
 
     tell(with_database(where, lambda database: Prices(database).now()), as_json=as_json)
@@ -35,7 +35,7 @@ def list_(*, as_json: bool, **where: Any) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) -> None:
-    """Every change, newest first; of one type alone when it is named."""
+    """List all price changes, newest first, or those of one type."""
     from sql.prices import Prices
 
     rows = with_database(where, lambda database: Prices(database).history(job_type, None, limit))
@@ -47,7 +47,7 @@ def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) ->
 @click.argument("price")
 @common
 def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Let a job of JOB_TYPE cost PRICE credits, from the next submission on; 0 is free."""
+    """Set the price of JOB_TYPE for new jobs; 0 is free."""
     change(where, job_type, price, reason, as_json=as_json)
 
 
@@ -55,14 +55,14 @@ def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any)
 @click.argument("job_type")
 @common
 def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Let a job of JOB_TYPE cost what all others cost."""
+    """Remove the price of JOB_TYPE. It then costs the same as all others."""
     change(where, job_type, None, reason, as_json=as_json)
 
 
 def change(
     where: dict[str, Any], job_type: str, price: str | None, reason: str, *, as_json: bool
 ) -> None:
-    """One change, checked as the API checks it."""
+    """Make one change, validated as in the API."""
     from rendertrust import money
     from sql.prices import EVERY_OTHER, Prices
     from web.routes.prices import target_of
@@ -74,7 +74,7 @@ def change(
     record = act("price.set", target_of(job_type), reason)
     row = with_database(where, lambda d: Prices(d).set(job_type, units, record))
     if row is None:
-        raise click.ClickException(f"{job_type} has no price of its own")
+        raise click.ClickException(f"No price is set for {job_type}")
     if as_json:
         click.echo(orjson.dumps(document(row)))
     else:
@@ -84,7 +84,7 @@ def change(
 
 
 def checked(job_type: str, price: str | None, reason: str) -> None:
-    """UsageError for what the API would not take."""
+    """Raise UsageError for what the API would refuse."""
     from web.http.converter import structure
     from web.routes.prices import NewPrice, PriceWords
 
@@ -96,7 +96,7 @@ def checked(job_type: str, price: str | None, reason: str) -> None:
 
 
 def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
-    """One line each: what, how much, since when, by whom, why."""
+    """Print one line per price: type, price, since when, by whom, why."""
     if as_json:
         click.echo(orjson.dumps({"prices": [document(row) for row in rows]}))
         return
@@ -107,7 +107,7 @@ def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
 
 
 def document(row: "PriceRow") -> dict[str, Any]:
-    """The row for programs."""
+    """Return the row for programs."""
     from sql.prices import shown as price
 
     return {
@@ -121,7 +121,7 @@ def document(row: "PriceRow") -> dict[str, Any]:
 
 
 def shown(row: "PriceRow") -> str:
-    """The price for people."""
+    """Return the price for people."""
     from sql.prices import shown as price
 
     return price(row.units) or NONE

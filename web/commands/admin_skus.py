@@ -1,4 +1,4 @@
-"""``rendertrust admin skus``: what is for sale, and for how much."""
+"""``rendertrust admin skus``: packages of credits on sale and their prices."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,13 +18,13 @@ WITHDRAWN: Final = "withdrawn"
 
 @click.group
 def skus() -> None:
-    """What is for sale. A purchase keeps the terms under which it was begun."""
+    """Packages of credits. A purchase keeps the terms at which it was begun."""
 
 
 @skus.command("list")
 @where_options
 def list_(*, as_json: bool, **where: Any) -> None:
-    """What can be bought, and what could be once."""
+    """List all SKUs, withdrawn ones too."""
     from sql.skus import Skus
 
     tell(with_database(where, lambda database: Skus(database).all(withdrawn=True)), as_json=as_json)
@@ -32,11 +32,15 @@ def list_(*, as_json: bool, **where: Any) -> None:
 
 @skus.command("set")
 @click.argument("sku")
-@click.option("--credits", "credits_", required=True, help="What it brings, like 100 or 10.5.")
-@click.option("--amount", required=True, type=int, help="In the smallest unit: cents of usd.")
-@click.option("--currency", default="usd", show_default=True, help="Three small letters.")
-@click.option("--title", help="What buyers read; by default the credits.")
-@click.option("--withdrawn", is_flag=True, help="Nobody can buy it from now on.")
+@click.option(
+    "--credits", "credits_", required=True, help="The credits it contains, like 100 or 10.5."
+)
+@click.option(
+    "--amount", required=True, type=int, help="The price in the smallest unit: cents for usd."
+)
+@click.option("--currency", default="usd", show_default=True, help="Three lower-case letters.")
+@click.option("--title", help="The title for buyers (default: the credits).")
+@click.option("--withdrawn", is_flag=True, help="Stop selling it.")
 @common
 def set_(
     *,
@@ -50,7 +54,7 @@ def set_(
     reason: str,
     **where: Any,
 ) -> None:
-    """Let SKU bring so many credits for so much money, from the next purchase on."""
+    """Set the credits and the price of SKU for new purchases."""
     from sql.skus import Skus
 
     given = {
@@ -67,7 +71,7 @@ def set_(
 
 
 def checked(sku: str, given: dict[str, Any]) -> "tuple[SkuRow, dict[str, Any]]":
-    """The row and what the audit says of it; UsageError for what the API would not take."""
+    """Return the row and its audit details; raise UsageError for what the API would refuse."""
     from supervisors.engines.system_clock import SystemClock
     from web.http.converter import structure
     from web.routes.skus import SkuWords, Terms, details_of, row_of
@@ -76,13 +80,13 @@ def checked(sku: str, given: dict[str, Any]) -> "tuple[SkuRow, dict[str, Any]]":
     for read in (terms, words):
         if isinstance(read, list):
             raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
-    assert isinstance(terms, Terms), "faults were told"
+    assert isinstance(terms, Terms), "faults were raised above"
     row = row_of(sku, terms, SystemClock().now())
     return row, details_of(row)
 
 
 def tell(rows: "Sequence[SkuRow]", *, as_json: bool) -> None:
-    """One line each: what, how many credits, for how much, under which title."""
+    """Print one line per SKU: name, credits, price, title."""
     if as_json:
         click.echo(orjson.dumps({"skus": [document(row) for row in rows]}))
         return
@@ -94,7 +98,7 @@ def tell(rows: "Sequence[SkuRow]", *, as_json: bool) -> None:
 
 
 def document(row: "SkuRow") -> dict[str, Any]:
-    """The row for programs."""
+    """Return the row for programs."""
     from rendertrust import money
 
     return {

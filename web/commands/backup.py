@@ -1,4 +1,4 @@
-"""``rendertrust backup|restore``: the database as one file. Objects: docs/OPERATIONS.md."""
+"""``rendertrust backup|restore``: the database as one file. For objects see docs/OPERATIONS.md."""
 
 import sys
 from collections.abc import Callable
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from sql.fsck import Finding
 
 BACKUP: Final = click.Path(path_type=Path, dir_okay=False, resolve_path=True)
-BUSY: Final = "A gateway works with this database: stop it first"
+BUSY: Final = "A gateway is using this database: stop it first"
 FULL: Final = (
-    "The database is not empty: restore into an empty one, or say --replace, which puts this one"
-    " aside"
+    "The database is not empty: restore into an empty one, or use --replace, which keeps the "
+    "present one under another name"
 )
 
 
 @click.command
 @click.argument("file", type=BACKUP)
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @where_options
 def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> None:
-    """Write the database to FILE, in pg_dump's custom format; a gateway may work on meanwhile."""
+    """Write the database to FILE in pg_dump's custom format; gateways may keep running."""
     from supervisors.engines.database_archive import dump
 
     if file.exists() and not force:
-        raise click.UsageError(f"{file} is there already: choose another name, or say --force")
+        raise click.UsageError(f"{file} exists: choose another name, or use --force")
     if not file.parent.is_dir():
-        raise click.UsageError(f"{file.parent} is no folder")
+        raise click.UsageError(f"{file.parent} is not a folder")
 
     async def work() -> None:
         settings = settings_from(None, None, where["data"], where["config"])
@@ -45,18 +45,18 @@ def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> N
 
     said(work())
     size = file.stat().st_size
-    told = f"The database is in {file} ({size:,} bytes). Objects are copied by other means."
+    told = f"The database was written to {file} ({size:,} bytes). Objects are backed up separately."
     click.echo(orjson.dumps({"file": str(file), "bytes": size}) if as_json else told)
 
 
 @click.command
 @click.argument("file", type=BACKUP)
-@click.option("--replace", is_flag=True, help="Put a database that is not empty aside.")
+@click.option("--replace", is_flag=True, help="Keep a non-empty database under another name.")
 @where_options
 def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -> None:
-    """Fill an empty database from FILE, and check the books. No gateway may work with it."""
+    """Fill an empty database from FILE and check the books. No gateway may use it."""
     if not file.is_file():
-        raise click.UsageError(f"{file} is no file")
+        raise click.UsageError(f"{file} is not a file")
     settings = settings_from(None, None, where["data"], where["config"])
     tell = teller("restoring", quiet=as_json)
     with claimed(settings):
@@ -71,19 +71,21 @@ def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -
 
 
 def told(file: Path, kept: str | None, findings: "Sequence[Finding]") -> None:
-    """What became of it, for people."""
+    """Print the result for people."""
     for found in findings:
         click.echo(f"{found.invariant} {found.subject}: {found.found}")
     books = f"{len(findings)} findings" if findings else "the books are in order"
     click.echo(f"Restored from {file}; {books}.")
     if kept is not None:
-        click.echo(f"The database of before is kept as {kept}: `rendertrust db cleanup` drops it.")
+        click.echo(f"The previous database is kept as {kept}: `rendertrust db cleanup` drops it.")
 
 
 async def _restored(
     settings: Any, file: Path, tell: Callable[[str], None], *, replace: bool
 ) -> "tuple[str | None, Sequence[Finding]]":
-    """The name of the database that was put aside, if one was; and what fsck says."""
+    """Restore; return the name of the previous database, if there was one, and the findings of
+    fsck.
+    """
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn
     from sql.restore import connected, is_empty
@@ -110,7 +112,9 @@ async def _restored(
 
 
 async def marked(dsn: str) -> None:
-    """A gateway writes nothing until it has asked the chain whether that has more than this."""
+    """Mark the database as restored: a gateway writes nothing until it has compared it with the
+    chain.
+    """
     from sql.database import Database
     from sql.halts import RESTORED, Halt, write_halt
     from supervisors.engines.system_clock import SystemClock
@@ -123,7 +127,7 @@ async def marked(dsn: str) -> None:
 
 
 async def refuse_gateways(connection: Any) -> None:
-    """ClickException while a gateway is connected."""
+    """Raise ClickException while a gateway is connected."""
     from sql.restore import gateways
 
     if await gateways(connection):
@@ -131,7 +135,7 @@ async def refuse_gateways(connection: Any) -> None:
 
 
 def name_aside(dsn: str) -> str:
-    """What the database of before is called from now on."""
+    """Return the name under which the previous database is kept."""
     from sql.restore import database_of as name_of
     from supervisors.engines.system_clock import SystemClock
 
@@ -139,7 +143,7 @@ def name_aside(dsn: str) -> str:
 
 
 def teller(verb: str, *, quiet: bool) -> Callable[[str], None]:
-    """Says each table, on stderr."""
+    """Return a function that prints each table's name on stderr."""
 
     def tell(table: str) -> None:
         if not quiet:

@@ -1,4 +1,4 @@
-"""``rendertrust chain``: the contract that holds the anchors, how it stands, a new epoch."""
+"""``rendertrust chain``: the contract that holds the anchors, its state, and new epochs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ACT: Final = "chain.reopen"
-NOWHERE: Final = "0x" + "0" * 40  # the contract in an epoch's leaf where nothing was anchored yet
+NOWHERE: Final = "0x" + "0" * 40  # the contract in an epoch's leaf if nothing was anchored before
 NONE: Final = (
-    "No chain is set: nothing is anchored. chain.url names one (RENDERTRUST_CHAIN_URL), or is"
-    ' "embedded" for one of the gateway\'s own, to try it out'
+    "No chain is configured, so nothing is anchored. Set chain.url (RENDERTRUST_CHAIN_URL); "
+    '"embedded" starts a private chain for trials'
 )
-AWAY: Final = "The chain's node does not answer, or not as it should"
+AWAY: Final = "The chain's node does not answer, or answers wrongly"
 AGREES: Final = (
-    "There is nothing to reopen: neither the chain nor the gateway's own file has anything that the"
-    " database has not"
+    "There is nothing to reopen: the database lacks nothing that the chain or the gateway's "
+    "checkpoint file has"
 )
 
 
@@ -43,11 +43,11 @@ def chain() -> None:
 @chain.command
 @where_options
 def status(*, as_json: bool, **where: Any) -> int:
-    """What is anchored, what is under way, and whether the chain agrees with the database.
+    """Show anchors, and whether chain and database agree.
 
-    Where it does not: what a new epoch would leave behind; and what earlier epochs did.
+    If they disagree, show what a new epoch would leave behind. Earlier epochs are listed too.
 
-    Exit code 1 when it does not, 75 when its node does not answer.
+    Exit code 1 if they disagree, 75 if the chain's node does not answer.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -69,9 +69,10 @@ def status(*, as_json: bool, **where: Any) -> int:
 @click.option("--within", type=click.FloatRange(1), default=600.0, show_default=True)
 @where_options
 def deploy(*, within: float, as_json: bool, **where: Any) -> None:
-    """Make the contract, and wait until it counts; a gateway does it too, when it starts.
+    """Deploy the contract and wait for its confirmation.
 
-    What is there already stays, and is told. Give its address to those who verify.
+    A gateway does this too when it starts. An existing contract is kept and shown. Give its address
+    to those who verify.
     """
 
     def tell(what: str) -> None:
@@ -93,20 +94,21 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
         return {**made, "anchorer": state.sender, "private": state.private}
 
     found = with_chain(where, work)
-    verb = "was made" if found["made"] else "is there already"
+    verb = "was deployed" if found["made"] else "exists"
     line = f"The contract {verb}: {found['contract']} on chain {found['chain_id']}."
     _tell(found, [line], as_json=as_json)
 
 
 @chain.command
-@click.option("--yes", is_flag=True, help="Do not ask again.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @REASON
 @where_options
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
-    """Go on writing from a database that was restored, though the chain has more of its log.
+    """Resume writing although the chain has more of the log.
 
-    A new epoch of the log begins: its name says so, its first leaf names what the chain has, and
-    it is anchored by a contract of its own. What is left behind is shown, and audited.
+    That is the case after a restore of an older backup. A new epoch of the log begins: its name
+    says so, its first leaf names what the chain has, and a new contract anchors it. What is left
+    behind is shown and audited.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -114,7 +116,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
 
         seen, halt = await _seen(chain, database), await halts_of(settings, database).now()
         if halt is not None and halt.reason in OF_ONE_GATEWAY:
-            raise click.ClickException(halt.text)  # an epoch would not end it
+            raise click.ClickException(halt.text)  # a new epoch would not end this halt
         behind = halt if halt is not None and halt.reason == BEHIND else None
         if seen.halt is None and not seen.lacks and behind is None:
             return await _lifted(database, halt, reason)
@@ -122,7 +124,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
         left = left_behind(seen, halt, 0 if backlog is None else backlog.size)
         if not yes:
             click.echo("\n".join(left_behind_lines(left)), err=True)
-        await asyncio.to_thread(sure, "Begin a new epoch, and leave this behind", yes=yes)
+        await asyncio.to_thread(sure, "Begin a new epoch and leave this behind", yes=yes)
         return await _reopened(database, seen, halt, reason, left)
 
     found = with_chain(where, work)
@@ -132,7 +134,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
 def with_chain(
     where: dict[str, Any], work: "Callable[[EvmChain, Database, Any], Awaitable[T]]"
 ) -> T:
-    """What ``work`` makes of the chain and the database that the settings name."""
+    """Run ``work`` with the chain and the database of the settings and return its result."""
     from config.data_folder import data_folder
     from sql.database import Database
     from supervisors.engines.offline_chain import has_run, offline_chain
@@ -145,7 +147,7 @@ def with_chain(
     async def run() -> T:
         async with database_of(settings) as there:
             if not has_run(settings.chain, data):
-                raise click.UsageError(f"There is no chain in {data}: a gateway makes it")
+                raise click.UsageError(f"There is no chain in {data}: a gateway creates it")
             database = Database(lambda: there.app_dsn)
             try:
                 async with offline_chain(settings.chain, data) as port:
@@ -158,7 +160,7 @@ def with_chain(
 
 
 async def _expected(work: Awaitable[T]) -> T:
-    """What can be expected to go wrong is told in one line."""
+    """Report expected errors in one line."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.settings import SettingsError
     from rendertrust.cli import exit_codes
@@ -170,15 +172,17 @@ async def _expected(work: Awaitable[T]) -> T:
     try:
         return await work
     except ChainUnavailable as error:
-        hint = "Look at chain.url and chain.chain_id, and try again later."
+        hint = "Check chain.url and chain.chain_id, and try again later."
         ending = Exit(exit_codes.UNAVAILABLE, "chain_away", f"{AWAY}: {error}", hint)
         raise CommandExit(ending) from error
     except TimeoutError as error:
-        hint = "What was sent is kept: call it again, or let the gateway wait for it."
-        ending = Exit(exit_codes.UNAVAILABLE, "chain_slow", "It is not confirmed yet", hint)
+        hint = "The transaction is kept: run this again, or let the gateway wait for it."
+        ending = Exit(
+            exit_codes.UNAVAILABLE, "chain_slow", "The transaction is not confirmed yet", hint
+        )
         raise CommandExit(ending) from error
     except ChainRefused as error:
-        raise click.ClickException(f"The chain refuses it: {error}") from error
+        raise click.ClickException(f"The chain refuses the transaction: {error}") from error
     except Unavailable as error:
         raise click.ClickException(f"The database does not answer: {error}") from error
     except NoLog as error:
@@ -198,7 +202,7 @@ async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
 
 
 async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
-    """The chain agrees: an older halt, if there is one, comes to an end without an epoch."""
+    """End an older halt without an epoch, because the chain agrees; return the document."""
     from sql.halts import end_halt
 
     if halt is None:
@@ -210,7 +214,7 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 async def _reopened(
     database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """Begin a new epoch, after whatever was signed before, and record what it leaves behind."""
+    """Begin a new epoch after everything signed so far, and record what it leaves behind."""
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
@@ -234,9 +238,8 @@ async def _reopened(
 def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
     """Return what a new epoch leaves behind: what was seen of the log that the database lacks.
 
-    ``kept`` is the checkpoint that a gateway keeps, if that is why nothing is written; ``others``
-    are contracts of further epochs that the database does not know; ``lost`` is the least number
-    of leaves that are gone.
+    ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are contracts of later
+    epochs that the database does not know; ``lost`` is the minimum number of lost leaves.
     """
     contract, size, root = _newest_of(seen)
     kept: dict[str, Any] | None = None
@@ -300,7 +303,7 @@ def _shown(seen: "ChainView", backlog: Any, halted: str | None) -> dict[str, Any
         "private": state.private,
         "block": state.block,
         "anchorer": state.sender,
-        "balance_wei": str(state.balance),  # JSON has no such large numbers
+        "balance_wei": str(state.balance),  # too large for a JSON number
         "contract": seen.contract,
         "anchored": None if newest is None else newest.size,
         "root": None if newest is None else newest.root.hex(),

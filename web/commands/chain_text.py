@@ -1,4 +1,4 @@
-"""What ``rendertrust chain`` says to people."""
+"""Texts that ``rendertrust chain`` prints for people."""
 
 from typing import Any, Final
 
@@ -6,23 +6,23 @@ WEI: Final = 10**18
 
 
 def status_lines(found: dict[str, Any]) -> list[str]:
-    """How the chain stands, a line for each thing."""
+    """Return the state of the chain, one line per fact."""
     private = ", private: it proves nothing to outsiders" if found["private"] else ""
     lines = [
         f"chain      {found['chain_id']} at block {found['block']}{private}",
-        f"anchorer   {found['anchorer']}, with {int(found['balance_wei']) / WEI:.6f} of its coin",
+        f"anchorer   {found['anchorer']}, with a balance of {int(found['balance_wei']) / WEI:.6f}",
         f"contract   {found['contract'] or 'none yet'}",
         f"anchored   {_anchored(found)}",
         f"log        {found['leaves']} leaves, {found['confirmed']} of them in confirmed anchors",
     ]
     for row in found["pending"]:
         what = "the contract" if row["size"] is None else f"{row['size']} leaves"
-        lines.append(f"under way  {what}: {row['tx']} (number {row['nonce']})")
+        lines.append(f"pending    {what}: {row['tx']} (number {row['nonce']})")
     if found["missing"]:
         numbers = ", ".join(map(str, found["missing"]))
-        lines.append(f"missing    transactions {numbers} are on the chain alone")
+        lines.append(f"missing    transactions {numbers} are only on the chain")
     lines += [
-        f"missing    the transaction that made {contract} is on the chain alone"
+        f"missing    the transaction that deployed {contract} is only on the chain"
         for contract in found["unmade"]
     ]
     lines += [f"missing    contract {other}, which has this log" for other in found["strays"]]
@@ -33,14 +33,14 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 
 def reopened_lines(found: dict[str, Any]) -> list[str]:
-    """What came of ``reopen``."""
+    """Return the result of ``reopen``."""
     if found["epoch"] is None:
-        return ["The chain agrees with the database: writes go on; no epoch was needed."]
+        return ["The chain agrees with the database: writing resumes; no epoch was needed."]
     lines = [
         f"Epoch {found['epoch']} of the log has begun: {found['origin']}.",
         *left_behind_lines(found),
     ]
-    return [*lines, "Writes go on. Tell those who verify: their programs will ask about it."]
+    return [*lines, "Writing resumes. Inform those who verify: their programs will ask about it."]
 
 
 def left_behind_lines(found: dict[str, Any]) -> list[str]:
@@ -50,7 +50,9 @@ def left_behind_lines(found: dict[str, Any]) -> list[str]:
         f"Left behind: contract {found['contract']}, with {found['size']} leaves.",
     ]
     if found["kept"] is not None:
-        lines.append(f"Left behind: a checkpoint of {found['kept']['size']} leaves of a gateway's.")
+        lines.append(
+            f"Left behind: a checkpoint of {found['kept']['size']} leaves that a gateway kept."
+        )
     lines += [
         f"Left behind: contract {other['contract']}, with {other['size']} leaves."
         for other in found["others"]
@@ -79,5 +81,7 @@ def _state(found: dict[str, Any]) -> str:
     if found["missing"] or found["unmade"] or found["strays"]:
         return "the database lacks transactions: `rendertrust chain reopen` begins a new epoch"
     since = found["waits_since"]
-    waits = "" if since is None else f"; a checkpoint waits since {since:%Y-%m-%dT%H:%M:%SZ}"
+    waits = (
+        "" if since is None else f"; a checkpoint has been waiting since {since:%Y-%m-%dT%H:%M:%SZ}"
+    )
     return f"the chain agrees with the database{waits}"

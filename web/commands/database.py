@@ -1,4 +1,4 @@
-"""``rendertrust db``: the schema, by hand."""
+"""``rendertrust db``: migrates the schema, shows its version, drops old databases."""
 
 import asyncio
 import os
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 NO_SCHEMA = "The database has no schema, or an old one: run `rendertrust db migrate`"
 
-NO_FOLDER = "{} is no gateway's data folder; name it by --data (the demo's is DATA/gateway)"
+NO_FOLDER = "{} is not a gateway's data folder; name it with --data (the demo's is DATA/gateway)"
 
 
 @asynccontextmanager
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
-    """The database that the settings name: by URL, or in the data folder.
+    """Yield the database of the settings: by URL, or in the data folder.
 
-    One that is not there is made when ``make`` says so; else it is a wrong folder, left as it is.
+    A missing one is created if ``make``; otherwise the folder is wrong and left unchanged.
     """
     from config.data_folder import data_folder
     from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
@@ -47,7 +47,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 
 @contextmanager
 def claimed(settings: Any) -> Generator[None]:
-    """No gateway can start with the data folder until the block ends."""
+    """Lock the data folder: no gateway can start with it until the block ends."""
     from config.data_folder import data_folder
     from config.settings import SettingsError
     from supervisors.engines.errors import FolderBusy
@@ -69,7 +69,7 @@ def claimed(settings: Any) -> Generator[None]:
 
 
 def said(work: Any) -> Any:
-    """Run a coroutine; what can be expected to go wrong is one line and exit code 1."""
+    """Run a coroutine; expected errors become one line and exit code 1."""
     import asyncpg
 
     from sql.migrate import MigrationError
@@ -88,7 +88,7 @@ def said(work: Any) -> Any:
 
 
 def named(settings: Any) -> str:
-    """Name the settings' database, without what is secret."""
+    """Return a name for the settings' database, without secrets."""
     from config.data_folder import data_folder
 
     url = settings.database.owner_url or settings.database.url
@@ -106,9 +106,9 @@ def database() -> None:
 @database.command
 @where_options
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Bring the schema up to date; `serve` does it too.
+    """Bring the schema up to date; `serve` does this too.
 
-    Without settings of an external database this is the embedded one, made where there is none.
+    Without a database in the settings this is the embedded one, which is created if missing.
     """
     from sql.migrate import migrate as apply
 
@@ -131,10 +131,10 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 @database.command
 @where_options
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Show what is applied, pending or newer.
+    """Show applied, pending and newer migrations.
 
-    Newer are migrations of a later version. Exit code 1: something is pending, or this version does
-    not work with what is newer.
+    Newer migrations are from a later version. Exit code 1: some are pending, or this version cannot
+    work with the newer ones.
     """
     from sql.migrate import status as read
 
@@ -158,10 +158,10 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
-@click.option("--yes", is_flag=True, help="Do not only list what would go.")
+@click.option("--yes", is_flag=True, help="Drop them instead of only listing them.")
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop the databases that `restore --replace` has put aside; without --yes list them."""
+    """Drop databases that `restore --replace` has kept. Without --yes they are only listed."""
     from sql.restore import connected, drop, kept
 
     settings = settings_from(None, None, data, config)
@@ -181,4 +181,4 @@ def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool)
     for name in found:
         click.echo(f"{'dropped' if yes else 'kept'} {name}")
     if not found or not yes:
-        click.echo("nothing is kept" if not found else "--yes drops it")
+        click.echo("no databases are kept" if not found else "--yes drops them")

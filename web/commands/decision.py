@@ -1,4 +1,4 @@
-"""What commands that decide share: a second look, and a Ledger of their own."""
+"""Shared parts of commands that decide: a confirmation, and a Ledger of the command."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 BOOKS_SECONDS: Final = 10.0
 UNKNOWN: Final = (
-    "The books do not answer: whether it was done is not known. Look, and call it again"
+    "The ledger does not answer: it is unknown whether this was done. Check, then try again"
 )
 
 
@@ -28,30 +28,30 @@ def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 REASON: Final = click.option(
-    "--reason", required=True, callback=_reason, help="What the audit will say."
+    "--reason", required=True, callback=_reason, help="The reason for the audit log."
 )
 
 
 def sure(what: str, *, yes: bool) -> None:
-    """The second look: nothing happens without a yes."""
+    """Ask for confirmation; raise ClickException without a yes."""
     if yes:
         return
-    if not looked_again(lambda: click.confirm(f"{what}?", err=True), "Nobody said yes"):
+    if not looked_again(lambda: click.confirm(f"{what}?", err=True), "Not confirmed"):
         raise click.ClickException("Nothing was done")
 
 
 def looked_again(ask: Callable[[], T], nobody: str) -> T:
-    """What somebody answers; UsageError where ``nobody`` can."""
+    """Return the answer to a question; raise UsageError with ``nobody`` if there is no terminal."""
     try:
         return ask()
     except click.Abort as error:
         if sys.stdin.isatty():
             raise
-        raise click.UsageError(f"{nobody}: --yes does without") from error
+        raise click.UsageError(f"{nobody}: use --yes to skip the question") from error
 
 
 def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Outcome]":
-    """What became of them, one after another, up to the first that was not done."""
+    """Commit in order; return the outcomes up to the first that was not done."""
     from actors.kernel import AskFailed
     from actors.ledger.messages import Posted, Replayed
     from supervisors.offline_ledger import offline_ledger
@@ -73,14 +73,14 @@ def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Ou
 
 
 async def refuse_halted(settings: Any, database: "Database") -> None:
-    """ClickException, with the reason, where nothing may be written to the books."""
+    """Raise ClickException with the reason if the books are halted."""
     halt = await halts_of(settings, database).now()
     if halt is not None:
         raise click.ClickException(f"The books are halted, nothing was done: {halt.text}")
 
 
 def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
-    """Do them one after another. What was done before is as good; anything else is an error."""
+    """Commit in order; raise ClickException unless each is done now or was done before."""
     from actors.ledger.messages import Posted, Replayed
 
     for outcome in committed(where, orders):
@@ -89,9 +89,9 @@ def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
 
 
 def said_of(outcome: "Outcome") -> str:
-    """Why it was not done."""
+    """Return why it was not done."""
     from actors.ledger.messages import GuardFailed
 
     if isinstance(outcome, GuardFailed) and outcome.found:
         return f"It is {outcome.found.lower()} already: nothing was done"
-    return UNKNOWN if not isinstance(outcome, GuardFailed) else "It is not there any more"
+    return UNKNOWN if not isinstance(outcome, GuardFailed) else "It no longer exists"

@@ -1,4 +1,4 @@
-"""``rendertrust demo``: a picture and a short animation from end to end on this machine."""
+"""``rendertrust demo``: renders a picture and a short animation end to end on this machine."""
 
 import sys
 from pathlib import Path
@@ -7,29 +7,37 @@ import click
 
 
 @click.command
-@click.option("--exit", "leave", is_flag=True, help="End after the job, with its exit code.")
+@click.option("--exit", "leave", is_flag=True, help="Exit after the job, with its exit code.")
 @click.option(
     "--blend",
     type=click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True),
-    help="A scene of your own.",
+    help="Your own scene.",
 )
 @click.option("--frame", type=click.IntRange(0, 1_048_574), default=1, show_default=True)
-@click.option("--frames", help="An animation of a scene of your own: 1-24, 1-100x10.")
-@click.option("--chaos", is_flag=True, help="Kill one of the two nodes under way; it comes back.")
+@click.option("--frames", help="Frames of your own scene to animate: 1-24, 1-100x10.")
+@click.option(
+    "--chaos", is_flag=True, help="Kill one of the two nodes while it works; it is restarted."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-    help="Where pictures and film go; by default into the data folder.",
+    help="The folder for pictures and film (default: in the data folder).",
 )
-@click.option("--port", type=click.IntRange(1, 65_535), help="By default a free one from 8000 on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    help="The port (default: the first free one from 8000).",
+)
 @click.option("--host", help="The address that the gateway listens on.")
-@click.option("--insecure-development", "insecure", is_flag=True, help="Let other machines in.")
+@click.option(
+    "--insecure-development", "insecure", is_flag=True, help="Accept other machines without TLS."
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
     help="The data folder.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Tell it in JSON, one object a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 def demo(
     *,
     leave: bool,
@@ -44,10 +52,10 @@ def demo(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the whole way of jobs: gateway, two nodes and creator on this machine.
+    """Show the whole life of jobs: gateway, two nodes and creator on this machine.
 
-    What is left in the folder are a picture, the frames of a short animation, a film of them, and
-    the receipt of the picture. At the end the picture is verified by its receipt: rendered again,
+    The folder then has a picture, the frames of a short animation, a film of them, and the
+    picture's receipt. At the end the picture is verified by its receipt: it is rendered again
     without the gateway.
     """
     import asyncio

@@ -1,4 +1,4 @@
-"""``rendertrust fsck``: do the books keep their invariants?"""
+"""``rendertrust fsck``: checks the invariants of the books."""
 
 import sys
 from pathlib import Path
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 @click.command
 @where_options
 def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Check the books, also of a gateway that runs; exit code 1 when they break an invariant.
+    """Check the books, also while a gateway runs; exit code 1 if they break an invariant.
 
-    Where there is a chain it is asked whether it agrees; when it does not answer, that is said,
-    and the exit code is 75 if nothing else is wrong. Leaves of the log that a reopening gave up are
-    told as known.
+    If there is a chain, it is asked whether it agrees; if it does not answer, a note says so and
+    the exit code is 75 unless something else is wrong. Leaves of the log that a reopening gave up
+    are listed as known.
     """
     import asyncpg
 
@@ -62,7 +62,7 @@ def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
-    """What operators gave up of the log: no finding, and nothing to keep quiet about."""
+    """Return the leaves that operators gave up: not findings, but printed as known."""
     from sql.database import Database
     from sql.epochs import read_given_up
 
@@ -74,7 +74,7 @@ async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
 
 
 async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
-    """What only the chain can tell; and why it could not be asked, if so."""
+    """Return the findings that only the chain shows, and why it could not be asked, if so."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.data_folder import data_folder
     from sql.anchors import Anchors
@@ -91,6 +91,6 @@ async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | N
         async with offline_chain(settings.chain, data) as chain:
             return await audit_chain(chain, Anchors(database), SystemClock()), None
     except (ChainUnavailable, ChainRefused) as error:
-        return (), f"the chain does not answer as it should: {error}"
+        return (), f"the chain answers wrongly: {error}"
     finally:
         await database.close()

@@ -1,4 +1,4 @@
-"""Why nothing may be written: as the database tells, and the gateway's own file."""
+"""Reads whether the books are halted: from the database and the gateway's checkpoint file."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def kept_head(settings: Any) -> "Kept":
-    """What the gateway of this data folder keeps of the log, where one may look."""
+    """Return the checkpoint that the gateway of this data folder keeps, if it is readable."""
     from config.data_folder import data_folder
     from web.log.log_memory import FileMemory, memory_file
 
@@ -18,7 +18,7 @@ def kept_head(settings: Any) -> "Kept":
 
 
 def halts_of(settings: Any, database: "Database") -> "Halts":
-    """What a gateway with these settings goes by."""
+    """Return the halts that apply to a gateway with these settings."""
     from sql.halts import Halts
 
     head = kept_head(settings)

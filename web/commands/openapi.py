@@ -1,11 +1,11 @@
-"""``rendertrust openapi``: the API's description, for generators and diffs."""
+"""``rendertrust openapi``: prints the OpenAPI document, for generators and diffs."""
 
 import click
 
 
 @click.command
 def openapi() -> None:
-    """Print the API's description (OpenAPI 3.1)."""
+    """Print the OpenAPI 3.1 document."""
     from web.openapi.description import Description
     from web.routes import OPERATIONS
 

@@ -1,4 +1,4 @@
-"""Options that the gateway's commands share: where its settings and its data are, and JSON."""
+"""Options that the gateway's commands share: ``--config``, ``--data`` and ``--json``."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 
 def where_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--config --data --json``."""
+    """Add ``--config``, ``--data`` and ``--json`` to a command."""
     for option in (json_option, data_option, config_option):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""``rendertrust serve``: the gateway, until it is told to stop."""
+"""``rendertrust serve``: runs the gateway until it is stopped."""
 
 import sys
 from collections.abc import Callable
@@ -15,15 +15,18 @@ OPTIONS = (
     click.option("--config", type=FILE, help="A TOML file of settings."),
     click.option("--data", type=FOLDER, help="The data folder."),
     click.option("--host", help="The address to listen on."),
-    click.option("--port", type=PORT, help="The port; else 8000, or the next that is free."),
+    click.option("--port", type=PORT, help="The port (default: 8000, or the next free one)."),
     click.option(
-        "--insecure-development", "insecure", is_flag=True, help="Let other machines in, unsecured."
+        "--insecure-development",
+        "insecure",
+        is_flag=True,
+        help="Accept other machines without TLS.",
     ),
 )
 
 
 def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--port --host --data --config``, of every command that runs a gateway."""
+    """Add ``--port --host --data --config`` to a command that runs a gateway."""
     for option in OPTIONS:
         command = option(command)
     return command
@@ -37,7 +40,9 @@ def settings_from(
     *,
     insecure: bool = False,
 ) -> Any:
-    """The settings, the command line's options laid over them; exits with 2 when they are wrong."""
+    """Return the settings with the command line's options applied; exit with 2 if they are
+    invalid.
+    """
     from config.settings import SettingsError, load
 
     given = (("port", port), ("host", host), ("insecure_development", insecure))
@@ -54,7 +59,7 @@ def settings_from(
 def settings_to_serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
 ) -> Any:
-    """The settings of a gateway that is to run; also exits with 2 where they would expose it."""
+    """Return the settings of a gateway to run; also exit with 2 if they would expose it."""
     from config.settings import SettingsError, refuse_exposed
 
     settings = settings_from(port, host, data, config, insecure=insecure)
@@ -77,10 +82,10 @@ def serve(
     insecure: bool,
     as_json: bool,
 ) -> None:
-    """Run the gateway until it is told to stop.
+    """Run the gateway until it is stopped.
 
-    In development it serves this machine alone, unless --insecure-development says otherwise.
-    SIGTERM and SIGINT stop it in order, a second one at once. SIGHUP reads the log's level again.
+    In development it serves only this machine, unless --insecure-development is given. SIGTERM and
+    SIGINT stop it in order; a second one stops it at once. SIGHUP reloads the log level.
     """
     from config.redaction import hide_settings
     from web.process.log_writer import LAST_LINES_SECONDS, LINES
@@ -97,7 +102,7 @@ def serve(
 
 
 def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
-    """The exit code; what is wrong with the settings is a wrong use."""
+    """Run the gateway and return the exit code; invalid settings are a usage error."""
     import asyncio
     import gc
 
@@ -111,7 +116,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from web.process.service_manager import service_manager
     from web.process.startup_warnings import warn_of
 
-    gc.freeze()  # what was imported stays for good, and takes long to look through
+    gc.freeze()  # imported objects stay for good, and would slow down each collection
     open_more_files()
     keep_heap_small()
 
@@ -141,18 +146,18 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
 
 def _read_again(config: Path | None) -> None:
-    """What can change while it runs: which lines are logged."""
+    """Reload what can change at run time: the log level."""
     from config.settings import SettingsError, load
     from web.process.logging_setup import set_level
 
     try:
         set_level(load(config).logs.level)
     except SettingsError as error:
-        tell(f"The settings are not read again: {error}")
+        tell(f"The settings were not reloaded: {error}")
 
 
 def tell(why: str) -> None:
-    """One line for people, on stderr."""
+    """Print one line for people on stderr."""
     from config.redaction import redact
 
     click.echo(f"rendertrust: {redact(why)}", err=True)

@@ -1,1 +1,1 @@
-"""The console: what an administrator, a creator and an operator look at, in a browser."""
+"""Browser console for creators, operators and admins."""

@@ -1,4 +1,4 @@
-"""How the actors did in the last minutes: a bounded memory, a reading every two seconds."""
+"""Recent figures of the actors: a bounded memory, with a reading every two seconds."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +10,14 @@ from actors.ports import Clock
 from supervisors.snapshot import Snapshot
 
 KEPT: Final = 300  # readings: ten minutes
-RATE_READINGS: Final = 6  # a rate is taken over so many
+RATE_READINGS: Final = 6  # readings over which a rate is computed
 
 
 @attrs.frozen
 class ActorReading:
-    """Of one actor, or of all children of a dynamic supervisor. ``at`` is the wall clock's."""
+    """A reading of one actor, or of all children of a dynamic supervisor. ``at`` is wall-clock
+    time.
+    """
 
     at: float
     depth: int
@@ -24,14 +26,14 @@ class ActorReading:
 
 
 class ActorHistory:
-    """Of one tree, by the names of its parts."""
+    """The readings of one tree, by the names of its parts."""
 
     def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock) -> None:
         self._snapshot, self._clock = snapshot, clock
         self._readings: dict[str, deque[ActorReading]] = {}
 
     def sample(self) -> None:
-        """Note how everything is now; what is no part of the tree any more is forgotten."""
+        """Take a reading of every part; parts that left the tree are dropped."""
         at = self._clock.now().timestamp()
         found = dict(readings_of(self._snapshot(), at))
         self._readings = {name: self._readings.get(name, deque(maxlen=KEPT)) for name in found}
@@ -39,11 +41,11 @@ class ActorHistory:
             self._readings[name].append(reading)
 
     def of(self, name: str) -> Sequence[ActorReading]:
-        """The readings of one part, oldest first."""
+        """Return the readings of one part, oldest first."""
         return tuple(self._readings.get(name, ()))
 
     def rate(self, name: str) -> float | None:
-        """Messages a second of late; None before there is anything to compare."""
+        """Return the recent messages per second; None before there are readings to compare."""
         known = self.of(name)
         if len(known) < 2:
             return None
@@ -53,7 +55,7 @@ class ActorHistory:
 
 
 def readings_of(part: Snapshot, at: float) -> Iterator[tuple[str, ActorReading]]:
-    """A reading for each actor of the tree; names are unique in it."""
+    """Yield a reading for each actor of the tree; names are unique in it."""
     if part.statistics is not None:
         figures = part.statistics
         yield (

@@ -1,4 +1,4 @@
-"""What somebody should look at now, each with a word on why and where."""
+"""Alerts: facts that need attention, with a reason and a link."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, TypeAlias
@@ -26,16 +26,16 @@ NAMES: Final = {
 NOT_READY: Final = {
     "scheduler": "The Scheduler has not read all open jobs yet, or does not answer",
     "ledger": "The Ledger cannot write",
-    "log": "Nothing may be written: the log is halted, or cannot be read",
+    "log": "The books are halted: the log is halted, or cannot be read",
 }
-WITHHELD: Final = "withheld for 30 days, and no check has decided: an admin decides"
+WITHHELD: Final = "withheld for 30 days without a deciding check: an admin must decide"
 ACTORS: Final = "/console/actors"
 LEDGER: Final = "/console/ledger"
 
 
 @attrs.frozen
 class Alert:
-    """``href`` is where one sees more; '' nowhere."""
+    """An alert. ``href`` is where to see more, or ''."""
 
     level: Level
     text: str
@@ -45,12 +45,12 @@ class Alert:
 async def alerts_of(
     gateway: Gateway, nodes: Mapping[str, int], log: LogStanding | None
 ) -> list[Alert]:
-    """The worst first."""
+    """Return the alerts, the worst first."""
     found = [*await _dependencies(gateway), *actors_of(gateway.snapshot())]
     found += broken(await soundness_of(gateway))
     due = (await DisputeViews(gateway.database).withheld()).due
     if due:
-        what = "1 share is" if due == 1 else f"{due:,} shares are"
+        what = "1 earning is" if due == 1 else f"{due:,} earnings are"
         found.append(Alert("warn", f"{what} {WITHHELD}", "/console/disputes?is=withheld"))
     if nodes["UNHEALTHY"]:
         said = f"{_several(nodes['UNHEALTHY'], 'node')} unhealthy"
@@ -71,13 +71,13 @@ async def _dependencies(gateway: Gateway) -> list[Alert]:
 
 
 def broken(sound: LedgerHealth) -> Iterator[Alert]:
-    """That the books do not hold, with the first thing that is wrong."""
+    """Yield an alert if the audits found a fault, with the first finding."""
     if sound.state == "broken":
-        yield Alert("bad", f"The ledger is not sound: {sound.said[0]}", LEDGER)
+        yield Alert("bad", f"The ledger is inconsistent: {sound.said[0]}", LEDGER)
 
 
 def actors_of(part: Snapshot) -> Iterator[Alert]:
-    """What is not as it should be, in this part of the tree."""
+    """Yield alerts about this part of the tree."""
     state = part.state.value
     if state in ("down", "restarting"):
         why = f": {part.last_error}" if part.last_error else ""
@@ -90,14 +90,14 @@ def actors_of(part: Snapshot) -> Iterator[Alert]:
 
 
 def _late(gateway: Gateway, log: LogStanding | None) -> Alert | None:
-    """Entries that should have been anchored by now."""
+    """Return an alert if entries should have been anchored by now."""
     chain = gateway.settings.chain
     if not chain.url or log is None or log.unanchored_since is None:
         return None
     age = (gateway.clock.now() - log.unanchored_since).total_seconds()
     if age < ANCHOR_LATE * chain.anchor_seconds:
         return None
-    said = f"{log.unanchored:,} entries wait for their anchor longer than usual"
+    said = f"{log.unanchored:,} entries have been waiting for their anchor longer than usual"
     return Alert("warn", said, f"{LEDGER}?show=anchors")
 
 

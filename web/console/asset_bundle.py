@@ -1,7 +1,7 @@
-"""Our own scripts and styles put together: few files, of many that are of one noun each.
+"""Bundles our scripts and styles into few files.
 
-They are put together when the gateway starts, from files that are served by no other name. A script
-comes with what it alone imports, all styles come in one.
+They are bundled when the gateway starts; the source files are not served by themselves. A script is
+bundled with the modules that only it imports; all styles become one file.
 """
 
 import re
@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-STYLE: Final = "console.css"  # begins the one that all styles are in
+STYLE: Final = "console.css"  # the file that all styles are appended to
 _IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
 
 
 def bundles(sources: Mapping[str, str]) -> dict[str, str]:
-    """What is sent, by its name; ``sources`` are the files by theirs."""
+    """Return the bundles by name; ``sources`` are the files by name."""
     scripts = {name: text for name, text in sources.items() if name.endswith(".js")}
     times = Counter(part for text in scripts.values() for part in _IMPORT.findall(text))
     shared = {part for part, number in times.items() if number > 1}
@@ -24,9 +24,9 @@ def bundles(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
-    """A module, and before it what it imports and does not share with others.
+    """Return a module preceded by the modules that only it imports.
 
-    They have one scope: what they name at its top must differ.
+    They share one scope, so their top-level names must differ.
     """
     parts = list(_parts(name, sources, shared))
     texts = [_EXPORT.sub("", sources[part]) for part in parts[:-1]]
@@ -38,7 +38,7 @@ def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) 
 
 
 def style(sources: Mapping[str, str]) -> str:
-    """All styles, those of every page first."""
+    """Return all styles, those of every page first."""
     names = sorted(name for name in sources if name.endswith(".css") and name != STYLE)
     return "".join(sources[name] for name in [STYLE, *names])
 

@@ -1,4 +1,4 @@
-"""The console's own files: compressed once, under a path that changes with what they hold."""
+"""The console's static files: compressed once, with a path that changes with their content."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'
 
 @attrs.frozen
 class Asset:
-    """A file as it is sent. ``brotli``: smaller still; where it was packed before."""
+    """A file as it is sent. ``brotli``: the smaller form, if the file was packed."""
 
     name: str
     media: str
@@ -38,7 +38,7 @@ class Asset:
         return hashlib.sha256(self.plain).hexdigest()[:20]
 
     def taken(self, accepted: str) -> tuple[bytes, str]:
-        """The smallest that is accepted, and how it is encoded. Only over TLS is it brotli."""
+        """Return the smallest accepted form and its encoding. Brotli is used only over TLS."""
         if self.brotli is not None and "br" in accepted.replace(" ", "").split(","):
             return self.brotli, "br"
         return (self.compressed, "gzip") if "gzip" in accepted else (self.plain, "")
@@ -46,17 +46,17 @@ class Asset:
 
 @attrs.frozen
 class Assets:
-    """All of them, and one name for just these: their modules find each other beside them."""
+    """All files under one versioned name, so that modules find each other beside them."""
 
     files: dict[str, Asset]
     version: str
 
     def url(self, name: str) -> str:
-        """Where a page finds a file. KeyError when there is none; all styles are in one."""
+        """Return a file's URL; raise KeyError if there is none. All styles are in one."""
         return f"{STATIC}/{self.version}/{self.files[sent_as(name)].name}"
 
     async def serve(self, request: web.Request) -> web.Response:
-        """One file; of another version, as a gateway beside us asks for, what there is here."""
+        """Serve a file. A request for another version, by a page of another gateway, gets ours."""
         asset = self.files.get(sent_as(request.match_info["name"]))
         if asset is None:
             raise web.HTTPNotFound
@@ -73,22 +73,22 @@ class Assets:
         ours = request.match_info["version"] == self.version
         answer.headers[hdrs.CACHE_CONTROL] = FOR_EVER if ours else AGAIN
         answer.headers[hdrs.VARY] = "Accept-Encoding"
-        if asset.media == MEDIA[".js"]:  # one that runs as a worker has no page's policy
+        if asset.media == MEDIA[".js"]:  # a worker does not inherit the page's policy
             answer.headers["Content-Security-Policy"] = WORKERS
         answer.etag = ETag(asset.tag, is_weak=True)  # it has several encodings
         return answer
 
 
 def sent_as(name: str) -> str:
-    """The name of what a file is sent in."""
+    """Return the name of the bundle that contains a file."""
     return STYLE if name.endswith(".css") else name
 
 
 @cache
 def assets(packed: Path = PACKED) -> Assets:
-    """Read and compress them, once; ``packed`` is where they lie as they were packed.
+    """Read and compress the files once; ``packed`` is the folder of packed files.
 
-    What was changed since it was packed is sent as it is written: nothing has to be made to see it.
+    A file changed since it was packed is sent as written, so that changes need no build.
     """
     fitting = fits(packed)
     files = {name: _asset(name, text, packed, fitting) for name, text in sources().items()}
@@ -100,7 +100,7 @@ def assets(packed: Path = PACKED) -> Assets:
 
 @cache
 def sources() -> dict[str, bytes]:
-    """All that is sent, by its name, as people read it."""
+    """Return everything that is sent, unminified, by name."""
     own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
     others = [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]
     return {name: text.encode() for name, text in own.items()} | {
@@ -109,7 +109,7 @@ def sources() -> dict[str, bytes]:
 
 
 def fits(packed: Path) -> frozenset[str]:
-    """The names of what was packed of just what it would be packed of now."""
+    """Return the names of packed files that are up to date."""
     manifest = packed / "manifest.json"
     hashes: dict[str, dict[str, str]] = {}
     if manifest.exists():
@@ -123,7 +123,7 @@ def _files(folder: Path, *endings: str) -> list[Path]:
 
 
 def _asset(name: str, text: bytes, packed: Path, fitting: Collection[str]) -> Asset:
-    """``packed`` has the short form of what is made short, and the brotli of all."""
+    """Return the asset; ``packed`` has the minified scripts and the Brotli form of all files."""
     media, brotli = MEDIA[Path(name).suffix], None
     if name in fitting:
         text = (packed / name).read_bytes() if (packed / name).exists() else text

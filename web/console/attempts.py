@@ -1,4 +1,4 @@
-"""The attempts at a job's units: those that came to nothing, and those that stand."""
+"""Attempts at a job's units, failed and successful ones."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,10 +13,11 @@ STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 @attrs.frozen
 class AttemptRow:
-    """``place`` is its unit and its number there. ``state``: the unit's, LOST or FAILED.
+    """An attempt. ``place`` is its unit and its number there. ``state``: the unit's, LOST or
+    FAILED.
 
-    ``frames`` are those of the unit, None: it is no part of an animation; ``tile`` is one of them.
-    ``took`` is seconds; None: it never began, or goes on.
+    ``frames`` are those of the unit, None if it is not part of an animation; ``tile`` is a tile of
+    one frame. ``took`` is in seconds; None if it never began, or is running.
     """
 
     place: tuple[int, int]
@@ -32,7 +33,7 @@ class AttemptRow:
 
 
 def tries_of(attempts: Sequence[AttemptView], units: Sequence[DeskUnit]) -> list[AttemptRow]:
-    """All of them, by their places."""
+    """Return all attempts by unit and number."""
     lost = [_lost(each) for each in attempts]
     return sorted([*lost, *map(_standing, filter(_stands, units))], key=lambda each: each.place)
 
@@ -61,7 +62,7 @@ def _standing(of: DeskUnit) -> AttemptRow:
 
 
 def _stands(unit: DeskUnit) -> bool:
-    """Whether the unit's own row tells of an attempt that stands among no others."""
+    """Return whether the unit's present attempt must be added from the unit's own row."""
     return unit.attempt > 0 and unit.state in STANDS
 
 

@@ -1,4 +1,4 @@
-"""What a job cost, line by line: set aside, charged, given back."""
+"""A job's bill, line by line: held, charged, refunded."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
 @attrs.frozen
 class MoneyLine:
-    """``amount`` is units, below 0 what was taken; a hold takes nothing, and has no entry.
+    """A line. ``amount`` is in units and negative for a charge; a hold has no entry.
 
-    ``of`` tells of which unit it is.
+    ``of`` is the hold or entry it is about.
     """
 
     what: str
@@ -26,13 +26,13 @@ class MoneyLine:
 
     @property
     def entry(self) -> DeskEntry | None:
-        """Where it stands in the books; None: credits were but set aside."""
+        """Return the entry in the ledger; None for a hold."""
         return self.of if isinstance(self.of, DeskEntry) else None
 
 
 @attrs.frozen
 class Bill:
-    """What it came to, whatever was refunded of it. ``state``: held, charged, released or free."""
+    """The total, refunds included. ``state``: held, charged, released or free."""
 
     state: Literal["held", "charged", "released", "free"]
     amount: int
@@ -40,7 +40,7 @@ class Bill:
 
 
 def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
-    """All of it, in the order in which it happened."""
+    """Return the bill with all lines, in chronological order."""
     lines = sorted(_lines(holds, entries), key=lambda line: (line.at is None, line.at))
     paid = -sum(entry.amount for entry in entries if entry.kind == "USAGE")
     if any(hold.state == "OPEN" for hold in holds):
@@ -52,10 +52,10 @@ def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
 
 def _lines(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Iterator[MoneyLine]:
     for hold in holds:
-        yield MoneyLine("Held", hold.amount, hold.created_at, hold, "set aside, not taken")
+        yield MoneyLine("Held", hold.amount, hold.created_at, hold, "held, not charged")
         rest = hold.amount - hold.settled
         if hold.state != "OPEN" and rest:
-            yield MoneyLine("Released", rest, hold.closed_at, hold, "may be spent again")
+            yield MoneyLine("Released", rest, hold.closed_at, hold, "available again")
     for entry in entries:
         what = WORDS.get(entry.kind, entry.kind.capitalize())
         yield MoneyLine(what, entry.amount, entry.created_at, entry, entry.description)

@@ -1,7 +1,7 @@
-"""The hub of all open consoles: it reads and renders what is looked at, once for all who look.
+"""Hub of all open console pages: reads and renders each view once for all its viewers.
 
-Nothing happens for pages that nobody has open. What is pushed is a hint that something happened;
-what is shown was read afterwards, so nothing that a hint lost stays wrong for long.
+Nothing is read for pages that are not open. A pushed event is only a hint that something changed;
+pages are read afterwards, so a lost hint is soon corrected.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ from web.console.watcher import PageWatcher
 from web.gateway import Gateway
 from web.process.readiness import Probe
 
-TICK_SECONDS: Final = 0.25  # four frames a second: more than an eye reads
+TICK_SECONDS: Final = 0.25  # four updates a second: more than anybody reads
 READ_SECONDS: Final = 2.0
-RESTS: Final = 10  # times as long as a reading took
-SHARE: Final = 9  # times as long as the readings of all views took: a hundred may be open
-AWAY_SECONDS: Final = 1.0  # after a reading that failed
-LOOK_SECONDS: Final = 1.0  # how often the database is asked whether it is there
+RESTS: Final = 10  # pause after a reading, in multiples of its duration
+SHARE: Final = 9  # pause in multiples of the readings of all views: a hundred may be open
+AWAY_SECONDS: Final = 1.0  # after a failed reading
+LOOK_SECONDS: Final = 1.0  # how often the database is probed
 SAMPLE_SECONDS: Final = 2.0
-BEAT_SECONDS: Final = 2.0  # how often who looks hears that somebody is there
+BEAT_SECONDS: Final = 2.0  # how often viewers get a sign of life
 WATCHERS_MAX: Final = 5_000
 TOPICS: Final = ("jobs", "nodes")
-ANYTHING: Final = "anything"  # the topic of who changed something, and does not say what
+ANYTHING: Final = "anything"  # the topic of a change of unknown kind
 CAPACITY: Final = 4_096
 
 log = structlog.get_logger("console")
@@ -53,7 +53,9 @@ class Hub:
 
 @attrs.frozen
 class Watch(Message[Hub, bool]):
-    """From a stream: keep ``watcher`` up to date with a page; False when there are too many."""
+    """Sent by a stream: keep ``watcher`` up to date with a page. The reply is False if there are
+    too many.
+    """
 
     page: ConsolePage
     view: View
@@ -61,13 +63,13 @@ class Watch(Message[Hub, bool]):
 
     @property
     def key(self) -> str:
-        """What has one key is read and rendered once."""
+        """Return the key of the view: equal keys are read and rendered once."""
         return f"{self.view.who.user if self.page.own else ''} {self.view.key()}"
 
 
 @attrs.frozen
 class TopicChanged(Message[Hub, None]):
-    """From the bus, or an action: something of a topic changed. One reading finds all of it."""
+    """Sent by the bus or an action: a topic changed. One reading covers all of its changes."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -79,19 +81,20 @@ class TopicChanged(Message[Hub, None]):
 
 @attrs.frozen
 class RefreshDue(Message[Hub, None]):
-    """Its own timer: show what is due."""
+    """Sent by the hub's timer: read the views that are due."""
 
 
 @attrs.frozen
 class SampleActors(Message[Hub, None]):
-    """Its own timer: note how the actors do, for the charts."""
+    """Sent by the hub's timer: take a reading of the actors, for the charts."""
 
 
 @attrs.define
 class OpenView:
-    """A view that somebody has open. ``stirred``: something happened since it was read.
+    """An open view. ``stirred``: something changed since it was read.
 
-    ``away``: what its watchers see is old, and they know it. ``joined`` came since it was read.
+    ``away``: its viewers see old content and know it. ``joined``: viewers who came since it was
+    read.
     """
 
     page: ConsolePage
@@ -102,14 +105,14 @@ class OpenView:
     stirred: bool = True
     away: bool = False
     rested_at: float = -math.inf
-    relieved_at: float = -math.inf  # when it may be read for who comes, before it has rested
+    relieved_at: float = -math.inf  # when it may be read for new viewers, before its pause is over
     due_at: float = -math.inf
-    took: float = 0.0  # seconds, for the last reading
+    took: float = 0.0  # seconds that the last reading took
 
     def join(self, watcher: PageWatcher) -> None:
-        """One more, whose page may be newer than what was read last: he is sent what is read next.
+        """Add a viewer, whose page may be newer than the last reading; they get the next one.
 
-        What others saw before would set his page back, so nothing of it is for him.
+        Older fragments would revert their page, so they are not sent.
         """
         self.joined.append(watcher)
         self.stirred, self.rested_at = True, min(self.rested_at, self.relieved_at)
@@ -117,7 +120,7 @@ class OpenView:
             watcher.put_away()
 
     def is_left(self) -> bool:
-        """Whether nobody looks any more."""
+        """Return whether no viewer is left."""
         self.watchers = [watcher for watcher in self.watchers if watcher.is_open]
         self.joined = [watcher for watcher in self.joined if watcher.is_open]
         return not self.everybody
@@ -127,22 +130,24 @@ class OpenView:
         return [*self.watchers, *self.joined]
 
     def is_due(self, now: float) -> bool:
-        """Whether to read it anew."""
+        """Return whether it must be read again."""
         return now >= self.rested_at and (self.stirred or now >= self.due_at)
 
     def begun(self) -> None:
-        """It is read: what happens from now on is for the next time."""
+        """Record the start of a reading: later changes are for the next one."""
         self.stirred = False
 
     def failed(self, until: float) -> None:
-        """It cannot be read now; all who look are told so once."""
+        """Record a failed reading; all viewers are informed once."""
         self.stirred, self.rested_at, self.relieved_at = True, until, until
         for watcher in self.everybody if not self.away else ():
             watcher.put_away()
         self.away = True
 
     def shown(self, fresh: list[Fragment]) -> None:
-        """It was read: pass on what changed, or only that it is no longer old; all to who came."""
+        """Record a reading: send viewers the changed fragments, or that the page is current
+        again; new viewers get all.
+        """
         for watcher in self.watchers if fresh or self.away else ():
             watcher.put(fresh)
         for watcher in self.joined:
@@ -150,10 +155,10 @@ class OpenView:
         self.watchers, self.joined, self.away = self.everybody, [], False
 
     def read_at(self, now: float, took: float, all_took: float) -> None:
-        """It was read. One that takes long rests long: it must not hold up all others.
+        """Set the pause after a reading: long readings rest long, so that they do not block others.
 
-        Where many are read, each is read less often, but as often as without a reason;
-        ``all_took`` is how long all of them take together.
+        If many views are read, each is read less often; ``all_took`` is how long all of them take
+        together.
         """
         self.took = took
         rest = max(self.page.rest, RESTS * took, min(SHARE * all_took, self.page.every))
@@ -161,12 +166,12 @@ class OpenView:
         self.rested_at, self.due_at = now + rest, now + max(self.page.every, rest)
 
     def beat(self) -> None:
-        """Nothing need be new. Who was told that his page is old goes on knowing it."""
+        """Send a sign of life without content; pages marked as old stay marked."""
         for watcher in self.everybody if not self.away else ():
             watcher.put_beat()
 
     def changed(self, fragments: list[Fragment]) -> list[Fragment]:
-        """Those that are not as they were."""
+        """Return the fragments that changed."""
         fresh = [
             fragment
             for fragment in fragments
@@ -178,10 +183,10 @@ class OpenView:
 
 
 class HubActor(Actor[Hub]):
-    """``memory`` outlives it, as charts should; ``url`` is where others find this gateway.
+    """The hub. ``memory`` outlives it, because charts need it; ``url`` is this gateway's address.
 
-    ``probe`` asks whether the database is there. A page that is seldom read would otherwise be
-    old for long before anybody is told.
+    ``probe`` checks whether the database answers, so that seldom read pages are marked as old in
+    time.
     """
 
     def __init__(
@@ -244,7 +249,9 @@ class HubActor(Actor[Hub]):
             self.after(TICK_SECONDS, RefreshDue())
 
     def _beat(self) -> None:
-        """Now and then, to all: it is the hub's, so that one that stands still is found out."""
+        """Send a sign of life to all viewers; it comes from the hub, so that a stuck hub is
+        noticed.
+        """
         if self._clock.monotonic() < self._beat_at:
             return
         for watched in self._views.values():
@@ -252,7 +259,7 @@ class HubActor(Actor[Hub]):
         self._beat_at = self._clock.monotonic() + BEAT_SECONDS
 
     async def _look(self) -> None:
-        """Now and then, whether there is anything to read from: readers would wait for nothing."""
+        """Probe the database; while it is away, no page is read."""
         if self._clock.monotonic() < self._look_at:
             return
         try:
@@ -263,7 +270,7 @@ class HubActor(Actor[Hub]):
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _show(self, watched: OpenView) -> None:
-        """Read it, and pass on what changed. A page that fails is no harm to the others."""
+        """Read a view and send what changed. An error in one page does not affect others."""
         begun = self._clock.monotonic()
         watched.begun()
         try:
@@ -283,7 +290,7 @@ class HubActor(Actor[Hub]):
         page, view = watched.page, watched.view
         async with asyncio.timeout(READ_SECONDS):
             shown = await page.read(view)
-        if not isinstance(shown, dict):  # it is gone: who asks for it again is told
+        if not isinstance(shown, dict):  # the object is gone: a new request gets 404
             self._end(watched)
             return []
         return watched.changed(blocks(page.template, page.live, {**shown, "view": view}))
@@ -301,7 +308,7 @@ def _teller(ref: Ref[Hub], topic: str) -> Callable[[bytes], None]:
 
 
 def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
-    """The hub, in its own part of the tree: consoles can do without it for a while."""
+    """Return the hub's child specification; consoles work without it for a while."""
     ref = registry.register(Hub, Ref[Hub]("console", capacity=CAPACITY))
     memory, url = gateway.console, gateway.sales.url
 

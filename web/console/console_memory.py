@@ -1,4 +1,4 @@
-"""What the console remembers while the gateway runs, and forgets with it."""
+"""In-memory state of the console, lost when the gateway stops."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -15,14 +15,14 @@ from web.process.loop_lag import LagHistory
 
 @attrs.define
 class KnownAudit:
-    """What the Auditor said last: while it audits it answers nobody."""
+    """The Auditor's last report; while it audits, it does not answer."""
 
     last: Audit | None = None
 
 
 @attrs.frozen
 class ConsoleMemory:
-    """How actors did of late, which gateways there are, the lag, what the last audit found."""
+    """Recent figures of actors, gateways and loop lag, and the last audit's findings."""
 
     history: ActorHistory
     gateways: Gateways
@@ -31,6 +31,6 @@ class ConsoleMemory:
 
     @classmethod
     def of(cls, id_: UUID, snapshot: Callable[[], Snapshot], clock: Clock) -> "ConsoleMemory":
-        """A fresh one. ``id_`` names this gateway among the others."""
+        """Return a new memory. ``id_`` identifies this gateway among the others."""
         gateways, lag = Gateways(id_, clock), LagHistory(clock)
         return cls(ActorHistory(snapshot, clock), gateways, lag)

@@ -1,4 +1,4 @@
-"""Everything below ``/console``, as routes of the site."""
+"""Registers everything below ``/console`` as routes."""
 
 from aiohttp import web
 
@@ -18,7 +18,7 @@ NOT_FOUND = Problem(404, "There is no such page")
 
 
 def add_console(site: web.Application, gateway: Gateway) -> None:
-    """Add every page and action, signing in and out, and the files of the pages."""
+    """Add every page and action, sign-in and sign-out, and the static files."""
     pages, router = every_page(), site.router
     add_signing(router, gateway, pages)
     files = PublicHandler(gateway, pages, "probe", assets().serve)
@@ -36,7 +36,7 @@ def add_console(site: web.Application, gateway: Gateway) -> None:
     for call in pages.calls:
         door = CallHandler(gateway, pages, call)
         router.add_route(call.operation.method, call.path, door.serve)
-    # The last one: whatever else is asked for.
+    # the last route matches everything else
     router.add_get(ROOT + "/{rest:.*}", PublicHandler(gateway, pages, "probe", nothing).serve)
 
 
@@ -50,5 +50,5 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
 
 
 async def nothing(request: web.Request) -> web.StreamResponse | Problem:
-    """There is nothing here, but perhaps a slash too many."""
+    """Answer 404, or redirect if only a trailing slash is too many."""
     return NOT_FOUND if request.match_info["rest"].strip("/") else redirect(ROOT)

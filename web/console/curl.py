@@ -1,4 +1,4 @@
-"""The order of a job, put together again for a shell: what submits the same once more."""
+"""Builds a curl command that submits a job again."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,9 @@ ORDERS: Final = ("sequential", "every_nth", "middle_first")
 
 
 def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
-    """``parts``: of a job of many units; None: it was not submitted by one request like this."""
+    """Return the command, or None if the job was not submitted by one request. ``parts``: units
+    of a job with several.
+    """
     if job.params.keys() & {FRAMES_OF, MANIFEST} or (job.units > 1 and not parts):
         return None
     body = body_of(job, parts)
@@ -33,7 +35,7 @@ def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
 
 
 def body_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
-    """As it is submitted; what is usual is left out, but that it waits for a node."""
+    """Return the request body; default values are left out, except that it waits for a node."""
     words = {number: word for word, number in PRIORITIES.items()}
     usual = {"priority": "normal", "order": "sequential", "chunk": 1}
     body: dict[str, Any] = {
@@ -55,7 +57,7 @@ def body_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
 
 
 def cut_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
-    """Its frames, and how they are cut into units."""
+    """Return the job's frames and how they are cut into units."""
     if not parts:
         return {}
     frames = [parse(part.frames) for part in parts]
@@ -71,5 +73,5 @@ def cut_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
 
 
 def shown_params(job: DeskJob) -> Mapping[str, Any]:
-    """Those that its creator gave."""
+    """Return the parameters that the creator gave."""
     return {name: value for name, value in job.params.items() if not name.startswith("_")}

@@ -1,4 +1,4 @@
-"""A form that was refused, on its own page again: what was typed, and a word beside each field."""
+"""Refused forms: the page is shown again with the typed values and a message beside each field."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,8 +7,10 @@ import attrs
 
 from web.http.problem import Fault, Problem, sentence
 
-STATUSES: Final = frozenset({400, 402, 404, 409, 422})  # of what somebody can mend in the form
-CHARACTERS_MAX: Final = 2_000  # of what was typed in a field
+STATUSES: Final = frozenset(
+    {400, 402, 404, 409, 422}
+)  # statuses of errors that the form's user can correct
+CHARACTERS_MAX: Final = 2_000  # limit of a field's repeated value
 WORDS: Final = {
     "a decimal string": "an amount",
     "an integer": "a whole number",
@@ -17,7 +19,7 @@ WORDS: Final = {
 
 
 class TypedValues(dict[str, str]):
-    """What stood in each field; '' where nothing did."""
+    """The typed values; '' for absent fields."""
 
     def __missing__(self, name: str) -> str:
         return ""
@@ -25,9 +27,9 @@ class TypedValues(dict[str, str]):
 
 @attrs.frozen
 class FormErrors:
-    """``said`` is about the form as a whole, '' where ``faults`` of its fields say all.
+    """The errors of a form. ``said`` is about the whole form, or '' if ``faults`` says everything.
 
-    ``values`` is the form as it came.
+    ``values`` is the form as it was sent.
     """
 
     said: str
@@ -36,7 +38,7 @@ class FormErrors:
 
 
 def plain(fault: Fault) -> str:
-    """What is wrong with a field, in words for people who read no API: it follows its name."""
+    """Return a fault in plain words, without terms of the API; it follows the field's name."""
     said = fault.message
     for api, people in WORDS.items():
         said = said.replace(api, people)
@@ -44,13 +46,13 @@ def plain(fault: Fault) -> str:
 
 
 def named(fault: Fault) -> str:
-    """The same as a sentence, where its field's label does not stand beside it."""
+    """Return the fault as a sentence, where the field's label is not beside it."""
     words = fault.field.replace("_", " ").replace(".", ", ")
     return sentence(f"{words} {plain(fault)}".strip())
 
 
 def refusal_of(problem: Problem, values: Mapping[str, str]) -> FormErrors:
-    """What a page says of it."""
+    """Return what a page shows about the refusal."""
     faults = {fault.field: plain(fault) for fault in problem.errors}
     typed = TypedValues((name, text[:CHARACTERS_MAX]) for name, text in values.items())
     return FormErrors("" if faults else problem.detail, faults, typed)

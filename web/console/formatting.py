@@ -1,4 +1,4 @@
-"""How numbers, times and money are written on pages."""
+"""Formats numbers, times and money for pages."""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from rendertrust import money
 MINUTE, HOUR, DAY = 60, 3600, 86400
 SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
 SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
-NOTHING, MINUS = "\u2013", "\u2212"  # dashes as they are printed
+NOTHING, MINUS = "\u2013", "\u2212"  # typographic dashes
 TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-SHORT: Final = 8  # characters of an id: enough to tell those on one page apart
+SHORT: Final = 8  # characters of an id: enough to distinguish those of one page
 
 
 def credits_(units: int | None) -> Markup:
-    """An amount of money with its unit: ``12.5000 credits``."""
+    """Return an amount of money with its unit: ``12.5000 credits``."""
     if units is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
     text = money.render(units)
@@ -32,29 +32,29 @@ def credits_(units: int | None) -> Markup:
 
 
 def amount(units: int) -> str:
-    """An amount as people type it: ``35``, ``10.5``."""
+    """Return an amount as people type it: ``35``, ``10.5``."""
     whole, _, fraction = money.render(units).partition(".")
     return f"{whole}.{fraction}".rstrip("0").rstrip(".")
 
 
 def grouped(whole: str) -> str:
-    """Digits in threes, by narrow spaces."""
+    """Return digits grouped in threes by narrow spaces."""
     sign, digits = (MINUS, whole[1:]) if whole.startswith("-") else ("", whole)
     return sign + f"{int(digits):,}".replace(",", "\u202f")
 
 
 def count(number: int | float | None) -> str:
-    """A number that is counted: in threes."""
+    """Return a count, grouped in threes."""
     return NOTHING if number is None else grouped(str(round(number)))
 
 
 def decimal(number: float | None, digits: int = 1) -> str:
-    """A number that is measured."""
+    """Return a measured number."""
     return NOTHING if number is None else f"{number:,.{digits}f}".replace(",", "\u202f")
 
 
 def when(at: datetime | None) -> Markup:
-    """A moment: written out; pages turn it into ``3 min ago``, and keep this as its title."""
+    """Return a time as text; scripts turn it into ``3 min ago`` and keep the text as its title."""
     if at is None:
         return Markup('<span class="none">never</span>')
     at = at.astimezone(UTC)
@@ -64,7 +64,7 @@ def when(at: datetime | None) -> Markup:
 
 
 def span(seconds: float | None) -> str:
-    """How long something took or is to take: ``850 ms``, ``42 s``, ``3 min 5 s``, ``2 d 4 h``."""
+    """Return a duration: ``850 ms``, ``42 s``, ``3 min 5 s``, ``2 d 4 h``."""
     if seconds is None:
         return NOTHING
     if seconds < 0.001:
@@ -81,7 +81,7 @@ def span(seconds: float | None) -> str:
 
 
 def size(number: int | None) -> str:
-    """Bytes."""
+    """Return a number of bytes."""
     if number is None:
         return NOTHING
     value = float(number)
@@ -93,29 +93,31 @@ def size(number: int | None) -> str:
 
 
 def short(identifier: UUID | str) -> Markup:
-    """The beginning of an id, the whole of it as its title."""
+    """Return the beginning of an id, with the whole id as its title."""
     whole = str(identifier)
     return Markup('<code title="{}">{}</code>').format(whole, whole[:SHORT])
 
 
 def address(path: str, params: Mapping[str, str], **changed: object) -> str:
-    """An address with some parameters changed: None takes one away."""
+    """Return an address with some parameters changed; None removes one."""
     kept = {**params, **{name: str(value) for name, value in changed.items()}}
     kept = {k: v for k, v in kept.items() if changed.get(k, v) is not None and v != ""}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def isolated(text: object) -> Markup:
-    """What somebody else named: kept from turning around the text beside it."""
+    """Return text from others, isolated so that its direction does not affect the surrounding
+    text.
+    """
     return Markup("<bdi>{}</bdi>").format(escape(marked(text)))
 
 
 def marked(value: object) -> object:
-    """Text with a mark for each character that turns around what stands beside it, unseen.
+    """Return text with a mark for each invisible character that changes text direction.
 
-    A name could pretend to be another by them.
+    With such characters a name could imitate another.
     """
     if not isinstance(value, str) or TURNING.search(value) is None:
         return value
-    kind = type(value) if isinstance(value, Markup) else str  # a mark holds nothing to escape
+    kind = type(value) if isinstance(value, Markup) else str  # the marks contain nothing to escape
     return kind(TURNING.sub(lambda found: f"\u2039U+{ord(found[0]):04X}\u203a", str(value)))

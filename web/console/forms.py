@@ -1,4 +1,4 @@
-"""What came with a request for a page or an action: ids of the path, query, form."""
+"""Parses the inputs of pages and actions: path ids, query and form."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,7 +20,7 @@ NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 
 
 def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
-    """The UUIDs of the path, where ``words`` stand; 404 where one is none."""
+    """Return the UUIDs of the path, by the names in ``words``; 404 if one is malformed."""
     ids: dict[str, UUID] = {}
     for name, text in words.items():
         found = uuid_of(text)
@@ -31,12 +31,12 @@ def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
 
 
 def readable(asked: MultiMapping[str]) -> MultiDict[str]:
-    """The query as a page can show it: what cannot be stored is U+FFFD, and finds nothing."""
+    """Return the query as a page can show it; characters that cannot be stored become U+FFFD."""
     return MultiDict((mended(name), mended(value)) for name, value in asked.items())
 
 
 def query_of(asked: MultiMapping[str], kind: Any) -> Any:
-    """The query as ``kind``; a Problem where it is none."""
+    """Return the query as ``kind``, or a Problem."""
     if kind is None:
         return None
     read = structure_query(asked, kind)
@@ -44,7 +44,7 @@ def query_of(asked: MultiMapping[str], kind: Any) -> Any:
 
 
 def params_of(asked: MultiMapping[str], kind: Any) -> Mapping[str, str]:
-    """What the page knows of the query, as it came: all else is dropped from its address."""
+    """Return the query parameters that the page knows; others are dropped from its address."""
     if kind is None:
         return {}
     names = (parameter_of(field.name) for field in attrs.fields(kind))
@@ -52,7 +52,7 @@ def params_of(asked: MultiMapping[str], kind: Any) -> Mapping[str, str]:
 
 
 async def form_of(request: web.Request, within: float) -> MultiDict[str] | Problem:
-    """The fields of a form, as many as have one name."""
+    """Return the fields of a form, which may repeat names."""
     raw = await read_bytes(request, within)
     if isinstance(raw, Problem):
         return raw
@@ -63,5 +63,5 @@ async def form_of(request: web.Request, within: float) -> MultiDict[str] | Probl
             raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=FIELDS_MAX
         )
     except ValueError:
-        return Problem(422, "The form cannot be read")
+        return Problem(422, "The form is malformed")
     return MultiDict(pairs)

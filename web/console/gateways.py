@@ -1,4 +1,4 @@
-"""The gateways of one installation: each says now and then that it is there."""
+"""The gateways of one installation; each announces itself periodically."""
 
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,7 @@ TEXT_MAX: Final = 200
 
 @attrs.frozen
 class PeerGateway:
-    """A gateway, as it was heard last. ``since`` is when it started."""
+    """A gateway as last heard. ``since`` is when it started."""
 
     id: UUID
     url: str
@@ -29,7 +29,7 @@ class PeerGateway:
 
 
 class Gateways:
-    """All that were heard of lately, this one first."""
+    """All gateways heard recently, this one first."""
 
     def __init__(self, id_: UUID, clock: Clock) -> None:
         self.id = id_
@@ -38,7 +38,7 @@ class Gateways:
         self._heard: dict[UUID, PeerGateway] = {}
 
     def hello(self, url: str) -> bytes:
-        """What this one says."""
+        """Return this gateway's announcement."""
         return orjson.dumps(
             {
                 "id": str(self.id),
@@ -49,7 +49,7 @@ class Gateways:
         )
 
     def hear(self, payload: bytes) -> None:
-        """What one of them said; what is not understood is of another version."""
+        """Record an announcement; ones of an unknown version are ignored."""
         try:
             said = orjson.loads(payload)
             id_, since = uuid_of(said["id"]), datetime.fromisoformat(said["since"])
@@ -61,7 +61,7 @@ class Gateways:
             self._heard[id_] = PeerGateway(id_, url, version, since, now)
 
     def living(self, url: str) -> list[PeerGateway]:
-        """Those that are there, this one first; it is always."""
+        """Return the running gateways, this one always included and first."""
         now = self._clock.monotonic()
         own = PeerGateway(self.id, url, rendertrust.__version__, self._since, now)
         self._heard = {

@@ -1,4 +1,4 @@
-"""Small pictures, each beside a word that says the same."""
+"""Icons; each accompanies a word with the same meaning."""
 
 from typing import Final
 
@@ -60,5 +60,5 @@ _LINE: Final = Markup(
 
 
 def icon(name: str) -> Markup:
-    """A picture that says nothing to those who do not see it. KeyError when there is none."""
+    """Return an icon, hidden from screen readers; raise KeyError if there is none."""
     return _LINE.format(PATHS[name])

@@ -1,4 +1,4 @@
-"""The frames of a job as a page shows them: named, pictured where a browser can, with money."""
+"""The frames of a job as a page shows them: name, picture if displayable, money."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,19 +12,19 @@ from rendertrust.frame_range import parse
 from sql.job_views import DeskFrame, DeskJob
 from sql.thumbnails import ThumbnailInfo
 
-SHOWN: Final = 60  # of one page: each may be a whole picture
-_UNSEEN: Final = ("OPEN_EXR",)  # what browsers do not draw
+SHOWN: Final = 60  # per page: each may be a full-size picture
+_UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 
 
 @attrs.frozen
 class JobFrame:
-    """``picture``: its result can be drawn. ``took``: seconds of its last attempt.
+    """A frame. ``picture``: its result can be displayed. ``took``: seconds of its last attempt.
 
-    ``paid``: what was charged and not given back; ``held``, while it is open, what is left of its
-    price: of one in tiles some may be charged already.
+    ``paid``: charged and not refunded; ``held``: what is left of its hold while it is open (some
+    tiles may be charged already).
 
-    ``small``: the address of a small picture of it, as its node shows it, else ''. ``progress`` is
-    how far it is, as its node said last, while it runs.
+    ``small``: the address of its thumbnail from the node, or ''. ``progress``: as the node last
+    reported it, while it runs.
     """
 
     number: int
@@ -53,9 +53,9 @@ def frames_of(
     shown: Iterable[ThumbnailInfo],
     told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
-    """All of a page. ``shown``: which of them have a small picture; of a unit's the last counts.
+    """Return the frames of a page. ``shown``: the thumbnails; a unit's last one counts.
 
-    ``told`` is how far units of the job are.
+    ``told``: the progress of the job's units.
     """
     newest = {(each.unit, each.attempt): each for each in shown}
     far = {(each.unit, each.attempt): each for each in told}
@@ -70,17 +70,17 @@ def frames_of(
 
 
 def small_of(job: UUID, shown: ThumbnailInfo | None) -> str:
-    """Where a small picture is; '' of none."""
+    """Return the address of a thumbnail, or ''."""
     return "" if shown is None else address_of(job, shown.frame, shown.made_at)
 
 
 def address_of(job: UUID, frame: int, made_at: datetime) -> str:
-    """Where the small picture of a frame is, by a name that no other one has."""
+    """Return the address of a frame's thumbnail; each version has its own."""
     return f"/console/previews/{job}?frame={frame}&of={int(made_at.timestamp() * 1000)}"
 
 
 def numbers_of(rows: Iterable[DeskFrame]) -> list[int]:
-    """The frames of all units that name theirs."""
+    """Return the frame numbers of all units that have some."""
     return [number for row in rows if row.frames is not None for number in parse(row.frames)]
 
 
@@ -113,7 +113,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> JobFrame
 
 def _note(row: DeskFrame, count: int) -> str:
     if row.given_back:
-        return "given back"
+        return "refunded"
     if row.tiles:
         return f"{row.tiles - row.missing} of {row.tiles} tiles"
     return f"{count} frames" if count > 1 else ""

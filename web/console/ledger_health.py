@@ -1,4 +1,4 @@
-"""Is the ledger sound? What the audits say, each invariant in words, with the time of its check."""
+"""State of the ledger: what the audits found, per invariant, and when it was checked."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,38 +15,38 @@ from web.gateway import Gateway
 
 ASK_SECONDS: Final = 0.5
 ALL: Final[Mapping[str, str]] = {
-    "I1": "All entries sum up to 0, and those of each transfer do",
-    "I2": "Each balance is the sum of its entries, what is held that of its open holds",
-    "I3": "Each hold is open with live work, or was settled or released once",
-    "I4": "What was completed is charged once and within its hold, what failed is not",
-    "I5": "Under one reference money moved at most once",
-    "I6": "What was acknowledged is there after a crash",
-    "I7": "Each entry is one leaf of the log, and each leaf recomputes from its entry",
-    "I8": "Each checkpoint is signed, and follows on all before it",
-    "I9": "Nothing is there of attempts that were overtaken",
-    "I10": "Each verified result is in the store as it was recorded",
-    "I11": "Each event, refund and dispute of Stripe's counts once",
-    "I12": "The chain has no other log than this",
+    "I1": "The sum of all entries is 0, and of each transfer",
+    "I2": "Each balance is the sum of its entries; each held amount is the sum of its open holds",
+    "I3": "Each hold is open with an open unit, or was settled or released once",
+    "I4": "Each completed unit is charged once and within its hold; failed ones are not charged",
+    "I5": "Each reference moved money at most once",
+    "I6": "Everything acknowledged exists after a crash",
+    "I7": "Each entry is one leaf of the log, and each leaf can be recomputed from its entry",
+    "I8": "Each checkpoint is signed and consistent with all earlier ones",
+    "I9": "Nothing is left of superseded attempts",
+    "I10": "Each verified result is stored as recorded",
+    "I11": "Each Stripe event, refund and dispute counts once",
+    "I12": "The chain and this log agree",
 }
-# What the audits of a running gateway do not look at, or not wholly.
+# Not checked, or not completely, by the audits of a running gateway.
 ELSEWHERE: Final[Mapping[str, str]] = {
-    "I6": "shown by tests that kill gateways; not looked at here",
-    "I10": "not looked at here",
-    "I12": "by what the database knows; the Anchor asks the chain",
+    "I6": "shown by tests that kill gateways; not checked here",
+    "I10": "not checked here",
+    "I12": "from the database; the Anchor asks the chain",
 }
-NO_CHAIN: Final = "there is none that it could be compared with"
+NO_CHAIN: Final = "there is no chain to compare with"
 
 
 @attrs.frozen
 class InvariantRow:
-    """One invariant, looked at last ``at``. ``findings`` None: this gateway never did."""
+    """An invariant, last checked ``at``. ``findings`` None: this gateway never checked it."""
 
     name: str
     says: str
     findings: int | None
     at: datetime | None
     elsewhere: str = ""
-    unseen: str = "not looked at"
+    unseen: str = "not checked"
 
     @property
     def state(self) -> str:
@@ -57,7 +57,9 @@ class InvariantRow:
 
 @attrs.frozen
 class LedgerHealth:
-    """``state``: sound, broken or unknown. ``at`` and ``whole`` are when was looked."""
+    """The overall state: sound, broken or unknown. ``at`` and ``whole`` are the times of the
+    last partial and complete audits.
+    """
 
     state: Literal["sound", "broken", "unknown"]
     lines: Sequence[InvariantRow]
@@ -67,15 +69,17 @@ class LedgerHealth:
 
 
 async def soundness_of(gateway: Gateway) -> LedgerHealth:
-    """As this gateway's Auditor knows it, or said last; and as the chain's halt says."""
+    """Return the state from this gateway's Auditor, or its last report, and from the chain's
+    halt.
+    """
     known = gateway.console.audit
-    with suppress(AskFailed, LookupError):  # it may be at work
+    with suppress(AskFailed, LookupError):  # it may be auditing
         known.last = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
     return judged(known.last, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
 
 
 def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHealth:
-    """What follows from both. ``chain``: one is configured."""
+    """Return the state that follows from audit and halt. ``chain``: one is configured."""
     halted = [] if halt is None else [halt.text]
     lines = [_line(name, audit, halt, chain=chain) for name in ALL]
     if audit is None:
@@ -88,9 +92,10 @@ def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHeal
 
 
 def _line(name: str, audit: Audit | None, halt: Halt | None, *, chain: bool) -> InvariantRow:
-    """Of I12 the audits find what the database knows; a halt is what the chain said.
+    """Return an invariant's row. For I12 the audits check the database; a halt is the chain's
+    result.
 
-    Without a chain nothing was compared: that holds no more than it is broken.
+    Without a chain nothing was compared: the result is neither good nor bad.
     """
     elsewhere = ELSEWHERE.get(name, "")
     names = [] if audit is None else [finding.invariant for finding in audit.findings]

@@ -1,10 +1,10 @@
-"""What changes on the pages that a browser has open, as one stream of server-sent events.
+"""Changes of all pages that a browser has open, as one stream of server-sent events.
 
-``POST /console/live`` with the address of a page in each line (``/console/fleet?is=offline``): each
-event's id is the place of the page that it is of. Behind a ``#`` it says whose page it is: one that
-was opened by another account is told so, and loads itself again. All windows of a browser share one
-stream, because it opens at most six connections to one host
-(docs/adr/0037-render-the-console-on-the-server.md). ``GET …?of=…&of=…`` is the same for few pages.
+``POST /console/live`` takes the address of a page per line (``/console/fleet?is=offline``); each
+event's id is the line number of its page. The part behind a ``#`` names the page's user: a page
+that another account opened must reload. All windows of a browser share one stream, because
+browsers open at most six connections to a host (docs/adr/0037-render-the-console-on-the-server.md).
+``GET …?of=…&of=…`` is the same for few pages.
 """
 
 import asyncio
@@ -32,20 +32,20 @@ from web.http.responses import refusal
 from web.identity.tokens import Claims
 
 LIVE: Final = f"{ROOT}/live"
-LOOK_SECONDS: Final = 2.0  # how often it is looked whether the watcher may still look
-HUB_SECONDS: Final = 5.0  # it may be reading for others
-OF_ONE_MAX: Final = 60  # pages of one person that are followed at once
+LOOK_SECONDS: Final = 2.0  # how often the viewer's access is checked again
+HUB_SECONDS: Final = 5.0  # the hub may be reading for others
+OF_ONE_MAX: Final = 60  # pages that one user may follow at once
 NAMED_MAX: Final = 200
-NO_PAGE: Final = Problem(404, "There is no page there that goes on: name it by ?of=")
-NO_HUB: Final = unavailable("Nothing can be followed now; the page itself can be loaded", 2)
-OTHERS: Final = Problem(409, "Another account opened this page: it must be loaded again")
+NO_PAGE: Final = Problem(404, "There is no live page at this address: name one with ?of=")
+NO_HUB: Final = unavailable("Live updates are not available now; the page itself can be loaded", 2)
+OTHERS: Final = Problem(409, "Another account opened this page: reload it")
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
 WORDS: Final = {TOO_MANY.status: "crowded", OTHERS.status: "other"}
 
 
 @attrs.frozen
 class WatchedPage:
-    """One of the pages that a stream is of; ``place`` is its place among them."""
+    """A page of a stream; ``place`` is its number among them."""
 
     place: int
     page: ConsolePage
@@ -54,7 +54,7 @@ class WatchedPage:
 
 
 class LiveHandler(ConsoleHandler):
-    """The changes of pages, to as many as look at them."""
+    """Streams the changes of pages to their viewers."""
 
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         super().__init__(gateway, pages, "read", Audience.USER)
@@ -62,7 +62,7 @@ class LiveHandler(ConsoleHandler):
         self._by_user = Counter[Any]()
 
     async def close(self, _site: web.Application) -> None:
-        """When the site stops: consoles come back by themselves."""
+        """Close all streams when the site stops; browsers reconnect by themselves."""
         for watcher in self._open:
             watcher.close()
 
@@ -92,7 +92,9 @@ class LiveHandler(ConsoleHandler):
             self._by_user[user] -= len(watchers)
 
     async def _named(self, request: web.Request) -> list[str] | Problem:
-        """The addresses of the pages. A line of a request has 8 KiB at most, its body has room."""
+        """Return the addresses of the pages. A POST is used because a request line is limited to
+        8 KiB.
+        """
         if request.method == "GET":
             return request.query.getall("of", [])[:NAMED_MAX]
         if not is_own(request, self.gateway):
@@ -105,7 +107,7 @@ class LiveHandler(ConsoleHandler):
     def _found(
         self, request: web.Request, visitor: SignedInVisitor, address: str
     ) -> tuple[ConsolePage, View[Any]] | Problem:
-        """What of which page is looked at."""
+        """Return the page and view of an address, or a Problem."""
         try:
             url = URL(address)
         except ValueError:
@@ -135,9 +137,11 @@ class LiveHandler(ConsoleHandler):
     async def stream(
         self, request: web.Request, claims: Claims, stream: "LiveStream"
     ) -> web.StreamResponse:
-        """As long as both sides want it. Who leaves, or reads nothing any more, is no error."""
+        """Send changes until either side ends the stream. A client that leaves or stops reading
+        is not an error.
+        """
         answer: web.StreamResponse = web.Response()
-        if request.transport is None:  # gone before anything was sent, as when pages come and go
+        if request.transport is None:  # the client left before anything was sent
             return answer
         with suppress(ConnectionError, TimeoutError):
             async with sse_response(request, sep="\n", allow_all_methods=True) as sent:
@@ -148,7 +152,7 @@ class LiveHandler(ConsoleHandler):
         return answer
 
     async def _may(self, claims: Claims) -> bool:
-        """Return whether the login is good. An open page shows no more than a new one."""
+        """Return whether the session is still valid; an open page shows no more than a new one."""
         revocations = self.gateway.revocations
         if claims.expires <= self.gateway.clock.now() or not await revocations.current():
             return False
@@ -157,19 +161,19 @@ class LiveHandler(ConsoleHandler):
 
 @attrs.define
 class LiveStream:
-    """The pages of one browser. ``lost``: a word for each place that is not followed.
+    """The pages of one browser. ``lost``: a reason for each page that is not followed.
 
-    ``gone``: it is not, or no more, to be seen; ``crowded``: it comes when others are closed;
-    ``other``: another account opened it.
+    ``gone``: the page cannot be seen, or no longer; ``crowded``: it is followed once others are
+    closed; ``other``: another account opened it.
     """
 
     filled: asyncio.Event
     looks: list[WatchedPage] = attrs.field(factory=list[WatchedPage])
     lost: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
-    problem: Problem = NO_PAGE  # of those that may not be followed
+    problem: Problem = NO_PAGE  # for pages that may not be followed
 
     def add(self, place: int, found: tuple[ConsolePage, View[Any]] | Problem) -> None:
-        """A page more, or why it is none."""
+        """Add a page, or the reason why it cannot be followed."""
         if isinstance(found, Problem):
             self.lost.append((WORDS.get(found.status, "gone"), place))
             self.problem = found
@@ -177,11 +181,11 @@ class LiveStream:
             self.looks.append(WatchedPage(place, *found, PageWatcher(self.filled)))
 
     def goes_on(self) -> bool:
-        """Whether anything is still to be told; without it all begin anew."""
+        """Return whether there is anything to follow; otherwise the client starts again."""
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:
-        """Send the changes, and name the pages that are gone."""
+        """Send the changes and the pages that are gone."""
         self.lost += [("gone", look.place) for look in self.looks if not look.watcher.is_open]
         self.looks = [look for look in self.looks if look.watcher.is_open]
         for word, place in self.lost:
@@ -192,14 +196,14 @@ class LiveStream:
             await tell(look, sent)
 
     async def wait(self) -> None:
-        """Until there is something to pass on, or it is time to ask whether it may be."""
+        """Wait for a change, or until the access must be checked again."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await self.filled.wait()
 
 
 async def tell(look: WatchedPage, sent: EventSourceResponse) -> None:
-    """What is new of one page."""
+    """Send the changes of one page."""
     news, place = look.watcher.take(), str(look.place)
     if news.fragments:
         text = "".join(fragment.swap for fragment in news.fragments)

@@ -1,4 +1,4 @@
-"""From a request to a page and back: the steps that all pages, actions and streams share."""
+"""The steps that all pages, actions and streams share, from the request to the response."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,13 +39,13 @@ from web.middleware.problem_responses import http_problem, problem_of
 from web.routes.thumbnails import HARMLESS
 
 PAGE_SECONDS: Final = 1.85
-NOT_YOURS: Final = Problem(403, "This page is for others")
-FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # of a request: its form, as it came
+NOT_YOURS: Final = Problem(403, "You do not have access to this page")
+FIELDS: Final = web.RequestKey("fields", MultiDict[str])  # the request's form, as sent
 LATE: Final = unavailable("The gateway did not finish in time; try again")
 
 
 class ConsoleHandler:
-    """What is served under one path of the console. ``rate`` and ``audience`` are declared."""
+    """A handler of one path of the console. ``rate`` and ``audience`` are declared."""
 
     def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, audience: Audience) -> None:
         self.rate: Final = rate
@@ -54,7 +54,7 @@ class ConsoleHandler:
         self.pages: Final = pages
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """A page, whatever happens."""
+        """Answer every request with a page, errors too."""
         try:
             return await self._served(request)
         except web.HTTPException as error:
@@ -107,9 +107,9 @@ class ConsoleHandler:
         form_on: str,
         values: Mapping[str, str],
     ) -> web.Response:
-        """The page of the form again, with what is wrong; else a page of nothing but the refusal.
+        """Return the form's page with its errors, or an error page if it has no form.
 
-        It does not go on by itself: what is pushed knows nothing of the form.
+        The page is not live: pushed updates would not contain the form's state.
         """
         user = await self._user(visitor)
         there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
@@ -150,9 +150,9 @@ class ConsoleHandler:
         words: Mapping[str, str],
         asked: MultiMapping[str],
     ) -> View[Any] | Problem:
-        """What of which page is looked at; a Problem when it may not or cannot be.
+        """Return the view of a page, or a Problem if it may not or cannot be shown.
 
-        ``words`` are those of its path, ``asked`` is the query of its address.
+        ``words`` are the path's parameters, ``asked`` is the query.
         """
         if visitor.who.role not in page.who:
             return NOT_YOURS
@@ -176,7 +176,7 @@ class ConsoleHandler:
 
 
 class PageHandler(ConsoleHandler):
-    """A page."""
+    """Handler of a page."""
 
     def __init__(self, gateway: Gateway, pages: Pages, page: ConsolePage) -> None:
         super().__init__(gateway, pages, page.rate, page.audience)
@@ -212,7 +212,7 @@ class PageHandler(ConsoleHandler):
 
 
 class ActionHandler(ConsoleHandler):
-    """What a form is posted to: from a page of ours, by somebody who may change something."""
+    """Handler of a form: posted by one of our pages, by a user who may make changes."""
 
     def __init__(self, gateway: Gateway, pages: Pages, action: PageAction) -> None:
         super().__init__(gateway, pages, action.rate, action.audience)
@@ -227,7 +227,7 @@ class ActionHandler(ConsoleHandler):
         return gone_to(request, self.gateway, done)
 
     def _tell(self) -> None:
-        """Whoever has something open here sees what was done, without waiting for its time."""
+        """Notify the hub, so that open pages show the change at once."""
         with suppress(LookupError):
             self.gateway.registry.ref(Hub).tell(TopicChanged(ANYTHING))
 
@@ -265,13 +265,13 @@ class ActionHandler(ConsoleHandler):
             return LATE
 
 
-REFUSED: Final = "Refused"  # the status that it has in the API
+REFUSED: Final = "Refused"  # the refusal's status in the API
 
 
 class CallHandler(ConsoleHandler):
-    """An operation of the API, for the scripts of our own pages; it answers as the API does. But
-    that a change is refused is an answer as any other: a browser would write each into its console
-    as an error.
+    """An operation of the API for the scripts of our pages; it answers as the API does.
+
+    A refused change is answered with 200, because browsers log every error status to their console.
     """
 
     def __init__(self, gateway: Gateway, pages: Pages, call: PageCall) -> None:
@@ -305,7 +305,7 @@ class CallHandler(ConsoleHandler):
 
 
 class PublicHandler(ConsoleHandler):
-    """Something for whoever comes; ``make`` is given the request as it is."""
+    """Handler for callers without a session; ``make`` gets the plain request."""
 
     def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, make: "Public") -> None:
         super().__init__(gateway, pages, rate, Audience.PUBLIC)

@@ -1,4 +1,4 @@
-"""The console's answers: pages under a strict policy, and refusals that are pages too."""
+"""The console's responses: pages under a strict policy, and error pages."""
 
 import re
 from collections.abc import Mapping
@@ -34,47 +34,48 @@ TITLES: Final = {
     402: "This cannot be paid",
     403: "You may not do this",
     404: "Not found",
-    409: "Something changed meanwhile",
-    422: "Something is not right",
+    409: "It was changed at the same time",
+    422: "Some values are invalid",
     429: "Too many requests",
     503: "It may not have been done",
 }
-# As the grammar of policies has a host; others, which are rare, cannot be named.
+# A host as policies allow it; other, rare hosts cannot be named in a policy.
 _SOURCE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 MISSING: Final = "Something is missing"
 HINTS: Final = {
-    400: "It may have changed meanwhile. Go back and look at how it is now.",
-    402: "Who has credits again can try again.",
-    403: "Your role does not reach this far. Who has the role admin can change that.",
-    404: "It may have been removed, or the address has a mistake in it.",
-    409: "Go back, look at how it is now, and try again.",
-    422: "Go back and correct what is said above.",
+    400: "It may have changed. Go back and check its present state.",
+    402: "Try again once there are enough credits.",
+    403: "Your role does not allow this. An admin can change your role.",
+    404: "It may have been removed, or the address has a typing error.",
+    409: "Go back, check its present state, and try again.",
+    422: "Go back and correct the values named above.",
     429: "Wait a minute, then load the page again.",
-    500: "It was noted in the gateway's log, under the name of this request.",
-    503: "Go back and look whether it was done; do it again if it was not.",
+    500: "The error is in the gateway's log, under this request's id.",
+    503: "Go back and check whether it was done; do it again if it was not.",
 }
-FROM_HERE: Final = "Open the console by its own address, and do it there."
-TOO_FEW: Final = "It takes {requested} credits, and {available} are there."
+FROM_HERE: Final = "Open the console by its own address and do it there."
+TOO_FEW: Final = "This needs {requested} credits; you have {available}."
 TRYING: Final = "Trying again"
 AGAIN: Final = (
-    "The gateway works, and what it needs does not answer. This page loads again by itself."
+    "The gateway is running, but a service it depends on does not answer. This page "
+    "reloads by itself."
 )
 
 
 @attrs.frozen
 class PageChrome:
-    """What surrounds a page: who looks, what he may look at, and what was done just now."""
+    """The frame around a page: the user, their menu, and the message about the last action."""
 
     user: UserRow | None
     menu: list[ConsolePage]
     current: str  # the path of the page
     theme: str
     said: str
-    live: str  # its address, under which it is followed; '' where it does not go on
+    live: str  # its address for live updates; '' if it is not live
 
     @property
     def section(self) -> str:
-        """The place in the menu: ``/console/jobs`` of ``/console/jobs/7…``."""
+        """Return the menu entry: ``/console/jobs`` of ``/console/jobs/7…``."""
         return "/".join(self.current.split("/")[:3])
 
 
@@ -85,7 +86,7 @@ def frame_of(
     user: UserRow | None,
     live: str = "",
 ) -> PageChrome:
-    """The frame for this request."""
+    """Return the frame for this request."""
     theme = request.cookies.get(THEME, "")
     return PageChrome(
         user=user,
@@ -100,9 +101,10 @@ def frame_of(
 
 
 def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
-    """Nothing inline, nothing from elsewhere; the store's content, where that is elsewhere.
+    """Return the Content-Security-Policy: nothing inline, nothing external, except the object
+    store.
 
-    ``nonce`` is that of the page's own tags, where its assets have no place that can be named.
+    ``nonce`` is that of the page's own tags, if the assets' path cannot be named.
     """
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
@@ -118,11 +120,11 @@ def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
 
 
 def assets_source(host: str, settings: Settings) -> str:
-    """Return the only place that scripts and styles may come from, as a policy names it.
+    """Return the only source of scripts and styles, as a policy names it.
 
-    Where the gateway serves objects, what a stranger uploaded has the console's own origin, and
-    must not run: there it is the path of the assets. A policy takes a path only behind a host, and
-    knows no IPv6 address; the scheme is the page's.
+    If the gateway serves objects, uploaded files share the console's origin and must not run, so
+    the source is the path of the assets. A policy accepts a path only behind a host, and no IPv6
+    address; the scheme is the page's.
     """
     if settings.objects.public_url or not _SOURCE.fullmatch(host):
         return "'self'"
@@ -132,10 +134,11 @@ def assets_source(host: str, settings: Settings) -> str:
 
 
 def _nonce(request: web.Request, gateway: Gateway) -> str:
-    """A new one where ``assets_source`` cannot name the assets though objects share the origin.
+    """Return a new nonce if ``assets_source`` cannot name the assets although objects share the
+    origin.
 
-    What a module imports is loaded by the nonce of its tag. A worker has no tag: browsers run none
-    whose type is not JavaScript, which no object's is.
+    Modules imported by a tag inherit its nonce. A worker has no tag, but browsers run only workers
+    with a JavaScript type, which no object has.
     """
     host = request.headers.get(hdrs.HOST, "")
     if gateway.settings.objects.public_url or _SOURCE.fullmatch(host):
@@ -144,7 +147,7 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
-    """``now`` in milliseconds: browsers' clocks are wrong, and relative times go by ours."""
+    """Return ``now`` in milliseconds: browsers' clocks may be wrong, so relative times use ours."""
     now = int(gateway.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
 
@@ -152,7 +155,7 @@ def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
 def html(
     request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
 ) -> web.Response:
-    """A page, kept by nobody: it is one person's, and of one moment."""
+    """Return a page that must not be cached: it belongs to one user and one moment."""
     nonce = _nonce(request, gateway)
     nonced = Markup(' nonce="{}"').format(nonce) if nonce else ""
     shown = {**context, **_of_moment(request, gateway), "nonced": nonced}
@@ -163,9 +166,9 @@ def html(
     )
     answer.headers["Content-Security-Policy"] = policy_of(request, gateway, nonce)
     answer.headers["Cache-Control"] = "no-store"
-    # Without an origin in what is posted over plain http nobody could tell whose page it was.
+    # without Origin, posts over plain http could not be attributed to a page
     answer.headers["Referrer-Policy"] = "same-origin"
-    if is_trusted(request, gateway):  # elsewhere browsers ignore it, and complain of it
+    if is_trusted(request, gateway):  # on other origins browsers ignore it and log a warning
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
         answer.del_cookie(FLASH, **_flash_options(request, gateway))
@@ -175,14 +178,14 @@ def html(
 
 
 def compress(answer: web.Response) -> None:
-    """Send a page with gzip: a fifth of it.
+    """Compress a page with gzip, to a fifth of its size.
 
-    How long an answer is then tells something of a secret in it to somebody who reads along and
-    has pages asked for with words of his own in their addresses (BREACH). Pages have no secret:
-    there is no token against forged requests, as those are known by ``Sec-Fetch-Site`` and
-    ``Origin``, and no page shows a cookie. What is shown once, as a webhook's secret, stands in
-    what was done just now, and pages that say such a thing are not compressed. Streams of changes
-    and pictures are other answers.
+    The size of a compressed page could reveal a secret in it to an eavesdropper who makes the user
+    request pages with chosen words in their address (BREACH). Pages contain no secrets: there is no
+    anti-forgery token, because forged requests are recognised by ``Sec-Fetch-Site`` and ``Origin``,
+    and no page shows a cookie. A secret that is shown once, such as a webhook's, is in the message
+    about the last action, and pages with such a message are not compressed. Live streams and
+    pictures are separate responses.
     """
     answer.enable_compression(web.ContentCoding.gzip)
     answer.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
@@ -191,7 +194,7 @@ def compress(answer: web.Response) -> None:
 def refused(
     request: web.Request, gateway: Gateway, problem: Problem, frame: PageChrome, back: ReturnLink
 ) -> web.Response:
-    """A refusal as a page, which leads ``back``. A form that was sent is not sent again by it."""
+    """Return an error page with a link ``back``. A form that was sent is not sent again by it."""
     again = problem.status == 503 and request.method == "GET"
     context = {
         "frame": frame,
@@ -210,26 +213,26 @@ def refused(
 
 
 def hint_of(problem: Problem) -> str:
-    """What can be done."""
+    """Return what the user can do."""
     if "requested" in problem.extra:
         return TOO_FEW.format_map(problem.extra)
     return FROM_HERE if problem == FOREIGN else HINTS.get(problem.status, "")
 
 
 def title_of(problem: Problem) -> str:
-    """What it is about, in some words."""
+    """Return the title of the error page."""
     if problem.errors and all(fault.code == "missing" for fault in problem.errors):
         return MISSING
     return TITLES.get(problem.status, HTTPStatus(problem.status).phrase)
 
 
 def redirect(path: str) -> web.Response:
-    """Send the browser to a page of ours."""
+    """Redirect the browser to one of our pages."""
     return web.Response(status=303, headers={hdrs.LOCATION: own_path(path)})
 
 
 def gone_to(request: web.Request, gateway: Gateway, go: Redirect) -> web.Response:
-    """After a change: the page that shows it, which says what was done."""
+    """Redirect after a change to the page that shows it, with a message."""
     answer = redirect(go.to)
     if go.said:
         said = quote(go.said[:FLASH_CHARACTERS_MAX])
@@ -238,15 +241,15 @@ def gone_to(request: web.Request, gateway: Gateway, go: Redirect) -> web.Respons
 
 
 def _flash_options(request: web.Request, gateway: Gateway) -> Any:
-    """Where the browser came by https, it sends the message back by https alone."""
+    """Return the flash cookie's options: Secure if the browser uses https."""
     secure = is_secure(request, gateway)
     return {"path": ROOT, "httponly": True, "secure": secure, "samesite": "Lax"}
 
 
 def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
-    """Who is not signed in does that, and comes back to where he wanted to be.
+    """Redirect to the sign-in page, and back to the requested page afterwards.
 
-    A form that he sent is not sent again: he is told so, and comes back to its page.
+    A posted form is not sent again: a message says so, and the user returns to its page.
     """
     if request.method == "GET":
         return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
@@ -255,10 +258,10 @@ def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
 
 
 def own_path(text: str) -> str:
-    """A path of the console; anything else becomes its first page.
+    """Return the path if it is one of the console, else the console's first page.
 
-    Browsers read a backslash as a slash and drop control characters: both name other sites. They
-    resolve dot segments, escaped ones too: those lead out of the console.
+    Browsers treat a backslash as a slash and drop control characters, either of which could name
+    another site. They resolve dot segments, also escaped ones, which could leave the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))

@@ -1,4 +1,4 @@
-"""A proof as one HTML file: it recomputes itself, asks nobody, and works without the gateway."""
+"""A proof as one HTML file that verifies itself offline, without the gateway."""
 
 import base64
 import hashlib
@@ -12,20 +12,20 @@ from web.console import render
 from web.console.assets import assets, sources
 
 STYLE: Final = "console.css"
-SCRIPTS: Final = ("sha256.js", "proof.js")  # the latter imports the former
+SCRIPTS: Final = ("sha256.js", "proof.js")  # proof.js imports sha256.js
 _IMPORT: Final = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 
 def proof_file(shown: Mapping[str, Any]) -> str:
-    """The page. Its policy allows just the script and the style that stand in it."""
+    """Return the file. Its policy allows only the script and the style in it."""
     style = _whole(STYLE, assets().files[STYLE].plain)
     texts = [
         _whole(name, sources()[name]) for name in SCRIPTS
-    ]  # as people read them: what is checked
+    ]  # unminified, so that people can read what is checked
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
-    # What stands between these tags is ours, and is as it was when its hash was taken.
+    # The text between these tags must not change after its hash is taken.
     return render.page(
         "proof_file.html",
         {

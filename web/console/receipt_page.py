@@ -1,4 +1,4 @@
-"""Public page of a receipt: its verdict, what was compared for it, and by which verifier."""
+"""Public page of a receipt: its verdict, what was compared, and by which verifier."""
 
 import re
 from typing import Final
@@ -19,16 +19,16 @@ NUMBER: Final = re.compile(r"[0-9]{1,7}", re.ASCII)
 NONE: Final = Problem(404, "There is no receipt")
 OTHER_SEEDS: Final = "other-seeds"
 MEANINGS: Final = {
-    "exact": "Equal to what the scene gives, to the last bit.",
-    "consistent": "What the scene gives, within the noise of rendering.",
-    "sampled-out": "Opened by a verifier, and not drawn to be compared.",
-    "unverified": "No check was asked for.",
+    "exact": "Equal to a render of the scene, to the last bit.",
+    "consistent": "Equal to a render of the scene within the noise of rendering.",
+    "sampled-out": "Opened by a verifier, and not sampled for comparison.",
+    "unverified": "No check was requested.",
     "unverifiable": "This scene cannot be compared.",
 }
 
 
 class ReceiptPage:
-    """The page. It shows nothing that a holder of the receipt may not know."""
+    """Handler of the page. It shows only what a holder of the receipt may know."""
 
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         self._gateway, self._pages = gateway, pages
@@ -61,7 +61,7 @@ class ReceiptPage:
 
 
 def meaning_of(verdict: str, reason: str | None) -> str:
-    """Return what a verdict says, and why nothing was checked."""
+    """Return what a verdict means, and why nothing was checked."""
     said = MEANINGS.get(verdict, "")
     why = REASONS.get(reason or "")
     return f"{said[:-1]}: {why}." if why and said else said
@@ -74,24 +74,24 @@ def compared_of(row: ShownReceipt) -> str:
     parts = "The whole frame" if row.compared == "whole" else "Regions"
     rendered = f"{parts}, rendered again"
     if row.said == OTHER_SEEDS:
-        rendered += " with other seeds, as the node has another kind of device"
+        rendered += " with other seeds, because the node has another kind of device"
     return f"{rendered}; and the picture, made again from the evidence" if row.remade else rendered
 
 
 def distance_of(row: ShownReceipt) -> str | None:
-    """Return how far the result was from what the verifier rendered; None: nothing was compared."""
+    """Return how far the result was from the verifier's render; None if nothing was compared."""
     if row.compared is None:
         return None
     if row.distance == 0:
         return "None: equal to the last bit"
     if row.distance is None:
         return "It cannot be measured"
-    return f"{row.distance:.3g} times the noise, at most"
+    return f"at most {row.distance:.3g} times the noise"
 
 
 def verifier_of(row: ShownReceipt) -> str | None:
-    """Return which kind of verifier it was; None: there was none."""
+    """Return the kind of verifier; None if there was none."""
     if not row.is_verified:
         return None
-    kind = "embedded in the gateway" if row.is_embedded else "a machine of the operator's"
+    kind = "embedded in the gateway" if row.is_embedded else "a machine of the gateway's operator"
     return f"{kind}, {row.verifier_class}" if row.verifier_class else kind

@@ -1,4 +1,6 @@
-"""What a refund would give back: found by what admins see of a job, and told before it is done."""
+"""Previews of refunds: finds the units that an admin names and shows the sum before it is
+refunded.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,36 +20,36 @@ from web.http.problem import Fault, Problem, invalid
 from web.routes.admin_credits import NOT_CHARGED, too_much
 
 ALL: Final = "all"
-# As one types it, and as pages say it: "12", "12,3", "frame 12, tile 3 of 4".
+# As typed and as shown on pages: "12", "12,3", "frame 12, tile 3 of 4".
 PIECE: Final = (
     r"(?:[Ff]rames? )?(?P<frame>-?[0-9]{1,7})"
     r"(?:, ?(?:tile )?(?P<tile>[0-9]{1,2})(?: of [0-9]{1,2})?)?"
 )
-MOST: Final = 200  # units in one go: each is a commit of its own
+MOST: Final = 200  # units at once: each is a separate commit
 NEWEST: Final = "-created"
 NO_JOB: Final = Problem(404, "There is no such job")
 NO_ID: Final = invalid(
     [Fault("job", "value", f"must be its id, or the first {SHORT} characters of it")]
 )
-SEVERAL: Final = invalid([Fault("job", "value", "fits several jobs: give the full id")])
+SEVERAL: Final = invalid([Fault("job", "value", "matches several jobs: give the full id")])
 HEX: Final = frozenset("0123456789abcdef-")
 
 
 @attrs.frozen
 class ChosenUnits:
-    """Units of a job by what was typed. ``several``: they are refunded together, each wholly."""
+    """Units that match the typed text. ``several``: they are refunded together and completely."""
 
     units: Sequence[RefundableUnit]
     several: bool = False
-    name: str = ""  # of the frame that has several tiles
-    tiles: int = 0  # so many its frame has, if it is one
+    name: str = ""  # of a frame with several tiles
+    tiles: int = 0  # the number of tiles of its frame
 
 
 @attrs.frozen
 class RefundPreview:
-    """Units of one job that are to be refunded, and the sum. ``left``: as many for another time.
+    """Units of one job to refund, and their sum. ``left``: how many remain for another step.
 
-    ``of``: so many units the job has. ``word`` is what one of them is.
+    ``of``: the number of units of the job. ``word`` names one of them.
     """
 
     job: UUID
@@ -59,7 +61,7 @@ class RefundPreview:
 
     @property
     def word(self) -> str:
-        """``tile``, ``frame``, ``chunk`` or ``unit``, of all that are to be refunded."""
+        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever all of them are."""
         first = self.units[0]
         if first.tile is not None:
             return "tile"
@@ -71,11 +73,11 @@ class RefundPreview:
 async def refunding(
     gateway: Gateway, user: UUID, name: str, piece: str, amount: str
 ) -> RefundPreview | Problem:
-    """The second step of a refund; a Problem if it would give nothing back.
+    """Return the second step of a refund, or a Problem if there is nothing to refund.
 
-    ``name``: the id of a job of the user's, or how it begins. ``piece``: a frame, a frame and its
-    tile, or ALL; where units have no frames a number; "": the only one. ``amount`` "": all that was
-    charged.
+    ``name``: the id of one of the user's jobs, or its beginning. ``piece``: a frame, a frame and
+    its tile, ALL, a number if units have no frames, or "" for the only unit. ``amount`` "": the
+    whole charge.
     """
     job = await _job_of(JobViews(gateway.database), user, name.strip().lower())
     if isinstance(job, Problem):
@@ -144,7 +146,7 @@ def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview 
     if units > unit.charged:
         return too_much(unit.charged)
     if unit.refunded is not None:
-        return Problem(409, f"It was refunded before: {money.render(unit.refunded)} credits")
+        return Problem(409, f"{money.render(unit.refunded)} credits of it were already refunded")
     return RefundPreview(job, chosen, [unit], units, of)
 
 
@@ -152,13 +154,15 @@ def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPre
     if amount:
         one = "tile" if chosen.name else "unit"
         several = "several" if chosen.name else "all"
-        return invalid([Fault("amount", "value", f"can be named for one {one}, not for {several}")])
+        return invalid(
+            [Fault("amount", "value", f"is possible only for one {one}, not for {several}")]
+        )
     charged = [each for each in chosen.units if each.charged]
     if not charged:
         return NOT_CHARGED
     left = [each for each in charged if each.refunded is None]
     if not left:
-        return Problem(409, "All that was charged for it was refunded before")
+        return Problem(409, "Its charge was already refunded")
     now = left[:MOST]
     return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 

@@ -1,4 +1,4 @@
-"""The registry of the console: what each page shows to whom, declared beside its reader."""
+"""Registry of the console: each page's audience, declared beside its reader."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -25,14 +25,14 @@ Reader: TypeAlias = Callable[
 ]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Redirect]]
 ROOT: Final = "/console"
-ID: Final = re.compile(r"\{(\w+)\}")  # what stands there is a UUID
+ID: Final = re.compile(r"\{(\w+)\}")  # the placeholder is a UUID
 
 
 @attrs.frozen
 class Nav:
-    """A place in the menu: ``key`` opens it after ``g``, ``order`` counts from the top.
+    """An entry of the menu: ``key`` opens it after ``g``, ``order`` is its position.
 
-    ``of_nodes``: for those who have or had a node, and for those who see everybody's.
+    ``of_nodes``: only for users who have or had a node, and for admins and auditors.
     """
 
     label: str
@@ -42,22 +42,21 @@ class Nav:
     of_nodes: bool = False
 
     def is_for(self, role: UserRole, *, has_nodes: bool) -> bool:
-        """Whether it leads somebody to anything of his."""
+        """Return whether the entry is useful for the user."""
         return has_nodes or not self.of_nodes or role in OVERSEERS
 
 
 @attrs.frozen
 class ConsolePage:
-    """A page: what ``read`` finds, in ``template``.
+    """A page: what ``read`` returns, in ``template``.
 
     ``live`` are blocks of the template, each inside an element whose id is its name. They are
-    rendered anew when something of ``topics`` happened, at least ``every`` so many seconds, and at
-    most every ``rest`` seconds; who looks is sent those that changed. They may
-    depend on nothing but what the reader found, and on the view's ``owner`` and role: one rendering
-    is for all watchers. ``own``: it shows each his own things, also to those who see everything, so
-    that there is a rendering for each. ``inside``: it shows what this process knows, and can do so
-    while the database is away. ``form_on`` is the address of the page whose form leads here: what
-    is wrong with the form is said there, beside its fields.
+    rendered again when something of ``topics`` changes, at least every ``every`` seconds, and at
+    most every ``rest`` seconds; viewers are sent the changed ones. They may depend only on the
+    reader's result and the view's ``owner`` and role, because one rendering is for all viewers.
+    ``own``: every user sees their own things, admins too, so each has a rendering. ``inside``: the
+    page shows this process and works while the database is away. ``form_on`` is the page whose form
+    leads here: errors of the form are shown there.
     """
 
     path: str
@@ -79,15 +78,15 @@ class ConsolePage:
 
     @property
     def audience(self) -> Audience:
-        """The same as who, as operations say it."""
+        """Return the audience in the terms of operations."""
         return Audience.ADMIN if self.who <= OVERSEERS else Audience.USER
 
 
 @attrs.frozen
 class PageAction:
-    """A change: a form that is posted, then a page to go on with. Never for auditors.
+    """A change: a posted form, then a redirect to a page. Not available to auditors.
 
-    ``form_on`` is the address of the page of the form, which is shown again if it is refused.
+    ``form_on`` is the page of the form, which is shown again if it is refused.
     """
 
     path: str
@@ -96,7 +95,7 @@ class PageAction:
     form: Any = None  # an attrs class
     rate: Rate = "write"
     within: float = 4.0
-    absent: str = "There is no such thing"
+    absent: str = "Not found"
     form_on: str = ""
 
     @property
@@ -106,7 +105,9 @@ class PageAction:
 
 @attrs.frozen
 class PageCall:
-    """An operation of the API for our own pages' scripts, who have the console's cookie alone."""
+    """An operation of the API for the scripts of our pages, which have only the console's
+    cookie.
+    """
 
     path: str
     operation: Operation
@@ -118,7 +119,7 @@ class PageCall:
 
 
 class Pages:
-    """Pages, actions and calls of one noun, or of all of them."""
+    """Pages, actions and calls of one noun, or all of them."""
 
     def __init__(self, parts: Iterable["Pages"] = ()) -> None:
         found = list(parts)
@@ -141,7 +142,7 @@ class Pages:
         return note
 
     def action(self, path: str, **declared: Any) -> Callable[[Actor], Actor]:
-        """Declare what a form is posted to."""
+        """Declare an action that a form is posted to."""
 
         def note(act: Actor) -> Actor:
             action = PageAction(ROOT + path, act, **declared)
@@ -151,7 +152,7 @@ class Pages:
         return note
 
     def call(self, path: str, operations: Operations, handler: Handler, **declared: Any) -> None:
-        """Declare what the scripts of a page may ask: an operation, found by its handler."""
+        """Declare an operation, found by its handler, that a page's scripts may call."""
         operation = next(each for each in operations if each.handler is handler)
         call = PageCall(ROOT + path, operation, **declared)
         changes = operation.method != "GET"
@@ -160,7 +161,7 @@ class Pages:
         )
 
     def at(self, path: str) -> tuple[ConsolePage, Mapping[str, str]] | None:
-        """The page of a path, and the ids that stand in it."""
+        """Return the page of a path, and the ids in it."""
         for page in self.pages:
             found = re.fullmatch(ID.sub(r"(?P<\1>[0-9a-fA-F-]{36})", page.path), path)
             if found is not None:
@@ -168,7 +169,7 @@ class Pages:
         return None
 
     def menu(self, role: UserRole, *, has_nodes: bool) -> list[ConsolePage]:
-        """What somebody of this role finds in the menu."""
+        """Return the menu for a role."""
         shown = [
             page
             for page in self.pages

@@ -1,4 +1,4 @@
-"""From what was read to HTML: whole pages, and single blocks of them for who watches."""
+"""Renders whole pages, and single blocks for live updates."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 
 @attrs.frozen
 class Fragment:
-    """A block as it is now; ``digest`` tells whether it changed."""
+    """A rendered block; ``digest`` detects changes."""
 
     name: str
     html: str = attrs.field(repr=False)
@@ -27,13 +27,15 @@ class Fragment:
 
     @property
     def swap(self) -> str:
-        """What puts it in its place on a page; what did not change there stays as it is."""
+        """Return the markup that replaces the block on a page; unchanged parts are kept."""
         return f'<hx-partial hx-target="#{self.name}" hx-swap="innerMorph">{self.html}</hx-partial>'
 
 
 @cache
 def environment() -> Environment:
-    """The templates: whatever they are given is escaped and marked, and nothing may be missing."""
+    """Return the template environment: values are escaped and marked, undefined names are
+    errors.
+    """
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -57,18 +59,18 @@ def environment() -> Environment:
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=formatting.address)
     given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
-    # A block that is rendered alone has nothing but these, and its context.
+    # A block rendered by itself has only these and its context.
     given["parts"] = made.get_template("parts.html").module
     return made
 
 
 def page(template: str, context: Mapping[str, Any]) -> str:
-    """A whole page."""
+    """Return a whole page."""
     return environment().get_template(template).render(context)
 
 
 def blocks(template: str, names: Iterable[str], context: Mapping[str, Any]) -> list[Fragment]:
-    """Some blocks of a page."""
+    """Return some blocks of a page."""
     found = environment().get_template(template)
     return [_block(found, name, context) for name in names]
 

@@ -1,4 +1,4 @@
-"""From a refusal back to where one came from: a page of ours, and never anything else."""
+"""Links from an error page back to one of our pages."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,7 +24,7 @@ HOME: Final = ReturnLink(ROOT, "To the console")
 
 
 def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
-    """To the page that is nearest above what was asked for, as it was seen last."""
+    """Return a link to the nearest page above the requested one, as it was last seen."""
     for path in _candidates(request):
         found = pages.at(path)
         if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
@@ -32,13 +32,13 @@ def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None
         page = found[0]
         if path != request.path:
             return ReturnLink(path + _query_of(request, path), _label(page))
-        if page.nav is not None:  # a list may itself be meant, without what was asked of it
+        if page.nav is not None:  # without the query, if the query caused the error
             return ReturnLink(path, _label(page))
     return HOME
 
 
 def _candidates(request: web.Request) -> Iterator[str]:
-    """Paths, from the longest on."""
+    """Yield candidate paths, the longest first."""
     path = request.path.rstrip("/")
     if request.method == "GET" and request.query_string:
         yield path
@@ -47,7 +47,7 @@ def _candidates(request: web.Request) -> Iterator[str]:
 
 
 def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
-    """Where nobody knows who asks, the page itself says whether he may see it."""
+    """Return whether the user may see the page; for an unknown user the page decides itself."""
     return visitor is None or visitor.who.role in page.who
 
 
@@ -56,13 +56,13 @@ def _label(page: ConsolePage) -> str:
 
 
 def _query_of(request: web.Request, path: str) -> str:
-    """The filter and the tab of that page, where the browser says that it came from there."""
+    """Return the filter and tab of that page, if the browser came from there."""
     came = _came(request)
     return f"?{came.query}" if came.path == path and came.query else ""
 
 
 def came_from(request: web.Request, pages: Pages) -> str:
-    """The page of ours whose form this is, as it was; the one above where that was a refusal."""
+    """Return the page of the posted form, or the one above if that was an error page."""
     came = _came(request)
     path = came.path
     while path and pages.at(path) is None:
@@ -72,7 +72,7 @@ def came_from(request: web.Request, pages: Pages) -> str:
 
 
 def _came(request: web.Request) -> SplitResult:
-    """Where the browser says that it came from; nowhere, if that is not ours."""
+    """Return the referring page; empty if it is not ours."""
     with suppress(ValueError):
         came = urlsplit(request.headers.get(hdrs.REFERER, ""))
         if came.netloc == request.headers.get(hdrs.HOST):

@@ -1,8 +1,8 @@
-"""Who looks: a login like any other, in a cookie that scripts cannot read.
+"""Console sessions: a login like any other, in a cookie that scripts cannot read.
 
-The cookie is a signed token of a login's family, good for some hours. Who goes on using it gets
-another one, for which the database is asked whether the login is still alive; so whatever ends a
-login, in the API or here, ends this too.
+The cookie is a signed token of the session, valid for some hours. It is renewed while it is used,
+and then the database is asked whether the session is still active; so whatever ends a session, in
+the API or here, ends this too.
 """
 
 from datetime import timedelta
@@ -24,12 +24,12 @@ from web.identity.tokens import Claims, TokenType
 COOKIE: Final = "rendertrust-console"
 HOST_PREFIX: Final = "__Host-"
 RENEW_AFTER: Final = timedelta(minutes=30)
-FOREIGN: Final = Problem(403, "This came from another site, and nothing was changed")
+FOREIGN: Final = Problem(403, "This request came from another site; nothing was changed")
 
 
 @attrs.frozen
 class SignedInVisitor:
-    """Somebody with a cookie that is good; ``renewed`` is what to put in its place, if anything."""
+    """A user with a valid cookie; ``renewed`` is its replacement, if there is one."""
 
     claims: Claims
     renewed: str | None = attrs.field(default=None, repr=False)
@@ -40,7 +40,7 @@ class SignedInVisitor:
 
 
 def is_secure(request: web.Request, gateway: Gateway) -> bool:
-    """Whether the browser reached us by https, if need be through a proxy."""
+    """Return whether the browser uses https, possibly through a proxy."""
     if request[CALLER].scheme == "https":
         return True
     public = urlsplit(gateway.settings.server.public_url)
@@ -48,7 +48,7 @@ def is_secure(request: web.Request, gateway: Gateway) -> bool:
 
 
 def is_trusted(request: web.Request, gateway: Gateway) -> bool:
-    """Whether browsers take the address for trustworthy: https, or the machine itself."""
+    """Return whether browsers trust the origin: https, or the local machine."""
     try:
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:
@@ -57,19 +57,19 @@ def is_trusted(request: web.Request, gateway: Gateway) -> bool:
         return True
     try:
         return ip_address(name).is_loopback
-    except ValueError:  # another name
+    except ValueError:  # a host name
         return False
 
 
 def cookie_name(*, secure: bool) -> str:
-    """Browsers take the prefix over https alone: on a LAN's plain http nobody could sign in."""
+    """Return the cookie's name; browsers accept its prefix only over https."""
     return HOST_PREFIX + COOKIE if secure else COOKIE
 
 
 async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor | Problem | None:
-    """Who looks; None when nobody is signed in, a Problem when that cannot be known now.
+    """Return the user; None without a session, a Problem if that cannot be determined.
 
-    Raises Unavailable when the login must be looked up and cannot.
+    Raises Unavailable if the session must be looked up and cannot be.
     """
     token = request.cookies.get(cookie_name(secure=is_secure(request, gateway)))
     if not token:
@@ -97,12 +97,12 @@ async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:
 
 
 def issue(gateway: Gateway, user: UUID, family: UUID, role: UserRole) -> tuple[str, Claims]:
-    """What stands in the cookie."""
+    """Return the cookie's token and its claims."""
     return gateway.tokens.issue(TokenType.CONSOLE, user, family, role)
 
 
 def keep(response: web.StreamResponse, token: str, *, secure: bool, seconds: int) -> None:
-    """Put the token into the visitor's cookie."""
+    """Set the session cookie."""
     response.set_cookie(
         cookie_name(secure=secure),
         token,
@@ -115,17 +115,17 @@ def keep(response: web.StreamResponse, token: str, *, secure: bool, seconds: int
 
 
 def forget(response: web.StreamResponse, *, secure: bool) -> None:
-    """Take the cookie away."""
+    """Remove the session cookie."""
     response.del_cookie(
         cookie_name(secure=secure), path="/", secure=secure, httponly=True, samesite="Lax"
     )
 
 
 def is_own(request: web.Request, gateway: Gateway) -> bool:
-    """Whether a change was asked for by a page of ours.
+    """Return whether the request comes from one of our pages.
 
-    Browsers say so by ``Sec-Fetch-Site``, over plain http by ``Origin`` alone: with its scheme, as
-    whoever is on the line can make up a page at http:// of a name that has https.
+    Browsers send ``Sec-Fetch-Site``, or over plain http only ``Origin``. Its scheme is compared
+    too: an attacker on the network could forge a page at http:// of a host that uses https.
     """
     site = request.headers.getall("Sec-Fetch-Site", [])
     if site:

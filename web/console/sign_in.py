@@ -1,4 +1,4 @@
-"""Signing in and out: the same accounts and the same limits as the API's."""
+"""Sign-in and sign-out, with the accounts and limits of the API."""
 
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -27,7 +27,7 @@ from web.identity.roles import UserRole
 from web.identity.tokens import CONSOLE_HOURS
 from web.routes.auth import checked_password, client_of, grant_starter
 
-REFUSED: Final = "E-mail and password do not fit, or the account is not active."
+REFUSED: Final = "The e-mail address or the password is wrong, or the account is not active."
 
 
 @attrs.frozen
@@ -38,13 +38,13 @@ class SignInForm:
 
 
 class SignIn:
-    """The page, and what its form is posted to."""
+    """The sign-in page and its form's handler."""
 
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         self._gateway, self._pages = gateway, pages
 
     async def show(self, request: web.Request) -> web.StreamResponse | Problem:
-        """The page; who is signed in already goes on."""
+        """Show the page; a user who is signed in is redirected."""
         there = own_path(request.query.get("next", ROOT))
         visitor = await visitor_of(self._gateway, request)
         if visitor is not None and not isinstance(visitor, Problem):
@@ -52,7 +52,7 @@ class SignIn:
         return self._page(request, there)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse | Problem:
-        """A new login, in a cookie."""
+        """Start a session, in a cookie."""
         if not is_own(request, self._gateway):
             return FOREIGN
         fields = await form_of(request, self._gateway.settings.server.body_seconds)
@@ -85,7 +85,7 @@ class SignIn:
         return answer
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse | Problem:
-        """The login ends, here and wherever else it is used."""
+        """End the session, also where else it is used."""
         if not is_own(request, self._gateway):
             return FOREIGN
         gateway = self._gateway

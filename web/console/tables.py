@@ -1,4 +1,4 @@
-"""Tables: columns that can be sorted by the address, and pages of rows."""
+"""Sortable tables and pages of rows."""
 
 import re
 from collections.abc import Sequence
@@ -7,11 +7,13 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import attrs
 from msgspec import Meta
 
-Kind: TypeAlias = Literal["text", "number", "figure", "time"]  # a figure is no column of numbers
+Kind: TypeAlias = Literal[
+    "text", "number", "figure", "time"
+]  # a figure is not sorted as a column of numbers
 
 
-SORTED_MOST: Final = 1_000  # of the newest, where rows are sorted here and not by the database
-ORDERS: Final = {  # by what the column has: the smallest first, and the greatest
+SORTED_MOST: Final = 1_000  # rows that are sorted in memory, the newest ones
+ORDERS: Final = {  # names of ascending and descending order, by kind
     "text": ("from A to Z", "from Z to A"),
     "number": ("the smallest first", "the greatest first"),
     "figure": ("the smallest first", "the greatest first"),
@@ -21,10 +23,10 @@ ORDERS: Final = {  # by what the column has: the smallest first, and the greates
 
 @attrs.frozen
 class SortQuery:
-    """What the address of a page says that can be sorted and has nothing else to say.
+    """Query of a page that can be sorted and has no other parameters.
 
-    Where there are several tables, the name of one and a dot come first. A page says which there
-    are: its own query has ``order_by`` of them.
+    With several tables, the name of one and a dot come first. A page declares its tables with
+    ``order_by`` in its own query.
     """
 
     sort: Annotated[str, Meta(max_length=40)] = ""
@@ -32,7 +34,7 @@ class SortQuery:
 
 @attrs.frozen
 class Column:
-    """``key`` is what the address says to sort by it; '' cannot be sorted."""
+    """A column. ``key`` is its name in the address; '' cannot be sorted."""
 
     label: str
     key: str = ""
@@ -40,15 +42,15 @@ class Column:
 
 
 def one_of(*words: str) -> Meta:
-    """Of a parameter of an address: one of these, or nothing; anything else is answered by them."""
+    """Return the bounds of a parameter: one of these words or nothing."""
     known = "|".join(("", *map(re.escape, words)))
     return Meta(pattern=known, description=f"one of {', '.join(words)}")
 
 
 def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
-    """The same of an order, for which ``-`` may stand before a column's key.
+    """Return the bounds of a sort parameter: a column's key, optionally with a leading ``-``.
 
-    ``named`` are tables of which the name and a dot come first.
+    ``named`` are tables whose name and a dot come first.
     """
     tables = {"": columns, **named}
     keys = [(name, each.key) for name, of in tables.items() for each in of if each.key]
@@ -60,20 +62,20 @@ def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
 
 @attrs.frozen
 class SortOrder:
-    """By which column; ``down``: the greatest first."""
+    """A sort order: the column, and whether it is descending (``down``)."""
 
     key: str
     down: bool = False
 
     @property
     def text(self) -> str:
-        """As the address has it."""
+        """Return the order as in the address."""
         return f"-{self.key}" if self.down else self.key
 
 
 @attrs.frozen
 class ColumnHead:
-    """A column's head as it is shown: ``then`` is what a click makes of the sort."""
+    """A column's head: ``then`` is the order after a click."""
 
     column: Column
     aria: Literal["ascending", "descending", "none"] | None
@@ -81,14 +83,14 @@ class ColumnHead:
 
 
 def sort_of(text: str, columns: Sequence[Column], usual: str) -> SortOrder:
-    """What the address says, or the usual order where it says nothing that can be."""
+    """Return the order of the address, or the usual one if it is invalid."""
     known = {column.key for column in columns if column.key}
     chosen = text if text.removeprefix("-") in known else usual
     return SortOrder(chosen.removeprefix("-"), chosen.startswith("-"))
 
 
 def heads(columns: Sequence[Column], sort: SortOrder) -> list[ColumnHead]:
-    """The heads of a table that is sorted so; numbers and times begin with the greatest."""
+    """Return the table's heads; a first click on numbers and times sorts them descending."""
     return [_head(column, sort) for column in columns]
 
 
@@ -106,9 +108,9 @@ def _head(column: Column, sort: SortOrder) -> ColumnHead:
 
 @attrs.frozen
 class Table:
-    """Rows as the address has them sorted. ``name`` tells tables of one page apart.
+    """Sorted rows. ``name`` distinguishes the tables of a page.
 
-    ``before`` and ``after`` are the offsets of the pages beside this one, None where there is none.
+    ``before`` and ``after`` are the offsets of the adjacent pages, None if there is none.
     """
 
     columns: Sequence[Column]
@@ -120,21 +122,21 @@ class Table:
 
     @property
     def heads(self) -> list[ColumnHead]:
-        """What its head shows, and where that leads."""
+        """Return the heads with their links."""
         prefix = f"{self.name}." if self.name else ""
         found = heads(self.columns, self.sort)
         return [attrs.evolve(h, then=h.then and prefix + h.then) for h in found]
 
     @property
     def order(self) -> str:
-        """How it is sorted, in words."""
+        """Return the order in words."""
         return order_of(self.columns, self.sort)
 
 
 def table(
     rows: Sequence[Any], columns: Sequence[Column], text: str, usual: str, name: str = ""
 ) -> Table:
-    """Rows that are all there. ``text`` is what the address says, ``usual`` the order they have."""
+    """Return a table of complete rows. ``text`` is the address's order, ``usual`` the default."""
     prefix = f"{name}." if name else ""
     chosen = text.removeprefix(prefix) if text.startswith(prefix) else ""
     sort = sort_of(chosen, columns, usual)
@@ -142,7 +144,7 @@ def table(
 
 
 def page_of(whole: Table, offset: int, size: int) -> Table:
-    """A page of a table."""
+    """Return a page of a table."""
     return attrs.evolve(
         whole,
         rows=whole.rows[offset : offset + size],
@@ -152,7 +154,9 @@ def page_of(whole: Table, offset: int, size: int) -> Table:
 
 
 def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
-    """``the newest first``; ``by price, the greatest first``. What is no column is a time."""
+    """Return ``the newest first`` or ``by price, the greatest first``; an unknown column is a
+    time.
+    """
     column = next((each for each in columns if each.key == sort.key), None)
     if column is None:
         return ORDERS["time"][sort.down]
@@ -161,7 +165,7 @@ def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
 
 
 def sorted_rows(rows: Sequence[Any], sort: SortOrder) -> list[Any]:
-    """Rows that are all there, by an attribute; those without it stand last."""
+    """Return the rows sorted by an attribute; rows without it come last."""
     there = [row for row in rows if getattr(row, sort.key) is not None]
     there.sort(key=lambda row: _rank(getattr(row, sort.key)), reverse=sort.down)
     return there + [row for row in rows if getattr(row, sort.key) is None]

@@ -1,4 +1,4 @@
-"""The way of a job, from its submission to the chain: what happened when, and how long it took."""
+"""Timeline of a job, from its submission to the chain: steps, times and durations."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,12 +10,14 @@ from sql.job_views import AttemptView, DeskCharges, DeskHold, DeskJob, DeskUnit
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
-AT_ONCE: Final = timedelta(seconds=1)  # what is one commit may bear times that differ a little
+AT_ONCE: Final = timedelta(seconds=1)  # times within one commit may differ a little
 
 
 @attrs.frozen
 class TimelineStep:
-    """``took``: seconds since the step before. ``waits``: nobody works at it, as ``note`` says."""
+    """A step. ``took``: seconds since the previous step. ``waits``: nothing works on it now, for
+    the reason in ``note``.
+    """
 
     name: str
     state: State
@@ -26,13 +28,13 @@ class TimelineStep:
 
     @property
     def when(self) -> str:
-        """Words in the place of a time that is not known yet; none where the note says it."""
-        return {"now": "" if self.waits else "now", "next": "to come"}.get(self.state, "")
+        """Return the text in place of an unknown time; empty if the note says it."""
+        return {"now": "" if self.waits else "now", "next": "not yet"}.get(self.state, "")
 
 
 @attrs.frozen
 class TimelineFacts:
-    """All that the timeline is made of. ``anchoring``: there is a chain."""
+    """The facts that the timeline is made from. ``anchoring``: there is a chain."""
 
     job: DeskJob
     units: Sequence[DeskUnit]
@@ -43,7 +45,7 @@ class TimelineFacts:
 
 
 def steps_of(known: TimelineFacts) -> list[TimelineStep]:
-    """In the order of the way; those that will not come any more are left out."""
+    """Return the steps in order; those that cannot happen any more are left out."""
     money, end = _money(known), known.job.completed_at
     before = [] if end is None else [s for s in money if s.at and s.at < end - AT_ONCE]
     found = [TimelineStep("Queued", "done", known.job.created_at), *_work(known)]
@@ -60,7 +62,7 @@ def _end(job: DeskJob) -> TimelineStep:
 
 
 def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
-    """Each with the time since the last one before that has a time."""
+    """Return each step with the time since the last step that has one."""
     found: list[TimelineStep] = []
     last: datetime | None = None
     for step in steps:
@@ -94,7 +96,7 @@ def _work(known: TimelineFacts) -> list[TimelineStep]:
 
 
 def _stands(known: TimelineFacts) -> str:
-    """Whether it waits, lies at a node, or runs: one unit says it itself, also after a loss."""
+    """Return whether it waits, is assigned, or runs; a single unit's own state counts."""
     job, units = known.job, known.units
     return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
 
@@ -102,7 +104,7 @@ def _stands(known: TimelineFacts) -> str:
 def _worked(
     known: TimelineFacts, assigned: list[datetime], started: list[datetime]
 ) -> list[TimelineStep]:
-    """Of a job that has ended: what there was."""
+    """Return the work steps of an ended job."""
     found: list[TimelineStep] = []
     if assigned:
         found.append(TimelineStep("Dispatched", "done", min(assigned), note=_to(known.job)))
@@ -122,7 +124,7 @@ def _tries(known: TimelineFacts) -> str:
 
 
 def _money(known: TimelineFacts) -> list[TimelineStep]:
-    """What became of the holds, then of the entries that charged them: of all of them."""
+    """Return the steps of all holds, and then of the entries that charged them."""
     job, charges = known.job, known.charges
     if job.price == 0:
         return []

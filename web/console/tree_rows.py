@@ -1,4 +1,4 @@
-"""The supervision tree as rows: each supervisor, and below it what it looks after."""
+"""The supervision tree as rows: each supervisor, followed by its children."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -12,9 +12,9 @@ from web.console.actor_history import ActorHistory
 
 @attrs.frozen
 class TreeRow:
-    """One supervisor or actor; ``level`` is how deep in the tree. Times are in seconds.
+    """A supervisor or actor; ``level`` is its depth in the tree. Times are in seconds.
 
-    What nobody knows of it is None: a supervisor has no mailbox, ten thousand sessions no p95.
+    Unknown values are None: a supervisor has no mailbox, ten thousand sessions have no p95.
     """
 
     name: str
@@ -31,7 +31,7 @@ class TreeRow:
     p95: float | None
     dead_letters: int | None
     restarts: int
-    recent: int  # within the window of its supervisor, or of itself where it is one
+    recent: int  # restarts within the supervisor's window
     allowed: int | None
     within: float | None
     error: str | None
@@ -39,7 +39,7 @@ class TreeRow:
 
 @attrs.frozen
 class RestartRow:
-    """A line of the restart log, at a time that people know."""
+    """A line of the restart log, with wall-clock time."""
 
     at: datetime
     supervisor: str
@@ -51,7 +51,7 @@ class RestartRow:
 def branches_of(
     root: Snapshot, history: ActorHistory, log: Sequence[Restart], now: float
 ) -> list[TreeRow]:
-    """Every part, in the order of the tree. ``now`` is the loop's time."""
+    """Return every part in tree order. ``now`` is the loop's time."""
 
     def walk(part: Snapshot, level: int, within: float) -> Iterator[TreeRow]:
         own = part.allowance
@@ -90,7 +90,7 @@ def _branch(part: Snapshot, level: int, recent: int, history: ActorHistory) -> T
 
 
 def notes_of(log: Sequence[Restart], now: float, at: datetime) -> list[RestartRow]:
-    """The restart log, the newest first. ``now`` and ``at`` are the same moment."""
+    """Return the restart log, newest first. ``now`` and ``at`` are the same moment."""
     return [
         RestartRow(
             at - timedelta(seconds=now - each.at),

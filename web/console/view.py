@@ -1,4 +1,4 @@
-"""What a page or an action is given: who looks, at what, and through which gateway."""
+"""The input of pages and actions: the user, the request, and the gateway."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,13 +16,13 @@ from web.identity.roles import UserRole
 Q = TypeVar("Q", default=None)
 
 EVERYBODY: Final = frozenset(UserRole)
-OVERSEERS: Final = frozenset({UserRole.ADMIN, UserRole.AUDITOR})  # who see everything
-ADMINS: Final = frozenset({UserRole.ADMIN})  # who change it too
+OVERSEERS: Final = frozenset({UserRole.ADMIN, UserRole.AUDITOR})  # roles that see everything
+ADMINS: Final = frozenset({UserRole.ADMIN})  # the role that may also change everything
 
 
 @attrs.frozen
 class Who:
-    """Somebody who is signed in."""
+    """The signed-in user."""
 
     user: UUID
     role: UserRole
@@ -30,10 +30,10 @@ class Who:
 
 @attrs.frozen
 class View(Generic[Q]):
-    """One look at a page, or one action: ``query`` is the page's query or the action's form.
+    """A request for a page or an action: ``query`` is the page's query or the action's form.
 
-    ``path`` and ``params`` are the address that shows just this. ``fields`` is the form as it
-    came, for names that stand in it more than once.
+    ``path`` and ``params`` are its canonical address. ``fields`` is the form as sent, for repeated
+    names.
     """
 
     gateway: Gateway
@@ -41,45 +41,47 @@ class View(Generic[Q]):
     path: str
     params: Mapping[str, str] = attrs.field(factory=dict[str, str])
     ids: Mapping[str, UUID] = attrs.field(factory=dict[str, UUID])
-    query: Q = attrs.field(default=None)  # unless one is declared
+    query: Q = attrs.field(default=None)  # None unless the page declares one
     fields: MultiDict[str] = attrs.field(factory=MultiDict[str])
     request_id: str = ""
-    base: str | None = None  # where the caller finds us, for presigned URLs; None: as settings say
+    base: str | None = None  # the address that the caller uses, for presigned URLs
 
     @property
     def owner(self) -> UUID | None:
-        """Whose things are shown: None for those who see everybody's."""
+        """Return whose things are shown; None for those who see everything."""
         return None if self.who.role in OVERSEERS else self.who.user
 
     @property
     def may_change(self) -> bool:
-        """Whether buttons are shown at all: an auditor looks and changes nothing."""
+        """Return whether actions are shown: auditors change nothing."""
         return self.who.role is not UserRole.AUDITOR
 
     @property
     def is_admin(self) -> bool:
-        """Whether everything may be changed."""
+        """Return whether the user may change everything."""
         return self.who.role is UserRole.ADMIN
 
     @property
     def now(self) -> datetime:
-        """The gateway's time."""
+        """Return the gateway's time."""
         return self.gateway.clock.now()
 
     @property
     def url(self) -> str:
-        """The address of this view."""
+        """Return the address of this view."""
         return f"{self.path}?{urlencode(self.params)}" if self.params else self.path
 
     def key(self) -> str:
-        """Views with one key show the same: all who see everything see it alike, by their role."""
+        """Return the view's key; equal keys show the same. All users who see everything share
+        one per role.
+        """
         scope = self.owner or self.who.role.value
         return f"{scope} {self.base or ''} {self.path}?{urlencode(sorted(self.params.items()))}"
 
 
 @attrs.frozen
 class Redirect:
-    """After an action, or instead of a page: where to go on, and what to say there."""
+    """A redirect after an action, or instead of a page, with a message."""
 
     to: str
     said: str = ""
@@ -87,18 +89,18 @@ class Redirect:
 
 @attrs.frozen
 class ExternalRedirect:
-    """Instead of a page: an address that may be another site's, made by ourselves."""
+    """A redirect to an address made by us, possibly on another site."""
 
     url: str = attrs.field(repr=False)
 
 
 @attrs.frozen
 class Picture:
-    """Instead of a page: a picture that a stranger made. It is shown, and never run."""
+    """A picture made by a stranger, as the response. It is displayed, never executed."""
 
     body: bytes = attrs.field(repr=False)
     media: str
 
 
-# What a page's reader returns: the template's variables, a Problem, or a Go.
+# A reader returns the template's variables, a Problem, or a redirect.
 Shown = dict[str, Any]

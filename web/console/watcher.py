@@ -1,4 +1,4 @@
-"""One who looks at a page that goes on: what changed for him and was not sent yet."""
+"""One viewer of a live page: the changes that were not sent yet."""
 
 import asyncio
 from collections.abc import Iterable
@@ -13,9 +13,10 @@ Word: TypeAlias = Literal["", "beat", "here", "away"]
 
 @attrs.frozen
 class PageUpdate:
-    """What to send: blocks that changed, and whether what is shown is of now or old.
+    """An update: changed blocks, and whether the shown content is current or old.
 
-    ``beat``: nothing is new, and somebody is there; no page can tell silence from a lost line.
+    ``beat``: a sign of life without content; without it a page could not detect a broken
+    connection.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -23,10 +24,10 @@ class PageUpdate:
 
 
 class PageWatcher:
-    """Held by the stream; the hub writes into it for as long as it is open.
+    """A viewer's pending changes. The stream owns it, and the hub writes to it.
 
-    Of one block only the newest is kept: who reads slowly is sent less, never later. ``filled``
-    is set when there is something to take; several of one stream share it.
+    Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
+    ``filled`` is set when there is something to take; several watchers of one stream share it.
     """
 
     def __init__(self, filled: asyncio.Event) -> None:
@@ -36,28 +37,28 @@ class PageWatcher:
         self.is_open = True
 
     def put(self, fragments: Iterable[Fragment]) -> None:
-        """Blocks that changed; without any: what is shown is as it is now."""
+        """Add changed blocks; without blocks: the shown content is current."""
         self._pending.update((fragment.name, fragment) for fragment in fragments)
         self._word = "here"
         self._filled.set()
 
     def put_away(self) -> None:
-        """Nothing can be read now; what is shown is old."""
+        """Record that nothing can be read now: the shown content is old."""
         self._word = "away"
         self._filled.set()
 
     def put_beat(self) -> None:
-        """Nothing is new; whatever waits to be sent says more than this."""
+        """Add a sign of life, unless something else is pending."""
         self._word = self._word or "beat"
         self._filled.set()
 
     def take(self) -> PageUpdate:
-        """What is new, if anything is."""
+        """Return what is new, if anything."""
         news = PageUpdate(tuple(self._pending.values()), self._word)
         self._pending, self._word = {}, ""
         return news
 
     def close(self) -> None:
-        """Nobody reads it any more, or nothing more is written."""
+        """Close the watcher: nothing is read or written any more."""
         self.is_open = False
         self._filled.set()

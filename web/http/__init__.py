@@ -1,1 +1,1 @@
-"""What every request goes through: connections, bodies, limits, answers, problems."""
+"""HTTP layer under all routes: connections, bodies, limits, responses and problems."""

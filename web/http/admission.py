@@ -1,4 +1,4 @@
-"""Whether new work may come in: not before all has started, and not from the moment of a stop."""
+"""Admission of new work: refused before the start is complete and from the beginning of a stop."""
 
 from typing import Final
 
@@ -10,7 +10,9 @@ ADMISSION_SECONDS: Final = 0.5
 
 
 async def is_open(registry: Registry) -> bool:
-    """Ask the Watchman; who has not started yet, or is stopping, does not answer."""
+    """Return whether the Watchman admits new work; a Watchman that is starting or stopping does
+    not answer.
+    """
     try:
         return await registry.ref(Watchman).ask(IsOpen(), within=ADMISSION_SECONDS)
     except AskFailed:

@@ -1,4 +1,4 @@
-"""Amounts of credits as the API writes them: text, never a float."""
+"""Amounts of credits in the API: strings, never floats."""
 
 from typing import Annotated
 

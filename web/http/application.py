@@ -1,4 +1,4 @@
-"""The aiohttp application: every operation behind the middleware."""
+"""Builds the aiohttp application: every operation behind the middleware."""
 
 from aiohttp import web
 
@@ -20,7 +20,7 @@ from web.routes import OPERATIONS
 
 
 def build_site(gateway: Gateway) -> web.Application:
-    """A fresh application; it can be started and stopped once."""
+    """Return a new application; it can be started and stopped once."""
     trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[

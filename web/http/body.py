@@ -1,4 +1,4 @@
-"""Reading a request's body: bounded in size and time, JSON alone."""
+"""Reads request bodies: JSON only, limited in size and time."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ TOO_SLOW = Problem(
 
 
 async def read_bytes(request: web.Request, within: float) -> bytes | Problem:
-    """The body as it was sent; 413, 415 or 408 when it must not be read or does not arrive."""
+    """Return the body as sent, or 413, 415 or 408 if it is refused or does not arrive."""
     if request.headers.get("Content-Encoding"):
         return Problem(
             415,
@@ -47,7 +47,7 @@ async def read_bytes(request: web.Request, within: float) -> bytes | Problem:
 
 
 async def read_document(request: web.Request, within: float) -> Document | Problem:
-    """The JSON object of the body; no body at all reads as ``{}``."""
+    """Return the JSON object of the body; an empty body is read as ``{}``."""
     raw = await read_bytes(request, within)
     if isinstance(raw, Problem):
         return raw
@@ -64,7 +64,9 @@ async def read_document(request: web.Request, within: float) -> Document | Probl
 
 
 def read_body(document: Document, kind: Any) -> Any:
-    """The document as the attrs class ``kind``; without a class nothing may stand in it."""
+    """Return the document as the attrs class ``kind``; without a class the document must be
+    empty.
+    """
     faults = list(islice(unwritable(document), FAULTS_MAX))
     read = _structure(document, kind)
     if isinstance(read, list):
@@ -83,6 +85,6 @@ def _structure(document: Document, kind: Any) -> Any:
 
 
 async def digest_of(request: web.Request) -> bytes:
-    """SHA-256 of what is asked: the same request sent again has the same one."""
+    """Return a SHA-256 of method, path and body, by which a repeated request is recognised."""
     head = f"{request.method} {request.path}\n".encode()
     return hashlib.sha256(head + await request.read()).digest()

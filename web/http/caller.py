@@ -1,4 +1,4 @@
-"""Who is calling: the client's own address and scheme, through proxies whose word counts."""
+"""The caller of a request: the client's address and scheme, also behind trusted proxies."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,12 +13,14 @@ from config.sections import Network
 Address: TypeAlias = IPv4Address | IPv6Address
 FOR, PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
 SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-SUBNET_BITS: Final = 64  # of an IPv6 address: who has one of them has all that begin alike
+SUBNET_BITS: Final = 64  # of an IPv6 address: one customer usually has the whole network
 
 
 @attrs.frozen
 class Caller:
-    """``address`` is for the log and '' where there is none; what is counted is ``subject``."""
+    """The client of a request. ``address`` is for the log ('' if unknown); limits count
+    ``subject``.
+    """
 
     address: str
     scheme: str
@@ -32,7 +34,7 @@ CALLER: Final = web.RequestKey("caller", Caller)
 
 
 def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
-    """What the connection says; where that is a proxy of ours, what it says of its client."""
+    """Return the connection's peer; for a trusted proxy, the client that it reports."""
     peer = request.remote or ""
     if not trusted or not trusts(trusted, peer):
         return Caller(peer, request.scheme)
@@ -43,9 +45,9 @@ def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
 
 
 def client_of(peer: str, hops: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The nearest address that is no proxy of ours: what stands before it anybody may have made up.
+    """Return the nearest address that is not a trusted proxy: anything before it may be forged.
 
-    Each proxy adds the address that spoke to it at the end. What is no address ends the search.
+    Each proxy appends the address of its peer. The search ends at a malformed address.
     """
     client = peer
     for hop in reversed(hops):
@@ -59,14 +61,14 @@ def client_of(peer: str, hops: Sequence[str], trusted: Sequence[Network]) -> str
 
 
 def trusts(trusted: Sequence[Network], text: str) -> bool:
-    """Whether the address is that of a proxy of ours."""
+    """Return whether the address belongs to a trusted proxy."""
     address = address_of(text)
     return address is not None and any(address in network for network in trusted)
 
 
 @lru_cache(maxsize=4096)
 def address_of(text: str) -> Address | None:
-    """An address as proxies write it: in brackets, with a port, IPv4 in the clothes of IPv6."""
+    """Parse an address as proxies write it: in brackets, with a port, or IPv4-mapped IPv6."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -82,7 +84,7 @@ def address_of(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def subject_of(text: str) -> str:
-    """What limits count instead of an address: of IPv6 the network that one customer gets."""
+    """Return what limits count instead of an address: for IPv6 the customer's network."""
     address = address_of(text)
     if not isinstance(address, IPv6Address):
         return text if address is None else str(address)

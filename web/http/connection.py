@@ -1,4 +1,4 @@
-"""One connection: a deadline for its headers, and answers in JSON to what is not HTTP."""
+"""One HTTP connection: a deadline for its headers, and JSON answers to malformed HTTP."""
 
 import asyncio
 import logging
@@ -33,9 +33,10 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "5", "Connection": "close"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# Of a node's socket: far more than logs and previews need, far less than what a loop can read.
+# For a node's socket: far more than logs and previews need, far less than what the loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
-# Of a body in chunks: after so many of them they have so many bytes on average, or it is cut.
+# For chunked bodies: after this many chunks their mean size must be at least this, or the
+# connection is closed.
 CHUNKS_FREE, CHUNK_BYTES_LEAST = 500, 32
 FULL: Final = unavailable(
     "The gateway has as many connections as it can; try again", 5, code=RefusalCode.GATEWAY_FULL
@@ -44,7 +45,7 @@ FULL: Final = unavailable(
 
 @attrs.frozen
 class ConnectionBounds:
-    """What holds for every connection: seconds, who is inside, and which peers are proxies."""
+    """Limits for every connection: deadlines, connection counts, and the trusted proxies."""
 
     header_seconds: float
     write_seconds: float
@@ -53,7 +54,7 @@ class ConnectionBounds:
 
 
 class FragmentCounter:
-    """How much comes through a socket: fragments of frames are none yet, and counted nowhere else.
+    """Limits the data through a WebSocket. Fragments are not frames yet and are counted only here.
 
     Times are seconds of the loop.
     """
@@ -64,7 +65,7 @@ class FragmentCounter:
         self._bytes, self._since = 0, 0.0
 
     def admits(self, size: int, now: float) -> bool:
-        """Count so many bytes; False when they are too many for their time."""
+        """Count so many bytes; return False if they exceed the rate."""
         if now - self._since >= FLOW_SECONDS:
             self._bytes, self._since = 0, now
         self._bytes += size
@@ -72,7 +73,7 @@ class FragmentCounter:
 
 
 class ChunkCounter:
-    """Counts the chunks of one body; parsing one takes the same time however small it is."""
+    """Counts the chunks of one body: parsing a chunk costs the same however small it is."""
 
     __slots__ = ("_count", "body")
 
@@ -82,23 +83,23 @@ class ChunkCounter:
 
     @property
     def unread(self) -> int:
-        """Ends of chunks that wait for the reader of the body."""
+        """Return the number of chunk ends that the reader of the body has not consumed."""
         splits = self.body._http_chunk_splits  # pyright: ignore[reportPrivateUsage]
         return len(splits or ())
 
     def admits(self, unread_before: int) -> bool:
-        """Count those that were just parsed; False when they are too small."""
+        """Count the chunks just parsed; return False if they are too small."""
         self._count += self.unread - unread_before
         least = self._count * CHUNK_BYTES_LEAST
         return self._count <= CHUNKS_FREE or self.body.total_bytes >= least
 
 
 class Connection(RequestHandler):
-    """Closed when request line and headers take longer than ``header_seconds``.
+    """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
-    So it is when its client takes nothing of what was written for ``write_seconds``, and when a
-    body comes in tiny chunks. A body has a deadline of its own where it is read. ``seat`` is None
-    where it is a proxy's. ``deaf``: what comes is dropped, as the connection ends with its answer.
+    It is also closed if the client reads nothing for ``write_seconds``, or sends a body in tiny
+    chunks. The deadline of a body is set where it is read. ``seat`` is None for a proxy's
+    connection. ``deaf``: incoming data is dropped, because the connection ends with its response.
     """
 
     __slots__ = (
@@ -127,7 +128,7 @@ class Connection(RequestHandler):
 
     @property
     def crowd(self) -> ConnectionLimits:
-        """Everybody who is connected."""
+        """The connection limits shared by all connections."""
         return self._bounds.crowd
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,7 +140,7 @@ class Connection(RequestHandler):
             self.transport.close()
 
     def _enter(self, transport: asyncio.BaseTransport) -> Problem | None:
-        """Take a seat of the address, if that is a client's; what to say where there is none."""
+        """Take a seat for a client's address; return a Problem if there is none."""
         if not self.crowd.open():
             return FULL
         peer = transport.get_extra_info("peername")
@@ -159,7 +160,7 @@ class Connection(RequestHandler):
         self._disarm_write()
 
     def _stuck(self) -> None:
-        """Cut it: the client takes nothing, or floods us."""
+        """Close the connection: the client reads nothing, or floods us."""
         self._disarm_write()
         if self.transport is not None:
             self.transport.abort()
@@ -186,7 +187,7 @@ class Connection(RequestHandler):
         self._leave()
 
     def _parsed(self, data: bytes) -> bool:
-        """Parse what came; False where a body comes in too many chunks."""
+        """Parse incoming data; return False if a body has too many chunks."""
         chunks, waiting = self._chunks, len(self._messages)
         before = 0 if chunks is None else chunks.unread
         super().data_received(data)
@@ -199,13 +200,13 @@ class Connection(RequestHandler):
 
     @property
     def has_pipelined(self) -> bool:
-        """Whether requests wait behind the one that is served."""
+        """Return whether requests wait behind the one that is served."""
         return bool(self._messages)
 
     def finish(self) -> None:
-        """At a stop: take no further request, but the rest of one whose body is still coming.
+        """Stop after the current request, but receive the rest of its body first.
 
-        A connection that is told to close reads no more, and that request would wait in vain.
+        A connection marked for closing reads no more data, so that request would never complete.
         """
         self._leaving = asyncio.get_running_loop().create_future()
         self._leave()
@@ -219,7 +220,9 @@ class Connection(RequestHandler):
             self.close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """So many seconds for a body, for the answer, and for a handler that was cancelled."""
+        """Wait up to ``timeout`` for a body, again for the response, and again for a cancelled
+        handler.
+        """
         if self._leaving is not None:
             await asyncio.wait((self._leaving,), timeout=timeout)
         await super().shutdown(timeout)
@@ -241,7 +244,9 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What went wrong outside our handlers. The message may quote the URL: it is not told."""
+        """Return the response for an error outside of our handlers. The message may quote the
+        URL, so it is left out.
+        """
         if status >= 500:
             log.error("error handling a request", exc_info=exc)
         told = (
@@ -250,7 +255,7 @@ class Connection(RequestHandler):
             else NOT_HTTP
         )
         answer = refusal(request, told)
-        stamp(answer)  # nothing else sees this answer before it is sent
+        stamp(answer)  # middleware does not see this response
         return answer
 
     def _arm(self) -> None:
@@ -272,19 +277,19 @@ class Connection(RequestHandler):
 
 
 def has_flooded(request: web.BaseRequest) -> bool:
-    """Whether its connection was cut because too much came."""
+    """Return whether the connection was closed because too much data came."""
     return isinstance(request.protocol, Connection) and request.protocol.flooded
 
 
 def in_turns(serve: Serve) -> Serve:
-    """Serve; between requests that were sent at a stretch others have a turn.
+    """Wrap ``serve`` so that other connections get a turn between pipelined requests.
 
-    Once it is answered, a body in chunks of which nobody knows the end is not parsed any further.
+    After the response, a chunked body of unknown length is not parsed any further.
     """
 
     async def served(request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
-        assert isinstance(connection, Connection), "it was made here"
+        assert isinstance(connection, Connection), "only Server creates connections"
         if connection.has_pipelined:
             await asyncio.sleep(0)  # noqa: TID251 - a turn, not a pause
         answer = await serve(request)
@@ -298,7 +303,7 @@ def in_turns(serve: Serve) -> Serve:
 
 
 def as_bytes(problem: Problem) -> bytes:
-    """The answer to a connection that has not said anything yet."""
+    """Return the response for a connection that has sent nothing yet."""
     body = encode(problem.body(""))
     headers = {"Content-Type": "application/json", **problem.headers, "Connection": "close"}
     lines = [f"{name}: {value}" for name, value in headers.items()]
@@ -308,7 +313,7 @@ def as_bytes(problem: Problem) -> bytes:
 
 
 class Server(web.Server):
-    """Makes a Connection for each client."""
+    """Creates a Connection for each client."""
 
     def __init__(self, plain: web.Server, bounds: ConnectionBounds) -> None:
         super().__init__(
@@ -321,7 +326,7 @@ class Server(web.Server):
 
     def pre_shutdown(self) -> None:
         for connection in self.connections:
-            assert isinstance(connection, Connection), "it was made here"
+            assert isinstance(connection, Connection), "only Server creates connections"
             connection.finish()
 
     def __call__(self) -> Connection:
@@ -329,7 +334,7 @@ class Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """Serves an application over such connections."""
+    """Serves an application over these connections."""
 
     def __init__(self, app: web.Application, *, bounds: ConnectionBounds, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)

@@ -1,4 +1,4 @@
-"""Who is inside: connections and requests, in all and of each address, up to a bound."""
+"""Limits on open connections and running requests, in total and per address."""
 
 from collections import Counter as Sums
 from typing import Final
@@ -11,14 +11,14 @@ from config.sections import Server
 CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
 REFUSED: Final = Counter(
     "rendertrust_connections_refused",
-    "Connections and requests that were one too many, of an address or in all.",
+    "Connections and requests refused because of a limit, per address or in total.",
     ["bound"],
 )
-FILES_KEPT: Final = 256  # open files that are not clients': the database, the store, the log
+FILES_KEPT: Final = 256  # open files that are not clients: the database, the store, the log
 
 
 class ConnectionSlot:
-    """One of those that an address may have; it is given back once, however often it is left."""
+    """A place within the limit of one address; leaving it more than once has no effect."""
 
     __slots__ = ("_crowd", "_subject")
 
@@ -36,9 +36,9 @@ SEAT: Final = web.RequestKey("seat", ConnectionSlot)
 
 
 class ConnectionLimits:
-    """Everybody who is connected. Node sockets are counted by the relay instead, once they stand.
+    """Counts of open connections and seats. Node sockets are counted by the relay once established.
 
-    ``files`` is how many may be open; who accepts more than that stops accepting for a second.
+    ``files`` is the limit of open files; accepting more would stop accepting for a second.
     """
 
     def __init__(self, settings: Server, files: int) -> None:
@@ -48,18 +48,18 @@ class ConnectionLimits:
         self._seats: Sums[str] = Sums()
 
     def open(self) -> bool:
-        """Count a connection, whatever becomes of it; False when it is one too many in all."""
+        """Count a new connection, refused ones too; return False if it exceeds the total limit."""
         self._open += 1
         CONNECTIONS.set(self._open)
         return self._open <= self._most or self._refuse("gateway")
 
     def closed(self) -> None:
-        """One less."""
+        """Count a closed connection."""
         self._open -= 1
         CONNECTIONS.set(self._open)
 
     def seat(self, subject: str) -> ConnectionSlot | None:
-        """None when it is one too many of its address."""
+        """Return a seat for the address; None if it has too many."""
         if self._seats[subject] >= self._most_of_one:
             self._refuse("address")
             return None
@@ -67,7 +67,7 @@ class ConnectionLimits:
         return ConnectionSlot(self, subject)
 
     def left(self, subject: str) -> None:
-        """A seat is free again."""
+        """Free a seat."""
         self._seats[subject] -= 1
         if not self._seats[subject]:
             del self._seats[subject]

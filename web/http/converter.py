@@ -1,4 +1,4 @@
-"""Bodies and queries into attrs classes: strict, and all faults at once."""
+"""Converts bodies and query strings to attrs classes, strictly, and reports all faults at once."""
 
 import math
 import re
@@ -28,14 +28,16 @@ from web.http.problem import FAULTS_MAX, Fault
 
 T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_INTEGER = re.compile(r"-?(?=[0-9])0*+([0-9]*+)", re.ASCII)  # possessive: many zeros cost once
+_INTEGER = re.compile(
+    r"-?(?=[0-9])0*+([0-9]*+)", re.ASCII
+)  # possessive: linear in the number of zeros
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
 
 
 class InvalidValue(ValueError):
-    """A value that its field does not take; the text is for people, the code for programs."""
+    """A value that its field refuses; the text is for people, the code for programs."""
 
     def __init__(self, message: str, code: str = "value") -> None:
         super().__init__(message)
@@ -43,14 +45,14 @@ class InvalidValue(ValueError):
 
 
 def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
-    """The body as an instance of ``kind``, or the faults in it, FAULTS_MAX at most."""
+    """Return the body as an instance of ``kind``, or its faults, FAULTS_MAX at most."""
     return _structured(_STRICT, document, kind)
 
 
 def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
-    """A query string as an instance of ``kind``; parameters that it does not know are ignored.
+    """Return a query string as an instance of ``kind``; unknown parameters are ignored.
 
-    A field called ``from_``, as Python wants it, is the parameter ``from``.
+    A field named ``from_`` is the parameter ``from``, which Python reserves.
     """
     fields = attrs.fields(cast("type[Any]", kind))
     named = {field.name: parameter_of(field.name) for field in fields}
@@ -75,12 +77,12 @@ def structure_query(query: MultiMapping[str], kind: type[T]) -> T | list[Fault]:
 
 
 def parameter_of(field: str) -> str:
-    """What a field of a query's class is called in the query."""
+    """Return the name of a field as a query parameter."""
     return field.removesuffix("_")
 
 
 def uuid_of(text: str) -> UUID | None:
-    """The UUID that ``text`` writes in the usual form, else None."""
+    """Return the UUID that ``text`` writes in the usual form, else None."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
@@ -92,7 +94,7 @@ def _structured(converter: Converter, source: Mapping[str, Any], kind: type[T]) 
 
 
 def _faults(error: BaseException, place: str) -> Iterator[Fault]:
-    """Every leaf of cattrs' tree of exceptions, with the path that leads to it."""
+    """Yield a fault for each leaf of cattrs' tree of exceptions, with its path."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         for inner in group.exceptions:
@@ -105,7 +107,7 @@ def _faults(error: BaseException, place: str) -> Iterator[Fault]:
     elif isinstance(error, InvalidValue):
         yield Fault(place, error.code, str(error))
     else:
-        raise error  # not a fault of the request: ours
+        raise error  # a bug, not a fault of the request
 
 
 def _inner_place(error: BaseException, place: str) -> str:
@@ -122,7 +124,7 @@ def _join(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-# ── how a value of each type is read ─────────────────────────────────────────────────────────────
+# ── parsers by type ───────────────────────────────────────────────────────────────────────────────
 
 
 def _text(value: Any, _: Any) -> str:
@@ -172,7 +174,7 @@ def _time(value: Any, _: Any) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError as error:
-        raise InvalidValue("must lie between the years 1 and 9999 in UTC") from error
+        raise InvalidValue("must be between the years 1 and 9999 in UTC") from error
 
 
 def _mapping(value: Any, _: Any) -> dict[str, Any]:
@@ -198,7 +200,7 @@ def _flag_text(value: Any, _: Any) -> bool:
 
 
 def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """A type with ``Meta``: the same bounds that the published schema shows."""
+    """Return the parser of a type with ``Meta``: the same limits as in the published schema."""
     base, *metas = get_args(kind)
     inner = converter.get_structure_hook(base)
     bounds = [meta for meta in metas if isinstance(meta, Meta)]
@@ -206,7 +208,7 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if type(value) is list:
             for meta in bounds:
-                _counted(value, meta)  # before its items are read: there may be a million of them
+                _counted(value, meta)  # before the items are read: there may be a million
         value = inner(value, base)
         for meta in bounds:
             value = _checked(value, meta)
@@ -247,11 +249,11 @@ def _email(value: str) -> str:
     try:
         return validate_email(value, check_deliverability=False).normalized
     except EmailNotValidError as error:
-        raise InvalidValue(f"is no e-mail address: {error}") from error
+        raise InvalidValue(f"is not an e-mail address: {error}") from error
 
 
 def _list(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """A JSON array; cattrs alone would take any iterable, a string too."""
+    """Return the parser of a JSON array; cattrs alone accepts any iterable, even a string."""
     inner = list_structure_factory(kind, converter)
 
     def read(value: Any, _: Any) -> Any:

@@ -1,4 +1,4 @@
-"""From a request to an operation's handler and back: the steps that every operation shares."""
+"""The steps that all operations share, from the request to the handler and back."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,16 +23,17 @@ from web.identity.authentication import identify
 from web.identity.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)
-# Two readers could take one each; the parser sees to the headers of HTTP itself.
+# Headers that must not repeat, because two readers could each use another one. The parser checks
+# those of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
-HALTED_SECONDS = 60  # until an operator has looked; nobody should try more often
+HALTED_SECONDS = 60  # until an operator acts; more frequent attempts are useless
 CLOSING = unavailable(
     "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
 )
 
 
 class Endpoint:
-    """One operation as aiohttp calls it."""
+    """One operation as an aiohttp handler."""
 
     def __init__(self, operation: Operation, gateway: Gateway) -> None:
         self.operation = operation
@@ -40,11 +41,11 @@ class Endpoint:
         self._success, self._usual = next(iter(operation.answers.items()))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Admit, identify, validate, handle, answer."""
+        """Admit, authenticate, validate, run the handler, respond."""
         return self._answered(request, await self._outcome(request))
 
     async def serve_as(self, request: web.Request, claims: Claims) -> web.StreamResponse:
-        """For somebody who is known, and was admitted: validate, handle, answer."""
+        """Respond to an authenticated and admitted caller: validate, run the handler, respond."""
         if self.operation.new_work and not await is_open(self._gateway.registry):
             return refusal(request, CLOSING)
         return self._answered(request, await self._called(request, claims))
@@ -94,13 +95,13 @@ class Endpoint:
         return await self._handled(call)
 
     async def _digest(self, request: web.Request) -> bytes:
-        """Of what `_body` has read under its deadline; nothing is waited for here."""
+        """Return the digest of the body, which `_body` has read already."""
         if not self.operation.idempotency or "Idempotency-Key" not in request.headers:
             return b""
         return await digest_of(request)
 
     async def _handled(self, call: Call[Any, Any]) -> Any:
-        """The handler's answer; 503 when it takes longer than anybody should wait."""
+        """Run the handler; return 503 if it exceeds its deadline."""
         try:
             async with asyncio.timeout(self.operation.within):
                 return await self.operation.handler(call)
@@ -108,7 +109,7 @@ class Endpoint:
             return LATE
 
     async def _refuse(self, request: web.Request) -> Problem | None:
-        """Before anything is read: too many requests, what is ambiguous, or a closing gateway."""
+        """Return a refusal that needs no body: rate limit, repeated header, or closing gateway."""
         if self.operation.rate not in PER_CALLER:
             refused = await self._admit(request, request[CALLER].subject)
             if refused is not None:
@@ -116,7 +117,7 @@ class Endpoint:
         for name in ONCE:
             if len(request.headers.getall(name, ())) > 1:
                 return Problem(
-                    400, f"The header {name} stands twice", code=RefusalCode.HEADER_REPEATED
+                    400, f"The header {name} is repeated", code=RefusalCode.HEADER_REPEATED
                 )
         if self.operation.new_work:
             return None if await is_open(self._gateway.registry) else CLOSING
@@ -125,7 +126,9 @@ class Endpoint:
     async def _refuse_caller(
         self, request: web.Request, claims: Claims | Problem | None
     ) -> Problem | None:
-        """Too many requests of one user or node; whoever is none of them counts by address."""
+        """Return 429 if the user or node has made too many requests; others are counted by
+        address.
+        """
         if self.operation.rate not in PER_CALLER:
             return None
         if isinstance(claims, Claims):
@@ -136,7 +139,7 @@ class Endpoint:
         return await admit(self._gateway.rates, request, self.operation.rate, subject)
 
     def _words(self, request: web.Request) -> dict[str, str] | Problem:
-        """What stands in the path beside ids."""
+        """Parse the path's segments that are not UUIDs."""
         kind = self.operation.words
         if kind is None:
             return {}

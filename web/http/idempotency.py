@@ -1,4 +1,4 @@
-"""``Idempotency-Key``: the first answer again for the same request, 422 for another one."""
+"""``Idempotency-Key``: repeats the first answer to a repeated request; 422 for another request."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ OTHER_REQUEST = attrs.evolve(
 
 
 def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
-    """The key and the digest of the request; None without the header."""
+    """Return the key and the digest of the request; None without the header."""
     key = call.request.headers.get(HEADER)
     if key is None:
         return None
@@ -31,13 +31,13 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
 
 
 def answered_before(kept: StoredAnswer, key: tuple[str, bytes]) -> Answer | Problem:
-    """What was answered under the key, whatever has changed since.
+    """Return the stored answer, whatever has changed since.
 
-    Two requests under a new key at the same time are told apart by the books' transaction.
+    Two concurrent requests with a new key are separated by the ledger's transaction.
     """
     return replay(kept.answer) if kept.request == key[1] else OTHER_REQUEST
 
 
 def replay(answer: dict[str, Any]) -> Answer:
-    """An answer as it was kept: {status, body}."""
+    """Return a stored answer: {status, body}."""
     return Answer(int(answer["status"]), answer["body"], REPLAYED)

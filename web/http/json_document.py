@@ -1,4 +1,4 @@
-"""A request's JSON body, read strictly: what two parsers could read differently is refused."""
+"""Strict JSON parser for request bodies: refuses input that parsers read differently."""
 
 import codecs
 import json
@@ -26,10 +26,10 @@ class _Refused(ValueError):
 
 
 def parse(raw: bytes) -> Document | Fault:
-    """The JSON object in ``raw``, or the fault that forbids reading it.
+    """Return the JSON object in ``raw``, or a fault.
 
-    Refused: what is not UTF-8, not JSON (RFC 8259) or not an object; depth above 64; a key twice in
-    one object; integers outside 64 bits; NaN and infinities.
+    Refused: anything that is not UTF-8, not JSON (RFC 8259) or not an object; depth above 64; a
+    repeated key in an object; integers outside 64 bits; NaN and infinities.
     """
     if raw.startswith(codecs.BOM_UTF8):
         return Fault("", "syntax", "The body begins with a byte order mark; send it without one")
@@ -51,23 +51,25 @@ def parse(raw: bytes) -> Document | Fault:
 
 
 def writable(text: str) -> bool:
-    """Can the text be stored and sent: without NUL and lone surrogates?"""
+    """Return whether the text can be stored and sent: no NUL, no lone surrogates."""
     return _UNWRITABLE.search(text) is None
 
 
 def mended(text: str) -> str:
-    """The text with U+FFFD for each character that cannot be stored."""
+    """Return the text with U+FFFD for each character that cannot be stored."""
     return _UNWRITABLE.sub("\ufffd", text)
 
 
 def unwritable(document: Any) -> Iterator[Fault]:
-    """Every text in a document that cannot be stored: escapes bring NUL and lone surrogates in."""
+    """Yield a fault for each text that cannot be stored: escapes can contain NUL and lone
+    surrogates.
+    """
     for path in _unwritable(document, []):
         yield Fault(place_of(path), "value", "must not contain NUL or lone surrogates")
 
 
 def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
-    """The path to each such text. It is one list, which changes while the search goes on."""
+    """Yield the path to each such text. The list is reused and changes as the search continues."""
     if isinstance(value, str):
         if not writable(value):
             yield path
@@ -88,33 +90,33 @@ def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
 
 
 def place_of(path: Iterable[str | int]) -> str:
-    """Write a path into a document the way faults name it, like ``inner.names[2]``."""
+    """Return a path as faults name it, like ``inner.names[2]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part[:PLACE_MAX]}" for part in path)
     return "".join(parts).removeprefix(".")[:PLACE_MAX]
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _INTEGER_DIGITS_MAX + 1 or not -INTEGER_MAX - 1 <= int(digits) <= INTEGER_MAX:
-        raise _Refused("value", "The body holds an integer outside 64 bits")
+        raise _Refused("value", "The body has an integer outside 64 bits")
     return int(digits)
 
 
 def _float(digits: str) -> float:
     value = float(digits)
     if value in (float("inf"), float("-inf")):
-        raise _Refused("value", "The body holds a number that is too large")
+        raise _Refused("value", "The body has a number that is too large")
     return value
 
 
 def _constant(name: str) -> Any:
-    raise _Refused("syntax", f"The body is not JSON: {name} is no JSON number")
+    raise _Refused("syntax", f"The body is not JSON: {name} is not a JSON number")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Document:
     members = dict(pairs)
     if len(members) != len(pairs):
         twice = first_repeated(key for key, _ in pairs)
-        raise _Refused("duplicate", f"The key {twice[:100]!a} stands twice in one object")
+        raise _Refused("duplicate", f"The key {twice[:100]!a} is repeated in one object")
     return members
 
 

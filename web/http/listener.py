@@ -1,4 +1,4 @@
-"""The HTTP listener as an actor: bound while it lives, on the same port after a restart."""
+"""Actor of the HTTP listener: bound while it lives, on the same port after a restart."""
 
 import errno
 import socket
@@ -17,12 +17,12 @@ from web.process.file_limit import files
 FIRST_PORT = 8000
 PORTS_TRIED = 200
 BACKLOG = 1024
-# Bytes that the system takes for a client before it sends them; of one that reads nothing it would
-# hold megabytes, and we would not even notice.
+# Bytes that the kernel buffers for a client. Otherwise a client that reads nothing would take
+# megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
-# At a stop, for the bodies of requests in flight, again for their answers, and for the cancelled.
+# At a stop: for bodies being received, again for their responses, and for cancelled handlers.
 SHUTDOWN_SECONDS = 10.0
-# After an answer to a body that was not read: so long the client may finish sending.
+# After a response to an unread body: how long the client may finish sending.
 LINGERING_SECONDS = 2.0
 
 
@@ -32,7 +32,7 @@ class Listener:
 
 @attrs.frozen
 class GetUrl(Message[Listener, str]):
-    """From the commands: the URL that is being served."""
+    """Sent by commands; the reply is the URL that is served."""
 
 
 class CannotListen(Exception):
@@ -40,12 +40,12 @@ class CannotListen(Exception):
 
 
 class PortTaken(CannotListen):
-    """The port that was asked for is in use; the text says what to do."""
+    """The requested port is in use; the text says what to do."""
 
 
 @attrs.define
 class ListenAddress:
-    """Host and port; ``port`` 0 until one was found. It outlives the listener's restarts."""
+    """Host and port; ``port`` is 0 until one is found. It outlives restarts of the listener."""
 
     host: str
     port: int = 0
@@ -57,7 +57,7 @@ class ListenAddress:
 
 
 class ListenerActor(Actor[Listener]):
-    """Serves what ``make`` builds: anew at each start, as an application cannot run twice."""
+    """Serves the application of ``make``, created at each start, because it cannot run twice."""
 
     def __init__(
         self, make: Callable[[], web.Application], place: ListenAddress, settings: Settings
@@ -83,7 +83,7 @@ class ListenerActor(Actor[Listener]):
 
 
 def make_runner(site: web.Application, settings: Settings) -> Runner:
-    """Bodies are never decompressed: no operation takes them so."""
+    """Return a runner that never decompresses bodies: no operation accepts them."""
     return Runner(
         site,
         bounds=bounds_of(settings.server),
@@ -96,7 +96,7 @@ def make_runner(site: web.Application, settings: Settings) -> Runner:
 
 
 def bounds_of(server: Server) -> ConnectionBounds:
-    """What the settings say to every connection, and what the system does."""
+    """Return the connection limits of the settings and of the operating system."""
     return ConnectionBounds(
         header_seconds=server.header_seconds,
         write_seconds=server.write_seconds,
@@ -106,7 +106,7 @@ def bounds_of(server: Server) -> ConnectionBounds:
 
 
 def bind(place: ListenAddress) -> socket.socket:
-    """A listening socket on the place; the first free port from 8000 where none is named."""
+    """Return a listening socket; without a port, on the first free one from 8000."""
     if place.port:
         return _bound(place.host, place.port)
     for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):
@@ -120,8 +120,8 @@ def bind(place: ListenAddress) -> socket.socket:
 
 
 def _hold_little(opened: socket.socket) -> None:
-    """What is accepted inherits it."""
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not everywhere
+    """Limit the send buffer; accepted sockets inherit this."""
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not on all systems
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
 
 
@@ -129,7 +129,7 @@ def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # Not SO_REUSEPORT: of two gateways on one port each would get half of the requests.
+        # Not SO_REUSEPORT: two gateways on one port would each get half of the requests.
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         _hold_little(opened)
         opened.bind((host, port))
@@ -137,9 +137,11 @@ def _bound(host: str, port: int) -> socket.socket:
     except OSError as error:
         opened.close()
         if error.errno == errno.EADDRINUSE:
-            raise PortTaken(f"Port {port} on {host} is in use; choose another by --port") from error
+            raise PortTaken(
+                f"Port {port} on {host} is in use; choose another with --port"
+            ) from error
         reason = f"Cannot listen on {host} port {port}: {error.strerror}"
         option = "--port" if error.errno == errno.EACCES else "--host"
-        raise CannotListen(f"{reason}; choose another by {option}") from error
+        raise CannotListen(f"{reason}; choose another with {option}") from error
     opened.setblocking(False)
     return opened

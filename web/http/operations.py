@@ -1,4 +1,4 @@
-"""The registry of operations: what each route takes and answers, declared beside its handler."""
+"""Registry of operations: what each route accepts and returns, declared beside its handler."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -22,20 +22,22 @@ Q = TypeVar("Q", default=None)
 
 
 class Audience(Enum):
-    """Who may call an operation, and with which token."""
+    """The allowed callers of an operation, and the kind of their token."""
 
     PUBLIC = auto()
-    ANYONE = auto()  # with a user's token the answer concerns him; without one it is anonymous
+    ANYONE = (
+        auto()
+    )  # a user's token gives the user's own answer; without one the caller is anonymous
     USER = auto()
     NODE = auto()
-    ADMIN = auto()  # a user with the role admin; an auditor too, for GET
+    ADMIN = auto()  # a user with the role admin, or auditor for GET
 
 
 @attrs.frozen
 class Call(Generic[B, Q]):
-    """One request, validated: what a handler gets.
+    """A validated request, passed to the handler.
 
-    ``ids`` are the UUIDs of the path by name, ``words`` what else stands there. ``digest`` is the
+    ``ids`` has the UUIDs of the path by name, ``words`` its other parameters. ``digest`` is the
     SHA-256 of method, path and body, for idempotency keys.
     """
 
@@ -50,31 +52,31 @@ class Call(Generic[B, Q]):
 
     @property
     def caller(self) -> UUID:
-        """The user or node whose token came with the request."""
-        assert self.claims is not None, "this operation is open to callers without a token"
+        """Return the user or node whose token came with the request."""
+        assert self.claims is not None, "this operation allows callers without a token"
         return self.claims.subject
 
     @property
     def base(self) -> str | None:
-        """Where the caller finds us, for presigned URLs."""
+        """Return the gateway's address as the caller sees it, for presigned URLs."""
         return reached_at(self.request, self.gateway.settings)
 
 
 @attrs.frozen
 class Answer:
-    """A success with another status than the operation's first, or with headers."""
+    """A success with headers, or with a status other than the operation's first."""
 
     status: int
     value: Any
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
-# A handler returns its answer's value, an Answer, a Problem, or a response that it made itself.
+# A handler returns the answer's value, an Answer, a Problem, or a finished response.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-# What requests are counted against; each is a setting of the same name. Per address: login,
-# refresh, register, node, probe (health, metrics, documents), webhook, socket (the relay), object
-# (presigned URLs). Per user or node, else per address: read, write, dispatch.
+# Rate limits; each is a setting of the same name. Per address: login, refresh, register, node,
+# probe (health, metrics, documents), webhook, socket (the relay), object (presigned URLs). Per user
+# or node, else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
     "login",
     "refresh",
@@ -94,7 +96,7 @@ PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 
 @attrs.frozen
 class Operation:
-    """One method of one path. The first of ``answers`` is the status of a plain value."""
+    """One method of one path. A plain value is sent with the first status of ``answers``."""
 
     method: str
     path: str
@@ -102,51 +104,53 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
-    scope: Scope | None = None  # what an API key needs; None: only people who are logged in
-    body: Any = None  # an attrs class; None: no fields, the body may be left out
+    scope: Scope | None = None  # the scope an API key needs; None: only logged-in users
+    body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
-    words: Any = None  # an attrs class: what stands in the path and is no UUID
+    words: Any = None  # an attrs class for path parameters that are not UUIDs
     refusals: Mapping[int, str] = attrs.field(
         factory=dict[int, str]
-    )  # beside 401, 403, 422, 429, 503
-    absent: str = "Not found"  # the detail when an id of the path is no UUID, a word none
+    )  # plus 401, 403, 422, 429, 503
+    absent: str = "Not found"  # the detail if a path parameter is malformed
     absent_code: RefusalCode = RefusalCode.NOT_FOUND
     new_work: bool = False  # refused while the gateway is closing
-    while_halted: bool = False  # done though nothing may be written: whoever reads must log in
-    idempotency: bool = False  # takes an Idempotency-Key
-    media: str = "application/json"  # what the answers are
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])  # it reads, and what they are
-    raw: bool = False  # the handler gets the body's bytes as they came; ``body`` describes them
-    # seconds for the handler: whoever asks is answered within two; None: it goes on, as it says
+    while_halted: bool = False  # allowed while the log is halted: reading needs a login
+    idempotency: bool = False  # accepts an Idempotency-Key
+    media: str = "application/json"  # media type of the answers
+    headers: Mapping[str, str] = attrs.field(
+        factory=dict[str, str]
+    )  # request headers that it reads, with descriptions
+    raw: bool = False  # the handler gets the raw bytes; ``body`` describes them
+    # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
     within: float | None = 1.85
-    also: str | None = None  # another media type of the first answer, for those who ask for it
-    hidden: bool = False  # not described: a page's own file
-    request_example: Any = None  # a body, as JSON has it
-    example: Any = None  # the first answer's, as JSON has it
+    also: str | None = None  # a second media type of the first answer, by content negotiation
+    hidden: bool = False  # not in the OpenAPI document: a file of a page
+    request_example: Any = None  # a body, as JSON
+    example: Any = None  # the first answer, as JSON
 
     @property
     def writes(self) -> bool:
-        """Whether it is refused while nothing may be written."""
+        """Return whether it is refused while the log is halted."""
         return self.method != "GET" and not self.while_halted
 
     @property
     def noun(self) -> str:
-        """What it is about: the name of its file."""
+        """Return the noun it is about: the name of its file."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
-        """The first line of the handler's docstring."""
+        """Return the first line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().splitlines()[0]
 
     @property
     def description(self) -> str:
-        """What the docstring says beside that."""
+        """Return the rest of the handler's docstring."""
         return "\n".join(inspect.cleandoc(self.handler.__doc__ or "").splitlines()[1:]).strip()
 
 
 class Operations:
-    """Operations of one noun, or of all of them."""
+    """The operations of one noun, or all of them."""
 
     def __init__(self, parts: Iterable["Operations"] = ()) -> None:
         self._all: list[Operation] = [operation for part in parts for operation in part]

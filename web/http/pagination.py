@@ -1,4 +1,4 @@
-"""Pages of lists: by offset, or after an element, which is as fast on any page."""
+"""Pages of lists: by offset, or after an element, which is equally fast on every page."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,7 +22,9 @@ class Window:
 
 @attrs.frozen
 class Cursor:
-    """``after``: the id of the last element of the page before; ``offset`` counts from there."""
+    """Position in a list: ``after`` is the id of the previous page's last element; ``offset``
+    counts from there.
+    """
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
@@ -30,7 +32,7 @@ class Cursor:
 
 
 def span_of(page: Cursor) -> Page:
-    """What to read for a page: one element more, which tells whether there is a next page."""
+    """Return what to read for a page: one element more, to detect a next page."""
     return Page(page.limit + 1, page.offset, page.after)
 
 

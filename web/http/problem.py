@@ -1,4 +1,4 @@
-"""What went wrong, as the API says it: ``detail``, and RFC 9457's members beside it."""
+"""Problems: error responses with ``detail`` and the members of RFC 9457."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -8,15 +8,15 @@ import attrs
 
 from web.http.refusal_code import RefusalCode, of_status
 
-FAULTS_MAX: Final = 20  # in one answer: a small body can be full of them
+FAULTS_MAX: Final = 20  # per answer: even a small body can have very many
 PLACE_MAX: Final = 200  # characters of a fault's field
 
 
 @attrs.frozen
 class Fault:
-    """One thing that is wrong with a request: where, a code for programs, a sentence for people."""
+    """One fault of a request: its place, a code for programs, a sentence for people."""
 
-    field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the body as a whole
+    field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the whole body
     code: str  # missing | unknown | type | value | duplicate | syntax | depth
     message: str
 
@@ -27,7 +27,7 @@ def _general_code(problem: "Problem") -> RefusalCode:
 
 @attrs.frozen
 class Problem:
-    """An answer that is no success. Handlers return it; it is not raised."""
+    """An error response. Handlers return it; it is not raised."""
 
     status: int
     detail: str
@@ -39,7 +39,7 @@ class Problem:
     )
 
     def body(self, request_id: str) -> dict[str, Any]:
-        """The members of the JSON answer."""
+        """Return the members of the JSON answer."""
         members: dict[str, Any] = {
             "detail": self.detail,
             "code": self.code.value,
@@ -55,7 +55,7 @@ class Problem:
 
 
 def invalid(faults: Sequence[Fault]) -> Problem:
-    """422 with the faults, FAULTS_MAX at most; ``detail`` says ten of them in one line."""
+    """Return 422 with at most FAULTS_MAX faults; ``detail`` lists ten of them in one line."""
     told = tuple(attrs.evolve(f, field=f.field[:PLACE_MAX]) for f in faults[:FAULTS_MAX])
     lines = [f"{f.field}: {f.message}" if f.field else f.message for f in told[:10]]
     return Problem(422, "; ".join(lines), told)
@@ -64,7 +64,7 @@ def invalid(faults: Sequence[Fault]) -> Problem:
 def unavailable(
     detail: str, retry_after: int = 1, *, code: RefusalCode = RefusalCode.UNAVAILABLE
 ) -> Problem:
-    """503 with Retry-After, in seconds."""
+    """Return 503 with Retry-After in seconds."""
     return Problem(503, detail, headers={"Retry-After": str(retry_after)}, code=code)
 
 
@@ -74,5 +74,5 @@ DATABASE_AWAY: Final = unavailable(
 
 
 def sentence(text: str) -> str:
-    """With a capital letter, and everything else as it is."""
+    """Return the text with a capital first letter."""
     return text[:1].upper() + text[1:]

@@ -1,4 +1,4 @@
-"""Under which name a caller reached us: there he finds the object store, too."""
+"""Finds the public name under which a caller reached the gateway, for presigned URLs."""
 
 import ipaddress
 import re
@@ -11,8 +11,8 @@ from rendertrust.identity import authority_of
 from web.http.caller import CALLER
 
 PORT_MAX: Final = 65_535
-# A name, an IPv4 address or an IPv6 address in brackets (with the zone that some clients leave in
-# it), and a port.
+# A name, an IPv4 address, or an IPv6 address in brackets (some clients include its zone); then a
+# port.
 _HOST: Final = re.compile(
     r"(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,252}"
     r"|\[(?P<six>[0-9A-Fa-f:.]{2,45})(?:%[A-Za-z0-9._~-]{1,32})?\])"
@@ -21,7 +21,7 @@ _HOST: Final = re.compile(
 
 
 def is_host(text: str) -> bool:
-    """Return whether a URL can be built on this Host, and signed for it."""
+    """Return whether URLs can be built and signed for this Host."""
     found = _HOST.fullmatch(text)
     if found is None:
         return False
@@ -35,9 +35,9 @@ def is_host(text: str) -> bool:
 
 
 def reached_at(request: web.Request, settings: Settings) -> str | None:
-    """Scheme and host for this caller's presigned URLs; None where the settings name them.
+    """Return scheme and host for this caller's presigned URLs; None if the settings name them.
 
-    Only the caller himself gets what is signed for the Host that he sent.
+    A URL signed for the Host that a caller sent is returned only to that caller.
     """
     if settings.objects.public_url or settings.server.public_url:
         return None
@@ -46,11 +46,10 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 
 
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
-    """Whether ``authority`` (host and port) is this gateway, and not one that passes on what was
-    said to it.
+    """Return whether ``authority`` (host and port) is this gateway, and not a relay in between.
 
-    Who passes it on chooses the Host. So where settings name the address that is the one; within a
-    network of our own there are others, and a name that the world can resolve is none of them.
+    A relay can choose the Host. If the settings name the address, only that one counts; otherwise
+    private addresses count, and public names do not.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):
@@ -63,8 +62,8 @@ def is_reached_as(request: web.Request, settings: Settings, authority: str) -> b
 
 
 def is_of_the_world(authority: str) -> bool:
-    """Whether anybody may be found under it: no address of a network of one's own, nor a name
-    without a dot.
+    """Return whether the address is public: not a private network's, and not a name without a
+    dot.
     """
     host = authority.rpartition("]")[0].lstrip("[") or authority.partition(":")[0]
     try:

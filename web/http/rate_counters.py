@@ -1,4 +1,4 @@
-"""Counters of requests in memory: bounded, and without a sweep of all of them."""
+"""In-memory request counters, bounded, and without periodic sweeps."""
 
 from collections.abc import Callable
 
@@ -7,31 +7,30 @@ import attrs
 
 @attrs.define
 class RateWindow:
-    """How many came, and when that is forgotten, by the clock of its table."""
+    """A request count and the time at which it expires, by the table's clock."""
 
     count: int
     ends: float
 
 
 class RateCounters:
-    """Fixed windows, all of one length: who began first ends first.
+    """Fixed windows of one length, so that they expire in the order in which they began.
 
-    `limits` has a table of its own, which looks at every key after every request, has no bound, and
-    is dear at each request. Where there is no room for one more, the window that would end first is
-    forgotten.
+    The table of `limits` is unbounded, scans every key after every request, and is slow. When this
+    one is full, the window that expires first is dropped.
     """
 
     def __init__(self, now: Callable[[], float], most: int, seconds: float) -> None:
         self._now = now
         self._most = most
         self._seconds = seconds
-        self._windows: dict[str, RateWindow] = {}  # in the order of their ends
+        self._windows: dict[str, RateWindow] = {}  # in the order of expiry
 
     def __len__(self) -> int:
         return len(self._windows)
 
     def hit(self, key: str) -> RateWindow:
-        """Count one more; its window, which is not to be kept."""
+        """Count a request and return its window, which the caller must not keep."""
         now = self._now()
         window = self._windows.get(key)
         if window is None or window.ends <= now:
@@ -42,7 +41,7 @@ class RateCounters:
         return window
 
     def _make_room(self, now: float) -> None:
-        """Forget what has ended; each is looked at once, whoever asks."""
+        """Drop expired windows and, if the table is full, the oldest; constant work per request."""
         while self._windows:
             first = next(iter(self._windows))
             if self._windows[first].ends > now and len(self._windows) < self._most:

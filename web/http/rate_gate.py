@@ -1,4 +1,4 @@
-"""What is served beside the operations: behind a limit, and for a declared audience."""
+"""Wraps handlers outside of the operations, with a rate limit and a declared audience."""
 
 from collections import Counter
 from typing import Final
@@ -22,7 +22,9 @@ BUSY: Final = Problem(
 
 
 class RateGate:
-    """A handler of its own kind as aiohttp calls it: ``serve``. ``at_once`` are of one address."""
+    """An aiohttp handler, ``serve``, with a limit of ``at_once`` concurrent requests per
+    address.
+    """
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class RateGate:
         self._inside: Counter[str] = Counter()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """429 when it is one too many of its address; else what the handler makes of it."""
+        """Return 429 if the address has too many requests running; otherwise call the handler."""
         subject = request[CALLER].subject
         refused = await admit(self._rates, request, self.rate, subject)
         if refused is None and self._inside[subject] == self._at_once:

@@ -1,4 +1,4 @@
-"""Rate limits: so many requests per minute of an address, a user or a node."""
+"""Rate limits: requests per minute of an address, a user or a node."""
 
 import asyncio
 import math
@@ -21,23 +21,24 @@ from web.http.rate_counters import RateCounters
 from web.http.refusal_code import RefusalCode
 
 WINDOW_SECONDS: Final = 60
-SHARED_SECONDS: Final = 0.5  # for a whole answer of the shared counters, come what may
-REST_SECONDS: Final = 1.0  # after one that did not come nobody waits for another
-# What guards passwords and accounts must not be multiplied by the number of gateways.
+SHARED_SECONDS: Final = 0.5  # deadline for an answer of the shared counters
+REST_SECONDS: Final = 1.0  # after a failure: how long the shared counters are not asked
+# Limits that guard passwords and accounts must not grow with the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
 NOT_COUNTED: Final = unavailable(
     "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE
 )
 LIMIT, REMAINING, RESET = (istr(f"RateLimit-{n}") for n in ("Limit", "Remaining", "Reset"))
 ALONE: Final = Counter(
-    "rendertrust_rate_limit_fallbacks", "Requests counted here alone: Redis did not answer."
+    "rendertrust_rate_limit_fallbacks",
+    "Requests counted by one gateway only, because Redis did not answer.",
 )
 log = structlog.get_logger("web.http.rate_limits")
 
 
 @attrs.frozen
 class RateState:
-    """After a request was counted: how many of ``limit`` are left, for so many seconds yet."""
+    """State after counting a request: ``left`` of ``limit`` requests, until the window ends."""
 
     limit: int
     remaining: int
@@ -45,7 +46,7 @@ class RateState:
     is_over: bool = False
 
     def headers(self) -> Mapping[str, str]:
-        """As the answer tells it."""
+        """Return the rate limit headers."""
         return {
             LIMIT: str(self.limit),
             REMAINING: str(self.remaining),
@@ -57,9 +58,10 @@ STANDING: Final = web.RequestKey("standing", RateState)
 
 
 class RateLimits:
-    """Counts here, or in ``shared`` where several gateways count together.
+    """Counts requests here, or in ``shared`` if several gateways count together.
 
-    While those do not answer each counts for itself; what guards passwords is refused instead.
+    If the shared counters fail, each gateway counts alone; requests that guard passwords are
+    refused.
     """
 
     def __init__(self, settings: Limits, clock: Clock, shared: SharedRates | None = None) -> None:
@@ -74,7 +76,7 @@ class RateLimits:
         }
 
     async def count(self, rate: str, subject: str) -> RateState | Problem:
-        """Count a request; 503 where that must be done together and cannot."""
+        """Count a request; return 503 if it must be counted together and cannot be."""
         limit = self._limits[rate]
         if self._shared is None:
             return self._counted_here(limit, rate, subject)
@@ -115,13 +117,13 @@ class RateLimits:
 
 
 def standing_of(limit: int, left: int, wait: float) -> RateState:
-    """``left`` is below zero for a request that was one too many."""
+    """Return the state; ``left`` is below zero for a request over the limit."""
     seconds = min(max(1, math.ceil(wait)), WINDOW_SECONDS + 1)
     return RateState(limit, max(left, 0), seconds, is_over=left < 0)
 
 
 async def admit(rates: RateLimits, request: web.Request, rate: str, subject: str) -> Problem | None:
-    """Count the request, whose answer will say how it stands; 429 when it is one too many."""
+    """Count the request and attach its rate limit headers; return 429 if it is over the limit."""
     counted = await rates.count(rate, subject)
     if isinstance(counted, Problem):
         return counted
@@ -130,7 +132,7 @@ async def admit(rates: RateLimits, request: web.Request, rate: str, subject: str
 
 
 def too_many(standing: RateState) -> Problem:
-    """429, and when to come again."""
+    """Return 429 with the time to wait."""
     wait = standing.seconds
     text = f"Too many requests: at most {standing.limit} per minute; try again in {wait} s"
     return Problem(429, text, headers={"Retry-After": str(wait)}, code=RefusalCode.RATE_LIMITED)

@@ -1,4 +1,4 @@
-"""Codes of refusals: one for each reason why the API answers without a success.
+"""Codes of refusals: one for each reason why the API does not answer with a success.
 
 Programs branch on a code; ``detail`` is for people and may change. The OpenAPI document and
 ``docs/API.md`` list them.
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class RefusalCode(StrEnum):
-    """The ``code`` of a refusal; ``meaning`` says when it is given."""
+    """The ``code`` of a refusal; ``meaning`` describes it."""
 
     meaning: str
 
@@ -20,12 +20,12 @@ class RefusalCode(StrEnum):
         member.meaning = meaning
         return member
 
-    INVALID_REQUEST = "invalid_request", "The request is not valid: `errors` names the faults."
+    INVALID_REQUEST = "invalid_request", "The request is invalid: `errors` lists the faults."
     BAD_REQUEST = "bad_request", "The request cannot be read."
     HTTP_INVALID = "http_invalid", "The request is not valid HTTP."
     HOST_INVALID = "host_invalid", "The Host header is not a valid host and port."
     EXPECTATION_FAILED = "expectation_failed", "`Expect` may be `100-continue` only."
-    HEADER_REPEATED = "header_repeated", "A header that may be sent once was sent twice."
+    HEADER_REPEATED = "header_repeated", "A header that may occur once is repeated."
     BODY_TOO_LARGE = "body_too_large", "The body is larger than the gateway accepts."
     BODY_TOO_SLOW = "body_too_slow", "The body did not arrive in time."
     BODY_INCOMPLETE = "body_incomplete", "The body ended early."
@@ -44,9 +44,9 @@ class RefusalCode(StrEnum):
     ADMIN_ONLY = "admin_only", "Only admins may do this."
     LOGIN_NEEDED = "login_needed", "An API key may not do this: log in."
     SCOPE_MISSING = "scope_missing", "The API key lacks the scope."
-    NOT_FOUND = "not_found", "There is no such thing, or it belongs to somebody else."
+    NOT_FOUND = "not_found", "Not found, or it belongs to another user."
     METHOD_NOT_ALLOWED = "method_not_allowed", "The path does not have this method."
-    CONFLICT = "conflict", "The request does not fit the present state."
+    CONFLICT = "conflict", "The request conflicts with the present state."
     GONE = "gone", "It existed and has expired."
     RATE_LIMITED = "rate_limited", "Too many requests; `Retry-After` says when to try again."
     TOO_MANY_CONNECTIONS = "too_many_connections", "Too many connections from this address."
@@ -62,11 +62,11 @@ class RefusalCode(StrEnum):
     OBJECTS_FAILED = "objects_failed", "The object store failed."
     RATES_UNAVAILABLE = "rates_unavailable", "Requests cannot be counted now."
     GATEWAY_BUSY = "gateway_busy", "The gateway is busy."
-    GATEWAY_FULL = "gateway_full", "The gateway has as many connections as it can."
+    GATEWAY_FULL = "gateway_full", "The gateway has its maximum of connections."
     GATEWAY_CLOSING = "gateway_closing", "The gateway is starting or closing."
     TIMED_OUT = "timed_out", "The gateway did not finish in time."
     LOG_HALTED = "log_halted", "Nothing is written until an operator has looked at the log."
-    CHANGED_MEANWHILE = "changed_meanwhile", "It changed meanwhile; try again."
+    CHANGED_MEANWHILE = "changed_meanwhile", "It was changed at the same time; try again."
     CREDENTIALS_INVALID = (
         "credentials_invalid",
         "The email or the password is wrong, or the account is inactive.",
@@ -87,13 +87,13 @@ class RefusalCode(StrEnum):
     REFERENCE_USED = "reference_used", "The `reference_id` was used for another amount."
     NOT_CHARGED = "not_charged", "Nothing was charged for it."
     REFUND_DIFFERS = "refund_differs", "Another amount of it was refunded before."
-    PRICE_NOT_FOUND = "price_not_found", "The job type has no price of its own."
+    PRICE_NOT_FOUND = "price_not_found", "No price is set for the job type."
     SKU_NOT_FOUND = "sku_not_found", "There is no such SKU."
     PAYMENTS_UNAVAILABLE = "payments_unavailable", "Payments are not available now."
     NOTHING_PAYABLE = "nothing_payable", "No earnings are payable now."
     PAYOUT_NOT_FOUND = "payout_not_found", "There is no such payout."
     PAYOUT_APPROVED = "payout_approved", "The payout is approved and may be on its way."
-    PAYOUT_DECIDED = "payout_decided", "The payout was decided before."
+    PAYOUT_DECIDED = "payout_decided", "The payout was already decided."
     BATCH_NOT_FOUND = "batch_not_found", "There is no such batch of payouts."
     BATCH_REJECTED = "batch_rejected", "All payouts of the batch were rejected."
     BATCH_REFERENCE_DIFFERS = (
@@ -109,7 +109,10 @@ class RefusalCode(StrEnum):
         "too_many_preflights",
         "The user has had as many preflights as allowed within an hour.",
     )
-    NOT_MEASURED = "not_measured", "The job is priced by its work, which is measured first."
+    NOT_MEASURED = (
+        "not_measured",
+        "The job is priced by measured work; a preflight must measure it first.",
+    )
     PRICE_CHANGED = "price_changed", "The price is higher than the one that was quoted."
     UNDERQUOTED = (
         "underquoted",
@@ -137,7 +140,7 @@ class RefusalCode(StrEnum):
     RESULT_NOT_FOUND = "result_not_found", "The job has no result to download."
     RESULT_EXPIRED = "result_expired", "The result has expired."
     TOO_MANY_FILES = "too_many_files", "The result has more files than a video is made of."
-    EVENT_NUMBER_UNKNOWN = "event_number_unknown", "The job has fewer events than the number says."
+    EVENT_NUMBER_UNKNOWN = "event_number_unknown", "The job has fewer events than the given number."
     TOO_MANY_STREAMS = "too_many_streams", "The user follows as many jobs as allowed."
     STREAMS_UNAVAILABLE = (
         "streams_unavailable",
@@ -147,22 +150,25 @@ class RefusalCode(StrEnum):
     EVIDENCE_NOT_FOUND = "evidence_not_found", "There is no evidence of it."
     RECEIPT_NOT_FOUND = "receipt_not_found", "There is no receipt."
     FILE_LIST_NOT_FOUND = "file_list_not_found", "The job has no list of files."
-    UNIT_NOT_DISPUTABLE = "unit_not_disputable", "The unit cannot be disputed (any more)."
+    UNIT_NOT_DISPUTABLE = "unit_not_disputable", "The unit cannot be disputed, or no longer."
     DISPUTE_NOT_FOUND = "dispute_not_found", "There is no such dispute."
-    DISPUTE_DECIDED = "dispute_decided", "The dispute was decided before."
+    DISPUTE_DECIDED = "dispute_decided", "The dispute was already decided."
     LETTERS_NOT_FOUND = "letters_not_found", "There is no such kind of dead letter."
     UPLOAD_NOT_FOUND = "upload_not_found", "There is no such upload."
     UPLOAD_NEEDED = "upload_needed", "An open job or a dispute needs the upload."
     QUOTA_EXCEEDED = "quota_exceeded", "The user stores as much as allowed."
     CONTENT_MISSING = "content_missing", "The content has not arrived in the store."
-    CONTENT_DIFFERS = "content_differs", "The store holds other content than was announced."
+    CONTENT_DIFFERS = "content_differs", "The stored content differs from what was announced."
     CONTENT_COMPLETE = "content_complete", "The content is already stored."
     PARTS_MISSING = "parts_missing", "Some parts have not arrived in the store."
-    PARTS_DIFFER = "parts_differ", "The parts are not those that were announced."
+    PARTS_DIFFER = "parts_differ", "The stored parts differ from what was announced."
     TOO_SMALL_FOR_PARTS = "too_small_for_parts", "The content is small enough to be sent at once."
-    UPLOAD_IN_REMOVAL = "upload_in_removal", "What was sent before is being removed; try again."
+    UPLOAD_IN_REMOVAL = "upload_in_removal", "The previous content is being removed; try again."
     ARCHIVE_NOT_FOUND = "archive_not_found", "There is no such archive."
-    ADDRESS_EXPIRED = "address_expired", "The address is not one of the gateway's, or has expired."
+    ADDRESS_EXPIRED = (
+        "address_expired",
+        "The address was not issued by the gateway, or has expired.",
+    )
     ENTRY_NOT_FOUND = "entry_not_found", "There is no such entry."
     ENTRY_NOT_LOGGED = "entry_not_logged", "The entry is not in the log yet."
     LOG_NOT_BEGUN = "log_not_begun", "The log has no checkpoint yet."
@@ -179,12 +185,12 @@ class RefusalCode(StrEnum):
     CHALLENGE_EXPIRED = "challenge_expired", "The challenge was used or has expired."
     CHALLENGE_USED = (
         "challenge_used",
-        "The challenge was used meanwhile, or proves another node's key.",
+        "The challenge was already used, or proves another node's key.",
     )
     AUTHORITY_WRONG = "authority_wrong", "The key was proved to another gateway."
     SIGNATURE_MISSING = "signature_missing", "The signature header is missing."
     SIGNATURE_INVALID = "signature_invalid", "The signature is invalid."
-    EVENT_INVALID = "event_invalid", "The body is not an event of Stripe."
+    EVENT_INVALID = "event_invalid", "The body is not a Stripe event."
     ORGANISATION_NOT_FOUND = "organisation_not_found", "There is no such organisation."
     OWNER_ONLY = "owner_only", "Only owners of the organisation may do this."
     LAST_OWNER = "last_owner", "The organisation needs an owner."
@@ -205,7 +211,7 @@ class RefusalCode(StrEnum):
     TOO_MANY_ENDPOINTS = "too_many_endpoints", "The user has as many webhook endpoints as allowed."
 
 
-# The code of a status that nobody gave a code of its own: what aiohttp refuses, and pages.
+# The default code of a status, for aiohttp's own refusals and for pages.
 OF_STATUS: Final[Mapping[int, RefusalCode]] = {
     400: RefusalCode.BAD_REQUEST,
     401: RefusalCode.NOT_AUTHENTICATED,
@@ -229,12 +235,12 @@ OF_STATUS: Final[Mapping[int, RefusalCode]] = {
 
 
 def of_status(status: int) -> RefusalCode:
-    """The general code of a status."""
+    """Return the general code of a status."""
     return OF_STATUS.get(
         status, RefusalCode.INTERNAL_ERROR if status >= 500 else RefusalCode.BAD_REQUEST
     )
 
 
 def table() -> str:
-    """The codes as rows of a Markdown table, for ``docs/API.md``."""
+    """Return the codes as rows of a Markdown table, for ``docs/API.md``."""
     return "".join(f"| `{code}` | {code.meaning} |\n" for code in RefusalCode)

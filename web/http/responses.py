@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON of attrs classes, and problems as RFC 9457 has them."""
+"""Encodes answers: JSON of attrs classes, and problems after RFC 9457."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -25,7 +25,7 @@ def text_ids(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def encode(value: Any) -> bytes:
-    """JSON: attrs classes as objects, times in UTC with a Z."""
+    """Return JSON: attrs classes as objects, times in UTC with a Z."""
     return orjson.dumps(value, default=_plain, option=_OPTIONS)
 
 
@@ -34,7 +34,7 @@ def success(status: int, value: Any, headers: Mapping[str, str] | None = None) -
 
 
 def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
-    """The problem as JSON; as ``application/problem+json`` for those who ask for that."""
+    """Return the problem as JSON, or as ``application/problem+json`` if the client accepts it."""
     headers = dict(problem.headers)
     if problem.status == HTTPStatus.UNAUTHORIZED:
         headers.setdefault("WWW-Authenticate", CHALLENGE)
@@ -47,18 +47,18 @@ def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
     )
 
 
-# Of a member of an answer: it is not there while it is None. For what strict readers do not know.
+# Marks a member that is omitted while it is None, for strict readers that do not know it.
 ABSENT: Final = {"absent": True}
 _names: dict[type, tuple[tuple[str, bool], ...]] = {}
 
 
 def _plain(value: Any) -> dict[str, Any] | str:
     if isinstance(value, UUID):
-        return str(value)  # asyncpg's own subclass
+        return str(value)  # asyncpg's subclass of UUID
     kind: type[Any] = type(value)
     if kind not in _names:
         if not attrs.has(kind):
-            raise TypeError(f"{kind.__name__} is no answer")
+            raise TypeError(f"{kind.__name__} cannot be encoded")
         fields = attrs.fields(kind)
         _names[kind] = tuple((field.name, "absent" in field.metadata) for field in fields)
     members = ((name, getattr(value, name), may) for name, may in _names[kind])

@@ -1,1 +1,1 @@
-"""What surrounds every request, outermost first: names, callers, measures, seats, problems."""
+"""Middleware around every request, outermost first: ids, callers, metrics, seats, problems."""

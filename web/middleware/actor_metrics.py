@@ -1,6 +1,6 @@
-"""What is shown of the actors: how many there are, what waits for them, what they have done.
+"""Metrics of the actors: how many there are, queued messages, handled messages and time.
 
-It is read when somebody asks: nothing is counted twice, and nothing while messages are handled.
+They are read from the tree at each scrape: handling a message costs nothing extra.
 """
 
 from collections import Counter as Sums
@@ -27,7 +27,9 @@ RESTARTS: Final = Counter(
     "rendertrust_actor_restarts", "Restarts of actors and supervisors.", ["actor"]
 )
 DEAD_LETTERS: Final = Counter(
-    "rendertrust_dead_letters", "Messages that reached nobody, by the addressee's kind.", ["actor"]
+    "rendertrust_dead_letters",
+    "Messages that reached no actor, by the addressee's kind.",
+    ["actor"],
 )
 ENGINE_RESTARTS: Final = Counter(
     "rendertrust_engine_restarts", "Restarts of engines that the gateway runs.", ["engine"]
@@ -36,7 +38,7 @@ ENGINE_RESTARTS: Final = Counter(
 
 @attrs.frozen
 class ActorTotals:
-    """What an actor had done at a reading."""
+    """An actor's counters at the last reading."""
 
     handled: int = 0
     busy: float = 0.0
@@ -45,13 +47,15 @@ class ActorTotals:
 
 
 class ActorMetrics:
-    """Of one tree. Actors come and go: what they did since the last reading is added to sums."""
+    """Metrics of one tree. Actors come and go; what they did since the last reading is added to
+    sums.
+    """
 
     def __init__(self) -> None:
         self._seen: dict[str, ActorTotals] = {}
 
     def show(self, tree: Snapshot) -> None:
-        """Take over a reading of the tree, best a brief one."""
+        """Read the tree's figures; a snapshot without details is enough."""
         living, depth, deepest = Sums[str](), Sums[str](), Sums[str]()
         for name, part in parts_of(tree):
             there = totals_of(part)
@@ -61,7 +65,7 @@ class ActorMetrics:
                 deepest[there.kind] = max(deepest[there.kind], there.deepest)
             self._add(name, part, there)
         for gauge, figures in ((LIVING, living), (DEPTH, depth), (DEEPEST, deepest)):
-            gauge.clear()  # kinds of which there are none any more
+            gauge.clear()  # forget kinds without any actor
             for kind, figure in figures.items():
                 gauge.labels(kind).set(figure)
 
@@ -81,7 +85,7 @@ class ActorMetrics:
 
 
 def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
-    """Every supervisor and actor, by its name and its parents'."""
+    """Yield every supervisor and actor, with its name and those of its parents."""
     ahead = [(tree.name, tree)]
     while ahead:
         name, part = ahead.pop()
@@ -90,7 +94,7 @@ def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
 
 
 def totals_of(part: Snapshot) -> ChildTotals:
-    """An actor's own figures, or those of a dynamic supervisor's children, under their kind."""
+    """Return an actor's figures; a dynamic supervisor's children are summed under their kind."""
     if part.totals is not None:
         return attrs.evolve(part.totals, kind=part.totals.kind.removesuffix("Actor"))
     figures = part.statistics

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a handler becomes an answer that says no more than it should."""
+"""Turns every exception of a handler into a response that reveals no more than it should."""
 
 from http import HTTPStatus
 
@@ -26,7 +26,7 @@ BROKEN = Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 4xx and 5xx as JSON; log what is our own fault under the request's id."""
+    """Answer errors as JSON; log our own faults under the request's id."""
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -40,7 +40,7 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def http_problem(error: web.HTTPException) -> Problem:
-    """aiohttp's own refusals: unknown path, wrong method, body too large."""
+    """Return the problem for aiohttp's own refusals: unknown path, wrong method, body too large."""
     if isinstance(error, web.HTTPRequestEntityTooLarge):
         return TOO_LARGE
     kept = {k: v for k, v in error.headers.items() if k.lower() in ("allow", "retry-after")}
@@ -48,7 +48,7 @@ def http_problem(error: web.HTTPException) -> Problem:
 
 
 def problem_of(request: web.Request, error: Exception) -> Problem:
-    """What an exception says to the outside."""
+    """Return the problem that an exception becomes for the client."""
     if isinstance(error, Unavailable):
         return DATABASE_AWAY
     if isinstance(error, ObjectsUnavailable):

@@ -1,4 +1,4 @@
-"""Who came through a proxy of ours: his requests in flight are counted as others' connections."""
+"""Limits the running requests of clients behind a trusted proxy, as connections of others."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from web.middleware.request_context import Note
 
 
 def callers(trusted: Sequence[Network]) -> Note:
-    """Note for each request who sent it, before it is logged and counted."""
+    """Note the caller of each request before it is logged and counted."""
 
     def note(request: web.Request) -> None:
         request[CALLER] = caller_of(request, trusted)
@@ -24,7 +24,9 @@ def callers(trusted: Sequence[Network]) -> Note:
 
 @web.middleware
 async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A connection of a proxy is nobody's own: there each request takes a seat of its client."""
+    """A proxy's connection belongs to no client: each of its requests takes a seat of its
+    client.
+    """
     connection = request.protocol
     assert isinstance(connection, Connection), "the gateway serves over its own connections"
     if connection.seat is not None:

@@ -1,4 +1,4 @@
-"""What is known of a request at once: noted before all else, in one layer for all of it."""
+"""Notes the facts known about a request at its start, in one layer for all of them."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -10,7 +10,7 @@ Note: TypeAlias = Callable[[web.Request], None]
 
 
 def notes(*made: Note) -> Middleware:
-    """One after the other; none of them answers or waits."""
+    """Call the notes in order; none of them answers or waits."""
 
     @web.middleware
     async def note_all(request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Refuse requests whose head cannot be relied on, before a handler reads it."""
+"""Refuses requests with an unreliable head before a handler reads it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
@@ -27,11 +27,10 @@ Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 @web.middleware
 async def request_heads(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 400 to a Host that cannot be signed for, and to a coding that nobody decodes.
+    """Answer 400 to a Host that cannot be signed for, and to an unsupported transfer coding.
 
-    aiohttp reads the first ``Expect`` alone; here each of them must be known, else 417.
-
-    HTTP/1.0 may leave Host out; the parser has seen to the number of both headers.
+    aiohttp reads only the first ``Expect``; here each must be known, else 417. HTTP/1.0 may omit
+    Host; the parser has checked that neither header is repeated.
     """
     host = request.headers.get(hdrs.HOST)
     if host is not None and not is_host(host):
@@ -45,7 +44,7 @@ async def request_heads(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def with_expectations(serve: Serve) -> Serve:
-    """Serve, and answer an unknown ``Expect``: aiohttp raises there before any middleware."""
+    """Serve, and answer an unknown ``Expect``: aiohttp raises for it before any middleware runs."""
 
     async def served(request: web.BaseRequest) -> web.StreamResponse:
         try:

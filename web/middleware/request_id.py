@@ -1,4 +1,4 @@
-"""A name for each request: in the answer, in problems and in the log."""
+"""Request ids: in the response, in problems and in the log."""
 
 import re
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def request_ids(random: Random, trusted: Sequence[Network]) -> Note:
-    """Keep the name that a proxy of ours gave, if it is harmless, else make one.
+    """Keep the id that a trusted proxy gave, if it is harmless; otherwise create one.
 
-    Names stand in the log and in audit records: nobody else may choose them.
+    Ids appear in the log and in audit records, so others may not choose them.
     """
 
     def request_id(request: web.Request) -> None:

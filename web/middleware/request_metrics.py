@@ -1,4 +1,4 @@
-"""What is counted and logged of each request: by route, never by raw path; no query, no token."""
+"""Counts and logs each request by route: never the raw path, a query or a token."""
 
 from http import HTTPStatus
 from typing import Final
@@ -13,32 +13,32 @@ from web.http.caller import CALLER
 from web.http.responses import REQUEST_ID
 from web.process.logging_setup import access
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, for nobody
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a third more series, all unused
 REQUESTS: Final = Counter(
-    "rendertrust_requests", "Answers by route.", ["method", "route", "status"]
+    "rendertrust_requests", "Responses by route.", ["method", "route", "status"]
 )
 SECONDS: Final = Histogram(
-    "rendertrust_request_seconds", "Time to the answer, by route.", ["route"]
+    "rendertrust_request_seconds", "Time to the response, by route.", ["route"]
 )
 LIMITED: Final = Counter(
-    "rendertrust_rate_limited_requests", "Requests that were one too many, by route.", ["route"]
+    "rendertrust_rate_limited_requests", "Requests over a rate limit, by route.", ["route"]
 )
 UNKNOWN: Final = "unknown"
 GOING_ON: Final = (web.WebSocketResponse, EventSourceResponse)
-GONE: Final = 499  # the client went away before there was an answer
+GONE: Final = 499  # the client left before there was a response
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUSES: Final = {int(status): str(int(status)) for status in HTTPStatus} | {GONE: str(GONE)}
 
 
 class RequestMetrics:
-    """Counts answers. Each combination's counters are looked up once, and kept."""
+    """Counts responses. The counters of each combination are looked up once and kept."""
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
     def count(self, method: str, route: str, status: int) -> None:
-        """One answer."""
+        """Count one response."""
         key = (method, route, status)
         if key not in self._counters:
             self._counters[key] = REQUESTS.labels(*labels_of(method, route, status))
@@ -47,20 +47,22 @@ class RequestMetrics:
             LIMITED.labels(route).inc()
 
     def time(self, route: str, seconds: float) -> None:
-        """How long it took."""
+        """Record how long it took."""
         if route not in self._timers:
             self._timers[route] = SECONDS.labels(route)
         self._timers[route].observe(seconds)
 
 
 def labels_of(method: str, route: str, status: int) -> tuple[str, str, str]:
-    """However many paths, methods and statuses are made up: the series stay as many as declared."""
+    """Return labels for made-up paths, methods and statuses too, so that the number of series is
+    bounded.
+    """
     known = method in METHODS and route != UNKNOWN
     return method if known else UNKNOWN, route, STATUSES.get(status, UNKNOWN)
 
 
 def measures(clock: Clock, *, logged: bool) -> Middleware:
-    """Count each answer and its time; log it where ``logged``."""
+    """Count each response and its time; log it if ``logged``."""
     tally = RequestMetrics()
 
     @web.middleware
@@ -75,7 +77,7 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
             seconds, route = clock.monotonic() - begun, route_of(request)
             method = request.method if request.method in METHODS else UNKNOWN
             tally.count(method, route, status)
-            if not goes_on:  # for hours, and says nothing about speed
+            if not goes_on:  # a stream lasts for hours and says nothing about speed
                 tally.time(route, seconds)
             if logged:
                 name, path, ip = request[REQUEST_ID], request.path, request[CALLER].address
@@ -85,6 +87,6 @@ def measures(clock: Clock, *, logged: bool) -> Middleware:
 
 
 def route_of(request: web.Request) -> str:
-    """The template of the route: paths that nobody declared are one label."""
+    """Return the template of the route; all undeclared paths share one label."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else UNKNOWN

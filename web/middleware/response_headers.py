@@ -1,4 +1,4 @@
-"""Headers that every answer carries."""
+"""Headers that every response carries."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from web.http.rate_limits import STANDING
 from web.http.responses import REQUEST_ID
 from web.middleware.request_id import HEADER
 
-# Names that need not be folded to one case again for each answer.
+# Names in their final form, so that they need no case folding per response.
 ALWAYS: Final = {
     istr("X-Content-Type-Options"): "nosniff",
     istr("X-Frame-Options"): "DENY",
@@ -20,7 +20,7 @@ ALWAYS: Final = {
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Before an answer is sent; what its handler set for itself stays."""
+    """Add headers before a response is sent; those that its handler set stay."""
     stamp(response)
     headers = response.headers
     standing = request.get(STANDING)
@@ -30,7 +30,7 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 def stamp(response: web.StreamResponse) -> None:
-    """The headers that do not depend on the request; what is set already stays."""
+    """Add the headers that do not depend on the request; those already set stay."""
     headers = response.headers
     for name, value in ALWAYS.items():
         headers.setdefault(name, value)

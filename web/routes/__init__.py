@@ -1,4 +1,4 @@
-"""Every operation of the API, one file per noun."""
+"""All operations of the API, one file per noun."""
 
 from web.http.operations import Operations
 from web.routes import (

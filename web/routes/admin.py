@@ -1,4 +1,4 @@
-"""What admins do to users, and what was done by admins. Each act has a reason, and a record."""
+"""Admin operations on users, and the audit log. Each action has a reason and is recorded."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ from web.routes.auth import Password
 operations = Operations()
 NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT_FOUND)
 ONESELF: Final = Problem(
-    409, "This cannot be done to oneself: ask another admin", code=RefusalCode.OWN_MATTER
+    409, "You cannot do this to your own account: ask another admin", code=RefusalCode.OWN_MATTER
 )
 
 Reason = Annotated[
@@ -57,7 +57,11 @@ class NewPassword:
 
 @attrs.frozen
 class UserQuery:
-    """``search``: a part of the e-mail or the name. ``after``: the last id of the page before."""
+    """Filter and page of the list of users.
+
+    ``search``: a part of the e-mail address or the name. ``after``: the last id of the previous
+    page.
+    """
 
     search: Annotated[str, Meta(max_length=255)] = ""
     after: UUID | None = None
@@ -66,7 +70,10 @@ class UserQuery:
 
 @attrs.frozen
 class AuditQuery:
-    """``target``: as in the records. ``before``: the last number of the page before."""
+    """Filter and page of the audit log.
+
+    ``target``: as in the records. ``before``: the last number of the previous page.
+    """
 
     target: Annotated[str, Meta(max_length=255)] | None = None
     before: Annotated[int, Meta(ge=1)] | None = None
@@ -85,7 +92,9 @@ class Account:
 
 @attrs.frozen
 class AccountList:
-    """``count``: how many match. ``next``: give it as ``after`` for the next page; null: none."""
+    """A page of users. ``count``: how many match. ``next``: pass it as ``after`` for the next
+    page; null: there is none.
+    """
 
     users: list[Account]
     count: int
@@ -94,7 +103,9 @@ class AccountList:
 
 @attrs.frozen
 class AuditRecord:
-    """``actor_id`` is null for what was done at the console of the gateway's machine."""
+    """A record of an admin's action. ``actor_id`` is null if it was done on the console of the
+    gateway's machine.
+    """
 
     number: int
     at: datetime
@@ -109,7 +120,9 @@ class AuditRecord:
 
 @attrs.frozen
 class AuditList:
-    """``next``: give it as ``before`` for the next page; null: there is none."""
+    """A page of the audit log. ``next``: pass it as ``before`` for the next page; null: there is
+    none.
+    """
 
     records: list[AuditRecord]
     next: int | None
@@ -124,7 +137,7 @@ class AuditList:
     example=examples.ACCOUNTS,
 )
 async def users(call: Call[None, UserQuery]) -> AccountList:
-    """Users, newest first."""
+    """List users, newest first."""
     query, rows = call.query, call.gateway.users
     page = await rows.page(query.search, query.after, query.limit)
     more = page[-1].id if len(page) == query.limit else None
@@ -134,14 +147,14 @@ async def users(call: Call[None, UserQuery]) -> AccountList:
 def _upon_user(
     act: str, body: type[Any], example: examples.Example
 ) -> Callable[[Handler], Handler]:
-    """Something that is done to a user."""
+    """Register an action on a user."""
     return operations.post(
         f"/api/v1/admin/users/{{user_id}}/{act}",
         audience=Audience.ADMIN,
         body=body,
         request_example=example,
         answers={200: Account},
-        refusals={404: NOT_FOUND.detail, 409: "It would be oneself"},
+        refusals={404: NOT_FOUND.detail, 409: "It is your own account"},
         rate="write",
         absent=NOT_FOUND.detail,
         absent_code=RefusalCode.USER_NOT_FOUND,
@@ -151,13 +164,13 @@ def _upon_user(
 
 @_upon_user("deactivate", Because, examples.BECAUSE)
 async def deactivate(call: Call[Because]) -> Account | Problem:
-    """Shut a user out: his logins end, his API keys sleep, he cannot log in."""
+    """Deactivate a user: their sessions end, their API keys are refused, they cannot log in."""
     return await _set_active(call, "user.deactivate", active=False)
 
 
 @_upon_user("activate", Because, examples.BECAUSE)
 async def activate(call: Call[Because]) -> Account | Problem:
-    """Let a user in again."""
+    """Activate a user again."""
     return await _set_active(call, "user.activate", active=True)
 
 
@@ -172,7 +185,7 @@ async def _set_active(call: Call[Because], name: str, *, active: bool) -> Accoun
 
 @_upon_user("role", NewRole, examples.NEW_ROLE)
 async def role(call: Call[NewRole]) -> Account | Problem:
-    """Give a user another role; with it he must log in again."""
+    """Set a user's role; they must log in again."""
     user, body = call.ids["user_id"], call.body
     act = await act_of(call, "user.role", user, body.reason, {"role": body.role})
     if isinstance(act, Problem):
@@ -183,7 +196,7 @@ async def role(call: Call[NewRole]) -> Account | Problem:
 
 @_upon_user("password", NewPassword, examples.NEW_PASSWORD)
 async def password(call: Call[NewPassword]) -> Account | Problem:
-    """Set a user's password; all his logins end."""
+    """Set a user's password; all their sessions end."""
     gateway, user, body = call.gateway, call.ids["user_id"], call.body
     act = await act_of(call, "user.password", user, body.reason)
     if isinstance(act, Problem):
@@ -201,7 +214,7 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     example=examples.AUDIT,
 )
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
-    """What admins did, newest first."""
+    """List what admins did, newest first."""
     query = call.query
     rows = await call.gateway.accounts.audit.page(query.before, query.target, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
@@ -215,7 +228,7 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """The record of what the caller is about to do to a user; nobody does it to himself."""
+    """Return the audit record of the caller's action on a user; refuse it on their own account."""
     return await act_upon(doer_of(call), name, user, reason, details)
 
 
@@ -226,7 +239,7 @@ async def act_upon(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """The same of whoever does it, wherever."""
+    """Return the audit record of an action on a user, by any admin."""
     if user == doer.user:
         return ONESELF
     act = await doer.act(name, f"user:{user}", reason, details or {})
@@ -234,7 +247,7 @@ async def act_upon(
 
 
 def doer_of(call: Call[Any, Any]) -> AdminIdentity:
-    """Who calls."""
+    """Return the admin who calls."""
     return AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
 
 
@@ -245,13 +258,13 @@ async def act_on(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """The record of what the caller is about to do."""
+    """Return the audit record of the caller's action."""
     act = await doer_of(call).act(name, target, reason, details or {})
     return TOKEN_REFUSED if act is None else act
 
 
 def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Problem:
-    """The user as he is now; this gateway refuses from now on what ended with the change."""
+    """Return the changed user; this gateway refuses the ended tokens from now on."""
     if ended is None:
         return NOT_FOUND
     call.gateway.revocations.add(*ended.sessions)
@@ -260,12 +273,12 @@ def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Proble
 
 
 def shown(row: UserRow) -> Account:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Account(row.id, row.email, row.name, row.role, row.is_active, row.created_at)
 
 
 def record(row: ActRow) -> AuditRecord:
-    """The record as the API shows it."""
+    """Return the record as the API shows it."""
     return AuditRecord(
         number=row.number,
         at=row.at,

@@ -1,4 +1,4 @@
-"""What admins do to credits: grant, adjust, refund. Each act has a reason, and a record."""
+"""Admin operations on credits: grant, adjust, refund. Each has a reason and is recorded."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -35,7 +35,7 @@ NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOU
 NOT_CHARGED = Problem(409, "Nothing was charged for it", code=RefusalCode.NOT_CHARGED)
 REFUNDED = Problem(409, "Another amount of it was refunded before", code=RefusalCode.REFUND_DIFFERS)
 
-# A slip of the hand shall not make a fortune.
+# Limits the damage of a typing error.
 GivenAmount = Annotated[
     str,
     Meta(
@@ -55,7 +55,7 @@ Words = Annotated[str, Meta(max_length=500)]
 
 @attrs.frozen
 class Grant:
-    """``reason`` is for the audit, ``description`` for the user's history."""
+    """Credits to grant. ``reason`` is for the audit log, ``description`` for the user's history."""
 
     user_id: UUID
     amount: GivenAmount
@@ -65,7 +65,9 @@ class Grant:
 
 @attrs.frozen
 class Adjustment:
-    """``amount`` below 0 takes credits away. ``description`` is for the user's history."""
+    """A correction of a balance. ``amount`` below 0 removes credits. ``description`` is for the
+    user's history.
+    """
 
     user_id: UUID
     amount: SignedAmount
@@ -75,7 +77,7 @@ class Adjustment:
 
 @attrs.frozen
 class Refund:
-    """Of a unit of a job: all that was charged for it, or ``amount`` of that."""
+    """A refund of a job's unit: its whole charge, or ``amount`` of it."""
 
     job_id: UUID
     reason: Reason
@@ -91,7 +93,7 @@ def _upon_credits(
     entry: examples.Example,
     refusals: Mapping[int, str],
 ) -> Callable[[Handler], Handler]:
-    """Something that is done to somebody's credits."""
+    """Register an action on a user's credits."""
     return operations.post(
         f"/api/v1/admin/credits/{act}",
         audience=Audience.ADMIN,
@@ -110,10 +112,10 @@ def _upon_credits(
     Grant,
     examples.GRANT,
     examples.GRANTED,
-    {404: "User not found", 409: "It would be oneself"},
+    {404: "User not found", 409: "It is your own account"},
 )
 async def grant(call: Call[Grant]) -> Answer | Problem:
-    """Give somebody credits; the answer is the entry of his account."""
+    """Grant credits to a user; the answer is the entry on their account."""
     return await _move(call, GRANT, money.parse(call.body.amount))
 
 
@@ -122,10 +124,10 @@ async def grant(call: Call[Grant]) -> Answer | Problem:
     Adjustment,
     examples.ADJUSTMENT,
     examples.ADJUSTED,
-    {402: "Insufficient credits", 404: "User not found", 409: "It would be oneself"},
+    {402: "Insufficient credits", 404: "User not found", 409: "It is your own account"},
 )
 async def adjust(call: Call[Adjustment]) -> Answer | Problem:
-    """Put somebody's credits right, up or down; what is held for jobs is not taken."""
+    """Adjust a user's balance up or down; credits held for jobs are not touched."""
     return await _move(call, ADJUST, signed(call.body.amount))
 
 
@@ -136,11 +138,11 @@ async def adjust(call: Call[Adjustment]) -> Answer | Problem:
     examples.REFUNDED,
     {
         404: "The job has no such unit",
-        409: "Nothing was charged, another amount was refunded before, or it would be oneself",
+        409: "Nothing was charged, another amount was refunded before, or it is your own account",
     },
 )
 async def refund(call: Call[Refund]) -> Answer | Problem:
-    """Give back what was charged for a unit of work, once; who did the work keeps his share."""
+    """Refund the charge of a unit, once; the operator who rendered it keeps the earning."""
     key, body = key_of(call), call.body
     if isinstance(key, Problem):
         return key
@@ -151,9 +153,9 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
 
 @attrs.frozen
 class Refunded:
-    """A unit of work, and how much of what was charged for it; None: all of it.
+    """A unit, and how much of its charge to refund; None: all of it.
 
-    ``user``: whose it must be, if that is known.
+    ``user``: the expected owner, if known.
     """
 
     job: UUID
@@ -166,7 +168,7 @@ class Refunded:
 async def give_back(
     doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
-    """Refund it, once."""
+    """Refund a unit, once."""
     unit = await doer.gateway.credits.charged_unit(of.job, of.unit)
     if unit is None or of.user not in (None, unit.user_id):
         return NO_UNIT
@@ -183,13 +185,13 @@ async def give_back(
 
 
 def signed(text: str) -> int:
-    """Units of an amount that may be below 0."""
+    """Return the units of an amount that may be negative."""
     return -money.parse(text[1:]) if text.startswith("-") else money.parse(text)
 
 
 def too_much(charged: int) -> Problem:
-    """422: there is less to give back."""
-    words = f"must not be above what was charged: {money.render(charged)}"
+    """Return 422: the refund is higher than the charge."""
+    words = f"must not be higher than the charge: {money.render(charged)}"
     return invalid([Fault("amount", "value", words)])
 
 
@@ -206,7 +208,7 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
 async def move(
     doer: AdminIdentity, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
-    """Grant or adjust, once under the movement's reference."""
+    """Grant or adjust, once per reference of the movement."""
     act = await act_upon(doer, movement.act, movement.user, reason)
     if isinstance(act, Problem):
         return act
@@ -217,5 +219,7 @@ async def move(
 
 
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:
-    """Its answer is the entry, which is found by its reference and never changes."""
+    """Return the idempotency key; the answer is the entry, which is found by its reference and
+    never changes.
+    """
     return None if key is None else IdempotencyKey(admin, *key, answer={"status": 200})

@@ -1,4 +1,4 @@
-"""Everybody's jobs, for admins: looked for, tried again, called off."""
+"""Jobs of all users, for admins: find, retry, cancel."""
 
 from datetime import datetime
 from typing import Annotated
@@ -26,7 +26,7 @@ OFFSET_MAX = 9_900
 
 @attrs.frozen
 class JobQuery:
-    """``q`` says which, in words: ``status:failed node:studio user:ann since:2h``."""
+    """Filter of jobs. ``q`` is text such as ``status:failed node:studio user:ann since:2h``."""
 
     q: Annotated[str, Meta(max_length=CHARACTERS_MAX)] = ""
     limit: Limit = 50
@@ -35,7 +35,9 @@ class JobQuery:
 
 @attrs.frozen
 class Listed:
-    """``retry_of`` is the job that it does again, ``retried_by`` the one that does this again."""
+    """A job in a list. ``retry_of`` is the job that it retries, ``retried_by`` the job that
+    retries it.
+    """
 
     id: UUID
     job_type: str
@@ -56,7 +58,7 @@ class Listed:
 
 @attrs.frozen
 class ListedJobs:
-    """Newest first; ``more``: there are others behind these."""
+    """A page of jobs, newest first; ``more``: older ones follow."""
 
     jobs: list[Listed]
     more: bool
@@ -71,7 +73,7 @@ class ListedJobs:
     example=examples.LISTED,
 )
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
-    """Jobs of everybody, those that the filter means, newest first."""
+    """List the jobs of all users that match the filter, newest first."""
     query, gateway = call.query, call.gateway
     wish = wish_of(query.q, gateway.clock.now())
     if isinstance(wish, Misread):
@@ -88,7 +90,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     request_example=examples.BECAUSE,
     answers={200: Placed, 202: Placed},
     refusals={
-        402: "Its owner has not the credits",
+        402: "Its owner does not have enough credits",
         404: "Job not found",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
@@ -99,9 +101,9 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     example=examples.PLACED,
 )
 async def retry(call: Call[Because]) -> Answer | Problem:
-    """Do somebody's job again that failed or was cancelled: a new job, at his cost if it succeeds.
+    """Retry a user's failed or cancelled job: a new job, charged to its owner if it succeeds.
 
-    It is held anew, and never at a higher price than he agreed to.
+    The price is held again, and never higher than the one that the owner agreed to.
     """
     job = call.ids["job_id"]
     act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)
@@ -123,7 +125,7 @@ async def retry(call: Call[Because]) -> Answer | Problem:
     example=examples.CALLED_OFF,
 )
 async def cancel(call: Call[Because]) -> Placed | Problem:
-    """Cancel somebody's job that no node has begun; what was held for it is given back."""
+    """Cancel a user's job that no node has begun; its hold is released."""
     job = call.ids["job_id"]
     act = await act_on(call, "jobs.cancel", f"job:{job}", call.body.reason)
     if isinstance(act, Problem):
@@ -133,7 +135,7 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
 
 
 def shown(row: ListedJob) -> Listed:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Listed(
         id=row.id,
         job_type=row.job_type,

@@ -1,4 +1,4 @@
-"""Anchors: checkpoints of the log whose roots stand on a chain, and entries held against them."""
+"""Anchors: roots of the log on a chain, and checks of entries against them."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -23,14 +23,16 @@ AWAY = unavailable(
 )
 State = Literal["pending", "confirmed", "failed"]
 NOT_YET = "no confirmed anchor covers the entry yet"
-NOT_FINAL = "the anchor is not final: the chain took it out of its block; it is waited for again"
-ALTERED = "the entry is not what its leaf was made of: it was altered"
-DISABLED = "this gateway anchors nothing: no chain is set"
+NOT_FINAL = (
+    "the anchor is not final: the chain dropped its block; the gateway is waiting for it again"
+)
+ALTERED = "the entry does not match its leaf: it was altered"
+DISABLED = "this gateway anchors nothing: no chain is configured"
 
 
 @attrs.frozen
 class ListedAnchor:
-    """A checkpoint's root on a chain; ``confirmed`` when it is deep enough there."""
+    """The root of a checkpoint on a chain; ``confirmed`` when it has enough blocks above it."""
 
     size: int
     merkle_root: Hash
@@ -46,7 +48,7 @@ class ListedAnchor:
 
 @attrs.frozen
 class AnchorList:
-    """``count`` is how many there are since then, whatever the page; the newest come first."""
+    """A page of anchors, newest first; ``count`` is their total number in that period."""
 
     anchors: list[ListedAnchor]
     count: int
@@ -63,10 +65,10 @@ class AnchorPage:
 
 @attrs.frozen
 class Verification:
-    """An entry of now, held against the chain of now.
+    """The result of checking an entry, as stored now, against the chain, as it is now.
 
-    ``verified`` is false with a ``reason`` where anything differs, and while nothing is anchored.
-    ``private``: the chain runs beside the gateway, so its word is no other than the gateway's.
+    ``verified`` is false with a ``reason`` if anything differs, or while nothing is anchored.
+    ``private``: the chain is run by the gateway, so it proves nothing to outsiders.
     """
 
     verified: bool
@@ -91,7 +93,7 @@ class Verification:
     example=examples.ANCHORS,
 )
 async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
-    """The anchors of the log, newest first."""
+    """List the anchors of the log, newest first."""
     asked, kept = call.query, call.gateway.anchors
     rows = await kept.page(asked.since, asked.per_page, (asked.page - 1) * asked.per_page)
     count = await kept.count(asked.since)
@@ -109,7 +111,7 @@ async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
     example=examples.VERIFICATION,
 )
 async def verify(call: Call) -> Verification | Problem:
-    """Hold one's entry, as it is stored now, against the root that stands on the chain now."""
+    """Check one of your entries, as it is stored now, against the root on the chain."""
     standing = await standing_of(call)
     if isinstance(standing, Problem):
         return standing
@@ -117,7 +119,7 @@ async def verify(call: Call) -> Verification | Problem:
 
 
 async def held_against_chain(gateway: Gateway, standing: Standing) -> Verification | Problem:
-    """An entry against the chain, both as they are now."""
+    """Check an entry against the chain, both as they are now."""
     covering = standing.covering
     if gateway.chain is None or covering is None:
         return _not_anchored(gateway, standing)
@@ -129,7 +131,10 @@ async def held_against_chain(gateway: Gateway, standing: Standing) -> Verificati
         mined = await gateway.chain.mined(covering.hash)
     except (ChainUnavailable, ChainRefused):
         return AWAY
-    contradicted = on_chain not in (None, covering.signed.root)  # that is worse
+    contradicted = on_chain not in (
+        None,
+        covering.signed.root,
+    )  # a contradiction is worse than a missing anchor
     if not contradicted and (mined is None or not mined.is_still_at(*covering.block)):
         return _not_anchored(gateway, standing, NOT_FINAL)
     reason = await difference(gateway, standing.own, standing.place, covering, on_chain)
@@ -155,14 +160,14 @@ async def difference(
     covering: CoveringAnchor,
     on_chain: bytes | None,
 ) -> str | None:
-    """What is not as it was when it was anchored; None: it is all the same."""
+    """Return what differs from when it was anchored; None if nothing does."""
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
         return ALTERED
     proof = await gateway.proofs.inclusion(place.leaf_index, signed.size)
     arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)
     if not merkle.verify_inclusion(*arguments):
-        return "the leaf does not lead to the root that was anchored: the log was altered"
+        return "the leaf does not lead to the anchored root: the log was altered"
     if on_chain is None:
         return "the chain has no root for it"
     return None if on_chain == signed.root else "the chain has another root"
@@ -175,7 +180,7 @@ def _elsewhere(covering: CoveringAnchor, now: int) -> str:
 
 
 def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> Verification:
-    """An entry that was altered is told without a chain, too."""
+    """Return the result without a chain; an altered entry is reported even then."""
     disabled, own = gateway.chain is None, standing.own.entry
     if own.leaf_hash(standing.place.salt) != standing.place.hash:
         why = ALTERED
@@ -197,7 +202,7 @@ def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> V
 
 
 def listed(row: AnchorRow) -> ListedAnchor:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     states: dict[str, State] = {"PENDING": "pending", "CONFIRMED": "confirmed", "FAILED": "failed"}
     return ListedAnchor(
         size=row.size,

@@ -1,4 +1,4 @@
-"""Everything that is complete of a job that ended, as one zip."""
+"""Archives: all results of an ended job in one zip."""
 
 from typing import Final
 
@@ -12,9 +12,9 @@ from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS
 
 operations = Operations()
-NOTHING: Final = Problem(404, "Nothing of the job is complete", code=RefusalCode.NOTHING_COMPLETE)
+NOTHING: Final = Problem(404, "No unit of the job is complete", code=RefusalCode.NOTHING_COMPLETE)
 ALONE: Final = Problem(
-    409, "The job is of one unit: fetch its result", code=RefusalCode.JOB_OF_ONE_UNIT
+    409, "The job has one unit: download its result", code=RefusalCode.JOB_OF_ONE_UNIT
 )
 
 
@@ -23,8 +23,8 @@ ALONE: Final = Problem(
     scope=Scope.JOBS_READ,
     answers={200: ResultUrl},
     refusals={
-        404: "Job not found, or nothing of it is complete",
-        409: "The job has not ended, or is of one unit",
+        404: "Job not found, or no unit of it is complete",
+        409: "The job has not ended, or has one unit",
     },
     rate="read",
     absent="Job not found",
@@ -32,11 +32,12 @@ ALONE: Final = Problem(
     example=examples.ARCHIVE,
 )
 async def archive(call: Call) -> ResultUrl | Problem:
-    """Where all that was paid for of a job of many units can be downloaded, for an hour: a zip.
+    """Get the download address of a zip of all results of a job with several units; valid for an
+    hour.
 
-    However it ended. It holds the frames that are complete, and in the folder `tiles/` the tiles
-    of frames that are not, as `0012-3.exr`: frame and number of the tile. It is made while it is
-    sent; ``Range`` works.
+    The job may have ended in any state. The zip has the complete frames and, in the folder
+    `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by frame and tile. It is
+    generated while it is sent; ``Range`` works.
     """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
@@ -44,7 +45,7 @@ async def archive(call: Call) -> ResultUrl | Problem:
     if row.status not in ENDED:
         return Problem(
             409,
-            f"Job is {row.status}; its zip is there when it has ended",
+            f"Job is {row.status}; its zip is available when it has ended",
             code=RefusalCode.JOB_NOT_ENDED,
         )
     if row.units == 1:

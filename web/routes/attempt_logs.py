@@ -1,4 +1,4 @@
-"""What nodes said of a job's units, and why those failed."""
+"""Log lines of attempts at a job's units, and why they failed."""
 
 from typing import Annotated
 
@@ -18,15 +18,15 @@ operations = Operations()
 
 @attrs.frozen
 class LogQuery:
-    """``unit``: of that one alone."""
+    """Filter of the log. ``unit``: only this unit."""
 
     unit: Annotated[int, Meta(ge=0, le=NUMBER_MAX)] | None = None
 
 
 @attrs.frozen
 class JobLog:
-    """The last 20 attempts that failed and the last 20 that ended well, oldest first, then those
-    that something is heard of.
+    """The last 20 failed and the last 20 successful attempts, oldest first, then the running
+    ones.
     """
 
     attempts: list[Attempt]
@@ -44,11 +44,11 @@ class JobLog:
     example=examples.JOB_LOG,
 )
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
-    """What nodes said last of a job's units, and why attempts at them failed.
+    """Get the last log lines of a job's units, and why attempts failed.
 
-    Of an attempt that failed 80 lines are kept, of each job those of 40 attempts, until its results
-    go; of one that ended well 64 lines, of each job those of 100. Of others is told what the
-    gateways of the farm heard lately, and forget.
+    Of a failed attempt 80 lines are kept, for 40 attempts per job, as long as the results; of a
+    successful one 64 lines, for 100 attempts per job. Lines of running attempts are what the farm's
+    gateways received recently.
     """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

@@ -1,4 +1,4 @@
-"""Registering, logging in, staying logged in, logging out; and one's password."""
+"""Accounts and sessions: register, log in, refresh, log out, change the password."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -87,14 +87,14 @@ class Done:
     audience=Audience.PUBLIC,
     body=Registration,
     answers={201: Registered},
-    refusals={409: "The e-mail is registered already"},
+    refusals={409: "The e-mail address is already registered"},
     rate="register",
     new_work=True,
     request_example=examples.REGISTRATION,
     example=examples.REGISTERED,
 )
 async def register(call: Call[Registration]) -> Registered | Problem:
-    """Open an account; one is logged in at once."""
+    """Open an account; you are logged in at once."""
     gateway, body = call.gateway, call.body
     password_hash = await gateway.passwords.hash(body.password)
     user = NewUser(gateway.random.uuid(), body.email, body.name, password_hash)
@@ -125,7 +125,7 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
         return LOGIN_REFUSED
     tokens, family = issue(call, checked.user, UserRole(checked.role))
     if not await gateway.accounts.sessions.open(checked, family, gateway.clock.now()):
-        return LOGIN_REFUSED  # he was deactivated or changed while the password was checked
+        return LOGIN_REFUSED  # the user was deactivated or changed while the password was checked
     await grant_starter(gateway, checked.user)
     return tokens
 
@@ -135,14 +135,14 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     audience=Audience.PUBLIC,
     body=Refresh,
     answers={200: TokenPair},
-    refusals={401: "Not a refresh token, expired, used before, or its login has ended"},
+    refusals={401: "Not a refresh token, expired, used before, or its session has ended"},
     rate="refresh",
     while_halted=True,
     request_example=examples.REFRESH,
     example=examples.TOKENS,
 )
 async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
-    """Exchange a refresh token, once, for new tokens of the same login."""
+    """Exchange a refresh token, once, for new tokens of the same session."""
     gateway = call.gateway
     spent = await gateway.tokens.verify(call.body.refresh_token, TokenType.REFRESH)
     if spent is None:
@@ -162,9 +162,9 @@ async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
     example=examples.LOGGED_OUT,
 )
 async def logout(call: Call) -> Done | Problem:
-    """End this login: its access token and its refresh token open nothing more."""
+    """End this session: its access token and its refresh token are refused from now on."""
     gateway, claims = call.gateway, call.claims
-    assert claims is not None, "nobody comes here without a token"
+    assert claims is not None, "this operation needs a token"
     await gateway.accounts.sessions.end(claims.family, claims.subject, gateway.clock.now())
     gateway.revocations.add(claims.family)
     return Done("Logged out successfully")
@@ -174,35 +174,40 @@ async def logout(call: Call) -> Done | Problem:
     "/api/v1/auth/password",
     body=PasswordChange,
     answers={200: Done},
-    refusals={403: "The old password does not fit", 409: "The account changed meanwhile"},
+    refusals={
+        403: "The current password is incorrect",
+        409: "The account was changed at the same time",
+    },
     rate="login",
     request_example=examples.PASSWORD_CHANGE,
     example=examples.PASSWORD_CHANGED,
 )
 async def change_password(call: Call[PasswordChange]) -> Done | Problem:
-    """Change one's password; every other login ends."""
+    """Change your password; all other sessions end."""
     gateway, body, claims = call.gateway, call.body, call.claims
-    assert claims is not None, "nobody comes here without a token"
+    assert claims is not None, "this operation needs a token"
     row = await gateway.users.by_id(claims.subject)
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
     if not await gateway.passwords.matches(body.old_password, row.password_hash):
-        return Problem(403, "The old password does not fit", code=RefusalCode.PASSWORD_INCORRECT)
+        return Problem(
+            403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
+        )
     fresh = await gateway.passwords.hash(body.new_password)
     ended = await gateway.accounts.administration.change_password(
         row.id, row.password_hash, fresh, claims.family, gateway.clock.now()
     )
     if ended is None:
         return Problem(
-            409, "The password was changed meanwhile", code=RefusalCode.CHANGED_MEANWHILE
+            409, "The password was changed at the same time", code=RefusalCode.CHANGED_MEANWHILE
         )
     gateway.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
-    return Done("Password changed; all other logins have ended")
+    return Done("Password changed; all other sessions have ended")
 
 
 async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:
-    """Whose password this is; None, as slowly, when it is nobody's who may log in."""
+    """Return the active user with this password; None otherwise, after the same time."""
     row = await gateway.users.by_email(email)
     kept = None if row is None else row.password_hash
     fits = await gateway.passwords.matches(password, kept)
@@ -214,7 +219,7 @@ async def checked_password(gateway: Gateway, email: str, password: str) -> Login
 def issue(
     call: Call[Any, None], user: UUID, role: UserRole, sid: UUID | None = None
 ) -> tuple[TokenPair, TokenFamily]:
-    """The tokens of a login, a new one unless ``sid`` is given, and the row that remembers them."""
+    """Return the tokens of a session, a new one unless ``sid`` is given, and its row."""
     gateway = call.gateway
     sid = sid or gateway.random.uuid()
     access, _ = gateway.tokens.issue(TokenType.ACCESS, user, sid, role)
@@ -224,21 +229,23 @@ def issue(
 
 
 def client_of(request: web.Request) -> str:
-    """What the caller calls itself, so that a user knows his logins apart."""
+    """Return the client's name for itself, by which users recognise their sessions."""
     named = request.headers.get("User-Agent", "")
     return "".join(c for c in named if c.isprintable())[:CLIENT_CHARACTERS_MAX]
 
 
 async def end_if_stolen(gateway: Gateway, spent: Claims) -> None:
-    """A refresh token that comes again late is in two hands: neither may go on."""
+    """End the session of a refresh token that is used again late: it may be stolen."""
     sid, jti = spent.family, spent.identity
     if await gateway.accounts.sessions.reused(sid, jti, gateway.clock.now()):
         gateway.revocations.add(sid)
-        log.warning("a refresh token was used again: its login has ended", user=str(spent.subject))
+        log.warning(
+            "a refresh token was used again: its session has ended", user=str(spent.subject)
+        )
 
 
 async def grant_starter(gateway: Gateway, user: UUID) -> None:
-    """Credits to begin with, once per user: at a login too, for a grant that was interrupted."""
+    """Grant starter credits once per user; also at a login, in case the grant was interrupted."""
     if gateway.starter == 0:
         return
     grant = Transfer(

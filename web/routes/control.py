@@ -1,4 +1,4 @@
-"""A job while it is open: paused, resumed, stopped, its priority and its cap changed."""
+"""Control of open jobs: pause, resume, stop, change priority or cap."""
 
 import attrs
 
@@ -17,15 +17,19 @@ from web.routes.jobs import Job, in_full
 operations = Operations()
 REFUSALS = {404: "Job not found", 409: "The job has ended"}
 NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
-UNSAID = ""  # no amount: what is left out stays, and what is null is taken away
+UNSAID = ""  # marks an absent amount: absent keeps the cap, null removes it
 
 
 @attrs.frozen
 class JobWish:
-    """``max_credits``: the job pauses before it would cost more; null takes the cap away."""
+    """Changes of an open job. ``max_credits``: the job pauses before it would cost more; null
+    removes the cap.
+    """
 
     priority: Priority | None = None
-    max_credits: Amount | None = attrs.field(factory=lambda: UNSAID)  # a default would be shown
+    max_credits: Amount | None = attrs.field(
+        factory=lambda: UNSAID
+    )  # a plain default would appear in the schema
 
 
 @operations.post(
@@ -39,7 +43,7 @@ class JobWish:
     example=examples.PAUSED_JOB,
 )
 async def pause(call: Call) -> Job | Problem:
-    """Begin nothing more of a job; what nodes have of it they finish."""
+    """Pause a job: no new units begin; running units are finished."""
     return await _done(call, JobPause(call.ids["job_id"], call.caller))
 
 
@@ -47,14 +51,14 @@ async def pause(call: Call) -> Job | Problem:
     "/api/v1/jobs/{job_id}/resume",
     scope=Scope.JOBS_WRITE,
     answers={200: Job},
-    refusals={**REFUSALS, 409: "The job has ended, or is at its max_credits: raise it to go on"},
+    refusals={**REFUSALS, 409: "The job has ended, or is at its max_credits: raise it to continue"},
     absent="Job not found",
     absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
     example=examples.MANY,
 )
 async def resume(call: Call) -> Job | Problem:
-    """Go on with a job that was paused; of one that is at its cap raise ``max_credits`` first."""
+    """Resume a paused job; if it is at its cap, raise ``max_credits`` first."""
     return await _done(call, JobResume(call.ids["job_id"], call.caller))
 
 
@@ -69,11 +73,11 @@ async def resume(call: Call) -> Job | Problem:
     example=examples.STOPPED_JOB,
 )
 async def stop(call: Call) -> Job | Problem:
-    """End a job: units that are complete stay, and stay paid; what is held for others goes back.
+    """Stop a job: complete units are kept and stay charged; other holds are released.
 
-    What was delivered and is being checked is paid if it is right: until then the job is
-    ``PAUSED``, as it was ``stopped``. ``loose_tiles`` says what delivered tiles cost whose frames
-    will not come to be; they can be downloaded.
+    Delivered units that are being verified are charged if valid; until then the job is ``PAUSED``
+    with ``paused`` = ``stopped``. ``loose_tiles`` gives the number and the cost of delivered tiles
+    whose frames cannot be completed; they can be downloaded.
     """
     return await _done(call, JobStop(call.ids["job_id"], call.caller))
 
@@ -83,7 +87,7 @@ async def stop(call: Call) -> Job | Problem:
     scope=Scope.JOBS_WRITE,
     body=JobWish,
     answers={200: Job},
-    refusals={**REFUSALS, 409: "The job has ended, or more than max_credits is spent already"},
+    refusals={**REFUSALS, 409: "The job has ended, or has already committed more than max_credits"},
     absent="Job not found",
     absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
@@ -91,7 +95,7 @@ async def stop(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
-    """Another priority, or another ``max_credits``, of an open job; null: it has no cap."""
+    """Change priority or ``max_credits`` of an open job; null removes the cap."""
     wish = call.body
     if wish.priority is None and wish.max_credits == UNSAID:
         return NOTHING
@@ -102,7 +106,7 @@ async def change(call: Call[JobWish]) -> Job | Problem:
 
 
 async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
-    """The job, once that is done to it."""
+    """Apply the effect and return the job."""
     refused = await controlled(call, effect)
     if refused is not None:
         return refused

@@ -1,4 +1,4 @@
-"""Credits: what there is, what is held of it, how it came and went; and a deduction by hand."""
+"""Credits of a user: balance, holds, history, usage, and deductions."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ from web.openapi.examples import reference as examples
 
 operations = Operations()
 DEDUCTION = "DEDUCTION"
-# What the API calls the kinds of transfers.
+# The API's names for the kinds of transfers.
 _SOURCES = {DEDUCTION: "ADJUSTMENT", "PAYOUT": "ADJUSTMENT"}
 OTHER_AMOUNT = Problem(
     409, "The reference_id was used for another amount", code=RefusalCode.REFERENCE_USED
@@ -47,7 +47,9 @@ OTHER_AMOUNT = Problem(
 
 @attrs.frozen
 class Balance:
-    """``balance`` is booked; ``held`` of it is set aside for jobs; ``available`` is the rest."""
+    """A user's credits. ``balance`` is booked; ``held`` of it is held for jobs; ``available`` is
+    the rest.
+    """
 
     balance: Credits
     user_id: UUID
@@ -57,7 +59,9 @@ class Balance:
 
 @attrs.frozen
 class Entry:
-    """``amount`` is above 0, ``direction`` says which way; ``entry_id`` is the one in proofs."""
+    """An entry of the account. ``amount`` is above 0, ``direction`` gives its sign; ``entry_id``
+    is the one in proofs.
+    """
 
     id: UUID
     entry_id: int
@@ -72,7 +76,9 @@ class Entry:
 
 @attrs.frozen
 class History:
-    """``count`` is how many there are; ``next`` is the ``after`` of the next page."""
+    """A page of entries. ``count`` is their total number; ``next`` is the ``after`` of the next
+    page.
+    """
 
     entries: list[Entry]
     count: int
@@ -81,7 +87,7 @@ class History:
 
 @attrs.frozen
 class Deduction:
-    """Under one ``reference_id`` an amount is deducted once."""
+    """An amount to deduct, once per ``reference_id``."""
 
     amount: Amount
     reference_id: Annotated[str, Meta(min_length=1, max_length=255)]
@@ -90,7 +96,7 @@ class Deduction:
 
 @attrs.frozen
 class Holds:
-    """``count`` is how many are open, ``held`` what they sum up to."""
+    """Open holds. ``count`` is their number, ``held`` their sum."""
 
     holds: list[Hold]
     count: int
@@ -110,7 +116,7 @@ class Days:
     example=examples.BALANCE,
 )
 async def balance(call: Call) -> Balance:
-    """What one has."""
+    """Get your balance."""
     found = await call.gateway.credits.balance(call.caller)
     return Balance(
         balance=money.render(found.balance),
@@ -129,7 +135,7 @@ async def balance(call: Call) -> Balance:
     example=examples.HISTORY,
 )
 async def history(call: Call[None, Cursor]) -> History | Problem:
-    """One's entries, newest first."""
+    """List the entries of your account, newest first."""
     page, kept = call.query, call.gateway.credits
     rows = await kept.page(call.caller, span_of(page))
     if rows is None:
@@ -150,7 +156,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     example=examples.DEDUCTED,
 )
 async def deduct(call: Call[Deduction]) -> Answer | Problem:
-    """Deduct an amount from one's credits, once for each ``reference_id``."""
+    """Deduct an amount from your credits, once per ``reference_id``."""
     key = key_of(call)
     if isinstance(key, Problem):
         return key
@@ -177,7 +183,7 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
     example=examples.HOLDS,
 )
 async def holds(call: Call[None, Window]) -> Holds:
-    """What is held of one's credits now, newest first."""
+    """List the open holds on your credits, newest first."""
     window, kept = call.query, call.gateway.credits
     rows = await kept.holds(call.caller, Page(window.limit, window.offset))
     held = (await kept.balance(call.caller)).held
@@ -194,16 +200,16 @@ async def holds(call: Call[None, Window]) -> Holds:
     example=examples.USAGE,
 )
 async def usage(call: Call[None, Days]) -> Usage:
-    """What one was charged for jobs, day by day."""
+    """List your charges for jobs, day by day."""
     today = call.gateway.clock.now().date()
     first = today - timedelta(days=call.query.days - 1)
     return _usage(await call.gateway.credits.usage(call.caller, first, today))
 
 
 def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
-    """The entry of a transfer, as the API shows it.
+    """Return the entry of a transfer as the API shows it.
 
-    ``otherwise``: another amount was moved under its reference.
+    ``otherwise`` is the answer if another amount was moved under its reference.
     """
     if isinstance(outcome, Posted | Replayed) and outcome.entries:
         again = isinstance(outcome, Replayed) and outcome.answer is not None
@@ -217,7 +223,7 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
 
 
 def shown(row: AccountEntryRow) -> Entry:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Entry(
         id=row.id,
         entry_id=row.entry_id,
@@ -232,14 +238,16 @@ def shown(row: AccountEntryRow) -> Entry:
 
 
 def booked(entry: Booked) -> Entry:
-    """The entry as the API shows it."""
+    """Return the entry as the API shows it."""
     members = attrs.asdict(entry)
     members["after"] = members.pop("balance_after")
     return shown(AccountEntryRow(**members))
 
 
 def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
-    """Its answer is the entry, which is found by its reference and never changes."""
+    """Return the idempotency key; the answer is the entry, which is found by its reference and
+    never changes.
+    """
     return IdempotencyKey(user, *key, answer={"status": 200, "deduction": reference})
 
 

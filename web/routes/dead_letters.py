@@ -1,4 +1,4 @@
-"""Dead letters, for admins: what came to nothing, tried again or put aside."""
+"""Dead letters, for admins: list, retry, discard."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,13 +19,13 @@ from web.routes.admin import Limit, Reason
 operations = Operations()
 ABSENT = "There is no such kind of dead letter"
 COLUMNS = ("id", "at", "about", "whose", "where", "reason", "blame", "job", "tried")
-FILE_MOST = 10_000  # letters in a file
+FILE_MOST = 10_000  # letters in a CSV file
 
 
 @attrs.frozen
 class Which:
-    """jobs that failed for good, events of Stripe's that did not fit, webhooks that were given up,
-    messages of this gateway.
+    """The kind: jobs that failed for good, Stripe events that could not be applied, webhook
+    deliveries that were given up, or messages of this gateway.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class LetterQuery:
 
 @attrs.frozen
 class NamedLetters:
-    """Those with these ids, and why."""
+    """Ids of letters, and the reason."""
 
     ids: Annotated[
         list[Annotated[str, Meta(min_length=1, max_length=200)]],
@@ -63,9 +63,9 @@ class NamedLetters:
     example=examples.LETTERS,
 )
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
-    """What came to nothing and waits for somebody, newest first.
+    """List the dead letters of a kind, newest first.
 
-    JSON comes in pages; CSV (``format=csv``, or by Accept) has all of them.
+    JSON is paged; CSV (``format=csv``, or by Accept) has all of them.
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):
@@ -89,8 +89,8 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     example=examples.DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
-    """Try each again: a job as a new job, the frames of one that failed in that job, an event read
-    anew, a webhook sent and a message told once more.
+    """Retry each: a job as a new job, failed frames within their job, an event by processing it
+    again, a webhook or message by sending it again.
     """
     return await _desk(call).retry(_kind(call), call.body.ids, call.body.reason)
 
@@ -109,13 +109,13 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     example=examples.DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
-    """Put them aside: they are listed no more. What they are about stays as it is."""
+    """Discard letters: they are no longer listed. The job or event itself is not changed."""
     done = await _desk(call).discard(_kind(call), call.body.ids, call.body.reason)
     return TOKEN_REFUSED if done is None else done
 
 
 def csv_of(kind: Kind, page: LetterList) -> web.Response:
-    """A file to save."""
+    """Return a file to save."""
     rows = [[_cell(letter, name) for name in COLUMNS] for letter in page.letters]
     return spreadsheet.attachment(f"dead-{kind}.csv", spreadsheet.lines([COLUMNS, *rows]))
 

@@ -1,4 +1,4 @@
-"""Disputes: a creator says that a unit was not worth its charge, and an admin decides."""
+"""Disputes: a creator claims that a unit was not worth its charge, and an admin decides."""
 
 import base64
 from datetime import datetime, timedelta
@@ -30,22 +30,24 @@ from web.routes.thumbnails import HARMLESS
 
 operations = Operations()
 PICTURE_MAX: Final = 512 << 10
-LAST: Final = 1 - 2**-20  # places lie from 0 up to 1
+LAST: Final = 1 - 2**-20  # places are from 0 up to, but below, 1
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
-    404, "The unit's dispute carries no picture", code=RefusalCode.PICTURE_NOT_FOUND
+    404, "The unit's dispute has no picture", code=RefusalCode.PICTURE_NOT_FOUND
 )
-WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is no PNG in base64")])
+WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is not a PNG in base64")])
 TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
 ABSENT, GONE = "Unit not found", "Dispute not found"
 NOT_ONES_OWN: Final = Problem(
-    409, "One does not decide on one's own matter: ask another admin", code=RefusalCode.OWN_MATTER
+    409,
+    "You cannot decide a dispute that you are a party to: ask another admin",
+    code=RefusalCode.OWN_MATTER,
 )
-# Why not, by what the Ledger found.
+# The reason for a refusal, by what the Ledger found.
 _WHY: Final = {
-    "uncharged": "The unit cost nothing: there is nothing to give back",
-    "closed": "The unit could be disputed until its window closed",
-    "disputed": "The unit was disputed before; that is possible once",
+    "uncharged": "The unit cost nothing, so there is nothing to refund",
+    "closed": "The dispute window of the unit has closed",
+    "disputed": "The unit was already disputed; that is possible once",
 }
 Complaining = Annotated[str, Meta(min_length=1, max_length=500)]
 DisputeState = Literal["open", "upheld", "rejected"]
@@ -53,7 +55,7 @@ DisputeState = Literal["open", "upheld", "rejected"]
 
 @attrs.frozen
 class Spot:
-    """A region: its place as a share of what the frame leaves free beside it."""
+    """A region, placed as a fraction of the space that the frame leaves around it."""
 
     x: Annotated[float, Meta(ge=0, le=1)]
     y: Annotated[float, Meta(ge=0, le=1)]
@@ -61,10 +63,10 @@ class Spot:
 
 @attrs.frozen
 class Comparison:
-    """What `rendertrust verify --scene` found: its ``verdict`` and ``reason``.
+    """The result of `rendertrust verify --scene`: its ``verdict`` and ``reason``.
 
-    ``places`` are the regions that differ most. ``picture`` is the side-by-side PNG in base64,
-    512 KiB at most.
+    ``places`` are the regions that differ most. ``picture`` is the side-by-side PNG in base64, at
+    most 512 KiB.
     """
 
     verdict: Literal["exact", "consistent", "different", "undecided"]
@@ -77,10 +79,10 @@ class Comparison:
 
 @attrs.frozen
 class Complaint:
-    """Why the unit was not worth it: the admin who decides reads it.
+    """A new dispute: why the unit was not worth its charge, for the admin who decides.
 
-    With a ``comparison`` of a frame one of the gateway's verifiers renders the whole frame, and
-    that decides; an admin decides where it does not.
+    With a ``comparison``, a gateway verifier renders the whole frame and decides; if it cannot, an
+    admin decides.
     """
 
     reason: Complaining
@@ -89,7 +91,7 @@ class Complaint:
 
 @attrs.frozen
 class UnitOfJob:
-    """Which of a job's units: its number, from 0."""
+    """A unit of a job, by its number from 0."""
 
     unit: Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,8})$")]
 
@@ -101,17 +103,18 @@ class DisputeQuery(Cursor):
 
 @attrs.frozen
 class AdminQuery(DisputeQuery):
-    """``by_gateway``: only those that the gateway opened, or only those that it did not."""
+    """Filter for admins. ``by_gateway``: only disputes opened by the gateway, or only others."""
 
     by_gateway: bool | None = None
 
 
 @attrs.frozen
 class DisputeToDecide(Dispute):
-    """``share`` is what the unit earned, of ``operator_id`` (null: it waits in suspense).
+    """A dispute as admins see it. ``share`` is what the unit earned for ``operator_id`` (null: the
+    node is unowned).
 
-    ``withheld_until``: of an open one that the gateway opened. If no check has decided it by then,
-    an admin decides. An admin may decide earlier.
+    ``withheld_until``, for an open dispute that the gateway opened: if no check has decided it by
+    then, an admin decides. An admin may also decide earlier.
     """
 
     user_id: UUID
@@ -122,7 +125,7 @@ class DisputeToDecide(Dispute):
 
 @attrs.frozen
 class DisputesToDecide:
-    """``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """A page of disputes. ``count`` is how many match, ``next`` the ``after`` of the next page."""
 
     disputes: list[DisputeToDecide]
     count: int
@@ -135,7 +138,7 @@ class DisputesToDecide:
     words=UnitOfJob,
     body=Complaint,
     answers={201: Dispute, 200: Dispute},
-    refusals={404: ABSENT, 409: "The unit cannot be disputed (any more)"},
+    refusals={404: ABSENT, 409: "The unit cannot be disputed, or no longer"},
     absent=ABSENT,
     absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="write",
@@ -143,9 +146,9 @@ class DisputesToDecide:
     example=examples.DISPUTE,
 )
 async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
-    """Dispute a completed unit of one's own job, once, before its window closes.
+    """Dispute a completed unit of your job, once, before its window closes.
 
-    What it earned stays pending until an admin has decided. The same again answers 200.
+    Its earning stays pending until the decision. Repeating the request answers 200.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     given = given_of(call.body.comparison)
@@ -158,7 +161,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
-    """The comparison that a dispute carries, or what is wrong with it."""
+    """Return the comparison of a dispute, or its fault."""
     if told is None:
         return None
     places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]
@@ -181,14 +184,14 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     words=UnitOfJob,
     answers={200: bytes},
     media="image/png",
-    refusals={404: "No such dispute of yours or about your work, or it carries no picture"},
+    refusals={404: "No such dispute of yours or about your work, or it has no picture"},
     absent=ABSENT,
     absent_code=RefusalCode.UNIT_NOT_FOUND,
     rate="read",
 )
 async def picture(call: Call) -> web.Response | Problem:
-    """The side-by-side picture that a dispute carries: for its creator, and for the operator of the
-    node that delivered the frame. It is what its creator sent.
+    """Get the side-by-side picture of a dispute: for its creator, and for the operator of the
+    node that delivered the frame. It is what the creator sent.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.operators.comparison_picture(job, unit, call.caller)
@@ -199,7 +202,7 @@ async def picture(call: Call) -> web.Response | Problem:
 
 @attrs.frozen
 class Opened:
-    """A dispute; ``is_new``: it was not there before."""
+    """A dispute; ``is_new``: it did not exist before."""
 
     row: DisputeShown
     is_new: bool
@@ -230,7 +233,7 @@ async def opened(
         return Opened(row, is_new=is_new)
     return Problem(
         409,
-        _WHY.get(found, f"The unit is {found}; only COMPLETED ones are disputed"),
+        _WHY.get(found, f"The unit is {found}; only COMPLETED units can be disputed"),
         code=RefusalCode.UNIT_NOT_DISPUTABLE,
     )
 
@@ -244,7 +247,7 @@ async def opened(
     example=examples.DISPUTES,
 )
 async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
-    """One's own disputes, newest first."""
+    """List your disputes, newest first."""
     found = await _page(call, call.caller)
     if found is None:
         return NOT_THERE
@@ -263,7 +266,7 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
     example=examples.OPEN_DISPUTES,
 )
 async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
-    """Everybody's disputes, newest first."""
+    """List the disputes of all users, newest first."""
     found = await _page(call, None, by_gateway=call.query.by_gateway)
     if found is None:
         return NOT_THERE
@@ -277,7 +280,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     audience=Audience.ADMIN,
     body=Because,
     answers={200: DisputeToDecide},
-    refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
+    refusals={404: GONE, 409: "It was already decided otherwise, or you are a party to it"},
     absent=GONE,
     absent_code=RefusalCode.DISPUTE_NOT_FOUND,
     rate="write",
@@ -285,7 +288,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
     example=examples.UPHELD_DISPUTE,
 )
 async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
-    """The creator is right: the charge is given back, and what the unit earned is reversed."""
+    """Uphold a dispute: the charge is refunded, and the unit's earning is reversed."""
     return await _decide(call, upheld=True)
 
 
@@ -294,7 +297,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     audience=Audience.ADMIN,
     body=Because,
     answers={200: DisputeToDecide},
-    refusals={404: GONE, 409: "It was decided otherwise, or is one's own"},
+    refusals={404: GONE, 409: "It was already decided otherwise, or you are a party to it"},
     absent=GONE,
     absent_code=RefusalCode.DISPUTE_NOT_FOUND,
     rate="write",
@@ -302,7 +305,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     example=examples.REJECTED_DISPUTE,
 )
 async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
-    """The unit was worth it: what it earned is payable, when its window is over."""
+    """Reject a dispute: the unit's earning matures when its window is over."""
     return await _decide(call, upheld=False)
 
 
@@ -315,7 +318,7 @@ async def _decide(call: Call[Because], *, upheld: bool) -> DisputeToDecide | Pro
 async def decided(
     doer: AdminIdentity, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
-    """The word of an admin on a dispute, wherever he says it. Raises AskFailed, Unavailable."""
+    """Decide a dispute as an admin. Raises AskFailed, Unavailable."""
     kept = doer.gateway.operators
     row = await kept.dispute(id_)
     if row is None:
@@ -332,7 +335,7 @@ async def decided(
     if isinstance(outcome, GuardFailed):
         return Problem(
             409,
-            f"The dispute was decided before: it is {outcome.found.lower()}",
+            f"The dispute was already decided: it is {outcome.found.lower()}",
             code=RefusalCode.DISPUTE_DECIDED,
         )
     return await kept.dispute(id_) or Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
@@ -350,12 +353,12 @@ async def _page(
 
 
 def shown(row: DisputeShown) -> Dispute:
-    """The row as its creator sees it."""
+    """Return the row as its creator sees it."""
     return Dispute(**_members(row))
 
 
 def whole(row: DisputeShown) -> DisputeToDecide:
-    """The row as admins see it."""
+    """Return the row as admins see it."""
     names = ("user_id", "operator_id", "withheld_until")
     more: dict[str, Any] = {name: getattr(row, name) for name in names}
     return DisputeToDecide(**_members(row), **more, share=money.render(row.share))

@@ -1,4 +1,4 @@
-"""The API's description, and two pages to read it."""
+"""The OpenAPI document, and two pages to read it."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,20 +11,20 @@ from web.openapi.description import DESCRIPTION
 operations = Operations()
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# Nothing from elsewhere, nothing inline. ReDoc also wants the picture of its maker from a CDN, and
-# search in a worker made of text: neither is allowed, the one is not shown and the other is off.
+# Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN and searches in a
+# worker made from text; both are blocked: the logo is not shown, and search is off.
 NOTHING_INLINE: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "style-src 'self'"
 )
-# ReDoc makes two style elements. One is empty (this is the hash of nothing), its rules come through
-# the CSSOM, which no policy forbids; the other holds the rules of its scroll bars.
+# ReDoc creates two style elements. One is empty (this is the hash of nothing; its rules come
+# through the CSSOM, which no policy forbids); the other has the rules of its scroll bars.
 STYLES_OF_REDOC: Final = (
     " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
     " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
 )
-AGAIN: Final = {"Cache-Control": "no-cache"}  # kept by browsers, and asked for again by its ETag
+AGAIN: Final = {"Cache-Control": "no-cache"}  # cached by browsers, and revalidated by ETag
 
 
 @operations.get(
@@ -35,7 +35,7 @@ AGAIN: Final = {"Cache-Control": "no-cache"}  # kept by browsers, and asked for 
     example={"openapi": "3.1.1"},
 )
 async def openapi(call: Call) -> web.Response:
-    """This description (OpenAPI 3.1)."""
+    """Get this description (OpenAPI 3.1)."""
     document = await call.request.app[DESCRIPTION].served()
     known = call.request.if_none_match or ()
     if any(tag.value in (document.etag, "*") for tag in known):
@@ -54,7 +54,7 @@ async def openapi(call: Call) -> web.Response:
     media="text/html",
 )
 async def docs(call: Call) -> web.FileResponse:
-    """This description in Swagger UI."""
+    """Show this description in Swagger UI."""
     return page("docs.html", NOTHING_INLINE)
 
 
@@ -66,7 +66,7 @@ async def docs(call: Call) -> web.FileResponse:
     media="text/html",
 )
 async def redoc(call: Call) -> web.FileResponse:
-    """This description in ReDoc."""
+    """Show this description in ReDoc."""
     return page("redoc.html", NOTHING_INLINE + STYLES_OF_REDOC)
 
 
@@ -76,17 +76,17 @@ def page(name: str, policy: str) -> web.FileResponse:
 
 
 def part(path: Path) -> Handler:
-    """What serves one file of the pages."""
+    """Return the handler of one file of the pages."""
 
     async def serve(call: Call) -> web.FileResponse:
-        """A file of a page."""
+        """Get a file of a page."""
         headers = {**AGAIN, "Content-Type": MEDIA[path.suffix]}
         return web.FileResponse(path, headers=headers)
 
     return serve
 
 
-# One operation for each file: there is no path that a caller could choose.
+# One operation per file: no path comes from the caller.
 for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*"))):
     if found.suffix in (".js", ".css"):
         operations.get(

@@ -1,4 +1,4 @@
-"""Endpoints of webhooks: who is told what happens to a user's jobs, and what arrived there."""
+"""Webhook endpoints: URLs that receive the events of a user's jobs, and their deliveries."""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -24,7 +24,7 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
 NO_DELIVERY: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
-FORMER_FOR: Final = timedelta(hours=24)  # while receivers are told the new secret
+FORMER_FOR: Final = timedelta(hours=24)  # while receivers switch to the new secret
 
 Url = Annotated[str, Meta(min_length=1, max_length=2000)]
 Type = Annotated[
@@ -39,7 +39,9 @@ Types = Annotated[list[Type], Meta(min_length=1, max_length=20)]
 
 @attrs.frozen
 class NewHook:
-    """``types``: of events that are told; `job.*` and `unit.*` are all of these."""
+    """A new endpoint. ``types``: the events to send; `job.*` and `unit.*` stand for all of
+    these.
+    """
 
     url: Url
     types: Types = attrs.field(factory=lambda: ["job.*"])
@@ -47,7 +49,9 @@ class NewHook:
 
 @attrs.frozen
 class HookWish:
-    """What is to change. ``enabled``: told again, or no more; what waits is told then."""
+    """Changes of an endpoint. ``enabled``: whether events are sent; enabling sends pending ones
+    at once.
+    """
 
     url: Url | None = None
     types: Types | None = None
@@ -56,7 +60,7 @@ class HookWish:
 
 @attrs.frozen
 class DeliveryQuery:
-    """``after``: the id of the last delivery of the page before."""
+    """Page of deliveries. ``after``: the id of the last delivery of the previous page."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     after: UUID | None = None
@@ -67,13 +71,15 @@ class DeliveryQuery:
     scope=Scope.JOBS_WRITE,
     body=NewHook,
     answers={201: HookWithSecret},
-    refusals={409: f"There are {OF_USER_MAX} endpoints already"},
+    refusals={409: f"You already have {OF_USER_MAX} endpoints"},
     rate="write",
     request_example=examples.NEW,
     example=examples.WITH_SECRET,
 )
 async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
-    """Be told what happens to one's jobs. The secret is shown in this answer and never again."""
+    """Create an endpoint for events of your jobs. The secret is shown in this answer and never
+    again.
+    """
     gateway, body = call.gateway, call.body
     if (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
@@ -83,7 +89,7 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     if row is None:
         return Problem(
             409,
-            f"There are {OF_USER_MAX} endpoints already; delete one first",
+            f"You already have {OF_USER_MAX} endpoints; delete one first",
             code=RefusalCode.TOO_MANY_ENDPOINTS,
         )
     return with_secret(row)
@@ -97,7 +103,7 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     example=examples.LIST,
 )
 async def index(call: Call) -> Hooks:
-    """One's endpoints, oldest first."""
+    """List your endpoints, oldest first."""
     rows = await call.gateway.endpoints.of_user(call.caller)
     return Hooks(tuple(shown(row) for row in rows))
 
@@ -115,7 +121,7 @@ async def index(call: Call) -> Hooks:
     example=examples.ENDPOINT,
 )
 async def change(call: Call[HookWish]) -> Hook | Problem:
-    """Another address or other events; told again, or no more."""
+    """Change the address or the events of an endpoint; enable or disable it."""
     body, now = call.body, call.gateway.clock.now()
     if body.url is not None and (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
@@ -135,7 +141,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     example=examples.WITH_SECRET,
 )
 async def rotate(call: Call) -> HookWithSecret | Problem:
-    """Another secret, shown this once. For a day deliveries are signed with the one before, too."""
+    """Create a new secret, shown only once. For a day deliveries are signed with both secrets."""
     gateway = call.gateway
     secret, until = gateway.random.token(SECRET_BYTES), gateway.clock.now() + FORMER_FOR
     row = await gateway.endpoints.rotate(call.ids["endpoint_id"], call.caller, secret, until)
@@ -153,7 +159,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     example=examples.DELETED,
 )
 async def delete(call: Call) -> Done | Problem:
-    """Be told no more; what waits is forgotten."""
+    """Delete an endpoint and its pending deliveries."""
     if not await call.gateway.endpoints.delete(call.ids["endpoint_id"], call.caller):
         return NOT_FOUND
     return Done("The endpoint was deleted")
@@ -171,7 +177,7 @@ async def delete(call: Call) -> Done | Problem:
     example=examples.DELIVERIES,
 )
 async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
-    """What was told to an endpoint, or is to be, newest first."""
+    """List the deliveries of an endpoint, newest first."""
     endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.endpoints
     if await rows.by_id(endpoint, call.caller) is None:
         return NOT_FOUND
@@ -191,20 +197,20 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
     example=examples.DELIVERY,
 )
 async def replay(call: Call) -> Delivery | Problem:
-    """Tell it again, whatever became of it, under the same id."""
+    """Send a delivery again under the same id, whatever its state."""
     now = call.gateway.clock.now()
     row = await call.gateway.endpoints.replay(call.ids["delivery_id"], call.caller, now)
     return NO_DELIVERY if row is None else delivery(row)
 
 
 def url_fault(gateway: Gateway, url: str) -> Fault | None:
-    """What is wrong with an address, as far as it shows before a name is looked up."""
+    """Return the fault of an address, as far as it shows without resolving the name."""
     reason = refused(url, private=gateway.settings.webhooks.private)
     return None if reason is None else Fault("url", "value", reason)
 
 
 def shown(row: EndpointRow) -> Hook:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Hook(
         id=str(row.id),
         url=row.url,
@@ -218,12 +224,12 @@ def shown(row: EndpointRow) -> Hook:
 
 
 def with_secret(row: EndpointRow) -> HookWithSecret:
-    """The same, this once."""
+    """Return the endpoint with its secret, once."""
     return HookWithSecret(**attrs.asdict(shown(row)), secret=webhooks.secret_text(row.secret))
 
 
 def delivery(row: DeliveryRow) -> Delivery:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     members = text_ids(attrs.asdict(row))
     members["answers"] = tuple(
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers

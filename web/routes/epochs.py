@@ -1,4 +1,4 @@
-"""Epochs of the log: that it went on from an older copy, and from what, open to everybody."""
+"""Epochs of the log: each continues it from a backup; public."""
 
 from typing import Annotated, Literal
 
@@ -18,17 +18,19 @@ operations = Operations()
 
 @attrs.frozen
 class InTree:
-    """``size``: of the tree in which the epochs' leaves are shown; else the newest checkpoint's."""
+    """Query. ``size``: the size of the tree that has the epochs' leaves (default: the newest
+    checkpoint's).
+    """
 
     size: Annotated[int, Meta(ge=1, le=SIZE_MAX)] | None = None
 
 
 @attrs.frozen
 class Epoch:
-    """An epoch after the first: the log went on from a backup.
+    """An epoch after the first: the log continued from a backup.
 
-    ``leaf`` is its first leaf, a text: it names the log before, and what a chain had of that.
-    All leaves before ``leaf_index`` were kept. The proof is as an entry's.
+    ``leaf`` is its first leaf, a text that names the previous log and what a chain had of it. All
+    leaves before ``leaf_index`` were kept. The proof has the form of an entry's.
     """
 
     number: int
@@ -42,7 +44,7 @@ class Epoch:
 
 @attrs.frozen
 class EpochList:
-    """The epochs that had begun in the tree of ``tree_size`` leaves, in their order."""
+    """The epochs that had begun in the tree of ``tree_size`` leaves, in order."""
 
     epochs: list[Epoch]
     tree_size: int
@@ -58,9 +60,9 @@ class EpochList:
     example=examples.EPOCHS,
 )
 async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
-    """When the log went on from a backup, and what shows it: open to everybody.
+    """List when the log continued from a backup, with proofs; public.
 
-    There are none where nothing was ever lost.
+    The list is empty unless something was lost.
     """
     gateway = call.gateway
     signed = await gateway.proofs.newest()
@@ -68,7 +70,7 @@ async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
         return NO_LOG
     size = call.query.size or signed.size
     if size > signed.size:
-        told = f"is {size}; the newest checkpoint is of {signed.size} leaves"
+        told = f"is {size}; the newest checkpoint has {signed.size} leaves"
         return invalid([Fault("size", "value", told)])
     rows = [row for row in await read_epochs(gateway.database) if row.leaf_index < size]
     root = await gateway.proofs.root(size)

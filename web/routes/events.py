@@ -1,4 +1,4 @@
-"""What happens to a job, event by event: as a stream for who follows it, or page by page."""
+"""Events of a job, as a stream or page by page."""
 
 from typing import Annotated, Final
 
@@ -21,7 +21,7 @@ STREAM: Final = "text/event-stream"
 NUMBER_MAX: Final = 10**9
 BEYOND: Final = Problem(
     409,
-    "Fewer events of this job are known than you have seen; begin anew, without a number",
+    "This job has fewer events than you have seen; start again without a number",
     code=RefusalCode.EVENT_NUMBER_UNKNOWN,
 )
 
@@ -30,7 +30,7 @@ Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 
 @attrs.frozen
 class EventQuery:
-    """``after``: the number of the last event that one has seen."""
+    """Query. ``after``: the number of the last event that you have seen."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     after: Number = 0
@@ -38,9 +38,10 @@ class EventQuery:
 
 @attrs.frozen
 class EventList:
-    """In their order. ``next`` is the ``after`` of the next page; ``ended``: the job has ended.
+    """A page of events in order. ``next`` is the ``after`` of the next page; ``ended``: the job has
+    ended.
 
-    ``next`` is None where nothing more has happened yet.
+    ``next`` is null if nothing more has happened yet.
     """
 
     events: list[Event]
@@ -54,8 +55,8 @@ class EventList:
     query=EventQuery,
     answers={200: EventList, 204: None},
     also=STREAM,
-    headers={LAST: "Of a stream: the number of the last event that one has seen."},
-    refusals={404: "Job not found", 409: "Fewer events are known than were seen"},
+    headers={LAST: "For a stream: the number of the last event that you have seen."},
+    refusals={404: "Job not found", 409: "The job has fewer events than you have seen"},
     rate="read",
     within=None,
     absent="Job not found",
@@ -63,12 +64,13 @@ class EventList:
     example=examples.EVENTS,
 )
 async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:
-    """What happened to a job of one's own, and what happens: nothing is left out or told twice.
+    """Get the events of your job; none is omitted or repeated.
 
-    With `Accept: text/event-stream` the answer goes on until the job ends: each event with its
-    number as `id`, its `type` as `event`; `unit.progress` without an id, newest only; in the end an
-    `end`. Whoever comes back with `Last-Event-ID` goes on behind that one, at any gateway. One
-    whose job has ended and who has seen everything is answered 204. Otherwise a page, as JSON.
+    With `Accept: text/event-stream` the answer continues until the job ends: each event has its
+    number as `id` and its `type` as `event`; `unit.progress` has no id, and only the newest is
+    sent; an `end` comes last. A client that reconnects with `Last-Event-ID` continues after that
+    event, at any gateway; it gets 204 if the job has ended and it has seen everything. Otherwise
+    the answer is a page in JSON.
     """
     if call.request.method == "HEAD" or STREAM not in call.request.headers.get(hdrs.ACCEPT, ""):
         return await _page(call)
@@ -102,16 +104,18 @@ async def _page(call: Call[None, EventQuery]) -> EventList | Problem:
 
 
 async def _is_beyond(call: Call[None, EventQuery], after: int) -> bool:
-    """Whether somebody has seen what is not there: an older database was put back."""
+    """Return whether the client has seen later events than exist: an older database was
+    restored.
+    """
     job = call.ids["job_id"]
     return after > 0 and (await call.gateway.events.newest([job])).get(job, 0) < after
 
 
 def _after(call: Call[None, EventQuery]) -> int | Problem:
-    """Where a stream begins; browsers send the header when they come back."""
+    """Return where a stream begins; browsers send the header when they reconnect."""
     text = call.request.headers.get(LAST)
     if text is None:
         return call.query.after
     if not (text.isascii() and text.isdigit() and int(text[:10]) <= NUMBER_MAX and len(text) <= 10):
-        return invalid([Fault(LAST, "value", "is no number of an event")])
+        return invalid([Fault(LAST, "value", "is not the number of an event")])
     return int(text)

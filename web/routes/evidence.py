@@ -1,4 +1,4 @@
-"""Evidence: what a picture was made of, which its check goes by; its creator may have it too."""
+"""Evidence: the passes that a picture was made of, for its verification and its creator."""
 
 from rendertrust.api.jobs import ResultUrl
 from web.http.operations import Call, Operations, Scope
@@ -24,8 +24,10 @@ NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
     example=examples.RESULT,
 )
 async def of_unit(call: Call) -> ResultUrl | Problem:
-    """Where all passes of a frame that was to be checked can be downloaded, for an hour: as they
-    were rendered, before they were denoised and made a picture. OpenEXR, 32 bits.
+    """Get the download address of all passes of a frame, if it was to be verified; valid for an
+    hour.
+
+    They are as rendered, before denoising and compositing: OpenEXR, 32 bits.
     """
     found = await call.gateway.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller

@@ -1,4 +1,4 @@
-"""Nodes as their owners and admins see them: listed, shown, drained, quarantined, revoked."""
+"""Nodes as their owners and admins see them: list, show, drain, quarantine, release, revoke."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -35,7 +35,11 @@ from web.routes.admin import Because
 operations = Operations()
 ABSENT = "Node not found"
 NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.NODE_NOT_FOUND)
-REFUSALS = {403: "Not for this role", 404: ABSENT, 409: "Not while the node is what it is"}
+REFUSALS = {
+    403: "Not allowed for your role",
+    404: ABSENT,
+    409: "Not possible in the node's present standing",
+}
 
 
 @attrs.frozen
@@ -45,7 +49,7 @@ class Newest:
 
 @attrs.frozen
 class Said:
-    """Why, in a few words: it is shown beside the node."""
+    """A short reason, shown with the node."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
 
@@ -59,7 +63,7 @@ class Said:
     rate="read",
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
-    """One's own nodes, newest first; admins see all."""
+    """List your nodes, newest first; admins see all nodes."""
     page, kept = call.query, call.gateway.nodes
     if page.after is not None and await _visible(call, page.after) is None:
         return NOT_THERE
@@ -83,7 +87,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     rate="read",
 )
 async def show(call: Call) -> Node | Problem:
-    """A node of one's own; admins see any."""
+    """Get one of your nodes; admins can get any."""
     row = await _visible(call, call.ids["node_id"])
     return NOT_FOUND if row is None else await _shown(call, row)
 
@@ -100,7 +104,7 @@ async def show(call: Call) -> Node | Problem:
     rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
-    """What was found of the work of a node of one's own, and why; of what was compared."""
+    """List the checks of your node's results, with the reasons."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
@@ -119,7 +123,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     rate="read",
 )
 async def connections(call: Call) -> NodeConnections | Problem:
-    """When a node was connected, and with which close code each connection ended."""
+    """List when a node was connected, and with which close code each connection ended."""
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
@@ -146,7 +150,7 @@ def _connection(one: OpenConnection) -> NodeConnection:
 def _verb(
     verb: StandingAction, example: examples.Example, body: type[Said | Because] = Said
 ) -> Callable[[Handler], Handler]:
-    """Something that is said about a node."""
+    """Register an action on a node."""
     return operations.post(
         f"/api/v1/nodes/{{node_id}}/{verb.name.lower()}",
         scope=Scope.NODES_WRITE,
@@ -163,32 +167,34 @@ def _verb(
 
 @_verb(StandingAction.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
-    """Let the node finish what it runs, and give it nothing new."""
+    """Drain a node: it finishes its running units and gets no new ones."""
     return await _say(call, StandingAction.DRAIN)
 
 
 @_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE, Because)
 async def quarantine(call: Call[Because]) -> Node | Problem:
-    """Give the node no work but its owner's own; for admins. Its operator is told the reason."""
+    """Quarantine a node (admins): it gets only its owner's work. The operator is shown the
+    reason.
+    """
     return await _say(call, StandingAction.QUARANTINE)
 
 
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Give the node work again; from quarantine an admin releases it."""
+    """Release a node, so that it gets work again; from quarantine only an admin can."""
     return await _say(call, StandingAction.RELEASE)
 
 
 @_verb(StandingAction.REVOKE, examples.REVOKED_NODE)
 async def revoke(call: Call[Said]) -> Node | Problem:
-    """Shut the node out for good: its socket is closed, its tokens and its key open nothing."""
+    """Revoke a node for good: its socket is closed, its tokens and its key are refused."""
     return await _say(call, StandingAction.REVOKE)
 
 
 def shown(
     row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
 ) -> Node:
-    """The row as the API shows it, with what is known of its work, and whether it is checkable."""
+    """Return the row as the API shows it, with its reputation and whether it is checkable."""
     members = text_ids(attrs.asdict(row, recurse=False))
     members |= {"standing": row.standing.name, "capabilities": tuple(row.capabilities)}
     reputation = tuple(known.get(row.id, ()))
@@ -200,7 +206,7 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     for record in await call.gateway.nodes.records(nodes):
         known = record.reputation
         members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
-        del members["forgiven"]  # of no use without the rule
+        del members["forgiven"]  # meaningless without the rule
         found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
     return found
 
@@ -219,7 +225,7 @@ async def _shown(call: Call[Any, Any], row: NodeShown) -> Node:
 
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:
-    """The node, if the caller may see it: what is another's is not there."""
+    """Return the node if the caller may see it; None for another user's node."""
     row = await call.gateway.nodes.shown(node)
     if row is None or not (_sees_all(call) or row.owner_id == call.caller):
         return None

@@ -1,4 +1,4 @@
-"""Is it alive, what is it, is it ready, and its metrics."""
+"""Health, version, readiness and metrics of the gateway."""
 
 from functools import partial
 from typing import Final, Literal
@@ -47,7 +47,7 @@ OPENMETRICS: Final = "application/openmetrics-text"
     example=examples.HEALTH,
 )
 async def health(call: Call) -> Health:
-    """Whether this process answers."""
+    """Answer that this process is alive."""
     return HEALTHY
 
 
@@ -59,7 +59,7 @@ async def health(call: Call) -> Health:
     example=examples.VERSION,
 )
 async def version(call: Call) -> Version:
-    """What this is."""
+    """Get the version of the gateway."""
     return Version("RenderTrust", rendertrust.__version__, call.gateway.settings.environment)
 
 
@@ -67,13 +67,13 @@ async def version(call: Call) -> Version:
     "/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/plain"
 )
 async def metrics(call: Call) -> web.StreamResponse:
-    """Figures for Prometheus, at most a second old."""
+    """Get metrics for Prometheus, at most a second old."""
     gateway = call.gateway
 
     async def made() -> CachedBody:
         await gateway.figures.show(gateway.snapshot())
         answer = await server_stats(call.request)
-        assert isinstance(answer.body, bytes), "it was made of bytes"
+        assert isinstance(answer.body, bytes), "server_stats answers with bytes"
         return CachedBody(answer.body, answer.content_type)
 
     plain, openly = gateway.metrics
@@ -92,7 +92,7 @@ async def metrics(call: Call) -> web.StreamResponse:
     example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:
-    """Whether what this gateway depends on is there, and whether it writes; always 200.
+    """Get whether the gateway's dependencies answer and whether it writes; always 200.
 
     The answer is at most a second old.
     """

@@ -1,4 +1,4 @@
-"""Jobs: submitted, listed, shown, cancelled, fetched."""
+"""Jobs: submit, list, show, cancel, retry, and download the result."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -42,9 +42,11 @@ from web.openapi.examples import jobs as examples
 operations = Operations()
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
-OPEN_RETRY_SECONDS = 10  # a job may end at any time; to ask more often helps nobody
+OPEN_RETRY_SECONDS = 10  # a job may end at any time; asking more often does not help
 NO_NODE = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
-CHANGED = unavailable("The job changed meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE)
+CHANGED = unavailable(
+    "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
+)
 
 Status = Literal["QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED"]
 
@@ -56,17 +58,16 @@ class Page(Cursor):
 
 @attrs.frozen
 class Job:
-    """``price`` was held when it was submitted; ``charged`` is what was settled of it.
+    """A job. ``price`` was held when it was submitted; ``charged`` is what was charged of it.
 
-    ``retry_of`` is the job that this one does again. ``done`` of its ``units`` are complete, and
-    ``failed`` for good. ``paused`` says by whom: its ``owner``, or at the ``cap``, which is
-    ``max_credits``; ``stopped`` waits for the checks of what was delivered. ``pool`` says who may
-    see it. A job of many units has many results: they stand at its units. ``eta_seconds``: when all
-    is done, as its own units went; None until enough of them are, and in lists.
-    ``reference_seconds``: the work of all its frames, on the machine of the gateway's own that
-    measured it, which its price follows; None: that is of the table. ``loose_tiles``: what was
-    delivered of frames that will not come to be; None where there is nothing, and in lists.
-    ``given_back``: of how many units the charge was, as they were found wrong later; None in lists.
+    ``retry_of`` is the job that it retries. Of its ``units``, ``done`` are complete and ``failed``
+    failed for good. ``paused``: by its ``owner``, at the ``cap`` (``max_credits``), or ``stopped``
+    until delivered units are verified. ``pool``: the nodes that may see it. Each unit of a job has
+    its own result. ``eta_seconds``: the estimated time until all is done; null until enough units
+    are complete, and in lists. ``reference_seconds``: the work of all frames, as measured on a
+    gateway node, by which it is priced; null: it is priced by the table. ``loose_tiles``: delivered
+    tiles of frames that cannot be completed; null if there are none, and in lists. ``given_back``:
+    the number of units that were refunded because they were found invalid later; null in lists.
     """
 
     id: UUID
@@ -109,7 +110,7 @@ _WORDS = {number: word for word, number in PRIORITIES.items()}
 
 @attrs.frozen
 class JobList:
-    """``count`` is how many match; ``next`` is the ``after`` of the next page."""
+    """A page of jobs. ``count`` is how many match; ``next`` is the ``after`` of the next page."""
 
     jobs: list[Job]
     count: int
@@ -124,7 +125,7 @@ class JobList:
     refusals={
         400: "No healthy nodes with matching capability",
         402: "Insufficient credits",
-        409: "It costs more than was quoted, or must be measured first",
+        409: "It costs more than was quoted, or a preflight must measure it first",
     },
     rate="dispatch",
     new_work=True,
@@ -133,12 +134,12 @@ class JobList:
     example=examples.PLACED,
 )
 async def dispatch(call: Call[NewJob]) -> Answer | Problem:
-    """Submit a job: its price is held, and a node is told at once.
+    """Submit a job: its price is held, and a node is assigned at once.
 
-    The price is that of its frames together (`POST /jobs/quote`), or the table's for a job without
-    frames. All of it is held, and given back for units that fail or are stopped. Where a node found
-    in the scene what must be mended first (`POST /jobs/preflight`), that is said by 422, and
-    nothing is held; `as_is` renders it anyway.
+    The price is the sum of its frames (`POST /jobs/quote`), or the table's price for a job without
+    frames. All of it is held; the holds of units that fail or are stopped are released. If a
+    preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422 and nothing is
+    held; `as_is` renders it anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -157,14 +158,14 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
-    """Why nothing is held: for what was found in the scene, or for the price."""
+    """Return why nothing is held: findings in the scene, or the price."""
     body, wanted = call.body, offer.wanted
     about = (wanted.job_type, wanted.params, body.frames)
     found = await refusal(call.gateway, call.caller, *about, as_is=body.as_is)
     if found is not None:
         return found
     if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
-        said = f"It costs {money.render(offer.price)} now, and {body.quoted} were quoted"
+        said = f"It costs {money.render(offer.price)} now, but {body.quoted} was quoted"
         return Problem(
             409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
         )
@@ -180,7 +181,7 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     example=examples.JOBS,
 )
 async def index(call: Call[None, Page]) -> JobList | Problem:
-    """One's own jobs, newest first."""
+    """List your jobs, newest first."""
     page = call.query
     rows = await call.gateway.jobs.page(call.caller, page.status, span_of(page))
     if rows is None:
@@ -201,7 +202,7 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
     example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
-    """A job of one's own."""
+    """Get one of your jobs."""
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
@@ -219,7 +220,7 @@ async def show(call: Call) -> Job | Problem:
     example=examples.CANCELLED_JOB,
 )
 async def cancel(call: Call) -> Job | Problem:
-    """Cancel a job that no node has begun; what was held for it is given back."""
+    """Cancel a job that no node has begun; its hold is released."""
     job = call.ids["job_id"]
     called_off = await call_off(call.gateway, job, call.caller)
     if isinstance(called_off, Problem):
@@ -244,9 +245,9 @@ async def cancel(call: Call) -> Job | Problem:
     example=examples.PLACED,
 )
 async def retry(call: Call) -> Answer | Problem:
-    """Do a job again that failed or was cancelled: a new job with the same work, at today's price.
+    """Retry a failed or cancelled job: a new job with the same work at the present price.
 
-    Asking again answers the same job; that one's ``retry_of`` names the job it does again.
+    Repeating the request returns the same new job; its ``retry_of`` names the old one.
     """
     return retried(await again(call.gateway, call.ids["job_id"], call.caller))
 
@@ -265,16 +266,16 @@ async def retry(call: Call) -> Answer | Problem:
     example=examples.RESULT,
 )
 async def result(call: Call) -> ResultUrl | Problem:
-    """Where the finished work can be downloaded, for an hour.
+    """Get the download address of the result; valid for an hour.
 
-    Of a job of many units that is a zip of all frames, made while it is sent; ``Range`` works.
-    Frames of a job that did not end well stand at its units.
+    For a job of several units this is a zip of all frames, generated while it is sent; ``Range``
+    works. The frames of a job that did not complete are available at its units.
     """
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.status != "COMPLETED":
-        where = "; what is complete stands at its units" if row.done else ""
+        where = "; complete frames are available at its units" if row.done else ""
         return Problem(
             404,
             f"Job is {row.status}; only COMPLETED jobs have a result{where}",
@@ -302,7 +303,7 @@ async def result(call: Call) -> ResultUrl | Problem:
 
 
 def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
-    """What became of a submission, as the API says it."""
+    """Return the outcome of a submission as the API shows it."""
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         return replay(outcome.answer)
     if isinstance(outcome, Posted) and outcome.units:
@@ -313,7 +314,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
         return NO_NODE
     if isinstance(outcome, AllNodesFull):
         return unavailable(
-            "All nodes are full, or want no work just now; try again",
+            "All nodes are full or not accepting work; try again",
             outcome.retry_after,
             code=RefusalCode.NODES_FULL,
         )
@@ -331,7 +332,7 @@ def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
 
 
 def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
-    """What became of a retry, as the API says it."""
+    """Return the outcome of a retry as the API shows it."""
     if isinstance(outcome, Problem):
         return outcome
     if isinstance(outcome, tuple):
@@ -344,9 +345,9 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
     has = {
         "jobs": f"You have {outcome.most} open jobs",
         "free jobs": f"You have {outcome.most} open jobs that cost nothing",
-        "kinds": f"Your open jobs ask for {outcome.most} different kinds of nodes",
+        "kinds": f"Your open jobs require {outcome.most} different kinds of nodes",
     }
-    text = f"{has[outcome.of]}, as many as one user may; wait for one to end, or cancel one"
+    text = f"{has[outcome.of]}, the maximum for one user; wait until one ends, or cancel one"
     return Problem(
         429,
         text,
@@ -356,12 +357,14 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
 
 
 def own_result(user: UUID, key: str) -> bool:
-    """Only keys that we derived for this user are ever opened, whatever a node wrote."""
+    """Return whether we derived this key for this user; only such keys are opened, whatever a
+    node sent.
+    """
     return key.startswith(f"results/{user}/")
 
 
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     kept: dict[str, Any] = {name: getattr(row, name) for name in _KEPT}
     return Job(
         **kept,
@@ -376,7 +379,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
 
 
 async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
-    """The same, with what only one job is asked about."""
+    """Return the job with the members that lists omit."""
     loose = await loose_tiles(call.gateway, row)
     seconds = await _eta(call, row)
     back = await call.gateway.jobs.given_back(row.id)
@@ -393,9 +396,9 @@ async def _eta(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
 
 
 async def _progress(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
-    """How far it is, 0 to 1, as its node said last; a hint that may be missing.
+    """Return the progress, 0 to 1, as its node last reported it, if known.
 
-    Of many units those count that are complete.
+    For several units it is the share of complete ones.
     """
     if row.status == "COMPLETED":
         return 1.0

@@ -1,4 +1,4 @@
-"""API keys: for programs, which may do what the key's scopes say."""
+"""API keys: for programs, limited to the key's scopes."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -23,7 +23,9 @@ NOT_FOUND: Final = Problem(404, "API key not found", code=RefusalCode.KEY_NOT_FO
 
 @attrs.frozen
 class NewKey:
-    """``expires_at``: with a time zone, in the future; left out, the key is good until revoked."""
+    """A new key. ``expires_at``: with a time zone, in the future; omitted, the key is valid
+    until revoked.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=len(Scope))]
@@ -32,7 +34,7 @@ class NewKey:
 
 @attrs.frozen
 class KeyList:
-    """``count`` is how many there are, not how many are on this page."""
+    """A page of keys. ``count`` is their total number."""
 
     keys: list[ApiKey]
     count: int
@@ -48,7 +50,7 @@ class KeyList:
     example=examples.CREATED_KEY,
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
-    """Make a key. It is shown in this answer and never again."""
+    """Create a key. It is shown in this answer and never again."""
     gateway, body, now = call.gateway, call.body, call.gateway.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])
@@ -67,7 +69,7 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
     if row is None:
         return Problem(
             409,
-            f"There are {LIVING_MAX} keys already; revoke one first",
+            f"You already have {LIVING_MAX} keys; revoke one first",
             code=RefusalCode.TOO_MANY_KEYS,
         )
     return CreatedApiKey(**attrs.asdict(shown(row)), key=key)
@@ -81,7 +83,7 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
     example=examples.KEYS,
 )
 async def index(call: Call[None, Window]) -> KeyList:
-    """One's keys, newest first, without the revoked."""
+    """List your keys that are not revoked, newest first."""
     rows, window = call.gateway.accounts.api_keys, call.query
     found = await rows.page(call.caller, window.limit, window.offset)
     return KeyList([shown(row) for row in found], await rows.count(call.caller))
@@ -97,7 +99,7 @@ async def index(call: Call[None, Window]) -> KeyList:
     example=examples.KEY_REVOKED,
 )
 async def revoke(call: Call) -> Done | Problem:
-    """Revoke a key: it opens nothing more, at once."""
+    """Revoke a key; it is refused from now on."""
     key, gateway = call.ids["key_id"], call.gateway
     if not await gateway.accounts.api_keys.revoke(key, call.caller, gateway.clock.now()):
         return NOT_FOUND
@@ -106,14 +108,14 @@ async def revoke(call: Call) -> Done | Problem:
 
 
 def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
-    """What is wrong with the time at which a key shall end."""
+    """Return the fault of an expiry time, if it has one."""
     if expires_at is None or expires_at > now:
         return None
     return Fault("expires_at", "value", "must be in the future")
 
 
 def shown(row: ApiKeyRow) -> ApiKey:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return ApiKey(
         id=str(row.id),
         name=row.name,

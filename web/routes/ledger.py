@@ -1,4 +1,4 @@
-"""The log over all entries: proofs that an entry stands in it, and that it only grows."""
+"""The log of all entries: inclusion and consistency proofs."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ from web.openapi.examples import log as examples
 operations = Operations()
 ABSENT = "Entry not found"
 NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.ENTRY_NOT_FOUND)
-REMOVED = "and is not in the books any more: somebody removed it (`rendertrust fsck` names it)"
+REMOVED = "and is no longer in the books: somebody removed it (`rendertrust fsck` names it)"
 ASK_SECONDS = 1.5
 NOT_YET = unavailable(
     "The entry is not in the log yet; try again", code=RefusalCode.ENTRY_NOT_LOGGED
@@ -36,7 +36,7 @@ Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 in he
 
 @attrs.frozen
 class EntryWord:
-    """An entry by its number, as proofs have it, or by its id, as the history has it."""
+    """An entry by its number, as in proofs, or by its id, as in the history."""
 
     entry_id: Annotated[
         str,
@@ -49,14 +49,14 @@ class EntryWord:
 
 @attrs.frozen
 class WithOpening:
-    """``opening``: show the private part, too; leave it out of what others are given."""
+    """Query. ``opening``: also return the private part; omit it from what you pass on."""
 
     opening: bool = False
 
 
 @attrs.frozen
 class Opening:
-    """The private part: its text, and the salt; the leaf has SHA-256 of the salt and the text."""
+    """The private part: its text and the salt; the leaf has the SHA-256 of salt and text."""
 
     salt: Hash
     private: str
@@ -66,12 +66,12 @@ class Opening:
 class EntryProof:
     """An entry's place in the log.
 
-    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Each of
-    ``proof_hashes`` stands on that side of what was hashed before which ``directions`` says; at the
-    end there is ``merkle_root``, the root of the first ``tree_size`` leaves, which ``checkpoint``
-    says, signed by the key ``verifier``. Where it is anchored, ``contract`` on chain ``chain_id``
-    has that root, by the transaction ``anchor_tx_hash`` in block ``block_number``: so says
-    ``anchor``, a note by the same key.
+    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Hashing it
+    with each of ``proof_hashes``, on the side that ``directions`` gives, results in
+    ``merkle_root``: the root of the first ``tree_size`` leaves, which ``checkpoint`` states, signed
+    by the key ``verifier``. If it is anchored, ``contract`` on chain ``chain_id`` has that root, by
+    the transaction ``anchor_tx_hash`` in block ``block_number``, as ``anchor`` states, a note by
+    the same key.
     """
 
     entry_id: int
@@ -94,12 +94,12 @@ class EntryProof:
 
 @attrs.frozen
 class NewestCheckpoint:
-    """``checkpoint`` is the signed note; what it says stands beside it.
+    """The newest checkpoint: ``checkpoint`` is the signed note, the other members its content.
 
-    ``verifier`` is the key that signs, ``verifiers`` are all that ever counted, in their order.
-    ``anchor``: the gateway's note on its newest confirmed anchor, which may be of fewer leaves: the
-    chain, the contract, the size and the root that stand there. Null where nothing is anchored.
-    ``answer``: where a nonce was sent, a signed note over it by the keys that sign now.
+    ``verifier`` is the key that signs, ``verifiers`` are all keys that were ever valid, in order.
+    ``anchor``: the gateway's note on its newest confirmed anchor (chain, contract, size, root),
+    which may have fewer leaves; null if nothing is anchored. ``answer``: if a nonce was sent, a
+    note over it, signed by the present keys.
     """
 
     origin: str
@@ -115,7 +115,7 @@ class NewestCheckpoint:
 
 @attrs.frozen
 class AskedOf:
-    """``nonce``: 32 fresh random bytes in hexadecimal, to be signed with the log's key."""
+    """Query. ``nonce``: 32 fresh random bytes in hexadecimal, to be signed with the log's key."""
 
     nonce: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")] | None = None
 
@@ -125,7 +125,7 @@ Size = Annotated[int, Meta(ge=1, le=SIZE_MAX)]
 
 @attrs.frozen
 class Between:
-    """``to``: the newest checkpoint's size, if it is left out."""
+    """Query. ``to``: the newest checkpoint's size if omitted."""
 
     from_: Size
     to: Size | None = None
@@ -133,7 +133,9 @@ class Between:
 
 @attrs.frozen
 class Consistency:
-    """The ``from_size`` first leaves are the beginning of the ``to_size`` (RFC 9162 §2.1.4)."""
+    """Proof that the first ``from_size`` leaves are a prefix of the first ``to_size`` (RFC 9162
+    §2.1.4).
+    """
 
     from_size: int
     from_root: Hash
@@ -154,9 +156,9 @@ class Consistency:
     example=examples.LEDGER_PROOF,
 )
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
-    """What shows that one's entry stands in the log.
+    """Get the proof that your entry is in the log.
 
-    An entry that was booked just now is taken up for it. See `docs/PROOF.md` on how to verify.
+    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify it.
     """
     standing = await standing_of(call)
     if isinstance(standing, Problem):
@@ -173,10 +175,10 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
     example=examples.CHECKPOINT,
 )
 async def checkpoint(call: Call[None, AskedOf]) -> NewestCheckpoint | Problem:
-    """How large the log is and what its root is, signed: open to everybody.
+    """Get the signed size and root of the log; public.
 
-    Keep it, and ask for the consistency of the next one with it. Anybody can repeat a checkpoint:
-    send a `nonce` to see that the gateway has the key itself.
+    Keep it, and request the consistency proof from it to the next one. A checkpoint can be copied
+    by anybody: send a `nonce` to check that the gateway holds the key.
     """
     signed = await call.gateway.proofs.newest()
     if signed is None:
@@ -204,13 +206,13 @@ async def checkpoint(call: Call[None, AskedOf]) -> NewestCheckpoint | Problem:
     example=examples.CONSISTENCY,
 )
 async def consistency(call: Call[None, Between]) -> Consistency | Problem:
-    """What shows that the log only grew from one size to another: open to everybody."""
+    """Get the proof that the log only grew from one size to another; public."""
     signed, kept = await call.gateway.proofs.newest(), call.gateway.proofs
     if signed is None:
         return NO_LOG
     older, newer = call.query.from_, call.query.to or signed.size
     faults = [
-        Fault(name, "value", f"is {size}; the newest checkpoint is of {signed.size} leaves")
+        Fault(name, "value", f"is {size}; the newest checkpoint has {signed.size} leaves")
         for name, size in (("from", older), ("to", newer))
         if size > signed.size
     ]
@@ -229,9 +231,9 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
 
 @attrs.frozen
 class Standing:
-    """One's entry, its leaf, the newest checkpoint, which covers it, and the newest anchor over it.
+    """An entry, its leaf, the newest checkpoint that covers it, and the newest anchor over it.
 
-    All was seen once: what is told of the anchor in several places is of the same one.
+    They are read once, so that all members of an answer agree.
     """
 
     own: OwnEntry
@@ -241,12 +243,12 @@ class Standing:
 
 
 async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
-    """Where the entry of the path stands, which is the caller's."""
+    """Return the log position of the path's entry, if it belongs to the caller."""
     return await stands(call.gateway, call.caller, _key(call.words["entry_id"]))
 
 
 async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Standing | Problem:
-    """Where an entry stands; it is taken up for this, if need be. ``owner`` None: anybody's."""
+    """Return an entry's position in the log, adding it if needed. ``owner`` None: any owner."""
     found = await gateway.proofs.entry(owner, key)
     if found is None:
         return await _absent(gateway, key)
@@ -267,9 +269,9 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
-    """Not there; it was removed, if the log has a leaf of it, which a reopening takes as well.
+    """Return 404; name the entry's leaf if it was removed from the books.
 
-    Else what was given up, if it was among that: nobody can tell any more.
+    If a reopening gave up leaves, it may have been among them; the answer says so.
     """
     leaf = await gateway.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
@@ -293,7 +295,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
 
 async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
-    """By the anchored checkpoint where there is one, else by the newest."""
+    """Return the proof at the anchored checkpoint if there is one, else at the newest."""
     entry, place, covering = standing.own.entry, standing.place, standing.covering
     signed = standing.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
@@ -321,7 +323,9 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
 
 
 def _is_vouched_for(covering: CoveringAnchor) -> bool:
-    """Whether its note is by the key of its checkpoint: not where that went in between."""
+    """Return whether the anchor's note is signed by its checkpoint's key; not if the key was
+    rotated in between.
+    """
     signed = covering.anchor
     return signed is not None and note.is_signed_by(signed, covering.signed.verifier)
 

@@ -1,4 +1,4 @@
-"""Nodes: registered with a key, verified by a proof, alive by heartbeats."""
+"""Nodes: register a key, prove its possession, send heartbeats."""
 
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -25,10 +25,10 @@ from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHALLENGE_SECONDS = 300
-CHALLENGES_KEPT = timedelta(days=1)  # after their end: until then one is told that it ended
-SHUT_OUT = Problem(
-    403, "The node was revoked; its key opens nothing any more", code=RefusalCode.NODE_REVOKED
-)
+CHALLENGES_KEPT = timedelta(
+    days=1
+)  # after their expiry; until then the error says that they expired
+SHUT_OUT = Problem(403, "The node was revoked; its key is refused", code=RefusalCode.NODE_REVOKED)
 METADATA_BYTES_MAX = 10_240
 
 Capability = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -44,7 +44,9 @@ class NewNode:
 
 @attrs.frozen
 class RegisteredNode:
-    """``challenge``: sign it within five minutes and post it to ``/nodes/verify``."""
+    """A registered node. Sign ``challenge`` within five minutes and post it to
+    ``/nodes/verify``.
+    """
 
     node_id: UUID
     challenge: str
@@ -54,9 +56,9 @@ class RegisteredNode:
 
 @attrs.frozen
 class Proof:
-    """``signature``: Ed25519, hex, over
-    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
-    of the gateway, as the node has them. Without ``authority`` it is over
+    """Proof of possession. ``signature``: Ed25519, hex, over
+    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and
+    port of the gateway as the node knows them. Without ``authority`` it is over
     ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
     """
 
@@ -68,7 +70,7 @@ class Proof:
 
 @attrs.frozen
 class VerifiedNode:
-    """``owner_id`` is who earns by it; null: nobody yet."""
+    """A verified node. ``owner_id`` is the user who earns by it; null: it is unowned."""
 
     node_id: UUID
     token: str = attrs.field(repr=False)
@@ -78,7 +80,7 @@ class VerifiedNode:
 
 @attrs.frozen
 class Heartbeat:
-    """``current_load`` is 0 (idle) to 1."""
+    """A heartbeat. ``current_load`` is 0 (idle) to 1."""
 
     current_load: Annotated[float, Meta(ge=0, le=1)]
     metadata: dict[str, Any] = attrs.field(factory=dict[str, Any])
@@ -103,7 +105,7 @@ class HeartbeatSeen:
     example=examples.REGISTERED_NODE,
 )
 async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
-    """Register a node; with a user's token it will be his once its key is proved."""
+    """Register a node; with a user's token it becomes theirs once its key is proved."""
     key = read_public_key(call.body.public_key)
     faults = [*_metadata_faults(call.body.metadata)]
     if isinstance(key, KeyRefused):
@@ -117,7 +119,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         node, kind = call.gateway.random.uuid(), TokenType.NODE
         kept = await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
     else:
-        # Whoever asks has proved nothing: the token is good for nothing but to be replaced.
+        # The caller has proved nothing yet: this token is only good for being replaced.
         node, kind = known, TokenType.UNPROVED
         kept = await call.gateway.nodes.insert_challenge(node, challenge)
     if not kept:
@@ -133,18 +135,18 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     body=Proof,
     answers={200: VerifiedNode},
     refusals={
-        401: "The signature does not hold",
+        401: "The signature is invalid",
         403: "The node was revoked",
         404: "No such node or challenge",
         409: "The key belongs to another node",
-        410: "The challenge was used or is too old",
+        410: "The challenge was used or has expired",
     },
     rate="node",
     request_example=examples.PROOF,
     example=examples.VERIFIED_NODE,
 )
 async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
-    """Prove possession of the key: it and the owner are bound to the node."""
+    """Prove possession of the key: key and owner are bound to the node."""
     body, now = call.body, call.gateway.clock.now()
     challenge = bytes.fromhex(body.challenge)
     asked = await call.gateway.nodes.challenge(challenge, body.node_id)
@@ -153,7 +155,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     if asked.used_at is not None or asked.expires_at <= now:
         return Problem(
             410,
-            "The challenge was used or is too old; register again for a new one",
+            "The challenge was used or has expired; register again for a new one",
             code=RefusalCode.CHALLENGE_EXPIRED,
         )
     if body.authority is not None and not is_reached_as(
@@ -166,18 +168,18 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         )
     proof = (body.challenge, body.signature, body.authority)
     if not proof_holds(_pem(asked.public_key), str(body.node_id), *proof):
-        return Problem(401, "The signature does not hold", code=RefusalCode.SIGNATURE_INVALID)
+        return Problem(401, "The signature is invalid", code=RefusalCode.SIGNATURE_INVALID)
     if asked.standing == REVOKED:
         return SHUT_OUT
     node = await call.gateway.nodes.verify(challenge, body.node_id, now)
     if node is None:
         return Problem(
             409,
-            "The key was proved for another node, or the challenge used meanwhile",
+            "The key was proved for another node, or the challenge was used at the same time",
             code=RefusalCode.CHALLENGE_USED,
         )
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
-    if node.owner_id is not None:  # what the node earned before waits in suspense
+    if node.owner_id is not None:  # earnings of the unowned node go to its owner
         call.gateway.registry.ref(Paymaster).tell(FindClaimable())
     _tell_scheduler(call, node, None)
     token = _token(call, TokenType.NODE, node.id)
@@ -194,7 +196,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     example=examples.HEARTBEAT_SEEN,
 )
 async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:
-    """Say that the node lives, and how busy it is."""
+    """Report that the node is alive, and how busy it is."""
     faults = _metadata_faults(call.body.metadata)
     if faults:
         return invalid(faults)
@@ -233,7 +235,9 @@ def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
 
 
 def _tell_scheduler(call: Call[Any, Any], node: NodeIdentity, load: float | None) -> None:
-    """A healthy node may get work; one that must be proved first may not."""
+    """Tell the scheduler: a healthy node may get work, a node that must be verified first may
+    not.
+    """
     if node.status != "HEALTHY":
         return
     if call.gateway.settings.nodes.require_proof and node.verified_at is None:

@@ -1,4 +1,4 @@
-"""What operators earn: their shares, unit by unit, and payouts to credits or money."""
+"""Earnings of operators, unit by unit, and payouts to credits or money."""
 
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -21,14 +21,14 @@ from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
-FINED: Final = "a fine: another result of its operator's nodes was invalid"
+FINED: Final = "a fine: another result of this operator's nodes was invalid"
 ShareState = Literal["pending", "payable", "paid", "reversed", "forfeited"]
 ShareWork = Literal["render", "check"]
 PayoutState = Literal["requested", "approved", "paid", "rejected"]
 PayoutTo = Literal["credits", "money"]
 NOTHING = Problem(
     409,
-    "Nothing is payable: see GET /operators/me/earnings for what will be, when",
+    "Nothing is payable: GET /operators/me/earnings lists future earnings with their dates",
     code=RefusalCode.NOTHING_PAYABLE,
 )
 
@@ -40,7 +40,9 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class NewPayout:
-    """``credits`` are there at once; ``money`` is asked for, and sent once an admin approved it."""
+    """A new payout. ``credits`` are booked at once; ``money`` is sent after an admin approves
+    it.
+    """
 
     to: PayoutTo
 
@@ -54,7 +56,7 @@ class NewPayout:
     example=examples.EARNINGS,
 )
 async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
-    """What one's nodes earned, unit by unit, newest first."""
+    """List the earnings of your nodes, unit by unit, newest first."""
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.earnings(call.caller, state, span_of(page))
@@ -75,7 +77,7 @@ async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
     example=examples.PAYOUTS,
 )
 async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
-    """One's payouts, newest first."""
+    """List your payouts, newest first."""
     page, kept = call.query, call.gateway.operators
     rows = await kept.payouts(call.caller, None, span_of(page))
     if rows is None:
@@ -97,9 +99,9 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     example=examples.PAYOUT,
 )
 async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
-    """Pay out all that is payable: to one's credits at once (200), or ask for money (202).
+    """Pay out everything payable: as credits at once (200), or as money on request (202).
 
-    A payout pays 5,000 shares at most, the oldest ones; who has more asks again.
+    A payout includes at most the 5,000 oldest earnings; repeat the request for more.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -121,14 +123,14 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
 
 
 def begun(row: PayoutShown, *, again: bool) -> Answer:
-    """A payout as it was when it was asked for, whatever became of it since."""
+    """Return the payout as it was when requested, whatever its state is now."""
     if row.kind == "MONEY":
         row = attrs.evolve(row, state="REQUESTED", batch_id=None, reference="", closed_at=None)
     return Answer(200 if row.kind == "CREDITS" else 202, shown(row), REPLAYED if again else {})
 
 
 def share(row: ShareRow) -> Share:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     members = text_ids(attrs.asdict(row))
     receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     entry = row.entry_id
@@ -144,26 +146,26 @@ def share(row: ShareRow) -> Share:
 
 
 def why_gone(state: str, decision: str | None) -> str | None:
-    """Return what its operator is told of a share that they lost; None of any other."""
+    """Return why the operator lost an earning; None if it was not lost."""
     if state == "FORFEITED":
         return FINED
     if decision is None:
         return None
-    return decision or "a dispute of its creator's was upheld"
+    return decision or "a dispute by its creator was upheld"
 
 
 def summed(totals: RowTotals) -> EarningTotals:
-    """The totals as the API shows them."""
+    """Return the totals as the API shows them."""
     return EarningTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
 
 
 def shown(row: PayoutShown) -> Payout:
-    """The row as its operator sees it."""
+    """Return the row as its operator sees it."""
     return Payout(**members_of(row))
 
 
 def members_of(row: PayoutShown) -> dict[str, Any]:
-    """What operators see of a payout."""
+    """Return the members of a payout that operators see."""
     return {
         "id": str(row.id),
         "to": row.kind.lower(),
@@ -178,5 +180,7 @@ def members_of(row: PayoutShown) -> dict[str, Any]:
 
 
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
-    """Its answer is the payout as it began, which is found by its id."""
+    """Return the idempotency key; the answer is the payout as it began, which is found by its
+    id.
+    """
     return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

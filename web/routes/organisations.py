@@ -1,4 +1,4 @@
-"""Organisations: people who render on each other's nodes for nothing; and whom somebody trusts."""
+"""Organisations: groups of users who render on each other's nodes for free."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -29,26 +29,28 @@ from web.routes.auth import Done
 
 operations = Operations()
 ABSENT: Final = "Organisation not found"
-ONLY_OWNERS: Final = "Only an owner of the organisation may"
+ONLY_OWNERS: Final = "Only owners of the organisation may do this"
 NOT_FOUND: Final = Problem(404, ABSENT, code=RefusalCode.ORGANISATION_NOT_FOUND)
 PROBLEMS: Final = {
     ChangeOutcome.ABSENT: NOT_FOUND,
     ChangeOutcome.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
     ChangeOutcome.LAST_OWNER: Problem(
-        409, "It needs an owner: name another first, or end it", code=RefusalCode.LAST_OWNER
+        409,
+        "The organisation needs an owner: make another member an owner first, or end it",
+        code=RefusalCode.LAST_OWNER,
     ),
     ChangeOutcome.ALREADY: Problem(
-        409, "This address was invited already, or is a member's", code=RefusalCode.ALREADY_INVITED
+        409, "This address was already invited, or is a member's", code=RefusalCode.ALREADY_INVITED
     ),
     ChangeOutcome.TOO_MANY: Problem(
         409,
-        f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open invitations,"
-        f" and each inviter {INVITED_BY_USER_MOST} of these in all",
+        f"An organisation has at most {MEMBERS_MOST} members and {INVITED_MOST} open "
+        f"invitations, and a user at most {INVITED_BY_USER_MOST} open invitations in total",
         code=RefusalCode.ORGANISATION_FULL,
     ),
 }
 REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
-INVITED: Final = "If somebody has this address here, they are invited"
+INVITED: Final = "If there is an account with this address, its user is invited"
 MemberRole = Literal["owner", "member"]
 
 
@@ -59,14 +61,14 @@ class NewOrganisation:
 
 @attrs.frozen
 class Organisations:
-    """``joined`` is False where you are only invited."""
+    """Your organisations. ``joined`` is false if you are only invited."""
 
     organisations: list[Organisation]
 
 
 @attrs.frozen
 class Invitation:
-    """The address of somebody's account here."""
+    """The e-mail address of an account."""
 
     email: Email
     role: MemberRole = "member"
@@ -82,13 +84,13 @@ class Role:
     scope=Scope.NODES_WRITE,
     body=NewOrganisation,
     answers={201: Organisation},
-    refusals={409: f"You are in {OF_USER_MOST} already"},
+    refusals={409: f"You are already in {OF_USER_MOST} organisations"},
     rate="write",
     request_example=examples.NEW_ORGANISATION,
     example=examples.ORGANISATION,
 )
 async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
-    """Found an organisation; you are its first owner."""
+    """Found an organisation; you become an owner."""
     organisation = call.gateway.random.uuid()
     act = await act_of(call, "organisation.found", f"organisation:{organisation}", call.body.name)
     if act is None:
@@ -96,7 +98,7 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
     made = await call.gateway.organisations.found(organisation, call.body.name, act)
     return made or Problem(
         409,
-        f"You are in {OF_USER_MOST} organisations already; leave one first",
+        f"You are already in {OF_USER_MOST} organisations; leave one first",
         code=RefusalCode.TOO_MANY_ORGANISATIONS,
     )
 
@@ -109,7 +111,7 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
     example=examples.ORGANISATIONS,
 )
 async def index(call: Call) -> Organisations:
-    """Those that you are a member of, or invited to."""
+    """List the organisations that you belong to or are invited to."""
     return Organisations(list(await call.gateway.organisations.of_user(call.caller)))
 
 
@@ -124,7 +126,7 @@ async def index(call: Call) -> Organisations:
     example=examples.WHOLE,
 )
 async def show(call: Call) -> OrganisationPage | Problem:
-    """Its members and nodes, for its members."""
+    """Get an organisation's members and nodes, as a member."""
     kept, wanted = call.gateway.organisations, call.ids["organisation_id"]
     mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
     if not mine:
@@ -150,9 +152,9 @@ async def show(call: Call) -> OrganisationPage | Problem:
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
-    """End an organisation; its nodes are their owners' alone again."""
+    """End an organisation; its nodes serve only their owners again."""
     kept, of = call.gateway.organisations, call.ids["organisation_id"]
-    words = "The organisation is no more"
+    words = "The organisation has ended"
     return await done(call, "end", "by an owner", partial(kept.end, of), words)
 
 
@@ -161,7 +163,7 @@ async def end(call: Call) -> Done | Problem:
     scope=Scope.NODES_WRITE,
     body=Invitation,
     answers={200: Done},
-    refusals={**REFUSALS, 409: "The address was invited already, or there are too many"},
+    refusals={**REFUSALS, 409: "The address was already invited, or there are too many"},
     absent=ABSENT,
     absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
@@ -169,10 +171,10 @@ async def end(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def invite(call: Call[Invitation]) -> Done | Problem:
-    """Invite somebody by the address of their account; they are a member once they accept.
+    """Invite the user with this e-mail address; they become a member when they accept.
 
-    The answer is the same where nobody has the address. Somebody who registers later must be
-    invited anew: remove the invitation first.
+    The answer is the same if the address has no account. A user who registers later must be invited
+    again: remove the invitation first.
     """
     kept, of, wish = call.gateway.organisations, call.ids["organisation_id"], call.body
     invited = partial(kept.invite, of, wish.email, wish.role)
@@ -192,7 +194,7 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
 async def accept(call: Call) -> Done | Problem:
     """Accept an invitation."""
     kept, of = call.gateway.organisations, call.ids["organisation_id"]
-    return await done(call, "join", "accepted", partial(kept.join, of), "You are a member")
+    return await done(call, "join", "accepted", partial(kept.join, of), "You are now a member")
 
 
 @operations.put(
@@ -200,7 +202,7 @@ async def accept(call: Call) -> Done | Problem:
     scope=Scope.NODES_WRITE,
     body=Role,
     answers={200: Done},
-    refusals={**REFUSALS, 409: "It needs an owner"},
+    refusals={**REFUSALS, 409: "The organisation needs an owner"},
     absent=ABSENT,
     absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
@@ -218,14 +220,16 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     "/api/v1/organisations/{organisation_id}/members/{user_id}",
     scope=Scope.NODES_WRITE,
     answers={200: Done},
-    refusals={**REFUSALS, 409: "It needs an owner"},
+    refusals={**REFUSALS, 409: "The organisation needs an owner"},
     absent=ABSENT,
     absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
-    """Leave, decline, or, as an owner, remove somebody. His nodes are his alone again."""
+    """Leave, decline an invitation, or, as an owner, remove a member. Their nodes then serve
+    only them.
+    """
     kept, of, user = call.gateway.organisations, call.ids["organisation_id"], call.ids["user_id"]
     return await done(call, "leave", str(user), partial(kept.leave, of, user), "Done")
 
@@ -241,7 +245,7 @@ async def leave(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def lend(call: Call) -> Done | Problem:
-    """Lend a node of yours: members render on it for nothing (``pool: mine``)."""
+    """Lend one of your nodes: members render on it for free (``pool: mine``)."""
     kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
     return await done(call, "lend", str(node), partial(kept.lend, of, node), "The node is lent")
 
@@ -250,24 +254,24 @@ async def lend(call: Call) -> Done | Problem:
     "/api/v1/organisations/{organisation_id}/nodes/{node_id}",
     scope=Scope.NODES_WRITE,
     answers={200: Done},
-    refusals={404: "It is not lent to an organisation of yours, or not by you"},
+    refusals={404: "It is not lent to an organisation of yours, or is not your node"},
     absent=ABSENT,
     absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
     rate="write",
     example=examples.DONE,
 )
 async def unlend(call: Call) -> Done | Problem:
-    """Take a node back, or, as an owner, give it back."""
+    """Take a node back, or, as an owner of the organisation, return it."""
     kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
-    words = "The node is its owner's alone"
+    words = "The node serves only its owner again"
     return await done(call, "unlend", str(node), partial(kept.unlend, of, node), words)
 
 
-# -- what all of them do
+# -- shared parts
 
 
 async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> Act | None:
-    """The record of what the caller does; None: there is no such user any more."""
+    """Return the record of the caller's action; None if the user no longer exists."""
     doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
     return await doer.act(name, target, reason, {})
 
@@ -279,7 +283,7 @@ async def done(
     do: Callable[[Act], Awaitable[ChangeOutcome]],
     words: str,
 ) -> Done | Problem:
-    """Do it, with its record; ``words`` where it was done."""
+    """Perform the action with its record; answer ``words`` if it was done."""
     target = f"organisation:{call.ids['organisation_id']}"
     act = await act_of(call, f"organisation.{name}", target, reason)
     if act is None:
@@ -288,7 +292,7 @@ async def done(
 
 
 async def outcome(call: Call[Any, Any], said: ChangeOutcome, words: str) -> Done | Problem:
-    """What became of it, as the API says it, once the Scheduler goes by it."""
+    """Return the outcome as the API shows it, after informing the Scheduler."""
     if said is not ChangeOutcome.DONE:
         return PROBLEMS.get(said, NOT_FOUND)
     await tell_circles(call.gateway)

@@ -1,4 +1,4 @@
-"""Payouts of money as admins see them: approved in batches, exported, sent, and noted as paid."""
+"""Payouts of money, for admins: approve in batches, export, mark as paid, reject."""
 
 from collections.abc import Sequence
 from datetime import UTC
@@ -36,14 +36,14 @@ from web.routes.operators import PayoutState, members_of
 
 operations = Operations()
 ABSENT, NO_BATCH = "Payout not found", "Batch not found"
-SENDING_SECONDS: Final = 1.2  # of a request's two: a large batch is noted by several
+SENDING_SECONDS: Final = 1.2  # of a request's two seconds: a large batch takes several requests
 OWN: Final = Problem(
-    409, "One does not approve one's own payout: ask another admin", code=RefusalCode.OWN_MATTER
+    409, "You cannot approve your own payout: ask another admin", code=RefusalCode.OWN_MATTER
 )
 ON_THE_WAY: Final = Problem(
     409,
-    "It is approved, and its money may be on the way. If it was not sent, or came back, "
-    "say so with not_paid",
+    "The payout is approved and its money may be on the way. If it was not sent, or came "
+    "back, set not_paid",
     code=RefusalCode.PAYOUT_APPROVED,
 )
 ALL_REJECTED: Final = Problem(
@@ -64,7 +64,7 @@ class PayoutQuery(Cursor):
 
 @attrs.frozen
 class OperatorsPayout(Payout):
-    """A payout, and whom it is for."""
+    """A payout and its operator."""
 
     operator_id: UUID
     email: str
@@ -73,7 +73,7 @@ class OperatorsPayout(Payout):
 
 @attrs.frozen
 class OperatorsPayouts:
-    """``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """A page of payouts. ``count`` is how many match, ``next`` the ``after`` of the next page."""
 
     payouts: list[OperatorsPayout]
     count: int
@@ -82,7 +82,7 @@ class OperatorsPayouts:
 
 @attrs.frozen
 class Approval:
-    """Which payouts, and why: all of them are approved, or none."""
+    """Payouts to approve, all or none, and the reason."""
 
     payouts: Annotated[list[UUID], Meta(min_length=1, max_length=100)]
     reason: Reason
@@ -90,7 +90,7 @@ class Approval:
 
 @attrs.frozen
 class Sent:
-    """``reference`` is that of the bank, or of whatever sent the money."""
+    """The ``reference`` of the bank or payment provider."""
 
     reference: Annotated[str, Meta(min_length=1, max_length=255)]
     reason: Reason
@@ -98,7 +98,7 @@ class Sent:
 
 @attrs.frozen
 class Rejection:
-    """``not_paid``: of an approved payout, that its money was not sent, or came back."""
+    """A rejection. ``not_paid``: although approved, the money was not sent, or came back."""
 
     reason: Reason
     not_paid: bool = False
@@ -106,7 +106,7 @@ class Rejection:
 
 @attrs.frozen
 class Batch:
-    """Payouts that were approved together. ``left``: how many of them are not closed yet."""
+    """Payouts that were approved together. ``left``: how many are neither paid nor rejected."""
 
     batch_id: UUID
     amount: Credits
@@ -128,7 +128,7 @@ class BatchQuery:
     example=examples.OPERATORS_PAYOUTS,
 )
 async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
-    """Everybody's payouts, newest first."""
+    """List the payouts of all users, newest first."""
     page, kept = call.query, call.gateway.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.payouts(None, state, span_of(page))
@@ -144,14 +144,14 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     audience=Audience.ADMIN,
     body=Approval,
     answers={200: Batch},
-    refusals={404: ABSENT, 409: "One of them is not requested (any more), or is one's own"},
+    refusals={404: ABSENT, 409: "One of them is not requested, or no longer, or is your own"},
     rate="write",
     idempotency=True,
     request_example=examples.APPROVAL,
     example=examples.BATCH,
 )
 async def approve(call: Call[Approval]) -> Answer | Problem:
-    """Approve payouts of money as one batch, which is then exported, sent and noted as paid."""
+    """Approve payouts of money as one batch, to be exported, sent and marked as paid."""
     key = key_of(call)
     if isinstance(key, Problem):
         return key
@@ -191,7 +191,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     audience=Audience.ADMIN,
     body=Rejection,
     answers={200: OperatorsPayout},
-    refusals={404: ABSENT, 409: "It was paid, or may be on the way: it is approved"},
+    refusals={404: ABSENT, 409: "It was paid, or is approved and may be on the way"},
     absent=ABSENT,
     absent_code=RefusalCode.PAYOUT_NOT_FOUND,
     rate="write",
@@ -199,9 +199,9 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     example=examples.REJECTED_PAYOUT,
 )
 async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
-    """Do not send a payout's money: what it was to pay is payable again.
+    """Reject a payout: its money is not sent, and its earnings are payable again.
 
-    Whoever sends an approved batch may be doing so: of that ``not_paid`` says that he did not.
+    For an approved payout, which may already have been sent, ``not_paid`` confirms that it was not.
     """
     id_, kept, not_paid = call.ids["payout_id"], call.gateway.operators, call.body.not_paid
     details = {"not_paid": True} if not_paid else {}
@@ -231,7 +231,7 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     example=examples.BATCH,
 )
 async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
-    """A batch of approved payouts; as CSV (``format=csv``, or by Accept) for whoever sends it."""
+    """Get a batch of approved payouts; as CSV (``format=csv``, or by Accept) for the bank."""
     id_ = call.ids["batch_id"]
     rows = await call.gateway.operators.payouts_by_id(batches=[id_])
     if not rows:
@@ -255,9 +255,9 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     example=examples.PAID_BATCH,
 )
 async def paid(call: Call[Sent]) -> Batch | Problem:
-    """Note that a batch was sent. While ``left`` is not 0, say it again: it goes on there.
+    """Mark a batch as paid. Repeat the request while ``left`` is not 0: it continues there.
 
-    A batch is sent once, under one reference.
+    A batch is sent once, with one reference.
     """
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.operators.payouts_by_id(batches=[id_])
@@ -281,9 +281,10 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
-    """Each by itself: one that was rejected meanwhile is passed over.
+    """Mark each payout by itself; one that was rejected at the same time is skipped.
 
-    All who note a batch go through it in one order: who is the first to note one, notes the rest.
+    All requests go through a batch in one order, so whichever marks the first payout marks the
+    rest.
     """
     body = call.body
     details = {"reference": body.reference, "amount": money.render(row.amount)}
@@ -302,39 +303,41 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
 
 
 def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
-    """Words about another reference under which some of them were sent."""
+    """Return a message if some of them were sent with another reference."""
     paid = (row.reference for row in rows if row.state == "PAID")
     other = next((each for each in paid if each != reference), None)
-    return None if other is None else f"It was noted as sent under {other!r}: it is sent once"
+    return None if other is None else f"It was marked as paid under {other!r}: a batch is sent once"
 
 
 def _not_that(outcome: GuardFailed) -> Problem:
     if not outcome.found:
         return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
     return Problem(
-        409, f"A payout that is {outcome.found.lower()} stays so", code=RefusalCode.PAYOUT_DECIDED
+        409,
+        f"A payout that is {outcome.found.lower()} cannot be changed",
+        code=RefusalCode.PAYOUT_DECIDED,
     )
 
 
 def shown(row: PayoutShown) -> OperatorsPayout:
-    """The row as admins see it."""
+    """Return the row as admins see it."""
     more: dict[str, Any] = {"operator_id": row.operator_id, "email": row.email, "name": row.name}
     return OperatorsPayout(**members_of(row), **more)
 
 
 def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:
-    """All of a batch, as admins see it; rejected ones are not of its amount."""
+    """Return a batch as admins see it; rejected payouts are not part of its amount."""
     left = sum(row.state == "APPROVED" for row in rows)
     return Batch(batch, summed(rows), left, [shown(row) for row in rows])
 
 
 def summed(rows: Sequence[PayoutShown]) -> str:
-    """What goes out with them."""
+    """Return the sum of the payouts to send."""
     return money.render(sum(row.amount for row in rows if row.state != "REJECTED"))
 
 
 def cells(row: PayoutShown) -> tuple[object, ...]:
-    """A line of the file."""
+    """Return a line of the file."""
     requested = row.requested_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     name, email = spreadsheet.harmless(row.name), spreadsheet.harmless(row.email)
     amounts = (money.render(row.amount), row.units, row.state.lower())

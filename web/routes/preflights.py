@@ -1,4 +1,4 @@
-"""What is wrong with a scene, and how long its frames will take, before anything is held."""
+"""Preflight: findings about a scene and an estimate of its time, before credits are held."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -27,9 +27,11 @@ from web.openapi.examples import preflights as examples
 from web.routes.jobs import too_many_open
 
 operations = Operations()
-NOT_OURS: Final = Fault("payload_ref", "value", "must be an upload of yours; others stay unread")
+NOT_OURS: Final = Fault(
+    "payload_ref", "value", "must be one of your uploads; other users' files cannot be read"
+)
 AT_ONCE: Final = unavailable(
-    "The same is asked for just now, too; ask again", code=RefusalCode.CHANGED_MEANWHILE
+    "The same preflight is being requested; try again", code=RefusalCode.CHANGED_MEANWHILE
 )
 NOT_NOW: Final = unavailable(
     "No node can be asked now; try again", code=RefusalCode.NODE_UNAVAILABLE
@@ -38,10 +40,10 @@ NOT_NOW: Final = unavailable(
 
 @attrs.frozen
 class Look:
-    """A scene to be looked into: an upload, and the ``manifest`` of its files where it has some.
+    """A scene to check: an upload, and the ``manifest`` of its files if it has some.
 
-    ``frames`` and ``params`` as in a job: the estimate is of those. ``pool`` says who may see it.
-    ``again``: look once more, though a node did.
+    ``frames`` and ``params`` as in a job: the estimate is for those. ``pool``: the nodes that may
+    see it. ``again``: check again even if a node has.
     """
 
     payload_ref: Reference
@@ -54,12 +56,12 @@ class Look:
 
 @attrs.frozen
 class Preflight:
-    """``DONE``: ``findings`` are all that there is to say, and the job is refused if ``stops``.
+    """A preflight. ``DONE``: ``findings`` are complete, and the job is refused if ``stops``.
 
-    ``PENDING``: the job looks into it; ``waiting`` says why no node does yet. ``FAILED``: none
-    could, as ``error`` says. ``nodes`` are those that could render it now; what is found is for
-    them. ``estimate`` is None where frames could not be tried, as ``not_estimated`` says.
-    ``thumbnail``: where a small picture of the scene's current frame is, once there is one.
+    ``PENDING``: a node is checking it, or ``waiting`` says why none is yet. ``FAILED``: none could,
+    for the reason ``error``. ``nodes``: how many nodes could render it now; findings are for these.
+    ``estimate`` is null if frames could not be tried, for the reason ``not_estimated``.
+    ``thumbnail``: the address of a small picture of the scene's current frame, once there is one.
     """
 
     status: Literal["DONE", "PENDING", "FAILED"]
@@ -86,10 +88,11 @@ class Preflight:
     example=examples.PREFLIGHT,
 )
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
-    """Have a node look into a scene, in its sandbox: nothing is held, and it costs nothing.
+    """Have a node check a scene in its sandbox; this is free, and nothing is held.
 
-    202 until a node has looked; ask again, or follow its job. A content is looked into once, and
-    answered at once from then on. What is found is for the nodes of its pool that are there now.
+    202 until a node has checked it; repeat the request, or follow its job. The same content is
+    checked once and answered at once from then on. Findings are for the nodes of its pool that are
+    online.
     """
     body = call.body
     idea = JobIdea(
@@ -101,7 +104,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
         pool=body.pool,
     )
     terms = await call.gateway.jobs.terms(JobOrder(call.caller, "render", None))
-    offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a look costs nothing
+    offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
     wanted = offer.wanted
@@ -113,7 +116,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
 
 
 async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState | Problem:
-    """What is known, or who is asked to look now."""
+    """Return what is known, or have a node check it now."""
     gateway, content = call.gateway, content_of(params)
     if content is None:
         return invalid([NOT_OURS])
@@ -139,7 +142,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
 async def preflight_of(
     call: Call[Any], idea: JobIdea, params: Mapping[str, Any]
 ) -> Preflight | None:
-    """What is known of a job's scene; None: no node has looked, or there is none to look into."""
+    """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
     content = content_of(params) if idea.job_type == "render" else None
     found = None if content is None else await known(call.gateway, call.caller, content)
     return None if found is None else await _shown(call, idea, params, found)

@@ -1,4 +1,4 @@
-"""What jobs cost: admins see and change it. A job keeps the price that it was submitted under."""
+"""Prices of job types, for admins. A job keeps the price at which it was submitted."""
 
 from datetime import datetime
 from typing import Annotated
@@ -16,9 +16,7 @@ from web.openapi.examples import reference as examples
 from web.routes.admin import Limit, Reason, act_on
 
 operations = Operations()
-NOTHING_THERE = Problem(
-    404, "The job type has no price of its own", code=RefusalCode.PRICE_NOT_FOUND
-)
+NOTHING_THERE = Problem(404, "No price is set for the job type", code=RefusalCode.PRICE_NOT_FOUND)
 ALWAYS = invalid([Fault("price", "value", f"must not be null for {EVERY_OTHER}")])
 
 PricedType = Annotated[
@@ -26,7 +24,7 @@ PricedType = Annotated[
     Meta(
         max_length=100,
         pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/-]*)$",
-        description="a type of jobs; * stands for all without a price of their own",
+        description="a job type; * stands for all without a price of their own",
     ),
 ]
 NewAmount = Annotated[
@@ -45,7 +43,9 @@ class PriceWords:
 
 @attrs.frozen
 class PriceQuery:
-    """Of the history: ``job_type``, and ``before``, the last number of the page before."""
+    """Filter of the price history: ``job_type``, and ``before``, the last number of the previous
+    page.
+    """
 
     job_type: PricedType | None = None
     before: Annotated[int, Meta(ge=1)] | None = None
@@ -54,7 +54,7 @@ class PriceQuery:
 
 @attrs.frozen
 class NewPrice:
-    """``price`` null: from now on the type costs what those without a price of their own cost."""
+    """A new price. ``price`` null: the type costs the default from now on."""
 
     price: NewAmount | None
     reason: Reason
@@ -62,7 +62,7 @@ class NewPrice:
 
 @attrs.frozen
 class Price:
-    """What a job of this type costs since then, for each of its units."""
+    """The present price of a job type, per unit, and since when."""
 
     job_type: str
     price: Credits
@@ -72,7 +72,9 @@ class Price:
 
 @attrs.frozen
 class PriceChange:
-    """``price`` null: the type has had none of its own since. ``changed_by`` '': a migration."""
+    """A change of a price. ``price`` null: it was removed. ``changed_by`` '': a migration did
+    it.
+    """
 
     number: int
     job_type: str
@@ -84,7 +86,9 @@ class PriceChange:
 
 @attrs.frozen
 class PriceList:
-    """``history`` is newest first; ``next``: give it as ``before`` for its next page."""
+    """Present prices, and a page of their ``history``, newest first; ``next`` is the ``before``
+    of the next page.
+    """
 
     prices: list[Price]
     history: list[PriceChange]
@@ -100,7 +104,7 @@ class PriceList:
     example=examples.PRICES,
 )
 async def index(call: Call[None, PriceQuery]) -> PriceList:
-    """What jobs cost, and how that came to be."""
+    """List present prices and their history."""
     query, kept = call.query, call.gateway.prices
     rows = await kept.history(query.job_type, query.before, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
@@ -116,16 +120,16 @@ async def index(call: Call[None, PriceQuery]) -> PriceList:
     body=NewPrice,
     request_example=examples.NEW_PRICE,
     answers={200: PriceChange},
-    refusals={404: "Not a type of jobs, or without a price of its own"},
+    refusals={404: "Not a job type, or no price is set for it"},
     rate="write",
-    absent="Not a type of jobs, or without a price of its own",
+    absent="Not a job type, or no price is set for it",
     absent_code=RefusalCode.PRICE_NOT_FOUND,
     example=examples.PRICE_CHANGE,
 )
 async def change(call: Call[NewPrice]) -> PriceChange | Problem:
-    """Set what a job of this type costs, from the next submission on.
+    """Set the price of a job type for new jobs.
 
-    Jobs that were submitted keep their price. A price that holds already changes nothing.
+    Submitted jobs keep their price. Setting the present price changes nothing.
     """
     job_type, body = call.words["job_type"], call.body
     if body.price is None and job_type == EVERY_OTHER:
@@ -139,12 +143,12 @@ async def change(call: Call[NewPrice]) -> PriceChange | Problem:
 
 
 def target_of(job_type: str) -> str:
-    """As the audit names it."""
+    """Return the target's name in the audit log."""
     return f"price:{job_type}"
 
 
 def _price(row: PriceRow) -> Price:
-    assert row.units is not None, "those without one are left out"
+    assert row.units is not None, "the query returns only types with a price"
     return Price(row.job_type, money.render(row.units), row.since, row.number)
 
 

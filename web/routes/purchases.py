@@ -1,4 +1,4 @@
-"""Purchases: what can be bought, and where it is paid."""
+"""Purchases of credits: what is on sale, and where to pay."""
 
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -32,7 +32,7 @@ from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 
 operations = Operations()
-CHECKOUT_SECONDS: Final = 10.0  # Stripe is on another continent perhaps
+CHECKOUT_SECONDS: Final = 10.0  # Stripe may be on another continent
 AWAY: Final = unavailable(
     "Payments are not available now; try again",
     retry_after=5,
@@ -51,7 +51,7 @@ SkuName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 
 @attrs.frozen
 class NewPurchase:
-    """``sku``: the name of what is bought."""
+    """A purchase. ``sku``: the name of what is bought."""
 
     sku: SkuName
 
@@ -64,7 +64,7 @@ class NewPurchase:
     example=examples.OFFERS,
 )
 async def offers(call: Call) -> Offers:
-    """What can be bought, the cheapest first."""
+    """List what is on sale, the cheapest first."""
     return Offers(tuple(offer(row) for row in await call.gateway.sales.skus.all()))
 
 
@@ -80,7 +80,9 @@ async def offers(call: Call) -> Offers:
     example=examples.CHECKOUT,
 )
 async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
-    """Begin to buy credits: where it is paid. Nothing is bought until it is."""
+    """Begin a purchase and get the address of the payment page. Nothing is bought until it is
+    paid.
+    """
     key = key_of(call)
     if isinstance(key, Problem):
         return key
@@ -103,7 +105,7 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
     "/checkout/done", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/html"
 )
 async def done(call: Call) -> web.FileResponse:
-    """Where buyers come back to."""
+    """Page to which buyers return after paying."""
     return web.FileResponse(PAGES / "done.html", headers=PAGE)
 
 
@@ -115,7 +117,7 @@ async def done(call: Call) -> web.FileResponse:
     media="text/html",
 )
 async def cancelled(call: Call) -> web.FileResponse:
-    """Where those come back to who did not pay."""
+    """Page to which buyers return without paying."""
     return web.FileResponse(PAGES / "cancelled.html", headers=PAGE)
 
 
@@ -128,14 +130,14 @@ async def cancelled(call: Call) -> web.FileResponse:
     hidden=True,
 )
 async def style(call: Call) -> web.FileResponse:
-    """How the two look."""
+    """Style sheet of both pages."""
     return web.FileResponse(PAGES / "checkout.css", headers=PAGE)
 
 
 async def _begun(
     call: Call[NewPurchase], key: tuple[str, bytes] | None
 ) -> tuple[PurchaseRow, dict[str, str]] | Problem:
-    """The purchase: the one that this key opened before, or a new one; and headers to answer."""
+    """Return the purchase (an earlier one with this key, or a new one) and response headers."""
     sales = call.gateway.sales
     kept = None if key is None else await sales.purchases.under_key(call.caller, key[0])
     if key is not None and kept is not None:
@@ -167,7 +169,7 @@ async def _open(
 
 async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
     row = await call.gateway.sales.purchases.of_user(id_, call.caller)
-    assert row is not None, "it was opened"
+    assert row is not None, "the purchase was inserted above"
     return row
 
 
@@ -179,10 +181,10 @@ async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
 async def _with_session(
     call: Call[Any, Any], purchase: PurchaseRow, session: PaymentSession, headers: dict[str, str]
 ) -> Answer | Problem:
-    """The answer, once it is known which session the purchase has.
+    """Return the answer with the purchase's session.
 
-    Another gateway may have been faster: at Stripe both get one session, at a stand-in of its own
-    each gets another. The first one is paid; of the second nobody hears.
+    Another gateway may have been faster: Stripe returns one session to both, a stand-in returns
+    two. Only the first is used for payment.
     """
     effect = PurchaseSession(purchase.id, session.id, session.url)
     outcome = await commit(call.gateway, Commit(effects=(effect,)))
@@ -197,7 +199,7 @@ async def _with_session(
 
 
 def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> PaymentOrder:
-    """What Stripe is asked for: the same whenever it is asked for one purchase."""
+    """Return the order for Stripe; it is the same each time for one purchase."""
     return PaymentOrder(
         purchase=purchase.id,
         title=title,
@@ -209,7 +211,7 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
-    """Where a buyer comes back to: the setting's page, told how it went, or our own."""
+    """Return where a buyer comes back to: the page of the settings with the outcome, or our own."""
     given = call.gateway.settings.stripe.return_url
     if given:
         return str(URL(given).update_query(checkout=how))
@@ -217,5 +219,5 @@ def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
 
 
 def offer(row: SkuRow) -> Offer:
-    """The row as buyers see it."""
+    """Return the row as buyers see it."""
     return Offer(row.name, row.title, money.render(row.units), row.amount, row.currency)

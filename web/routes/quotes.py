@@ -1,4 +1,4 @@
-"""What a job would cost, before anything is held for it."""
+"""Quotes: the price of a job before anything is held."""
 
 from typing import Literal
 
@@ -19,18 +19,19 @@ operations = Operations()
 
 @attrs.frozen
 class Quote:
-    """``held``: what would be set aside at once, which is all of ``price``.
+    """A quote. ``held``: what would be held at once, which is all of ``price``.
 
-    ``frame_price`` is that of the dearest frame, however it is cut, and ``frame_price_least`` that
-    of the cheapest; or of a job without frames; ``frames`` is then 0.
+    ``frame_price`` is the price of the most expensive frame, however it is cut, and
+    ``frame_price_least`` of the cheapest; for a job without frames it is the job's, and ``frames``
+    is 0.
 
-    ``priced_by``: what the ``table`` says for each frame; or the ``work`` that each is, as a node
-    of the gateway's own measured it: ``reference_seconds`` for all of them. ``priced_how`` says so
-    in words, and why it is not by the other. ``measurable``: such a node is there, and `POST
-    /jobs/preflight` has it measure the scene.
+    ``priced_by``: ``table``, a fixed price per frame; or ``work``, the work of each frame as
+    measured on a gateway node, in total ``reference_seconds``. ``priced_how`` explains this in
+    words. ``measurable``: such a node is online, and `POST /jobs/preflight` has it measure the
+    scene.
 
-    ``enough``: ``available`` is not less than ``held``. ``preflight``: what a node found in the
-    scene, and how long its frames will take; None where none has looked.
+    ``enough``: ``available`` is at least ``held``. ``preflight``: a node's findings and its time
+    estimate; null if none has checked the scene.
     """
 
     units: int
@@ -59,11 +60,10 @@ class Quote:
     example=examples.QUOTE,
 )
 async def quote(call: Call[JobIdea]) -> Quote | Problem:
-    """What a submission would cost and hold, checked as one; no job is made, and nothing held.
+    """Get the price of a submission, validated as one; no job is created and nothing is held.
 
-    The price is that of now; it is fixed when the job is submitted: with `quoted` at this one or a
-    lower one, or not at all. What `POST /jobs/preflight`
-    found in the scene is told, too; nobody is asked to look.
+    The price is the present one and is fixed at submission; `quoted` refuses a higher one. The
+    known result of `POST /jobs/preflight` is included; no node is asked.
     """
     body, gateway = call.body, call.gateway
     terms = await gateway.jobs.terms(JobOrder(call.caller, body.job_type, None))

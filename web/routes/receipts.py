@@ -1,4 +1,4 @@
-"""Receipts: what was done for a charge, as the node and the gateway signed it."""
+"""Receipts: what was done for a charge, signed by node and gateway."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -25,13 +25,15 @@ from web.routes.units import UnitWord
 operations = Operations()
 NONE = Problem(404, "There is no receipt", code=RefusalCode.RECEIPT_NOT_FOUND)
 ALONE = Problem(
-    404, "The job has no list of files, or it is not kept", code=RefusalCode.FILE_LIST_NOT_FOUND
+    404,
+    "The job has no list of files, or it is no longer kept",
+    code=RefusalCode.FILE_LIST_NOT_FOUND,
 )
 
 
 @attrs.frozen
 class Withdrawn:
-    """``entry_id`` gave the charge back to who ordered the work; ``proof`` is null until it is in
+    """A withdrawal. Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in
     the log.
     """
 
@@ -42,13 +44,13 @@ class Withdrawn:
 
 @attrs.frozen
 class ReceiptFile:
-    """What `rendertrust verify` checks without the gateway: `docs/PROOF.md` tells how.
+    """A receipt that `rendertrust verify` checks without the gateway; see `docs/PROOF.md`.
 
-    ``receipt`` holds the node's ``work`` and its signature, the verdict and the price;
-    ``signature`` is the gateway's. ``proof`` is null until the entry that pays is in the log, and
-    for work that cost nothing. ``withdrawn`` is there only where the charge was given back since,
-    as the work was found wrong: the receipt does not hold any more. It is not signed, and a copy
-    from before has none: ask here whether a receipt stands.
+    ``receipt`` has the node's ``work`` and its signature, the verdict and the price; ``signature``
+    is the gateway's. ``proof`` is null until the paying entry is in the log, and for free work.
+    ``withdrawn`` is present only if the charge was refunded because the work was found invalid: the
+    receipt is no longer valid then. It is not signed, and older copies lack it: ask here whether a
+    receipt is still valid.
     """
 
     format: Literal["rendertrust-receipt-file-v1"]
@@ -71,8 +73,8 @@ class ReceiptFile:
     example=examples.RECEIPT_FILE,
 )
 async def of_unit(call: Call) -> ReceiptFile | Problem:
-    """The receipt of a unit that is complete, with the proof that its hash stands in the log: for
-    who ordered it, and for the operator who earned by it.
+    """Get the receipt of a complete unit, with the proof that its hash is in the log: for its
+    creator, and for the operator who earned by it.
     """
     return await _receipt(call, call.ids["job_id"], int(call.words["number"]))
 
@@ -81,14 +83,14 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
     "/api/v1/jobs/{job_id}/receipt",
     scope=Scope.JOBS_READ,
     answers={200: ReceiptFile},
-    refusals={404: "No such job of yours, one of many units, or its node signed nothing"},
+    refusals={404: "No such job of yours, or it has several units, or its node signed nothing"},
     absent="There is no receipt",
     absent_code=RefusalCode.RECEIPT_NOT_FOUND,
     rate="read",
     example=examples.RECEIPT_FILE,
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
-    """The receipt of a job of one unit; of many units each has its own."""
+    """Get the receipt of a job of one unit; with several units each has its own."""
     row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
@@ -106,8 +108,10 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
     example=job_examples.RESULT,
 )
 async def manifest(call: Call) -> ResultUrl | Problem:
-    """Where the list of a job's files can be downloaded, for an hour: the scene and what it links,
-    each with its path, SHA-256 and size. The job's receipts name that list by its SHA-256.
+    """Get the download address of the list of a job's files; valid for an hour.
+
+    It lists the scene and its linked files, each with path, SHA-256 and size. The job's receipts
+    name it by its SHA-256.
     """
     row = await call.gateway.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
@@ -143,6 +147,6 @@ async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
 async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
-    # It is the creator's entry; nothing of it is opened that the receipt does not say.
+    # The entry is the creator's; nothing beyond the receipt's content is opened.
     standing = await stands(call.gateway, None, entry)
     return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)

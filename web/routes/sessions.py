@@ -1,4 +1,4 @@
-"""Where one is logged in."""
+"""Sessions: where a user is logged in."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NO
 
 @attrs.frozen
 class SessionList:
-    """``count`` is how many there are, not how many are on this page."""
+    """A page of sessions. ``count`` is their total number."""
 
     sessions: list[Session]
     count: int
@@ -32,7 +32,7 @@ class SessionList:
     example=examples.SESSIONS,
 )
 async def index(call: Call[None, Window]) -> SessionList:
-    """One's logins that have not ended, the one used last first."""
+    """List your active sessions, the last used first."""
     sessions, now, window = call.gateway.accounts.sessions, call.gateway.clock.now(), call.query
     here = None if call.claims is None else call.claims.family
     rows = await sessions.page(call.caller, now, window.limit, window.offset)
@@ -60,7 +60,7 @@ async def index(call: Call[None, Window]) -> SessionList:
     example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:
-    """End a login of one's own."""
+    """End one of your sessions."""
     sid, gateway = call.ids["sid"], call.gateway
     if not await gateway.accounts.sessions.end(sid, call.caller, gateway.clock.now()):
         return NOT_FOUND

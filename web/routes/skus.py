@@ -1,4 +1,4 @@
-"""SKUs: what is for sale, as admins set it."""
+"""SKUs: packages of credits on sale, set by admins."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -17,7 +17,7 @@ from web.routes.admin import Reason, act_on
 from web.routes.purchases import SkuName
 
 operations = Operations()
-NO_NAME: Final = "This cannot be the name of a SKU"
+NO_NAME: Final = "This is not a valid SKU name"
 
 
 Brought = Annotated[
@@ -36,7 +36,9 @@ class SkuWords:
 
 @attrs.frozen
 class Terms:
-    """``amount`` is in the currency's smallest unit. ``on_sale`` false: nobody can buy it."""
+    """Terms of a SKU. ``amount`` is in the currency's smallest unit. ``on_sale`` false: it
+    cannot be bought.
+    """
 
     title: Annotated[str, Meta(min_length=1, max_length=100)]
     credits: Brought
@@ -48,7 +50,7 @@ class Terms:
 
 @attrs.frozen
 class Sku:
-    """``amount`` is the price in the currency's smallest unit: cents of usd."""
+    """A SKU. ``amount`` is the price in the currency's smallest unit: cents for usd."""
 
     sku: str
     title: str
@@ -72,7 +74,7 @@ class SkuList:
     example=examples.SKUS,
 )
 async def index(call: Call) -> SkuList:
-    """What is for sale, and what was."""
+    """List all SKUs, withdrawn ones too."""
     rows = await call.gateway.sales.skus.all(withdrawn=True)
     return SkuList([shown(row) for row in rows])
 
@@ -91,7 +93,7 @@ async def index(call: Call) -> SkuList:
     example=examples.SKU,
 )
 async def put(call: Call[Terms]) -> Sku | Problem:
-    """Set what a SKU brings and costs, from the next purchase on."""
+    """Set the credits and the price of a SKU for new purchases."""
     row = row_of(call.words["sku"], call.body, call.gateway.clock.now())
     act = await act_on(call, "sku.put", target_of(row.name), call.body.reason, details_of(row))
     if isinstance(act, Problem):
@@ -100,12 +102,12 @@ async def put(call: Call[Terms]) -> Sku | Problem:
 
 
 def target_of(sku: str) -> str:
-    """As the audit names it."""
+    """Return the target's name in the audit log."""
     return f"sku:{sku}"
 
 
 def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
-    """The terms as they are kept."""
+    """Return the terms as a row."""
     return SkuRow(
         name=name,
         title=terms.title,
@@ -118,13 +120,13 @@ def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
 
 
 def details_of(row: SkuRow) -> dict[str, object]:
-    """For the record of the change."""
+    """Return the details for the audit log."""
     terms = attrs.asdict(row, filter=lambda field, _: field.name not in ("name", "changed_at"))
     return {**terms, "units": money.render(row.units)}
 
 
 def shown(row: SkuRow) -> Sku:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Sku(
         sku=row.name,
         title=row.title,

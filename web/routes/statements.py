@@ -34,7 +34,7 @@ COLUMNS: Final = (
 
 @attrs.frozen
 class StatementQuery:
-    """``month``: in UTC. ``after``: the ``next`` of the page before."""
+    """Query. ``month``: in UTC. ``after``: the ``next`` of the previous page."""
 
     month: Annotated[str, Meta(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
     format: Literal["json", "csv"] | None = None
@@ -52,9 +52,9 @@ class StatementQuery:
     example=examples.STATEMENT,
 )
 async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
-    """What came to and went from one's account as an operator in a month.
+    """Get the entries of your operator account in a month.
 
-    JSON comes in pages of lines; CSV (``format=csv``, or by Accept) has all of them.
+    JSON has pages of lines; CSV (``format=csv``, or by Accept) has all of them.
     """
     query, kept, who = call.query, call.gateway.operators, call.caller
     first, end = months(query.month)
@@ -80,14 +80,14 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
 
 
 def months(month: str) -> tuple[datetime, datetime]:
-    """Its beginning and that of the next one, UTC."""
+    """Return the beginning of the month and of the next one, UTC."""
     year, number = map(int, month.split("-"))
     first = datetime(year, number, 1, tzinfo=UTC)
     return first, datetime(year + number // 12, number % 12 + 1, 1, tzinfo=UTC)
 
 
 def line(row: StatementRow) -> StatementLine:
-    """The entry as the API shows it."""
+    """Return the entry as the API shows it."""
     return StatementLine(
         entry_id=row.entry_id,
         at=row.created_at,
@@ -109,7 +109,7 @@ def _text(found: UUID | None) -> Id | None:
 async def written(
     kept: Operators, who: UUID, opening: AccountVersion, closing: AccountVersion
 ) -> AsyncIterator[bytes]:
-    """All of it as CSV, read piece by piece: a month may have a hundred thousand lines."""
+    """Yield the statement as CSV, read in pieces: a month may have a hundred thousand lines."""
     yield spreadsheet.lines([COLUMNS])
     after = opening.version
     while after < closing.version:
@@ -121,7 +121,7 @@ async def written(
 
 
 def cells(row: StatementRow) -> tuple[object, ...]:
-    """A line of the file."""
+    """Return a line of the file."""
     shown = line(row)
     values = [getattr(shown, name) for name in COLUMNS[:-1]]
     values[1] = shown.at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What somebody keeps here: listed with his quota, and removed."""
+"""Stored uploads of a user: list with quota, and remove."""
 
 from datetime import timedelta
 from typing import Final
@@ -20,7 +20,7 @@ NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_
 
 @attrs.frozen
 class Storage:
-    """``used`` of ``quota`` bytes; ``count`` is how many uploads there are in all."""
+    """A page of uploads. ``used`` of ``quota`` bytes; ``count`` is the total number of uploads."""
 
     uploads: list[KeptUpload]
     count: int
@@ -37,7 +37,7 @@ class Storage:
     example=examples.STORAGE,
 )
 async def index(call: Call[None, Window]) -> Storage:
-    """What you have sent and is still here, the largest first, and how much you may keep."""
+    """List your stored uploads, the largest first, with your quota."""
     gateway, window = call.gateway, call.query
     days = timedelta(days=gateway.settings.retention.inputs_days)
     rows = await gateway.retention.page(call.caller, window.limit, window.offset)

@@ -1,4 +1,4 @@
-"""Small pictures of a job's frames, as they come."""
+"""Thumbnails of a job's frames, as they arrive."""
 
 from typing import Annotated, Final
 
@@ -13,10 +13,8 @@ from web.jobs.parameters import FRAME_MAX
 from web.jobs.submission import NOT_FOUND
 
 operations = Operations()
-NONE_YET: Final = Problem(
-    404, "There is no picture of it (yet)", code=RefusalCode.PICTURE_NOT_FOUND
-)
-# What a node sent is shown, and never run.
+NONE_YET: Final = Problem(404, "There is no picture of it yet", code=RefusalCode.PICTURE_NOT_FOUND)
+# A node's file is displayed, never executed.
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -26,7 +24,7 @@ HARMLESS: Final = {
 
 @attrs.frozen
 class PictureQuery:
-    """``frame``: of which frame; left out, the newest."""
+    """Query. ``frame``: the frame; omitted, the newest."""
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
 
@@ -43,10 +41,10 @@ class PictureQuery:
     absent_code=RefusalCode.JOB_NOT_FOUND,
 )
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
-    """A picture of at most 256 pixels a side, of one frame or of what came last.
+    """Get a picture of at most 256 pixels a side, of one frame or the newest.
 
-    It is there as soon as the frame is rendered, as the event `unit.thumbnail` says, and shows what
-    its node says of it. It goes with the results.
+    It is available as soon as the frame is rendered, announced by the event `unit.thumbnail`, and
+    shows what its node sent. It is kept as long as the results.
     """
     gateway, job = call.gateway, call.ids["job_id"]
     found = await gateway.thumbnails.of_job(job, call.caller, call.query.frame)

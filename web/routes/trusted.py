@@ -1,4 +1,6 @@
-"""Whom somebody trusts: with his scenes (the pool ``trusted``), or on nodes without a sandbox."""
+"""Trusted users: their nodes may render your scenes (pool ``trusted``), and you accept their
+jobs on nodes without a sandbox.
+"""
 
 from datetime import datetime
 from typing import Final
@@ -19,18 +21,19 @@ from web.routes.organisations import act_of, outcome
 operations = Operations()
 NOT_TRUSTED: Final = Problem(404, "You do not trust this account", code=RefusalCode.NOT_TRUSTED)
 YOURSELF: Final = Problem(
-    409, "You are yourself: your own nodes are always yours", code=RefusalCode.OWN_ACCOUNT
+    409, "This is your own address: your own nodes are always trusted", code=RefusalCode.OWN_ACCOUNT
 )
 TRUSTED_FULL: Final = Problem(
-    409, f"You trust {TRUSTED_MOST} addresses already", code=RefusalCode.TOO_MANY_TRUSTED
+    409, f"You already trust {TRUSTED_MOST} addresses", code=RefusalCode.TOO_MANY_TRUSTED
 )
 
 
 @attrs.frozen
 class Trusted:
-    """``user_id`` names the entry, for ``DELETE``; it is no account's. ``name`` is always empty.
+    """A trusted address. ``user_id`` names the entry, for ``DELETE``; it is not an account's id.
+    ``name`` is always empty.
 
-    So the list does not tell whether anybody has the address.
+    So the list does not reveal whether an address has an account.
     """
 
     user_id: UUID
@@ -46,7 +49,7 @@ class TrustedList:
 
 @attrs.frozen
 class Somebody:
-    """The address of somebody's account here."""
+    """The e-mail address of an account."""
 
     email: Email
 
@@ -59,9 +62,9 @@ class Somebody:
     example=examples.TRUSTED,
 )
 async def index(call: Call) -> TrustedList:
-    """Whom you trust. Jobs of the pool ``trusted`` go to their nodes, besides your own.
+    """List the users you trust. Jobs with the pool ``trusted`` go to their nodes besides your own.
 
-    Your nodes without a sandbox take their jobs: trust counts for him who takes the risk.
+    Your nodes without a sandbox accept their jobs. Trust is not mutual.
     """
     rows = await call.gateway.organisations.trusted(call.caller)
     return TrustedList([Trusted(**attrs.asdict(row)) for row in rows])
@@ -72,16 +75,16 @@ async def index(call: Call) -> TrustedList:
     scope=Scope.NODES_WRITE,
     body=Somebody,
     answers={200: Done},
-    refusals={409: "You trust too many, or yourself"},
+    refusals={409: "You trust too many, or it is your own address"},
     rate="write",
     request_example=examples.SOMEBODY,
     example=examples.DONE,
 )
 async def trust(call: Call[Somebody]) -> Done | Problem:
-    """Trust whoever has an account with this address now.
+    """Trust the user who has an account with this address now.
 
-    The answer is the same where nobody has it. An account that is made later is not trusted: end
-    the trust and begin it anew.
+    The answer is the same if there is none. An account created later is not trusted: remove the
+    address and add it again.
     """
     gateway, email = call.gateway, call.body.email
     if await is_own(gateway, call.caller, email):
@@ -93,7 +96,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
     return await outcome(
-        call, ChangeOutcome.DONE, "If somebody has this address here, you trust them"
+        call, ChangeOutcome.DONE, "If there is an account with this address, you trust its user"
     )
 
 
@@ -108,9 +111,9 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     example=examples.DONE,
 )
 async def distrust(call: Call) -> Done | Problem:
-    """Trust somebody no more. What his nodes have of yours they finish."""
+    """Stop trusting a user. Running units on their nodes are finished."""
     user = call.ids["user_id"]
-    act = await act_of(call, "trust.end", f"user:{user}", "no more")
+    act = await act_of(call, "trust.end", f"user:{user}", "ended")
     if act is None:
         return TOKEN_REFUSED
     said = await call.gateway.organisations.distrust(user, act)

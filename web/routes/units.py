@@ -1,4 +1,4 @@
-"""The units of a job: what each of them is, became and cost; one of them done again."""
+"""Units of a job: list them with state, result and cost; retry a failed one."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -31,7 +31,7 @@ Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 
 @attrs.frozen
 class UnitQuery:
-    """``after``: the number of the last unit of the page before."""
+    """Page of units. ``after``: the number of the last unit of the previous page."""
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
     after: Annotated[int, Meta(ge=-1, le=NUMBER_MAX)] = -1
@@ -39,23 +39,23 @@ class UnitQuery:
 
 @attrs.frozen
 class UnitWord:
-    """its number within the job"""
+    """the unit's number within the job"""
 
     number: Number
 
 
 @attrs.frozen
 class Unit:
-    """``price`` is held until it ends; ``charged`` is what it cost.
+    """A unit. ``price`` is held until it ends; ``charged`` is what it cost.
 
-    ``tile``: which one of its frame. ``waits_for`` so many units that it is made of.
-    ``download_url`` is good for an hour, and is there as soon as the result was delivered: while
-    the unit is ``VERIFYING`` it may yet be found invalid. ``waiting`` says why it has not begun.
-    ``copy_node_id`` has it, too, because it takes far longer than the others. ``error_code`` is the
-    kind of failure that ``error_message`` tells: ``reported`` what its node said. ``verified`` is
-    true once a verifier compared or opened the result, and found nothing wrong.
-    ``given_back``: why its charge was given back after it was complete, as a later check or an
-    admin found it wrong; it is not to be relied on then.
+    ``tile``: its number within the frame. ``waits_for``: the number of units that it needs first.
+    ``download_url`` is valid for an hour and is present as soon as the result is delivered: while
+    the unit is ``VERIFYING``, it may still be found invalid. ``waiting`` says why it has not begun.
+    ``copy_node_id`` runs a second attempt, because the first takes far longer than others.
+    ``error_code`` is the kind of failure of ``error_message``; ``reported``: the node's own report.
+    ``verified`` is true once a verifier compared or opened the result and found no fault.
+    ``given_back``: why it was refunded after completion, when a later check or an admin found it
+    invalid; do not rely on its result then.
     """
 
     number: int
@@ -84,7 +84,9 @@ class Unit:
 
 @attrs.frozen
 class UnitList:
-    """By number. ``count`` is how many the job has; ``next`` is the ``after`` of the next page."""
+    """A page of units by number. ``count`` is the job's total; ``next`` is the ``after`` of the
+    next page.
+    """
 
     units: list[Unit]
     count: int
@@ -103,7 +105,7 @@ class UnitList:
     example=examples.UNITS,
 )
 async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
-    """What a job consists of, by number, with the result of each unit that is complete."""
+    """List the units of a job by number, with the results of complete units."""
     job, page = call.ids["job_id"], call.query
     row = await call.gateway.jobs.by_id(job, call.caller)
     if row is None:
@@ -125,7 +127,9 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
     refusals={
         402: "Insufficient credits",
         404: "Job or unit not found",
-        409: "It has not failed, the job was cancelled, its input expired, or it was underquoted",
+        409: (
+            "It has not failed, the job was cancelled, its input has expired, or it was underquoted"
+        ),
     },
     absent="Job or unit not found",
     absent_code=RefusalCode.UNIT_NOT_FOUND,
@@ -133,11 +137,11 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
-    """Do a unit again that failed; its price is held anew, and is what it was.
+    """Retry a failed unit; its price is held again, and is the same as before.
 
-    Of a frame in tiles everything that failed is done again. What takes far more than its quote is
-    refused: `code` is then `underquoted`, `new_price` about what its `frames` cost as a job of
-    their own, instead of `price`.
+    For a frame in tiles all failed tiles are retried. A unit that takes far more than its quote is
+    refused: `code` is `underquoted`, and `new_price` is about what its `frames` cost as a new job,
+    instead of `price`.
     """
     job, number = call.ids["job_id"], int(call.words["number"])
     if not await call.gateway.retention.renew(job, call.caller, call.gateway.clock.now()):
@@ -181,7 +185,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
 
 
 async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None:
-    """Only keys that we derived for this user are ever opened."""
+    """Return the download address; only keys that we derived for this user are opened."""
     place = None if row.result_key is None else place_of(row.result_key)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return None

@@ -1,4 +1,4 @@
-"""Uploads: content is announced, put into the store by a presigned URL, and checked."""
+"""Uploads: announce content, send it to the store by a presigned URL, and complete it."""
 
 import re
 from collections.abc import Sequence
@@ -32,26 +32,27 @@ from web.openapi.examples import reference as examples
 operations = Operations()
 URL_SECONDS = 3600
 SIZE_MAX = 64 << 30
-PUT_BYTES_MAX = 5 << 30  # what a store takes at once
+PUT_BYTES_MAX = 5 << 30  # limit of an object store for one request
 PARTS_MAX = SIZE_MAX // PART_BYTES
-URLS_MAX = 100  # in one answer
-NAME_BYTES_MAX = 255  # what a node's file system takes
+URLS_MAX = 100  # per answer
+NAME_BYTES_MAX = 255  # limit of a node's file system
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
 NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
 OTHER_CONTENT = Problem(
-    409, "The store holds other content than was announced", code=RefusalCode.CONTENT_DIFFERS
+    409, "The stored content differs from what was announced", code=RefusalCode.CONTENT_DIFFERS
 )
-IS_HERE = Problem(409, "The content is here already", code=RefusalCode.CONTENT_COMPLETE)
+IS_HERE = Problem(409, "The content is already stored", code=RefusalCode.CONTENT_COMPLETE)
 ONE_PUT = Problem(
     409,
     f"Content of at most {PART_BYTES} bytes is sent at once, not in parts",
     code=RefusalCode.TOO_SMALL_FOR_PARTS,
 )
 MOVED = unavailable(
-    "The upload was announced otherwise meanwhile; try again", code=RefusalCode.CHANGED_MEANWHILE
+    "The upload was announced differently at the same time; try again",
+    code=RefusalCode.CHANGED_MEANWHILE,
 )
 GOING = unavailable(
-    "What you sent of it before is being removed; try again in a moment",
+    "The content you sent before is being removed; try again in a moment",
     code=RefusalCode.UPLOAD_IN_REMOVAL,
 )
 Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
@@ -59,7 +60,7 @@ Sha256: TypeAlias = Annotated[str, Meta(pattern="[0-9a-f]{64}")]
 
 @attrs.frozen
 class NewUpload:
-    """Content by its SHA-256 (hex), its size in bytes, and the name it has on the user's side."""
+    """Content by its SHA-256 (hex), its size in bytes, and its name at the user."""
 
     sha256: Sha256
     size: Annotated[int, Meta(ge=1, le=SIZE_MAX)]
@@ -68,7 +69,7 @@ class NewUpload:
 
 @attrs.frozen
 class WantedPart:
-    """A part that is about to be sent, with its SHA-256 (hex)."""
+    """A part to be sent, with its SHA-256 (hex)."""
 
     number: Annotated[int, Meta(ge=1, le=PARTS_MAX)]
     sha256: Sha256
@@ -76,24 +77,27 @@ class WantedPart:
 
 @attrs.frozen
 class WantedParts:
-    """Any parts, in any order, also such that have arrived."""
+    """Parts in any order; they may have arrived already."""
 
     parts: Annotated[list[WantedPart], Meta(min_length=1, max_length=URLS_MAX)]
 
 
 @attrs.frozen
 class SentParts:
-    """``parts``: the SHA-256 (hex) of each part in order, if the content was sent in parts."""
+    """Completion. ``parts``: the SHA-256 (hex) of each part in order, if the content was sent in
+    parts.
+    """
 
     parts: Annotated[list[Sha256], Meta(max_length=PARTS_MAX)] = attrs.field(factory=list[str])
 
 
 @attrs.frozen
 class Upload:
-    """``put`` is null when the content is here already; ``payload_ref`` names it in a job.
+    """An upload. ``put`` is null if the content is already stored; ``payload_ref`` names it in a
+    job.
 
-    ``parts`` is there for content above 64 MiB until that is complete: the way to send it so that
-    it can be resumed, and the only one above 5 GiB, where ``put`` is null.
+    ``parts`` is present for content above 64 MiB until it is complete: it makes the upload
+    resumable, and above 5 GiB it is the only way and ``put`` is null.
     """
 
     id: UUID
@@ -113,16 +117,16 @@ class Upload:
     scope=Scope.UPLOADS_WRITE,
     body=NewUpload,
     answers={201: Upload, 200: Upload},
-    refusals={413: "More than your quota"},
+    refusals={413: "Your quota is exceeded"},
     rate="write",
     new_work=True,
     request_example=examples.NEW_UPLOAD,
     example=examples.UPLOAD,
 )
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
-    """Announce content; where this user has it already nothing is to be sent (200).
+    """Announce content; if you have stored it already, nothing is to be sent (200).
 
-    Announcing it again, after an interruption too, says which parts have arrived.
+    Announcing it again, also after an interruption, returns which parts have arrived.
     """
     body, gateway = call.body, call.gateway
     if (fault := name_fault(body.filename)) is not None:
@@ -154,7 +158,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
-    """An upload of one's own, and which parts of it have arrived."""
+    """Get one of your uploads, and which parts of it have arrived."""
     row = await call.gateway.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
         return NOT_FOUND
@@ -166,7 +170,10 @@ async def show(call: Call) -> Upload | Problem:
     scope=Scope.UPLOADS_WRITE,
     body=WantedParts,
     answers={200: PartUrls},
-    refusals={404: "Upload not found", 409: "The content is here, or is not sent in parts"},
+    refusals={
+        404: "Upload not found",
+        409: "The content is already stored, or is not sent in parts",
+    },
     rate="write",
     absent="Upload not found",
     absent_code=RefusalCode.UPLOAD_NOT_FOUND,
@@ -174,9 +181,10 @@ async def show(call: Call) -> Upload | Problem:
     example=examples.PART_URLS,
 )
 async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
-    """Leave to put parts of content above 64 MiB; each is held to its length and SHA-256.
+    """Get presigned URLs for parts of content above 64 MiB; each is bound to its length and
+    SHA-256.
 
-    Parts that nobody has asked for during a day are removed.
+    Parts for which no URL was requested during a day are removed.
     """
     gateway = call.gateway
     row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
@@ -200,7 +208,10 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     scope=Scope.UPLOADS_WRITE,
     body=SentParts,
     answers={200: Upload},
-    refusals={404: "Upload not found", 409: "The content is not there, or is other content"},
+    refusals={
+        404: "Upload not found",
+        409: "The content has not arrived, or differs from what was announced",
+    },
     rate="write",
     absent="Upload not found",
     absent_code=RefusalCode.UPLOAD_NOT_FOUND,
@@ -208,10 +219,10 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     example=examples.COMPLETED_UPLOAD,
 )
 async def complete(call: Call[SentParts]) -> Upload | Problem:
-    """Say that the content was sent: it is looked up in the store, and can be used in a job.
+    """Complete an upload: the content is checked in the store and can then be used in a job.
 
-    What was sent at once needs no body. Parts become one object here; where they are other ones
-    than the body names (409) they are removed.
+    Content sent in one piece needs no body. Parts are joined into one object; if they differ from
+    the body's list, they are removed and the answer is 409.
     """
     gateway = call.gateway
     row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
@@ -231,7 +242,7 @@ async def complete(call: Call[SentParts]) -> Upload | Problem:
 async def found_of(
     call: Call[Any, Any], row: UploadRow, digests: Sequence[bytes]
 ) -> ObjectInfo | Problem:
-    """The object of an upload, made of its parts if it is not there yet."""
+    """Return the object of an upload, joined from its parts if necessary."""
     objects, key = call.gateway.objects, row.object_key
     found = await objects.head(key)
     if found is not None or not in_parts(row.size):
@@ -241,9 +252,9 @@ async def found_of(
 
 
 def is_announced(found: ObjectInfo, row: UploadRow, digests: Sequence[bytes]) -> bool:
-    """Whether the store holds what was announced, as far as it can tell.
+    """Return whether the store holds what was announced, as far as the store can tell.
 
-    Of parts it knows their own SHA-256s, and held each part against the one that was signed.
+    For parts it knows only each part's SHA-256, which it checked against the signed one.
     """
     if digests and found.parts_sha256 not in (None, parts_sha256(digests)):
         return False
@@ -251,7 +262,7 @@ def is_announced(found: ObjectInfo, row: UploadRow, digests: Sequence[bytes]) ->
 
 
 async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
-    """Leave to put the content at once; None where no store would take so much."""
+    """Return the URL for the whole content; None if no store accepts that size at once."""
     if row.size > PUT_BYTES_MAX:
         return None
     put = await call.gateway.objects.presign_put(
@@ -266,7 +277,7 @@ async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
 
 
 async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
-    """How far content in parts has come; None: it is complete, or small."""
+    """Return the progress of content in parts; None if it is complete or small."""
     if row.completed_at is not None or not in_parts(row.size):
         return None
     arrived = [part.number for part in await UploadParts(call.gateway, row).arrived()]
@@ -277,7 +288,7 @@ async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
 async def part_url(
     call: Call[Any, Any], row: UploadRow, store_id: str, part: WantedPart
 ) -> PartUrl:
-    """Leave to put one part."""
+    """Return the URL for one part."""
     size = size_of(part.number, row.size)
     put = await call.gateway.objects.presign_part(
         row.object_key,
@@ -292,7 +303,7 @@ async def part_url(
 
 
 def number_faults(wanted: Sequence[WantedPart], count: int) -> list[Fault]:
-    """Parts that the content does not have."""
+    """Return a fault for each part number that the content does not have."""
     return [
         Fault(f"parts[{place}].number", "value", f"must be at most {count}")
         for place, part in enumerate(wanted)
@@ -301,7 +312,7 @@ def number_faults(wanted: Sequence[WantedPart], count: int) -> list[Fault]:
 
 
 def name_fault(filename: str) -> Fault | None:
-    """Nodes place the file under this name: one they cannot make would be held against them."""
+    """Return the fault of a file name that nodes could not create."""
     if filename in (".", ".."):
         return Fault("filename", "value", "must name a file")
     if len(filename.encode()) > NAME_BYTES_MAX:
@@ -310,7 +321,7 @@ def name_fault(filename: str) -> Fault | None:
 
 
 def object_key(user: UUID, sha256: str, filename: str) -> str:
-    """Under the user's own prefix, by content; the suffix is kept for those who look at it."""
+    """Return the key under the user's prefix, by content; the suffix is kept for people."""
     suffix = _SUFFIX.search(filename.lower())
     return f"uploads/{user}/{sha256}{suffix[0] if suffix else ''}"
 
@@ -318,7 +329,7 @@ def object_key(user: UUID, sha256: str, filename: str) -> str:
 def shown(
     call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None, parts: Parts | None = None
 ) -> Upload:
-    """The row as the API shows it."""
+    """Return the row as the API shows it."""
     return Upload(
         id=row.id,
         payload_ref=f"s3://{call.gateway.settings.objects.bucket}/{row.object_key}",

@@ -1,4 +1,4 @@
-"""Videos: the frames of a job as one file that plays, made by a node's sandboxed worker."""
+"""Videos of a job's frames, encoded by a node in its sandbox."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -36,25 +36,25 @@ operations = Operations()
 VIDEO = "video"
 UNITS_MAX = 10_000
 SCENE = "scene.blend"
-NO_RATE = invalid([Fault("fps", "missing", "is required: there is no scene of yours to tell it")])
-BASE_ALONE = invalid([Fault("fps_base", "value", "goes with fps: the rate is fps / fps_base")])
+NO_RATE = invalid([Fault("fps", "missing", "is required: the job has no scene to read it from")])
+BASE_ALONE = invalid([Fault("fps_base", "value", "needs fps: the rate is fps / fps_base")])
 TOO_EARLY = Problem(
-    409, "The job has not ended; make its video when it has", code=RefusalCode.JOB_NOT_ENDED
+    409, "The job has not ended; request its video when it has", code=RefusalCode.JOB_NOT_ENDED
 )
 TOO_MANY = Problem(
     409,
-    f"A video is made of {FILES_MAX} files at most; ask for chunks of frames",
+    f"A video consists of at most {FILES_MAX} files; render in chunks of frames",
     code=RefusalCode.TOO_MANY_FILES,
 )
 NO_FRAMES = Problem(
-    409, "The job has no frame that is complete and kept here", code=RefusalCode.NOTHING_COMPLETE
+    409, "The job has no complete frame that is still stored", code=RefusalCode.NOTHING_COMPLETE
 )
 
 
 @attrs.frozen
 class NewVideo:
-    """``fps`` / ``fps_base`` frames are a second: 24, or 24000 over 1001; left out, they are as in
-    the scene, fractions included.
+    """A video. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001; omitted, it is the
+    scene's.
     """
 
     container: Literal["MP4", "WEBM"] = "MP4"
@@ -83,9 +83,9 @@ class NewVideo:
     example=examples.PLACED,
 )
 async def video(call: Call[NewVideo]) -> Answer | Problem:
-    """Make a video of the frames of a job that has ended: a job of type ``video``, at its price.
+    """Make a video of the frames of an ended job: a new job of type ``video``, at its price.
 
-    Of a job that did not end well it has the frames that are complete.
+    If the job did not complete, the video has the complete frames.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -100,7 +100,7 @@ async def made(
     wish: NewVideo,
     key: tuple[str, bytes] | None = None,
 ) -> Answer | Problem:
-    """Order it for ``user``, whose job it is. Raises AskFailed, Unavailable."""
+    """Order the video for ``user``, who owns the job. Raises AskFailed, Unavailable."""
     terms = await gateway.jobs.terms(JobOrder(user, VIDEO, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
@@ -121,13 +121,13 @@ async def made(
 
 
 async def price_of_one(gateway: Gateway, user: UUID, params: Mapping[str, Any]) -> int:
-    """What a video costs of the frames of a job with these parameters, in units of money."""
+    """Return the price of a video of a job with these parameters, in units of money."""
     terms = await gateway.jobs.terms(JobOrder(user, VIDEO, None))
     return price_of(terms.price, params)
 
 
 async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, Any] | Problem:
-    """What the node is told, with the list of its files: the scene, and every frame."""
+    """Return the node's parameters, with the list of its files: the scene and every frame."""
     rows = await gateway.jobs.unit_page(past.id, -1, UNITS_MAX)
     done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
     try:
@@ -149,21 +149,21 @@ async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, 
     told = {"fps": wish.fps, "fps_base": wish.fps_base}
     rate = {name: value for name, value in told.items() if value is not None}
     of_job = {name: value for name, value in past.params.items() if name == POOL}
-    of_job[FRAMES_OF] = str(past.id)  # its results stay until the video is made
+    of_job[FRAMES_OF] = str(past.id)  # the job's results are kept until the video is made
     return {"container": wish.container, **rate, MANIFEST: kept, **of_job}
 
 
 async def _keep_scene(
     gateway: Gateway, user: UUID, manifest: str, scene: ManifestEntry | None
 ) -> None:
-    """It stays for as long as the video needs it; its frames do as they are another job's."""
+    """Keep the scene until the video is made; the frames are kept as results of the other job."""
     upload = None if scene is None else await gateway.uploads.by_key(user, scene.place)
     if upload is not None:
         await gateway.retention.list_manifest(manifest, [upload.id])
 
 
 async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[ManifestEntry]:
-    """Each result by the number of its frame, as a node finds its order; chunks are zips."""
+    """Return the results, named by frame number so that a node can sort them; chunks are zips."""
     bucket = gateway.settings.objects.bucket
     kept = [(unit, key) for unit in units if (key := result_of(unit, user, bucket)) is not None]
     named = [(unit, key) for unit, key in kept if unit.result_sha256 is not None]
@@ -183,7 +183,9 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """The job's own scene, which tells the rate and the view transform; None: not kept here."""
+    """Return the job's scene, which has the frame rate and the view transform; None if it is no
+    longer stored.
+    """
     noted, listed = past.params.get(INPUT), past.params.get(MANIFEST)
     if noted is not None and noted["path"].endswith(".blend"):
         return ManifestEntry(SCENE, noted["sha256"], noted["size"], noted["key"])

@@ -1,4 +1,4 @@
-"""Webhooks: what others tell us."""
+"""Incoming webhooks: events that Stripe sends."""
 
 from typing import Any, Final
 
@@ -31,13 +31,13 @@ class Received:
     raw=True,
     headers={SIGNATURE: "When and by whom the body was signed: t=…,v1=…."},
     answers={200: Received},
-    refusals={400: "The signature is missing, does not verify or is too old"},
+    refusals={400: "The signature is missing, invalid or too old"},
     rate="webhook",
     request_example=examples.STRIPE_EVENT,
     example=examples.RECEIVED,
 )
 async def stripe(call: Call[bytes]) -> Received | Problem:
-    """What became of payments, told by Stripe. What we do not know is recorded, and no error."""
+    """Receive a Stripe event about a payment. Unknown events are recorded, and are no error."""
     signature = call.request.headers.get(SIGNATURE)
     if not signature:
         return Problem(
@@ -52,7 +52,7 @@ async def stripe(call: Call[bytes]) -> Received | Problem:
             "The gateway is starting; try again", code=RefusalCode.PAYMENTS_UNAVAILABLE
         )
     if event is None:
-        return Problem(400, "The body is no event", code=RefusalCode.EVENT_INVALID)
+        return Problem(400, "The body is not an event", code=RefusalCode.EVENT_INVALID)
     if event.fact is None and is_meant(event.type):
         log.warning("an event cannot be read", event_id=event.event, type=event.type)
     outcome = await commit(call.gateway, Commit(effects=(event,)))

@@ -194,7 +194,7 @@ async def test_a_scene_is_sent_as_it_is_where_the_artist_says_so(artist: Artist)
 async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
     quoted, panel = await artist.does("keeps_it_to_himself")
     assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"
-    assert {"Whose nodes", "Order"} <= set(quoted["drawn"])
+    assert {"Pool", "Order"} <= set(quoted["drawn"])
     assert (panel["status"], panel["done"]) == ("CANCELLED", 0)
     status, found = await artist.creator.call("GET", f"/jobs/{panel['job_id']}/units")
     assert status == 200

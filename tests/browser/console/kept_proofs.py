@@ -10,8 +10,8 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.console.looking import Looking
 
-HOLDS = re.compile("It holds: recomputed in this browser")
-FAILS = re.compile("It does not hold")
+HOLDS = re.compile("Valid: recomputed in this browser")
+FAILS = re.compile("Invalid:")
 
 
 async def kept(eyes: Looking, tmp_path: Path) -> Path:

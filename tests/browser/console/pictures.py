@@ -459,7 +459,7 @@ async def quoted(page: Page, url: str) -> None:
     await page.get_by_label("Frames", exact=True).fill("1-48")
     await page.get_by_label("Width").fill("1920")
     await page.get_by_label("Height").fill("1080")
-    await page.get_by_label("At most").fill("400")
+    await page.get_by_label("Cap", exact=True).fill("400")
     await page.locator("#quote").wait_for()
     await expect(page.locator("#cost")).to_contain_text("pauses before")
 
@@ -472,7 +472,7 @@ async def looked(page: Page) -> None:
         "buffer": b"BLENDER-v502" + bytes(range(256)) * 40,
     }
     await page.locator("#file").set_input_files(scene)
-    await page.get_by_role("button", name="Look into the scene").click()
+    await page.get_by_role("button", name="Check the scene").click()
     await expect(page.locator("#look-found")).to_be_visible()
     await settled(page)
     await page.set_viewport_size({"width": 1280, "height": 1480})

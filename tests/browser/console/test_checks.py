@@ -40,7 +40,7 @@ async def test_an_operator_sees_what_was_found_and_why(
     async with looking(browser, stage, "otto", "/console/fleet") as eyes:
         page = eyes.page
         await page.get_by_role("link", name="studio-1").click()
-        await page.get_by_role("link", name="what was found about it").click()
+        await page.get_by_role("link", name="checks of its results").click()
         await expect(page.locator("#rows tbody tr")).to_have_count(len(checked))
         await page.get_by_role("link", name="Invalid").click()
         await expect(page.locator("#rows tbody tr")).to_have_count(1)

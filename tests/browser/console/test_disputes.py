@@ -17,17 +17,19 @@ async def test_a_dispute_is_opened_decided_and_leads_to_its_proof(
     ):
         page = janes.page
         await page.get_by_role("link", name="Dispute it").click()
-        await page.get_by_label("What is wrong with it").fill("it is black <b>everywhere</b>")
-        await page.get_by_role("button", name="Dispute it").click()
+        await page.get_by_label("What is wrong with the result").fill(
+            "it is black <b>everywhere</b>"
+        )
+        await page.get_by_role("button", name="Open dispute").click()
         await expect(page.get_by_role("status").first).to_contain_text("an admin decides")
-        await expect(page.locator("#state")).to_contain_text("Nothing yet")
+        await expect(page.locator("#state")).to_contain_text("None yet")
         anns.page.on("dialog", lambda dialog: dialog.accept())
         row = anns.page.get_by_role("row").filter(has_text="black <b>everywhere</b>")
         await expect(row).to_contain_text("open")
         await row.get_by_role("link").click()
-        await anns.page.get_by_label("Why; the creator reads it").fill("it is, indeed")
+        await anns.page.get_by_label("Reason; the creator reads it").fill("it is, indeed")
         await anns.page.get_by_role("button", name="Uphold").click()
-        await expect(anns.page.get_by_role("status").first).to_contain_text("given back")
+        await expect(anns.page.get_by_role("status").first).to_contain_text("is refunded")
         await expect(page.locator("#state")).to_contain_text("it is, indeed")
         await expect(page.locator("#state")).to_contain_text("refunded")
         await anns.did_nothing_wrong()

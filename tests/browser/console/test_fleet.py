@@ -107,7 +107,7 @@ async def test_a_node_shows_its_unit_as_it_works_and_how_its_sockets_ended(
             await eyes.did_nothing_wrong()
             go_on.set()
             await expect(page.locator("#earned")).to_contain_text("by 1 unit")
-            await expect(page.locator("#work")).to_contain_text("Nothing at the moment")
+            await expect(page.locator("#work")).to_contain_text("No units now")
             await node.disconnect()
             await expect(page.locator("#history tbody tr").first).to_contain_text("1000")
             await node.connect()
@@ -129,7 +129,9 @@ async def test_an_operator_drains_releases_and_revokes_his_node(
             await expect(page.get_by_role("button", name="Quarantine")).to_have_count(0)
             await page.get_by_label("Reason").fill(HOSTILE[1])
             await page.get_by_role("button", name="Drain").click()
-            await expect(page.get_by_role("status").first).to_contain_text("It finishes what")
+            await expect(page.get_by_role("status").first).to_contain_text(
+                "The node finishes its running units"
+            )
             await expect(page.locator("#state")).to_contain_text("draining")
             await expect(page.locator("#standing-reason")).to_have_text(HOSTILE[1])
             await eyes.is_well("node-draining")

@@ -65,7 +65,7 @@ async def test_why_a_job_waits(browser: Browser, stage: Stage) -> None:
         await eyes.did_nothing_wrong()
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Cancel").click()
-        await expect(page.get_by_role("status").first).to_contain_text("It is cancelled")
+        await expect(page.get_by_role("status").first).to_contain_text("The job is cancelled")
         await expect(page.locator("#state")).to_contain_text("cancelled")
 
 
@@ -144,12 +144,12 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
 async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
     browser: Browser, stage: Stage
 ) -> None:
-    typed = {"Frames": "1-48", "Width": "640", "Tiles": "2x2", "At most": "12.5"}
+    typed = {"Frames": "1-48", "Width": "640", "Tiles": "2x2", "Cap": "12.5"}
     chosen = {
         "Format": "JPEG",
         "Order": "middle_first",
         "Priority": "high",
-        "On whose nodes": "any",
+        "Pool": "any",
     }
     async with looking(browser, stage, "jane", "/console/jobs/new") as eyes:
         page = eyes.page
@@ -157,7 +157,7 @@ async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
             await page.get_by_label(label, exact=True).fill(text)
         for label, value in chosen.items():
             await page.get_by_label(label, exact=True).select_option(value)
-        waits = page.get_by_label("Wait when no node can do it now")
+        waits = page.get_by_label("Wait if no node can do it now")
         await waits.uncheck()
         await eyes.go("/console/jobs")
         await page.go_back()
@@ -176,11 +176,11 @@ async def test_one_job_is_done_again(browser: Browser, stage: Stage) -> None:
         page = eyes.page
         page.once("dialog", lambda dialog: dialog.accept())
         await page.get_by_role("button", name="Retry").click()
-        await expect(page.get_by_role("status").first).to_contain_text("It is done again by this")
+        await expect(page.get_by_role("status").first).to_contain_text("This job retries it")
         await expect(page.locator("#state")).to_contain_text("again")
         await page.locator("#state").get_by_role("link").first.click()
         await page.wait_for_url(f"**/console/jobs/{job}")
-        await expect(page.locator("#state")).to_contain_text("It is done again by")
+        await expect(page.locator("#state")).to_contain_text("It was retried by")
         await expect(page.get_by_role("button", name="Retry")).to_have_count(0)
 
 
@@ -199,9 +199,9 @@ async def test_many_jobs_are_retried_at_once_and_others_cannot(
         page.once("dialog", lambda dialog: dialog.accept())
         await button.click()
         said = page.get_by_role("status").first
-        await expect(said).to_contain_text("2 of 3 jobs are tried again; 1 cannot be, because")
+        await expect(said).to_contain_text("2 of 3 jobs are retried; 1 cannot be, because")
         await expect(said).to_contain_text("job is COMPLETED")
-        await expect(page.locator("tbody tr").filter(has_text="done again")).not_to_have_count(0)
+        await expect(page.locator("tbody tr").filter(has_text="retried")).not_to_have_count(0)
 
 
 async def test_enter_in_the_reason_presses_no_button(browser: Browser, stage: Stage) -> None:

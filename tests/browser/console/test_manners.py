@@ -130,7 +130,7 @@ async def test_a_row_is_selected_and_retried_by_keys(browser: Browser, stage: St
         await expect(page.locator("tbody input[type=checkbox]")).not_to_be_checked()
         page.once("dialog", lambda dialog: dialog.accept())
         await keys.press("r")
-        await expect(page.get_by_role("status").first).to_contain_text("1 job is tried again.")
+        await expect(page.get_by_role("status").first).to_contain_text("1 job is retried.")
         await eyes.did_nothing_wrong()
 
 
@@ -187,7 +187,7 @@ async def test_the_skip_link_comes_first(browser: Browser, stage: Stage) -> None
     async with looking(browser, stage, "ann") as eyes:
         await eyes.go("/console")
         await eyes.page.keyboard.press("Tab")
-        await expect(eyes.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        await expect(eyes.page.get_by_role("link", name="Skip to content")).to_be_focused()
         await eyes.page.keyboard.press("Enter")
         await expect(eyes.page.locator("main")).to_be_focused()
 
@@ -243,7 +243,7 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         job = await stage.job(job_type="render")
         assert await stage.ended(job) == "COMPLETED"
         assert await images.first.get_attribute("src") == before
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Resume").click()
         await expect(images.first).to_have_attribute("src", f"/console/pictures/{job}")
         await expect(page.locator("#live-state")).to_have_text("live")
         assert eyes.errors == []
@@ -335,7 +335,7 @@ async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEn
         await expect(page.locator("#stale")).to_be_visible()
         await expect(page.locator("#live-state")).to_have_text("not live")
         await page.reload()
-        heading = page.get_by_role("heading", name="PostgreSQL is away, trying again")
+        heading = page.get_by_role("heading", name="PostgreSQL does not answer, trying again")
         await expect(heading).to_be_visible()
         await page.close()
 
@@ -372,7 +372,7 @@ async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
         await page.get_by_label("E-mail").fill("jane@example.org")
         await page.get_by_label("Password").fill("not this one")
         await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("alert")).to_contain_text("do not fit")
+        await expect(page.get_by_role("alert")).to_contain_text("is wrong")
         await expect(page.get_by_label("E-mail")).to_have_value("jane@example.org")
         eyes.errors.clear()  # the browser itself says that it was 401
         await eyes.is_well()
@@ -388,7 +388,7 @@ async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
         eyes.page.on("dialog", lambda dialog: dialog.accept())
         await eyes.page.get_by_role("button", name="Retry").click()
         said = eyes.page.get_by_role("alert")
-        await expect(said).to_contain_text("You were signed out; nothing was done.")
+        await expect(said).to_contain_text("You were signed out; nothing was changed.")
         await eyes.page.get_by_label("E-mail").fill("jane@example.org")
         await eyes.page.get_by_label("Password").fill(PASSWORD)
         await eyes.page.get_by_role("button", name="Sign in").click()

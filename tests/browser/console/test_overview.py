@@ -51,5 +51,5 @@ async def test_a_result_that_is_no_picture_is_said_in_words(browser: Browser, st
         job = await stage.job(job_type="render")
         assert await stage.ended(job) == "COMPLETED"
         shown = page.locator(f".pictures li:has(a[href$='{job}'])")
-        await expect(shown).to_contain_text("A browser cannot show what was delivered.")
+        await expect(shown).to_contain_text("A browser cannot display this result.")
         await expect(shown.locator("img")).to_have_count(0)

@@ -54,7 +54,7 @@ async def looked(page: Page, scene: FilePayload) -> None:
 
     async def is_found() -> bool:
         """A gateway that has no time is asked again."""
-        await page.get_by_role("button", name="Look into the scene").click()
+        await page.get_by_role("button", name="Check the scene").click()
         await expect(answered).to_have_count(1)
         return await page.locator("#look-found").is_visible()
 
@@ -102,13 +102,13 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         page = eyes.page
         await looked(page, scene_of("clean"))
         said = page.locator("#look-said")
-        await expect(said).to_have_text("Nothing to mend. One node is there that may render it.")
+        await expect(said).to_have_text("No problems found. One node is online that may render it.")
         await expect(page.locator("#look-scene")).to_contain_text(
             re.compile(r"CYCLES, 200 . 100, 100 samples")
         )
         await expect(page.locator("#look-time")).to_contain_text("of one node for 1 frame:")
         await expect(page.locator("#look-picture")).to_have_js_property("naturalWidth", 64)
-        await page.get_by_role("button", name="All its frames: 1-10").click()
+        await page.get_by_role("button", name="All frames: 1-10").click()
         await expect(page.locator("#look-time")).to_contain_text("for 10 frames")
         await expect(page.locator("#cost")).to_contain_text("10 frames cost")
         await eyes.is_well("new-job-looked")
@@ -141,12 +141,12 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
     ):
         page = eyes.page
         await looked(page, scene_of("missing"))
-        await expect(page.locator("#look-said")).to_contain_text("1 thing must be mended first")
+        await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
-        await expect(found).to_contain_text("to be mended")
+        await expect(found).to_contain_text("error")
         await expect(found).to_contain_text("/artist/wood.png · Image 'texture'")
         await expect(found).to_contain_text("Find Missing Files")
-        await expect(page.locator("#linked")).to_contain_text("sends the scene alone")
+        await expect(page.locator("#linked")).to_contain_text("sends only the scene file")
         await expect(page.locator("#look-picture")).to_be_hidden()
         await eyes.is_well("new-job-missing")
         await page.get_by_role("button", name="Submit").click()
@@ -159,7 +159,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await expect(page.locator("#findings li")).to_have_count(0)
         await looked(page, camera)
         await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")
-        await page.get_by_label("Submit it as it is, all the same").check()
+        await page.get_by_label("Submit it anyway").check()
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
         await eyes.did_nothing_wrong()

@@ -72,7 +72,9 @@ async def test_both_signatures_are_checked_in_the_file(browser: Browser, tmp_pat
     async with offline(browser) as reader, reading(reader, tmp_path) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
         await expect(page.locator("#verdict")).to_contain_text("that the gateway signed")
-        assert "signature of the gateway's log key holds" in await said(page, "signature", "done")
+        assert "signature by the gateway's log key is valid" in await said(
+            page, "signature", "done"
+        )
         anchored = await said(page, "anchor", "done")
         assert "chain 11155111 has this root, since block 12345" in anchored
         assert PROOF["contract"] in anchored
@@ -101,17 +103,17 @@ def other_anchor(**changed: Any) -> str:
 
 
 REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
-    ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "does not hold"),
-    ({"checkpoint": PROOF["anchor"]}, "checkpoint", "says otherwise"),
-    ({"anchor": turned(PROOF["anchor"])}, "anchor", "does not hold"),
+    ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "is invalid"),
+    ({"checkpoint": PROOF["anchor"]}, "checkpoint", "states something else"),
+    ({"anchor": turned(PROOF["anchor"])}, "anchor", "is invalid"),
     ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
     ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
     ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
     ({"anchor": other_anchor(root=bytes(32))}, "anchor", "another anchor"),
     ({"block_number": 12344}, "anchor", "another anchor"),
-    ({"anchor": None}, "anchor", "cannot be read"),
+    ({"anchor": None}, "anchor", "is unreadable"),
     ({**NO_ANCHOR, "anchor": PROOF["anchor"]}, "anchor", "another anchor"),
-    ({"verifier": "nobody"}, "signature", "cannot be read"),
+    ({"verifier": "nobody"}, "signature", "is unreadable"),
 )
 
 
@@ -137,7 +139,9 @@ async def test_the_gateways_word_must_be_of_the_anchor_that_it_signed(
         for other in others:
             async with reading(reader, tmp_path, {**CHAIN, **other}) as page:
                 await expect(page.locator("#verdict")).to_have_text(FAILS)
-                assert "another anchor than it signed" in await said(page, "chain", "bad"), other
+                assert "a different anchor than it signed" in await said(page, "chain", "bad"), (
+                    other
+                )
                 await said(page, "anchor", "done")
 
 
@@ -147,7 +151,7 @@ async def test_a_proof_without_an_anchor_holds_and_repeats_no_word_of_a_chain(
     """Nobody signed that word."""
     async with offline(browser) as reader, reading(reader, tmp_path, CHAIN, **NO_ANCHOR) as page:
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
-        assert "names no anchor" in await said(page, "anchor", "next")
+        assert "Not anchored yet" in await said(page, "anchor", "next")
         assert CHAIN["contract"] not in await said(page, "chain", "next")
 
 
@@ -157,7 +161,7 @@ async def test_a_chain_is_never_said_to_be_more_than_the_gateways_word(
     async with offline(browser) as reader:
         for private in (True, False, None):
             async with reading(reader, tmp_path, {**CHAIN, "private": private}) as page:
-                assert "says no more than the gateway" in await said(page, "chain", "next")
+                assert "proves nothing more" in await said(page, "chain", "next")
 
 
 OTHERWISE = [

@@ -15,9 +15,9 @@ REPORT = {**EXACT, "crops": [{"equal": False, "off": 0.05}, *EXACT["crops"][1:]]
 SAID = (
     "consistent",
     "Regions, rendered again; and the picture, made again from the evidence",
-    "0.05 times the noise, at most",
-    f"a machine of the operator's, {CLASS}",
-    "nothing was given back",
+    "at most 0.05 times the noise",
+    f"a machine of the gateway's operator, {CLASS}",
+    "the charge was not refunded",
 )
 
 

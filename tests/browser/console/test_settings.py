@@ -34,7 +34,7 @@ async def test_every_value_is_shown_with_its_source_and_no_secret(
         await expect(page.get_by_text("server.body_seconds")).to_have_count(0)
         await page.get_by_role("link", name="Limits", exact=True).click()
         login = page.get_by_role("row").filter(has=page.get_by_text("login", exact=True))
-        await expect(login).to_contain_text("requests a minute, per address")
+        await expect(login).to_contain_text("requests per minute, per address")
         await eyes.did_nothing_wrong()
 
 
@@ -51,7 +51,7 @@ async def test_keys_are_listed_with_whose_they_are_and_what_they_may(
         await expect(row).to_contain_text("otto@example.org")
         await expect(row).to_contain_text("jobs:read, credits:read")
         assert key["key"] not in await page.content()
-        await expect(page.locator("main")).to_contain_text("Keys under checkpoints")
+        await expect(page.locator("main")).to_contain_text("Keys that sign checkpoints")
         _, log = await stage.people["rita"].call("GET", "/ledger/checkpoint")
         await expect(page.locator("main")).to_contain_text(log["verifier"])
         await eyes.did_nothing_wrong()
@@ -69,11 +69,11 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
     async with looking(browser, stage, "ann", "/console/settings?tab=prices") as eyes:
         page = eyes.page
         page.on("dialog", lambda dialog: dialog.accept())
-        await page.get_by_label("Type of jobs").fill("dear")
+        await page.get_by_label("Job type").fill("dear")
         await page.get_by_label("Credits").fill("12.5")
         await page.get_by_label("Reason").fill(HOSTILE[1])
         await page.get_by_role("button", name="Set the price").click()
-        await expect(page.get_by_role("status").first).to_contain_text("The price of dear holds")
+        await expect(page.get_by_role("status").first).to_contain_text("The price of dear applies")
         row = page.get_by_role("row").filter(has_text=HOSTILE[1])
         await expect(row).to_contain_text("12.5000 cr")
         await eyes.did_nothing_wrong()
@@ -89,7 +89,7 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await expect(page.locator("tbody tr")).to_have_count(1)
         await eyes.did_nothing_wrong()
         await eyes.go("/console/settings?tab=prices")
-        await page.get_by_label("Type of jobs").fill("dear")
+        await page.get_by_label("Job type").fill("dear")
         await page.get_by_label("Credits").fill("a lot")
         await page.get_by_label("Reason").fill("a mistake")
         await page.get_by_role("button", name="Set the price").click()
@@ -99,4 +99,4 @@ async def test_an_admin_changes_a_price_and_finds_it_in_the_audit_log(
         await page.get_by_role("button", name="Set the price").click()
         await expect(page.get_by_text("must be an amount")).to_have_count(1)
         await expect(page.get_by_label("Credits")).to_have_value("a lot")
-        await expect(page.get_by_label("Type of jobs")).to_have_value("dear")
+        await expect(page.get_by_label("Job type")).to_have_value("dear")

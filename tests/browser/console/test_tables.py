@@ -16,7 +16,7 @@ async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, sta
             await expect(page.locator("#rows tbody tr").first).to_contain_text(first)
         await eyes.go("/console/fleet?q=studio")
         await page.get_by_role("link", name="studio-1").click()
-        history = page.get_by_role("table", name="The last ones to this gateway")
+        history = page.get_by_role("table", name="Latest connections to this gateway")
         await history.get_by_role("link", name="Last pong").click()
         await expect(history.get_by_role("columnheader", name="Last pong")).to_have_attribute(
             "aria-sort", "descending"
@@ -25,10 +25,10 @@ async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, sta
         await eyes.did_nothing_wrong()
         await eyes.go("/console/users?q=jane")
         await page.locator("tbody a").first.click()
-        logins = page.get_by_role("table", name="Logins")
+        logins = page.get_by_role("table", name="Sessions")
         await logins.get_by_role("link", name="Client").click()
         await expect(
-            page.get_by_role("table", name="Logins, by client, from A to Z")
+            page.get_by_role("table", name="Sessions, by client, from A to Z")
         ).to_be_visible()
 
 
@@ -99,13 +99,13 @@ async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stag
         await expect(first).to_have_text(re.compile("ago$|now"))
         await page.keyboard.press("t")
         await expect(first).to_have_text(full)
-        await expect(page.get_by_role("button", name="Times in full")).to_have_attribute(
+        await expect(page.get_by_role("button", name="Full times")).to_have_attribute(
             "aria-pressed", "true"
         )
         await page.reload()
         await expect(first).to_have_text(full)
         await eyes.did_nothing_wrong()
-        await page.get_by_role("button", name="Times in full").click()
+        await page.get_by_role("button", name="Full times").click()
         await expect(first).to_have_text(re.compile("ago$|now"))
 
 

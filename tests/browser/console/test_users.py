@@ -41,7 +41,7 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
         before = await balance(stage)
         await page.get_by_label("Amount", exact=True).fill("12.5")
         await page.locator("#grant-reason").fill(f"goodwill {HOSTILE[1]}")
-        await page.get_by_role("button", name="Look at it once more").click()
+        await page.get_by_role("button", name="Review the grant").click()
         await expect(page.locator("main")).to_contain_text(HOSTILE[1])
         assert await balance(stage) == before, "nothing has happened yet"
         await eyes.is_well("grant")
@@ -98,9 +98,9 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
         await expect(page.get_by_role("status").first).to_contain_text("The key is revoked.")
         assert await opens("/jobs", key["key"]) == 401
         await page.locator("#sessions-reason").fill("lost laptop")
-        row = page.get_by_role("region", name="Logins, one by one").locator("tbody tr")
+        row = page.get_by_role("region", name="Sessions, one by one").locator("tbody tr")
         await row.filter(has_text="Chrome").first.get_by_role("button", name="End").click()
-        await expect(page.get_by_role("status").first).to_contain_text("The login has ended.")
+        await expect(page.get_by_role("status").first).to_contain_text("The session has ended.")
         await eyes.did_nothing_wrong()
         await hers.go("/console/jobs")
         await expect(hers.page.get_by_label("Password")).to_be_visible()
@@ -128,7 +128,7 @@ async def test_enter_in_a_reason_ends_nothing_and_the_question_names_what_ends(
             form = page.locator(f"form[action$='/{name}']")
             await form.get_by_role("button", name=button).first.click()
         login, key = asked
-        assert re.fullmatch(r"End the login of “.+”, since 20.{14} UTC, at once\?", login)
+        assert re.fullmatch(r"End the session of “.+”, since 20.{14} UTC, at once\?", login)
         assert re.fullmatch(r"Revoke the key “laptop”, ….+, since 20.{14} UTC, at once\?", key)
 
 

@@ -24,14 +24,16 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
         async with looking(browser, stage, "jane", "/console/webhooks") as eyes:
             page = eyes.page
             page.on("dialog", lambda dialog: dialog.accept())
-            await expect(page.get_by_text("Nobody is told")).to_be_visible()
-            await page.get_by_label("URL that is told").fill(str(server.make_url("/hooks")))
-            await page.get_by_role("button", name="Tell it").click()
+            await expect(page.get_by_text("No endpoints")).to_be_visible()
+            await page.get_by_label("URL").fill(str(server.make_url("/hooks")))
+            await page.get_by_role("button", name="Add endpoint").click()
             await expect(page.get_by_role("status").first).to_contain_text("whsec_")
             await stage.ended(await stage.job())
             await until(lambda: len(told) >= 3)
             await eyes.go("/console/webhooks")
-            await expect(page.get_by_role("row").filter(has_text="job.*")).to_contain_text("told")
+            await expect(page.get_by_role("row").filter(has_text="job.*")).to_contain_text(
+                "enabled"
+            )
             await eyes.did_nothing_wrong()
             await page.get_by_role("link", name="URL").click()
             await expect(page.locator("caption")).to_contain_text("by url, from A to Z")
@@ -49,10 +51,10 @@ async def test_an_endpoint_is_made_told_and_told_again(browser: Browser, stage: 
             row = row.first
             before = len(told)
             await row.get_by_role("button").click()
-            await expect(page.get_by_role("status").first).to_contain_text("is told again")
+            await expect(page.get_by_role("status").first).to_contain_text("is queued again")
             await until(lambda: len(told) > before)
             assert told[-1] in told[:-1]
             await page.get_by_role("button", name="Delete").click()
-            await expect(page.get_by_text("Nobody is told")).to_be_visible()
+            await expect(page.get_by_text("No endpoints")).to_be_visible()
     finally:
         await server.close()

@@ -53,7 +53,7 @@ async def test_an_animation_from_submit_to_frames(
     told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
     assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
-    assert "Nobody can be asked here, so it is submitted." in told.err
+    assert "No terminal to ask at, so it is submitted." in told.err
     body = next(body for body in gateway.bodies if body.get("payload_ref"))
     assert body["frames"], body["order"] == ("1-3", "middle_first")
     assert (body["priority"], body["max_credits"]) == ("high", "200")
@@ -129,7 +129,7 @@ async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
     told = await program.run("submit", str(blend), *FRAMES, "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
     assert "2 files are in .," in told.out
-    assert "2 of 3 are done: rendertrust jobs download" in told.err
+    assert "2 of 3 are done. Download them: rendertrust jobs download" in told.err
     assert "--failed" in told.err
 
 
@@ -182,13 +182,13 @@ async def test_a_watch_on_a_terminal_is_a_table_of_frames(
     ("words", "says"),
     [
         (("--frames", "5-1"), "write 1-5"),
-        (("--frames", "1-5", "--frame", "2"), "give one of them"),
-        (("--chunk", "4"), "goes with --frames"),
+        (("--frames", "1-5", "--frame", "2"), "Use either --frame"),
+        (("--chunk", "4"), "needs --frames"),
         (("--frames", "1-5", "--tiles", "two"), "2x2"),
         (("--frames", "1-5", "--tiles", "2x2", "--no-preflight"), "--width and --height"),
         (("--frames", "1-5", "--max-credits", "-3"), "decimal"),
         (("--frames", "1-5", "--order", "random"), "every_nth"),
-        (("--frames", "1-5", "--out", "frame.png"), "no folder"),
+        (("--frames", "1-5", "--out", "frame.png"), "not a folder"),
     ],
 )
 async def test_what_does_not_go_together_is_told_before_anything_is_sent(
@@ -231,8 +231,8 @@ async def test_units_are_listed_and_tried_again(program: Program, gateway: Gatew
     assert "\x1b" not in told.out
     gateway.units[job][0] |= {"given_back": "a check found: invalid"}
     told = await program.run("jobs", "units", job)
-    assert "given back: a check found: invalid" in told.out.splitlines()[1]
-    assert "To have those again: rendertrust submit SCENE --frames 1" in told.err
+    assert "refunded: a check found: invalid" in told.out.splitlines()[1]
+    assert "To render refunded frames again: rendertrust submit SCENE --frames 1" in told.err
     listed = await program.run("jobs", "units", job, "--state", "completed", "--json")
     assert [unit["frames"] for unit in listed.document["units"]] == ["1"]
     told = await program.run("jobs", "retry", job)
@@ -270,20 +270,20 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
     job = gateway.add_job("RUNNING", units=3)
     gateway.add_units(job, "RUNNING", "QUEUED", "QUEUED")
     told = await program.run("jobs", "download", job)
-    assert (told.code, "No frame is done yet" in told.err) == (exit_codes.STILL_RUNNING, True)
+    assert (told.code, "No frame is finished yet" in told.err) == (exit_codes.STILL_RUNNING, True)
     gateway.units[job].clear()
     gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
     told = await program.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
     assert told.code == 0, told
-    assert "One file is in ., 1 of them new; 1 are not done (yet)." in told.out
+    assert "One file is in ., 1 of them new; 1 are not finished." in told.out
     told = await program.run("jobs", "download", job, "--frames", "9-11")
     assert told.code == exit_codes.NOT_FOUND, told
     assert "The job has no frame 9-11; its frames are 1-3" in told.err
-    assert "Done are: 1,3" in told.err
+    assert "Finished frames: 1,3" in told.err
     told = await program.run("jobs", "download", job, "--frames", "2")
     assert told.code == exit_codes.STILL_RUNNING, told
-    assert "Frame 2 is not done (yet)" in told.err
-    assert "Done are: 1,3" in told.err
+    assert "Frame 2 is not finished" in told.err
+    assert "Finished frames: 1,3" in told.err
     told = await program.run("jobs", "download", job, "--frames", "1,9", "--name", "shot")
     assert (told.code, "The job has no frame 9; its frames are 1-3." in told.err) == (0, True)
     told = await program.run("jobs", "download", job, "--name", "shot", "--json")
@@ -307,16 +307,16 @@ async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
     gateway.add_units(job, "CANCELLED", frames="7")
     told = await program.run("jobs", "stop", job)
     assert told.code == 0, told
-    assert "2 delivered tiles are of frames that will not come to be." in told.out
-    assert "They cost 5.0000 credits; one of them is being checked, and charged if it" in told.out
-    assert f"Fetch them: rendertrust jobs download {job} --tiles" in told.err
+    assert "2 delivered tiles are of frames that cannot be completed." in told.out
+    assert "They cost 5.0000 credits; one of them is being verified, and charged if" in told.out
+    assert f"Download them: rendertrust jobs download {job} --tiles" in told.err
     assert "2 delivered tiles are of frames" in (await program.run("jobs", "show", job)).out
     told = await program.run("jobs", "download", job, "--out", "out")
     assert told.code == exit_codes.STILL_RUNNING, told
     assert f"rendertrust jobs download {job} --tiles" in told.err
     told = await program.run("jobs", "download", job, "--out", "out", "--tiles")
     assert told.code == 0, told
-    assert "One tile of frames that are not done is in out/tiles." in told.out
+    assert "One tile of unfinished frames is in out/tiles." in told.out
     assert [path.name for path in (tmp_path / "out" / "tiles").iterdir()] == ["frame-0007-0.png"]
     told = await program.run(
         "jobs", "download", job, "--out", "out", "--tiles", "--frames", "7", "--json"

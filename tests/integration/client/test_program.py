@@ -68,7 +68,7 @@ async def test_help_and_version_need_no_gateway(
         (("submit", "scene.blend", "--frame", "x"), "whole number"),
         (("submit", "scene.blend", "--width", "64"), "--width and --height"),
         (("submit", "scene.blend", "--timeout", "5"), "--watch"),
-        (("submit", "scene.blend", "--out", "absent/frame.png"), "no folder"),
+        (("submit", "scene.blend", "--out", "absent/frame.png"), "not a folder"),
         (("--url", "ftp://x", "jobs", "list"), "http://"),
         (("jobs", "list", "--url"), "--url needs"),
         (("login", "jane@example.com"), "RENDERTRUST_PASSWORD"),
@@ -228,7 +228,7 @@ async def test_402_ends_with_5_and_names_both_amounts(
     gateway.script(DISPATCH, poor, poor)
     told = await program.run("submit", "--no-preflight", str(blend))
     assert told.code == exit_codes.INSUFFICIENT_CREDITS
-    assert "Available: 3.0000 credits. This takes: 10.0000 credits." in told.err
+    assert "Available: 3.0000 credits. Needed: 10.0000 credits." in told.err
     assert "rendertrust credits balance" in told.err
     error = (await program.run("submit", "--no-preflight", str(blend), "--json")).document["error"]
     assert (error["available"], error["requested"]) == ("3.0000", "10.0000")
@@ -264,7 +264,7 @@ async def test_a_job_of_which_something_was_given_back_says_so(
     job_id = gateway.add_job("COMPLETED", done=1, given_back=1)
     shown = await program.run("jobs", "show", job_id)
     assert shown.code == 0, shown
-    assert f"1 of 1, found wrong later: rendertrust jobs units {job_id}" in shown.out
+    assert f"1 of 1, found invalid later: rendertrust jobs units {job_id}" in shown.out
 
 
 async def test_an_absent_job_ends_with_7(program: Program) -> None:
@@ -340,7 +340,7 @@ async def test_ctrl_c_ends_the_watch_and_not_the_job(
         assert json.loads(first)["job"]["id"] == job_id
         assert told.document["error"]["job_id"] == job_id
     else:
-        assert "goes on" in told.err
+        assert "continues" in told.err
         assert f"rendertrust jobs watch {job_id}" in told.err
     assert gateway.jobs[job_id]["status"] == "RUNNING"
     assert "Traceback" not in told.err

@@ -103,4 +103,4 @@ async def test_one_picture_goes_with_one_receipt(program: Program) -> None:
     assert both.code == 3, both.err
     told = await program.run("verify", "a.json", "b.json", "frame.png")
     assert told.code == 2
-    assert "One receipt" in told.err
+    assert "one receipt" in told.err

@@ -66,7 +66,7 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face
     film, one = await animation(face, jane, 2), await single(face, jane)
     whole = await animation(face, jane, 0)
     words = await said(jane, SELECTED, film, one, whole)
-    assert words == "2 of 3 jobs are tried again; 1 cannot be, because no frame of it failed."
+    assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of it failed."
     assert await states(face, film) == ["QUEUED"] * 3
     past = await face.gateway.jobs.past(one, UUID(jane.id))
     assert past is not None
@@ -79,7 +79,7 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(face: Face) ->
     assert (await jane.post(f"/console/jobs/{film}/stop", {})).status == 303
     words = await said(jane, SELECTED, film)
     assert words == (
-        "The job cannot be tried again, "
+        "The job cannot be retried, "
         "because job was cancelled, a job of several units is submitted again."
     )
 
@@ -104,7 +104,7 @@ async def test_the_only_one_leads_to_itself(face: Face) -> None:
     film = await animation(face, jane, 1)
     answer = await jane.post(f"/console/jobs/{film}/retry", {})
     assert (answer.status, answer.headers["Location"]) == (303, f"/console/jobs/{film}")
-    assert unquote(answer.cookies[FLASH].value) == "What failed of it is tried again."
+    assert unquote(answer.cookies[FLASH].value) == "Failed units are retried."
 
 
 async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(face: Face) -> None:
@@ -119,6 +119,6 @@ async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(f
     await ledger.ask(rest, within=60)
     words = await said(jane, SELECTED, film)
     assert words == (
-        "1 job is tried again. Of it not all that failed is: 10.0000 credits are missing."
+        "1 job is retried. Not all failed units of it are retried: 10.0000 credits are missing."
     )
     assert await states(face, film) == ["QUEUED"] * 3 + ["FAILED"] * 3

@@ -87,7 +87,7 @@ async def test_those_that_failed_stand_alone(jane: Visitor, page: str) -> None:
 
 async def test_what_there_is_not_is_said(jane: Visitor, page: str) -> None:
     _, text = await jane.get(f"{page}?offset=600")
-    assert "No more here" in text
+    assert "Nothing on this page" in text
     assert shown(text) == []
     answer = await jane.ask("GET", f"{page}?state=black")
     assert answer.status == 422
@@ -136,4 +136,4 @@ async def test_the_question_before_a_frame_is_tried_again_names_it(
     )
     end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
     await ledger.ask(Commit(effects=(end,)), within=60)
-    assert 'data-confirm="Do frame 8 again? ' in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert 'data-confirm="Retry frame 8? ' in (await jane.get(f"/console/jobs/{job}"))[1]

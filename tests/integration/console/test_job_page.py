@@ -135,7 +135,7 @@ async def test_a_video_says_its_price_before_it_is_made(
     assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
     form = (await jane.get(f"/console/jobs/{job}"))[1].partition(f"{job}/video")[2]
     form = form.partition("</form>")[0]
-    assert "as a job of its own, for 1 credits, which are held now" in form
+    assert "as a new job for 1 credits, which are held now" in form
     assert "Make it for 1.0000 cr" in TAG.sub("", form)
 
 
@@ -149,17 +149,17 @@ async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip
     await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
     done = UnitComplete(job, 0, 1, node, "s3://bucket/tile.exr")
     await ask(Commit(effects=(done,)), within=60)
-    assert "of frames that will not come to be" not in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert "of frames that cannot be completed" not in (await jane.get(f"/console/jobs/{job}"))[1]
     assert (await jane.get(f"/console/archives/{job}"))[0] == 404
     assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
     _, text = await jane.get(f"/console/jobs/{job}")
     said = TAG.sub("", text.partition('id="loose">')[2].partition("</p>")[0])
     assert said == (
-        "One delivered tile is of a frame that will not come to be; it cost 0.0100 cr."
+        "One delivered tile is of a frame that cannot be completed; it cost 0.0100 cr."
         " The zip below has it."
     )
     assert f'href="/console/archives/{job}"' in text
-    assert "What is done, a zip" in text
+    assert "Completed frames as zip" in text
 
 
 async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) -> None:

@@ -33,9 +33,9 @@ async def test_what_was_found_last_is_said_while_the_auditor_answers_nobody(
     ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
     noon = datetime(2026, 3, 13, 12, tzinfo=UTC)
     found = Audit(noon, (Finding("I9", "unit 7", "is of an attempt that was overtaken"),), noon)
-    assert "Not known yet" in (await ann.get("/console/ledger"))[1]
+    assert "Unknown: this gateway" in (await ann.get("/console/ledger"))[1]
     with_books.gateway.console.audit.last = found
     _, text = await ann.get("/console/ledger")
-    assert "Not known yet" not in text
+    assert "Unknown: this gateway" not in text
     assert "is of an attempt that was overtaken" in text
-    assert "The ledger is not sound" in (await ann.get("/console"))[1]
+    assert "The ledger is inconsistent" in (await ann.get("/console"))[1]

@@ -88,7 +88,7 @@ async def test_what_cannot_be_the_cap_is_said_beside_it(
     page = f"/console/jobs/{job}"
     for typed, status, said in (
         ("0", 422, "The cap must be an amount above 0"),
-        ("0.001", 409, "The cap is below what is spent, or at work, already."),
+        ("0.001", 409, "The cap is below what the job has already committed."),
     ):
         answer = await jane.post(f"{page}/change", {"priority": "low", "max_credits": typed})
         text = await answer.text()
@@ -117,14 +117,14 @@ async def test_all_frames_that_failed_are_tried_again_at_once(
             await ledger.ask(Commit(effects=(effect,)), within=60)
     text = (await jane.get(page))[1]
     assert "after 3 attempts of all its parts together" in text
-    assert "Retry all that failed" in text
+    assert "Retry all failed" in text
     assert (
         await (await newcomer(with_books, email="eve@example.org")).post(f"{page}/retry-failed", {})
     ).status == 404
     assert (await jane.post(f"{page}/retry-failed", {})).status == 303
     text = (await jane.get(page))[1]
-    assert "What failed is tried again" in text
-    assert "Retry all that failed" not in text
+    assert "Failed units are retried" in text
+    assert "Retry all failed" not in text
     _, text = await jane.get("/console/jobs")
     assert "failed" not in text.partition(f'id="row-{job}"')[2].partition("</tr>")[0]
 
@@ -168,7 +168,7 @@ async def test_who_has_too_few_credits_to_try_again_is_told_how_many(with_books:
     answer = await jane.post(f"/console/jobs/{job}/retry-failed", {})
     text = await answer.text()
     assert answer.status == 402
-    assert "It takes 40.0000 credits, and 15.0000 are there." in text
+    assert "This needs 40.0000 credits; you have 15.0000." in text
     assert 'href="/console/credits"' in text.partition('<section class="problem"')[2]
     assert await states_of(with_books, job) == ["FAILED"] * 2
 
@@ -188,5 +188,5 @@ async def test_what_is_free_is_tried_again_without_credits(with_books: Face) -> 
     jane = await newcomer(with_books)
     job = await failed_film(with_books, jane, 0, 2, 0)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
-    assert "What failed is tried again" in (await jane.get(f"/console/jobs/{job}"))[1]
+    assert "Failed units are retried" in (await jane.get(f"/console/jobs/{job}"))[1]
     assert await states_of(with_books, job) == ["QUEUED"] * 2

@@ -66,7 +66,7 @@ async def test_all_are_reached_by_each_column(face: Face, database: PostgresEndp
     for order, expected in (("", jobs[::-1]), ("at", jobs), ("whose", jobs[::-1])):
         assert await leafed(ann, f"{THERE}?sort={order}") == expected, order
     _, text = await ann.get(f"{THERE}?offset=5000")
-    assert "No more here" in text
+    assert "Nothing on this page" in text
 
 
 async def test_each_kind_can_be_sorted_by_each_of_its_columns(

@@ -112,7 +112,7 @@ async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_have_ende
     face: Face, database: PostgresEndpoint
 ) -> None:
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    for standing, told in (("DRAINING", "start it again"), ("QUARANTINED", "given work again.")):
+    for standing, told in (("DRAINING", "start it again"), ("QUARANTINED", "gets work again.")):
         node = await joined(database.owner_dsn, ", standing", f", '{standing}'")
         there = f"/console/fleet/{node}"
         answer = await ann.post(f"{there}/release", {"reason": "a mistake"})

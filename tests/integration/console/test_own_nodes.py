@@ -98,7 +98,7 @@ async def test_who_has_no_node_is_told_how_to_have_one(joined: Joined) -> None:
         assert status == 200
         assert "grey" not in text, "what others' nodes did is not hers to see"
     _, text = await joined.jane.get("/console/checks")
-    assert "You have no node" in text
+    assert "You have no nodes" in text
     assert "rendertrust node join" in text
 
 

@@ -155,7 +155,7 @@ async def test_an_old_link_behind_the_last_page_leads_to_the_first(
     ann = await newcomer(face, database.owner_dsn, "admin")
     for page in ("/console/jobs?q=type:echo&", "/console/dead-letters?kind=jobs&"):
         _, text = await ann.get(f"{page}offset=500")
-        assert "No more here" in text
+        assert "Nothing on this page" in text
         assert f'href="{page.removesuffix("&").replace("&", "&amp;")}"' in text.replace("%3A", ":")
 
 
@@ -201,7 +201,7 @@ async def test_while_postgresql_is_away_a_page_says_so(
     text = await answer.text()
     assert answer.status == 503
     assert answer.headers["Retry-After"]
-    assert "PostgreSQL is away, trying again" in text
+    assert "PostgreSQL does not answer, trying again" in text
     assert "data-retry" in text
 
 

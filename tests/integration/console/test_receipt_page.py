@@ -58,9 +58,9 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     said = plain(text)
     assert status == 200
     assert "The whole frame, rendered again; and the picture, made again from the" in said
-    assert "0.05 times the noise, at most" in said
+    assert "at most 0.05 times the noise" in said
     assert f"embedded in the gateway, {CLASS}" in said
-    assert "nothing was given back" in said
+    assert "the charge was not refunded" in said
     assert jane.email not in text
     user = UUID(jane.id)
     await do(with_books, DisputeOpen(uuid4(), job, 0, user, "black", DAY))
@@ -97,9 +97,17 @@ def shown(**more: Any) -> ShownReceipt:
     ("row", "compared", "distance"),
     [
         (shown(), "Regions, rendered again; and the picture, made", "None: equal to the last bit"),
-        (shown(distance=0.123456, remade=False), "Regions, rendered again", "0.123 times the"),
+        (
+            shown(distance=0.123456, remade=False),
+            "Regions, rendered again",
+            "at most 0.123 times the",
+        ),
         (shown(compared="whole", distance=None), "The whole frame, rendered", "It cannot be"),
-        (shown(said="other-seeds", distance=1.0), "Regions, rendered again with other seeds", "1 "),
+        (
+            shown(said="other-seeds", distance=1.0),
+            "Regions, rendered again with other seeds",
+            "at most 1 ",
+        ),
         (shown(compared=None), "Nothing: the file was opened", None),
         (shown(compared=None, is_verified=False), "Nothing", None),
     ],
@@ -115,9 +123,9 @@ def test_the_page_says_what_was_compared(
 def test_the_page_says_which_verifier_it_was_and_why_there_was_none() -> None:
     assert verifier_of(shown()) == f"embedded in the gateway, {CLASS}"
     other = shown(is_embedded=False, verifier_class=OTHER_CLASS)
-    assert verifier_of(other) == f"a machine of the operator's, {OTHER_CLASS}"
+    assert verifier_of(other) == f"a machine of the gateway's operator, {OTHER_CLASS}"
     assert verifier_of(shown(verifier_class=None)) == "embedded in the gateway"
     assert verifier_of(shown(is_verified=False)) is None
-    assert meaning_of("unverified", "off") == "No check was asked for: verification is off."
-    assert meaning_of("exact", None) == "Equal to what the scene gives, to the last bit."
+    assert meaning_of("unverified", "off") == "No check was requested: verification is off."
+    assert meaning_of("exact", None) == "Equal to a render of the scene, to the last bit."
     assert meaning_of("a later one", "why") == ""

@@ -55,14 +55,14 @@ async def test_a_unit_of_many_is_named_and_refunded(
     )
     status, text = await second_step(ann, jane, job, frame="2")
     assert (status, "unit 2" in text) == (200, True)
-    assert "It is refunded." in await do(ann, jane, text)
+    assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 80
     status, text = await second_step(ann, jane, job, frame="3")
     assert (status, "Nothing was charged" in text) == (409, True)
     status, text = await second_step(ann, jane, job, frame="4")
     assert (status, "The job has no unit 4" in text) == (404, True)
     status, text = await second_step(ann, jane, job, frame="0", amount="60")
-    assert (status, "must not be above what was charged: 10.0000" in text) == (422, True)
+    assert (status, "must not be higher than the charge: 10.0000" in text) == (422, True)
 
 
 async def test_all_units_that_were_charged_are_refunded_each_once(
@@ -77,14 +77,14 @@ async def test_all_units_that_were_charged_are_refunded_each_once(
     status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
     more = text.replace('value="20.0000"', 'value="30.0000"')
-    assert "look at it once more" in await do(ann, jane, more), "it was promised before unit 1"
+    assert "check it again" in await do(ann, jane, more), "it was promised before unit 1"
     assert await balance(with_books, jane) == 74
     assert "2 units are refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 94
-    assert "refunded before" in await do(ann, jane, text)
+    assert "already refunded" in await do(ann, jane, text)
     assert await balance(with_books, jane) == 94
     status, text = await second_step(ann, jane, job, frame="all")
-    assert (status, "refunded before" in text) == (409, True)
+    assert (status, "already refunded" in text) == (409, True)
     assert await books(database) == []
 
 
@@ -93,10 +93,10 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
 ) -> None:
     job = await worked(with_books, database.owner_dsn, jane)
     _, text = await second_step(ann, jane, job)
-    assert "It is refunded." in await do(ann, jane, text)
+    assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
-    assert (status, "refunded before: 10.0000 credits" in again) == (409, True)
-    assert "It was refunded before" in await do(ann, jane, text), "who goes back is told"
+    assert (status, "10.0000 credits of it were already refunded" in again) == (409, True)
+    assert "of it were already refunded" in await do(ann, jane, text), "who goes back is told"
     assert await balance(with_books, jane) == 100
 
 
@@ -129,7 +129,7 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     many = await worked(with_books, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
         _, text = await second_step(ann, jane, job, frame=unit, amount="4")
-        assert "It is refunded." in await do(ann, jane, text)
+        assert "The charge is refunded." in await do(ann, jane, text)
     for job, charged in ((one, "10"), (many, "30")):
         _, text = await jane.get(f"/console/jobs/{job}")
         [paid] = re.findall(r'id="paid">(.*?)</p>', text, re.DOTALL)
@@ -179,10 +179,10 @@ async def test_a_frame_is_refunded_by_its_number(
     for frame, name in (("8", "frame 8"), ("11", "frames 9-12")):
         status, text = await second_step(ann, jane, job, frame=frame)
         assert (status, f"For {name} of job" in plain(text)) == (200, True)
-        assert "It is refunded." in await do(ann, jane, text)
+        assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 90
     status, text = await second_step(ann, jane, job, frame="12")
-    assert (status, "refunded before" in text) == (409, True)
+    assert (status, "already refunded" in text) == (409, True)
     assert await books(database) == []
 
 
@@ -195,13 +195,13 @@ async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
     for frame in ("1,2", "frame 1, tile 2 of 2"):
         status, text = await second_step(ann, jane, job, frame=frame, amount="5")
         assert (status, "For frame 1, tile 2 of 2, of job" in plain(text)) == (200, True)
-    assert "It is refunded." in await do(ann, jane, text)
+    assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 65
     status, text = await second_step(ann, jane, job, frame="1", amount="4")
     assert (status, "for one tile, not for several" in plain(text)) == (422, True)
     status, text = await second_step(ann, jane, job, frame="1")
     assert (status, "For 1 tile of frame 1 of job" in plain(text)) == (200, True), "the other one"
-    assert "It is refunded." in await do(ann, jane, text)
+    assert "The charge is refunded." in await do(ann, jane, text)
     assert await balance(with_books, jane) == 75
     status, text = await second_step(ann, jane, job, frame="2,3")
     assert (status, "Frame 2 has no tile 3" in text) == (404, True)

@@ -75,7 +75,7 @@ async def test_what_is_missing_is_said_to_be_missing(
             (422, "an amount"),
         ),
         ("/trusted", {"email": "none"}, (422, "e-mail address")),
-        ("/trusted", {"email": "ann@example.org"}, (409, "You are yourself")),
+        ("/trusted", {"email": "ann@example.org"}, (409, "your own address")),
         ("/organisations", {"name": ""}, (422, "The name must have at least 1")),
     ],
 )
@@ -158,7 +158,7 @@ async def test_a_form_is_not_sent_again_by_itself(
     text = await answer.text()
     assert (answer.status, "data-retry" in text) == (503, False)
     assert "<h1>It may not have been done</h1>" in text
-    assert "look whether it was done" in text
+    assert "check whether it was done" in text
     assert "data-sent" in text, "nor by the key that loads a page again"
     assert way(text) == (f"/console/jobs/{JOB}", "Back to the job")
 

@@ -42,7 +42,7 @@ async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(
         to = URL(answer.headers["Location"])
         assert (answer.status, to.path, to.query["next"]) == (303, "/console/sign-in", back)
         _, text = await jane.get(str(to))
-        assert "You were signed out; nothing was done." in text
+        assert "You were signed out; nothing was changed." in text
         answer = await jane.post(str(to.path), {"email": jane.email, "password": "x", "next": back})
         text = await answer.text()
         assert f'name="next" value="{back.replace("&", "&amp;")}"' in text
@@ -110,7 +110,7 @@ async def test_a_wrong_password_is_refused_like_an_unknown_address(face: Face) -
         answer = await nobody(face).post("/console/sign-in", form)
         text = await answer.text()
         assert answer.status == 401
-        assert "E-mail and password do not fit" in text
+        assert "The e-mail address or the password is wrong" in text
         assert "a wrong password" not in text
         assert "Set-Cookie" not in answer.headers
 

@@ -51,4 +51,4 @@ async def test_entries_are_those_of_their_account(
     assert ['data-label="Account"' in text for text in pages] == [False, False, True]
     _, text = await otto.get("/console/credits")
     assert "Nothing is held" in text
-    assert "Nothing was bought" in text
+    assert "No purchases" in text

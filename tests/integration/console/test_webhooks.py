@@ -52,17 +52,17 @@ async def test_an_endpoint_is_made_seen_switched_and_deleted(
     assert "job.queued" in text
     [again] = re.findall(rf'action="({PATH}/deliveries/[0-9a-f-]+/replay)"', text)
     assert (await jane.post(again, {})).headers["Location"] == page
-    assert "job.queued is told again." in (await jane.get(page))[1]
+    assert "job.queued is queued again." in (await jane.get(page))[1]
     assert (await jane.post(f"{page}/switch", {"to": "off"})).status == 303
     _, text = await jane.get(page)
-    assert "told no more" in text
+    assert "disabled" in text
     assert "by its owner" in text
     assert (await jane.post(f"{page}/switch", {"to": "on"})).status == 303
     assert (await jane.post(f"{page}/rotate", {})).status == 303
     assert "whsec_" in (await jane.get(page))[1]
     assert (await jane.post(f"{page}/delete", {})).headers["Location"] == PATH
     assert (await jane.get(page))[0] == 404
-    assert "Nobody is told" in (await jane.get(PATH))[1]
+    assert "No endpoints" in (await jane.get(PATH))[1]
 
 
 async def test_endpoints_are_one_s_own_even_before_an_admin(
@@ -71,7 +71,7 @@ async def test_endpoints_are_one_s_own_even_before_an_admin(
     jane = await newcomer(face, database.owner_dsn)
     page = await made(jane)
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    assert "Nobody is told" in (await ann.get(PATH))[1]
+    assert "No endpoints" in (await ann.get(PATH))[1]
     assert (await ann.get(page))[0] == 404
     for act, form in (("switch", {"to": "off"}), ("rotate", {}), ("delete", {})):
         assert (await ann.post(f"{page}/{act}", form)).status == 404, act

@@ -205,7 +205,7 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     assert ended.exit_code == 1
     assert {one["invariant"] for one in json.loads(ended.stdout)["findings"]} == {"I12"}
     assert "reason" in said("reopen")
-    assert "Nobody said yes" in said("reopen", "--reason", "the disk died")
+    assert "Not confirmed" in said("reopen", "--reason", "the disk died")
     reopened = call("reopen", "--reason", "the disk died", "--yes")
     assert (reopened["epoch"], reopened["leaves"], reopened["lost"]) == (2, 4, 46)
     assert (reopened["contract"], reopened["size"], reopened["root"]) == (contract, 50, ROOT.hex())
@@ -339,7 +339,7 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
 def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("RENDERTRUST_CHAIN_URL", "")
-        assert "No chain is set" in said("status")
+        assert "No chain is configured" in said("status")
     place.key.write_text("not a key")
     assert "64 hexadecimal digits" in said("status")
     place.key.unlink()
@@ -350,5 +350,5 @@ def test_without_money_a_contract_is_refused_and_why(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.key.write_text("11" * 32)
-    assert "The chain refuses it" in said("deploy")
+    assert "The chain refuses the transaction" in said("deploy")
     assert call("status")["balance_wei"] == "0"

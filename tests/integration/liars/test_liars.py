@@ -635,7 +635,7 @@ async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between
     _, found = await eve.call("GET", "/operators/me/earnings")
     assert [share["state"] for share in found["earnings"]] == ["forfeited"] * 2
     assert {share["why"] for share in found["earnings"]} == {
-        "a fine: another result of its operator's nodes was invalid"
+        "a fine: another result of this operator's nodes was invalid"
     }
     month = f"{datetime.now(UTC):%Y-%m}"
     _, told = await eve.call("GET", f"/operators/me/statement?month={month}")

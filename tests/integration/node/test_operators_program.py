@@ -102,7 +102,7 @@ async def test_who_joins_with_a_key_that_was_revoked_is_told_the_way(
     told = await bare.run("node", "join", peer.url, "--unowned")
     assert told.code == exit_codes.NOT_AUTHENTICATED
     assert f"rendertrust node join {peer.url} --new-key" in told.err
-    assert "is the gateway and runs" not in told.err
+    assert "is the right gateway" not in told.err
     peer.refuses_registration = None
     told = await bare.run("node", "join", peer.url, "--unowned", "--new-key")
     assert told.code == 0, told
@@ -117,7 +117,7 @@ async def test_drained_from_this_machine_it_finishes_and_ends(
     told = await bare.run("node", "join", peer.url, "--unowned")
     assert told.code == 0, told
     told = await bare.run("node", "drain")
-    assert (told.code, "does not run" in told.err) == (exit_codes.FAILURE, True)
+    assert (told.code, "is not running" in told.err) == (exit_codes.FAILURE, True)
     peer.answer = ack_of
     process = await bare.start("node", "run", "--health-port", "-1", "--cores", "1")
     try:
@@ -198,7 +198,7 @@ async def test_install_writes_a_unit_of_the_users_own(peer: Gateway, operator: O
     [
         (("--hours", "8"), "like 20-8"),
         (("--ram", "much"), "write it like 20G"),
-        (("--ram", "1G"), "at least 2G"),
+        (("--ram", "1G"), "the minimum is 2G"),
         (("--slots", "4", "--ram", "4G"), "each of 4 slots"),
     ],
 )

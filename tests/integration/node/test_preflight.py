@@ -573,7 +573,7 @@ async def test_command_lists_files_and_says_what_to_mend(scenes: Path) -> None:
     code, said = await rendertrust("preflight", *udim)
     assert (code, "skin.1011.png" in said, "External Data" in said) == (1, True, True)
     clean = str(scenes / "clean.blend")
-    assert await rendertrust("preflight", clean) == (0, "Nothing to mend.\n")
+    assert await rendertrust("preflight", clean) == (0, "No problems found.\n")
     code, said = await rendertrust("preflight", clean, "--frames", "9-1")
     assert (code, "write 1-9" in said) == (2, True)
 

@@ -231,7 +231,10 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     # Evidence that is not the receipt's.
     receipt = stage.receipt(made.file, artists, asked, measured=named)
     code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
-    assert (code, said_of("evidence", told)) == (1, "lie.png is not the evidence of the receipt")
+    assert (code, said_of("evidence", told)) == (
+        1,
+        "lie.png is not the evidence that the receipt names",
+    )
 
 
 def test_a_picture_of_a_chunk_is_its_frame(
@@ -297,7 +300,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     assert "the scene and 1 files beside it are those" in said_of("files", told)
     code, (_, told) = called(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "by its hash alone" in said_of("files", told)
+    assert "only by its hash" in said_of("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(

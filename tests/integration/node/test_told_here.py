@@ -107,9 +107,7 @@ async def test_a_gateway_that_fell_silent_is_no_connection(peer: Gateway, start:
             seen = agent.status(node.folder.path)
             assert isinstance(seen, agent.Status)
             assert (seen.running, seen.connected) == (True, False)
-            assert str(facts(seen)["state"]).startswith(
-                "running, no answer from the gateway since "
-            )
+            assert str(facts(seen)["state"]).startswith("running, no answer from the gateway for ")
             looked = doctor.agent(seen)
             assert (looked.state, looked.remedy.count("rendertrust node status")) == (doctor.BAD, 1)
         finally:

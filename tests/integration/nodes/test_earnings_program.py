@@ -61,7 +61,7 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
         assert [row[4] for row in rows[1:]] == jobs[::-1]
         assert {(row[1], row[2]) for row in rows[1:]} == {("7.0000", "payable")}
         told = await program.run("earnings", "payout")
-        assert told.out == "14.0000 credits are yours, for 2 units.\n"
+        assert told.out == "14.0000 credits were added to your balance, for 2 units.\n"
         told = await program.run("earnings", "payouts", "--json")
         assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
         told = await program.run("earnings", "list", "--state", "paid", "--json")
@@ -78,7 +78,7 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
         await done(site, jane, otto)
         await payable(otto, "7.0000")
         told = await program.run("earnings", "payout", "--to", "money")
-        assert told.out == "Asked for 7.0000 in money, for 1 units.\n"
+        assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
 
 
 async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
@@ -125,7 +125,7 @@ async def test_a_creator_disputes_a_unit(
         rows = (await program.run("disputes", "list")).out.splitlines()
         assert rows[1].split("\t")[1:] == ["open", "10.0000", job, "0", "it is black", "-"]
         told = await program.run("disputes", "open", job, "--reason", "and white")
-        assert (told.code, "disputed before" in told.err) == (exit_codes.FAILURE, True)
+        assert (told.code, "already disputed" in told.err) == (exit_codes.FAILURE, True)
         told = await program.run("disputes", "open", job, "--unit", "1", "--reason", "x")
         assert told.code == exit_codes.NOT_FOUND
         told = await program.run("disputes", "open", job)

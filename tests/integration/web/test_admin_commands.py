@@ -64,7 +64,7 @@ def test_a_price_of_ones_own_is_given_up() -> None:
     assert "render" not in {price["job_type"] for price in parsed("prices", "list")["prices"]}
     assert "\nrender\t-\t" in "\n" + call("prices", "history", "render").output
     again = call("prices", "unset", "render")
-    assert (again.exit_code, again.output) == (1, "Error: render has no price of its own\n")
+    assert (again.exit_code, again.output) == (1, "Error: No price is set for render\n")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_books_that_are_halted_are_said_to_be_and_why(
         ("5\n", 1, "5 is not 50.0000: nothing was done"),
         ("-50\n", 1, "-50 is not 50.0000"),
         ("yes\n", 1, "yes is not 50.0000"),
-        ("", 2, "Nobody typed the amount again: --yes does without"),
+        ("", 2, "The amount was not confirmed: use --yes to skip the question"),
     ],
 )
 def test_nothing_is_done_when_another_amount_is_typed(
@@ -189,7 +189,7 @@ def test_what_is_taken_away_is_typed_again_as_it_is_shown_or_as_it_was_said(
     words = ("credits", "adjust", jane, "--reason", "a mistake")
     ended = call(*words, "--by=-2.5", typed=f"{typed}\n")
     assert ended.exit_code == 0, ended.output
-    assert "Take 2.5000 credits away from" in ended.output
+    assert "Remove 2.5000 credits from" in ended.output
     assert balance(jane) == "97.5000"
 
 
@@ -204,10 +204,10 @@ def test_credits_are_taken_away_as_far_as_they_are_there(jane: str) -> None:
     words = ("credits", "adjust", jane, "--reason", "a mistake")
     ended = call(*words, "--by", "-60", typed="-60\n")
     assert ended.exit_code == 0, ended.output
-    assert "Take 60.0000 credits away from" in ended.output
+    assert "Remove 60.0000 credits from" in ended.output
     ended = call(*words, "--by", "-60", "--yes")
     assert ended.exit_code == 1
-    assert "has 40.0000 credits that are not held, 60.0000 were to be taken" in ended.output
+    assert "has 40.0000 credits that are not held, but 60.0000 were to be removed" in ended.output
     assert balance(jane) == "40.0000"
 
 
@@ -216,7 +216,7 @@ def test_under_one_key_it_is_done_once(
 ) -> None:
     words = (jane, "--reason", "a script", "--key", "2026-03", "--yes")
     assert grant(words[0], "5", *words[1:]).output.startswith("Done: ")
-    assert grant(words[0], "5", *words[1:]).output.startswith("It was done before: ")
+    assert grant(words[0], "5", *words[1:]).output.startswith("Already done: ")
     ended = grant(words[0], "6", *words[1:])
     assert (ended.exit_code, "another amount" in ended.output) == (1, True)
     assert balance(jane) == "105.0000"
@@ -241,9 +241,9 @@ def test_work_that_was_charged_is_given_back(
     refund = ("credits", "refund", job, "--reason", "a black picture")
     assert call(*refund, "--amount", "11", "--yes").exit_code == 2
     ended = call(*refund, typed="10\n")
-    assert "Give 10.0000 of 10.0000 credits back to jane@example.org" in ended.output
+    assert "Refund 10.0000 of 10.0000 credits to jane@example.org" in ended.output
     assert balance(jane) == "100.0000"
-    assert call(*refund, "--yes").output.startswith("It was done before: ")
+    assert call(*refund, "--yes").output.startswith("Already done: ")
     assert call("credits", "refund", str(uuid4()), "--reason", "x", "--yes").exit_code == 1
 
 
@@ -267,7 +267,10 @@ def test_what_is_no_amount_is_a_wrong_use(jane: str, words: tuple[str, ...], why
 
 def test_whoever_does_not_exist_is_named() -> None:
     ended = grant("bob@example.org", "1", "--reason", "x", "--yes")
-    assert (ended.exit_code, ended.output) == (1, "Error: Nobody has the e-mail bob@example.org\n")
+    assert (ended.exit_code, ended.output) == (
+        1,
+        "Error: There is no user with the e-mail address bob@example.org\n",
+    )
 
 
 # -- skus

@@ -76,7 +76,7 @@ def test_without_a_key_it_says_who_makes_one(
     for words in ((), ("--rotate",)):
         ended = CliRunner().invoke(admin, ["keys", "log", "--data", str(data), *words])
         assert ended.exit_code == 2
-        assert "a gateway makes one when it starts" in ended.output
+        assert "a gateway creates one when it starts" in ended.output
 
 
 def test_a_key_of_the_settings_is_rotated_there(

@@ -122,8 +122,8 @@ async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
 
 
 ALTERED = {
-    "UPDATE entries SET created_at = created_at - interval '1 day'": "the entry is not what",
-    "UPDATE leaves SET hash = sha256('x')": "the entry is not what",
+    "UPDATE entries SET created_at = created_at - interval '1 day'": "the entry does not match",
+    "UPDATE leaves SET hash = sha256('x')": "the entry does not match",
 }
 
 

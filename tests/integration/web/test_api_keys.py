@@ -180,7 +180,7 @@ async def test_a_user_has_a_hundred_keys_at_most(face: Face, database: PostgresE
     )
     body = {"name": "one more", "scopes": ["jobs:read"]}
     status, answer = await jane.ask("POST", "/api/v1/auth/keys", body)
-    assert (status, answer["detail"]) == (409, "There are 100 keys already; revoke one first")
+    assert (status, answer["detail"]) == (409, "You already have 100 keys; revoke one first")
 
 
 async def test_a_key_never_reaches_the_log(

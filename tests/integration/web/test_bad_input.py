@@ -108,10 +108,10 @@ BAD: dict[str, tuple[Callable[[Route], bytes], int, str]] = {
     "depth 65": (deep, 422, "deeper than 64"),
     "1 MiB + 1": (too_large, 413, "larger than 1048576 bytes"),
     "huge integer": (huge, 422, "integer outside 64 bits"),
-    "key twice": (twice, 422, "stands twice"),
+    "key twice": (twice, 422, "is repeated"),
     "an array": (lambda r: b"[]", 422, "must be a JSON object"),
     "no JSON": (lambda r: b"{", 422, "is not JSON"),
-    "NaN": (lambda r: b'{"a": NaN}', 422, "NaN is no JSON number"),
+    "NaN": (lambda r: b'{"a": NaN}', 422, "NaN is not a JSON number"),
     "no UTF-8": (lambda r: b'{"a": "\xff"}', 422, "is not UTF-8"),
     "byte order mark": (
         lambda r: b"\xef\xbb\xbf" + dumped(r),
@@ -266,7 +266,7 @@ async def test_a_header_that_stands_twice_is_refused(face: Face, name: str) -> N
     async with face.client.post(DISPATCH, data=json.dumps(body), headers=headers) as answer:
         assert answer.status == 400
         detail = (await answer.json())["detail"]
-        assert detail in (f"The header {name} stands twice", "The request is not valid HTTP")
+        assert detail in (f"The header {name} is repeated", "The request is not valid HTTP")
 
 
 async def test_the_token_of_a_user_who_is_gone_is_refused(face: Face) -> None:

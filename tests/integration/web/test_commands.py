@@ -20,7 +20,7 @@ def test_a_folder_without_a_database_is_named_and_left_alone(
     folder = tmp_path / "mistyped"
     ended = CliRunner().invoke(command, ["--data", str(folder)])
     assert ended.exit_code == 2
-    assert f"{folder} is no gateway's data folder" in ended.output
+    assert f"{folder} is not a gateway's data folder" in ended.output
     assert not folder.exists()
 
 

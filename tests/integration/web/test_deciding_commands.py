@@ -91,7 +91,7 @@ def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
     ]
     ended = call("payouts", "approve", first, second, "--reason", "checked", typed="y\n")
     assert ended.exit_code == 0, ended.output
-    assert "Approve 2 payouts, 0.0140 credits in all? [y/N]" in ended.output
+    assert "Approve 2 payouts, 0.0140 credits in total? [y/N]" in ended.output
     batch = batch_of(first)
     assert batch == batch_of(second)
     text = call("payouts", "export", batch).stdout
@@ -101,8 +101,8 @@ def test_payouts_are_approved_exported_and_noted(books: Books) -> None:
     words = ("payouts", "paid", batch, "--reference", "wire 1", "--reason", "sent")
     ended = call(*words, "--yes")
     assert ended.exit_code == 0, ended.output
-    assert "2 were noted as paid." in ended.output
-    assert "0 were noted as paid." in call(*words, "--yes").output
+    assert "2 payouts marked as paid." in ended.output
+    assert "0 payouts marked as paid." in call(*words, "--yes").output
     other = ("payouts", "paid", batch, "--reference", "wire 2", "--reason", "sent", "--yes")
     assert (call(*other).exit_code, "under 'wire 1'" in call(*other).output) == (1, True)
     assert {p["state"] for p in parsed("payouts", "list")["payouts"]} == {"paid"}

@@ -103,7 +103,7 @@ async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> Non
     status, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?after=11")
     assert (status, page) == (200, {"events": [], "next": None, "ended": True})
     status, refused = await jane.ask("GET", f"/api/v1/jobs/{job}/events?after=12")
-    assert (status, "begin anew" in refused["detail"]) == (409, True)
+    assert (status, "start again" in refused["detail"]) == (409, True)
     headers = {**SSE, "Authorization": f"Bearer {jane.access}", "Last-Event-ID": "12"}
     async with jane.face.client.get(f"/api/v1/jobs/{job}/events", headers=headers) as answer:
         assert answer.status == 409

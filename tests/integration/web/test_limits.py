@@ -80,7 +80,7 @@ async def test_a_user_dispatches_so_many_jobs_a_minute(strict: Face) -> None:
     [
         (TooManyOpen(1000), "You have 1000 open jobs, "),
         (TooManyOpen(50, "free jobs"), "You have 50 open jobs that cost nothing, "),
-        (TooManyOpen(40, "kinds"), "Your open jobs ask for 40 different kinds of nodes, "),
+        (TooManyOpen(40, "kinds"), "Your open jobs require 40 different kinds of nodes, "),
     ],
 )
 async def test_who_has_too_many_jobs_open_is_told_what_to_do(

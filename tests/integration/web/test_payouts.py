@@ -149,7 +149,7 @@ async def test_a_rejected_payout_is_payable_again(office: Office) -> None:
     assert await office.records(f"payout:{payout}") == ["payout.reject"]
     assert await totals(office.otto) == {"payable": "7.0000"}
     status, problem = await office.approve(payout)
-    assert (status, problem["detail"]) == (409, "A payout that is rejected stays so")
+    assert (status, problem["detail"]) == (409, "A payout that is rejected cannot be changed")
     again = await office.request(office.otto)
     assert (await office.approve(again))[1]["amount"] == "14.0000"
 
@@ -212,7 +212,7 @@ async def test_what_may_be_on_the_way_is_not_rejected_without_a_word_about_it(
     _, batch = await office.approve(payout)
     await office.ann.ask("GET", f"{BATCHES}/{batch['batch_id']}")
     status, problem = await office.reject(payout)
-    assert (status, "say so with not_paid" in problem["detail"]) == (409, True)
+    assert (status, "set not_paid" in problem["detail"]) == (409, True)
     assert await office.records(f"payout:{payout}") == []
     assert await totals(office.otto) == {"requested": "7.0000"}
     status, rejected = await office.reject(payout, not_paid=True)

@@ -135,7 +135,7 @@ async def test_without_a_price_of_its_own_a_type_costs_what_others_do(
     assert (await submit(jane, "inference"))["price"] == "5.0000"
     for job_type in ("render", "never"):
         status, answer = await put(admin, job_type, None)
-        assert (status, answer["detail"]) == (404, "The job type has no price of its own")
+        assert (status, answer["detail"]) == (404, "No price is set for the job type")
     status, answer = await put(admin, "*", None)
     assert (status, answer["errors"][0]["field"]) == (422, "price")
 

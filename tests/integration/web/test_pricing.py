@@ -154,7 +154,7 @@ async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
         await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
         status, refused = await dispatched(jane, scene, quoted=quote["price"])
         assert status == 409, refused
-        assert "10.0000 now, and 5.0000 were quoted" in refused["detail"]
+        assert "10.0000 now, but 5.0000 was quoted" in refused["detail"]
         assert await held(jane) == "0.0000"
         assert (await dispatched(jane, scene, quoted="10"))[0] in (200, 202)
 

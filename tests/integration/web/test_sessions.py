@@ -63,7 +63,7 @@ async def test_a_new_password_needs_the_old_one(face: Face) -> None:
     jane = await register(face)
     wrong = {**CHANGE, "old_password": "something else"}
     status, answer = await jane.ask("POST", "/api/v1/auth/password", wrong)
-    assert (status, answer["detail"]) == (403, "The old password does not fit")
+    assert (status, answer["detail"]) == (403, "The current password is incorrect")
     short = {**CHANGE, "new_password": "short"}
     assert (await jane.ask("POST", "/api/v1/auth/password", short))[0] == 422
     assert await log_in(face, jane) is not None

@@ -133,7 +133,10 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be_until_it_is_tried_ag
 async def test_a_stop_says_which_tiles_were_paid_for_nothing(gateway: Whole, jane: Creator) -> None:
     job = await ordered(gateway, jane)
     status, refused = await jane.call("GET", f"/jobs/{job}/archive")
-    assert (status, refused["detail"]) == (409, "Job is QUEUED; its zip is there when it has ended")
+    assert (status, refused["detail"]) == (
+        409,
+        "Job is QUEUED; its zip is available when it has ended",
+    )
     node = rendering(gateway, tile_of_two, hangs(0.5))
     async with FakeNode(gateway.url, slots=2, behave=node):
         await until_done(jane, job, 4)

@@ -82,7 +82,7 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
     assert await held(jane) == "0.0000"
     status, refused = await dispatched(jane, scene, **ONE, quoted=before["price"])
     assert status == 409, refused
-    assert f"{after['price']} now, and {before['price']} were quoted" in refused["detail"]
+    assert f"{after['price']} now, but {before['price']} was quoted" in refused["detail"]
     assert (await dispatched(jane, scene, **ONE, quoted=after["price"]))[0] in (200, 202)
     records = await gateway.store.records([UUID(node.node_id) for node in nodes])
     assert [record for record in records if "m" in record.since] == []

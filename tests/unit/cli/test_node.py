@@ -45,9 +45,9 @@ JANE = LoggedInUser("jane", "token")
     [
         ({}, JANE, "yours"),
         ({"owner": None}, JANE, "yours"),  # it does not say whose
-        ({}, LoggedInUser("joe", "token"), "somebody's already, and stays so"),
-        ({}, None, "somebody's already, and stays so"),
-        ({"owned": False, "owner": None}, None, "nobody's"),
+        ({}, LoggedInUser("joe", "token"), "already owned by another user"),
+        ({}, None, "already owned by another user"),
+        ({"owned": False, "owner": None}, None, "unowned"),
     ],
 )
 def test_a_joined_node_is_whose_the_gateway_says(
@@ -82,5 +82,5 @@ def test_only_a_node_that_the_gateway_drained_is_to_be_released(
 
 
 def test_an_unowned_node_is_told_where_its_earnings_are_and_how_to_own_it() -> None:
-    assert "waits in suspense" in node.UNOWNED
+    assert "kept until somebody claims" in node.UNOWNED
     assert "rendertrust login" in node.UNOWNED

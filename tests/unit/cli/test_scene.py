@@ -57,7 +57,7 @@ def test_a_width_alone_is_refused() -> None:
 def test_a_picture_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
     assert scene.placed(tmp_path) == tmp_path
     assert scene.placed(tmp_path / "frame.png") == tmp_path / "frame.png"
-    with pytest.raises(click.UsageError, match="no folder"):
+    with pytest.raises(click.UsageError, match="not a folder"):
         scene.placed(tmp_path / "absent" / "frame.png")
 
 
@@ -67,5 +67,5 @@ def test_a_folder_that_is_closed_is_found_before(tmp_path: Path) -> None:
     if os.access(closed, os.W_OK):  # root may write everywhere
         assert scene.placed(closed) == closed
         return
-    with pytest.raises(click.UsageError, match="cannot be written"):
+    with pytest.raises(click.UsageError, match="is not writable"):
         scene.placed(closed)

@@ -50,4 +50,4 @@ def test_what_waits_says_why() -> None:
 
 def test_what_was_given_back_says_why() -> None:
     row = unit_table.cells(unit(state="COMPLETED", given_back="a check found: invalid"))
-    assert row[-1] == "given back: a check found: invalid"
+    assert row[-1] == "refunded: a check found: invalid"

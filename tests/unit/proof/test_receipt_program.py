@@ -70,5 +70,5 @@ def test_what_may_never_end_is_not_read(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     for path in (pipe, Path("/dev/zero")):
-        with pytest.raises(click.UsageError, match="no regular file"):
+        with pytest.raises(click.UsageError, match="not a regular file"):
             ProofFiles([path])

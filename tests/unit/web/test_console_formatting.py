@@ -137,13 +137,13 @@ def test_a_table_is_one_of_several_and_says_its_order() -> None:
 @pytest.mark.parametrize(
     ("verb", "done", "refused", "text"),
     [
-        ("retry", 1, {}, "1 job is tried again."),
+        ("retry", 1, {}, "1 job is retried."),
         ("cancel", 4, {}, "4 jobs are cancelled."),
         (
             "retry",
             3,
             {"Job is COMPLETED": 2},
-            "3 of 5 jobs are tried again; 2 cannot be, because job is COMPLETED.",
+            "3 of 5 jobs are retried; 2 cannot be, because job is COMPLETED.",
         ),
         (
             "cancel",

@@ -54,7 +54,7 @@ def test_without_a_chain_it_is_said_that_there_is_none() -> None:
 
 def test_what_is_broken_is_an_alert_that_leads_to_the_ledger() -> None:
     found = judged(Audit(NOON, (Finding("I1", "entry 7", "is not"),), NOON), None, chain=True)
-    said = "The ledger is not sound: I1 entry 7: is not"
+    said = "The ledger is inconsistent: I1 entry 7: is not"
     assert list(broken(found)) == [Alert("bad", said, "/console/ledger")]
     assert list(broken(judged(Audit(NOON, (), NOON), None, chain=True))) == []
     assert list(broken(judged(None, None, chain=True))) == [], "not known yet is no alarm"

@@ -90,7 +90,7 @@ async def test_a_rate_is_taken_between_readings() -> None:
     assert len(history.of("ledger")) == KEPT
     drawn = charts_of(history, "ledger")
     assert set(drawn["rate"]["series"][0]["values"]) == {5.0}
-    assert drawn["rate_said"] == "Now 5, at most 5 a second."
+    assert drawn["rate_said"] == "Now 5, maximum 5 per second."
     assert charts_of(history, "nobody")["rate"]["at"] == []
 
 

@@ -108,7 +108,7 @@ def test_while_units_are_to_come_their_charges_are_to_come_too() -> None:
 
 def test_what_waits_is_not_said_to_be_now() -> None:
     found = {step.name: step.when for step in steps_of(known())}
-    assert (found["Dispatched"], found["Running"]) == ("", "to come")
+    assert (found["Dispatched"], found["Running"]) == ("", "not yet")
     job = attrs.evolve(JOB, status="COMPLETED", completed_at=at(9), node_name="studio")
     done = attrs.evolve(UNIT, state="COMPLETED", attempt=1, assigned_at=at(2), started_at=at(3))
     last = steps_of(known(job, done, charges=CHARGES))[-1]

@@ -1,4 +1,4 @@
-"""The actors: the live supervision tree, how each does, and what was restarted."""
+"""Actors page: the live supervision tree, charts of one actor, and the restart log."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -28,10 +28,10 @@ COLUMNS: Final = (
 LOG: Final = (
     Column("When", "at", "time"),
     Column("Actor", "actor"),
-    Column("Why it ended", "reason"),
-    Column("What followed", "delay", "figure"),
+    Column("Reason", "reason"),
+    Column("Action", "delay", "figure"),
 )
-IN_ORDER: Final = "tree"  # of the tree, not of a column
+IN_ORDER: Final = "tree"  # the tree's order, not a column's
 LOG_LINES: Final = 50
 NO_ACTOR: Final = Problem(404, "There is no such actor; it may have ended")
 
@@ -55,7 +55,7 @@ class ActorsQuery:
     inside=True,
 )
 async def actors(view: View[ActorsQuery]) -> Shown | Problem:
-    """The tree, one of its actors as a drawing, and the restart log."""
+    """Return the tree, the charts of one actor, and the restart log."""
     gateway, query = view.gateway, view.query
     history, log = gateway.console.history, gateway.restarts()
     now = gateway.clock.monotonic()
@@ -75,7 +75,7 @@ async def actors(view: View[ActorsQuery]) -> Shown | Problem:
 
 
 def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
-    """As the tree has them; sorted by a column, actors alone; those whose name is looked for."""
+    """Return the rows in tree order, or only actors sorted by a column, filtered by name."""
     sort = sort_of(query.sort, COLUMNS, IN_ORDER)
     text = query.q.casefold()
     found = [b for b in branches if text in f"{b.name} {b.kind} {b.state}".casefold()]
@@ -86,7 +86,7 @@ def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
 
 
 def summary_of(branches: Sequence[TreeRow]) -> Mapping[str, Any]:
-    """Of the whole tree."""
+    """Return sums over the whole tree."""
     alone = [each for each in branches if not each.supervises]
     sessions = sum(each.living or 0 for each in branches)
     fullest = max(alone, key=lambda each: each.depth or 0, default=None)
@@ -101,7 +101,7 @@ def summary_of(branches: Sequence[TreeRow]) -> Mapping[str, Any]:
 
 
 def charts_of(history: ActorHistory, name: str) -> Mapping[str, Any]:
-    """Messages a second and the mailbox of one actor, over the last ten minutes."""
+    """Return an actor's messages per second and mailbox depth over the last ten minutes."""
     readings = history.of(name)
     pairs = list(itertools.pairwise(readings))
     at = [int(last.at) for _, last in pairs]
@@ -118,14 +118,14 @@ def charts_of(history: ActorHistory, name: str) -> Mapping[str, Any]:
             "whole": True,
             "series": [_line("waiting", depths, "run")],
         },
-        "rate_said": f"Now {rates[-1]:g}, at most {max(rates):g} a second." if rates else WAITING,
-        "depth_said": f"Now {depths[-1]:,}, at most {max(depths):,} waiting."
+        "rate_said": f"Now {rates[-1]:g}, maximum {max(rates):g} per second." if rates else WAITING,
+        "depth_said": f"Now {depths[-1]:,}, maximum {max(depths):,} waiting."
         if depths
         else WAITING,
     }
 
 
-WAITING: Final = "The first readings come in a few seconds."
+WAITING: Final = "The first readings arrive in a few seconds."
 
 
 def _line(label: str, values: Sequence[float], tone: str) -> Mapping[str, Any]:

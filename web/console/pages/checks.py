@@ -1,4 +1,4 @@
-"""Checks: what was found about what nodes delivered, and why; each owner sees his own nodes'."""
+"""Checks page: verdicts on results, with reasons; operators see their own nodes'."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -64,7 +64,7 @@ class ChecksQuery:
     rest=1.0,
 )
 async def checks(view: View[ChecksQuery]) -> Shown:
-    """The newest that are looked for. Who checked is told to those alone who see everything."""
+    """Return the newest matching checks. Only admins and auditors see which verifier it was."""
     query, desk, everybody = view.query, CheckViews(view.gateway.database), view.owner is None
     word = next((word for _, word in TABS if word == query.is_), None)
     wanted = CheckFilter(query.node, word, query.q.strip() or None)
@@ -86,14 +86,14 @@ async def checks(view: View[ChecksQuery]) -> Shown:
 
 
 def share_of(counts: Mapping[str, int]) -> float | None:
-    """Which part of what was compared was valid."""
+    """Return the fraction of compared results that were valid."""
     good = sum(counts.get(word, 0) for word in ("exact", "consistent"))
     looked = good + counts.get("invalid", 0)
     return good / looked if looked else None
 
 
 def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
-    """Label, word, how many; those of which there are none are left out, but for the worst."""
+    """Return the tabs: label, word, number; empty ones are left out, except invalid."""
     always = (here, PENDING, "invalid")
     return [
         ("All", "", sum(counts.values()), here is None),

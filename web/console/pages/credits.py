@@ -1,4 +1,4 @@
-"""One's own credits: what there is, what is held of it, what was bought; and more of them."""
+"""Credits page: the user's balance, holds and purchases, and buying more."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
@@ -53,7 +53,7 @@ class CreditsQuery(SortQuery):
     every=5.0,
 )
 async def credits_(view: View[CreditsQuery]) -> Shown:
-    """The viewer's own, whatever his role is."""
+    """Return the user's own credits, whatever their role."""
     gateway, user = view.gateway, view.who.user
     return {
         "balance": await gateway.credits.balance(user),
@@ -64,10 +64,10 @@ async def credits_(view: View[CreditsQuery]) -> Shown:
 
 
 def held(view: View[Any], rows: Sequence[Any]) -> Table:
-    """What is held, as the address has it sorted."""
+    """Return the holds, sorted as the address says."""
     return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
 
 
 def bought(view: View[Any], rows: Sequence[Any]) -> Table:
-    """What was bought, as the address has it sorted."""
+    """Return the purchases, sorted as the address says."""
     return table(rows, PURCHASES, view.query.sort, "-created_at", "bought")

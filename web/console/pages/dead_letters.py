@@ -1,4 +1,4 @@
-"""Dead letters: what came to nothing and waits for somebody, tried again or put aside."""
+"""Dead letters page: list, retry and discard."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
@@ -17,12 +17,12 @@ from web.routes import dead_letters as api
 pages = Pages()
 ROWS: Final = 50
 PATH: Final = "/console/dead-letters"
-# By what a kind has: what it is, why, whose it is, where it failed, how often, when.
+# Columns by kind: subject, reason, owner, place, tries, time.
 COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
     "jobs": (
         Column("Job", "about"),
         Column("Why", "reason"),
-        Column("Whose", "whose"),
+        Column("User", "whose"),
         Column("Node", "where"),
         Column("Attempts", "tried", "number"),
         Column("When", "at", "time"),
@@ -30,7 +30,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
     "events": (
         Column("Event", "about"),
         Column("Why", "reason"),
-        Column("Whose", "whose"),
+        Column("User", "whose"),
         Column("About", "where"),
         Column("Read", "tried", "number"),
         Column("When", "at", "time"),
@@ -38,7 +38,7 @@ COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
     "webhooks": (
         Column("Webhook", "about"),
         Column("Why", "reason"),
-        Column("Whose", "whose"),
+        Column("User", "whose"),
         Column("To", "where"),
         Column("Tries", "tried", "number"),
         Column("When", "at", "time"),
@@ -57,7 +57,7 @@ LABELS: Final = {
     "messages": "Actor messages",
 }
 NOTHING: Final = Problem(422, "No dead letter was selected")
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS)
 
 
@@ -81,7 +81,7 @@ class DeadLettersQuery:
     rest=1.0,
 )
 async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
-    """Those of one kind, and how many there are of each."""
+    """Return the letters of one kind, and the number of each kind."""
     desk, query = _desk(view), view.query
     counts = await desk.counts()
     letters = await _page(desk, query)
@@ -98,7 +98,9 @@ async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
 
 
 async def _page(desk: DeadLetterActions, query: DeadLettersQuery) -> Table:
-    """As the address has them sorted: by the database, but for messages, which are all here."""
+    """Return a page sorted as the address says: by the database, except messages, which are in
+    memory.
+    """
     columns, offset, usual = COLUMNS[query.kind], query.offset, "-at"
     if query.kind == "messages":
         found = await desk.page(query.kind, limit=SORTED_MOST)
@@ -113,26 +115,26 @@ async def _page(desk: DeadLetterActions, query: DeadLettersQuery) -> Table:
 
 @pages.action("/dead-letters/retry", who=ADMINS, within=25.0, rate="dispatch")
 async def retry(view: View) -> Redirect | Problem:
-    """Those that are selected, or all of a kind, each again."""
+    """Retry the selected letters, or all of a kind."""
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
     done = await _desk(view).retry(kind, ids, _reason(view))
-    return await _gone(view, kind, "tried again", done)
+    return await _gone(view, kind, "retried", done)
 
 
 @pages.action("/dead-letters/discard", who=ADMINS)
 async def discard(view: View) -> Redirect | Problem:
-    """Those that are selected, or all of a kind, are listed no more."""
+    """Discard the selected letters, or all of a kind."""
     kind, ids = await _chosen(view)
     if not ids:
         return NOTHING
     done = await _desk(view).discard(kind, ids, _reason(view))
-    return NOBODY if done is None else await _gone(view, kind, "put aside", done)
+    return NOBODY if done is None else await _gone(view, kind, "discarded", done)
 
 
 async def _chosen(view: View) -> tuple[Kind, list[str]]:
-    """What the form names: with ``all``, as many as are done at once."""
+    """Return what the form names; with ``all``, as many as are done at once."""
     named: list[Kind] = [each for each in KINDS if each == view.fields.get("kind")]
     kind = named[0] if named else KINDS[0]
     if "all" in view.fields:
@@ -146,10 +148,12 @@ async def _gone(view: View, kind: Kind, became: str, done: LettersDone) -> Redir
     words = f"{number} {'is' if number == 1 else 'are'} {became}."
     whys = dict.fromkeys(each.why for each in done.refused)
     if done.refused:
-        words += f" {len(done.refused)} not: {'; '.join(whys)}."
+        words += f" {len(done.refused)} were not: {'; '.join(whys)}."
     left = (await _desk(view).counts())[kind] if "all" in view.fields else 0
     if left:
-        words += f" {left} {'is' if left == 1 else 'are'} left, as {AT_ONCE} are done at a time."
+        words += (
+            f" {left} {'is' if left == 1 else 'are'} left, because {AT_ONCE} are done at a time."
+        )
     return Redirect(f"{PATH}?kind={kind}", words)
 
 

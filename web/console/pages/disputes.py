@@ -1,4 +1,4 @@
-"""Disputes: opened by a creator at what was charged, decided by an admin, and what that moved."""
+"""Disputes page: opened by creators, decided by admins, with the resulting transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ OWN: Final = (
     Column("Opened", "opened_at", "time"),
     Column("Decided", "decided_at", "time"),
 )
-ALL: Final = (OWN[0], Column("Whose", "email"), *OWN[1:])
+ALL: Final = (OWN[0], Column("User", "email"), *OWN[1:])
 
 
 @attrs.frozen
@@ -46,7 +46,7 @@ class DisputesQuery:
 
 @attrs.frozen
 class DisputedUnitForm:
-    """The unit that pages show as a frame; of one in tiles the tiles are what was charged."""
+    """The unit that pages show as a frame; for a frame in tiles, the tiles were charged."""
 
     unit: Annotated[int, Meta(ge=0, le=10**7)] = 0
 
@@ -69,7 +69,7 @@ class ComplaintForm:
     rest=1.0,
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
-    """One's own, or everybody's; the newest of them."""
+    """Return the user's disputes, or all users' for admins; newest first."""
     desk, query = DisputeViews(view.gateway.database), view.query
     state, withheld = query.is_.upper() or None, query.is_ == WITHHELD
     found = await desk.page(view.owner, state, SORTED_MOST, withheld=withheld)
@@ -99,7 +99,7 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
     absent=GONE,
 )
 async def dispute(view: View) -> Shown | Problem:
-    """What it is about, how it stands, and what was moved by its decision."""
+    """Return a dispute: subject, state, and the transfers of its decision."""
     desk, everybody = DisputeViews(view.gateway.database), view.owner is None
     row = await desk.one(view.owner, view.ids["id"])
     if row is None:
@@ -119,7 +119,7 @@ async def dispute(view: View) -> Shown | Problem:
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
 async def picture(view: View) -> Picture | Problem:
-    """The side-by-side picture that a dispute carries, as its creator sent it."""
+    """Return the side-by-side picture of a dispute, as its creator sent it."""
     found = await DisputeViews(view.gateway.database).picture(view.owner, view.ids["id"])
     return NO_DISPUTE if found is None else Picture(found, "image/png")
 
@@ -132,7 +132,7 @@ async def picture(view: View) -> Picture | Problem:
     absent=NO_JOB.detail,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
-    """The form: which of what was charged, and why."""
+    """Return the form: the charged units and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.jobs.by_id(job, user)
     if row is None:
@@ -148,13 +148,13 @@ async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
 async def disputable(
     gateway: Gateway, user: UUID, job: UUID, unit: int, now: datetime
 ) -> Sequence[DisputableUnit]:
-    """What of a unit, or of the tiles that it is made of, may be disputed now."""
+    """Return the units that can be disputed now: a unit, or the tiles of its frame."""
     since = window_of(gateway, now)
     return await DisputeViews(gateway.database).open_to(user, job, unit, since=since, now=now)
 
 
 def window_of(gateway: Gateway, now: datetime) -> datetime:
-    """What ended after that can still be disputed."""
+    """Return the earliest end of a unit that can still be disputed."""
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 
@@ -162,25 +162,27 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
     "/jobs/{id}/dispute", form=ComplaintForm, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
 )
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
-    """Dispute one's own, as the API does."""
+    """Open a dispute, as the API does."""
     form = view.query
     done = await opened(view.gateway, view.who.user, view.ids["id"], form.unit, form.reason)
     if isinstance(done, Problem):
         return done
-    words = "It is disputed: an admin decides." if done.is_new else "It was disputed before."
+    words = (
+        "The dispute is open: an admin decides it." if done.is_new else "It was already disputed."
+    )
     return Redirect(f"{PATH}/{done.row.id}", words)
 
 
 @pages.action("/disputes/{id}/uphold", who=ADMINS, form=Because, absent=GONE)
 async def uphold(view: View[Because]) -> Redirect | Problem:
-    """The creator is right: his charge goes back, and what the unit earned."""
-    return await _decide(view, upheld=True, said="It is upheld: the charge is given back.")
+    """Uphold a dispute: the charge is refunded and the unit's earning reversed."""
+    return await _decide(view, upheld=True, said="The dispute is upheld: the charge is refunded.")
 
 
 @pages.action("/disputes/{id}/reject", who=ADMINS, form=Because, absent=GONE)
 async def reject(view: View[Because]) -> Redirect | Problem:
-    """It was worth its charge."""
-    return await _decide(view, upheld=False, said="It is rejected: the charge stands.")
+    """Reject a dispute."""
+    return await _decide(view, upheld=False, said="The dispute is rejected: the charge remains.")
 
 
 async def _decide(view: View[Any], *, upheld: bool, said: str) -> Redirect | Problem:

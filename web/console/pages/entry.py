@@ -1,4 +1,4 @@
-"""One entry of the ledger and its proof, recomputed in the browser; also as a file of its own."""
+"""Entry page: a ledger entry and its proof, recomputed in the browser; also as a file to save."""
 
 import asyncio
 from typing import Annotated, Any, Final
@@ -39,7 +39,9 @@ class EntryQuery:
     absent=ABSENT,
 )
 async def entry(view: View[EntryQuery]) -> Shown | Problem:
-    """Its leaf, its way to the root, and what the gateway says of the chain."""
+    """Return the entry's leaf, its path to the root, and the gateway's statement about the
+    chain.
+    """
     found = await stands(view.gateway, view.owner, view.query.number)
     if isinstance(found, Problem):
         return found
@@ -69,8 +71,8 @@ class EntryPath:
     absent=ABSENT,
 )
 async def saved(call: Call) -> web.Response | Problem:
-    """The proof as one page that needs nobody."""
-    assert call.claims is not None, "the console knows who asks"
+    """Return the proof as one HTML file that works offline."""
+    assert call.claims is not None, "the console needs a session"
     owner = None if call.claims.role in OVERSEERS else call.caller
     number = int(call.words["number"])
     found = await stands(call.gateway, owner, number)
@@ -88,7 +90,9 @@ pages.call("/ledger/file/{number}", files, saved)
 
 
 async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
-    """What the viewer takes: the proof as the API gives it, and the gateway's word on the chain."""
+    """Return what the proof viewer needs: the proof as in the API, and the statement about the
+    chain.
+    """
     proof: EntryProof = await proof_of(gateway, standing)
     return {
         "proof": attrs.asdict(proof),

@@ -1,4 +1,4 @@
-"""The fleet: every node with how it is, what it works on, and what it earned of late."""
+"""Fleet page: every node with its state, its running units, and its recent earnings."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ from web.nodes.connections import OpenConnection
 pages = Pages()
 ROWS: Final = 50
 USUAL: Final = "-created"
-LATELY: Final = timedelta(days=30)  # what nodes earned is shown of
+LATELY: Final = timedelta(days=30)  # the period of the shown earnings
 TABS: Final = (
     ("All", ""),
     ("Healthy", "HEALTHY"),
@@ -32,7 +32,7 @@ OWN: Final = (
     Column("Node", "name"),
     Column("Status", "status"),
     Column("Load", "load", "number"),
-    Column("Works on", "work", "figure"),
+    Column("Running", "work", "figure"),
     Column("Last pong", "pong", "time"),
     Column("Last seen", "seen", "time"),
     Column("Earned, 30 d", "earned", "number"),
@@ -51,7 +51,7 @@ class FleetQuery:
 
 @attrs.frozen
 class FleetRow:
-    """A node of the list, and its socket at this gateway, if it has one."""
+    """A node of the list, and its socket at this gateway, if connected."""
 
     node: ListedNode
     socket: OpenConnection | None
@@ -69,7 +69,7 @@ class FleetRow:
     rest=1.0,
 )
 async def fleet(view: View[FleetQuery]) -> Shown:
-    """A page of those that are looked for, as a table or as tiles."""
+    """Return a page of matching nodes, as a table or as tiles."""
     query, desk, everybody = view.query, NodeViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
@@ -100,13 +100,13 @@ async def fleet(view: View[FleetQuery]) -> Shown:
 
 
 def lines_of(view: View[FleetQuery], rows: Sequence[ListedNode]) -> list[FleetRow]:
-    """Each with the socket that it has now."""
+    """Return each node with its present socket."""
     known = view.gateway.connections
     return [FleetRow(row, known.open_of(row.id)) for row in rows]
 
 
 def tabs_of(counts: Mapping[str, int], here: str) -> Sequence[tuple[str, str, int, bool]]:
-    """Label, word, how many, and whether it is this one; what nobody is said to be is left out."""
+    """Return the tabs: label, word, number, selected; empty standings are left out."""
     return [
         (label, word.lower(), counts[word], word == here)
         for label, word in TABS

@@ -1,4 +1,6 @@
-"""Jobs of many frames: each frame's file, one of them done again, and the job while it is open."""
+"""Actions on jobs with several frames: results, archive, video, retry, pause, resume, stop,
+change.
+"""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -30,18 +32,19 @@ from web.routes.videos import NewVideo
 
 pages = Pages()
 ABSENT: Final = "Job not found"
-NO_FILE: Final = Problem(404, "There is no such file, or not yet")
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NO_FILE: Final = Problem(404, "There is no such file yet")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 TOO_LOW: Final = attrs.evolve(
-    SPENT, errors=(Fault("max_credits", "value", "is below what is spent, or at work, already"),)
+    SPENT, errors=(Fault("max_credits", "value", "is below what the job has already committed"),)
 )
-AGAIN: Final = "What failed is tried again; its price is held anew."
+AGAIN: Final = "Failed units are retried; their price is held again."
 SOME_AGAIN: Final = (
-    "What failed is tried again, but for what takes far more than its quote: submit that anew."
+    "Failed units are retried, except those that take far more than their quote: "
+    "submit these again."
 )
 NUMBER_MAX: Final = 10**7
 STOPPED: Final = (
-    "It is stopped; what was held for the rest is back. What is being checked is paid if right."
+    "The job is stopped; remaining holds are released. Units being verified are charged if valid."
 )
 Doing: TypeAlias = Callable[
     [Gateway, PastJob, Act | None], Awaitable[Problem | PartialRetry | None]
@@ -58,7 +61,7 @@ MaybeAmount = Annotated[
 
 @attrs.frozen
 class FramePath:
-    """``of`` is the attempt: another one is another picture, and another address."""
+    """Path of a frame's file. ``of`` is the attempt, so that each picture has its own address."""
 
     unit: Number
     of: Number = 0
@@ -66,7 +69,9 @@ class FramePath:
 
 @attrs.frozen
 class ThumbnailQuery:
-    """``frame`` None: of the newest. ``of`` tells one picture from the next, to browsers."""
+    """Query of a thumbnail. ``frame`` None: the newest. ``of`` distinguishes versions in browser
+    caches.
+    """
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
     of: Annotated[int, Meta(ge=0)] = 0
@@ -90,7 +95,7 @@ class JobChangeForm:
 
 @pages.page("/frames/{job}", "Frame", "", query=FramePath, absent=NO_FILE.detail)
 async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
-    """Where what a unit made is, for those who may see it."""
+    """Redirect to the result of a unit, if the user may see it."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
     if row is None:
         return NO_FILE
@@ -111,7 +116,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
 
 @pages.page("/previews/{job}", "Frame", "", query=ThumbnailQuery, absent=NO_FILE.detail)
 async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
-    """A small picture of a frame, as its node shows it, for those who may see the job."""
+    """Return a frame's thumbnail from its node, if the user may see the job."""
     wish = view.query
     found = await view.gateway.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
     return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
@@ -119,7 +124,7 @@ async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> ExternalRedirect | Problem:
-    """Where all that is complete of a job that has ended, or is paused, is, as a zip."""
+    """Redirect to a zip of the complete results of an ended or paused job."""
     row = await view.gateway.jobs.past(view.ids["job"], view.owner)
     if row is None or row.status not in RESTING or row.units == 1:
         return NO_FILE
@@ -129,7 +134,7 @@ async def archive(view: View) -> ExternalRedirect | Problem:
 
 @pages.action("/jobs/{id}/video", form=VideoForm, absent=ABSENT, rate="dispatch")
 async def make_video(view: View[VideoForm]) -> Redirect | Problem:
-    """Have a video made of one's own job, and on to the job that makes it."""
+    """Order a video of your job's frames and redirect to the new job."""
     wish = NewVideo(container=view.query.container)
     outcome = await videos.made(view.gateway, view.who.user, view.ids["id"], wish)
     if isinstance(outcome, Problem):
@@ -139,56 +144,58 @@ async def make_video(view: View[VideoForm]) -> Redirect | Problem:
 
 @pages.action("/jobs/{id}/pause", absent=ABSENT)
 async def pause(view: View) -> Redirect | Problem:
-    """Begin nothing more of it."""
-    return await _steer(view, "pause", JobPause, "It is paused; what nodes have of it they finish.")
+    """Pause the job."""
+    return await _steer(
+        view, "pause", JobPause, "The job is paused; nodes finish their running units."
+    )
 
 
 @pages.action("/jobs/{id}/resume", absent=ABSENT)
 async def resume(view: View) -> Redirect | Problem:
-    """Go on with it."""
-    return await _steer(view, "resume", JobResume, "It goes on.")
+    """Resume the job."""
+    return await _steer(view, "resume", JobResume, "The job continues.")
 
 
 @pages.action("/jobs/{id}/stop", absent=ABSENT)
 async def stop(view: View) -> Redirect | Problem:
-    """End it, and keep what is complete."""
+    """Stop the job and keep complete frames."""
     return await _steer(view, "stop", JobStop, STOPPED)
 
 
 @pages.action("/jobs/{id}/retry-unit", form=RetryForm, absent=ABSENT)
 async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
-    """Do a frame again that failed."""
+    """Retry a failed frame."""
 
     def effect(job: UUID, user: UUID) -> OfJob:
         return UnitRetry(job, view.query.unit, user)
 
-    return await _steer(view, "retry_unit", effect, "It is tried again; its price is held anew.")
+    return await _steer(view, "retry_unit", effect, "It is retried; its price is held again.")
 
 
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
 async def retry_failed(view: View) -> Redirect | Problem:
-    """Do all frames again that failed, or as many as there are credits for."""
+    """Retry all failed frames, or as many as there are credits for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
 
 @pages.action("/jobs/{id}/change", form=JobChangeForm, absent=ABSENT, form_on="/jobs/{id}")
 async def change(view: View[JobChangeForm]) -> Redirect | Problem:
-    """Another priority, another cap, or none."""
+    """Change the job's priority or cap."""
     wish = view.query
     cap = money.parse(wish.max_credits) if wish.max_credits else None
 
     def effect(job: UUID, user: UUID) -> OfJob:
         return JobChange(job, user, PRIORITIES[wish.priority], cap, uncapped=cap is None)
 
-    done = await _steer(view, "change", effect, "It is changed.")
+    done = await _steer(view, "change", effect, "Saved.")
     return TOO_LOW if done is SPENT else done
 
 
 async def _steer(
     view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
 ) -> Redirect | Problem:
-    """Have the effect on a job and its owner."""
+    """Apply the effect to a job of the user, or of anybody for admins."""
 
     async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
         return await steered(gateway, effect(row.id, row.user_id), act=act)
@@ -197,7 +204,7 @@ async def _steer(
 
 
 async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | Problem:
-    """By its owner; by an admin of anybody's, which is written down."""
+    """Perform the action; an admin's action on another user's job is recorded."""
     job = view.ids["id"]
     row = await view.gateway.jobs.past(job, None if view.is_admin else view.who.user)
     if row is None:

@@ -1,4 +1,4 @@
-"""One job: its way, its picture, what was said of it, what it cost, and why it waits or failed."""
+"""Job page: timeline, frames, log lines, bill, and why it waits or failed."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
@@ -38,13 +38,13 @@ pages = Pages()
 ASK_SECONDS: Final = 0.5
 ABSENT: Final = "Job not found"
 NO_JOB: Final = Problem(404, ABSENT)
-# What a creator can do about a failure, by whose fault it was.
+# Advice for a failed job, by the cause.
 ADVICE: Final = {
-    "scene": "Something in the scene or its parameters is wrong: mend it, and submit it anew.",
-    "node": "The nodes that tried it are to blame: try it again.",
-    "network": "Nodes were lost again and again while they worked on it: try it again.",
-    "gateway": "No node took it in time: try it again when there are nodes that do such jobs.",
-    "verifier": "What the node delivered did not hold: try it again.",
+    "scene": "Something in the scene or its parameters is wrong: fix it and submit it again.",
+    "node": "The nodes that tried it are at fault: retry it.",
+    "network": "Nodes were repeatedly lost while they worked on it: retry it.",
+    "gateway": "No node took it in time: retry it when there are suitable nodes.",
+    "verifier": "The node's result was invalid: retry it.",
 }
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 WORDS: Final = {-1: "low", 0: "normal", 1: "high"}
@@ -57,8 +57,8 @@ MONEY: Final = (
 ATTEMPTS: Final = (
     Column("Attempt", "place", "figure"),
     Column("Node", "node"),
-    Column("Given", "given_at", "time"),
-    Column("Became", "state"),
+    Column("Assigned", "given_at", "time"),
+    Column("Outcome", "state"),
 )
 pages.call("/proofs/{entry_id}", ledger.operations, ledger.proof)
 pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
@@ -66,9 +66,9 @@ pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 @attrs.frozen
 class JobPageQuery:
-    """Of which frames: those of a ``state``, from the ``offset`` on, counted from 0.
+    """Query: frames of a ``state``, from ``offset`` on, counted from 0.
 
-    ``frame`` leads to the page of one. ``sort`` names its table.
+    ``frame`` opens the page with this frame. ``sort`` names its table.
     """
 
     state: Literal["", "failed"] = ""
@@ -90,7 +90,7 @@ class JobPageQuery:
     absent=ABSENT,
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
-    """All that is known of it."""
+    """Return everything about a job."""
     desk = JobViews(view.gateway.database)
     row = await desk.job(view.owner, view.ids["id"])
     if row is None:
@@ -142,7 +142,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
 
 
 async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
-    """What was paid in vain as things stand, and what is disputed, or can be."""
+    """Return orphan tiles, and what is or can be disputed."""
     return {
         "loose": await loose_of(view.gateway, row),
         "disputes": await DisputeViews(view.gateway.database).of_job(row.id),
@@ -151,7 +151,7 @@ async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
 
 
 async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: DeskJob) -> Shown:
-    """A page of its frames; of a job of one unit none, but ``small``: how that looks by now."""
+    """Return a page of frames; for a job of one unit none, but ``small``, its thumbnail."""
     thumbnails = view.gateway.thumbnails
     if row.units == 1:
         shown = await thumbnails.shown(row.id)
@@ -177,7 +177,7 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: DeskJob) -
 
 
 def cut_into(row: DeskJob, parts: Sequence[DeskPart]) -> str:
-    """What its units are: of chunks none has more frames than the first."""
+    """Return the word for its units; no chunk has more frames than the first."""
     if GRID in row.params:
         return "tiles and frames"
     if not parts:
@@ -186,27 +186,27 @@ def cut_into(row: DeskJob, parts: Sequence[DeskPart]) -> str:
 
 
 def place_of(frame: int | None, parts: Sequence[DeskPart]) -> int | None:
-    """Which of the parts has this frame."""
+    """Return the index of the part that has this frame."""
     if frame is None:
         return None
     return next((at for at, part in enumerate(parts) if frame in parse(part.frames)), None)
 
 
 def page_at(view: View[JobPageQuery], place: int, parts: Sequence[DeskPart]) -> str:
-    """The address of the page of frames on which this part stands."""
+    """Return the address of the page of frames that has this part."""
     params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
     return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
 
 
 async def film_price_of(view: View[JobPageQuery], row: DeskJob) -> int:
-    """What a video of its frames costs, where one can be made."""
+    """Return the price of a video of its frames, if one can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.params)
 
 
 async def eta_of(view: View[JobPageQuery], row: DeskJob) -> float | None:
-    """Seconds that are left, roughly: as the API says it."""
+    """Return the estimated remaining seconds, as in the API."""
     if row.status != "RUNNING" or row.units == 1:
         return None
     pace = await view.gateway.jobs.pace(row.id, view.now)
@@ -217,7 +217,7 @@ async def eta_of(view: View[JobPageQuery], row: DeskJob) -> float | None:
 
 
 async def progress_of(view: View[JobPageQuery], row: DeskJob) -> Progress | None:
-    """How far a job of one unit is, as its node said last."""
+    """Return the progress of a job of one unit, as its node last reported it."""
     if row.status != "RUNNING" or row.units > 1:
         return None
     try:
@@ -228,7 +228,7 @@ async def progress_of(view: View[JobPageQuery], row: DeskJob) -> Progress | None
 
 
 async def progress_of_units(view: View[JobPageQuery], row: DeskJob) -> tuple[Progress, ...]:
-    """How far those of its units are that run."""
+    """Return the progress of its running units."""
     try:
         notifier = view.gateway.registry.ref(Notifier)
         return await notifier.ask(ProgressOfUnits(row.id), within=ASK_SECONDS)

@@ -1,4 +1,4 @@
-"""Jobs: looked for by tabs and words, tried again or cancelled, many at once."""
+"""Jobs page: filter by tabs and text, retry or cancel several at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
@@ -25,7 +25,7 @@ pages = Pages()
 ROWS: Final = 50
 AT_ONCE: Final = 100
 USUAL: Final = "-created"
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 NOTHING: Final = Problem(422, "No job was selected")
 TABS: Final = (
     ("All", "", ()),
@@ -49,7 +49,7 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 @attrs.frozen
 class JobsQuery:
-    q: str = ""  # how long it may be is the filter's matter, which says so beside it
+    q: str = ""  # its length is checked by the filter, with a message beside it
     sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
@@ -66,7 +66,7 @@ class JobsQuery:
     rest=0.5,
 )
 async def jobs(view: View[JobsQuery]) -> Shown:
-    """A page of those that the filter means, with how many of each state there are."""
+    """Return a page of matching jobs, and their number per state."""
     query, desk, everybody = view.query, JobViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
@@ -94,7 +94,7 @@ async def jobs(view: View[JobsQuery]) -> Shown:
 def tabs_of(
     view: View[JobsQuery], wish: JobFilter, counts: Mapping[str, int]
 ) -> Sequence[tuple[str, str, int, bool]]:
-    """Label, filter, how many, and whether it is this one. A tab changes the filter's status."""
+    """Return the tabs: label, filter, number, selected. A tab changes the filter's status."""
     here = frozenset(wish.statuses or ())
     return [
         (
@@ -108,7 +108,7 @@ def tabs_of(
 
 
 def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[str, Any]:
-    """What the filter's field offers while one types."""
+    """Return the suggestions of the filter's field."""
     statuses = [tab[1] for tab in TABS[1:]]
     words = [word for word in WORDS if everybody or word != "user"]
     return {
@@ -125,19 +125,19 @@ def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[
 
 @pages.action("/jobs/retry", within=25.0)
 async def retry_some(view: View) -> Redirect | Problem:
-    """Those that are selected: as new jobs, and of one of several units what failed."""
+    """Retry the selected jobs: as new jobs, or the failed units of a job of several."""
     return await _each(view, "retry")
 
 
 @pages.action("/jobs/cancel", within=15.0)
 async def cancel_some(view: View) -> Redirect | Problem:
-    """Those that are selected."""
+    """Cancel the selected jobs."""
     return await _each(view, "cancel")
 
 
 @pages.action("/jobs/{id}/retry", absent="Job not found")
 async def retry_one(view: View) -> Redirect | Problem:
-    """One, and on to the job that does it again."""
+    """Retry one job and redirect to the job that retries it."""
     outcome = await _retry(view, view.ids["id"])
     if isinstance(outcome, RetryOutcome):
         return Redirect(f"/console/jobs/{outcome.job}", _done(view.ids["id"], outcome))
@@ -146,25 +146,23 @@ async def retry_one(view: View) -> Redirect | Problem:
 
 def _done(job: UUID, outcome: RetryOutcome) -> str:
     if outcome.job == job:
-        return "What failed of it is tried again." + in_part(
-            [outcome.missing] if outcome.missing else []
-        )
-    return "It is done again by this job." if outcome.is_new else "It was done again before."
+        return "Failed units are retried." + in_part([outcome.missing] if outcome.missing else [])
+    return "This job retries it." if outcome.is_new else "It was already retried."
 
 
 @pages.action("/jobs/{id}/cancel", absent="Job not found")
 async def cancel_one(view: View) -> Redirect | Problem:
-    """One that no node has begun."""
+    """Cancel a job that no node has begun."""
     outcome = await _cancel(view, view.ids["id"])
     if isinstance(outcome, Problem):
         return outcome
     return Redirect(
-        f"/console/jobs/{view.ids['id']}", "It is cancelled; what was held was given back."
+        f"/console/jobs/{view.ids['id']}", "The job is cancelled; its hold is released."
     )
 
 
 async def _each(view: View, verb: str) -> Redirect | Problem:
-    """One after the other; the page says what became of them."""
+    """Apply the action to each job and report the result."""
     wanted = [uuid_of(text) for text in view.fields.getall("job", [])][:AT_ONCE]
     chosen = list(dict.fromkeys(job for job in wanted if job is not None))
     if not chosen:
@@ -181,7 +179,7 @@ async def _each(view: View, verb: str) -> Redirect | Problem:
 
 
 async def _why_not(view: View, verb: str, job: UUID) -> str | int:
-    """Do it; what kept it, or how much was missing to do all of it."""
+    """Perform the action; return why it was refused, or how much was missing to do all of it."""
     try:
         outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
     except AskFailed:
@@ -192,16 +190,19 @@ async def _why_not(view: View, verb: str, job: UUID) -> str | int:
 
 
 def in_part(missing: Sequence[int]) -> str:
-    """What is told beside that of so many jobs not all is tried again."""
+    """Return a note about jobs of which not all failed units are retried."""
     if not missing:
         return ""
     which = "it" if len(missing) == 1 else f"{len(missing)} of them"
-    return f" Of {which} not all that failed is: {money.render(sum(missing))} credits are missing."
+    return (
+        f" Not all failed units of {which} are retried: {money.render(sum(missing))} "
+        "credits are missing."
+    )
 
 
 def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
-    """What was done, and what could not be and why: of how many."""
-    became = "tried again" if verb == "retry" else "cancelled"
+    """Return what was done, and how many were refused for which reason."""
+    became = "retried" if verb == "retry" else "cancelled"
     if not refused:
         return f"{done} {'job is' if done == 1 else 'jobs are'} {became}."
     left = sum(refused.values())
@@ -216,7 +217,7 @@ def told(verb: str, done: int, refused: Mapping[str, int]) -> str:
 
 
 def _within(reason: str) -> str:
-    """A reason as the rest of a sentence."""
+    """Return a reason as the rest of a sentence."""
     return (reason[:1].lower() + reason[1:]).replace("; ", ", ").rstrip(".")
 
 

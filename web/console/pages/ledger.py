@@ -1,4 +1,4 @@
-"""The ledger: is it sound, how far has the log come, its entries and its anchors."""
+"""Ledger page: audit results, the state of the log, entries and anchors."""
 
 from typing import Annotated, Final, Literal
 
@@ -44,12 +44,14 @@ ANCHORS: Final = (
     Column("Sent", "created_at", "time"),
     Column("Confirmed", "confirmed_at", "time"),
 )
-NO_AUDITOR: Final = unavailable("The auditor does not run now; try again")
+NO_AUDITOR: Final = unavailable("The auditor is not running; try again")
 
 
 @attrs.frozen
 class LedgerQuery:
-    """``before``: the number of the last entry of the page before, while the newest come first."""
+    """Query. ``before``: the number of the previous page's last entry, while the newest come
+    first.
+    """
 
     show: Literal["entries", "anchors"] = "entries"
     kind: Annotated[str, one_of(*KINDS)] = ""
@@ -72,7 +74,7 @@ class LedgerQuery:
     rest=1.0,
 )
 async def ledger(view: View[LedgerQuery]) -> Shown:
-    """The verdict, the log, and a page of entries or anchors."""
+    """Return the audit results, the log, and a page of entries or anchors."""
     gateway, query = view.gateway, view.query
     standing, signed = await Overview(gateway.database).log(), await gateway.proofs.newest()
     anchored = await gateway.anchors.count(None)
@@ -96,12 +98,12 @@ async def ledger(view: View[LedgerQuery]) -> Shown:
 
 @pages.action("/ledger/check", who=ADMINS)
 async def check(view: View) -> Redirect | Problem:
-    """Everything is gone over now, not only at night."""
+    """Start a complete audit now instead of at night."""
     try:
         view.gateway.registry.ref(NightAuditor).tell(RunWhole())
     except LookupError:
         return NO_AUDITOR
-    return Redirect(PATH, "Everything is gone over now. The verdict says when it is done.")
+    return Redirect(PATH, "A complete audit has started. The result appears here when it is done.")
 
 
 async def _entries(view: View[LedgerQuery]) -> Shown:

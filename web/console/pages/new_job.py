@@ -1,4 +1,4 @@
-"""A new job: a file is uploaded from the browser, and the job submitted, both through the API."""
+"""New job page: uploads a file from the browser and submits a job, both through the API."""
 
 from typing import Annotated, Final
 
@@ -15,13 +15,13 @@ pages = Pages()
 FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 ORDERS: Final = (
     ("sequential", "one after the other"),
-    ("every_nth", "each tenth, then between"),
+    ("every_nth", "every tenth, then the others"),
     ("middle_first", "both ends, then the middle"),
 )
 POOLS: Final = (
     ("any", "anybody's"),
-    ("trusted", "mine, and of whom I trust"),
-    ("mine", "mine and my organisations': for nothing"),
+    ("trusted", "mine and those of users I trust"),
+    ("mine", "mine and my organisations': free"),
 )
 SENT_AT_ONCE: Final = uploads.PUT_BYTES_MAX
 pages.call("/api/uploads", uploads.operations, uploads.announce)
@@ -36,7 +36,7 @@ Word = Annotated[str, Meta(max_length=100)]
 
 @attrs.frozen
 class NewJobQuery:
-    """What the form begins with, as it was left. ``payload_ref``: of what is uploaded already."""
+    """The form's initial values. ``payload_ref``: of an uploaded file."""
 
     type: Word = "render"
     payload_ref: Annotated[str, Meta(max_length=500)] = ""
@@ -57,8 +57,8 @@ class NewJobQuery:
 
 @pages.page("/jobs/new", "New job", "new_job.html", query=NewJobQuery)
 async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
-    """The form. What a job costs is asked while it is filled in (POST /jobs/quote), and what a node
-    finds in the scene when somebody wants to know (POST /jobs/preflight).
+    """Return the form. The script asks for the price while it is filled in (POST /jobs/quote),
+    and for a preflight on demand (POST /jobs/preflight).
     """
     if not view.may_change:
         return Redirect("/console/jobs")
@@ -70,7 +70,7 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
         "given": view.query,
-        "waits": bool(view.query.queue) or not view.query.pool,  # a form that was left names a pool
+        "waits": bool(view.query.queue) or not view.query.pool,  # a returning form names a pool
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,
     }

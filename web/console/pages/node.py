@@ -1,4 +1,4 @@
-"""One node: how it is, what it works on, how it came and went, and what is said about it."""
+"""Node page: state, units, connections and checks of a node, and actions on it."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, TypeAlias
@@ -25,17 +25,17 @@ pages = Pages()
 ABSENT: Final = "Node not found"
 NO_NODE: Final = Problem(404, ABSENT)
 UNITS, SHARES, FACTS = 20, 15, 30
-BYTES: Final = ("ram",)  # what agents tell in bytes
+BYTES: Final = ("ram",)  # metadata reported in bytes
 VALUE_CHARACTERS: Final = 200
 WORK: Final = (
     Column("Job", "job_type"),
     Column("State", "state"),
-    Column("Given", "assigned_at", "time"),
+    Column("Assigned", "assigned_at", "time"),
     Column("Lease until", "lease_until", "time"),
 )
 SHARED: Final = (
     Column("Job", "job_type"),
-    Column("Share", "amount", "number"),
+    Column("Earning", "amount", "number"),
     Column("State", "state"),
     Column("Entry", "entry_id"),
     Column("When", "earned_at", "time"),
@@ -49,30 +49,30 @@ CONNECTIONS: Final = (
     Column("By", "by_us"),
 )
 Act: TypeAlias = Callable[[View[Any]], Awaitable[Redirect | Problem]]
-# What each button says, and what it asks before.
+# Each button's label, icon and confirmation.
 BUTTONS: Final[Mapping[StandingAction, tuple[str, str, str]]] = {
     StandingAction.RELEASE: ("Release", "play", "Give this node work again?"),
     StandingAction.DRAIN: (
         "Drain",
         "pause",
-        "Let it finish what it runs, and give it nothing new?",
+        "Let this node finish its running units and give it no new ones?",
     ),
-    StandingAction.QUARANTINE: ("Quarantine", "warn", "Give it no work but its owner's own?"),
+    StandingAction.QUARANTINE: ("Quarantine", "warn", "Give it only its owner's work?"),
     StandingAction.REVOKE: (
         "Revoke",
         "stop",
-        "Shut this node out for good? Its key and its tokens open nothing any more.",
+        "Revoke this node for good? Its key and its tokens will be refused.",
     ),
 }
-END_FIRST: Final = (
-    "It is given work again; if it has ended by now, as it was drained, start it again."
-)
-REASONED: Final = (StandingAction.QUARANTINE,)  # the operator is told why
+END_FIRST: Final = "The node gets work again; if it has ended after the drain, start it again."
+REASONED: Final = (
+    StandingAction.QUARANTINE,
+)  # a reason is required, because the operator is shown it
 SAID: Final = {
-    StandingAction.DRAIN: "It finishes what it runs, and is given nothing new.",
-    StandingAction.QUARANTINE: "It is given its owner's work alone.",
-    StandingAction.RELEASE: "It is given work again.",
-    StandingAction.REVOKE: "It is shut out for good.",
+    StandingAction.DRAIN: "The node finishes its running units and gets no new ones.",
+    StandingAction.QUARANTINE: "The node gets only its owner's work.",
+    StandingAction.RELEASE: "The node gets work again.",
+    StandingAction.REVOKE: "The node is revoked.",
 }
 
 
@@ -98,7 +98,7 @@ class NodeQuery(SortQuery):
     absent=ABSENT,
 )
 async def node(view: View[NodeQuery]) -> Shown | Problem:
-    """All that is known of it."""
+    """Return everything about a node."""
     row = await visible(view)
     if row is None:
         return NO_NODE
@@ -126,13 +126,13 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
 
 
 async def visible(view: View[Any]) -> NodeShown | None:
-    """The node, if he may see it: what is another's is not there."""
+    """Return the node if the user may see it; None otherwise."""
     row = await view.gateway.nodes.shown(view.ids["id"])
     return row if row is not None and view.owner in (None, row.owner_id) else None
 
 
 def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str]]:
-    """What he can say about it now: the word for the address, the label, an icon, a question."""
+    """Return the available actions: word of the address, label, icon, confirmation."""
     found = []
     for verb, (label, icon, question) in BUTTONS.items():
         standing = after(verb, row.standing.name, is_admin=view.is_admin)
@@ -142,7 +142,7 @@ def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str
 
 
 def facts_of(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the node says about itself, each figure for itself, cut where it is long."""
+    """Return the node's own metadata as names and values; long ones are cut."""
     found = [each for name, value in sorted(metadata.items()) for each in _facts(name, value)]
     return [(name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]) for name, text in found[:FACTS]]
 
@@ -151,7 +151,7 @@ def _facts(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         parts: Mapping[str, Any] = value
         return [(f"{name} {part}", _text(parts[part])) for part in sorted(parts)]
-    if value is None:  # as of a rest, while it has none
+    if value is None:  # for example the reason for resting, while it is not
         return []
     return [(name, size(value) if name in BYTES and type(value) is int else _text(value))]
 
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 def _word(verb: StandingAction) -> Act:
-    """Something that is said about a node, by a form."""
+    """Return the handler of an action on a node."""
 
     async def act(view: View[NodeReasonForm] | View[Because]) -> Redirect | Problem:
         row = await visible(view)

@@ -1,4 +1,4 @@
-"""Organisations, who lend each other their nodes, and whom one trusts."""
+"""Organisations page: groups that share nodes, and the users you trust."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -23,16 +23,16 @@ from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 pages = Pages()
 PATH: Final = "/console/organisations"
 ABSENT: Final = "Organisation not found"
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 NODES_MOST: Final = 200
 ORGANISATIONS: Final = (
     Column("Organisation", "name"),
-    Column("You are", "role"),
+    Column("Your role", "role"),
     Column("Members", "members", "number"),
     Column("Nodes", "nodes", "number"),
     Column("Since", "created_at", "time"),
 )
-TRUSTED: Final = (Column("Whom", "email"), Column("Since", "since", "time"))
+TRUSTED: Final = (Column("User", "email"), Column("Since", "since", "time"))
 MEMBERS: Final = (
     Column("Member", "email"),
     Column("Name", "name"),
@@ -95,7 +95,7 @@ class OrganisationQuery(SortQuery):
     rest=1.0,
 )
 async def organisations(view: View[OrganisationsQuery]) -> Shown:
-    """One's own, with invitations, and whom one trusts: also of those who see everything."""
+    """Return the user's organisations, invitations and trusted users, for every role."""
     kept, user, sort = view.gateway.organisations, view.who.user, view.query.sort
     return {
         "organisations": table(await kept.of_user(user), ORGANISATIONS, sort, "", "of"),
@@ -115,7 +115,7 @@ async def organisations(view: View[OrganisationsQuery]) -> Shown:
     absent=ABSENT,
 )
 async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
-    """Its members and the nodes that they lend, for its members."""
+    """Return an organisation's members and lent nodes, for its members."""
     kept, id_, sort = view.gateway.organisations, view.ids["id"], view.query.sort
     own = await _own(view)
     if own is None:
@@ -135,35 +135,35 @@ async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
 
 
 async def _own(view: View[Any]) -> Organisation | None:
-    """The one that is looked at, if one is a member of it."""
+    """Return the organisation if the user is a member."""
     found = await view.gateway.organisations.of_user(view.who.user)
     return next((each for each in found if each.id == view.ids["id"] and each.joined), None)
 
 
 @pages.action("/organisations", form=NewOrganisation, form_on="/organisations")
 async def found(view: View[NewOrganisation]) -> Redirect | Problem:
-    """Found one."""
+    """Found an organisation."""
     gateway, name = view.gateway, view.query.name
     new = gateway.random.uuid()
     act = await _act(view, "organisation.found", f"organisation:{new}", name)
     if act is None:
         return NOBODY
     if await gateway.organisations.found(new, name, act) is None:
-        return Problem(409, f"You are in {OF_USER_MOST} organisations already; leave one first")
-    return Redirect(f"{PATH}/{new}", f"{name} is founded. Invite others, and lend it nodes.")
+        return Problem(409, f"You are already in {OF_USER_MOST} organisations; leave one first")
+    return Redirect(f"{PATH}/{new}", f"{name} is founded. Invite others and lend it nodes.")
 
 
 @pages.action(
     "/organisations/{id}/invite", form=InvitationForm, absent=ABSENT, form_on="/organisations/{id}"
 )
 async def invite(view: View[InvitationForm]) -> Redirect | Problem:
-    """Ask somebody in."""
+    """Invite a user."""
     kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
     return await _changed(
         view,
         ("organisation.invite", form.email),
         lambda act: kept.invite(id_, form.email, form.role, act),
-        f"If somebody has the address {form.email} here, they are invited.",
+        f"If there is an account with the address {form.email}, its user is invited.",
     )
 
 
@@ -172,24 +172,26 @@ async def accept(view: View) -> Redirect | Problem:
     """Accept an invitation."""
     kept, id_ = view.gateway.organisations, view.ids["id"]
     about = ("organisation.join", "accepted")
-    return await _changed(view, about, lambda act: kept.join(id_, act), "You are a member.")
+    return await _changed(view, about, lambda act: kept.join(id_, act), "You are now a member.")
 
 
 @pages.action("/organisations/{id}/leave", absent=ABSENT)
 async def leave(view: View) -> Redirect | Problem:
-    """Leave it, or decline."""
+    """Leave an organisation or decline an invitation."""
     kept, user, id_ = view.gateway.organisations, view.who.user, view.ids["id"]
     about = ("organisation.leave", str(user))
-    said = "You are not in it any more, and neither are your nodes."
+    said = "You and your nodes have left the organisation."
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
 
 
 @pages.action("/organisations/{id}/remove", form=MemberPath, absent=ABSENT)
 async def remove(view: View[MemberPath]) -> Redirect | Problem:
-    """Out with somebody, as an owner."""
+    """Remove a member, as an owner."""
     kept, user, id_ = view.gateway.organisations, view.query.user, view.ids["id"]
     about = ("organisation.leave", str(user))
-    return await _changed(view, about, lambda act: kept.leave(id_, user, act), "He is out of it.")
+    return await _changed(
+        view, about, lambda act: kept.leave(id_, user, act), "The member is removed."
+    )
 
 
 @pages.action("/organisations/{id}/members/{user}/role", form=RoleForm, absent=ABSENT)
@@ -197,22 +199,22 @@ async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     """Make a member an owner, or an owner a member."""
     kept, user, role = view.gateway.organisations, view.ids["user"], view.query.role
     id_, about = view.ids["id"], ("organisation.role", f"{user}: {role}")
-    said = f"He is {'an owner' if role == 'owner' else 'a member'} now."
+    said = f"The member is now {'an owner' if role == 'owner' else 'a member'}."
     return await _changed(view, about, lambda act: kept.set_role(id_, user, role, act), said)
 
 
 @pages.action("/organisations/{id}/end", absent=ABSENT)
 async def end(view: View) -> Redirect | Problem:
-    """It is no more."""
+    """End an organisation."""
     kept, id_ = view.gateway.organisations, view.ids["id"]
-    said = "The organisation is no more; nodes are their owners' alone."
+    said = "The organisation has ended; its nodes serve only their owners again."
     about = ("organisation.end", "by an owner")
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
 
 
 @pages.action("/organisations/{id}/lend", form=NodeForm, absent=ABSENT)
 async def lend(view: View[NodeForm]) -> Redirect | Problem:
-    """Lend it a node of one's own."""
+    """Lend a node to the organisation."""
     kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
     about = ("organisation.lend", str(node))
     return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
@@ -222,13 +224,13 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """Take a node back."""
     kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
-    about, said = ("organisation.unlend", str(node)), "The node is its owner's alone."
+    about, said = ("organisation.unlend", str(node)), "The node serves only its owner again."
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
 
 @pages.action("/trusted", form=MemberForm, form_on="/organisations")
 async def trust(view: View[MemberForm]) -> Redirect | Problem:
-    """Trust somebody."""
+    """Trust a user."""
     kept, email = view.gateway.organisations, view.query.email
     if await is_own(view.gateway, view.who.user, email):
         return YOURSELF
@@ -238,28 +240,26 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
     if await kept.trust(email, act) is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
     await tell_circles(view.gateway)
-    return Redirect(PATH, f"If somebody has the address {email} here, you trust them.")
+    return Redirect(PATH, f"If there is an account with the address {email}, you trust its user.")
 
 
 @pages.action("/trusted/{user}/end", absent=NOT_TRUSTED.detail)
 async def distrust(view: View) -> Redirect | Problem:
-    """Trust somebody no more."""
+    """Stop trusting a user."""
     user = view.ids["user"]
-    act = await _act(view, "trust.end", f"user:{user}", "no more")
+    act = await _act(view, "trust.end", f"user:{user}", "ended")
     if act is None:
         return NOBODY
     if await view.gateway.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
-    return Redirect(
-        PATH, "You no longer trust this account. Its nodes finish what they have of yours."
-    )
+    return Redirect(PATH, "You no longer trust this account. Its nodes finish your running units.")
 
 
 async def _changed(
     view: View[Any], about: tuple[str, str], change: Change, said: str, to: str = ""
 ) -> Redirect | Problem:
-    """A change of an organisation. ``about``: what it is called, and what it is about."""
+    """Change an organisation. ``about``: name and details of the audit record."""
     id_ = view.ids["id"]
     act = await _act(view, about[0], f"organisation:{id_}", about[1])
     if act is None:

@@ -1,4 +1,4 @@
-"""The overview: how everything is, at one look."""
+"""Overview page: the state of everything at a glance."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ class OverviewQuery(SortQuery):
     rest=0.5,
 )
 async def overview(view: View[OverviewQuery]) -> Shown:
-    """Nodes, jobs, credits, the log, throughput, pictures, alerts, gateways."""
+    """Return nodes, jobs, credits, log, throughput, pictures, alerts and gateways."""
     rows, owner, now = Overview(view.gateway.database), view.owner, view.now
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     begin = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
@@ -70,7 +70,7 @@ async def overview(view: View[OverviewQuery]) -> Shown:
 
 @pages.page("/pictures/{job}", "Picture", "", absent=NO_PICTURE.detail)
 async def picture(view: View) -> ExternalRedirect | Problem:
-    """Where the picture of a job is, for those who may see it."""
+    """Redirect to a job's picture, if the user may see it."""
     row = await Overview(view.gateway.database).result(view.owner, view.ids["job"])
     place = None if row is None or row.result_ref is None else place_of(row.result_ref)
     ours = view.gateway.settings.objects.bucket
@@ -84,7 +84,7 @@ async def picture(view: View) -> ExternalRedirect | Problem:
 
 
 def shot_of(row: JobThumbnail) -> Mapping[str, Any]:
-    """A picture to be shown: small, where its node showed one, and where it leads."""
+    """Return a picture to show, as a thumbnail if there is one, and its link."""
     whole = f"/console/pictures/{row.id}"
     small = (
         None
@@ -102,7 +102,7 @@ def shot_of(row: JobThumbnail) -> Mapping[str, Any]:
 
 
 def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, Any]:
-    """What is drawn: every minute of the hour, those without a job too."""
+    """Return the chart's data: every minute of the hour, empty ones too."""
     known = {each.minute: each for each in minutes}
     at = [begin + timedelta(minutes=number) for number in range(MINUTES)]
     completed = [known[m].completed if m in known else 0 for m in at]
@@ -118,7 +118,7 @@ def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, An
     }
     most, done = max(completed), sum(completed)
     said = (
-        f"{done:,} job{'' if done == 1 else 's'} completed and {sum(failed):,} failed in the last"
-        f" hour; at most {most:,} completed in a minute."
+        f"{done:,} job{'' if done == 1 else 's'} completed and {sum(failed):,} failed in the "
+        f"last hour; maximum {most:,} completed in a minute."
     )
     return {"drawn": drawn, "said": said}

@@ -1,4 +1,4 @@
-"""The settings with their sources, keys, prices, limits, webhooks, and what admins did."""
+"""Settings page: values with sources, keys, prices, limits, webhooks, and the audit log."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
@@ -22,7 +22,7 @@ from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
 
 pages = Pages()
 PATH: Final = "/console/settings"
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 ROWS: Final = 50
 TABS: Final = (
     ("Values", "values"),
@@ -40,10 +40,10 @@ VALUES: Final = (
 )
 KEYS: Final = (
     Column("Key", "name"),
-    Column("Of", "email"),
-    Column("May do"),
-    Column("Made", "created_at", "time"),
-    Column("Good until", "expires_at", "time"),
+    Column("Owner", "email"),
+    Column("Scopes"),
+    Column("Created", "created_at", "time"),
+    Column("Expires", "expires_at", "time"),
     Column("Last used", "used_at", "time"),
 )
 PRICES: Final = (
@@ -59,22 +59,22 @@ CHANGES: Final = (
     Column("When", "since", "time"),
 )
 BOUNDS: Final = (
-    Column("Limit", "name"),
-    Column("At most", "number", "number"),
+    Column("Setting", "name"),
+    Column("Limit", "number", "number"),
     Column("Counted", "of"),
-    Column("Of what"),
+    Column("Meaning"),
     Column("Source", "source"),
 )
 EVENTS: Final = (
     Column("Event", "type"),
     Column("About", "object"),
-    Column("What became of it", "outcome"),
+    Column("Outcome", "outcome"),
     Column("When", "received_at", "time"),
 )
 HOOKS: Final = (
     Column("URL", "shown"),
-    Column("Of", "email"),
-    Column("Told of"),
+    Column("Owner", "email"),
+    Column("Events"),
     Column("State", "state"),
     Column("Since", "created_at", "time"),
 )
@@ -108,7 +108,7 @@ class SettingsQuery:
 
 @attrs.frozen
 class PriceForm:
-    """``price`` '': the type costs what those without a price of their own cost."""
+    """A price. ``price`` '': the type costs the default."""
 
     job_type: PricedType
     reason: Reason
@@ -117,7 +117,7 @@ class PriceForm:
 
 @attrs.frozen
 class LimitRow:
-    """A bound: requests a minute of one address, or of one user or node; or something else."""
+    """A limit: requests per minute of an address, user or node, or another one."""
 
     name: str
     most: str
@@ -145,7 +145,7 @@ class LimitRow:
     rest=1.0,
 )
 async def settings(view: View[SettingsQuery]) -> Shown:
-    """One tab of them."""
+    """Return one tab."""
     query = view.query
     shown: Shown = {
         "tab": query.tab,
@@ -157,7 +157,7 @@ async def settings(view: View[SettingsQuery]) -> Shown:
 
 
 async def values_shown(view: View[SettingsQuery]) -> Shown:
-    """By section, or all of them sorted by a column."""
+    """Return the settings by section, or sorted by a column."""
     found = sections_of(_values(view), view.query.q)
     whole = table([each for rows in found.values() for each in rows], VALUES, view.query.sort, "")
     is_sorted = bool(whole.sort.text)
@@ -166,7 +166,7 @@ async def values_shown(view: View[SettingsQuery]) -> Shown:
 
 
 async def keys_of(view: View[SettingsQuery]) -> Shown:
-    """Those of programs, those that sign logins, and those that count under checkpoints."""
+    """Return the API keys, the keys that sign tokens, and the keys of checkpoints."""
     gateway = view.gateway
     rows = await SettingsViews(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
     return {
@@ -177,7 +177,7 @@ async def keys_of(view: View[SettingsQuery]) -> Shown:
 
 
 async def prices_of(view: View[SettingsQuery]) -> Shown:
-    """What jobs cost, and how that changed."""
+    """Return the prices and their history."""
     kept = view.gateway.prices
     changes = await kept.history(None, None, SORTED_MOST)
     return {
@@ -187,12 +187,12 @@ async def prices_of(view: View[SettingsQuery]) -> Shown:
 
 
 async def limits_shown(view: View[SettingsQuery]) -> Shown:
-    """The bounds on what one may ask."""
+    """Return the limits."""
     return {"limits": table(limits_of(_values(view)), BOUNDS, view.query.sort, "")}
 
 
 async def webhooks_of(view: View[SettingsQuery]) -> Shown:
-    """Whom users have told of their jobs; where Stripe tells us of payments, and what it told."""
+    """Return users' webhook endpoints, Stripe's address, and its events."""
     gateway, desk = view.gateway, SettingsViews(view.gateway.database)
     text, sort = view.query.q.strip(), view.query.sort
     rows = await desk.events(text, SORTED_MOST, 0)
@@ -212,12 +212,12 @@ def _values(view: View[SettingsQuery]) -> Sequence[Value]:
 def _page(
     view: View[SettingsQuery], rows: Sequence[Any], columns: Sequence[Column], usual: str
 ) -> Table:
-    """A page of the newest ``SORTED_MOST``."""
+    """Return a page of the newest ``SORTED_MOST`` rows."""
     return page_of(table(rows, columns, view.query.sort, usual), view.query.offset, ROWS)
 
 
 async def acts_of(view: View[SettingsQuery]) -> Shown:
-    """What admins did, a page of it."""
+    """Return a page of the audit log."""
     query = view.query
     target = query.q.strip() or None
     rows = await view.gateway.accounts.audit.page(query.before, target, SORTED_MOST)
@@ -227,7 +227,7 @@ async def acts_of(view: View[SettingsQuery]) -> Shown:
 
 
 def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]:
-    """By section, those in which the text stands."""
+    """Return the settings that contain the text, by section."""
     found = dict[str, list[Value]]()
     for value in values:
         about = f"{value.name} {value.source} {value.meaning} {value.variable}"
@@ -238,12 +238,12 @@ def sections_of(values: Sequence[Value], text: str) -> Mapping[str, list[Value]]
 
 
 def limits_of(values: Sequence[Value]) -> list[LimitRow]:
-    """The bounds on what one may ask."""
+    """Return the limits among the settings."""
     found = []
     for value in values:
         if value.name.startswith(LIMITS):
             of = "user or node" if value.name in PER_USER else "address"
-            of = "" if value.name in NOT_REQUESTS else f"requests a minute, per {of}"
+            of = "" if value.name in NOT_REQUESTS else f"requests per minute, per {of}"
             found.append(LimitRow(value.name.removeprefix(LIMITS), value.text, of, value))
     return found
 
@@ -260,7 +260,7 @@ READERS: Final[Mapping[str, Callable[[View[SettingsQuery]], Awaitable[Shown]]]] 
 
 @pages.action("/settings/prices", who=ADMINS, form=PriceForm, form_on="/settings?tab=prices")
 async def set_price(view: View[PriceForm]) -> Redirect | Problem:
-    """What jobs of a type cost, from the next submission on."""
+    """Set the price of a job type for new jobs."""
     form = view.query
     units = _units(form.price.strip())
     if isinstance(units, Problem):
@@ -274,11 +274,11 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     row = await view.gateway.prices.set(form.job_type, units, act)
     if row is None:
         return NOTHING_THERE
-    return Redirect(f"{PATH}?tab=prices", f"The price of {form.job_type} holds from now on.")
+    return Redirect(f"{PATH}?tab=prices", f"The price of {form.job_type} applies from now on.")
 
 
 def _units(text: str) -> int | Problem | None:
-    """An amount as somebody typed it; None where nothing stands."""
+    """Return a typed amount; None for an empty field."""
     try:
         return money.parse(text, zero=True) if text else None
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The system: how this gateway's process does, what it depends on, and what it logs."""
+"""System page: this gateway's process, its dependencies, and its log level."""
 
 import asyncio
 import platform
@@ -25,13 +25,13 @@ from web.process.readiness import Probe, readiness_of
 pages = Pages()
 PATH: Final = "/console/system"
 LEVELS: Final = ("debug", "info", "warning", "error")
-NOBODY: Final = Problem(403, "Your account is not there any more")
+NOBODY: Final = Problem(403, "Your account no longer exists")
 ANSWERS: Final = (
     Column("Name", "name"),
     Column("State", "state"),
     Column("Answered in", "took", "number"),
 )
-WAITING: Final = "The first readings come in a few seconds."
+WAITING: Final = "The first readings arrive in a few seconds."
 
 
 @attrs.frozen
@@ -42,7 +42,7 @@ class LogLevelForm:
 
 @attrs.frozen
 class ProbeResult:
-    """What a dependency said to a probe; ``took`` None: nothing in time."""
+    """A dependency's answer to a probe; ``took`` None: no answer in time."""
 
     name: str
     took: float | None
@@ -70,7 +70,7 @@ class SystemQuery(SortQuery):
     inside=True,
 )
 async def system(view: View[SystemQuery]) -> Shown:
-    """Of this gateway alone."""
+    """Return the state of this gateway only."""
     gateway = view.gateway
     memory = gateway.console
     readings = memory.lag.readings()
@@ -97,7 +97,7 @@ async def system(view: View[SystemQuery]) -> Shown:
 
 @pages.action("/system/log-level", who=ADMINS, form=LogLevelForm)
 async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
-    """Which lines this gateway writes, until it ends or reads its settings again."""
+    """Set the level of this gateway's log until it ends or reloads its settings."""
     wanted, before = view.query.level, level_now()
     doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     target = f"gateway:{view.gateway.console.gateways.id}"
@@ -111,7 +111,7 @@ async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
 
 
 async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[ProbeResult]:
-    """How long each dependency takes to answer, all asked at once."""
+    """Probe all dependencies at once and return how long each took."""
     took: dict[str, float] = {}
 
     def timed(name: str, probe: Probe) -> Probe:
@@ -131,18 +131,18 @@ async def answers_of(probes: Mapping[str, Probe], clock: Clock) -> list[ProbeRes
 
 
 def process_of() -> Mapping[str, float]:
-    """What the operating system says of the process; empty where it says nothing."""
+    """Return the operating system's figures of the process; empty if there are none."""
     samples = (sample for family in PROCESS_COLLECTOR.collect() for sample in family.samples)
     return {sample.name.removeprefix("process_"): sample.value for sample in samples}
 
 
 def chart_of(readings: Sequence[LagReading]) -> Mapping[str, Any]:
-    """The loop's lag over the last ten minutes, in milliseconds."""
+    """Return the chart of the loop's lag over the last ten minutes, in milliseconds."""
     values = [round(each.worst * 1000, 2) for each in readings]
     drawn = {
         "at": [int(each.at) for each in readings],
         "kind": "line",
         "series": [{"label": "ms late", "values": values, "tone": "accent"}],
     }
-    said = f"Now {values[-1]:g} ms, at most {max(values):g} ms late." if values else WAITING
+    said = f"Now {values[-1]:g} ms, maximum {max(values):g} ms late." if values else WAITING
     return {"drawn": drawn, "said": said}

@@ -1,4 +1,4 @@
-"""Users and their credits: looked for; granted and refunded in two steps; logins and keys ended."""
+"""Users page: list, credits, and sessions and API keys. Grants and refunds have two steps."""
 
 import hashlib
 from typing import Annotated, Any, Final, Literal
@@ -48,12 +48,12 @@ LOGINS: Final = (
 )
 KEYS: Final = (
     Column("Key", "name"),
-    Column("Made", "created_at", "time"),
+    Column("Created", "created_at", "time"),
     Column("Last used", "used_at", "time"),
 )
 AMOUNT: Final = Fault("amount", "value", "must be a number above 0 with at most 4 decimals")
-CHANGED: Final = Problem(409, "It has changed meanwhile: look at it once more")
-GRANTED: Final = Problem(409, "Something else was granted by this step; begin at the user's page")
+CHANGED: Final = Problem(409, "It has changed: check it again")
+GRANTED: Final = Problem(409, "Something else was granted by this step; start at the user's page")
 MaybeAmount = Annotated[
     str,
     Meta(
@@ -84,9 +84,9 @@ class UserPageQuery(SortQuery):
 
 @attrs.frozen
 class CreditStep:
-    """What is about to be done to somebody's credits, to be looked at once more.
+    """A change of credits that must be confirmed.
 
-    ``once`` names this step in its address: who goes back to it does not grant a second time.
+    ``once`` identifies this step in its address, so that going back does not grant a second time.
     """
 
     reason: Reason
@@ -100,7 +100,7 @@ class CreditStep:
 
 @attrs.frozen
 class GrantForm:
-    """``once``: a form that is sent twice grants once."""
+    """A grant. ``once``: a form that is sent twice grants once."""
 
     amount: GivenAmount
     reason: Reason
@@ -110,7 +110,7 @@ class GrantForm:
 
 @attrs.frozen
 class RefundForm:
-    """``amount`` is what the second step said, of all ``several`` units together."""
+    """A refund. ``amount`` is the confirmed sum of all ``several`` units."""
 
     job: UUID
     reason: Reason
@@ -127,7 +127,7 @@ class ReasonForm:
 
 @attrs.frozen
 class RevocationForm:
-    """A login or a key that is to end."""
+    """A session or a key to end."""
 
     which: UUID
     reason: Reason
@@ -146,7 +146,7 @@ class RevocationForm:
     rest=2.0,
 )
 async def users(view: View[UsersQuery]) -> Shown:
-    """A page of them, with what each has."""
+    """Return a page of users with their credits."""
     query, desk = view.query, UserViews(view.gateway.database)
     sort = sort_of(query.sort, COLUMNS, USUAL)
     rows = await desk.page(query.q.strip(), sort.text, ROWS + 1, query.offset)
@@ -173,7 +173,7 @@ async def users(view: View[UsersQuery]) -> Shown:
     absent=ABSENT,
 )
 async def user(view: View[UserPageQuery]) -> Shown | Problem:
-    """What he has, what is held of it, what he bought, and where he is logged in."""
+    """Return a user's credits, holds, purchases, sessions and keys."""
     gateway, id_ = view.gateway, view.ids["id"]
     row = await gateway.users.by_id(id_)
     if row is None:
@@ -191,27 +191,27 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
 
 
 async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
-    """Logins and keys: a name, a label, and the rows as the address has them sorted."""
+    """Return the tables of sessions and keys: name, label, and rows sorted as the address says."""
     accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
     logins = await accounts.sessions.page(id_, view.now, ROWS, 0)
     keys = await accounts.api_keys.page(id_, ROWS, 0)
     return [
-        ("sessions", "Logins", table(logins, (*LOGINS, *end), text, "-rotated_at", "sessions")),
+        ("sessions", "Sessions", table(logins, (*LOGINS, *end), text, "-rotated_at", "sessions")),
         ("keys", "API keys", table(keys, (*KEYS, *end), text, "-created_at", "keys")),
     ]
 
 
 @pages.page(
     "/users/{id}/credits",
-    "Once more",
+    "Confirm",
     "user_credits.html",
     who=ADMINS,
     query=CreditStep,
     form_on="/users/{id}",
 )
 async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
-    """The second step: what will be done, in words, before it is."""
+    """Return the second step: a description of what will be done."""
     gateway, step = view.gateway, view.query
     once = uuid_of(step.once)
     if step.act == "grant" and once is None:
@@ -244,7 +244,7 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
 
 
 async def _granted(view: View[CreditStep], once: UUID) -> DeskEntryRow | None:
-    """What was booked by this step before, by the same admin: it is not booked again."""
+    """Return what the same admin has already booked by this step: it is not booked again."""
     wish = EntryFilter(reference=f"grant:{_reference(view, once)}")
     rows = await LedgerViews(view.gateway.database).page(view.ids["id"], wish, 1)
     return rows[0] if rows else None
@@ -256,7 +256,7 @@ def _reference(view: View[Any], once: UUID) -> UUID:
 
 @pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
 async def grant(view: View[GrantForm]) -> Redirect | Problem:
-    """Give credits, as the API does."""
+    """Grant credits, as the API does."""
     form, id_ = view.query, view.ids["id"]
     reference = _reference(view, form.once)
     movement = CreditMovement(GRANT, id_, money.parse(form.amount), reference, form.description)
@@ -264,13 +264,13 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
     if isinstance(done, Problem):
         return GRANTED if done is OTHER_REQUEST else done
     again = done.headers == REPLAYED
-    became = "were granted before" if again else "are granted"
+    became = "were already granted" if again else "are granted"
     return Redirect(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
 
 
 @pages.action("/users/{id}/refund", who=ADMINS, form=RefundForm, absent=ABSENT)
 async def refund(view: View[RefundForm]) -> Redirect | Problem:
-    """Give back what units of work cost, each as the API does."""
+    """Refund units, each as the API does."""
     form, id_ = view.query, view.ids["id"]
     amount = "" if form.several else form.amount
     back = await refunding(view.gateway, id_, str(form.job), form.frame, amount)
@@ -278,7 +278,7 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
         return back
     if back.amount != money.parse(form.amount):
         return CHANGED
-    for unit in back.units:  # each by itself: what is done stays done if one of them fails
+    for unit in back.units:  # one by one: what is done remains if one fails
         units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
         done = await give_back(_doer(view), of, form.reason)
@@ -287,19 +287,19 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
     number = len(back.units)
     return Redirect(
         f"{PATH}/{id_}",
-        "It is refunded." if number == 1 else f"{number} {back.word}s are refunded.",
+        "The charge is refunded." if number == 1 else f"{number} {back.word}s are refunded.",
     )
 
 
 @pages.action("/users/{id}/sessions", who=ADMINS, form=RevocationForm, absent=ABSENT)
 async def end_session(view: View[RevocationForm]) -> Redirect | Problem:
-    """End a login of his."""
+    """End one of the user's sessions."""
     return await _end(view, "user.end_session", NO_SESSION)
 
 
 @pages.action("/users/{id}/sessions/all", who=ADMINS, form=ReasonForm, absent=ABSENT)
 async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
-    """End all logins of his, each with its own line in the audit."""
+    """End all sessions of the user, each with its own audit record."""
     accounts, id_ = view.gateway.accounts, view.ids["id"]
     ended = 0
     for login in await accounts.sessions.page(id_, view.now, SORTED_MOST, 0):
@@ -309,12 +309,12 @@ async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
             return act
         ended += await accounts.administration.end_session(id_, login.sid, act)
         view.gateway.revocations.add(login.sid)
-    return Redirect(f"{PATH}/{id_}", f"{ended} login{' has' if ended == 1 else 's have'} ended.")
+    return Redirect(f"{PATH}/{id_}", f"{ended} session{' has' if ended == 1 else 's have'} ended.")
 
 
 @pages.action("/users/{id}/keys", who=ADMINS, form=RevocationForm, absent=ABSENT)
 async def revoke_key(view: View[RevocationForm]) -> Redirect | Problem:
-    """Revoke a key of his."""
+    """Revoke one of the user's keys."""
     return await _end(view, "user.revoke_key", NO_KEY)
 
 
@@ -328,12 +328,12 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
     if not await end(id_, which, act):
         return absent
     gateway.revocations.add(which)
-    what = "The key is revoked." if absent is NO_KEY else "The login has ended."
+    what = "The key is revoked." if absent is NO_KEY else "The session has ended."
     return Redirect(f"{PATH}/{id_}", what)
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """One for each second step, whatever its form is made to say later."""
+    """Return the idempotency key of this second step; it does not depend on the form's content."""
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()

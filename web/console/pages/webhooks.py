@@ -1,4 +1,4 @@
-"""Webhooks: whom one has told what happens to one's jobs, what arrived there, and once more."""
+"""Webhooks page: a user's endpoints and their deliveries; replay."""
 
 from typing import Annotated, Final, Literal
 
@@ -20,7 +20,7 @@ ABSENT: Final = "There is no such endpoint"
 NOT_FOUND: Final = Problem(404, ABSENT)
 ENDPOINTS: Final = (
     Column("URL", "url"),
-    Column("Told of"),
+    Column("Events"),
     Column("State", "state"),
     Column("Since", "created_at", "time"),
 )
@@ -53,7 +53,7 @@ class WebhooksQuery(SortQuery):
 
 @attrs.frozen
 class WebhookQuery:
-    """``offset`` counts in the newest ``SORTED_MOST``; what is older is listed by the API."""
+    """Query. ``offset`` counts within the newest ``SORTED_MOST``; the API lists older ones."""
 
     sort: Annotated[str, order_by(DELIVERIES)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
@@ -71,7 +71,7 @@ class WebhookQuery:
     rest=1.0,
 )
 async def hooks(view: View[WebhooksQuery]) -> Shown:
-    """One's own endpoints: also of those who see everything."""
+    """Return the user's own endpoints, for every role."""
     found = await view.gateway.endpoints.of_user(view.who.user)
     shown = table(found, ENDPOINTS, view.query.sort, "created_at")
     return {"endpoints": shown, "most": OF_USER_MAX}
@@ -90,7 +90,7 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
     absent=ABSENT,
 )
 async def hook(view: View[WebhookQuery]) -> Shown | Problem:
-    """What was told to one of them, newest first."""
+    """Return the deliveries of an endpoint, newest first."""
     endpoint, rows = view.ids["endpoint_id"], view.gateway.endpoints
     row = await rows.by_id(endpoint, view.who.user)
     if row is None:
@@ -102,7 +102,7 @@ async def hook(view: View[WebhookQuery]) -> Shown | Problem:
 
 @pages.action("/webhooks", form=NewWebhookForm, form_on="/webhooks")
 async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
-    """Be told what happens to one's jobs."""
+    """Create an endpoint."""
     gateway, form = view.gateway, view.query
     url = form.url.strip()
     fault = url_fault(gateway, url)
@@ -111,13 +111,15 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     secret = gateway.random.token(SECRET_BYTES)
     new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
     if await gateway.endpoints.insert(view.who.user, new) is None:
-        return Problem(409, f"You have {OF_USER_MAX} endpoints already; delete one first")
-    return Redirect(PATH, f"The endpoint is told from now on. Its secret: {_shown(secret)}")
+        return Problem(409, f"You already have {OF_USER_MAX} endpoints; delete one first")
+    return Redirect(
+        PATH, f"Events are sent to the endpoint from now on. Its secret: {_shown(secret)}"
+    )
 
 
 @pages.action("/webhooks/{endpoint_id}/rotate", absent=ABSENT)
 async def rotate(view: View) -> Redirect | Problem:
-    """Another secret; for a day both sign."""
+    """Create a new secret; for a day both sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
     secret = gateway.random.token(SECRET_BYTES)
     until = view.now + FORMER_FOR
@@ -130,32 +132,32 @@ async def rotate(view: View) -> Redirect | Problem:
 
 @pages.action("/webhooks/{endpoint_id}/switch", form=EnableForm, absent=ABSENT)
 async def switch(view: View[EnableForm]) -> Redirect | Problem:
-    """Told again, or no more."""
+    """Enable or disable an endpoint."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
     wish = EndpointPatch(enabled=enabled)
     if await view.gateway.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
         return NOT_FOUND
-    said = "It is told again, what waits first." if enabled else "It is told no more."
+    said = "It is enabled; pending deliveries are sent first." if enabled else "It is disabled."
     return Redirect(f"{PATH}/{endpoint}", said)
 
 
 @pages.action("/webhooks/{endpoint_id}/delete", absent=ABSENT)
 async def delete(view: View) -> Redirect | Problem:
-    """With what waits for it."""
+    """Delete an endpoint and its pending deliveries."""
     if not await view.gateway.endpoints.delete(view.ids["endpoint_id"], view.who.user):
         return NOT_FOUND
-    return Redirect(PATH, "The endpoint was deleted, with what waited for it.")
+    return Redirect(PATH, "The endpoint and its pending deliveries were deleted.")
 
 
 @pages.action("/webhooks/deliveries/{delivery_id}/replay", absent="There is no such delivery")
 async def replay(view: View) -> Redirect | Problem:
-    """Tell it again, under its id."""
+    """Send a delivery again under its id."""
     delivery = view.ids["delivery_id"]
     row = await view.gateway.endpoints.replay(delivery, view.who.user, view.now)
     if row is None:
         return Problem(404, "There is no such delivery")
-    return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is told again.")
+    return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is queued again.")
 
 
 def _shown(secret: bytes) -> str:
-    return f"{webhooks.secret_text(secret)}; keep it, nobody can show it again."
+    return f"{webhooks.secret_text(secret)}; save it, it cannot be shown again."

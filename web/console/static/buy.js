@@ -1,4 +1,4 @@
-// A purchase begins here, through the API, and is paid where that says.
+// Begins a purchase through the API and opens the payment page.
 const said = document.getElementById("buy-said");
 
 document.addEventListener("click", async (event) => {

@@ -1,6 +1,6 @@
-// Drawings of numbers over time. The library comes when the first one is there.
+// Charts of numbers over time. The library is loaded with the first chart.
 // data-plot: {"at": [seconds], "series": [{"label", "values", "tone"}], "kind": "line" | "bars",
-// "whole": true where there are no fractions};
+// "whole": true if there are no fractions};
 // a tone is one of accent, run, warn, bad.
 let library = null;
 
@@ -14,22 +14,22 @@ function load() {
   }));
 }
 
-// A canvas knows no variables: colours are looked up when it is drawn.
+// A canvas cannot use CSS variables: colours are looked up when it is drawn.
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clock = (_, moments, __, ___, step) =>
   moments.map((at) => new Date(at * 1000).toLocaleTimeString([], {
     hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hour12: false,
   }));
 
-// What is counted has no halves.
+// Ticks of whole numbers, for counts.
 const WHOLE = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
 
-// Not told by its colour alone: what went wrong is hatched.
+// Failures are hatched, so that colour is not their only mark.
 function hatched(tone) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 6;
   const pen = tile.getContext("2d");
-  pen.fillStyle = colour("--card"); // it stands before what went well
+  pen.fillStyle = colour("--card"); // it covers the bar of successes
   pen.fillRect(0, 0, 6, 6);
   pen.strokeStyle = tone;
   pen.lineWidth = 2;
@@ -76,7 +76,7 @@ function options(uPlot, figure, data) {
 
 export function charts() {
   const drawn = new Map();
-  // A bar of nothing is none: it would be drawn as a line.
+  // A bar of height 0 would be drawn as a line.
   const shown = (data, values) => (data.kind === "bars" ? values.map((each) => each || null) : values);
   const columns = (data) => [data.at, ...data.series.map((each) => shown(data, each.values))];
   const draw = async (figure, anew) => {
@@ -90,7 +90,7 @@ export function charts() {
       return;
     }
     const uPlot = await load();
-    drawn.get(figure)?.chart.destroy(); // others may have drawn meanwhile
+    drawn.get(figure)?.chart.destroy(); // it may have been drawn while loading
     const chart = new uPlot(options(uPlot, figure, data), columns(data), figure.querySelector(".plot"));
     drawn.set(figure, { text, chart });
   };

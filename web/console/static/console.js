@@ -1,4 +1,4 @@
-// The console: everything works without this but what is alive.
+// The console's script. Without it everything works except live updates.
 import { keyboard } from "./keyboard.js";
 import { live } from "./live.js";
 import { tables } from "./tables.js";

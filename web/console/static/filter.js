@@ -1,4 +1,4 @@
-// The filter's field offers words and values: arrows choose, Tab or Enter takes what was chosen, Escape closes.
+// Suggestions of the filter's field: arrow keys choose, Tab or Enter accepts, Escape closes.
 const form = document.querySelector("form.filter");
 const field = form?.querySelector("#search");
 
@@ -22,7 +22,7 @@ function begin() {
   list.className = "offer";
   list.id = "offer";
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", "What the filter knows");
+  list.setAttribute("aria-label", "Suggestions");
   list.hidden = true;
   form.append(list);
   for (const [name, value] of [["role", "combobox"], ["aria-expanded", "false"], ["aria-controls", "offer"], ["aria-autocomplete", "list"]]) {

@@ -1,7 +1,7 @@
-// Keys: see the dialog in base.html. None of them while something is typed.
-// A live change takes what marks a row from it; so its place is kept here, and put back.
+// Keyboard shortcuts: see the dialog in base.html. They are off while the user types.
+// A live update removes the mark of the current row, so it is kept here and restored.
 const rows = () => [...document.querySelectorAll("[data-row]")];
-let place = null; // {id, index} of the row where the keys are
+let place = null; // {id, index} of the current row
 let focused = null;
 
 function mark(row, all) {
@@ -42,8 +42,8 @@ function select() {
   current()?.querySelector("input[type=checkbox]")?.click();
 }
 
-// Retry what is selected, and where nothing is, the row; the button's question comes first.
-// Where there is nothing to retry the page is read again, unless that sent a form again.
+// Retry the selected rows, or else the current row, after the button's confirmation.
+// On pages without retry, reload, unless that would send a form again.
 function retry() {
   const chosen = document.querySelector("form:has([data-retry-chosen]):has(tbody input[type=checkbox]:checked)");
   const form = chosen ?? current()?.closest("form:has([data-retry-chosen])");
@@ -57,7 +57,7 @@ function retry() {
   addEventListener("submit", note);
   form.querySelector("[data-retry-chosen]").click();
   removeEventListener("submit", note);
-  if (!chosen && !sent) select(); // the answer was no: the row is as it was
+  if (!chosen && !sent) select(); // not confirmed: restore the row
 }
 
 export function keyboard() {

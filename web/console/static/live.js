@@ -1,9 +1,9 @@
-// Changes as they come: not while the page is hidden or paused; it says when it is old.
+// Live updates: stopped while the page is hidden or paused; a warning shows when it is out of date.
 const STALE_MS = 2500;
 const GONE_MS = 5000;
-const CROWDED_MS = 30000; // until it is asked whether others were closed meanwhile
+const CROWDED_MS = 30000; // until the next attempt, when other pages may be closed
 
-// Who speaks for this page: all pages of the browser have one stream, where it can (streams.js).
+// The port of the stream: all pages of the browser share one if it has shared workers (streams.js).
 function speaker(url) {
   if (window.SharedWorker) return new SharedWorker(url).port;
   const { port1, port2 } = new MessageChannel();
@@ -20,7 +20,7 @@ export function live(refresh) {
   const port = speaker(source.dataset.streams);
   let following = false;
   let paused = false;
-  let current = false; // a page that was lost is old until it was read again
+  let current = false; // after a lost connection the page is old until it is read again
   let fresh = new Date();
   let doubting = 0;
   let again = 0;
@@ -42,7 +42,7 @@ export function live(refresh) {
   };
   const old = () => {
     clearTimeout(doubting);
-    doubting = 1; // and no doubt any more
+    doubting = 1; // no longer in doubt
     current = false;
     say("warn", "not live");
     stale.querySelector("time").textContent = fresh.toLocaleTimeString();
@@ -52,7 +52,7 @@ export function live(refresh) {
     current = false;
     doubting ||= setTimeout(old, STALE_MS);
   };
-  // One after the other; what comes while it is paused is shown by the next stream.
+  // One after the other; updates during a pause are shown by the next stream.
   const put = (text) => {
     swapped = swapped.then(async () => {
       if (!following) return;
@@ -60,7 +60,7 @@ export function live(refresh) {
       refresh();
     }).catch((error) => console.error(error));
   };
-  // Who is signed out, or may not see this any more, is told by the page itself.
+  // If the user is signed out or lost access, reloading the page shows that.
   const refused = async () => {
     doubt();
     const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);
@@ -84,7 +84,7 @@ export function live(refresh) {
     silent: old,
     lost: doubt,
     refused,
-    other: () => location.reload(), // the page is another account's
+    other: () => location.reload(), // another account is signed in
     gone: () => { refused(); again = setTimeout(follow, GONE_MS); },
     crowded: () => { old(); again = setTimeout(follow, CROWDED_MS); },
   };
@@ -92,7 +92,7 @@ export function live(refresh) {
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", paused);
-    pause.querySelector("span").textContent = paused ? "Go on" : "Pause";
+    pause.querySelector("span").textContent = paused ? "Resume" : "Pause";
     sure();
     say(paused ? "warn" : "run", paused ? "paused" : "live");
     follow();

@@ -1,10 +1,10 @@
-// What a node found in a scene, in words: what to mend and where, how long it takes, how it looks.
+// Shows a preflight: findings with their places, the estimate, and a thumbnail.
 const place = (id) => document.getElementById(id);
-const MOST = 12; // findings that are listed at once
+const MOST = 12; // findings listed at first
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 function time(seconds) {
-  const whole = Math.max(1, Math.round(seconds)); // what takes less is not told apart
+  const whole = Math.max(1, Math.round(seconds)); // shorter times are shown as one second
   const first = UNITS.findIndex(([size]) => whole >= size);
   if (first < 0 || first === 3) return `${whole} s`;
   const [[size, unit], [smaller, rest]] = UNITS.slice(first, first + 2);
@@ -15,26 +15,26 @@ function time(seconds) {
 const many = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
 
 function summed({ status, waiting, error, stops, findings, nodes, job_id: job }) {
-  if (status === "FAILED") return `No node could look into it: ${error}`;
-  if (status === "PENDING") return waiting ? `It waits. ${waiting.words}` : "A node opens it and tries small pieces of some frames. Submit need not wait for that.";
+  if (status === "FAILED") return `No node could check it: ${error}`;
+  if (status === "PENDING") return waiting ? `Waiting. ${waiting.words}` : "A node is checking the scene. You can submit without waiting.";
   const errors = findings.filter(({ level }) => level === "error").length;
-  const found = stops ? `${many(errors, "thing")} must be mended first` : findings.length ? "It can be rendered; look at what is said below" : "Nothing to mend";
-  return nodes ? `${found}. ${nodes === 1 ? "One node is" : `${nodes} nodes are`} there that may render it.` : `${found}. No node that may render it is there now.`;
+  const found = stops ? `${many(errors, "problem")} must be fixed first` : findings.length ? "It can be rendered; see the findings below" : "No problems found";
+  return nodes ? `${found}. ${nodes === 1 ? "One node is" : `${nodes} nodes are`} online that may render it.` : `${found}. No node that may render it is online now.`;
 }
 
 function estimated({ estimate, not_estimated: why }) {
-  if (!estimate) return why ? `How long it takes is not known: ${why}.` : "";
+  if (!estimate) return why ? `The time is unknown: ${why}.` : "";
   const { frames, least, likely, most, slots, elapsed } = estimate;
   const said = `About ${time(likely)} of one node for ${many(frames, "frame")}: ${time(least)} to ${time(most)}`;
-  return elapsed !== null && frames > 1 && slots > 1 ? `${said}; ${time(elapsed)} if all ${slots} slots that are there help.` : `${said}.`;
+  return elapsed !== null && frames > 1 && slots > 1 ? `${said}; ${time(elapsed)} if all ${slots} slots that are online help.` : `${said}.`;
 }
 
 function pictured({ engine, width, height, samples, format, frame_start: first, frame_end: last, fps, fps_base: base }) {
   const by = samples === null ? "" : `, ${many(samples, "sample")}`;
-  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} a second.`;
+  return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} per second.`;
 }
 
-// As the pages do: a mark for each character that turns text around unseen.
+// As on the pages: a mark for each invisible character that changes text direction.
 export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `<U+${one.charCodeAt().toString(16)}>`);
 
 function line({ level, message, setting, object, path }) {
@@ -42,11 +42,11 @@ function line({ level, message, setting, object, path }) {
   const put = (name, text) => { item.querySelector(name).textContent = marked(text); };
   put(".message", message.charAt(0).toUpperCase() + message.slice(1));
   put(".where", [path, object].filter(Boolean).join(" · "));
-  put(".setting", level === "note" ? setting : `To mend: ${setting}`);
+  put(".setting", level === "note" ? setting : `To fix: ${setting}`);
   return item;
 }
 
-// `found` is null while nobody looks.
+// `found` is null without a preflight.
 export function showLook(found) {
   const done = found?.status === "DONE";
   place("look-found").hidden = !done;
@@ -67,7 +67,7 @@ export function showLook(found) {
   place("look-how").textContent = found.estimate?.how ?? "";
   place("look-scene").textContent = scene ? pictured(scene) : "";
   place("all-frames").hidden = !scene || scene.frame_start >= scene.frame_end;
-  place("all-frames").textContent = scene ? `All its frames: ${scene.frame_start}-${scene.frame_end}` : "";
+  place("all-frames").textContent = scene ? `All frames: ${scene.frame_start}-${scene.frame_end}` : "";
   place("all-frames").value = scene ? `${scene.frame_start}-${scene.frame_end}` : "";
   place("findings").replaceChildren(...findings.slice(0, MOST).map(line));
   place("more-findings").hidden = findings.length <= MOST;

@@ -1,17 +1,17 @@
-// Signed notes (C2SP), read as rendertrust/note.py reads them, and the bytes that they are made of.
+// Parser of signed notes (C2SP), equivalent to rendertrust/note.py.
 import { Sha256, hex } from "./sha256.js";
 
 export const bytes = (text) => new TextEncoder().encode(text);
 export const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), new Sha256()).hex();
 
-// One text, one value: what atob passes over is refused.
+// Strict: refuses input that atob would tolerate.
 function base64(text) {
   const raw = atob(text);
   if (btoa(raw) !== text) throw Error(text);
   return Uint8Array.from(raw, (letter) => letter.charCodeAt(0));
 }
 
-// Whose signature is looked for. Throws for what is no verifier key.
+// Parses a verifier key; throws if it is invalid.
 export function verifierOf(text) {
   const [, name, id, encoded] = /^([^\s+]+)\+(\w{8})\+(\S{44})$/.exec(text);
   const key = base64(encoded);
@@ -19,7 +19,7 @@ export function verifierOf(text) {
   return { name, id, key: key.slice(1) };
 }
 
-// The text, and the signatures that are said to be of this key. Throws for what is no note.
+// Returns the text and the signatures that claim this key; throws if it is not a note.
 export function noteOf(signed, { name, id }) {
   const [, text, lines] = /^([^]*\n)\n((?:— \S+ \S+\n)+)$/.exec(signed);
   const signatures = lines.split("\n").map((line) => line.split(" ")).filter(([, signer]) => signer === name)
@@ -27,7 +27,7 @@ export function noteOf(signed, { name, id }) {
   return { text, signatures };
 }
 
-// Whether there is one, and each holds; null where this browser cannot tell.
+// Returns whether there is a signature and all are valid; null if this browser cannot check.
 export async function isSigned({ text, signatures }, { key }) {
   if (!signatures.length) return false;
   let made;

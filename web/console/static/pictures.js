@@ -1,9 +1,9 @@
-// A result that a browser cannot draw (OpenEXR) is shown as its node showed it, small; else it is said. A
-// thumbnail that is not there in time stays a picture: the next fragment has it.
+// A result that a browser cannot display (OpenEXR) is replaced by its thumbnail, or by a message. A
+// thumbnail that fails to load is kept: the next update may have it.
 function instead(image) {
   const small = image.dataset.else;
   if (small && image.getAttribute("src") !== small) image.src = small;
-  else if (image.matches(".result, .pictures img")) image.replaceWith("A browser cannot show what was delivered.");
+  else if (image.matches(".result, .pictures img")) image.replaceWith("A browser cannot display this result.");
 }
 
 document.addEventListener("error", (event) => instead(event.target), true);

@@ -1,6 +1,6 @@
-// A proof of the ledger, recomputed here: from the leaf up to the root, which the checkpoint signs.
-// The rules are those of docs/PROOF.md (RFC 9162): where a sibling stands follows from the leaf's
-// place and the size of the tree. Nothing is asked of anybody.
+// Recomputes a proof of the ledger, from the leaf up to the root that the checkpoint signs.
+// The rules are in docs/PROOF.md (RFC 9162): the side of a sibling follows from the leaf's
+// index and the size of the tree. No requests are made.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
 const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind \S+\namount \S+\nreceipt \S+\nprivate \S+\n$/;
@@ -9,19 +9,19 @@ const raw = (hex) => Uint8Array.from(hex.match(/../g), (two) => parseInt(two, 16
 const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
 const node = (left, right) => hash(Uint8Array.of(1), raw(left), raw(right));
 
-// Every hash that is found on the way up; or what is wrong.
+// The hashes on the way up, or a fault.
 export function climb(proof) {
   const { leaf_index: index, tree_size: size, proof_hashes: siblings, directions } = proof;
   const counts = [index, size].every(Number.isSafeInteger) && [siblings, directions].every(Array.isArray);
   if (!counts || index < 0 || index >= size || ![proof.leaf_hash, proof.merkle_root, ...siblings].every(isHash)) {
-    return { fault: "it is not written as it must be", steps: [] };
+    return { fault: "the proof is malformed", steps: [] };
   }
   const steps = [];
   let [at, last, found] = [index, size - 1, proof.leaf_hash];
   for (const [place, sibling] of siblings.entries()) {
-    if (last === 0) return { fault: "it has not as many hashes as levels", steps };
+    if (last === 0) return { fault: "the number of hashes does not match the tree", steps };
     const side = at % 2 === 1 || at === last ? "left" : "right";
-    if (side !== directions[place]) return { fault: "the directions are not those of this leaf", steps };
+    if (side !== directions[place]) return { fault: "the directions do not match this leaf", steps };
     found = side === "left" ? node(sibling, found) : node(found, sibling);
     steps.push(found);
     if (side === "left") {
@@ -29,21 +29,21 @@ export function climb(proof) {
     }
     [at, last] = [Math.floor(at / 2), Math.floor(last / 2)];
   }
-  if (last !== 0 || directions.length !== siblings.length) return { fault: "it has not as many hashes as levels", steps };
+  if (last !== 0 || directions.length !== siblings.length) return { fault: "the number of hashes does not match the tree", steps };
   return { fault: found === proof.merkle_root ? "" : "the hashes do not lead to the root", steps, root: found };
 }
 
 function leafOf(proof) {
   const found = LEAF.exec(proof.leaf);
-  if (!found) return [false, "The leaf is not written as it must be."];
+  if (!found) return [false, "The leaf is malformed."];
   if (found[1] !== String(proof.entry_id)) return [false, `The leaf is of entry ${found[1]}.`];
   const made = hash(Uint8Array.of(0), bytes(proof.leaf));
-  if (made !== proof.leaf_hash) return [false, "The leaf was altered: its hash is not what stands in the log."];
-  return [true, `The hash of the leaf's text is ${made.slice(0, 16)}…, as it stands in the log.`];
+  if (made !== proof.leaf_hash) return [false, "The leaf was altered: its hash differs from the log's."];
+  return [true, `The hash of the leaf's text is ${made.slice(0, 16)}…, as in the log.`];
 }
 
 function pathOf(proof, path) {
-  if (path.fault) return [false, `It does not hold: ${path.fault}.`];
+  if (path.fault) return [false, `The path is invalid: ${path.fault}.`];
   return [true, `Leaf ${proof.leaf_index} of ${proof.tree_size} leads to the root ${path.root.slice(0, 16)}…, by ${path.steps.length} hashes.`];
 }
 
@@ -51,19 +51,19 @@ async function checkpointOf(proof, key) {
   const note = noteOf(proof.checkpoint, key);
   const root = btoa(String.fromCharCode(...raw(proof.merkle_root)));
   const same = note.text.startsWith(`${key.name}\n${proof.tree_size}\n${root}\ntime `);
-  const said = same ? `The checkpoint of ${key.name} says ${proof.tree_size} leaves and this root.` : "The checkpoint says otherwise.";
-  return [[same, said], await signatureOf(note, key, "The signature of the gateway's log key holds.")];
+  const said = same ? `The checkpoint of ${key.name} states ${proof.tree_size} leaves and this root.` : "The checkpoint states something else.";
+  return [[same, said], await signatureOf(note, key, "The signature by the gateway's log key is valid.")];
 }
 
 async function signatureOf(note, key, good) {
   const holds = await isSigned(note, key);
-  return [holds, { true: good, false: "The signature does not hold, or is not there.", null: "This browser cannot check the signature (plain http, or too old): rendertrust verify does." }[holds]];
+  return [holds, { true: good, false: "The signature is invalid or missing.", null: "This browser cannot check the signature (plain http, or too old); use rendertrust verify." }[holds]];
 }
 
-// What the gateway signed of the anchor, and what the proof says of it, letter by letter.
+// Compares the anchor that the gateway signed with the proof's, character by character.
 async function anchorOf(proof, key) {
   const named = ANCHOR.map((name) => proof[name] ?? "");
-  if (!named.join("")) return [null, "Nothing yet: it names no anchor."];
+  if (!named.join("")) return [null, "Not anchored yet."];
   const [transaction, contract, signed, block, chain] = named;
   const note = noteOf(signed, key);
   const text = `rendertrust-anchor-v1\norigin ${key.name}\nchain ${chain}\ncontract ${contract}\nsize ${proof.tree_size}\nroot ${proof.merkle_root}\ntransaction ${transaction}\nblock ${block}\n`;
@@ -71,33 +71,33 @@ async function anchorOf(proof, key) {
   return signatureOf(note, key, `The gateway signed that contract ${contract} on chain ${chain} has this root, since block ${block}.`);
 }
 
-// What the gateway says of the chain is held against what was computed and what it signed of the
-// anchor; that it says so is all there is.
+// Compares the gateway's statement about the chain with the computed root and the signed
+// anchor; the statement itself is not verified here.
 function chainOf(chain, root, proof) {
-  if (chain.state !== "confirmed") return [null, `No chain vouches for it: ${chain.reason}.`];
-  if (!proof.anchor) return [null, "The gateway signed no anchor, so what it says of a chain is not repeated here."];
+  if (chain.state !== "confirmed") return [null, `No chain confirms it: ${chain.reason}.`];
+  if (!proof.anchor) return [null, "The gateway signed no anchor, so its statement about a chain is not repeated here."];
   if (!chain.verified) return [false, `The gateway says: ${chain.reason}.`];
-  if (chain.on_chain_root !== root) return [false, "The gateway names another root on the chain than this."];
+  if (chain.on_chain_root !== root) return [false, "The gateway reports a different root on the chain."];
   const word = { ...chain, anchor: proof.anchor, anchor_tx_hash: chain.tx_hash };
-  if (ANCHOR.some((name) => word[name] !== proof[name])) return [false, "The gateway names another anchor than it signed."];
-  return [null, `The gateway says that contract ${chain.contract} on chain ${chain.chain_id} has this root, since block ${chain.block_number}. It was not asked from here, and a chain that runs beside the gateway says no more than the gateway.`];
+  if (ANCHOR.some((name) => word[name] !== proof[name])) return [false, "The gateway reports a different anchor than it signed."];
+  return [null, `The gateway says that contract ${chain.contract} on chain ${chain.chain_id} has this root, since block ${chain.block_number}. The chain was not asked from here, and a chain that the gateway runs itself proves nothing more.`];
 }
 
 export async function checked(proof, chain) {
   const path = climb(proof);
-  const unread = [false, "It cannot be read."];
+  const unread = [false, "It is unreadable."];
   const steps = { leaf: leafOf(proof), path: pathOf(proof, path), checkpoint: unread, signature: unread, anchor: unread, chain: chainOf(chain, path.root, proof) };
   try {
     const key = verifierOf(proof.verifier);
     [steps.checkpoint, steps.signature] = await checkpointOf(proof, key);
     steps.anchor = await anchorOf(proof, key);
   } catch {
-    // So it is said of what is left.
+    // The remaining steps stay unreadable.
   }
   return { path, steps, holds: Object.values(steps).every(([holds]) => holds !== false) };
 }
 
-// What stands there is what was checked: it is written anew, whoever wrote it before. False where a part is not there.
+// Writes the checked values into the page, whatever was there before. Returns false if a part is missing.
 const PARTS = ["entry_id", "leaf", "checkpoint", "merkle_root", "verifier", "leaf_index", "tree_size"];
 function written(proof) {
   const cells = [...document.querySelectorAll("[data-of]")];
@@ -123,12 +123,12 @@ function show(viewer, { path, steps, holds }, whole) {
   const verdict = viewer.querySelector("[data-verdict]");
   verdict.dataset.verdict = holds && whole ? "holds" : "fails";
   const root = steps.signature[0] ? "the root that the gateway signed" : "the root of its checkpoint, whose signature was not checked here";
-  verdict.textContent = !whole ? "It does not hold: this page was altered." : holds
-    ? `It holds: recomputed in this browser, the entry leads to ${root}.`
-    : "It does not hold. See below which step failed.";
+  verdict.textContent = !whole ? "Invalid: this page was altered." : holds
+    ? `Valid: recomputed in this browser, the entry leads to ${root}.`
+    : "Invalid: see below which step failed.";
 }
 
-// Once it is there, and again when a live change took away what was found, or brought the chain's word.
+// At first, and again when a live update replaced the results or the chain's state.
 async function recompute() {
   const viewer = document.querySelector("[data-proof]");
   if (!viewer || viewer.querySelector("[data-verdict]").dataset.verdict) return;

@@ -1,10 +1,10 @@
-// One stream for all pages of this browser that are looked at: it opens six connections to one place.
-// A shared worker, which ends with the last of them; where there is none, each page runs it alone.
-const SILENT_MS = 7000; // three beats of the hub, and a little
-const AGAIN_MS = 500; // after the first failure; twice that after the next, and so on
+// One stream for all visible pages of this browser, which opens at most six connections to a host.
+// A shared worker, which ends with the last page; without shared workers each page runs it alone.
+const SILENT_MS = 7000; // three beats of the hub, and some margin
+const AGAIN_MS = 500; // after the first failure; doubled after each further one
 const AGAIN_MOST_MS = 5000;
-const TOGETHER_MS = 40; // one page is left for another
-const followers = new Map(); // by their ports: the addresses of the pages
+const TOGETHER_MS = 40; // while the user moves from one page to another
+const followers = new Map(); // addresses of the pages, by port
 let stream = null;
 let timer = 0;
 let silence = 0;
@@ -27,13 +27,13 @@ function later() {
   wait = Math.min(2 * wait, AGAIN_MOST_MS);
 }
 
-// No line says of itself that it is dead: what was not heard for so long is begun anew.
+// A dead connection does not report itself: after silence it is opened again.
 function hear() {
   clearTimeout(silence);
   silence = setTimeout(() => { later(); tell("", "silent"); }, SILENT_MS);
 }
 
-// Server-sent events, as they come. Not by EventSource: it can only put all addresses into one.
+// Reads server-sent events. Not EventSource, which cannot send the addresses in a body.
 async function read(body, take) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -56,7 +56,7 @@ async function read(body, take) {
 
 async function begin() {
   end();
-  // Where there are too many, who came last is followed.
+  // If there are too many, the latest are followed.
   const addresses = [...new Set([...followers.values()].reverse())];
   if (!addresses.length) return;
   const own = new AbortController();
@@ -65,7 +65,7 @@ async function begin() {
   hear();
   try {
     const answer = await fetch("/console/live", { method: "POST", body: addresses.join("\n"), signal: own.signal });
-    if (answer.status === 409) ended = "other"; // who is signed in now
+    if (answer.status === 409) ended = "other"; // another account is signed in
     if (answer.ok) ended = "lost";
     if (answer.ok && own === stream) {
       wait = AGAIN_MS;
@@ -77,14 +77,14 @@ async function begin() {
       });
     }
   } catch {
-    // the line was lost, or ended by us
+    // the connection was lost, or closed by us
   }
   if (own !== stream) return;
   later();
   tell("", ended);
 }
 
-// A page says its address when it is looked at, and nothing when it is not any more.
+// A page sends its address when it becomes visible, and '' when it is hidden.
 self.onconnect = ({ ports: [port] }) => {
   const follow = (address) => {
     followers.delete(port);
@@ -93,5 +93,5 @@ self.onconnect = ({ ports: [port] }) => {
     timer = setTimeout(begin, TOGETHER_MS);
   };
   port.onmessage = ({ data }) => follow(data);
-  port.addEventListener("close", () => follow("")); // a page that crashed says nothing
+  port.addEventListener("close", () => follow("")); // a crashed page sends nothing
 };

@@ -1,17 +1,17 @@
-// A new job: read the file, announce it, put it into the store, say that it is there, submit.
+// A new job: hash the file, announce it, put it into the store, complete the upload, submit.
 import { marked, showLook } from "./look.js";
 import { sha256 } from "./sha256.js";
 
 const form = document.getElementById("new-job");
 const part = (id) => document.getElementById(id);
 const NUMBERS = ["width", "height", "samples"];
-const PAUSE_MS = 300; // of typing, before the price is asked for
-const LOOK_MS = 1500; // while a node looks
+const PAUSE_MS = 300; // without typing, before the price is requested
+const LOOK_MS = 1500; // between polls of a preflight
 
 class Refused extends Error {
   constructor(words, faults = [], status = 0) {
     super(words);
-    this.name = ""; // as text it is the words alone
+    this.name = ""; // so that its text has no prefix
     this.faults = faults;
     this.status = status;
   }
@@ -47,9 +47,9 @@ function put(file, { url, headers }, told) {
     });
     sending.onload = () => {
       if (sending.status >= 200 && sending.status < 300) done();
-      else failed(new Refused(`The store does not take the file (${sending.status}). Submit again.`));
+      else failed(new Refused(`The object store refused the file (${sending.status}). Submit again.`));
     };
-    sending.onerror = () => failed(new Refused("The upload broke off. Submit again."));
+    sending.onerror = () => failed(new Refused("The upload was interrupted. Submit again."));
     sending.send(file);
   });
 }
@@ -60,7 +60,7 @@ function say(share, words) {
   part("sent-said").textContent = words;
 }
 
-// Where the file lies that is chosen; '' until it was sent, or where nobody said it.
+// The address of the chosen file; '' until it is uploaded.
 let sent = { file: null, reference: "" };
 function reference() {
   const file = part("file").files[0] ?? null;
@@ -70,7 +70,7 @@ function reference() {
 
 const unread = () => { throw new Refused("The file changed. Choose it again."); };
 
-// The same, and sent if it was not.
+// The same; uploads the file if necessary.
 async function there() {
   const file = part("file").files[0];
   const named = part("payload_ref").value.trim();
@@ -83,7 +83,7 @@ async function there() {
 
 async function upload(file) {
   if (file.size > Number(form.dataset.most)) {
-    throw new Refused("It is too large for a browser; use rendertrust submit.");
+    throw new Refused("The file is too large for a browser; use rendertrust submit.");
   }
   if (!file.size) throw new Refused("The file is empty.");
   const hash = await sha256(file, (share) => say(share, `reading ${Math.round(share * 100)} %`)).catch(unread);
@@ -103,7 +103,7 @@ function params() {
     try {
       return JSON.parse(text);
     } catch {
-      throw new Refused("The parameters are no JSON.");
+      throw new Refused("The parameters are not valid JSON.");
     }
   }
   const found = {};
@@ -113,7 +113,7 @@ function params() {
   return found;
 }
 
-// One frame is a picture, several are an animation; and one in tiles is cut like one.
+// One frame is a picture, several are an animation; a frame in tiles is sent like an animation.
 const named = () => part("frames").value.trim();
 const tiles = () => part("tiles").value.trim();
 const isAnimation = () => part("job_type").value === "render" && (tiles() || isNaN(named()));
@@ -125,14 +125,14 @@ function cut() {
   return { ...found, tiles: tiles() || undefined };
 }
 
-// What is to be done, but for the file.
+// The job without its file.
 function idea() {
   const cap = part("max_credits").value.trim();
   const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
   return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
 }
 
-// Have a node look into the scene; what it finds comes with the price.
+// Request a preflight; its findings come with the price.
 async function look(again) {
   const { params: wanted, pool, frames } = idea();
   const body = { payload_ref: await there(), params: wanted, pool, ...(frames ? { frames } : {}), again };
@@ -141,7 +141,7 @@ async function look(again) {
   await quote();
 }
 
-// A page that is loaded again, come back to, or passed on, is about the same.
+// Keep the form's state in the address, for reloading, returning and sharing.
 function keep() {
   const found = new URLSearchParams(new FormData(form));
   if (reference()) found.set("payload_ref", reference());
@@ -151,8 +151,8 @@ function keep() {
 let waiting = 0;
 let asked = 0;
 let looked = null;
-let told = null; // what is shown
-// What it would cost; the newest question's answer is shown, whichever comes first.
+let told = null; // the shown quote
+// Show the price; only the answer to the latest request counts.
 async function quote() {
   const mine = ++asked;
   clearTimeout(waiting);
@@ -177,13 +177,13 @@ async function quote() {
 
 function worded({ frames, units, price, enough, max_credits: cap }) {
   const what = frames ? `${frames} frame${frames > 1 ? "s" : ""}${units === frames ? "" : ` in ${units} units`} cost${frames > 1 ? "" : "s"}` : "It costs";
-  if (!Number(price)) return `${what} nothing.`;
+  if (!Number(price)) return frames ? `${what} nothing.` : "It is free.";
   const said = `${what} ${price} credits, held now and charged ${frames ? "frame by frame" : "when it completes"}.`;
-  if (!enough) return `${said} You have less.`;
+  if (!enough) return `${said} You don't have enough.`;
   return cap && Number(cap) < Number(price) ? `${said} It pauses before it costs more than ${cap}.` : said;
 }
 
-// The same for the same submission: pressed twice, there is one job.
+// The idempotency key: pressing the button twice creates one job.
 let key = "";
 function fresh() {
   key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -195,7 +195,7 @@ async function submit() {
   if (told) body.quoted = told.price;
   if (looked?.stops) body.as_is = form.elements.as_is.checked;
   const placed = await ask("jobs/dispatch", body, { "Idempotency-Key": key }).catch(async (error) => {
-    if (error.status === 409) await quote(); // what is sent by now costs more than it seemed
+    if (error.status === 409) await quote(); // the price has changed
     throw error;
   });
   location.assign(`/console/jobs/${placed.job_id}`);
@@ -216,7 +216,7 @@ function complain(error) {
   part("problem").hidden = !error;
   part("faults").hidden = !faults.length;
   if (!error) return;
-  part("problem").textContent = faults.length ? "Not yet:" : marked(error);
+  part("problem").textContent = faults.length ? "Please correct:" : marked(error);
   part("faults").replaceChildren(...faults.map(({ field, message }) => {
     const line = document.createElement("li");
     line.textContent = marked(`${field} ${message}.`);
@@ -224,7 +224,7 @@ function complain(error) {
   }));
 }
 
-// One thing at a time: what it says is wrong stands there until something is changed.
+// One action at a time; an error is shown until something is changed.
 async function doing(act) {
   complain(null);
   const buttons = form.querySelectorAll("button");

@@ -1,4 +1,4 @@
-// Rows that can be selected: all at once, and how many there are; the open tab is in sight.
+// Row selection with "select all" and a count; scrolls the open tab into view.
 export function tables() {
   const boxes = (table) => [...table.querySelectorAll("tbody input[type=checkbox]")];
   const tell = (form) => {

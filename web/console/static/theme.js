@@ -1,4 +1,4 @@
-// Light, dark, or as the system has it: kept in a cookie, so that no page begins in the wrong one.
+// Light, dark, or the system's theme: kept in a cookie, so that pages start with the right one.
 const THEME_COOKIE = "rendertrust-theme";
 
 export function theme() {
