@@ -80,7 +80,7 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
     dies = attrs.evolve(stage, open_seconds=1e-6)
     found = await dies.told("honest", stage.honest)
     assert isinstance(found, Failed)
-    assert (found.failure, "opens well" in found.error) == ("verifier", True)
+    assert (found.failure, "opens without its scene" in found.error) == ("verifier", True)
 
 
 @pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])

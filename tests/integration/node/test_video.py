@@ -192,7 +192,7 @@ async def test_linear_frames_get_the_scenes_view_transform(
     [
         ({"container": "GIF", "fps": 24}, "MP4, WEBM"),
         ({"fps": 0}, "fps"),
-        ({"fps_base": 1.001}, "goes with fps"),
+        ({"fps_base": 1.001}, "needs fps"),
         ({"fps": 24, "fps_base": 0}, "fps_base"),
         ({"fps": 24, "codec": "x"}, "'codec'"),
         ({}, "fps is missing"),
