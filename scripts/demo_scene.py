@@ -16,7 +16,7 @@ HAZE, SKY_STRENGTH = (0.85, 0.43, 0.26), 0.75
 
 
 def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
-    """An empty node material: (material, nodes, links)."""
+    """Create an empty node material: (material, nodes, links)."""
     material = bpy.data.materials.new(name)
     if bpy.app.version < (5, 0):  # newer ones have nodes always, and warn
         material.use_nodes = True
@@ -25,8 +25,9 @@ def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
 
 
 def glass(bpy: Any, name: str, colour: tuple[float, float, float], roughness: float = 0.0) -> Any:
-    """Coloured glass that casts a coloured shadow: for shadow rays it is a tinted filter, which is
-    what real glass does on the whole, without the noise of true caustics.
+    """Create coloured glass with a coloured shadow.
+
+    For shadow rays it is a tinted filter, which resembles real glass without the noise of caustics.
     """
     material, nodes, links = new_material(bpy, name)
     out = nodes.new("ShaderNodeOutputMaterial")

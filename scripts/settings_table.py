@@ -1,4 +1,4 @@
-"""Writes the table of settings into ``docs/OPERATIONS.md``, from ``config/defaults.toml``."""
+"""Write the table of settings in ``docs/OPERATIONS.md`` from ``config/defaults.toml``."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ SECTION = re.compile(r"\[(\w+)\]")
 
 
 def table(defaults: str) -> str:
-    """Every setting with its variable, its default, and the comment that stands behind it."""
+    """Return a table of all settings with variable, default and comment."""
     rows = ["| setting | variable | default | meaning |", "| --- | --- | --- | --- |"]
     section = ""
     for line in defaults.splitlines():
@@ -27,7 +27,7 @@ def table(defaults: str) -> str:
 
 
 def with_table(document: str, defaults: str) -> str:
-    """The document with the table of today between its marks."""
+    """Return the document with the current table between its marks."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + table(defaults) + END + after
