@@ -42,7 +42,7 @@ def spoilt(*of):
         for band in bands.values():
             band[:3, -3:] = 1e30
     return layers
-checking.read_evidence = spoilt
+evidence_check.read_evidence = spoilt
 """
 
 

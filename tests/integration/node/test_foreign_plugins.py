@@ -153,5 +153,5 @@ async def test_a_plugin_does_not_take_the_place_of_the_nodes_own(
     (info / "entry_points.txt").write_text(f"[{GROUP}]\nthief = thief:Thief\n")
     monkeypatch.syspath_prepend(str(place))
     found = await offer(StateFolder(tmp_path / "state"), AgentSettings())
-    assert type(found.plugins["echo"]).__name__ == "Echo"
+    assert type(found.plugins["echo"]).__name__ == "EchoPlugin"
     assert "echo" in found.not_offered["thief"]
