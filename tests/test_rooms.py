@@ -111,6 +111,70 @@ def test_sql_text_is_in_its_room(room: str) -> None:
                 assert own or not SQL_TEXT.match(node.value), f"{name}:{node.lineno} holds SQL"
 
 
+# Nouns, though they end like participles.
+NOUNS = frozenset(
+    (
+        *(
+            "embedded",
+            "encoding",
+            "formatting",
+            "forwarding",
+            "keyring",
+            "pinning",
+            "postprocessing",
+        ),
+        *(
+            "pricing",
+            "rendering",
+            "sampling",
+            "sealing",
+            "signing",
+            "staging",
+            "standing",
+            "stealing",
+        ),
+        *("testing", "tiling", "trusted", "tuning", "untrusted"),
+    )
+)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_modules_are_named_by_nouns(room: str) -> None:
+    """A participle (``looked``, ``waiting``) says neither what the module holds nor of what."""
+    for name, _ in sources(room):
+        last = Path(name).stem.rpartition("_")[2]
+        assert not re.search("(ed|ing)$", last) or last in NOUNS, name
+
+
+# Words that the glossary replaced.
+REPLACED = frozenset(
+    (
+        *("alike", "away", "board", "circle", "circles", "crowd", "desk", "doer", "fence", "floor"),
+        *("kin", "kit", "larder", "lobby", "strays", "tills", "warden", "way"),
+        *("wish", "wishes"),
+    )
+)
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_names_use_the_words_of_the_glossary(room: str) -> None:
+    for name, tree in sources(room):
+        classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        words = [re.sub("(?<!^)(?=[A-Z])", "_", one).lower() for one in classes]
+        for said in (Path(name).stem, *words):
+            assert not REPLACED & set(said.split("_")), f"{name}: {said}"
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_class_name_is_used_once(room: str) -> None:
+    where: dict[str, str] = {}
+    for name, tree in sources(room):
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                assert node.name not in where, f"{node.name}: {name}, {where[node.name]}"
+                where[node.name] = name
+
+
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_files_and_functions_are_short(room: str) -> None:
     for name, tree in sources(room):

@@ -41,7 +41,8 @@ def written(name, **names):
 """
 TOLD = """
 found = {
-    name: [os.path.relpath(one, folder) for one in usd_layers.layers(bpy, at(name))] for name in ASKED
+    name: [os.path.relpath(one, folder) for one in usd_layers.layers(bpy, at(name))]
+    for name in ASKED
 }
 with open(at("found.json"), "w") as file:
     json.dump(found, file)
