@@ -140,6 +140,6 @@ def _middles(frames: Sequence[int]) -> Iterator[int]:
 def chunks(frames: Iterable[int], size: int) -> tuple[tuple[int, ...], ...]:
     """Split the frames into chunks of ``size`` (the last may be shorter), in the given order."""
     if size < 1:
-        raise FrameRangeError("a chunk holds one frame or more")
+        raise FrameRangeError("a chunk must have at least one frame")
     rest = iter(frames)
     return tuple(iter(lambda: tuple(islice(rest, size)), ()))

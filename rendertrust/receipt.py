@@ -36,7 +36,7 @@ REASONS: Final[Mapping[str, str]] = {
     NO_VERIFIER: "the gateway has no verifier",
     NO_CHECK: "there is no check for this type of job",
     NO_EVIDENCE: "its node delivered no evidence",
-    OWN_NODE: "a node of its creator rendered it",
+    OWN_NODE: "its creator's own node rendered it",
 }
 WHOLE_MAX: Final = 2**53 - 1  # JSON readers disagree about larger numbers
 PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones are replaced by their hash
@@ -100,7 +100,7 @@ class Receipt:
 
 
 def canonical(document: Document) -> bytes:
-    """Return the bytes that are hashed and signed. Raises ValueError if there are none."""
+    """Return the bytes to hash and sign. Raises ValueError for values without canonical form."""
     _must_be_plain(document)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return text.encode("ascii")

@@ -1,5 +1,7 @@
-"""Build the demo's scene and save it: ``python scripts/demo_scene.py OUT.blend`` where ``bpy`` is
-installed, ``blender -b --factory-startup -P scripts/demo_scene.py -- OUT.blend`` where it is not.
+"""Build the demo's scene and save it.
+
+Run ``python scripts/demo_scene.py OUT.blend`` with ``bpy``, or without it
+``blender -b --factory-startup -P scripts/demo_scene.py -- OUT.blend``.
 
 Coloured glass on a pale floor at dusk: a low sun from the left, a cool sky, coloured shadows.
 Everything is made here from nothing; there are no textures and no add-ons.
