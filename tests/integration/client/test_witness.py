@@ -474,7 +474,7 @@ async def test_a_text_has_one_reading(program: Program, tmp_path: Path) -> None:
     for raw, why in (
         (twice.encode(), "entry_id is repeated"),
         (text.encode("utf-16"), "not UTF-8 text"),
-        (text.encode("utf-8-sig"), "no JSON: Unexpected UTF-8 BOM"),
+        (text.encode("utf-8-sig"), "not JSON: Unexpected UTF-8 BOM"),
         (text.replace("{", '{"more": NaN, ', 1).encode(), "NaN is not JSON"),
     ):
         (tmp_path / "x.json").write_bytes(raw)

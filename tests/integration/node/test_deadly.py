@@ -68,7 +68,7 @@ async def test_a_picture_that_is_never_read_is_found(
     lie = attrs.evolve(stage.honest, picture=slow_jpeg())
     found = await told(stage, f"slow-{len(draws)}", lie, 1.0, draws=draws)
     assert name in found, found
-    assert found[name].startswith("the picture keeps whoever opens it")
+    assert found[name].startswith("every program that opens the picture crashes or hangs")
 
 
 async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) -> None:
