@@ -297,7 +297,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     assert "the scene and 1 files beside it are those" in said_of("files", told)
     code, (_, told) = called(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "has only the hash" in said_of("files", told)
+    assert "by its hash alone" in said_of("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(
