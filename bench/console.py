@@ -1,13 +1,13 @@
-"""What open consoles cost: 100 of them at 200 events a second.
+"""Cost of open consoles: 100 of them at 200 events a second.
 
     python -m bench.console [--consoles 100] [--events 200] [--seconds 20] [--rounds 3]
 
-A gateway in a process of its own with 100 nodes, each of another creator's, of which each event
-changes one, so that there is something new in every frame. In turns: nobody looks, all look at the
-overview as admins, half of them at the actors, twenty creators each at their own overview beside
-the admins, a hundred of them alone, where nothing is read for two, and twenty browsers of admins
-with five windows each, which have one stream for each browser. Goal: less than 10 % of a core for
-all consoles together, beside what the events cost without them.
+The gateway runs in a separate process with 100 nodes, each owned by another creator. Each event
+changes a node, so every update has something new. The cases take turns: no console; all admins on
+the overview; half of them on the actors; twenty creators on their own overviews beside the admins;
+a hundred creators alone, who share no reads; and twenty admins' browsers with five windows each,
+which have one stream per browser. Goal: less than 10 % of a core for all consoles, beyond the cost
+of the events.
 """
 
 import argparse
@@ -111,7 +111,7 @@ class Stage:
         return admins if kind == "all at the overview" else []
 
     async def events(self, rate: int) -> None:
-        """Until it is cancelled; each changes a node and is told on the bus."""
+        """Publish events until cancelled; each changes a node and goes over the bus."""
         begun, number = time.monotonic(), 0
         while True:
             await self.rows.execute(CHANGE, self.nodes[number * 7 % NODES])

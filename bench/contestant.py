@@ -1,4 +1,4 @@
-"""A server that is compared with: in a process of its own, with an address."""
+"""A server to compare with, in a separate process."""
 
 import asyncio
 import os
@@ -56,7 +56,7 @@ class Baseline:
 
 
 async def answers(url: str, process: Process) -> bool:
-    """Whether it answers yet."""
+    """Return True once it responds."""
     assert process.returncode is None, "it has ended"
     try:
         line = await HttpLine.open(url)

@@ -23,7 +23,7 @@ SETTINGS = {
 }
 UNLIMITED = {
     f"RENDERTRUST_LIMITS_{name}": "10000000" for name in ("OBJECT", "READ", "WRITE", "DISPATCH")
-} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # nobody signs in again
+} | {"RENDERTRUST_JWT_ACCESS_MINUTES": "1440"}  # no logins during a run
 JOB_TYPE = "cpu_benchmark"
 JOB = {"job_type": JOB_TYPE, "payload_ref": "s3://elsewhere/input/scene.blend"}
 
@@ -156,7 +156,7 @@ class Crowd:
         return Cost.of(self.gateway.process.pid, os.getpid())
 
     async def batches(self, http: aiohttp.ClientSession) -> tuple[float, float]:
-        """Commits and batches so far, from the gateway's own metrics."""
+        """Return the commits and batches so far, from the gateway's metrics."""
         async with http.get(f"{self.gateway.url}/metrics") as answer:
             lines = (await answer.text()).splitlines()
         values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

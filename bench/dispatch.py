@@ -3,11 +3,11 @@
     python -m bench.dispatch [--seconds 4] [--rounds 3] [--concurrent 64] [--rate 200]
                              [--nodes 10] [--many 10000]
 
-The gateway runs in a process of its own on embedded engines (fsync on); creators and nodes are this
-process, over bare sockets. Rows: nodes that keep their jobs (what a dispatch alone costs), nodes
-that answer at once (whole lives of jobs), a steady rate, and a second gateway that knows many more
-nodes by their heartbeat (its rows in ``nodes`` are inserted here). Rounds are interleaved.
-``one core`` is what the gateway's CPU time would allow if it had a core of its own all the time.
+The gateway runs in a separate process on embedded engines (fsync on); this process plays creators
+and nodes over bare sockets. Rows: nodes that keep their jobs (the cost of a dispatch alone), nodes
+that answer at once (complete jobs), a steady rate, and a second gateway with many more nodes known
+by heartbeats (inserted into ``nodes`` here). Rounds are interleaved. ``one core``: the rate that
+the gateway's CPU time would allow on a dedicated core.
 """
 
 import argparse

@@ -2,11 +2,11 @@
 
     python -m bench.draws [--gateways 1 2 3] [--units 1000] [--odds 0.2] [--nodes 3] [--verifiers 8]
 
-Each gateway runs in a process of its own, over engines that they share (fsync on). At each,
-``--nodes`` nodes upload a small picture for each unit at once, and ``--verifiers`` verifiers of the
-gateways' fetch what they are to open or to compare and report that it is as it should be. A node's
-results are all compared until ten of them were valid. From then on the odds are ``--odds``, and the
-``--units`` deliveries that count begin.
+Each gateway runs in a separate process; they share engines (fsync on). At each, ``--nodes`` nodes
+upload a small picture for each unit at once, and ``--verifiers`` verifiers fetch the results that
+they should open or compare, and report them as correct. All of a node's results are compared until
+ten of them are valid. From then on the odds are ``--odds``, and the ``--units`` measured results
+begin.
 
 The books tell how many of these were drawn, who checked them, and which gateway claimed each check.
 Goal: as many are drawn as the odds say, within two-sided binomial bounds of 99.9 %. Just those are
@@ -204,7 +204,7 @@ class Fleet:
 
 
 async def delivers(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Behaviour of a node that uploads a picture of its own for each unit, and its evidence."""
+    """Return the behaviour of a node that uploads a different picture, with evidence, per unit."""
     assert dispatch.output is not None
     content = f"{dispatch.job_id}:{dispatch.unit}:{dispatch.attempt}".encode()
     await patiently(partial(put, node, dispatch, content))

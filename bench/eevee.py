@@ -37,7 +37,7 @@ EEVEE: Final = """
 scene.render.engine = "BLENDER_EEVEE"
 scene.eevee.use_shadows = True
 """
-# What EEVEE has beside that: each is set for some of the scenes.
+# Further features of EEVEE, each switched on in some of the scenes.
 SETTINGS: Final[Mapping[str, str]] = {
     "glass": "scene.eevee.use_raytracing = True",
     "text": "scene.eevee.use_raytracing = True",

@@ -2,9 +2,9 @@
 
     python -m bench.farm [--nodes 1000] [--units 100000] [--users 20] [--slots 4]
 
-The gateway runs in a process of its own on embedded engines (fsync on); creators and nodes are this
-process, over bare sockets. Each user submits jobs of up to 5,000 frames of ``echo``; each node
-gives each result at once, so a node that waits is idle. What is printed:
+The gateway runs in a separate process on embedded engines (fsync on); this process plays creators
+and nodes over bare sockets. Each user submits jobs of up to 5,000 ``echo`` frames. Nodes return
+each result at once, so a waiting node is idle. The output:
 
 * units acknowledged per second over the whole run, CPU µs of each in the gateway and its engines;
 * flatness: the rate in the last third beside that in the first (goal: at least 0.9);
@@ -48,7 +48,7 @@ class Farm:
     owners: dict[str, str] = field(default_factory=dict[str, str])  # job -> user
     acked: list[float] = field(default_factory=list[float])
     done: Counter[str] = field(default_factory=Counter[str])  # by user
-    shares: Counter[str] | None = None  # when the first user had all of his
+    shares: Counter[str] | None = None  # when the first user's units were all done
     each: int = 0  # units of each user
     to_ack_ms: list[float] = field(default_factory=list[float])
     to_next_ms: list[float] = field(default_factory=list[float])
@@ -89,7 +89,7 @@ class Farm:
             self.shares = Counter(self.done)
 
     def flatness(self) -> float:
-        """The rate in the last third of all units beside that in the first."""
+        """Return the rate in the last third of all units relative to the first third."""
         third = len(self.acked) // 3
         first = self.acked[third] - self.acked[0]
         last = self.acked[-1] - self.acked[-third - 1]

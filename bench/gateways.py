@@ -2,9 +2,9 @@
 
     python -m bench.gateways [--nodes 100] [--units 4000] [--users 4] [--slots 4]
 
-Each gateway runs in a process of its own, over engines that they share (fsync on); half of the
-nodes are connected to each, and give each result at once. What is printed: units acknowledged per
-second, and of each gateway how many it assigned, and how many claims it lost.
+Each gateway runs in a separate process; they share engines (fsync on). Half of the nodes connect to
+each and return each result at once. The output: units acknowledged per second, and for each gateway
+the units that it assigned and the claims that it lost.
 """
 
 import argparse
@@ -58,7 +58,7 @@ async def engines(data: Path) -> AsyncGenerator[dict[str, str]]:
 
 @asynccontextmanager
 async def running(count: int, **settings: str) -> AsyncGenerator[list[Gateway]]:
-    """So many gateways, each a process of its own, over engines that they share."""
+    """Run so many gateways in separate processes with shared engines."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         os.chmod(folder, 0o711)  # noqa: PTH101 - engines of root run as somebody else

@@ -1,4 +1,4 @@
-"""Whether honest nodes are punished: many units, rendered by nodes that differ.
+"""Test that honest nodes are not punished: many units, rendered by nodes that differ.
 
     python -m bench.honest [--units 500] [--output honest.jsonl] [--only SCENE]
 
@@ -38,7 +38,7 @@ SETTINGS: Final = {
     "RENDERTRUST_VERIFICATION_EMBEDDED": "true",
     "RENDERTRUST_VERIFICATION_THREADS": "2",
     "RENDERTRUST_VERIFICATION_LEAST_ODDS": "1",
-    "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # nobody logs in again meanwhile
+    "RENDERTRUST_JWT_ACCESS_MINUTES": "600",  # no logins during a run
 }
 NO_AVX2: Final = {"CYCLES_CPU_NO_AVX2": "1"}
 DENOISED: Final = "\nscene.cycles.use_denoising = True\nscene.render.dither_intensity = 1.0\n"
@@ -48,7 +48,7 @@ VERDICTS: Final = (*VALID, "unverifiable", INVALID)
 UNKNOWN_MOST: Final = 0.01  # of all units
 HEADS: Final = ("scene", "results", *VERDICTS, "strikes", "more attempts", "time")
 SCOPES: Final = ("nodes:write", "credits:read")
-CHECKS_MOST: Final = 500  # of a node, that are told at once
+CHECKS_MOST: Final = 500  # checks of a node in one response
 
 
 @attrs.frozen
@@ -77,7 +77,7 @@ class Node:
     agent: Agent
 
     async def told(self, what: str) -> Any:
-        """What the gateway says of it."""
+        """Return the gateway's record of the node."""
         return await answered(self.owner, f"/nodes/{self.agent.id}{what}")
 
 
@@ -156,7 +156,7 @@ async def owned(
 
 @asynccontextmanager
 async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creator, list[Node]]]:
-    """A creator, and a node on each of the machines, of an owner of its own."""
+    """Run a creator, and a node on each machine, each with a different owner."""
     code, said = await gateway.run("admin", "prices", "set", "render", "0.1", "--reason", "bench")
     assert code == 0, said
     async with aiohttp.ClientSession() as http, AsyncExitStack() as stack:
@@ -218,7 +218,7 @@ async def ended(creator: Creator, job: str, within: float) -> None:
 
 
 async def answered(person: Creator, path: str) -> Any:
-    """What the gateway says, once it has time to."""
+    """Return the gateway's response, retrying while it is overloaded."""
 
     async def asked() -> Any:
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):

@@ -1,10 +1,10 @@
-"""A gateway among hostile clients, all at once: is it still quick, and does it stay as small?
+"""Latency and memory of a gateway under several kinds of hostile clients at once.
 
     python -m bench.hostile [--minutes 10] [--nodes 1000] [--drips 200] [--floods 60]
         [--strangers 30]
 
-The gateway runs in a process of its own on embedded engines, with production's limits but for
-registering. Around it, in processes of their own and at addresses of loopback of their own:
+The gateway runs in a separate process on embedded engines, with production's limits except for
+registration. These clients run in separate processes at different loopback addresses:
 
 * nodes that keep to the rules: they say hello, answer pings, give a sign of life, and do units of
   jobs of many frames, for some seconds each;
@@ -134,7 +134,7 @@ def _works(node: NodeLine, text: bytes) -> None:
 
 
 def _deaf(_: NodeLine, __: bytes) -> None:
-    """What the gateway says is of no interest."""
+    """Ignore the gateway's frames."""
 
 
 # -- clients that drip
@@ -212,7 +212,7 @@ async def flood(url: str, known: list[str], number: int, end: float, seen: Count
         try:
             line = await Flood.open(target, token, _deaf, source)
         except OSError:
-            seen["refused"] += 1  # 429: who flooded has to wait
+            seen["refused"] += 1  # 429: a flooding client must wait
             await asyncio.sleep(0.5)
             continue
         if kind == CONTINUATION:
@@ -353,7 +353,7 @@ class Role:
 
 
 def play(name: str) -> None:
-    """What a process of a role does."""
+    """Run a role in this process."""
     words = json.loads(sys.stdin.readline())
     if name != "probe":
         os.nice(10)  # they would have machines of their own
@@ -433,7 +433,7 @@ async def submitted(creator: Creator, units: float) -> list[str]:
 
 
 async def lag_ms(url: str) -> float:
-    """What 99 % of the loop's lags were below, by the gateway's own histogram."""
+    """Return the 99th percentile of the loop's lag, from the gateway's histogram."""
     async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
         lines = (await answer.text()).splitlines()
     rows = [line for line in lines if line.startswith("rendertrust_loop_lag_seconds_bucket")]

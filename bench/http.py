@@ -1,13 +1,12 @@
-"""What a request costs the gateway, beside bare aiohttp and beside FastAPI with uvicorn.
+"""Cost of a request to the gateway, compared with bare aiohttp and FastAPI with uvicorn.
 
     python -m bench.http [--rounds 7] [--requests 2000] [--concurrent 1,32] [--no-fastapi]
 
-Three routes: ``/health`` for everybody; one for known callers that reads nothing (bench/known.py
-adds it to the real gateway); ``GET /credits/balance`` with its read from the gateway's own
-PostgreSQL. All contestants run in turns, round after round, each in a process of its own; this
-process is the load, over bare sockets. FastAPI is in an environment of its own, which
-``scripts/environment.py bench`` makes from ``scripts/locks`` at the first call. Contestants with a
-pool have the best size of four, found before the rounds.
+Three routes: ``/health`` for everybody; one for known callers that reads nothing (added to the real
+gateway by bench/known.py); ``GET /credits/balance`` with a read from the gateway's PostgreSQL. All
+contestants run in turns in separate processes; this process is the load, over bare sockets. FastAPI
+has a separate environment, which ``scripts/environment.py bench`` makes from ``scripts/locks`` at
+the first call. Contestants with a pool use the best of four sizes, found before the rounds.
 
 Goals: a known caller's request costs at most 1.5 times the CPU of the bare handler, the balance
 with its read at most 5 times. Then eight logins at once: no stall of the loop above 25 ms.

@@ -24,7 +24,7 @@ class Known:
 
 @OPERATIONS.get(PATH, scope=Scope.CREDITS_READ, rate="read", answers={200: Known})
 async def known(call: Call) -> Known:
-    """Who one is."""
+    """Answer with the caller's id."""
     return Known(call.caller)
 
 

@@ -10,9 +10,8 @@ transfer, each at the best of four numbers of connections for each kind of load;
 platform's account spread over sixteen, which ours is not. A hold is placed and then settled, which
 is two commits. One hot user pays everything in "hot". COPY writes rows as the Ledger has written
 them into tables like theirs.
-CPU is what the process and the engines need together. No checkpoint falls into a run, as it would
-hit whoever has his turn. Contestants run in turns, round after round; the ratios are medians of
-those of each round.
+CPU is the time of the process and the engines together. No checkpoint falls into a run, because it
+would slow the current contestant. Contestants run in turns; the ratios are medians over the rounds.
 
 Goals: L1, at least 25 times the rate of interactive transactions and 12 times that of functions (12
 and 6 times where the platform's account is spread), with and without holds; L2, with one hot user
@@ -77,7 +76,7 @@ SETTINGS: Final = {
 
 
 class Writer(Protocol):
-    """Whoever writes the books: by numbers of a user and of an account of the platform."""
+    """Writer of books, which identifies users and the platform's accounts by number."""
 
     async def post(self, payer: int, platform: int, reference: str, /) -> None: ...
     async def place(self, payer: int, reference: str, /) -> None: ...

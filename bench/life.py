@@ -9,7 +9,7 @@ neither has HTTP or sockets in between: the gateway's actors run in this process
 four numbers of them. It comes as interactive transactions; with one SQL function for each step;
 and with these and its hottest account spread over sixteen, which ours is not. CPU is what both
 need together, process and engines: where the disk is fast it decides.
-The last row is the whole gateway, in a process of its own, over HTTP and sockets (bench/crowd.py).
+The last row is the whole gateway in a separate process, over HTTP and sockets (bench/crowd.py).
 Contestants run in turns, round after round.
 
 Goal: at least 7 times the rate of the baseline.
@@ -91,7 +91,7 @@ class Contestant:
 
 
 async def one_each() -> tuple[float, float]:
-    """Who does not batch."""
+    """Return no commits and batches, for contestants that do not batch."""
     return 0.0, 0.0
 
 

@@ -1,4 +1,4 @@
-"""What the machine's PostgreSQL can do at most, and the Ledger beside it.
+"""Upper limits of this machine's PostgreSQL, and the Ledger in comparison.
 
     python -m bench.limits [--rounds 5] [--seconds 2] [--scale 10]
 
@@ -6,12 +6,12 @@ COPY writes rows of transfers and entries as the Ledger has written them, in one
 time: into tables without anything, with the Ledger's checks and indexes, and with its foreign keys
 too. ``pgbench`` comes with PostgreSQL: its own TPC-B-like transactions (five statements, four rows
 of which it changes three), and the SQL function of bench/baselines/double_entry.sql (a transfer
-each), by a client written in C instead of ours; each at the best of four numbers of connections.
+each), by a client written in C; each at the best of four numbers of connections.
 The Ledger posts transfers for 256 at once. fsync is on, and no checkpoint falls into a run. All run
 in turns, round after round; the table shows medians.
 
-These are limits, not goals: nobody who writes double entry into these tables, with a durable commit
-for every batch, can be faster than COPY into them.
+These are limits, not goals: no double-entry ledger with these tables and a durable commit for every
+batch can be faster than COPY.
 """
 
 import argparse
@@ -97,7 +97,7 @@ class Pgbench:
 
 
 def surroundings(dsn: str) -> dict[str, str]:
-    """Where the database is, as libpq takes it: on no command line, for it holds a password."""
+    """Return libpq's variables for the database, which keep its password off the command line."""
     parts = urlsplit(dsn)
     asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
     return {

@@ -1,4 +1,4 @@
-"""What the log costs: beside the Ledger, in memory, and to whoever verifies.
+"""Cost of the log: for the Ledger, in memory, and for verification.
 
     python -m bench.log [--leaves 1000000] [--transfers 20000] [--rounds 5]
 

@@ -1,10 +1,10 @@
-"""What a login tells by its time, and what eight at once do to the loop.
+"""Timing of refused logins, and the effect of eight logins at once on the loop.
 
     python -m bench.login [--tries 200] [--rounds 5]
 
-Logins that are refused, in turns on one connection: a wrong password, an e-mail that nobody has,
-the right password of an account that was deactivated. Goal: medians within 5 % of each other. Then
-eight passwords at once in one process whose loop counts how long it could not turn. Goal: its
+Three kinds of refused logins take turns on one connection: a wrong password, an unknown e-mail
+address, and the right password of a deactivated account. Goal: medians within 5 % of each other.
+Then eight passwords are hashed at once in a process that measures its loop's stalls. Goal: the
 longest stall is at most 25 ms.
 """
 

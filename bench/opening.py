@@ -1,4 +1,4 @@
-"""What it costs to open results that were not drawn: each alone, and in batches.
+"""Cost of opening results that were not drawn: singly, and in batches.
 
 A scene of ``verify_scenes`` is rendered once, and that result is opened as often as a batch has
 results. All seconds are of CPU, of the worker. The last lines tell the verifiers' share of the time

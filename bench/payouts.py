@@ -1,4 +1,4 @@
-"""What operators' shares cost in the Ledger: earned, ripe, paid out, looked at.
+"""Cost of operators' shares in the Ledger: earning, maturing, payout and reading.
 
     python -m bench.payouts [--shares 5000] [--rounds 3]
 
@@ -118,7 +118,7 @@ def show(table: Table, what: str, seconds: float, count: int | None) -> None:
 
 
 async def sound(stage: Stage) -> bool:
-    """Whether the books are in order; the newest entries come into the log a moment later."""
+    """Return True if the books are consistent, once the log has the newest entries."""
     return await stage.store.audit() == []
 
 

@@ -1,4 +1,4 @@
-"""Which queries read a large table from end to end, with a database as it is after a year.
+"""List queries that scan a large table, with a database as it is after a year.
 
     python -m bench.plans [--entries 1000000] [--open 10000] [--ended 100000] [--verbose]
 

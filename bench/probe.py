@@ -1,4 +1,4 @@
-"""What every benchmark prints beside its figures: the disk, the CPU, and a plain table."""
+"""Output that all benchmarks share: disk, CPU, and a plain table."""
 
 import os
 import time
@@ -82,7 +82,7 @@ def fdatasync_rate(folder: Path, *, writes: int = 100) -> float:
 
 
 async def disk(folder: Path, dsn: str) -> str:
-    """What durability costs in a folder, and whether PostgreSQL pays it."""
+    """Describe the cost of durable writes in a folder, and PostgreSQL's fsync setting."""
     connection = await asyncpg.connect(dsn)
     states = [
         f"{name} is {await connection.fetchval(f'SHOW {name}')}"

@@ -25,7 +25,7 @@ PLACE, JOB_TYPE = "s3://elsewhere/input/scene.blend", "cpu_benchmark"
 
 
 def unit() -> Send:
-    """A fresh one, of a job that nobody knows."""
+    """Return a new unit of an unknown job."""
     return Send(Assignment(uuid4(), 0, 1, JOB_TYPE, PLACE, {}, uuid4()))
 
 

@@ -1,15 +1,15 @@
-"""What a node's session costs: memory, CPU while nothing happens, and frames that are pushed.
+"""Cost of a node's session: memory, CPU while idle, and pushed frames.
 
     python -m bench.sessions [--sessions 10000] [--seconds 60] [--rounds 5] [--pushed 1000]
 
-First a gateway in a process of its own (embedded engines, fsync on) with no node, with a tenth of
-the sessions, with all of them; then it is left alone, but for the pings and what follows from them.
+First a gateway in a separate process (embedded engines, fsync on) is measured without nodes, with a
+tenth of the sessions, and with all of them. Then it is left idle except for pings.
 Goals: at most 24 KiB of RSS for each session with its actor, the last as little as the first; all
 of them idle take at most 5 % of a core.
 
-Then job frames to so many sessions, beside bare aiohttp that makes and sends the same frames
-(bench/baselines/bare_sockets.py): each in a process of its own, in turns, with fresh sockets in
-each round. Goal: at least 0.8 of bare aiohttp, by CPU per frame.
+Then it pushes job frames to so many sessions, compared with bare aiohttp that makes and sends the
+same frames (bench/baselines/bare_sockets.py). They run in separate processes, in turns, with new
+sockets in each round. Goal: at least 0.8 of bare aiohttp, by CPU per frame.
 """
 
 import argparse
@@ -68,7 +68,7 @@ FROM unnest($1::uuid[]) AS n (id)
 
 
 def files_for(sessions: int) -> int:
-    """How many sessions this process, and those that it starts, may have open files for."""
+    """Return how many sessions the limit of open files allows, raising it if possible."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = sessions + FILES_BESIDE
     if soft < wanted:
@@ -76,7 +76,7 @@ def files_for(sessions: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft < wanted:
         sessions = soft - FILES_BESIDE
-        print(f"The limit of open files (ulimit -Hn) is {hard}: {sessions:,} sessions, no more.")
+        print(f"The limit of open files (ulimit -Hn) of {hard} allows {sessions:,} sessions.")
     return sessions
 
 
@@ -230,7 +230,7 @@ async def idle(pid: int, sessions: int, seconds: float) -> None:
 
 @attrs.frozen
 class Pusher:
-    """A process that pushes when it is told to."""
+    """A process that pushes frames on request."""
 
     name: str
     process: asyncio.subprocess.Process

@@ -1,10 +1,10 @@
-"""What a unit's life costs in the Ledger, by the number of units that its job has.
+"""Cost of a unit in the Ledger, by the number of units of its job.
 
     python -m bench.settle [--units 10,100,1000] [--concurrent 10] [--rounds 3]
 
-Every unit of a job is assigned, started and completed, each by a commit of its own, so many of them
-at a time. The sizes run in turns, round after round; the table shows medians. Goal: a unit costs
-the same whatever its job has, so that the time of a job is linear in its units.
+Every unit of a job is assigned, started and completed by separate commits, so many of them at a
+time. The sizes run in turns; the table shows medians. Goal: a unit costs the same in any job, so
+that the time of a job is linear in its units.
 """
 
 import argparse

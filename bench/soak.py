@@ -1,8 +1,8 @@
-"""Whether the memory of a gateway keeps growing while whole jobs go through it.
+"""Growth of a gateway's memory while complete jobs go through it.
 
     python -m bench.soak [--minutes 60] [--warm 10] [--creators 16] [--nodes 10] [--kib 20]
 
-The gateway runs in a process of its own on embedded engines; creators and nodes are this process.
+The gateway runs in a separate process on embedded engines; this process plays creators and nodes.
 A creator uploads a scene, submits it, asks until it is complete and downloads the result, with a
 new connection for each request; a node fetches the scene and uploads the result. Each minute the
 jobs so far and the resident memory of the gateway are printed. Goal: at the end it is at most 5 %
@@ -97,7 +97,7 @@ class Soak:
 
 
 async def watch(soak: Soak, pid: int, minutes: int, warm: int) -> bool:
-    """Print a line each minute; whether the goal is met."""
+    """Print a line each minute; return True if the goal is met."""
     begun, base, now = time.monotonic(), 0.0, 0.0
     for minute in range(1, minutes + 1):
         await asyncio.sleep(begun + 60 * minute - time.monotonic())

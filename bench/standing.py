@@ -1,4 +1,4 @@
-"""What it saves that one Blender renders the units of a job; and that the pictures stay the same.
+"""Time saved by resident Blenders, and a comparison of the pictures.
 
 The same frames of each of the ten scenes of ``verify_scenes``, each frame a unit, are rendered
 twice: with a Blender for each, and with one for all, in another order. They are small, so that what
@@ -36,7 +36,7 @@ class Farm:
     count: int = 0
 
     async def render(self, scene: Path, frames: Sequence[int], content: str) -> Delivered:
-        """The frames, each as a unit of its own."""
+        """Render the frames as separate units."""
         render = RenderPlugin(scratch=self.folder / "scratch", found=self.blender)
         try:
             return {frame: await self._unit(render, scene, frame, content) for frame in frames}

@@ -1,9 +1,9 @@
-"""How long ``rendertrust`` takes to answer what needs no gateway: wall time, median of fresh runs.
+"""Start-up time of ``rendertrust`` commands without a gateway: wall time, median of fresh runs.
 
     python bench/startup.py [RUNS]
 
-Goal C1: ``rendertrust --help`` below 150 ms. The bare interpreter is run in turn with the commands,
-so that what the machine does meanwhile falls on all of them.
+Goal C1: ``rendertrust --help`` below 150 ms. The bare interpreter and the commands run in turns, so
+that other load on the machine affects all of them.
 """
 
 import statistics

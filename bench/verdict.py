@@ -2,13 +2,13 @@
 
     python -m bench.verdict [--frames 8] [--seconds 2] [--proxy caddy]
 
-The gateway has the settings of production (``docs/OPERATIONS.md``): engines of its own with fsync,
-its embedded verifier, Stripe's keys (nobody asks Stripe), TLS by a reverse proxy with the
-configuration of ``deploy/``. An operator joins one node by an API key; a creator, to whom an admin
-granted credits, orders Cycles frames one after the other, whose samples are chosen by a first
-frame so that the node renders each for about ``--seconds``. The node is new, so every result is
-compared with its scene. Goal: each is charged within 30 s of its delivery. The exit code is 1 where
-it is not. The first frame is told apart: for it the verifier starts its Blender.
+The gateway has the settings of production (``docs/OPERATIONS.md``): embedded engines with fsync, an
+embedded verifier, Stripe's keys (Stripe is not called), and TLS by a reverse proxy with the
+configuration in ``deploy/``. An operator joins one node by an API key. A creator with granted
+credits orders Cycles frames one after the other; a first frame sets their samples so that the node
+renders each for about ``--seconds``. The node is new, so every result is compared with its scene.
+Goal: each is charged within 30 s of its delivery; otherwise the exit code is 1. The first frame is
+listed separately, because the verifier starts its Blender for it.
 """
 
 import argparse
@@ -174,7 +174,7 @@ async def main(given: argparse.Namespace) -> bool:
     print(f"load {os.getloadavg()[0]:.1f}; {machine()}", flush=True)
     async with stage(given.proxy) as found:
         first = await found.rendered(FIRST_SAMPLES)
-        second = await found.rendered(FIRST_SAMPLES)  # Blender stands by now
+        second = await found.rendered(FIRST_SAMPLES)  # Blender is resident by now
         wanted = FIRST_SAMPLES * given.seconds / max(second.rendered, 0.01)
         samples = min(max(round(wanted), 1), SAMPLES_MOST)
         frames = [await found.rendered(samples) for _ in range(given.frames)]

@@ -1,4 +1,4 @@
-"""How well checks tell lies from honest work, and what they cost (goal R1: 6 % of the rendering).
+"""Accuracy and cost of checks, for lies and honest work (goal R1: 6 % of the rendering).
 
 Ten scenes of our own (``verify_scenes``), each rendered honestly, twice, and with lies; each result
 is checked as a verifier node does it. The threshold is chosen by five scenes and reported on the
@@ -63,7 +63,7 @@ class OtherMachine:
 
 @attrs.frozen
 class Delivery:
-    """What a node delivers of a frame."""
+    """A node's result for a frame."""
 
     picture: Path
     evidence: Path
@@ -90,12 +90,12 @@ class Seen:
         return 100 * self.checking / self.rendering, 100 * least / self.rendering
 
     def is_held(self, thresholds: Thresholds) -> bool:
-        """Whether it passes for honest."""
+        """Return True if it passes as honest."""
         return self.report.fault is None and is_match(of_all(self.report.compared, thresholds))
 
 
 def build(path: Path, name: str, *more: str) -> Path:
-    """The scene, saved by a Blender of its own."""
+    """Save the scene in a separate Blender and return its path."""
     program = "".join((HEAD, SCENES[name], *more, SAVE))
     command = [sys.executable, "-c", program, str(path)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
@@ -192,7 +192,7 @@ class Bench:
     async def checked(
         self, scene: Path, result: Delivery, name: str, *, other: bool
     ) -> tuple[Report, list[Crop]]:
-        """What a verifier says of it, with two threads, and of which crops."""
+        """Return a verifier's report, with two threads, and the crops."""
         numbers = [list(one) for one in draws(SECRET, name.encode(), name.encode())]
         params = {"frame": FRAME, "draws": numbers, **self.params}
         folder = self.place()
@@ -338,7 +338,7 @@ def summary(words: str, found: Sequence[Seen], match: float) -> None:
 
 
 def tell(found: Sequence[Seen]) -> None:
-    """What all of it shows."""
+    """Print the results."""
     found = [one for one in found if one.case != ACROSS]
     tuned = [one for one in found if one.scene in TUNED_ON]
     others = [one for one in found if one.scene in REPORTED_ON]

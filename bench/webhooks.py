@@ -1,9 +1,9 @@
-"""How many deliveries a second the Courier tells to receivers on this machine.
+"""Webhook deliveries per second from the Courier to receivers on this machine.
 
     python -m bench.webhooks [--endpoints 10] [--deliveries 5000]
 
-On an embedded PostgreSQL of its own. What is to be told stands in it already: the figure is of
-claiming, signing, sending over HTTP and writing down what became of it, by one Courier.
+It runs on a separate embedded PostgreSQL, which has the deliveries already. The figure covers
+claiming, signing, sending over HTTP and recording the outcome, by one Courier.
 """
 
 import argparse
@@ -77,7 +77,7 @@ async def listening(receiver: Receiver) -> tuple[web.AppRunner, str]:
 
 @asynccontextmanager
 async def written(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[Database]:
-    """A database in which it stands what is to be told, and to whom."""
+    """Fill a database with deliveries and endpoints."""
     await migrate(endpoint.owner_dsn)
     owner = await asyncpg.connect(endpoint.owner_dsn)
     await owner.execute(WRITTEN, *given)
@@ -88,7 +88,7 @@ async def written(endpoint: PostgresEndpoint, *given: object) -> AsyncGenerator[
 
 
 async def told(database: Database, receiver: Receiver) -> float:
-    """Seconds until the receiver has all."""
+    """Return the seconds until the receiver has all deliveries."""
     post = HttpPost(private=True)
 
     def make() -> CourierActor:

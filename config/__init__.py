@@ -1,1 +1,1 @@
-"""Settings, and the defaults they start from."""
+"""Settings of the gateway, and their defaults."""

@@ -1,4 +1,4 @@
-"""Where a gateway keeps its engines' data and its generated secrets."""
+"""The data folder, with the engines' data and generated secrets."""
 
 import errno
 import os
@@ -12,9 +12,9 @@ FOR_ROOT = Path("/var/lib/rendertrust")
 
 
 def data_folder(settings: Settings) -> Path:
-    """The absolute data folder; not made yet.
+    """Return the absolute data folder, without creating it.
 
-    As root it is not under a home: the engines run as an unprivileged user who could not enter.
+    For root it is not below a home, which the engines' unprivileged user could not enter.
     """
     if settings.data:
         return Path(settings.data).expanduser().absolute()
@@ -24,9 +24,9 @@ def data_folder(settings: Settings) -> Path:
 
 
 def make_folder(folder: Path, what: str, option: str, mode: int = 0o755) -> None:
-    """See that the folder is there and can be written to.
+    """Create the folder and check that it is writable.
 
-    SettingsError, in one line that names the option to choose another by.
+    Raises SettingsError, which names the option that chooses another folder.
     """
     try:
         folder.mkdir(mode=mode, parents=True, exist_ok=True)

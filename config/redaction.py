@@ -1,7 +1,7 @@
-"""What must never be shown: secrets by what they look like, by what they are called, and by value.
+"""Redaction of secrets by their form, by their name, and by value.
 
-It stands in this room because whoever makes or reads a secret may say so here (``hide``), and all
-that is logged passes through ``cleaned``.
+Code that creates or reads a secret may register it (``hide``); everything that is logged passes
+through ``cleaned``.
 """
 
 import contextlib
@@ -17,9 +17,9 @@ from uuid import UUID
 import attrs
 
 HIDDEN: Final = "[hidden]"
-VALUE_CHARACTERS_MIN: Final = 6  # a shorter one would hide half of all words
-DEPTH_MAX: Final = 8  # of containers in containers; below that their repr is taken
-INTEGER_MAX: Final = 2**53 - 1  # JSON's readers count no further
+VALUE_CHARACTERS_MIN: Final = 6  # a shorter value would hide ordinary words
+DEPTH_MAX: Final = 8  # of nested containers; deeper ones are shown by their repr
+INTEGER_MAX: Final = 2**53 - 1  # JSON readers disagree about larger numbers
 
 Plain: TypeAlias = "str | int | float | bool | datetime | UUID | list[Any] | dict[str, Any] | None"
 
@@ -29,8 +29,8 @@ _CALLED = (
 )
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
 _NO_SECRETS = frozenset({"token_type"})
-_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # like most paths: none of the shapes below is in these
-# Each pattern's first group is kept. None may take more than linear time: their texts are others'.
+_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # such as most paths: it cannot match a shape below
+# Each pattern's first group is kept. All take linear time, because the texts are untrusted.
 _SHAPES = (
     # token=… password: "…" 'secret': '…' X-Amz-Signature%3D… and \"api_key\": \"…\" in JSON in JSON
     re.compile(
@@ -41,7 +41,7 @@ _SHAPES = (
     ),
     re.compile(r"()(?<![\w-])eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
     re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk)_[\w.+/=-]{4,}"),  # Stripe's keys, and ours
-    # A password in a DSN, up to the last @: it may hold one itself.
+    # A password in a DSN, up to the last @, because it may contain one.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s\"'<>]{1,512}(?=@)"),
     re.compile(r"(?i)(\bbearer\s{1,4})(?!\[hidden\])[\w.~+/-]+=*"),
     re.compile(r"(\bBasic\s{1,4})[A-Za-z0-9+/]{8,}={0,2}"),
@@ -52,7 +52,7 @@ _SHAPES = (
 
 @attrs.define
 class Known:
-    """The secrets of this process that are known by value, and a pattern of all of them."""
+    """The registered secrets of this process, and a pattern of all of them."""
 
     values: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
@@ -62,35 +62,35 @@ KNOWN: Final = Known()
 
 
 def hide(*values: str) -> None:
-    """From now on these values are secrets, whatever they look like; short ones are not taken."""
+    """Register values as secrets; values that are too short are ignored."""
     forms = {form for value in values for form in _forms(value)}
     KNOWN.values |= forms
-    if KNOWN.values:  # the longest first: one may be the beginning of another
+    if KNOWN.values:  # the longest first, because one may be a prefix of another
         longest = sorted(KNOWN.values, key=len, reverse=True)
         KNOWN.pattern = re.compile("|".join(re.escape(value) for value in longest))
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """A value as it stands in text, URLs, reprs and JSON."""
+    """Return a value's forms in text, URLs, reprs and JSON."""
     if len(value) < VALUE_CHARACTERS_MIN:
         return ()
     return (value, quote(value, safe=""), repr(value)[1:-1], json.dumps(value)[1:-1])
 
 
 def hide_settings(settings: Any) -> None:
-    """Every value of an attrs object, and of those in it, that its class leaves out of ``repr``."""
+    """Register all values of an attrs object, nested ones included, that its ``repr`` omits."""
     for field in attrs.fields(type(settings)):
         value = getattr(settings, field.name)
         if attrs.has(type(value)):
             hide_settings(value)
         elif not field.repr and isinstance(value, str):
             hide(value)
-            with contextlib.suppress(ValueError):  # no URL
+            with contextlib.suppress(ValueError):  # not a URL
                 hide(unquote(urlsplit(value).password or ""))
 
 
 def redact(text: str) -> str:
-    """The text without tokens, passwords, keys and signatures."""
+    """Replace tokens, passwords, keys and signatures in the text."""
     if KNOWN.pattern is not None:
         text = KNOWN.pattern.sub(HIDDEN, text)
     if _HARMLESS.fullmatch(text):
@@ -101,7 +101,7 @@ def redact(text: str) -> str:
 
 
 def cleaned(value: Any, depth: int = 0) -> Plain:
-    """The value as JSON can hold it, without secrets at any depth."""
+    """Return the value as JSON data, without secrets at any depth."""
     if value is None or isinstance(value, bool | float | datetime | UUID):
         return value
     if isinstance(value, str):
@@ -116,7 +116,7 @@ def cleaned(value: Any, depth: int = 0) -> Plain:
 
 
 def cleaned_items(event: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
-    """A mapping's items; one that is called a secret is hidden, whatever it is."""
+    """Clean a mapping's items; items whose name denotes a secret are hidden."""
     return {
         redact(str(name)): HIDDEN if called_a_secret(name, value) else cleaned(value, depth)
         for name, value in event.items()
@@ -124,7 +124,7 @@ def cleaned_items(event: Mapping[Any, Any], depth: int = 0) -> dict[str, Any]:
 
 
 def called_a_secret(name: Any, value: Any) -> bool:
-    """Whether an item's name says that its value must not be shown."""
+    """Return True if an item's name denotes a secret."""
     if value is None or isinstance(value, bool | int) or name in _NO_SECRETS:
         return False
     text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
@@ -132,7 +132,7 @@ def called_a_secret(name: Any, value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Its repr; of what cannot even be shown, its class."""
+    """Return the repr; if that fails, the class."""
     try:
         return repr(value)
     except Exception:

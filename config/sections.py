@@ -1,4 +1,4 @@
-"""The sections of the settings, as they stand in ``defaults.toml``."""
+"""Sections of the settings; ``defaults.toml`` describes their options."""
 
 from datetime import UTC, datetime, time
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -28,7 +28,7 @@ class Server:
 
     @property
     def loopback(self) -> bool:
-        """Whether only programs of this machine reach the host that is listened on."""
+        """Return True if the gateway listens only on this machine."""
         try:
             address = ip_address(self.host)
         except ValueError:
@@ -36,7 +36,7 @@ class Server:
         return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
     def proxies(self) -> tuple[Network, ...]:
-        """The networks whose ``X-Forwarded-*`` count. Raises ValueError where one is none."""
+        """Return the networks whose ``X-Forwarded-*`` headers are trusted. Raises ValueError."""
         return tuple(ip_network(n.strip()) for n in self.trusted_proxies.split(",") if n.strip())
 
 
@@ -89,7 +89,7 @@ class Stripe:
 
 @attrs.frozen
 class Proof:
-    """The log: its name, its key, and how often it is signed."""
+    """The log: its name, its keys, and how often it is signed."""
 
     origin: str
     key: str = attrs.field(repr=False)
@@ -100,7 +100,7 @@ class Proof:
 
 @attrs.frozen
 class Chain:
-    """Where checkpoints are anchored, with which key, and how often."""
+    """Anchoring of checkpoints: chain, key and interval."""
 
     url: str = attrs.field(repr=False)  # providers put keys into it
     chain_id: int
@@ -112,13 +112,13 @@ class Chain:
 
     @property
     def embedded(self) -> bool:
-        """Whether the chain is a node of the gateway's own."""
+        """Return True if the gateway runs the chain."""
         return self.url == "embedded"
 
 
 @attrs.frozen
 class Earnings:
-    """What operators get of a charge, in percent; how long it may be disputed before."""
+    """Operators' shares of charges, and the dispute window before they mature."""
 
     share_percent: int
     dispute_hours: float
@@ -127,13 +127,13 @@ class Earnings:
 
 @attrs.frozen
 class Audit:
-    """When the books are gone over: what is new each so many seconds, all of it each night."""
+    """Times of the audit: new entries every few seconds, all entries each night."""
 
     every_seconds: float
     night: str
 
     def time(self) -> time:
-        """The time of day in UTC. Raises ValueError where it is none."""
+        """Return the time of day in UTC. Raises ValueError."""
         return datetime.strptime(self.night, "%H:%M").replace(tzinfo=UTC).time()
 
 
@@ -144,7 +144,7 @@ class Nodes:
 
 @attrs.frozen
 class Leases:
-    """Seconds: how long a unit stays with a node that says nothing, and when that is looked at."""
+    """Leases of units, and how often they are renewed and swept; in seconds."""
 
     seconds: float
     renew_seconds: float
@@ -155,7 +155,7 @@ class Leases:
 
 @attrs.frozen
 class Scheduling:
-    """When a unit takes so much longer than its job's others that a second node tries it, too."""
+    """Speculation: when a straggler gets a second attempt."""
 
     straggler_times: float
     straggler_seconds: float
@@ -169,10 +169,10 @@ class Results:
 
 @attrs.frozen
 class Verification:
-    """Whether rendered frames wait for a verdict, and who gives it.
+    """Verification of rendered frames, and its verifiers.
 
-    ``embedded``: a verifier that the gateway runs itself, with ``threads`` and ``memory_gib``; 0 is
-    half of the machine's. ``own_nodes``: further ones.
+    ``embedded``: the gateway runs a verifier with ``threads`` and ``memory_gib``; 0 is half of the
+    machine. ``own_nodes``: further verifiers.
     """
 
     enabled: bool
@@ -185,7 +185,7 @@ class Verification:
     own_nodes: str
 
     def own(self) -> frozenset[UUID]:
-        """Their ids. Raises ValueError where one is none."""
+        """Return the ids of ``own_nodes``. Raises ValueError."""
         names = (name.strip() for name in self.own_nodes.split(","))
         return frozenset(UUID(name) for name in names if name)
 
@@ -195,22 +195,24 @@ class Payloads:
     external_buckets: str
 
     def allows(self, bucket: str) -> bool:
-        """May a payload lie in this bucket, which is not ours?"""
+        """Return True if payloads may be in this external bucket."""
         names = {name.strip() for name in self.external_buckets.split(",")}
         return "*" in names or bucket in names
 
 
 @attrs.frozen
 class Preflight:
-    """How many scenes nodes look into for one user, within an hour."""
+    """Limit of preflights per user and hour."""
 
     per_hour: int
 
 
 @attrs.frozen
 class Pricing:
-    """For how many seconds of work the table's price of a frame pays, on a machine of the
-    gateway's own (0: every frame costs that price); whether frames must be measured before.
+    """Pricing of frames.
+
+    ``frame_seconds``: seconds of a verifier's work that the table's price pays for; 0: every frame
+    costs that price. ``look_first``: scenes must be measured before frames are accepted.
     """
 
     frame_seconds: int
@@ -219,7 +221,7 @@ class Pricing:
 
 @attrs.frozen
 class Retention:
-    """Days after which inputs (unused) and results (ended) go, and what a user may keep."""
+    """Days until unused inputs and ended jobs' results are deleted, and a user's quota."""
 
     inputs_days: int
     results_days: int
@@ -232,7 +234,7 @@ class Retention:
 
 @attrs.frozen
 class Events:
-    """For how long it is kept what happened to a job; how many streams of it a user may have."""
+    """Retention of job events, and the limit of a user's event streams."""
 
     keep_days: int
     streams: int
@@ -240,7 +242,7 @@ class Events:
 
 @attrs.frozen
 class Webhooks:
-    """Whom endpoints may be, and when they are given up."""
+    """Allowed webhook endpoints, and when a failing one is disabled."""
 
     private: bool
     give_up_days: float
@@ -249,7 +251,7 @@ class Webhooks:
 
 @attrs.frozen
 class Limits:
-    """Requests per 60 s, from ``login`` on: up to ``object`` per address, then per user or node."""
+    """Limits. From ``login`` on: requests per 60 s, up to ``object`` per address, then per user."""
 
     shared: bool
     subjects: int

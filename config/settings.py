@@ -1,4 +1,4 @@
-"""The settings of a gateway: defaults < environment's file < the file given < RENDERTRUST_*."""
+"""Settings of a gateway, from defaults, the environment's file, a given file and RENDERTRUST_*."""
 
 import os
 import re
@@ -44,15 +44,17 @@ from config.sections import (
 PREFIX = "RENDERTRUST_"
 NO_VERIFIER = (
     "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
-    " verification.enabled = false, and nothing is verified"
+    " switch verification off by verification.enabled = false"
 )
 ENVIRONMENTS = ("development", "production")
-LIVE_KEYS = ("sk_live_", "rk_live_")  # with these people pay, so earnings are worth money
-FREE_MONEY = "credits.starter must be 0: free credits spent at one's own node are paid out as money"
+LIVE_KEYS = ("sk_live_", "rk_live_")  # real payments, so earnings are worth money
+FREE_MONEY = (
+    "credits.starter must be 0: users could turn free credits into money at their own nodes"
+)
 
 
 class SettingsError(Exception):
-    """The settings are not usable; the text is one line that says which and why."""
+    """The settings are invalid; the text is one line that says which and why."""
 
 
 @attrs.frozen
@@ -90,20 +92,20 @@ class Settings:
 
     @property
     def is_for_money(self) -> bool:
-        """Return whether credits cost money here, and earnings are worth some."""
+        """Return True if credits cost money here, and earnings are worth some."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property
     def asks_for_evidence(self) -> bool:
-        """Return whether a result without evidence is refused: always where it costs money."""
+        """Return True if results without evidence are refused, as always if they cost money."""
         return self.results.require_evidence or self.is_for_money
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """The settings from all sources; ``overrides`` (nested, from the command line) win.
+    """Load the settings from all sources; ``overrides`` (nested, from the command line) win.
 
-    Raises SettingsError for an unknown key, a wrong type, an unreadable file, or a production
-    whose secrets or trust settings would not hold.
+    Raises SettingsError for an unknown key, a wrong type, an unreadable file, or insecure
+    production settings.
     """
     environment = _environment(file, overrides or {})
     try:
@@ -116,20 +118,21 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
     if settings.production:
         _refuse_weak(settings)
     elif settings.stripe.secret_key.startswith(LIVE_KEYS) and _grants_credits(settings):
-        raise SettingsError(f"stripe.secret_key is live, and so {FREE_MONEY}")
+        raise SettingsError(f"stripe.secret_key is live, so {FREE_MONEY}")
     return settings
 
 
 @cache
 def _converter(_: Path) -> Converter:
-    """One for each working folder, by which it resolves relative paths. It writes functions for
-    each section, which takes most of the time of reading.
+    """Return a converter for a working folder, by which it resolves relative paths.
+
+    It is cached because generating its functions takes most of the loading time.
     """
     return ts.default_converter()
 
 
 def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
-    """Which of the two environments: it decides which file of defaults applies."""
+    """Return the environment, which selects a file of defaults."""
     named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
     if not named and file is not None:
         named = read_file(file).get("environment")
@@ -141,7 +144,7 @@ def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
 
 
 def read_file(file: Path) -> dict[str, Any]:
-    """What stands in a file of settings. Raises SettingsError."""
+    """Read a file of settings. Raises SettingsError."""
     try:
         return tomllib.loads(file.read_text())
     except OSError as error:
@@ -161,14 +164,14 @@ def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) 
 
 
 def _options() -> Iterator[tuple[str, type[Any]]]:
-    """The sections of the settings, by name."""
+    """Yield the sections of the settings, by name."""
     for section in attrs.fields(Settings):
         if section.type is not None and attrs.has(section.type):
             yield section.name, section.type
 
 
 def _refuse_unknown_variables() -> None:
-    """A misspelt RENDERTRUST_DATABASE_… must not be silently without effect."""
+    """Refuse misspelt variables like RENDERTRUST_DATABASE_…, which would have no effect."""
     prefixes = tuple(f"{PREFIX}{name}_".upper() for name, _ in _options())
     known = {
         f"{PREFIX}{name}_{option.name}".upper()
@@ -177,7 +180,7 @@ def _refuse_unknown_variables() -> None:
     }
     for name in sorted(os.environ):
         if name.startswith(prefixes) and name not in known:
-            raise SettingsError(f"{name} is no setting")
+            raise SettingsError(f"{name} is not a setting")
 
 
 # Smallest and largest value of each number.
@@ -258,41 +261,43 @@ def _refuse_out_of_bounds(settings: Settings) -> None:
     if settings.leases.renew_seconds * 2 > settings.leases.seconds:
         raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
     if settings.verification.memory_gib == 1:
-        raise SettingsError("verification.memory_gib is 1; Blender needs 2 at least")
+        raise SettingsError("verification.memory_gib is 1; Blender needs at least 2")
     _refuse_unfinished(settings.chain)
     stripe = settings.stripe
     if bool(stripe.secret_key) != bool(stripe.webhook_secret):
         raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
     if stripe.url and not stripe.secret_key:
-        raise SettingsError("stripe.secret_key must be set beside stripe.url")
+        raise SettingsError("stripe.url needs stripe.secret_key")
     if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
-        raise SettingsError("proof.origin has blanks or a plus sign, or more than 255 characters")
+        raise SettingsError(
+            "proof.origin must not have blanks, plus signs or more than 255 characters"
+        )
 
 
 def _refuse_unfinished(chain: Chain) -> None:
-    """A chain elsewhere needs its number and a key."""
+    """Check that an external chain has its id and a key."""
     if not chain.url or chain.embedded:
         return
     if not chain.url.startswith(("http://", "https://")):
         raise SettingsError('chain.url must be an http(s) URL, "embedded", or empty')
     if chain.chain_id <= 0:
-        raise SettingsError("chain.chain_id must be set beside chain.url")
+        raise SettingsError("chain.url needs chain.chain_id")
     if bool(chain.key) == bool(chain.key_file):
-        raise SettingsError("one of chain.key and chain.key_file must be set beside chain.url")
+        raise SettingsError("chain.url needs exactly one of chain.key and chain.key_file")
 
 
 def _refuse_weak(settings: Settings) -> None:
-    """What production does not start with."""
+    """Refuse settings that are insecure in production."""
     faults = [
-        (_weak(settings.jwt.secret), "jwt.secret must have at least 32 bytes, not of a pattern"),
+        (_weak(settings.jwt.secret), "jwt.secret must have at least 32 random bytes"),
         (
             bool(settings.jwt.previous) and _weak(settings.jwt.previous),
-            "jwt.previous must have at least 32 bytes, not of a pattern",
+            "jwt.previous must have at least 32 random bytes",
         ),
         (
             bool(settings.objects.url)
             and not (settings.objects.access_key and settings.objects.secret_key),
-            "objects.access_key and objects.secret_key must be set beside objects.url",
+            "objects.url needs objects.access_key and objects.secret_key",
         ),
         (
             not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
@@ -316,18 +321,18 @@ def _refuse_weak(settings: Settings) -> None:
 
 
 def _grants_credits(settings: Settings) -> bool:
-    """Whether who registers is given credits."""
+    """Return True if new users get credits."""
     return settings.credits.starter.strip("0.") != ""
 
 
 def refuse_exposed(settings: Settings) -> None:
-    """Raise SettingsError where a gateway in development would serve other machines unasked."""
+    """Raise SettingsError if a gateway in development would serve other machines unasked."""
     server = settings.server
     if settings.production or server.loopback or server.insecure_development:
         return
     raise SettingsError(
-        f"development does not serve other machines, and server.host is {server.host!r}: whoever"
-        " reaches it has free credits, and nodes need no proof of their key. Use"
+        f"development does not serve other machines, but server.host is {server.host!r}: anyone"
+        " who reaches it gets free credits, and nodes need no proof of their key. Use"
         ' environment = "production", or accept this with --insecure-development'
     )
 
@@ -337,17 +342,17 @@ def _lacks_verifier(given: Verification) -> bool:
 
 
 def _weak(secret: str) -> bool:
-    """Too short, or typed by hand: ``change-me-change-me-…`` has few different letters."""
+    """Return True if too short or typed by hand, like ``change-me-change-me-…``."""
     return len(secret.encode()) < 32 or len(set(secret)) < 12
 
 
 def _is_stripes(secret: str, *prefixes: str) -> bool:
-    """Whether it looks like what Stripe gives out."""
+    """Return True if it looks like a secret from Stripe."""
     return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
 
 
 def _line(error: BaseException) -> str:
-    """A settings error and all that caused it, on one line."""
+    """Return a settings error with its causes on one line."""
     if isinstance(error, BaseExceptionGroup):
         notes = getattr(error, "__notes__", [])
         return "; ".join(_line(inner) for inner in error.exceptions) + "".join(notes)

@@ -1,4 +1,4 @@
-"""Where the value of each setting comes from, for people who wonder why it is what it is."""
+"""Source of each setting's value, for people who look for its reason."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _SECTION: Final = re.compile(r"\[(\w+)\]")
 
 @attrs.frozen
 class Value:
-    """A setting as it may be shown. ``text`` of a secret is '' where it is not set, else a mask."""
+    """A setting for display. ``text`` of a secret is a mask, or '' if it is not set."""
 
     name: str
     text: str
@@ -29,17 +29,17 @@ class Value:
 
     @property
     def variable(self) -> str:
-        """What sets it from the environment."""
+        """Return the environment variable that sets it."""
         return variable_of(self.name)
 
 
 def variable_of(name: str) -> str:
-    """``server.port``: RENDERTRUST_SERVER_PORT."""
+    """Return the environment variable: ``server.port`` is RENDERTRUST_SERVER_PORT."""
     return PREFIX + name.replace(".", "_").upper()
 
 
 def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
-    """By the names of the settings; to be read when they are loaded. Raises SettingsError."""
+    """Return each setting's source. Call it when they are loaded. Raises SettingsError."""
     folder = Path(str(resources.files("config")))
     given = {} if file is None else _flat(read_file(file))
     own = _flat(read_file(folder / f"{settings.environment}.toml"))
@@ -58,7 +58,7 @@ def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
 
 
 def values_of(settings: Settings, sources: Mapping[str, str]) -> list[Value]:
-    """Every setting, in the order of the sections; no secret is among them."""
+    """Return all settings in the order of the sections, with secrets masked."""
     meanings = meanings_of((resources.files("config") / "defaults.toml").read_text())
     return [
         Value(
@@ -73,7 +73,7 @@ def values_of(settings: Settings, sources: Mapping[str, str]) -> list[Value]:
 
 
 def meanings_of(defaults: str) -> Mapping[str, str]:
-    """What the comments of ``defaults.toml`` say."""
+    """Return the settings' descriptions from the comments in ``defaults.toml``."""
     found, section = dict[str, str](), ""
     for line in defaults.splitlines():
         if head := _SECTION.match(line):
@@ -84,7 +84,7 @@ def meanings_of(defaults: str) -> Mapping[str, str]:
 
 
 def _options(settings: Settings) -> Iterator[tuple[str, Any, bool]]:
-    """Name, value, and whether it is secret."""
+    """Yield (name, value, True if secret) for each setting."""
     for field in attrs.fields(Settings):
         value = getattr(settings, field.name)
         if not attrs.has(type(value)):
@@ -113,7 +113,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(value: Any, said: Any) -> bool:
-    """Whether a layer says what holds; of switches, which have many spellings, it is believed."""
+    """Return True if a layer has the effective value; assumed for switches, which vary in form."""
     if isinstance(value, bool) or said is None:
         return said is not None
     try:

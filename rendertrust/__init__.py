@@ -10,7 +10,7 @@ __all__ = ["AsyncClient", "Client", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """The clients, imported when somebody asks for them: a command line starts without."""
+    """Import the clients on first use, so that the command line starts without them."""
     if name in ("AsyncClient", "Client"):
         from rendertrust import client  # noqa: PLC0415 - as said
 

@@ -12,11 +12,11 @@ NO_EXTRA = """\
 rendertrust: The gateway needs the package {}, which is not installed.
   In the checkout: pip install -e '.[gateway]'"""
 
-COLLECT_AFTER = 50_000  # objects that were made and are still there
+COLLECT_AFTER = 50_000  # live objects before the garbage collector runs
 
 
 def main() -> int:
-    """Run what was typed; the exit code."""
+    """Run the command line and return its exit code."""
     try:
         return run(sys.argv[1:])
     except KeyboardInterrupt:
@@ -24,7 +24,7 @@ def main() -> int:
 
 
 def run(typed: list[str]) -> int:
-    """The exit code of the command that ``typed`` names."""
+    """Run the command that ``typed`` names and return its exit code."""
     try:
         words = argv.split(typed)
     except argv.UrlMissing:
@@ -45,24 +45,24 @@ def run(typed: list[str]) -> int:
 
 
 def moved_first(typed: list[str], command: str) -> list[str]:
-    """The command first, the options that were typed before it last: they are its own."""
+    """Move the options that were typed before the command behind it."""
     place = typed.index(command)
     return [*typed[place:], *typed[:place]]
 
 
 def gateway(words: list[str]) -> int:
-    """The one door from this package into the gateway's rooms."""
+    """Run a gateway command; nothing else in this package imports the gateway's rooms."""
     import gc  # noqa: PLC0415 - what --help does without
     from pathlib import Path  # noqa: PLC0415 - a third of the time that --help takes
 
-    # Modules stay for good: looked through at the usual pace they take a tenth longer to import.
+    # Modules are never freed; with the default threshold, importing them takes a tenth longer.
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
     checkout = Path(__file__).resolve().parent.parent
-    # A look first: another package of the name may be installed beside the wheel.
+    # Check first: another package named `web` may be installed beside the wheel.
     if not (checkout / "web" / "commands").is_dir():
         return complain(NO_CHECKOUT)
-    # The rooms' names are plain words: in this process the checkout's own come first.
+    # The rooms have common names, so the checkout comes first on the path.
     sys.path.insert(0, str(checkout))
     from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
 
@@ -75,7 +75,7 @@ def gateway(words: list[str]) -> int:
 
 
 def complain(text: str) -> int:
-    """Used wrongly: say so."""
+    """Print a usage error and return its exit code."""
     sys.stderr.write(text + "\n")
     return exit_codes.USAGE
 

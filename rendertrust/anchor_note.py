@@ -1,7 +1,7 @@
-"""What a gateway signs about an anchor: which transaction wrote which root of its log to a chain.
+"""Signed statement about an anchor: which transaction wrote which log root to a chain.
 
-A C2SP signed note by the log's key. A proof carries it beside the members that say the same: so
-that none of them can be changed without the gateway. Whether it is so, the chain says.
+It is a C2SP signed note by the log's key. A proof carries it beside the members that say the same,
+so that only the gateway can change them. Only the chain shows that the statement is true.
 """
 
 import re
@@ -15,7 +15,7 @@ from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
 VERSION: Final = "rendertrust-anchor-v1"
-# What a proof says of its anchor: all of it, or nothing.
+# The members of a proof that name its anchor: all of them are there, or none.
 MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
 _TEXT: Final = re.compile(
@@ -33,7 +33,7 @@ _TEXT: Final = re.compile(
 
 @attrs.frozen
 class AnchorNote:
-    """The root of the first ``size`` leaves stands in ``contract``, by this transaction."""
+    """States that this transaction wrote the root of the first ``size`` leaves to ``contract``."""
 
     origin: str
     chain_id: int
@@ -45,7 +45,7 @@ class AnchorNote:
 
     @property
     def text(self) -> str:
-        """What is signed."""
+        """The text that is signed."""
         return (
             f"{VERSION}\norigin {self.origin}\nchain {self.chain_id}\ncontract {self.contract}\n"
             f"size {self.size}\nroot {self.root.hex()}\ntransaction {self.transaction}\n"
@@ -54,18 +54,18 @@ class AnchorNote:
 
 
 def sign(made: AnchorNote, *keys: Ed25519PrivateKey) -> str:
-    """The signed note; the signer's name is the origin, whichever of its keys sign."""
+    """Return the signed note. The signer's name is the origin, whichever of its keys sign."""
     return note.sign(made.text, made.origin, *keys)
 
 
 def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
-    """What ``verifier`` signed about an anchor, or why it is refused. Never raises."""
+    """Return the anchor note signed by ``verifier``, or why it is refused. Never raises."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text
     found = _TEXT.fullmatch(text)
     if found is None or found["origin"] != verifier.name:
-        return NoteRefused("the note is about no anchor of this log")
+        return NoteRefused("the note does not name an anchor of this log")
     chain, size, block = (int(found[name]) for name in ("chain", "size", "block"))
     if max(chain, size, block) > SIZE_MAX:
         return NoteRefused("a number in the note is too large")
@@ -74,16 +74,16 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
 
 
 def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
-    """A proof's ``MEMBERS``; why they are not what they must be; None where it names no anchor."""
+    """Return a proof's ``MEMBERS``, or what is wrong with them. None: it names no anchor."""
     if all(document.get(name) is None for name in MEMBERS):
         return None
     transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)
     if not isinstance(transaction, str) or untrusted.transaction(transaction) is None:
-        return "the proof's anchor_tx_hash is no transaction's hash"
+        return "the proof's anchor_tx_hash is not a transaction hash"
     if not isinstance(block, int) or untrusted.size(block) is None:
-        return "the proof's block_number is no whole number"
+        return "the proof's block_number is not a whole number"
     if not isinstance(chain_id, int) or untrusted.size(chain_id) is None:
-        return "the proof's chain_id is no whole number"
+        return "the proof's chain_id is not a whole number"
     if not isinstance(contract, str) or untrusted.address(contract) is None:
-        return "the proof's contract is no address of a contract"
+        return "the proof's contract is not a contract address"
     return transaction, block, chain_id, contract

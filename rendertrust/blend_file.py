@@ -1,19 +1,19 @@
-"""Whether a file was written by Blender, by how it begins: told before anything is sent or paid."""
+"""Recognition of Blender files by their first bytes, before anything is sent or paid."""
 
 import zlib
 from typing import Final
 
-HEAD_BYTES: Final = 4096  # so many of its first bytes are enough
+HEAD_BYTES: Final = 4096  # enough of the file to recognise it
 HEAD: Final = b"BLENDER"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 def is_blend(head: bytes) -> bool:
-    """Whether a file that begins so was written by Blender.
+    """Return True if a file with this head was written by Blender.
 
-    Blender compressed by gzip until 2.9 and compresses by zstd since 3.0. There is no zstd in
-    Python yet: such a file is believed, and the node finds out.
+    Blender compressed with gzip until 2.9 and uses zstd since 3.0. Python 3.13 has no zstd, so
+    every zstd file is accepted here, and the node finds out.
     """
     if head.startswith(GZIP):
         return _unzipped(head).startswith(HEAD)

@@ -1,4 +1,4 @@
-"""Checkpoints: how large a log was at a moment, and its root, signed by its gateway.
+"""Checkpoints: the size and root of a log at one time, signed by its gateway.
 
 The text is a C2SP tlog-checkpoint: origin, size, root in base64, and one extension line with the
 time. The origin names the log, and the epoch of it after the first.
@@ -28,7 +28,10 @@ _TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 @attrs.frozen
 class Checkpoint:
-    """``root``: 32 bytes, of the first ``size`` leaves. ``time``: UTC, whole seconds."""
+    """Size and root of a log at one time.
+
+    ``root``: 32 bytes, over the first ``size`` leaves. ``time``: UTC, whole seconds.
+    """
 
     origin: str
     size: int
@@ -37,31 +40,31 @@ class Checkpoint:
 
     @property
     def text(self) -> str:
-        """What is signed."""
+        """The text that is signed."""
         root = base64.b64encode(self.root).decode()
         time = self.time.astimezone(UTC).strftime(_TIME)
         return f"{self.origin}\n{self.size}\n{root}\ntime {time}\n"
 
 
 def sign(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
-    """The signed note; the signer's name is the origin, whichever of its keys sign."""
+    """Return the signed note. The signer's name is the origin, whichever of its keys sign."""
     return note.sign(checkpoint.text, checkpoint.origin, *keys)
 
 
 def read(signed: str, verifier: Verifier) -> Checkpoint | NoteRefused:
-    """The checkpoint in a note that ``verifier`` signed, or why it is refused. Never raises."""
+    """Return the checkpoint that ``verifier`` signed, or why it is refused. Never raises."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text
     found = _TEXT.fullmatch(text)
     if found is None:
-        return NoteRefused("the note is no checkpoint")
+        return NoteRefused("the note is not a checkpoint")
     try:
         time = datetime.strptime(found["time"], _TIME).replace(tzinfo=UTC)
     except ValueError:
-        return NoteRefused("the checkpoint's time is none")
+        return NoteRefused("the checkpoint's time is invalid")
     size, root = int(found["size"]), base64.b64decode(found["root"])
     checkpoint = Checkpoint(found["origin"], size, root, time)
     if checkpoint.origin != verifier.name or size > SIZE_MAX or checkpoint.text != text:
-        return NoteRefused("the checkpoint is not written as it must be, or of another log")
+        return NoteRefused("the checkpoint is not in canonical form, or belongs to another log")
     return checkpoint

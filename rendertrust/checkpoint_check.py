@@ -1,14 +1,13 @@
-"""Does a checkpoint hold that somebody kept? Checked without the gateway, step by step.
+"""Verification of a kept checkpoint, step by step and without the gateway.
 
     kept = read_kept(read_document(raw))        # an answer of GET /ledger/checkpoint
     kept = read_kept_note(text, keys)           # or the signed note alone
     said = {place: await anchored(url, place.document, contract=…) for place in places(kept)}
     verdict = verify_checkpoint(kept, witness=witness, shown=shown, said=said)
 
-A checkpoint says how large a log is and what its root is. What vouches for that is another one,
-from elsewhere, or a chain: it has the root at this size, or at one from which the log grew to this
-one, or to which it grew, as a consistency proof shows. Whatever a stranger gives is data: nothing
-raises. The formats are those of ``docs/PROOF.md``.
+A checkpoint states the size and root of a log. Another checkpoint from elsewhere, or a chain,
+confirms it: by the same root at the same size, or at another size that a consistency proof links
+to this one. Untrusted input never raises. ``docs/PROOF.md`` describes the formats.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,12 +30,12 @@ from rendertrust.proof_check import (
     read_noted,
 )
 
-_BESIDE: Final = "what stands beside the note is not what the note says"
+_BESIDE: Final = "the members beside the note contradict the note"
 
 
 @attrs.frozen
 class KeptCheckpoint:
-    """A checkpoint, its note, and what its gateway signed of its newest anchor."""
+    """A checkpoint, its note, and the gateway's signed note about its newest anchor."""
 
     signed: Checkpoint
     verifier: Verifier
@@ -45,7 +44,7 @@ class KeptCheckpoint:
 
     @property
     def anchored(self) -> Checkpoint | None:
-        """What the anchor says, as a checkpoint of the same time."""
+        """Return the anchor as a checkpoint of the same time."""
         if self.anchor is None:
             return None
         said = self.anchor
@@ -54,14 +53,14 @@ class KeptCheckpoint:
 
 @attrs.frozen
 class ExpectedRoot:
-    """Where a chain may have a root of this log: at a size, with the root that it must be."""
+    """The root that a chain must have at a size, if it has one."""
 
     at: Checkpoint
-    claim: AnchorNote | None = None  # the gateway signed that it is there
+    claim: AnchorNote | None = None  # the gateway's signed statement that the chain has it
 
     @property
     def document(self) -> untrusted.Document:
-        """What ``anchored`` is asked with: as of a proof."""
+        """Return the document to call ``anchored`` with, shaped like a proof."""
         asked = {"tree_size": self.at.size, "merkle_root": self.at.root.hex()}
         if self.claim is None:
             return asked
@@ -71,12 +70,12 @@ class ExpectedRoot:
 
 
 def is_checkpoint(document: untrusted.Document) -> bool:
-    """Whether it wants to be an answer of ``GET /ledger/checkpoint``, or a part of one."""
+    """Return True if it looks like a response of ``GET /ledger/checkpoint``, or a part of one."""
     return "checkpoint" in document and "leaf" not in document and "proof" not in document
 
 
 def read_kept(document: object) -> KeptCheckpoint | str:
-    """The answer of ``GET /ledger/checkpoint``; or why it is none."""
+    """Read a response of ``GET /ledger/checkpoint``; a string says why it is invalid."""
     found = untrusted.members(document)
     noted, key = untrusted.text(found.get("checkpoint")), untrusted.text(found.get("verifier"))
     if noted is None or key is None:
@@ -94,7 +93,7 @@ def read_kept(document: object) -> KeptCheckpoint | str:
 
 
 def read_kept_note(text: str, keys: Sequence[Verifier]) -> KeptCheckpoint | str:
-    """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
+    """Read a plain signed note by one of these keys; a string says why it is invalid."""
     read = read_noted(text, keys)
     return read if isinstance(read, str) else KeptCheckpoint(read.checkpoint, read.verifier, text)
 
@@ -102,7 +101,7 @@ def read_kept_note(text: str, keys: Sequence[Verifier]) -> KeptCheckpoint | str:
 def places(
     kept: KeptCheckpoint, shown: Sequence[ConsistencyProof] = (), *, named: bool = False
 ) -> tuple[ExpectedRoot, ...]:
-    """Where to ask a chain; ``named``: one knows the contract, and need not be told of it."""
+    """Return the roots to ask a chain for. ``named``: the caller knows the contract."""
     own, found = kept.signed, dict[int, ExpectedRoot]()
     if kept.anchored is not None:
         found[kept.anchored.size] = ExpectedRoot(kept.anchored, kept.anchor)
@@ -123,9 +122,10 @@ def verify_checkpoint(
     said: Mapping[ExpectedRoot, OnChain | ChainUnknown] | None = None,
     newest: int | None = None,
 ) -> Verdict:
-    """Every step. ``key``: whose signature must be on it; ``said``: by a chain, at each place.
+    """Check a checkpoint and return every step.
 
-    ``newest``: how many leaves its contract has the newest root of, where that was asked.
+    ``key``: the key that must have signed it. ``said``: the chain's answer for each expected root.
+    ``newest``: the size of the newest root in the contract, if that was asked.
     """
     signed = kept.signed
     what = f"{signed.size} leaves, root {signed.root.hex()}, at {_time(signed)}"
@@ -190,7 +190,7 @@ def _by_chain(
     epochs: Sequence[LeafLink],
     said: Mapping[ExpectedRoot, OnChain | ChainUnknown],
 ) -> tuple[list[Step], bool]:
-    """What the chain says at each place; and whether any of that vouches for the checkpoint."""
+    """Return a step for each answer of the chain, and whether one confirms the checkpoint."""
     steps, vouched = list[Step](), False
     for place, one in said.items():
         steps += [step for step in _at(place, one) if step not in steps]
@@ -204,12 +204,12 @@ def _by_chain(
 
 def _at(place: ExpectedRoot, one: OnChain | ChainUnknown) -> list[Step]:
     if isinstance(one, ChainUnknown) and one.harmless:
-        return [Step("anchor", True, f"no root stands on the chain at {place.at.size} leaves")]
+        return [Step("anchor", True, f"the chain has no root at {place.at.size} leaves")]
     return on_chain(place.at.size, place.at.root, one)
 
 
 def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
-    """Nothing stands on the chain that is known to be of this log: what would show it."""
+    """Say what the caller must fetch to link the checkpoint with the chain."""
     if newest is None:
         wanted = "--contract says which one has the gateway's anchors"
         return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
@@ -220,11 +220,11 @@ def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
     return Step("link", True, f"the newest anchor there is of {newest} leaves: get {between}")
 
 
-# ── what strangers give ──────────────────────────────────────────────────────────────────────────
+# ── untrusted input ──────────────────────────────────────────────────────────────────────────────
 
 
 def _is_beside(found: untrusted.Document, signed: Checkpoint) -> bool:
-    """Whether the members that say the same as the note do so; none need be there."""
+    """Return True if the optional members beside the note agree with it."""
     says: dict[str, object] = {
         "origin": signed.origin,
         "size": signed.size,
@@ -239,12 +239,12 @@ def _time(signed: Checkpoint) -> str:
 
 
 def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
-    """What was signed of the newest anchor, perhaps in an epoch before."""
+    """Read the note about the newest anchor, which may belong to an earlier epoch."""
     if value is None:
         return None
     text = untrusted.text(value)
     if text is None:
-        return "anchor is a signed note, or null"
+        return "anchor must be a signed note, or null"
     origin = text.partition("\norigin ")[2].partition("\n")[0]
     ours = epoch.split(origin)[0] == epoch.split(verifier.name)[0]
     signer = attrs.evolve(verifier, name=origin) if ours else verifier
@@ -253,7 +253,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
 
 
 def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:
-    """Of consistency proofs that begin or end with this checkpoint, and hold."""
+    """Return the other ends of valid consistency proofs that begin or end with ``own``."""
     held = [one for one in shown if one.holds]
     later = [(one.n, one.root_n) for one in held if (one.m, one.root_m) == (own.size, own.root)]
     before = [(one.m, one.root_m) for one in held if (one.n, one.root_n) == (own.size, own.root)]

@@ -1,12 +1,12 @@
-"""The codes by which the sockets of nodes are closed."""
+"""Close codes of nodes' sockets."""
 
 from enum import IntEnum
 
 
 class CloseCode(IntEnum):
-    """Why a socket was closed; what the node does about it stands beside each."""
+    """Reason for closing a socket; the comments say how the node reacts."""
 
-    MALFORMED = 1007  # a frame that is none: reconnect
+    MALFORMED = 1007  # not a relay frame: reconnect
     FLOOD = 1008  # too many frames: reconnect, later
     SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
     AUTHENTICATION_FAILED = 4001  # get a new token, or stop

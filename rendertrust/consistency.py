@@ -1,8 +1,8 @@
-"""What shows of two checkpoints that the older one's leaves are the beginning of the newer one's.
+"""Links between two checkpoints: do the newer one's leaves begin with those of the older one?
 
-That is a consistency proof. Where the log went on from an older copy, it is a link: the first leaf
-of an epoch with its place in a tree, which names what a chain had of the log before; everything
-before the leaf was kept of that.
+A consistency proof shows it. If the log was restored from an older copy in between, an epoch's
+first leaf shows it: that leaf names the log that the chain had before, and every leaf in front of
+it was kept from that log.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LINKS_MAX: Final = 1000
 
 @attrs.frozen
 class LeafLink:
-    """``leaf`` is leaf ``index`` of the tree of ``size`` leaves with this root; it was checked."""
+    """An epoch's first leaf, shown to be leaf ``index`` of ``size`` in the tree with this root."""
 
     leaf: EpochLeaf
     index: int
@@ -29,7 +29,7 @@ class LeafLink:
 
 @attrs.frozen
 class ConsistencyProof:
-    """A consistency proof: the ``m`` first leaves are the beginning of the ``n`` first."""
+    """Proof that the tree of ``n`` leaves begins with the tree of ``m`` leaves."""
 
     m: int
     n: int
@@ -39,13 +39,13 @@ class ConsistencyProof:
 
     @property
     def holds(self) -> bool:
-        """Whether it shows that."""
+        """Return True if the proof is valid."""
         return merkle.verify_consistency(self.m, self.n, self.proof, self.root_m, self.root_n)
 
 
 @attrs.frozen
 class ConsistencyResult:
-    """``holds`` is None where nothing shows it, and nothing is against it."""
+    """Outcome of comparing two checkpoints; ``holds`` is None if nothing shows or refutes it."""
 
     holds: bool | None
     said: str
@@ -57,7 +57,7 @@ def linked(
     shown: Sequence[ConsistencyProof],
     epochs: Sequence[LeafLink],
 ) -> ConsistencyResult:
-    """Whether the one goes on from the other, and by what; or what to get to know it."""
+    """Say whether ``newer`` continues ``older`` and what shows it, or what to fetch to find out."""
     if (older.origin, older.size) == (newer.origin, newer.size):
         if older.root == newer.root:
             return ConsistencyResult(True, "the same checkpoint")
@@ -78,7 +78,7 @@ def linked(
 
 
 def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
-    """What is missing."""
+    """Say what to fetch to link the two checkpoints."""
     between = f"/api/v1/ledger/consistency?from={older.size}&to={newer.size}"
     if older.origin == newer.origin:
         return f"nothing links both: get {between} and give it as one more FILE"
@@ -89,12 +89,12 @@ def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
 
 
 def read_links(document: object) -> tuple[LeafLink, ...] | str:
-    """The answer of ``GET /ledger/epochs``; or why it is none, or does not hold."""
+    """Read a response of ``GET /ledger/epochs``; a string says why it is invalid."""
     found = untrusted.members(document)
     size, root = untrusted.size(found.get("tree_size")), untrusted.sha256(found.get("merkle_root"))
     listed = found.get("epochs")
     if size is None or root is None or not isinstance(listed, list) or len(listed) > LINKS_MAX:
-        return "it is no list of epochs: tree_size, merkle_root and epochs are expected"
+        return "it is not a list of epochs: tree_size, merkle_root and epochs are expected"
     links = [_link(one, size, root) for one in listed]
     wrong = [link for link in links if isinstance(link, str)]
     return wrong[0] if wrong else tuple(link for link in links if isinstance(link, LeafLink))
@@ -108,12 +108,12 @@ def _link(document: object, size: int, root: bytes) -> LeafLink | str:
     if text is None or leaf is None or index is None or hashes is None:
         return "an epoch has a leaf, its place, and a proof"
     if not merkle.verify_inclusion(merkle.leaf_hash(text.encode()), index, size, hashes, root):
-        return f"epoch {leaf.number} does not stand in the tree of {size} leaves"
+        return f"epoch {leaf.number} is not in the tree of {size} leaves"
     return LeafLink(leaf, index, size, root)
 
 
 def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """The link that names ``older`` as what the epoch after it went on from, in ``newer``."""
+    """Return the link in ``newer`` whose epoch continues exactly from ``older``."""
     link = after(links, older, newer)
     if link is None or (link.leaf.size, link.leaf.root) != (older.size, older.root):
         return None
@@ -121,7 +121,7 @@ def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> Le
 
 
 def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """The first leaf of the epoch after that of ``older``, in the tree of ``newer``."""
+    """Return the first leaf, in the tree of ``newer``, of the epoch that follows ``older``."""
     wanted = (older.origin, epoch.split(older.origin)[1] + 1, newer.size, newer.root)
     for link in links:
         if (link.leaf.origin, link.leaf.number, link.size, link.root) == wanted:
@@ -130,24 +130,24 @@ def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> Le
 
 
 def same_log(one: Checkpoint, other: Checkpoint) -> bool:
-    """Whether they are of one log, be it of different epochs."""
+    """Return True if both belong to one log, perhaps in different epochs."""
     return epoch.split(one.origin)[0] == epoch.split(other.origin)[0]
 
 
 def in_order(one: Checkpoint, other: Checkpoint) -> tuple[Checkpoint, Checkpoint]:
-    """The older one first: by epoch, then by size."""
+    """Return the two in order of epoch, then of size."""
     older, newer = sorted((one, other), key=lambda c: (epoch.split(c.origin)[1], c.size))
     return older, newer
 
 
 def read_shown(document: object) -> ConsistencyProof | str:
-    """The answer of ``GET /ledger/consistency``; or why it is none."""
+    """Read a response of ``GET /ledger/consistency``; a string says why it is invalid."""
     found = untrusted.members(document)
     sizes = [untrusted.size(found.get(name)) for name in ("from_size", "to_size")]
     roots = [untrusted.sha256(found.get(name)) for name in ("from_root", "to_root")]
     proof = untrusted.hashes(found.get("proof_hashes"))
     if None in sizes or None in roots or proof is None:
-        return "it is no consistency proof: sizes, roots and hashes are expected"
+        return "it is not a consistency proof: sizes, roots and hashes are expected"
     m, n = (size or 0 for size in sizes)
     root_m, root_n = (root or b"" for root in roots)
     return ConsistencyProof(m, n, root_m, root_n, proof)

@@ -1,9 +1,9 @@
-"""Epochs: a log that went back to an older copy says so, in its name and in a leaf of its own.
+"""Epochs of a log: each restore of an older copy starts one, with a new name and a first leaf.
 
-After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. The leaf with which an
-epoch begins names the log before it, and what a chain had of that: size and root. The hash in the
-name is the beginning of that leaf's, so that no two epochs are called alike. All leaves before it
-are of the epoch before. ``docs/PROOF.md`` has the lines.
+After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. An epoch's first leaf
+names the earlier log, with the size and root that a chain had of it. The hash in the name is the
+start of that leaf's hash, so that no two epochs share a name. All leaves before it belong to the
+earlier epoch. ``docs/PROOF.md`` describes the lines.
 """
 
 import re
@@ -32,8 +32,10 @@ _LEAF: Final = re.compile(
 
 @attrs.frozen
 class EpochLeaf:
-    """The beginning of epoch ``number``. ``origin``: of the log before; ``size``, ``root``: its own
-    on the chain. ``time``: UTC, whole seconds.
+    """First leaf of epoch ``number``.
+
+    ``origin``, ``size`` and ``root``: of the earlier log, as the chain has it. ``time``: UTC, whole
+    seconds.
     """
 
     number: int
@@ -56,7 +58,7 @@ class EpochLeaf:
 
 
 def read(text: str) -> EpochLeaf | None:
-    """The leaf that is written so; None where it is none. Never raises."""
+    """Parse an epoch's leaf; None if the text is not one. Never raises."""
     found = _LEAF.fullmatch(text)
     if found is None:
         return None
@@ -72,7 +74,7 @@ def read(text: str) -> EpochLeaf | None:
 
 
 def split(origin: str) -> tuple[str, int]:
-    """The log's name as it was at first, and the number of the epoch."""
+    """Return the log's name in its first epoch, and the number of this epoch."""
     found = _NAMED.fullmatch(origin)
     if found is None or int(found["number"]) < 2:
         return origin, 1
@@ -80,6 +82,6 @@ def split(origin: str) -> tuple[str, int]:
 
 
 def origin_of(leaf: EpochLeaf) -> str:
-    """The log's name in the epoch that begins with this leaf."""
+    """Return the log's name in the epoch that begins with this leaf."""
     base, named = split(leaf.origin)[0], leaf_hash(leaf.canonical)[:4].hex()
     return f"{base}/epoch/{leaf.number}-{named}"

@@ -1,11 +1,11 @@
-"""Files that one process at a time may have, where the system knows of such."""
+"""Exclusive file locks between processes, on systems that have them."""
 
 import sys
 from typing import BinaryIO
 
 
 def take(file: BinaryIO, *, wait: bool) -> bool:
-    """Lock the open file until it is closed; False when another has it. On Windows: always True."""
+    """Lock the open file until it is closed; False if another process has it, never on Windows."""
     if sys.platform == "win32":
         return True
     import fcntl  # noqa: PLC0415 - there is none elsewhere

@@ -1,4 +1,4 @@
-"""What kind of file a result is, by how it begins: whoever made it need not be believed."""
+"""File types of results by their first bytes, because a node's word is not trusted."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ BEGINNINGS: Final = {
     b"\x1a\x45\xdf\xa3": ".webm",
     b"{": ".json",
 }
-# Media types of every kind that nodes deliver, by suffix; anything else is bytes.
+# Media types of all files that nodes deliver, by suffix; anything else is BYTES.
 MEDIA: Final[Mapping[str, str]] = MappingProxyType(
     {
         ".png": "image/png",
@@ -45,7 +45,7 @@ FRAME_FILE: Final = re.compile(rf"(-?[0-9]{{4,7}})((?:\.noisy)?\.(?:{_PICTURES})
 
 
 def suffix_of(head: bytes) -> str:
-    """The suffix for a file that begins with ``head``; '' when the kind is not known."""
+    """Return the suffix for a file that begins with ``head``; '' if its type is unknown."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return ".webp"
     if head[4:8] == b"ftyp":
@@ -57,8 +57,9 @@ def suffix_of(head: bytes) -> str:
 
 
 def _is_targa(head: bytes) -> bool:
-    """By its whole head, as there is no mark at its beginning: no name, no palette, from the lower
-    left corner, and a size, as Blender writes it.
+    """Recognise TGA, which has no magic number, by the header that Blender writes.
+
+    That header has no name, no palette, an origin in the lower left corner, and a size.
     """
     plain = len(head) >= HEAD_BYTES and head[:2] == b"\0\0" and not any(head[3:12])
     kinds, depths = (2, 3, 10, 11), (8, 24, 32)

@@ -1,12 +1,12 @@
-"""Which frames of a scene are meant, and in which order they are rendered.
+"""Frame ranges: parsing, canonical text, and the order of rendering.
 
     parse("1-250")              1 to 250
     parse("1-100x2")            1, 3, 5 … 99
     parse("10,15,20-30")        10, 15, 20 to 30
     parse("-5-5")               frames before zero are frames too
 
-A frame that is named twice is rendered once. ``canonical`` writes the same frames in the shortest
-way that ``parse`` reads, so that equal orders look equal.
+A frame that is named twice is rendered once. ``canonical`` writes frames in the shortest form that
+``parse`` reads, so that equal ranges have equal texts.
 """
 
 import re
@@ -27,11 +27,11 @@ _PART: Final = re.compile(
 
 
 class FrameRangeError(ValueError):
-    """A range of frames that cannot be read; the message says what to write instead."""
+    """The frame range is invalid; the message says what to write instead."""
 
 
 def parse(text: str) -> tuple[int, ...]:
-    """The frames that ``text`` names, each once, ascending. Raises FrameRangeError."""
+    """Return the frames that ``text`` names, each once, ascending. Raises FrameRangeError."""
     return merged(ranges_of(text))
 
 
@@ -43,7 +43,7 @@ def ranges_of(text: str) -> list[range]:
     if parts == [""]:
         raise FrameRangeError(f"no frames are named; {HOW}")
     ranges = [_part(part) for part in parts]
-    if sum(map(len, ranges)) > FRAMES_MAX:  # one that is named twice counts twice
+    if sum(map(len, ranges)) > FRAMES_MAX:  # frames named twice count twice
         raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
     return ranges
 
@@ -58,7 +58,7 @@ def merged(ranges: Sequence[range]) -> tuple[int, ...]:
 def _part(part: str) -> range:
     found = _PART.fullmatch(part)
     if found is None:
-        told = f"{part[:40]!r} is no frame and no range" if part else "there is a comma too many"
+        told = f"{part[:40]!r} is not a frame or a range" if part else "there is an extra comma"
         raise FrameRangeError(f"{told}; {HOW}")
     first = int(found["first"])
     last = first if found["last"] is None else int(found["last"])
@@ -76,7 +76,7 @@ def _part(part: str) -> range:
 
 
 def canonical(frames: Iterable[int]) -> str:
-    """The frames as text: ascending, runs of three or more as ranges, with the longest first."""
+    """Return the frames as text, ascending, with runs of three or more written as ranges."""
     left, parts = sorted(set(frames)), list[str]()
     if len(left) > 2 and left[-1] - left[0] == len(left) - 1:
         return f"{left[0]}-{left[-1]}"
@@ -94,7 +94,7 @@ def canonical(frames: Iterable[int]) -> str:
 
 
 def _run(frames: Sequence[int], at: int) -> int:
-    """Where the run of equal steps that begins ``at`` ends."""
+    """Return the last index of the run of equal steps that begins ``at``."""
     end = at
     if at + 1 < len(frames):
         step = frames[at + 1] - frames[at]
@@ -104,10 +104,10 @@ def _run(frames: Sequence[int], at: int) -> int:
 
 
 def ordered(frames: Iterable[int], order: str = "sequential", nth: int = NTH) -> tuple[int, ...]:
-    """The frames in the order in which they are to be rendered.
+    """Return the frames in the order in which they are rendered.
 
     ``every_nth`` takes each ``nth`` first and then fills in; ``middle_first`` takes both ends, then
-    the middle, then the middles between. Both show early what is wrong anywhere.
+    the middle, then the middles between. Both show a mistake anywhere in the range early.
     """
     if order not in ORDERS:
         raise FrameRangeError(f"the order must be one of {', '.join(ORDERS)}")
@@ -122,7 +122,7 @@ def ordered(frames: Iterable[int], order: str = "sequential", nth: int = NTH) ->
 
 
 def _middles(frames: Sequence[int]) -> Iterator[int]:
-    """Both ends, then the middle of what lies between, level by level."""
+    """Yield both ends, then the middle of each gap, level by level."""
     ends = [0, len(frames) - 1] if len(frames) > 1 else [0] * len(frames)
     yield from (frames[at] for at in ends)
     level = [(0, len(frames) - 1)]
@@ -138,8 +138,8 @@ def _middles(frames: Sequence[int]) -> Iterator[int]:
 
 
 def chunks(frames: Iterable[int], size: int) -> tuple[tuple[int, ...], ...]:
-    """The frames in pieces of ``size`` (the last may be shorter), in the order given."""
+    """Split the frames into chunks of ``size`` (the last may be shorter), in the given order."""
     if size < 1:
-        raise FrameRangeError("a chunk holds one frame or more")
+        raise FrameRangeError("a chunk must have at least one frame")
     rest = iter(frames)
     return tuple(iter(lambda: tuple(islice(rest, size)), ()))

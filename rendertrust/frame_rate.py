@@ -1,8 +1,8 @@
-"""Frames a second, as Blender counts them: a whole number over a base.
+"""Frame rates as Blender stores them: a whole number divided by a base.
 
 parse("24")             24 / 1
-parse("23.976")         24000 / 1001, as television has it; so 29.97, 59.94 …
-parse("30000/1001")     as it says
+parse("23.976")         24000 / 1001, the broadcast rate; also 29.97, 59.94 …
+parse("30000/1001")     30000 / 1001
 parse("12.5")           25 / 2
 """
 
@@ -21,7 +21,7 @@ _CHARACTERS_MAX: Final = 40
 
 
 class FrameRateError(ValueError):
-    """A rate that cannot be read; the message says what to write instead."""
+    """The frame rate is invalid; the message says what to write instead."""
 
 
 @attrs.frozen
@@ -37,20 +37,20 @@ class Rate:
 
 
 def parse(text: str) -> Rate:
-    """The rate that ``text`` names. Raises FrameRateError."""
+    """Return the rate that ``text`` names. Raises FrameRateError."""
     try:
         said = Fraction(text.strip()) if len(text) <= _CHARACTERS_MAX else None
     except (ValueError, ZeroDivisionError):
         said = None
     if said is None:
-        raise FrameRateError(f"{text[:_CHARACTERS_MAX]!r} is no rate; {HOW}")
+        raise FrameRateError(f"{text[:_CHARACTERS_MAX]!r} is not a frame rate; {HOW}")
     if not Fraction(1, 1000) <= said <= FPS_MAX:
         raise FrameRateError(f"{text.strip()}: frames a second go from 0.001 to {FPS_MAX}; {HOW}")
     return _rate(said if "/" in text else _of_television(said))
 
 
 def _of_television(said: Fraction) -> Fraction:
-    """The rate that somebody means who writes 23.976."""
+    """Return the broadcast rate that an abbreviation like 23.976 stands for."""
     whole = Fraction(math.ceil(said))
     near = whole * _TELEVISION
     is_meant = said.denominator > 1 and abs(said - near) < _NEAR and abs(whole - said) > _NEAR

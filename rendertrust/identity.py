@@ -1,11 +1,11 @@
-"""A node's identity: an Ed25519 key, its text form, and the proof that one holds it.
+"""A node's identity: an Ed25519 key, its text form, and the proof of possession.
 
-The proof is a signature over ASCII ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``:
-host and port of the gateway that it is for, so that one cannot pass another's challenge on.
-Some 32-byte strings load as public keys and yet identify nobody: under a key of small order one
-signature fits every message. So a public key counts only if it is the canonical encoding of a
-point on the curve whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the many
-EdDSAs", 2020, §2).
+The proof is a signature over ASCII ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``.
+The authority is the gateway's host and port, so that no gateway can relay another's challenge.
+Some 32-byte strings load as public keys but identify no one: under a key of small order, one
+signature is valid for every message. A public key is therefore accepted only if it is the canonical
+encoding of a curve point whose order is not small (RFC 8032 §5.1.3; Chalkias et al., "Taming the
+many EdDSAs", 2020, §2).
 """
 
 import os
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 PEM_CHARACTERS_MAX: Final = 4096
 USUAL_PORTS: Final = {"http": 80, "https": 443}
-# The loader passes over what stands before and after; one text must be one key.
+# The PEM loader ignores text around the key; one text must be one key.
 _ONE_KEY: Final = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----[\r\n]+[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----[ \t\r\n]*",
     re.ASCII,
@@ -51,13 +51,13 @@ _SMALL_ORDER_Y: Final = frozenset(
 
 @attrs.frozen
 class KeyRefused:
-    """Why a public key is none that may identify a node."""
+    """Reason why a public key may not identify a node."""
 
     reason: str
 
 
 def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
-    """The key in a PEM ``SubjectPublicKeyInfo``, or why it is refused. Never raises."""
+    """Return the key in a PEM ``SubjectPublicKeyInfo``, or why it is refused. Never raises."""
     if len(pem) > PEM_CHARACTERS_MAX:
         return KeyRefused(f"longer than {PEM_CHARACTERS_MAX} characters")
     if not _ONE_KEY.fullmatch(pem):
@@ -73,7 +73,7 @@ def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
 
 
 def weakness_of(encoded: bytes) -> str | None:
-    """Why 32 encoded bytes are no good public key; None when they are one."""
+    """Return why these bytes are not a safe public key; None if they are."""
     if len(encoded) != 32:
         return "not 32 bytes"
     number = int.from_bytes(encoded, "little")
@@ -91,19 +91,19 @@ def weakness_of(encoded: bytes) -> str | None:
 
 
 def generate_key() -> Ed25519PrivateKey:
-    """A fresh private key."""
+    """Return a new private key."""
     return Ed25519PrivateKey.generate()
 
 
 def public_pem(key: Ed25519PrivateKey) -> str:
-    """The public half as PEM ``SubjectPublicKeyInfo``, as ``POST /nodes/register`` takes it."""
+    """Return the public key in PEM ``SubjectPublicKeyInfo``, for ``POST /nodes/register``."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def proof_message(node_id: str, challenge: str, authority: str | None = None) -> bytes:
     """Return the bytes that prove possession of a node's key to the gateway at ``authority``.
 
-    Without an authority the proof is good at any gateway (the contract's first form). Raises
+    Without an authority the proof is valid at any gateway (the contract's first form). Raises
     UnicodeError on non-ASCII.
     """
     if authority is None:
@@ -114,13 +114,14 @@ def proof_message(node_id: str, challenge: str, authority: str | None = None) ->
 def sign_proof(
     key: Ed25519PrivateKey, node_id: str, challenge: str, authority: str | None = None
 ) -> str:
-    """The proof of possession, 128 lower-case hexadecimal digits."""
+    """Return the proof of possession as 128 lower-case hexadecimal digits."""
     return key.sign(proof_message(node_id, challenge, authority)).hex()
 
 
 def authority_of(url: str) -> str | None:
-    """Host and port of an http(s) URL, as a proof names them: in lower case, without the port that
-    its scheme has anyway; None where it has none.
+    """Return host and port of an http(s) URL as a proof names them; None without a host.
+
+    The name is in lower case and omits the scheme's default port.
     """
     try:
         parts = urlsplit(url)
@@ -139,7 +140,7 @@ def authority_of(url: str) -> str | None:
 def proof_holds(
     pem: str, node_id: str, challenge: str, signature: str, authority: str | None = None
 ) -> bool:
-    """Whether ``signature`` (hex) proves possession of the key in ``pem``. Never raises."""
+    """Return True if ``signature`` (hex) proves possession of the key in ``pem``. Never raises."""
     key = read_public_key(pem)
     if isinstance(key, KeyRefused) or len(signature) != 128:
         return False
@@ -151,9 +152,9 @@ def proof_holds(
 
 
 def load_or_create_key(path: Path) -> Ed25519PrivateKey:
-    """The private key kept at ``path``, made on first use, readable by its owner alone (0600).
+    """Return the private key at ``path``; create it on first use, with mode 0600.
 
-    Raises ValueError when the file is readable by others or holds no Ed25519 key.
+    Raises ValueError if the file is readable by others or does not contain an Ed25519 key.
     """
     if path.exists():
         return load_key(path)
@@ -163,7 +164,7 @@ def load_or_create_key(path: Path) -> Ed25519PrivateKey:
 
 
 def save_key(path: Path, key: Ed25519PrivateKey) -> None:
-    """Keep it at ``path``, readable by its owner alone (0600), in place of what is there."""
+    """Write the key to ``path`` (mode 0600), replacing the file that is there."""
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
@@ -176,10 +177,10 @@ def save_key(path: Path, key: Ed25519PrivateKey) -> None:
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:
-    """The private key at ``path``; ValueError when others may read it or it is none."""
+    """Return the private key at ``path``. Raises ValueError as ``load_or_create_key``."""
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise ValueError(f"{path} is readable by others; run: chmod 600 {path}")
     key = load_pem_private_key(path.read_bytes(), None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError(f"{path} holds no Ed25519 key")
+        raise ValueError(f"{path} does not contain an Ed25519 key")
     return key

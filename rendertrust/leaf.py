@@ -1,7 +1,7 @@
-"""A ledger entry as a leaf of the log: a part for everybody, and a salted hash of the owner's.
+"""A ledger entry as a leaf of the log: a public part, and a salted hash of the private part.
 
-A receipt can so be shown without the creator's balance; who has the salt can open the rest. The
-bytes are those of a text, UTF-8, one line per field, each ended by a newline, in this order:
+So a receipt can be shown without the creator's balance, and the salt opens the private part. A leaf
+is UTF-8 text with one line per field, each ended by a newline, in this order:
 
     rendertrust-entry-v1
     entry {entry_id}                  decimal
@@ -11,10 +11,10 @@ bytes are those of a text, UTF-8, one line per field, each ended by a newline, i
     receipt {receipt}                 SHA-256 of the render receipt in hexadecimal, or -
     private {private}                 SHA-256 of the private part in hexadecimal
 
-and the private part, hashed with the salt in front, 32 random bytes per entry:
+The private part is hashed with a salt of 32 random bytes per entry in front:
 
     account {account}                 its name
-    version {version}                 the how-manieth entry of the account
+    version {version}                 number of the entry within the account
     before {before}                   units, signed
     after {after}                     units, signed
     reference {reference}             as a JSON string, ASCII
@@ -34,7 +34,7 @@ SALT_BYTES: Final = 32
 
 
 class Private(Protocol):
-    """What has the fields of a private part: the part itself, or the entry that it is of."""
+    """The fields of a private part; implemented by the part itself and by the ledger's entries."""
 
     @property
     def account(self) -> str: ...
@@ -52,7 +52,7 @@ class Private(Protocol):
 
 @attrs.frozen
 class PrivatePart:
-    """What only the account's owner sees. Balances in units of 1/10,000 credit."""
+    """Fields that only the account's owner sees. Balances in units of 1/10,000 credit."""
 
     account: str
     version: int
@@ -63,7 +63,7 @@ class PrivatePart:
 
     @property
     def canonical(self) -> bytes:
-        """The bytes that are hashed behind the salt."""
+        """Return the bytes that are hashed behind the salt."""
         return private_bytes(self)
 
     def digest(self, salt: bytes) -> bytes:
@@ -73,7 +73,7 @@ class PrivatePart:
 
 @attrs.frozen
 class Leaf:
-    """What everybody may see of an entry. ``private``: 32 bytes; ``receipt``: 32 bytes or none."""
+    """Public fields of an entry. ``private`` and ``receipt`` are hashes of 32 bytes."""
 
     entry_id: int
     time: datetime
@@ -84,18 +84,18 @@ class Leaf:
 
     @property
     def canonical(self) -> bytes:
-        """The bytes whose hash is the leaf's in the tree."""
+        """Return the bytes that are hashed into the tree."""
         hidden, receipt = self.private, self.receipt
         return leaf_bytes(
             self.entry_id, self.time, self.kind, self.amount, private=hidden, receipt=receipt
         )
 
 
-# The Sequencer hashes thousands of entries at a stretch, and makes no objects of them.
+# The Sequencer hashes thousands of entries at once and avoids an object for each.
 
 
 def private_bytes(of: Private) -> bytes:
-    """The private part. Raises ValueError where a field holds a newline."""
+    """Return the bytes of the private part. Raises ValueError if a field contains a newline."""
     return _lines(
         f"account {of.account}\n"
         f"version {of.version}\n"
@@ -117,7 +117,7 @@ def private_hash(salt: bytes, private: bytes) -> bytes:
 def leaf_bytes(
     entry_id: int, time: datetime, kind: str, amount: int, *, private: bytes, receipt: bytes | None
 ) -> bytes:
-    """The leaf; ``private`` is the hash of the private part. ValueError as ``private_bytes``."""
+    """Return the leaf's bytes; ``private`` is a hash. Raises ValueError as ``private_bytes``."""
     return _lines(
         f"{VERSION}\n"
         f"entry {entry_id}\n"
@@ -132,11 +132,11 @@ def leaf_bytes(
 
 @lru_cache(maxsize=64)
 def _instant(time: datetime) -> str:
-    """Entries of one batch have one time."""
+    """Format a time; cached because the entries of a batch share one."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _lines(text: str, count: int) -> bytes:
     if text.count("\n") != count:
-        raise ValueError("a field holds a newline")
+        raise ValueError("a field contains a newline")
     return text.encode()

@@ -1,7 +1,7 @@
-"""Tiles: 256 hashes beside each other, of every eighth level of a tree (C2SP tlog-tiles).
+"""Log tiles: 256 adjacent hashes of every eighth level of a tree (C2SP tlog-tiles).
 
-A complete tile never changes. Whatever a proof needs lies in the tiles above one leaf, or is the
-hash of a few of a tile's neighbours.
+A complete tile never changes. Every hash of a proof is in the tiles above one leaf, or is computed
+from a few adjacent hashes of a tile.
 """
 
 from collections import defaultdict
@@ -23,7 +23,7 @@ WIDTH: Final = 1 << LEVELS
 
 @attrs.frozen(order=True)
 class TilePlace:
-    """Where a tile stands: level 0 is of leaves, level 1 of the roots of complete tiles below."""
+    """Position of a tile: level 0 has leaves, level 1 the roots of the complete tiles below."""
 
     level: int
     index: int
@@ -44,27 +44,27 @@ class HashTile:
 
 
 def place_of(level: int, index: int) -> tuple[TilePlace, int, int]:
-    """The tile that holds a whole subtree of 2**level leaves: where, its first hash, how many."""
+    """Return the tile that has a subtree of 2**level leaves, its first hash there, and how many."""
     row, within = divmod(level, LEVELS)
     first = index << within
     return TilePlace(row, first >> LEVELS), first & WIDTH - 1, 1 << within
 
 
 def needed(ranges: Sequence[tuple[int, int]]) -> set[TilePlace]:
-    """The tiles from which the hashes of these ranges are computed."""
+    """Return the tiles from which the hashes of these ranges are computed."""
     return {place_of(*part)[0] for start, end in ranges for part in whole_subtrees(start, end)}
 
 
 def frontier_from(tiles: Tiles, size: int) -> Frontier:
-    """Where a tree of ``size`` leaves goes on; ``tiles`` must hold what its root is made of."""
+    """Return the frontier of a tree of ``size`` leaves; ``tiles`` must have its root's hashes."""
     subtree = _subtrees(tiles)
     return Frontier(size, [subtree(*part) for part in whole_subtrees(0, size)])
 
 
 class TreeEdge:
-    """The right edge of a tree that grows: its frontier, and the rows that are no tile yet.
+    """The right edge of a growing tree: its frontier, and the rows that are not yet complete tiles.
 
-    ``tiles`` are those that ``size`` leaves do not complete. Raises KeyError without one of them.
+    ``tiles`` are the incomplete tiles at ``size`` leaves. Raises KeyError if one is missing.
     """
 
     def __init__(self, size: int = 0, tiles: Tiles = NO_TILES) -> None:
@@ -76,15 +76,15 @@ class TreeEdge:
 
     @property
     def size(self) -> int:
-        """How many leaves there are."""
+        """Return the number of leaves."""
         return self._frontier.size
 
     def root(self) -> bytes:
-        """The root of all leaves so far."""
+        """Return the root of all leaves so far."""
         return self._frontier.root()
 
     def append(self, leaf_hash: bytes) -> list[HashTile]:
-        """One leaf more; the tiles that it completes, the lowest first."""
+        """Add a leaf and return the tiles that it completes, the lowest first."""
         self._frontier.append(leaf_hash)
         tiles: list[HashTile] = []
         found, width = leaf_hash, WIDTH
@@ -101,7 +101,7 @@ class TreeEdge:
 
 
 def tile_root(tile: bytes) -> bytes:
-    """The hash that a complete tile is one level up."""
+    """Return a complete tile's hash, as the tile above has it."""
     row = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]

@@ -1,13 +1,13 @@
-"""Manifests: which files a job has, and under which paths a node lays them out.
+"""Manifests: the files of a job, and the paths under which a node lays them out.
 
     {"version": 1, "scene": "shots/a.blend", "files": {"shots/a.blend": {"sha256": …, "size": …,
      "upload": …}, "textures/wood.png": …}}
 
-``upload`` is the id of an upload of the creator's own. A manifest is an upload itself. The gateway
-looks at each file of it when the job is submitted, and keeps a copy with the objects' keys in the
-place of ids (``key``), which is what nodes get.
+``upload`` is the id of one of the creator's uploads. A manifest is an upload itself. The gateway
+checks each of its files when the job is submitted, and keeps a copy that has object keys instead of
+ids (``key``). Nodes get that copy.
 
-Reading is strict, on every side: whoever wrote it, its paths stay below one folder.
+Gateway and node both read strictly, so that the paths always stay below one folder.
 """
 
 import re
@@ -21,7 +21,7 @@ import orjson
 VERSION: Final = 1
 FILENAME: Final = "rendertrust-manifest.json"
 BYTES_MAX: Final = 2 << 20
-KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # with keys, which are longer than ids
+KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # the gateway's copy; keys are longer than ids
 FILES_MAX: Final = 5_000
 TOTAL_BYTES_MAX: Final = 256 << 30
 FILE_BYTES_MAX: Final = 64 << 30
@@ -33,7 +33,7 @@ _PLACE: Final = {"upload": 36, "key": 1024}
 
 
 class ManifestError(ValueError):
-    """What is wrong with a manifest: ``path`` says at which file, '' with all of it."""
+    """The manifest is invalid. ``path``: the file concerned, '' for the whole manifest."""
 
     def __init__(self, reason: str, path: str = "") -> None:
         super().__init__(f"{path}: {reason}" if path else reason)
@@ -43,7 +43,7 @@ class ManifestError(ValueError):
 
 @attrs.frozen
 class ManifestEntry:
-    """One file. ``place`` is an upload's id or an object's key: where its content is."""
+    """One file. ``place``: the upload id or object key of its content."""
 
     path: str
     sha256: str
@@ -53,23 +53,23 @@ class ManifestEntry:
 
 @attrs.frozen
 class Manifest:
-    """All files of a job; ``scene`` is the path of the one that is rendered."""
+    """The files of a job; ``scene`` is the path of the one that is rendered."""
 
     scene: str
     files: tuple[ManifestEntry, ...]
 
     @property
     def by_path(self) -> Mapping[str, ManifestEntry]:
-        """Each file under its path."""
+        """Return the files by path."""
         return {entry.path: entry for entry in self.files}
 
     @property
     def by_sha256(self) -> Mapping[str, ManifestEntry]:
-        """A file for each content."""
+        """Return one file for each SHA-256."""
         return {entry.sha256: entry for entry in self.files}
 
     def written(self, place: str) -> bytes:
-        """As JSON; ``place`` is what it calls where content is: upload or key."""
+        """Return the manifest as JSON. ``place``: name of the content's member, upload or key."""
         files = {
             entry.path: {"sha256": entry.sha256, "size": entry.size, place: entry.place}
             for entry in self.files
@@ -78,7 +78,7 @@ class Manifest:
 
 
 def read(content: bytes, place: str) -> Manifest:
-    """The manifest; ManifestError says what is wrong with it."""
+    """Parse a manifest. Raises ManifestError."""
     most = BYTES_MAX if place == "upload" else KEPT_BYTES_MAX
     if len(content) > most:
         raise ManifestError(f"is longer than {most} bytes")
@@ -96,7 +96,7 @@ def read(content: bytes, place: str) -> Manifest:
     if not isinstance(scene, str) or scene not in files:
         raise ManifestError("must name one of its files as the scene")
     if sum(entry.size for entry in entries) > TOTAL_BYTES_MAX:
-        raise ManifestError(f"its files have more than {TOTAL_BYTES_MAX >> 30} GiB")
+        raise ManifestError(f"has more than {TOTAL_BYTES_MAX >> 30} GiB of files")
     _no_file_is_a_folder(files)
     if place == "upload" and (twins := alike(files)) is not None:
         raise ManifestError(twins_fault(*twins), twins[0])
@@ -119,28 +119,29 @@ def _entry(path: str, members: Any, place: str) -> ManifestEntry:
 
 
 def path_fault(path: str) -> str | None:
-    """Why a path may not stand in a manifest; None: it may."""
+    """Return why a manifest may not contain this path; None if it may."""
     if not 1 <= len(path) <= PATH_CHARACTERS_MAX:
-        return f"a path has 1 to {PATH_CHARACTERS_MAX} characters"
-    if path.startswith("/") or "\\" in path or path[1:2] == ":":  # of Windows, too
-        return "a path is relative, with / between its folders"
+        return f"a path must have 1 to {PATH_CHARACTERS_MAX} characters"
+    if path.startswith("/") or "\\" in path or path[1:2] == ":":  # also a Windows drive
+        return "a path must be relative, with / between its folders"
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
-        return "a path holds no control characters"
+        return "a path must not contain control characters"
     parts = path.split("/")
     if len(parts) > DEPTH_MAX:
-        return f"a path has at most {DEPTH_MAX} folders"
+        return f"a path may have at most {DEPTH_MAX} folders"
     if any(part in ("", ".", "..") for part in parts):
-        return "a path holds no empty name, no . and no .."
+        return "a path must not contain empty names, . or .."
     try:
         is_long = any(len(part.encode()) > NAME_BYTES_MAX for part in parts)
     except UnicodeEncodeError:
-        return "a path is valid Unicode"
-    return f"a name has at most {NAME_BYTES_MAX} bytes" if is_long else None
+        return "a path must be valid Unicode"
+    return f"a name may have at most {NAME_BYTES_MAX} bytes" if is_long else None
 
 
 def alike(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Two paths that are one to a file system that takes a for A, and é for e with an accent, as
-    those of Windows and macOS do; None: there are none.
+    """Return two paths that a case-insensitive or normalizing file system takes for one.
+
+    Windows and macOS have such file systems. None if all paths are distinct there.
     """
     seen: dict[str, str] = {}
     for path in paths:
@@ -150,13 +151,13 @@ def alike(paths: Iterable[str]) -> tuple[str, str] | None:
 
 
 def folded(path: str) -> str:
-    """What such a file system makes of it."""
+    """Return the path as such a file system compares it."""
     return unicodedata.normalize("NFC", path).casefold()
 
 
 def twins_fault(_: str, second: str) -> str:
-    """What is wrong with two such paths."""
-    return f"and {second} differ in case or accents alone; some nodes take both for one: rename one"
+    """Return the error message for two such paths."""
+    return f"and {second} differ only in case or accents; some nodes cannot keep both: rename one"
 
 
 def _no_file_is_a_folder(paths: Mapping[str, Any]) -> None:
@@ -164,4 +165,4 @@ def _no_file_is_a_folder(paths: Mapping[str, Any]) -> None:
         folders = path.split("/")[:-1]
         for depth in range(1, len(folders) + 1):
             if "/".join(folders[:depth]) in paths:
-                raise ManifestError("lies in what is a file, too", path)
+                raise ManifestError("is below a path that is itself a file", path)

@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 9162, section 2: roots, proofs, and their verification.
 
-Leaves are bytes; hashes are SHA-256, 32 bytes. Verifiers answer True or False to whatever they are
-given and never raise: what comes from a stranger is data.
+Leaves are bytes; hashes are SHA-256, 32 bytes. The ``verify`` functions take untrusted input: they
+return True or False and never raise.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ Range: TypeAlias = tuple[int, int]
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    """The hash of one leaf: SHA-256(0x00 ‖ leaf)."""
+    """Return the hash of a leaf: SHA-256(0x00 ‖ leaf)."""
     return hashlib.sha256(b"\x00" + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    """The hash of an inner node: SHA-256(0x01 ‖ left ‖ right)."""
+    """Return the hash of an inner node: SHA-256(0x01 ‖ left ‖ right)."""
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def root(leaves: Sequence[bytes]) -> bytes:
-    """The tree's hash, MTH (§2.1.1); of no leaves it is SHA-256 of nothing."""
+    """Return the tree's hash, MTH (§2.1.1); without leaves, SHA-256 of the empty string."""
     frontier = Frontier()
     for leaf in leaves:
         frontier.append(leaf_hash(leaf))
@@ -34,16 +34,17 @@ def root(leaves: Sequence[bytes]) -> bytes:
 
 
 def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The hashes from leaf ``index`` up to the root of all ``leaves``, PATH (§2.1.3.1).
+    """Return the hashes from leaf ``index`` up to the root of all ``leaves``, PATH (§2.1.3.1).
 
-    Raises ValueError when there is no such leaf.
+    Raises ValueError if there is no such leaf.
     """
     return [root(leaves[start:end]) for start, end in inclusion_ranges(index, len(leaves))]
 
 
 def consistency_proof(leaves: Sequence[bytes], m: int, n: int) -> list[bytes]:
-    """What shows that the first ``m`` leaves are where they were among the first ``n``, PROOF
-    (§2.1.4.1); nothing when ``m == n``.
+    """Return the proof that the first ``n`` leaves begin with the first ``m``, PROOF (§2.1.4.1).
+
+    It is empty if ``m == n``.
 
     Raises ValueError unless ``0 < m <= n <= len(leaves)``.
     """
@@ -55,7 +56,7 @@ def consistency_proof(leaves: Sequence[bytes], m: int, n: int) -> list[bytes]:
 def verify_inclusion(
     leaf_hash: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
 ) -> bool:
-    """Is the leaf at ``index`` of the tree with ``size`` leaves and this root? (§2.1.3.2)"""
+    """Return True if the tree of ``size`` leaves with this root has the leaf (§2.1.3.2)."""
     if not (_sizes(index, size) and index < size and _hashes([leaf_hash, root], proof)):
         return False
     at, last, found = index, size - 1, leaf_hash
@@ -74,7 +75,7 @@ def verify_inclusion(
 def verify_consistency(
     m: int, n: int, proof: Sequence[bytes], root_m: bytes, root_n: bytes
 ) -> bool:
-    """Is the tree of ``m`` leaves a beginning of the one of ``n``? (§2.1.4.2)"""
+    """Return True if the tree of ``n`` leaves begins with the tree of ``m`` (§2.1.4.2)."""
     if not (_sizes(m, n) and 0 < m <= n and _hashes([root_m, root_n], proof)):
         return False
     if m == n:
@@ -102,20 +103,20 @@ def _leads_to_both(path: Sequence[bytes], m: int, n: int, root_m: bytes, root_n:
 
 
 def _up_to_right_child(at: int, last: int) -> tuple[int, int]:
-    """A node at the right edge without a sibling is its own parent, until it is a right child."""
+    """Climb from a right-edge node without siblings up to the next right child."""
     while at and not at & 1:
         at, last = at >> 1, last >> 1
     return at, last
 
 
-# ── where the hashes of a proof come from ────────────────────────────────────────────────────────
+# ── subtrees of a proof ──────────────────────────────────────────────────────────────────────────
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """The subtrees whose hashes are the inclusion proof, from the leaf up.
+    """Return the subtrees whose hashes are the inclusion proof, from the leaf up.
 
-    A sibling whose range begins after ``index`` stands on the right. Raises ValueError when there
-    is no such leaf.
+    A sibling whose range begins after ``index`` is a right sibling. Raises ValueError if there is
+    no such leaf.
     """
     if not 0 <= index < size:
         raise ValueError(f"there is no leaf {index} among {size}")
@@ -133,9 +134,9 @@ def inclusion_ranges(index: int, size: int) -> list[Range]:
 
 
 def consistency_ranges(m: int, n: int) -> list[Range]:
-    """The subtrees whose hashes are the consistency proof. ValueError unless ``0 < m <= n``."""
+    """Return the subtrees of the consistency proof. Raises ValueError unless ``0 < m <= n``."""
     if not 0 < m <= n:
-        raise ValueError(f"of {m} leaves and {n} the first are not a beginning of the others")
+        raise ValueError(f"a tree of {n} leaves does not begin with one of {m}")
     siblings: list[Range] = []
     start, end = 0, n
     while m != end:
@@ -146,20 +147,20 @@ def consistency_ranges(m: int, n: int) -> list[Range]:
         else:
             siblings.append((start, middle))
             start = middle
-    if start:  # else the old tree is a whole node, whose hash the verifier has
+    if start:  # else the old tree is one complete node, whose hash the verifier has
         siblings.append((start, end))
     return siblings[::-1]
 
 
 def split(size: int) -> int:
-    """The largest power of two that is smaller than ``size``: so many leaves stand on the left."""
+    """Return the number of leaves in the left subtree: the largest power of two below ``size``."""
     return 1 << (size - 1).bit_length() - 1
 
 
 def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The range as whole subtrees, left to right: (level, index), 2**level leaves each.
+    """Yield the range as complete subtrees, left to right: (level, index), 2**level leaves each.
 
-    ``start`` must be the beginning of a subtree, as in the ranges of proofs.
+    ``start`` must be where a subtree begins, as in the ranges of proofs.
     """
     while start < end:
         level = (end - start).bit_length() - 1
@@ -168,7 +169,7 @@ def whole_subtrees(start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def fold(hashes: Sequence[bytes]) -> bytes:
-    """The root over whole subtrees that stand beside each other, the largest on the left."""
+    """Return the root over adjacent complete subtrees, the largest on the left."""
     if not hashes:
         return hashlib.sha256(b"").digest()
     found = hashes[-1]
@@ -178,10 +179,10 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """A tree that only grows: as many hashes as its size has one-bits say its root.
+    """An append-only tree, kept as one hash for each one-bit of its size.
 
-    ``hashes``: of the whole subtrees, from the largest; to go on where another frontier ended.
-    Raises ValueError when they are not as many as ``size`` needs.
+    ``hashes``: of the complete subtrees, the largest first, to continue from another frontier.
+    Raises ValueError if ``size`` needs another number of them.
     """
 
     def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:
@@ -192,11 +193,11 @@ class Frontier:
 
     @property
     def hashes(self) -> tuple[bytes, ...]:
-        """Of the whole subtrees, from the largest."""
+        """Return the hashes of the complete subtrees, the largest first."""
         return tuple(self._hashes)
 
     def append(self, leaf_hash: bytes) -> None:
-        """One leaf more."""
+        """Add a leaf."""
         found, before = leaf_hash, self.size
         while before & 1:
             found = node_hash(self._hashes.pop(), found)
@@ -205,11 +206,11 @@ class Frontier:
         self.size += 1
 
     def root(self) -> bytes:
-        """The root of all leaves so far."""
+        """Return the root of all leaves so far."""
         return fold(self._hashes)
 
 
-# ── what strangers give ──────────────────────────────────────────────────────────────────────────
+# ── untrusted input ──────────────────────────────────────────────────────────────────────────────
 
 
 def _sizes(*numbers: object) -> bool:

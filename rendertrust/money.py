@@ -11,9 +11,9 @@ _AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
 
 
 def parse(text: str, *, zero: bool = False) -> int:
-    """Units of an amount, written as the API takes it; ValueError says what is wrong.
+    """Parse an amount as the API takes it and return its units. Raises ValueError.
 
-    It is above 0, unless ``zero`` lets it be 0.
+    The amount must be above 0; ``zero`` also allows 0.
     """
     if not _AMOUNT.fullmatch(text):
         raise ValueError(
@@ -27,6 +27,6 @@ def parse(text: str, *, zero: bool = False) -> int:
 
 
 def render(units: int) -> str:
-    """The amount as the API shows it: ``990.0000``, ``-0.5000``."""
+    """Return the amount as the API shows it: ``990.0000``, ``-0.5000``."""
     whole, fraction = divmod(abs(units), UNITS_PER_CREDIT)
     return f"{'-' if units < 0 else ''}{whole}.{fraction:04d}"

@@ -1,8 +1,8 @@
-"""Proof that a gateway holds its log's key now: a signed note over a nonce of whoever asks.
+"""Proof that a gateway has its log's key now: a signed note over the asker's nonce.
 
-A checkpoint can be repeated by anybody who has seen it; the answer to a fresh nonce cannot. The
-note is a C2SP signed note by the log's key. Its first line keeps it apart from all else that the
-key signs.
+A checkpoint can be replayed by anyone who has seen it; the answer to a fresh nonce cannot. It is a
+C2SP signed note by the log's key. Its first line distinguishes it from everything else that the key
+signs.
 """
 
 import re
@@ -20,15 +20,15 @@ NONCE: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 def sign(origin: str, nonce: str, *keys: Ed25519PrivateKey) -> str:
     """Return the signed note; the signer's name is the origin, whichever of its keys sign.
 
-    Raises ValueError where the nonce is not 64 hexadecimal digits in lower case.
+    Raises ValueError if the nonce is not 64 lower-case hexadecimal digits.
     """
     if not NONCE.fullmatch(nonce):
-        raise ValueError("a nonce has 64 hexadecimal digits")
+        raise ValueError("a nonce must be 64 hexadecimal digits")
     return note.sign(_text(origin, nonce), origin, *keys)
 
 
 def refusal(signed: str, verifier: Verifier, nonce: str) -> str | None:
-    """Return why the note does not show that ``verifier`` signed this nonce; None: it does."""
+    """Return why the note does not prove that ``verifier`` signed this nonce; None if it does."""
     text = note.read(signed, verifier)
     if isinstance(text, NoteRefused):
         return text.reason

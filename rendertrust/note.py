@@ -1,4 +1,4 @@
-"""Signed notes (C2SP signed-note): a text, and below it who signed it with Ed25519.
+"""Signed notes (C2SP signed-note): a text, and Ed25519 signatures below it.
 
 A key is named like a gateway, without blanks and plus signs; in text it is the *verifier key*
 ``{name}+{id}+{base64 of 0x01 and the public key}``, the id being the first four bytes of
@@ -25,21 +25,21 @@ _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,255}) ([A-Za-z0-9+/]+={0,2})")
 
 @attrs.frozen
 class NoteRefused:
-    """Why a note, or a verifier key, is not accepted."""
+    """Reason why a note, or a verifier key, is refused."""
 
     reason: str
 
 
 @attrs.frozen
 class Verifier:
-    """Whose signature is looked for."""
+    """The name and public key of a signer."""
 
     name: str
     public_key: bytes
 
     @property
     def key_id(self) -> bytes:
-        """Four bytes that tell keys of one name apart."""
+        """Return the four bytes that distinguish keys of one name."""
         named = self.name.encode() + b"\n" + _ED25519 + self.public_key
         return hashlib.sha256(named).digest()[:4]
 
@@ -49,14 +49,14 @@ class Verifier:
 
 
 def verifier_of(name: str, key: Ed25519PrivateKey) -> Verifier:
-    """The public half of a signing key under its name. Raises ValueError for an impossible name."""
+    """Return the verifier of a signing key under a name. Raises ValueError for an invalid name."""
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r} has blanks or a plus sign, or is no name at all")
+        raise ValueError(f"{name!r} is not a valid name: it has blanks or a plus sign, or is empty")
     return Verifier(name, key.public_key().public_bytes_raw())
 
 
 def read_verifier(text: str) -> Verifier | NoteRefused:
-    """The verifier key in its text form, or why it is none. Never raises."""
+    """Parse a verifier key; a refusal says why it is invalid. Never raises."""
     name, _, rest = text.partition("+")
     key_id, _, encoded = rest.partition("+")
     raw = _decoded(encoded)
@@ -72,14 +72,14 @@ def read_verifier(text: str) -> Verifier | NoteRefused:
 
 
 def sign(text: str, name: str, *keys: Ed25519PrivateKey) -> str:
-    """The note over ``text``, which must end with a newline, signed by each of the keys.
+    """Return the note over ``text``, which must end with a newline, signed by each of the keys.
 
     Raises ValueError for another text, or without a key.
     """
     if not text.endswith("\n") or "\n\n" in text:
-        raise ValueError("the text of a note is lines, none empty, each ended")
+        raise ValueError("the text of a note must be non-empty lines, each ended by a newline")
     if not keys:
-        raise ValueError("a note is signed")
+        raise ValueError("a note needs a key to sign it")
     return f"{text}\n" + "".join(_line(text, name, key) for key in keys)
 
 
@@ -89,9 +89,9 @@ def _line(text: str, name: str, key: Ed25519PrivateKey) -> str:
 
 
 def read(note: str, verifier: Verifier) -> str | NoteRefused:
-    """The text that ``verifier`` signed, or why the note is refused. Never raises.
+    """Return the text that ``verifier`` signed, or why the note is refused. Never raises.
 
-    Signatures of others are passed over; one of this key that does not hold refuses the note.
+    Signatures by other keys are ignored; an invalid one by this key refuses the note.
     """
     if len(note) > NOTE_CHARACTERS_MAX:
         return NoteRefused(f"the note is longer than {NOTE_CHARACTERS_MAX} characters")
@@ -101,18 +101,18 @@ def read(note: str, verifier: Verifier) -> str | NoteRefused:
     text += "\n"
     lines = [_SIGNATURE.fullmatch(line) for line in signatures.removesuffix("\n").split("\n")]
     if any(line is None for line in lines):
-        return NoteRefused("a line below the text is no signature")
+        return NoteRefused("a line below the text is not a signature")
     signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == verifier.name]
     ours = [raw for raw in signed if raw is not None and raw[:4] == verifier.key_id]
     if not ours:
         return NoteRefused(f"the note is not signed by {verifier.name} with this key")
     if not all(_holds(raw[4:], text, verifier) for raw in ours):
-        return NoteRefused(f"the signature of {verifier.name} does not hold")
+        return NoteRefused(f"the signature of {verifier.name} is invalid")
     return text
 
 
 def is_signed_by(note: str, verifier: str) -> bool:
-    """Whether a line below claims to be of this verifier key; whether it holds, ``read`` says."""
+    """Return True if a signature claims to be by this verifier key; ``read`` checks it."""
     name, key_id, _ = verifier.split("+", 2)
     lines = map(_SIGNATURE.fullmatch, note.rpartition("\n\n")[2].splitlines())
     signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == name]
@@ -128,7 +128,7 @@ def _holds(signature: bytes, text: str, verifier: Verifier) -> bool:
 
 
 def _decoded(encoded: str) -> bytes | None:
-    """Base64 as it must be written: one text, one value."""
+    """Decode canonical base64; None for any other encoding of the value."""
     try:
         raw = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

@@ -1,10 +1,10 @@
-"""What a chain says of a proof's anchor, asked over JSON-RPC: nothing but aiohttp is needed.
+"""Look up a proof's anchor on a chain over JSON-RPC, with nothing but aiohttp.
 
     found = await anchored("https://…", proof, contract="0x…")
     verdict = verify(proof, chain=found)
 
-The node is the caller's choice, and what it answers is data. Without ``contract`` it is the one
-that the proof names: see that it is the one that its gateway publishes.
+The caller chooses the node, whose responses are untrusted. Without ``contract``, the proof's
+contract is asked: compare it with the one that the gateway publishes.
 """
 
 import re
@@ -25,37 +25,37 @@ T = TypeVar("T")
 
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
-CONFIRMATIONS: Final = 12  # blocks, where the node does not say on which the chain has settled
-PRIVATE_CONFIRMATIONS: Final = 1  # such a node makes blocks when it is asked for one
-ROOT_AT: Final = "0xeaa38b41"  # the contract's rootAt(uint64)
-SIZE: Final = "0x949d225d"  # its size(), of the newest anchor
-# Of its event, Anchored(uint64,bytes32,bytes32).
+CONFIRMATIONS: Final = 12  # blocks, if the node does not report a finalized one
+PRIVATE_CONFIRMATIONS: Final = 1  # a private node mines only on demand
+ROOT_AT: Final = "0xeaa38b41"  # selector of rootAt(uint64)
+SIZE: Final = "0x949d225d"  # selector of size(): leaves of the newest anchor
+# Topic of the event Anchored(uint64,bytes32,bytes32).
 ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
 _WORD: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,16}")
-# Nodes on which whoever runs them makes the blocks as he likes.
+# Development nodes, whose owner makes blocks at will.
 PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
 
 
 @attrs.frozen
 class ChainUnknown:
-    """Nothing was found out, and why. ``harmless``: because there is nothing to be found yet."""
+    """Reason why the chain's state is unknown. ``harmless``: nothing is anchored yet."""
 
     reason: str
     harmless: bool = False
 
 
 NOT_YET: Final = ChainUnknown(
-    "the checkpoint is not anchored yet: no chain vouches for it", harmless=True
+    "the checkpoint is not anchored yet: no chain confirms it", harmless=True
 )
 
 
 @attrs.frozen
 class OnChain:
-    """``root``: at the proof's size, in ``contract``; ``mined``: the block of its transaction.
+    """A contract's root at the proof's size, as the chain's node reports it.
 
-    ``named``: the contract is the one that the caller named. ``final``: whether the chain has
-    settled on its block, as it says, or as blocks on top of it do; None where nobody can tell.
+    ``mined``: block of the anchor's transaction. ``named``: the caller named the contract.
+    ``final``: the block is final, by the node's report or by the blocks on top; None if unknown.
     ``fault``: what is wrong, if anything.
     """
 
@@ -71,16 +71,16 @@ class OnChain:
 
     @property
     def is_outside(self) -> bool:
-        """Whether its word is another one than the gateway's own, and one that stays.
+        """Return True if this is final evidence from outside the gateway.
 
-        A contract that the proof names may be anybody's: it vouches when the caller knows it.
+        A contract that only the proof names may be anyone's; the caller must know it.
         """
         return self.named and not self.private and self.final is True
 
 
 @attrs.frozen
 class _Claim:
-    """What a proof says of its anchor: all of it is held against the chain."""
+    """A proof's claims about its anchor, all of which are compared with the chain."""
 
     transaction: str
     block: int
@@ -89,7 +89,7 @@ class _Claim:
 
 
 class _NoAnswer(Exception):
-    """The node does not answer as it should: the text says how."""
+    """The chain's node gave no usable answer; the text says why."""
 
 
 async def anchored(
@@ -100,15 +100,15 @@ async def anchored(
     seconds: float = SECONDS,
     confirmations: int | None = None,
 ) -> OnChain | ChainUnknown:
-    """What the chain at ``url`` says about the anchor of a proof. Never raises.
+    """Ask the chain at ``url`` about the anchor of a proof. Never raises.
 
-    An anchor is final at or below the block that the node calls finalized; where it calls none so,
-    at ``confirmations`` blocks, its own among them: 12 of them unless another number is given. A
-    private chain settles on nothing: what it has counts from its own block on, or at as many.
+    An anchor is final at or below the block that the node reports as finalized. If it reports none,
+    an anchor is final after ``confirmations`` blocks (default 12), counting its own. On a private
+    chain it is final at its own block, or after ``confirmations``.
     """
     named = None if contract is None else untrusted.address(contract)
     if contract is not None and named is None:
-        return ChainUnknown(f"{contract!r} is no address of a contract")
+        return ChainUnknown(f"{contract!r} is not a contract address")
     proof = untrusted.members(document)
     claim = _claim_of(proof)
     if isinstance(claim, ChainUnknown):
@@ -127,7 +127,7 @@ async def anchored(
 
 
 async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | ChainUnknown:
-    """How many leaves the newest anchor in ``contract`` is of; 0 before the first. Never raises."""
+    """Return the size of the newest anchor in ``contract``; 0 before the first. Never raises."""
 
     async def ask(node: _Node) -> int:
         found = await node.ask("eth_call", {"to": contract, "data": SIZE}, "latest")
@@ -142,7 +142,7 @@ async def newest(url: str, contract: str, *, seconds: float = SECONDS) -> int | 
 async def _asked(
     url: str, seconds: float, ask: "Callable[[_Node], Awaitable[T]]"
 ) -> "T | ChainUnknown":
-    """What comes of asking a node; or why nothing does."""
+    """Run ``ask`` against a node within a deadline; a ChainUnknown says why it failed."""
     import asyncio  # noqa: PLC0415
 
     import aiohttp  # noqa: PLC0415 - only who asks a chain waits for it
@@ -159,13 +159,13 @@ async def _asked(
 
 
 class _Node:
-    """JSON-RPC, one call after the other."""
+    """JSON-RPC client of a chain's node."""
 
     def __init__(self, http: "aiohttp.ClientSession", url: str) -> None:
         self._http, self._url = http, url
 
     async def ask(self, method: str, *params: object) -> Any:
-        """The result. Raises _NoAnswer."""
+        """Call a method and return its result. Raises _NoAnswer."""
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         async with self._http.post(self._url, json=call, allow_redirects=False) as answer:
             raw = await answer.content.read(BYTES_MAX + 1)
@@ -182,12 +182,12 @@ class _Node:
         return found["result"]
 
     async def number(self, method: str, *params: object) -> int:
-        """A result that is a number."""
+        """Call a method and return its result as a number. Raises _NoAnswer."""
         return _number(await self.ask(method, *params), method)
 
 
 def _claim_of(proof: untrusted.Document) -> "_Claim | ChainUnknown | None":
-    """None where it says of no anchor."""
+    """Return the proof's claims about its anchor; None if it names none."""
     found = claims(proof)
     if found is None:
         return None
@@ -227,9 +227,9 @@ async def _found(
 
 
 async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> str | None:
-    """What is wrong with the transaction that a proof names; None: it made this anchor.
+    """Return what is wrong with the transaction that a proof names; None if it made this anchor.
 
-    What it did is read from its own event: every node keeps that, the state of its block only some.
+    Its event is read, because only some nodes keep the state of old blocks.
     """
     found = await node.ask("eth_getTransactionReceipt", claim.transaction)
     if found is None:
@@ -242,13 +242,13 @@ async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> st
     if receipt.get("status") != "0x1":
         return "the contract refused its transaction"
     if block != claim.block:
-        return f"its transaction is in block {block}, not where it says"
+        return f"its transaction is in block {block}, not in the block that it names"
     if to != claim.contract:
         what = "one that made a contract" if to is None else f"one to {to}"
         return f"its transaction is {what}, not to {claim.contract}"
     wanted = [ANCHORED, f"0x{size:064x}"], root.hex()
     if wanted not in [_event(log, claim.contract) for log in _listed(receipt.get("logs"))]:
-        return f"its transaction is another one: it did not anchor this root at {size} leaves"
+        return f"its transaction did not anchor this root at {size} leaves"
     return None
 
 
@@ -257,7 +257,7 @@ def _listed(value: object) -> list[object]:
 
 
 def _event(log: object, contract: str) -> tuple[list[str], str | None]:
-    """An event's topics, and the first 32 bytes of its data; nothing of another contract's."""
+    """Return an event's topics and the first 32 bytes of its data; empty for other contracts."""
     found = untrusted.members(log)
     if untrusted.address(found.get("address")) != contract:
         return [], None
@@ -266,7 +266,7 @@ def _event(log: object, contract: str) -> tuple[list[str], str | None]:
 
 
 async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int:
-    """The newest block that the chain will not take back."""
+    """Return the number of the newest final block."""
     if here.private:
         return here.block - max(confirmations or PRIVATE_CONFIRMATIONS, 1) + 1
     try:
@@ -279,7 +279,7 @@ async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int
 async def _was_there(
     node: _Node, here: OnChain, size: int, root: bytes, settled: int
 ) -> bool | None:
-    """Whether a root stood there already at that block; None: the node has not kept so much."""
+    """Return True if the contract had the root at the final block; None if the node cannot tell."""
     if settled < 0:
         return False
     try:
@@ -298,5 +298,5 @@ async def _root_at(node: _Node, contract: str, size: int, *, at: str = "latest")
 def _number(value: object, what: str) -> int:
     found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
     if found is None:
-        raise _NoAnswer(f"the chain's node says no number for {what}")
+        raise _NoAnswer(f"the chain's node does not return a number for {what}")
     return int(found[0], 0)

@@ -1,4 +1,4 @@
-"""Proofs by the thousand: the hashes over a tile are computed once, and looked up ever after."""
+"""Builder of many Merkle proofs; computes the hashes above each tile once."""
 
 from collections.abc import Callable
 from typing import Final
@@ -10,7 +10,7 @@ _MASK: Final = WIDTH - 1
 
 
 class TileHashes:
-    """The hashes of a tile, complete or not, and those of the whole subtrees over them."""
+    """Hashes of a tile, complete or not, and of the complete subtrees above them."""
 
     __slots__ = ("_levels",)
 
@@ -20,7 +20,7 @@ class TileHashes:
 
     @property
     def levels(self) -> list[list[bytes]]:
-        """``levels[n][i]``: over 2**n hashes, from the (i·2**n)-th on."""
+        """Return hashes by level: ``levels[n][i]`` covers 2**n hashes from the (i·2**n)-th on."""
         found = self._levels
         while len(found) < LEVELS:
             row = found[-1]
@@ -29,7 +29,7 @@ class TileHashes:
         return found
 
     def beside(self, index: int) -> tuple[bytes, ...]:
-        """Of a complete tile: the siblings on the way up from one of its hashes."""
+        """Return the siblings on the way up from a hash of a complete tile."""
         a, b, c, d, e, f, g, h = self.levels
         return (
             a[index ^ 1],
@@ -44,9 +44,9 @@ class TileHashes:
 
 
 class LogTree:
-    """A log of ``size`` leaves, whose tiles ``row`` gives, each time the same for a place.
+    """A log of ``size`` leaves; ``row`` returns its tiles, always the same for a place.
 
-    Raises KeyError or IndexError where a tile is missing or too short.
+    Raises KeyError or IndexError if a tile is missing or too short.
     """
 
     def __init__(self, size: int, row: Callable[[TilePlace], TileHashes]) -> None:
@@ -55,11 +55,11 @@ class LogTree:
         self._ends: dict[int, bytes] = {}
 
     def root(self) -> bytes:
-        """The root of all leaves."""
+        """Return the root of all leaves."""
         return self._end(0) if self.size else fold(())
 
     def inclusion(self, index: int) -> list[bytes]:
-        """The inclusion proof of a leaf. Raises ValueError when there is no such leaf."""
+        """Return the inclusion proof of a leaf. Raises ValueError if there is no such leaf."""
         if not 0 <= index < self.size:
             raise ValueError(f"there is no leaf {index} among {self.size}")
         proof: list[bytes] = []
@@ -83,12 +83,12 @@ class LogTree:
         return proof
 
     def consistency(self, m: int) -> list[bytes]:
-        """The consistency proof of the first ``m`` leaves with all. ValueError as its ranges'."""
+        """Return the consistency proof of the first ``m`` leaves. Raises ValueError."""
         ranges = consistency_ranges(m, self.size)
         return [self._end(a) if b == self.size else self._range(a, b) for a, b in ranges]
 
     def _end(self, start: int) -> bytes:
-        """Over the last leaves, from this one on."""
+        """Return the hash over all leaves from ``start`` on."""
         if start not in self._ends:
             self._ends[start] = self._range(start, self.size)
         return self._ends[start]

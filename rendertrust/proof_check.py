@@ -1,9 +1,9 @@
-"""Does a proof hold? Checked without the gateway, step by step, by what it says and what one knows.
+"""Verification of a ledger entry's proof, step by step and without the gateway.
 
     verdict = verify(read_document(raw), witness=witness)
     for step in verdict.steps: print(step.name, step.holds, step.said)
 
-Whatever a stranger gives is data: nothing here raises. The formats are those of ``docs/PROOF.md``.
+Untrusted input never raises. ``docs/PROOF.md`` describes the formats.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ _MEMBERS: Final = frozenset(
 
 @attrs.frozen
 class Step:
-    """One thing that was checked, and what came of it, for people."""
+    """One check and its outcome, for people."""
 
     name: str
     holds: bool
@@ -72,20 +72,20 @@ class Step:
 
 @attrs.frozen
 class Verdict:
-    """``witnessed``: something outside of the proof vouches for its root, and agrees."""
+    """All steps of a verification. ``witnessed``: something outside the proof confirms its root."""
 
     steps: tuple[Step, ...]
     witnessed: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether every step does."""
+        """Return True if every step succeeded."""
         return bool(self.steps) and all(step.holds for step in self.steps)
 
 
 @attrs.frozen
 class KnownCheckpoint:
-    """A checkpoint that one has from elsewhere, and the key that one trusts for it."""
+    """A checkpoint from elsewhere, and the key that the caller trusts for it."""
 
     verifier: Verifier
     checkpoint: Checkpoint
@@ -93,7 +93,7 @@ class KnownCheckpoint:
 
 @attrs.frozen
 class _Proof:
-    """A proof's members, in the form that they must have."""
+    """A proof's members, parsed."""
 
     entry_id: int
     leaf: str
@@ -106,8 +106,8 @@ class _Proof:
     note: str
     verifier: str
     opening: tuple[bytes, str] | None
-    claims: tuple[str, int, int, str] | None  # of its anchor: transaction, block, chain, contract
-    anchor: str | None  # the gateway's note about it
+    claims: tuple[str, int, int, str] | None  # the anchor's transaction, block, chain, contract
+    anchor: str | None  # the gateway's note about the anchor
 
 
 def verify(
@@ -118,10 +118,10 @@ def verify(
     epochs: Sequence[LeafLink] = (),
     chain: OnChain | ChainUnknown | None = None,
 ) -> Verdict:
-    """Every step over the answer of ``GET /ledger/{entry_id}/proof``.
+    """Verify a response of ``GET /ledger/{entry_id}/proof`` and return every step.
 
-    ``shown`` links the proof's checkpoint with the witness's where they are of different sizes,
-    ``epochs`` where the log began another epoch between them. ``chain``: what ``anchored`` found.
+    ``shown`` links the proof's checkpoint with the witness's if their sizes differ, ``epochs`` if
+    the log began another epoch between them. ``chain``: the result of ``anchored``.
     """
     proof = _proof_of(document)
     if isinstance(proof, str):
@@ -143,7 +143,7 @@ def verify(
 
 
 def read_witness(document: object) -> KnownCheckpoint | str:
-    """The answer of ``GET /ledger/checkpoint``, kept; or why it is none."""
+    """Read a kept response of ``GET /ledger/checkpoint``; a string says why it is invalid."""
     found = untrusted.members(document)
     text, key = found.get("checkpoint"), found.get("verifier")
     if not isinstance(text, str) or not isinstance(key, str):
@@ -156,11 +156,11 @@ def read_witness(document: object) -> KnownCheckpoint | str:
 
 
 def read_noted(text: str, keys: Sequence[Verifier]) -> KnownCheckpoint | str:
-    """A checkpoint as a plain signed note, by one of these keys; or why it is none."""
+    """Read a plain signed note by one of these keys; a string says why it is invalid."""
     origin = text.partition("\n")[0]
     ours = [key for key in keys if epoch.split(key.name)[0] == epoch.split(origin)[0]]
     if not ours:
-        return f"of the keys that you know none is of {origin[:255]!r}: --key says which one is"
+        return f"none of the keys that you know belongs to {origin[:255]!r}: name its key by --key"
     why = ""
     for key in ours:
         verifier = attrs.evolve(key, name=origin)
@@ -177,7 +177,7 @@ def read_noted(text: str, keys: Sequence[Verifier]) -> KnownCheckpoint | str:
 def _leaf(proof: _Proof) -> Step:
     found = _LEAF.fullmatch(proof.leaf)
     if found is None:
-        return Step("leaf", False, f"the leaf is not written as {VERSION} has it")
+        return Step("leaf", False, f"the leaf does not have the format {VERSION}")
     if int(found["entry"]) != proof.entry_id:
         return Step("leaf", False, f"the leaf is of entry {found['entry']}, not {proof.entry_id}")
     if merkle.leaf_hash(proof.leaf.encode()) != proof.leaf_hash:
@@ -220,11 +220,15 @@ def _signed(proof: _Proof) -> Checkpoint | str:
 
 
 def _claimed(proof: _Proof) -> list[Step]:
-    """What the proof says of its anchor is what its gateway signed."""
+    """Check that the gateway signed what the proof says about its anchor."""
     if proof.claims is None and proof.anchor is None:
         return []
     if proof.claims is None or proof.anchor is None:
-        return [Step("claim", False, "an anchor is named, and signed by its gateway; or neither")]
+        return [
+            Step(
+                "claim", False, "the proof needs both an anchor and its gateway's note, or neither"
+            )
+        ]
     verifier = note.read_verifier(proof.verifier)
     read = (
         verifier if isinstance(verifier, NoteRefused) else anchor_note.read(proof.anchor, verifier)
@@ -250,7 +254,7 @@ def _witnessed(
     older, newer = consistency.in_order(known, signed)
     is_older = older is signed and consistency.same_log(
         known, signed
-    )  # then what is known leads to it
+    )  # then the links from the known checkpoint show it
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
@@ -265,28 +269,28 @@ def _witnessed(
 
 
 def is_signed_by(noted: str, signed: Checkpoint, key: Verifier) -> bool:
-    """By this key, under the log's name of that epoch."""
+    """Return True if ``key`` signed the note under the log's name in that epoch."""
     if epoch.split(signed.origin)[0] == epoch.split(key.name)[0]:
         key = attrs.evolve(key, name=signed.origin)
     return isinstance(checkpoint.read(noted, key), Checkpoint)
 
 
 def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
-    """Why a proof of an epoch before shows nothing of the log of now; None: its leaf was kept."""
+    """Return why a proof from an earlier epoch is void; None if its leaf was kept."""
     if link is None or proof.index < link.index:
         return None
-    begun = f"epoch {link.leaf.number} went on from a backup on {link.leaf.time:%Y-%m-%d}"
+    begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"
     kept = f"which kept {link.index} leaves, and this was leaf {proof.index}"
-    return f"the entry was given up at the reopening: {begun}, {kept}"
+    return f"the entry was dropped at the reopening: {begun}, {kept}"
 
 
 def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
-    """What a chain said of a root of the log, in steps."""
+    """Return a chain's answer about a root of the log, as steps."""
     if isinstance(chain, ChainUnknown):
         return [Step("chain", chain.harmless, chain.reason)]
     private = ", private: it proves nothing to outsiders" if chain.private else ""
     steps = [Step("chain", True, f"chain {chain.chain_id} at block {chain.block}{private}")]
-    forked = chain.root is not None and chain.root != root  # that is worse, whatever else is
+    forked = chain.root is not None and chain.root != root  # a fork outweighs any other fault
     if chain.fault is not None and not forked:
         return [*steps, Step("anchor", False, chain.fault)]
     if chain.root != root:
@@ -298,24 +302,24 @@ def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step
     whose = (
         "the one that you named"
         if chain.named
-        else "named by the gateway alone (--contract says which one you know)"
+        else "named only by the gateway (name the one that you know by --contract)"
     )
     where = "" if chain.mined is None else f", since block {chain.mined}"
     if chain.final is False:
-        where += "; pending: that is not final yet, the chain may take it back. Ask again later"
+        where += "; pending: the block is not final yet and may be reverted. Ask again later"
     if chain.final is None:
-        where += "; whether that is final this node does not say"
+        where += "; this node does not say whether that is final"
     said = f"{chain.contract}, {whose}, has this root at {size} leaves{where}"
     return [*steps, Step("anchor", True, said)]
 
 
-# ── what strangers give ──────────────────────────────────────────────────────────────────────────
+# ── untrusted input ──────────────────────────────────────────────────────────────────────────────
 
 
 def _proof_of(document: object) -> _Proof | str:
     found = untrusted.members(document)
     if unknown := sorted(found.keys() - _MEMBERS):
-        return f"{unknown[0][:64]!r} is no member of a proof"
+        return f"{unknown[0][:64]!r} is not a member of a proof"
     entry, index = untrusted.size(found.get("entry_id")), untrusted.size(found.get("leaf_index"))
     size, hashes = (
         untrusted.size(found.get("tree_size")),
@@ -334,13 +338,13 @@ def _proof_of(document: object) -> _Proof | str:
     if leaf_hash is None or root is None or hashes is None:
         return "leaf_hash, merkle_root and proof_hashes must be SHA-256 in hexadecimal"
     if leaf is None or signed is None or verifier is None or not isinstance(directions, list):
-        return "leaf, checkpoint, verifier and directions must be there"
+        return "leaf, checkpoint, verifier and directions are required"
     if isinstance(opening, str):
         return opening
     if isinstance(claims, str):
         return claims
     if anchor is not None and untrusted.text(anchor) is None:
-        return "anchor is a signed note, or null"
+        return "anchor must be a signed note, or null"
     sides = tuple(str(side) for side in directions)
     return _Proof(
         entry_id=entry,
@@ -365,5 +369,5 @@ def _opening_of(value: object) -> tuple[bytes, str] | str | None:
     found = untrusted.members(value)
     salt, private = untrusted.sha256(found.get("salt")), untrusted.text(found.get("private"))
     if salt is None or private is None or len(found) > 2:
-        return "an opening has a salt and the private part, and nothing else"
+        return "an opening must have a salt and the private part, and nothing else"
     return salt, private

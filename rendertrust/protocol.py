@@ -1,11 +1,11 @@
-"""The frames that a node and the gateway exchange over the WebSocket relay: to text and back.
+"""Encoding and decoding of the frames that nodes and gateway exchange over the WebSocket relay.
 
-Decoding never raises: what a peer sent is a frame, ``Malformed`` or ``Unknown``. Members that a
-class does not know are ignored, so either side may be newer than the other.
+Decoding never raises: it returns a frame, ``Malformed`` or ``Unknown``. Unknown members are
+ignored, so either side may be newer than the other.
 
-    decode_from_node(text)      what the gateway calls
-    decode_from_gateway(text)   what a node calls
-    encode(frame)               what both call
+    decode_from_node(text)      called by the gateway
+    decode_from_gateway(text)   called by a node
+    encode(frame)               called by both
 """
 
 from collections.abc import Mapping
@@ -135,7 +135,7 @@ _LISTS: Final = (
 
 
 def _fields_of(kind: type[Any]) -> tuple[tuple[str, str, bool], ...]:
-    """(name here, name on the wire, whether it must be there) for each field of ``kind``."""
+    """Return (name, name on the wire, required) for each field of ``kind``."""
     return tuple(
         (field.name, field.metadata.get("wire", field.name), field.default is attrs.NOTHING)
         for field in attrs.fields(kind)
@@ -146,9 +146,9 @@ _FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(
 
 
 def encode(frame: Frame) -> str:
-    """The frame as JSON text, empty optional fields left out.
+    """Return the frame as JSON text, without empty optional fields.
 
-    Raises ValueError when it is longer than FRAME_BYTES_MAX: the sender put too much into it.
+    Raises ValueError if it is longer than FRAME_BYTES_MAX.
     """
     members = {"type": _TYPE_OF[type(frame)], **_members(frame)}
     encoded = orjson.dumps(members)
@@ -170,12 +170,12 @@ def _members(value: Any) -> dict[str, Any]:
 
 
 def decode_from_node(frame: str | bytes) -> FromNode | Malformed | Unknown:
-    """What a node sent; never raises."""
+    """Decode a frame from a node. Never raises."""
     return _decode(frame, FROM_NODE)
 
 
 def decode_from_gateway(frame: str | bytes) -> FromGateway | Malformed | Unknown:
-    """What the gateway sent; never raises."""
+    """Decode a frame from the gateway. Never raises."""
     return _decode(frame, FROM_GATEWAY)
 
 

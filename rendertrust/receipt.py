@@ -1,8 +1,8 @@
-"""Receipts: what a node says it did, signed by it, and what the gateway says of that, signed too.
+"""Receipts: a node's signed statement of its work, within the gateway's signed statement.
 
-Both are JSON objects with one way to write them, ``canonical``: members in order of their names,
-nothing between them, ASCII alone, whole numbers alone. ``docs/PROOF.md`` has their members;
-golden files are in ``tests/golden/files/receipts``.
+Both are JSON objects in ``canonical`` form: sorted members, no blanks, only ASCII and only whole
+numbers. ``docs/PROOF.md`` lists their members; golden files are in
+``tests/golden/files/receipts``.
 """
 
 import hashlib
@@ -22,8 +22,8 @@ from rendertrust.untrusted import Document
 WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
-# Why a result is ``unverified``: a member of its receipt.
-DRAWING: Final = "drawing"  # of a frame by EEVEE, within what was measured
+DRAWING: Final = "drawing"  # the graphics driver of an EEVEE frame, within ``measured``
+# The receipt's member that says why a result is ``unverified``.
 REASON: Final = "reason"
 OFF: Final = "off"
 NO_VERIFIER: Final = "no-verifier"
@@ -35,10 +35,10 @@ REASONS: Final[Mapping[str, str]] = {
     NO_VERIFIER: "the gateway has no verifier",
     NO_CHECK: "there is no check for this type of job",
     NO_EVIDENCE: "its node delivered no evidence",
-    OWN_NODE: "a node of its creator rendered it",
+    OWN_NODE: "its creator's own node rendered it",
 }
-WHOLE_MAX: Final = 2**53 - 1  # beyond it not every reader of JSON has the same number
-PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones stand there by their hash
+WHOLE_MAX: Final = 2**53 - 1  # JSON readers disagree about larger numbers
+PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones are replaced by their hash
 _WORK_MEMBERS: Final = frozenset(
     (
         *("format", "job", "unit", "attempt", "job_type", "inputs", "parameters", "renderer"),
@@ -57,10 +57,10 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 
 @attrs.frozen
 class WorkStatement:
-    """What is read of a ``work``: whose it is, and what it made. ``document`` is all of it.
+    """A ``work``, parsed: who did it, and what it made. ``document`` is the whole of it.
 
-    ``pixels``: SHA-256 over the decoded picture where there is one; ``object`` and ``size``: of the
-    file, where there is one.
+    ``pixels``: SHA-256 over the decoded picture, if there is one. ``object`` and ``size``: SHA-256
+    and size of the file, if there is one.
     """
 
     document: Document = attrs.field(repr=False)
@@ -76,7 +76,7 @@ class WorkStatement:
 
 @attrs.frozen
 class Receipt:
-    """A gateway's word on a piece of work. ``price`` in units of money; ``gateway`` is its key.
+    """A gateway's statement about a work. ``price`` in units of money; ``gateway``: its key.
 
     ``reason``: why the work is unverified, a code of ``REASONS`` or of a later release.
     """
@@ -91,22 +91,22 @@ class Receipt:
 
     @property
     def hash(self) -> bytes:
-        """SHA-256 of its canonical form: what the leaf of the settling entry has."""
+        """Return the SHA-256 of the canonical form, as the settling entry's leaf has it."""
         return hashlib.sha256(canonical(self.document)).digest()
 
 
-# ── its one form ─────────────────────────────────────────────────────────────────────────────────
+# ── canonical form ───────────────────────────────────────────────────────────────────────────────
 
 
 def canonical(document: Document) -> bytes:
-    """The bytes that are hashed and signed. ValueError for what has no such form."""
+    """Return the bytes to hash and sign. Raises ValueError for values without canonical form."""
     _must_be_plain(document)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return text.encode("ascii")
 
 
 def plain(value: Any) -> Any:
-    """The value with numbers that are not whole, or too large, as texts: ``0.5`` is ``"0.5"``."""
+    """Replace fractions and too large numbers by strings: ``0.5`` becomes ``"0.5"``."""
     if isinstance(value, Mapping):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -120,7 +120,7 @@ def _must_be_plain(value: Any) -> None:
     if isinstance(value, dict):
         for name, part in value.items():
             if not isinstance(name, str):
-                raise ValueError("a member's name is a text")
+                raise ValueError("a member's name must be a string")
             _must_be_plain(part)
     elif isinstance(value, list):
         for part in value:
@@ -133,8 +133,8 @@ def _must_be_plain(value: Any) -> None:
 
 
 def drawing_of(work: str | None) -> str | None:
-    """Return the driver that drew a frame by EEVEE, as its node signed it in a ``work`` (JSON).
-    None: it signed for none.
+    """Return the graphics driver of an EEVEE frame from its signed ``work`` (JSON).
+    None: the work names none.
     """
     measured = None if work is None else json.loads(work).get("measured")
     found = measured.get(DRAWING) if isinstance(measured, dict) else None
@@ -142,16 +142,16 @@ def drawing_of(work: str | None) -> str | None:
 
 
 def stamp(at: datetime) -> str:
-    """A time as receipts have it: UTC, microseconds."""
+    """Return a time as receipts have it: UTC, microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
-# ── making ───────────────────────────────────────────────────────────────────────────────────────
+# ── writing ──────────────────────────────────────────────────────────────────────────────────────
 
 
 @attrs.frozen(kw_only=True)
 class CompletedWork:
-    """A piece of work as its node knows it. ``inputs``: SHA-256s in hexadecimal, as dispatched."""
+    """Completed work as its node knows it. ``inputs``: hexadecimal SHA-256s, as dispatched."""
 
     job: str
     unit: int
@@ -168,7 +168,7 @@ class CompletedWork:
 
 
 def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict[str, Any]:
-    """The ``work`` that a node signs."""
+    """Return the ``work`` that a node signs."""
     return {
         "format": WORK,
         "job": done.job,
@@ -188,7 +188,7 @@ def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict
 
 
 def parameters_of(given: Mapping[str, Any]) -> Any:
-    """As a work has them. ValueError for what has no canonical form."""
+    """Return parameters as a work has them. Raises ValueError if they have no canonical form."""
     parameters = plain(given)
     encoded = canonical(parameters)
     if len(encoded) <= PARAMETERS_BYTES_MAX:
@@ -197,7 +197,7 @@ def parameters_of(given: Mapping[str, Any]) -> Any:
 
 
 def sign_work(work: Document, key: Ed25519PrivateKey) -> str:
-    """The node's signature, in hexadecimal."""
+    """Return the node's signature, in hexadecimal."""
     return key.sign(_signed(WORK, work)).hex()
 
 
@@ -211,7 +211,7 @@ def receipt_document(
     issued: datetime,
     reason: str | None = None,
 ) -> dict[str, Any]:
-    """The ``receipt`` that a gateway signs."""
+    """Return the ``receipt`` that a gateway signs."""
     return {
         **({} if reason is None else {REASON: reason}),
         "format": RECEIPT,
@@ -226,9 +226,7 @@ def receipt_document(
 
 @attrs.frozen
 class IssuedReceipt:
-    """A receipt that its gateway signed: canonical JSON, and what it says the price is, in units
-    of money.
-    """
+    """A receipt that its gateway signed, as canonical JSON. ``price`` in units of money."""
 
     document: str = attrs.field(repr=False)
     signature: bytes = attrs.field(repr=False)
@@ -249,7 +247,7 @@ def issue(
     key: tuple[bytes, Callable[[bytes], bytes]],
     reason: str | None = None,
 ) -> IssuedReceipt:
-    """The receipt of a work, signed. ``key``: the public key, and what makes signatures by it."""
+    """Return the signed receipt of a work. ``key``: the public key, and a function that signs."""
     document = receipt_document(
         work=work.document,
         node_signature=node_signature,
@@ -264,7 +262,7 @@ def issue(
 
 
 def receipt_message(receipt: Document) -> bytes:
-    """What the gateway signs of it."""
+    """Return the bytes that the gateway signs."""
     return _signed(RECEIPT, receipt)
 
 
@@ -276,9 +274,9 @@ def _signed(name: str, document: Document) -> bytes:
 
 
 def read_work(document: object) -> WorkStatement | str:
-    """A ``work``, or why it is none; its signature is another question. Never raises."""
+    """Parse a ``work``; a string says why it is invalid. Checks no signature. Never raises."""
     if not isinstance(document, dict) or document.keys() != _WORK_MEMBERS:
-        return f"it has not the members of a {WORK}"
+        return f"it does not have the members of a {WORK}"
     fault = _form_of(document) or _fault_in(document)
     if fault is not None:
         return fault
@@ -297,28 +295,28 @@ def read_work(document: object) -> WorkStatement | str:
 
 
 def read_receipt(document: object) -> Receipt | str:
-    """A ``receipt``, or why it is none; its signatures are another question. Never raises."""
+    """Parse a ``receipt``; a string says why it is invalid. Checks no signature. Never raises."""
     if not isinstance(document, dict) or frozenset(document) - {REASON} != _RECEIPT_MEMBERS:
-        return f"it has not the members of a {RECEIPT}"
+        return f"it does not have the members of a {RECEIPT}"
     if document["format"] != RECEIPT:
-        return f"it is no {RECEIPT}"
+        return f"it is not a {RECEIPT}"
     work = read_work(document["work"])
     if isinstance(work, str):
         return f"work: {work}"
     key, price = document["gateway"], document["price"]
     if not _is(_KEY, key):
-        return "gateway is no public key"
+        return "gateway is not a public key"
     weakness = weakness_of(bytes.fromhex(key))
     if weakness is not None:
         return f"gateway is {weakness}"
     if not _is(_SIGNATURE, document["node_signature"]):
-        return "node_signature is no signature"
+        return "node_signature is not a signature"
     if document["verdict"] not in VERDICTS or not _is(_TIME, document["issued"]):
-        return "verdict and issued must be what they are for"
+        return "verdict must be a known verdict, and issued a time"
     if type(price) is not int or not 0 <= price <= WHOLE_MAX:
-        return "price is a whole number"
+        return "price must be a whole number"
     if REASON in document and not _is(_CODE, document[REASON]):
-        return "reason is a code"
+        return "reason must be a code"
     return Receipt(
         document,
         work,
@@ -331,12 +329,12 @@ def read_receipt(document: object) -> Receipt | str:
 
 
 def is_signed(work: WorkStatement, signature: bytes) -> bool:
-    """Whether the node whose key it names signed it."""
+    """Return True if the node whose key the work names signed it."""
     return _holds(work.node_key, signature, _signed(WORK, work.document))
 
 
 def is_issued(receipt: Receipt, signature: bytes) -> bool:
-    """Whether the gateway whose key it names signed it."""
+    """Return True if the gateway whose key the receipt names signed it."""
     return _holds(receipt.gateway, signature, receipt_message(receipt.document))
 
 
@@ -353,29 +351,29 @@ def _form_of(document: Document) -> str | None:
         canonical(document)
     except (ValueError, RecursionError) as fault:
         return f"it has no canonical form: {fault}"
-    return None if document["format"] == WORK else f"it is no {WORK}"
+    return None if document["format"] == WORK else f"it is not a {WORK}"
 
 
 def _fault_in(work: Document) -> str | None:
     node, made, picture = work["node"], work["object"], work["pixels"]
     if not _is(_UUID, work["job"]):
-        return "job is a UUID"
+        return "job must be a UUID"
     if not (_count(work["unit"]) and _count(work["attempt"]) and isinstance(work["job_type"], str)):
-        return "unit and attempt are whole numbers, job_type a text"
+        return "unit and attempt must be whole numbers, job_type a string"
     if not isinstance(node, dict) or node.keys() != {"id", "key"} or not _is(_UUID, node["id"]):
-        return "node has an id and a key"
+        return "node must have an id and a key"
     if not _is(_KEY, node["key"]) or weakness_of(bytes.fromhex(node["key"])) is not None:
-        return "the node's key is none"
+        return "the node's key is not a public key"
     if not isinstance(work["inputs"], list) or not all(_is(_KEY, one) for one in work["inputs"]):
-        return "inputs are SHA-256s"
+        return "inputs must be SHA-256s"
     if made is not None and not _names_object(made):
-        return "object has a sha256 and a size"
+        return "object must have a sha256 and a size"
     if picture is not None and (
         not isinstance(picture, dict) or not _is(_KEY, picture.get("sha256"))
     ):
-        return "pixels have a sha256"
+        return "pixels must have a sha256"
     if not (_is(_TIME, work["begun"]) and _is(_TIME, work["ended"])):
-        return "begun and ended are times"
+        return "begun and ended must be times"
     return None
 
 

@@ -1,12 +1,12 @@
-"""Does a receipt hold? Checked without the gateway, step by step, by what it says and what one has.
+"""Verification of a receipt, step by step and without the gateway.
 
     verdict = verify_receipt(read_document(raw), picture=read_picture(path), witness=witness)
 
-A receipt's file has the receipt, its gateway's signature, and the proof that its hash stands in the
-log: in the public part of the entry that paid for the work. Without a proof nothing outside of the
-file vouches for it, and it is not ``witnessed``. One that was withdrawn does not hold: the gateway
-says so in the file, unsigned, so what was fetched before, or stripped of it, cannot tell.
-Whatever a stranger gives is data: nothing raises.
+A receipt's file has the receipt, its gateway's signature, and a proof that its hash is in the log,
+in the public part of the entry that paid for the work. Without a proof nothing outside the file
+confirms it, and it is not ``witnessed``. A withdrawn receipt is invalid. The gateway marks it in
+the file, unsigned, so a file that was fetched earlier, or edited, does not show it.
+Untrusted input never raises.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ from rendertrust.receipt import Receipt
 
 FILE: Final = "rendertrust-receipt-file-v1"
 _MEMBERS: Final = frozenset(("format", "receipt", "signature", "entry_id", "proof"))
-WITHDRAWN: Final = "withdrawn"  # a member that is there only where it was
+WITHDRAWN: Final = "withdrawn"  # present only in the file of a withdrawn receipt
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{128}")
 _PAYS: Final = ("USAGE", "EARNING")
 _NOT_COMPARED: Final = ("sampled-out", "unverified", "unverifiable")
@@ -44,7 +44,7 @@ WORDS_MOST: Final = 120
 
 @attrs.frozen
 class PictureFile:
-    """A file that somebody has: its hash, and that of its pixels, or why they cannot be read."""
+    """A local file: its hash, and the hash of its pixels, or why they cannot be read."""
 
     name: str
     sha256: bytes
@@ -53,12 +53,12 @@ class PictureFile:
 
 
 def is_receipt(document: untrusted.Document) -> bool:
-    """Whether it wants to be the file of a receipt."""
+    """Return True if the document claims to be a receipt's file."""
     return document.get("format") == FILE
 
 
 def read_picture(path: Path) -> PictureFile:
-    """What is looked at of a file. Raises OSError."""
+    """Hash a file and its pixels. Raises OSError."""
     digest, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
@@ -80,9 +80,9 @@ def verify_receipt(
     epochs: Sequence[LeafLink] = (),
     chain: OnChain | ChainUnknown | None = None,
 ) -> Verdict:
-    """Every step over the file of a receipt; what a proof needs is as ``verify`` has it."""
+    """Verify a receipt's file and return every step; arguments as for ``verify``."""
     if not (isinstance(document, dict) and _has_members(document) and is_receipt(document)):
-        return Verdict((Step("form", False, f"it has not the members of a {FILE}"),))
+        return Verdict((Step("form", False, f"it does not have the members of a {FILE}"),))
     read = receipt.read_receipt(document["receipt"])
     if isinstance(read, str):
         return Verdict((Step("form", False, read),))
@@ -104,24 +104,24 @@ def _has_members(document: untrusted.Document) -> bool:
 
 
 def _withdrawn(document: untrusted.Document) -> list[Step]:
-    """Nobody gains by saying that his receipt is withdrawn: nothing of it is checked."""
+    """Fail a receipt that is marked as withdrawn. No one gains by forging the mark."""
     if WITHDRAWN not in document:
         return []
     entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
-    by = "by no entry that it names" if entry is None else f"by entry {entry}"
-    return [Step(WITHDRAWN, False, f"withdrawn {by}: given back to its creator")]
+    by = "by an unnamed entry" if entry is None else f"by entry {entry}"
+    return [Step(WITHDRAWN, False, f"withdrawn {by}: its creator was refunded")]
 
 
 def _node(read: Receipt) -> Step:
     work = read.work
     if not receipt.is_signed(work, read.node_signature):
-        return Step("node", False, "the work is not signed by the node's key that it names")
+        return Step("node", False, "the work is not signed by the node key that it names")
     said = f"unit {work.unit} of job {work.job}, attempt {work.attempt}, by node {work.node}"
     return Step("node", True, said + _renderer(work))
 
 
 def _renderer(work: receipt.WorkStatement) -> str:
-    """With what it was made, as its node says: nothing that the gateway saw tells that."""
+    """Return the renderer by the node's own word, which the gateway cannot check."""
     told = untrusted.members(work.document["renderer"])
     named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
     plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
@@ -130,7 +130,7 @@ def _renderer(work: receipt.WorkStatement) -> str:
 
 def _gateway(read: Receipt, signature: object) -> Step:
     if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
-        return Step("gateway", False, "signature is no signature")
+        return Step("gateway", False, "signature is not a signature")
     if not receipt.is_issued(read, bytes.fromhex(signature)):
         return Step("gateway", False, "the receipt is not signed by the gateway's key in it")
     return Step(
@@ -142,12 +142,12 @@ def _gateway(read: Receipt, signature: object) -> Step:
 
 
 def _why(read: Receipt) -> str:
-    """Why the work is unverified, where the receipt says so."""
+    """Return why the work is unverified, if the receipt says so."""
     return "" if read.reason is None else f" ({receipt.REASONS.get(read.reason, read.reason)})"
 
 
 def _of_several(read: Receipt) -> str:
-    """Of a chunk of frames a verdict says what some of them are."""
+    """Say that a chunk's verdict comes from checks of some of its frames."""
     files = untrusted.members(read.work.document["pixels"]).get("files")
     if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
@@ -155,7 +155,7 @@ def _of_several(read: Receipt) -> str:
 
 
 def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
-    """The very file; or another one with the same pixels, where both can be told."""
+    """Check that the file is the delivered one, or has the same pixels."""
     work = read.work
     same = (work.object, work.size) == (picture.sha256, picture.size)
     if same:
@@ -163,29 +163,29 @@ def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
         if work.pixels is None or isinstance(picture.pixels, str):
             return [Step("file", True, said)]
     elif work.pixels is None or isinstance(picture.pixels, str):
-        why = picture.pixels if isinstance(picture.pixels, str) else "the receipt tells no pixels"
+        why = picture.pixels if isinstance(picture.pixels, str) else "the receipt has no pixel hash"
         said = f"{picture.name} is not the file that was delivered, and its pixels: {why}"
         return [Step("file", False, said)]
     else:
-        said = f"{picture.name} is written otherwise than what was delivered; its pixels count"
+        said = f"{picture.name} is another file than the delivered one; its pixels are compared"
     holds, words = picture.pixels == work.pixels, "the pixels are those of the receipt"
     if not holds and (name := _among(work, picture.pixels)) is not None:
         holds, words = True, f"the pixels are those of {name} in the receipt"
-    words = words + _looked(read) if holds else "the pixels are others"
+    words = words + _looked(read) if holds else "the pixels differ from the receipt's"
     return [Step("file", True, said), Step("pixels", holds, words)]
 
 
 def _looked(read: Receipt) -> str:
-    """Whether more than its node's word says that these pixels are what was delivered."""
+    """Say so if only the node's word connects these pixels with the scene."""
     return (
-        "; its node says so, nobody compared it with the scene"
+        "; only its node says so: the result was not compared with the scene"
         if read.verdict in _NOT_COMPARED
         else ""
     )
 
 
 def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
-    """The name of a picture of several that has these pixels."""
+    """Return the name of the chunk's picture that has these pixels."""
     if not are_its_own(untrusted.members(work.document["pixels"])):
         return None
     named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
@@ -194,7 +194,7 @@ def _among(work: receipt.WorkStatement, pixels: bytes) -> str | None:
 
 def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> list[Step]:
     if entry is not None and untrusted.size(entry) is None:
-        return [Step("entry", False, "entry_id is a whole number")]
+        return [Step("entry", False, "entry_id must be a whole number")]
     steps: list[Step] = []
     if witness is not None:
         known = read.gateway == witness.verifier.public_key
@@ -203,15 +203,15 @@ def _unproved(read: Receipt, entry: object, witness: KnownCheckpoint | None) -> 
         )
         steps.append(Step("key", known, said))
     free = "; it cost nothing" if read.price == 0 else ""
-    return [*steps, Step("log", True, f"no proof that it stands in the log{free}")]
+    return [*steps, Step("log", True, f"no proof that it is in the log{free}")]
 
 
 def _entry(read: Receipt, entry: object, proof: object) -> Step:
-    """The entry in the log pays for this receipt."""
+    """Check that the entry in the log pays for this receipt."""
     found = untrusted.members(proof)
     leaf = _fields(found.get("leaf"))
     if entry != found.get("entry_id") or type(entry) is not int:
-        return Step("entry", False, "the proof is of another entry than the receipt's")
+        return Step("entry", False, "the proof is for another entry than the receipt's")
     if leaf.get("receipt") != read.hash.hex():
         return Step("entry", False, "the entry in the log pays for another receipt, or for none")
     if leaf.get("kind") not in _PAYS:
@@ -219,14 +219,14 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
     paid = untrusted.amount(leaf.get("amount"))
     good = paid == -read.price if leaf["kind"] == "USAGE" else 0 < paid <= read.price
     if not good:
-        return Step("entry", False, f"the entry is of {paid} units, the price is {read.price}")
+        return Step("entry", False, f"the entry has {paid} units, but the price is {read.price}")
     return Step("entry", True, f"entry {entry} pays for it, by {_key(read, found)}")
 
 
 def _key(read: Receipt, proof: Any) -> str:
     verifier = note.read_verifier(str(proof.get("verifier")))
     if isinstance(verifier, NoteRefused) or verifier.public_key != read.gateway:
-        return "a log with another key: it was rotated since, or is another gateway's"
+        return "a log with another key: it was rotated since, or belongs to another gateway"
     return "the log of the same key"
 
 

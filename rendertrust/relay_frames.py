@@ -1,8 +1,7 @@
 """The frames of the WebSocket relay, one frozen class each.
 
-Constructing one checks every bound (ValueError is a bug of the sender). The reference's minimal
-frames are valid: whatever it does not show is optional here. ``rendertrust.protocol`` turns them
-into text and back.
+Constructing one checks every bound; a ValueError is the sender's bug. Fields that the reference's
+frames do not show are optional. ``rendertrust.protocol`` encodes and decodes them.
 """
 
 from collections.abc import Mapping
@@ -26,17 +25,17 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
-FRAME_MAX: Final = 1_048_574  # of a scene: Blender's own bound, both ways
+FRAME_MAX: Final = 1_048_574  # Blender's bound for a scene's frame, positive and negative
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
-FILES_ASKED_MAX: Final = 48  # of a manifest, in one request for their URLs
+FILES_ASKED_MAX: Final = 48  # a manifest's files in one request for URLs
 RUNNING_MAX: Final = 256
 BATCH_MAX: Final = 16  # results that one check_batch opens
-PARTS_MAX: Final = 128  # of one object of a result
-PARTS_ASKED_MAX: Final = 16  # in one request for their URLs
-PART_BYTES_LEAST: Final = 5 << 20  # what a store takes, but for the last one
+PARTS_MAX: Final = 128  # parts of one multipart upload
+PARTS_ASKED_MAX: Final = 16  # parts in one request for URLs
+PART_BYTES_LEAST: Final = 5 << 20  # the store's minimum, except for the last part
 PART_BYTES_MOST: Final = 5 << 30
 BYTES_MAX: Final = 2**53
 UNIT_MAX: Final = 10**7
@@ -70,7 +69,7 @@ def _wire(name: str) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class Running:
-    """One unit at one attempt: what a node says it runs, and what it is told to keep or drop."""
+    """A unit and attempt that a node runs, or that the gateway asks it to keep or drop."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -79,7 +78,7 @@ class Running:
 
 @attrs.frozen(kw_only=True)
 class Input:
-    """A file the unit needs: fetched from ``url``, kept under its ``sha256``, seen as ``path``.
+    """A file that the unit needs: fetched from ``url``, cached by ``sha256``, laid out at ``path``.
 
     ``path`` is relative to the work folder, ``size`` in bytes.
     """
@@ -92,9 +91,9 @@ class Input:
 
 @attrs.frozen(kw_only=True)
 class Output:
-    """Where the result goes: PUT to ``url`` with exactly these ``headers``; ``key`` names it.
+    """Destination of a result: PUT to ``url`` with exactly these ``headers``; ``key`` names it.
 
-    ``part_bytes``: what is longer may be sent in parts of so many bytes, whose URLs are asked for.
+    ``part_bytes``: a longer result may be sent in parts of this size, whose URLs are requested.
     """
 
     url: str = attrs.field(validator=_URL, repr=False)
@@ -112,7 +111,7 @@ _OUTPUT = optional(attrs.validators.instance_of(Output))
 
 @attrs.frozen(kw_only=True)
 class WantedPart:
-    """A part that is about to be sent, numbered from 1, with its SHA-256."""
+    """A part that the node is about to send, numbered from 1, with its SHA-256."""
 
     number: int = attrs.field(validator=integer(1, PARTS_MAX))
     sha256: str = attrs.field(validator=_SHA256)
@@ -120,7 +119,7 @@ class WantedPart:
 
 @attrs.frozen(kw_only=True)
 class PartsWanted:
-    """Leave to put ``parts`` of the ``result``, or the ``evidence``, which has ``size`` bytes."""
+    """Request to upload ``parts`` of the ``result`` or ``evidence`` of ``size`` bytes."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -131,7 +130,7 @@ class PartsWanted:
 
 @attrs.frozen(kw_only=True)
 class PartPlace:
-    """Where one part goes: PUT to ``url`` with exactly these ``headers``."""
+    """Destination of one part: PUT to ``url`` with exactly these ``headers``."""
 
     number: int = attrs.field(validator=integer(1, PARTS_MAX))
     url: str = attrs.field(validator=_URL, repr=False)
@@ -142,7 +141,7 @@ class PartPlace:
 
 @attrs.frozen(kw_only=True)
 class PartsOffered:
-    """``arrived``: the parts that are there; ``places``: of the wanted ones, those that are not."""
+    """The parts that have ``arrived``, and the ``places`` of the wanted parts that have not."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -154,7 +153,7 @@ class PartsOffered:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """What lies beside a result, for its check, as it was put; ``part_sums`` as in JobResult."""
+    """The uploaded evidence of a result; ``part_sums`` as in JobResult."""
 
     sha256: str = attrs.field(validator=_SHA256)
     size: int = attrs.field(validator=_SIZE)
@@ -166,11 +165,12 @@ class Evidence:
 
 @attrs.frozen(kw_only=True)
 class JobDispatch:
-    """Run this unit. The first four fields are the reference's; ``lease_seconds`` is the time after
-    which a node that reports nothing loses the unit. ``params`` belongs to the job type. ``pool``
-    is whose work it is: of the node's own owner, of one who trusts it, or of anybody. ``manifest``
-    names further inputs (``rendertrust.manifest``), whose URLs are asked for. ``evidence``: where
-    what the result is checked by goes, if it is to be there.
+    """Run this unit.
+
+    ``lease_seconds``: a node that reports nothing for so long loses the unit. ``params`` belong to
+    the job type. ``pool``: the creator is the node's owner, a user who trusts the owner, or any
+    user. ``manifest`` names further inputs (``rendertrust.manifest``), whose URLs are requested.
+    ``evidence``: its destination, if the gateway wants evidence.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -191,7 +191,7 @@ class JobDispatch:
 
 @attrs.frozen(kw_only=True)
 class JobCancel:
-    """Kill the unit's worker and forget it: answered ``cancelled``; ``reason`` is for people."""
+    """Kill the unit's worker and forget the unit; the node answers ``cancelled``."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -201,7 +201,7 @@ class JobCancel:
 
 @attrs.frozen(kw_only=True)
 class Urls:
-    """Fresh presigned URLs for a unit, or leave to put parts, as asked for by ``UrlsRequest``."""
+    """Answer to ``UrlsRequest``: new presigned URLs, or granted parts of a multipart upload."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -216,12 +216,12 @@ class Urls:
 
 @attrs.frozen(kw_only=True)
 class Drain:
-    """Finish what runs, take nothing new, leave."""
+    """Finish the running units, take nothing new, then disconnect."""
 
 
 @attrs.frozen(kw_only=True)
 class NodeStanding:
-    """What holds of a node: ``QUARANTINED`` gets its owner's work alone, ``reason`` is why."""
+    """The node's standing. ``QUARANTINED``: only its owner's work, because of ``reason``."""
 
     standing: str = attrs.field(validator=one_of(*STANDINGS))
     reason: str | None = attrs.field(default=None, validator=optional(text(500)))
@@ -229,14 +229,14 @@ class NodeStanding:
 
 @attrs.frozen(kw_only=True)
 class TokenRenewal:
-    """A new node token, to be used from the next connection on."""
+    """A new node token for the next connection."""
 
     token: str = attrs.field(validator=text(4096), repr=False)
 
 
 @attrs.frozen(kw_only=True)
 class Ack:
-    """The unit's result is settled in the books (or will never be): the node may forget it."""
+    """The unit's result is booked, or never will be: the node may forget it."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -245,7 +245,7 @@ class Ack:
 
 @attrs.frozen(kw_only=True)
 class Welcome:
-    """The answer to ``hello``: of the units said to run, which to go on with and which to kill."""
+    """Answer to ``hello``: which of the node's units to continue and which to kill."""
 
     keep: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     drop: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
@@ -256,11 +256,11 @@ class Welcome:
 
 @attrs.frozen(kw_only=True)
 class Hello:
-    """The first frame of a node after each connect. ``ram`` and ``vram`` are bytes.
+    """First frame of a node after each connect. ``ram`` and ``vram`` are bytes.
 
-    ``running`` lists units in progress *and* units whose results await an ack: none of them is to
-    be sent again. ``pools`` are those that it serves; none named: all. ``opengl``: whether Blender
-    draws by it here, as EEVEE and Workbench do; None: it was not tried.
+    ``running`` lists units in progress *and* units whose results await an ack: none of them may be
+    dispatched again. ``pools``: the pools that it serves, all if empty. ``opengl``: EEVEE and
+    Workbench can draw here; None if that was not tried.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -282,7 +282,7 @@ class Hello:
 
 @attrs.frozen(kw_only=True)
 class JobStatus:
-    """A unit runs. Each one renews the unit's lease, the progress unchanged or not."""
+    """Progress report of a running unit; each one renews the unit's lease."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     status: str = attrs.field(default="running", validator=one_of("running", "completed", "failed"))
@@ -294,17 +294,17 @@ class JobStatus:
 
 @attrs.frozen(kw_only=True)
 class JobResult:
-    """How a unit ended.
+    """Final report of a unit.
 
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
-    ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``);
-    ``given_back`` beside ``network``: nothing failed, the node drains, rests or stops;
-    ``lacks`` beside ``node`` (one of LACKS): nothing failed, another one may have it;
-    ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack is awaited.
-    ``sha256`` and ``size`` are of the uploaded object, ``part_sums`` the SHA-256s of the parts in
-    which it was sent; ``evidence`` is what lies beside it. ``work`` is what the node measured, or
-    the work of a receipt, with the node's ``signature`` of it (``rendertrust.receipt``); of a check
-    that failed, ``unread`` in it names the delivered file that could not be fetched.
+    ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``).
+    ``given_back`` with ``network``: nothing failed, the node drains, pauses or stops.
+    ``lacks`` with ``node`` (one of LACKS): nothing failed, another node may have what it needs.
+    ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack follows.
+    ``sha256`` and ``size`` describe the uploaded object, ``part_sums`` its parts in a multipart
+    upload. ``work``: the node's measurements, or the work of a receipt with the node's
+    ``signature`` (``rendertrust.receipt``); of a check that failed, ``unread`` in it names the
+    delivered file that could not be fetched.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -331,10 +331,10 @@ class JobResult:
 
 @attrs.frozen(kw_only=True)
 class UrlsRequest:
-    """The unit's presigned URLs have run out (or soon will): send fresh ones.
+    """Request for new presigned URLs, because the unit's have expired or soon will.
 
-    ``files``: rather those of these files of its manifest, by their SHA-256; ``wanted``: rather
-    leave to put parts of what it made.
+    ``files``: instead, URLs of these files of its manifest, by SHA-256. ``wanted``: instead, parts
+    of a multipart upload.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -348,7 +348,7 @@ class UrlsRequest:
 
 @attrs.frozen(kw_only=True)
 class Log:
-    """A piece of a unit's log: ``sequence`` counts pieces, ``offset`` the bytes before it."""
+    """Piece of a unit's log: ``sequence`` counts pieces, ``offset`` the bytes before it."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -360,9 +360,9 @@ class Log:
 
 @attrs.frozen(kw_only=True)
 class Preview:
-    """A small picture of the work so far: ``data`` is base64 of a ``mime`` picture.
+    """Preview picture of the work so far: ``data`` is base64 of a ``mime`` picture.
 
-    ``frame`` says which frame of the scene it is of.
+    ``frame``: the frame of the scene that it shows.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -377,21 +377,21 @@ class Preview:
 
 @attrs.frozen(kw_only=True)
 class Pong:
-    """A sign of life from clients whose library cannot answer pings; counts as a pong."""
+    """Heartbeat of clients whose library cannot answer pings; counts as a pong."""
 
 
-# ------------------------------------------------------------------------ what else decoding gives
+# ------------------------------------------------------------------------ results of decoding
 
 
 @attrs.frozen
 class Malformed:
-    """Not a frame: broken JSON, a missing field, or a value out of bounds. Never sent."""
+    """Undecodable text: broken JSON, a missing field, or a value out of bounds. Never sent."""
 
     reason: str
 
 
 @attrs.frozen
 class Unknown:
-    """A well-formed object of a type that this version does not know. Never sent."""
+    """Well-formed object of a type that this version does not know. Never sent."""
 
     type: str

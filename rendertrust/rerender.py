@@ -1,7 +1,7 @@
-"""A frame that a receipt names, rendered again: what is rendered, where, and what the result says.
+"""Re-rendering of a receipt's frame: what to render, where, and how to judge the result. Pure.
 
-Pure. A receipt names the scene and its linked files by SHA-256, and the parameters of the unit. So
-whoever has the files can repeat the work, and compare the picture with what was delivered.
+A receipt names the scene and its linked files by SHA-256, and the parameters of the unit. So anyone
+with the files can repeat the work and compare the picture with the delivered one.
 """
 
 import hashlib
@@ -18,44 +18,43 @@ from rendertrust.node.worker.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile
 
-SPOTS_MOST: Final = 8  # places that a dispute names
-CONSISTENT_MOST: Final = 0.3  # times the noise: as between two classes of machine
-DIFFERENT_LEAST: Final = 0.5  # times the noise: what two thirds of the samples make
-FINISHED_MOST: Final = 0.1  # a picture that was made anew of the same passes
+SPOTS_MOST: Final = 8  # positions in a dispute
+CONSISTENT_MOST: Final = 0.3  # times the noise: the difference between device classes
+DIFFERENT_LEAST: Final = 0.5  # times the noise: the effect of rendering 2/3 of the samples
+FINISHED_MOST: Final = 0.1  # for a picture composed again from the same passes
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"
 UNDECIDED: Final = "undecided"
 HOLDING: Final = (EXACT, CONSISTENT)
 OTHER_CLASS: Final = (
-    "this machine has another Blender than the node had, and the difference is larger than such "
-    "machines are known to make; repeat it with the Blender that the receipt names"
+    "this machine has another Blender than the node, and the difference is larger than known "
+    "differences between such machines; repeat it with the Blender that the receipt names"
 )
 LOOSE: Final = (
     "honest machines may render this scene differently: an engine other than Cycles, path guiding, "
     "a Render Time pass, drivers that read how it is rendered, or a simulation that is not baked"
 )
 BETWEEN: Final = (
-    "it is further off than machines of two classes were seen to be, and nearer than another "
-    "picture is for certain; a JPEG may be, as it loses more than they differ by"
+    "the difference is larger than measured between device classes, but too small to show another "
+    "picture; JPEG compression alone may cause it"
 )
 UNKNOWN_FILES: Final = (
-    "scene and files may be others than those that were sent: the receipt names the list of them "
-    "by its hash alone; fetch it by rendertrust jobs receipt --manifest, and give it by --manifest"
+    "scene and files may differ from those that were sent: the receipt has only the hash of their "
+    "list; fetch it by rendertrust jobs receipt --manifest, and pass it as --manifest"
 )
 
 
-# ── what a receipt names ─────────────────────────────────────────────────────────────────────────
+# ── the frame ────────────────────────────────────────────────────────────────────────────────────
 
 
 @attrs.frozen(kw_only=True)
 class RerenderSubject:
     """A frame to render again.
 
-    ``scene``: SHA-256 of a scene that was sent alone. Else ``manifest``: SHA-256 of the list of the
-    job's files, and ``place``: the scene's path among them. ``blender``: name, version and build,
-    and ``seconds``: what the frame took, both by the node's word. ``evidence``: SHA-256 of what it
-    delivered beside the picture.
+    ``scene``: SHA-256 of a scene that was sent alone. Otherwise ``manifest``: SHA-256 of the list
+    of the job's files, and ``place``: the scene's path in it. ``blender`` (name, version, build)
+    and ``seconds`` (for this frame) are the node's word. ``evidence``: SHA-256 of its evidence.
     """
 
     parameters: Mapping[str, Any]
@@ -68,21 +67,21 @@ class RerenderSubject:
 
     @property
     def frame(self) -> int | None:
-        """The frame's number; None: the scene's current one."""
+        """Return the frame's number; None for the scene's current frame."""
         frame: int | None = self.parameters.get("frame")
         return frame
 
 
 def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
-    """The frame that a receipt's picture shows, or why it cannot be rendered again."""
+    """Return the frame that a receipt's picture shows, or why it cannot be rendered again."""
     document = receipt.work.document
     if document["job_type"] != "render":
-        return f"it is the work of a {document['job_type']} job; frames alone are rendered again"
+        return f"it is from a {document['job_type']} job; only frames can be rendered again"
     asked = document["parameters"]
     if not isinstance(asked, dict):
-        return "the receipt has its parameters as a hash alone, as they are long"
+        return "the receipt has only a hash of its parameters, because they are long"
     if "tile" in asked:
-        return "it is one tile; repeat the receipt of the frame that is made of the tiles"
+        return "it is one tile; use the receipt of the frame that the tiles make"
     parameters = _of_one_frame(receipt.work, picture)
     if isinstance(parameters, str):
         return parameters
@@ -101,25 +100,25 @@ def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
 
 
 def _evidence(measured: object) -> str | None:
-    """SHA-256 of what its node delivered beside the picture."""
+    """Return the SHA-256 of the node's evidence."""
     sha256 = untrusted.members(untrusted.members(measured).get("evidence")).get("sha256")
     return sha256 if isinstance(sha256, str) else None
 
 
 def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | None] | str:
-    """The scene, then tiles; or tiles, then the list of files: then ``scene`` names one of them."""
+    """Return the scene or manifest among the inputs: the scene comes first, a manifest last."""
     tiles, place = asked.get("tiles"), asked.get("scene")
     if len(inputs) != 1 + (len(tiles) if isinstance(tiles, list) else 0):
         return "the receipt does not name the files of the scene"
     if place is not None and (not isinstance(place, str) or path_fault(place) is not None):
-        return "the receipt names a scene by a path that no job has"
+        return "the receipt names the scene by an invalid path"
     if place is not None:
         return {"scene": None, "place": place, "manifest": inputs[-1]}
     return {"scene": inputs[0], "place": None, "manifest": None}
 
 
 def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] | str:
-    """The parameters of the picture's frame: of the unit's, or of one of a chunk's."""
+    """Return the parameters for the picture's frame, which may be one of a chunk."""
     asked: Mapping[str, Any] = work.document["parameters"]
     left = ("frames", "tiles", "noisy", "evidence", "scene")
     parameters = {name: value for name, value in asked.items() if name not in left}
@@ -128,17 +127,17 @@ def _of_one_frame(work: WorkStatement, picture: PictureFile) -> dict[str, Any] |
         return parameters
     name = _name_in(work, picture)
     if name is None:
-        return "the file is a zip of several pictures; take one out of it, and name that"
+        return "the file is a zip of several pictures; extract one of them and name that"
     number = number_of(name)
     if number is None or ".noisy." in name:
-        return f"{name} is no finished frame"
+        return f"{name} is not a finished frame"
     if isinstance(several, list) and number not in several:
-        return f"the receipt was not asked for the frame {number}"
+        return f"frame {number} is not part of the receipt's unit"
     return {**parameters, "frame": number}
 
 
 def _name_in(work: WorkStatement, picture: PictureFile) -> str | None:
-    """The picture's name in the zip that was delivered."""
+    """Return the picture's name in the delivered zip."""
     named = untrusted.members(untrusted.members(work.document["pixels"]).get("pictures"))
     if isinstance(picture.pixels, str):
         return None
@@ -158,53 +157,55 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
     return seconds / count if 0 <= seconds < 1e9 else None
 
 
-# ── its files ────────────────────────────────────────────────────────────────────────────────────
+# ── the files ────────────────────────────────────────────────────────────────────────────────────
 
 
 def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
-    """The list of a job's files, if it is the one that the receipt names; else what is wrong."""
+    """Parse the list of a job's files; a string says why it is not the receipt's."""
     if subject.manifest is None:
-        return "the receipt names no list of files: the scene was sent alone"
+        return "the receipt names no list of files, because the scene was sent alone"
     if hashlib.sha256(content).hexdigest() != subject.manifest:
         return "it is not the list of files that the receipt names"
     try:
         manifest = read(content, "key")
     except ManifestError as fault:
-        return f"it is no list of files: {fault}"
+        return f"it is not a list of files: {fault}"
     if manifest.scene != subject.place:
-        return "its scene is another one than the receipt's"
+        return "its scene is not the receipt's"
     return manifest
 
 
 def differing(manifest: Manifest, found: Mapping[str, str]) -> list[str]:
-    """What of a list's files is not here as it was sent, in words; ``found``: SHA-256 by path."""
+    """Say which files are missing or changed. ``found``: SHA-256 by path."""
     faults = list[str]()
     for entry in manifest.files:
         if entry.path not in found:
-            faults.append(f"{entry.path} was sent, and is not here")
+            faults.append(f"{entry.path} was sent but is missing here")
         elif found[entry.path] != entry.sha256:
-            faults.append(f"{entry.path} is other content than what was sent")
+            faults.append(f"{entry.path} differs from the file that was sent")
     return faults
 
 
-# ── where to look ────────────────────────────────────────────────────────────────────────────────
+# ── the regions ──────────────────────────────────────────────────────────────────────────────────
 
 
 def draws(random: Callable[[], float], count: int) -> list[list[float | None]]:
-    """Numbers that say where regions lie: every second anywhere, the others where much varies.
+    """Draw the positions of regions: every second one anywhere, the others where contrast is high.
 
-    ``random`` gives a number from 0 up to 1.
+    ``random`` returns a number from 0 up to 1.
     """
     return [[random(), random(), random() if number % 2 else None] for number in range(count)]
 
 
-# ── what the result says ─────────────────────────────────────────────────────────────────────────
+# ── the verdict ──────────────────────────────────────────────────────────────────────────────────
 
 
 @attrs.frozen(kw_only=True)
 class RegionDifference:
-    """How far pixels are off, in multiples of the noise. ``off`` is None where they are equal, or
-    where there is no such number. ``at``: x, y from the upper left corner, width, height.
+    """Difference of two regions' pixels, in multiples of the noise.
+
+    ``off`` is None if they are equal or cannot be compared. ``at``: x and y from the upper left
+    corner, width, height.
     """
 
     equal: bool
@@ -213,14 +214,14 @@ class RegionDifference:
 
     @property
     def farness(self) -> float:
-        """``off`` as a number: 0 where they are equal, infinite where there is none."""
+        """Return the difference as a number: 0 if equal, infinite if incomparable."""
         if self.equal:
             return 0.0
         return float("inf") if self.off is None else self.off
 
     @property
     def words(self) -> str:
-        """How far off, for people."""
+        """Return the difference in words."""
         if self.equal:
             return "equal to the last bit"
         return "cannot be compared" if self.off is None else f"{self.off:.2g} times the noise"
@@ -228,13 +229,13 @@ class RegionDifference:
 
 @attrs.frozen(kw_only=True)
 class RerenderReport:
-    """What came of rendering again.
+    """Result of rendering a frame again.
 
-    ``regions``: all that were rendered, or of a frame that was rendered whole those that are too
-    far off, the farthest first. ``whole``: all of it; ``why_whole``: why it was rendered so.
-    ``finish``: the picture made anew of its evidence. ``is_loose``: honest machines may differ.
-    ``fault``: of the picture; ``unable``: why it cannot be compared. ``amplified``: by how much
-    differences are, where both are shown side by side.
+    ``regions``: all rendered regions; of a whole frame, those that differ too much, worst first.
+    ``whole``: the whole frame; ``why_whole``: why it was rendered. ``finish``: the picture
+    composed again from its evidence. ``is_loose``: honest machines may differ. ``fault``: what is
+    wrong with the picture; ``unable``: why it cannot be compared. ``amplified``: factor by which
+    the side-by-side picture exaggerates differences.
     """
 
     regions: tuple[RegionDifference, ...] = ()
@@ -249,7 +250,7 @@ class RerenderReport:
 
     @property
     def farness(self) -> float:
-        """How far off it is: the whole frame's word counts, where there is one."""
+        """Return the largest difference; that of the whole frame, if it was rendered."""
         if self.whole is not None:
             return self.whole.farness
         compared = (*self.regions, *(() if self.finish is None else (self.finish,)))
@@ -257,9 +258,9 @@ class RerenderReport:
 
 
 def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float]]:
-    """Return where the regions lie that are farthest off, as a dispute names them.
+    """Return the positions of the regions that differ most, as a dispute names them.
 
-    Each is a share of what the frame of ``size`` leaves free beside a region of a check.
+    Each is a share of the range in which a check's region can lie within a frame of ``size``.
     """
     far = sorted((one for one in report.regions if one.farness > 0 and one.at is not None),
                  key=lambda one: -one.farness)  # fmt: skip
@@ -274,7 +275,7 @@ def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float
 
 
 def _share(middle: float, side: int) -> float:
-    """Where a region with this middle lies within a side of the frame, from 0 up to 1."""
+    """Return the position of a region with this middle along a side of the frame, 0 to 1."""
     extent = min(max(side // SIDE, SIDE_LEAST), side)
     free = side - extent
     start = min(max(middle - extent / 2, 0.0), float(free))
@@ -283,24 +284,24 @@ def _share(middle: float, side: int) -> float:
 
 @attrs.frozen
 class Judgement:
-    """``verdict``: EXACT, CONSISTENT, DIFFERENT or UNDECIDED; ``reason``, in words."""
+    """Verdict on a picture: EXACT, CONSISTENT, DIFFERENT or UNDECIDED, and why."""
 
     verdict: str
     reason: str
 
     @property
     def holds(self) -> bool:
-        """Whether the picture is what the scene gives."""
+        """Return True if the scene renders to this picture."""
         return self.verdict in HOLDING
 
 
 def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -> Judgement:
-    """What the comparison says of the delivered picture.
+    """Judge the delivered picture by its comparison.
 
-    Machines of one class render equal pictures. A receipt does not tell its node's processor, so
-    what machines of two classes are known to differ by is consistent. Beyond that another build of
-    Blender leaves it undecided: a statistical comparison across classes belongs here, where
-    OTHER_CLASS is answered.
+    Machines of one device class render equal pictures. A receipt does not name its node's
+    processor, so known differences between device classes are consistent. With larger differences
+    and another build of Blender the picture stays undecided. A statistical comparison across
+    classes would belong here, in place of OTHER_CLASS.
     """
     if report.fault is not None:
         return Judgement(DIFFERENT, report.fault)
@@ -312,7 +313,7 @@ def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -
         return Judgement(EXACT, f"{where}: equal to the last bit")
     said = f"{where}: at most {farness:.2g} times the noise"
     if farness <= CONSISTENT_MOST:
-        return Judgement(CONSISTENT, f"{said}, as machines of another class differ")
+        return Judgement(CONSISTENT, f"{said}, as between device classes")
     for is_so, reason in (
         (report.is_loose, LOOSE),
         (not is_same_blender, OTHER_CLASS),

@@ -17,10 +17,10 @@ def http_session(
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
     timeout: aiohttp.ClientTimeout = USUAL,
 ) -> aiohttp.ClientSession:
-    """Return a session that asks for plain bodies, and takes every body as it was sent.
+    """Return a session that asks for uncompressed bodies and does not decode any.
 
-    Nothing is decoded: a store keeps the Content-Encoding that whoever put an object named, and an
-    object must be the bytes that were announced and hashed.
+    A store repeats the Content-Encoding of an object's uploader, but the object must be the bytes
+    that were announced and hashed.
     """
     return aiohttp.ClientSession(
         auto_decompress=False,

@@ -1,4 +1,4 @@
-"""JSON that every reader reads alike: in UTF-8, no member twice, nothing but what RFC 8259 has."""
+"""Strict JSON that all readers understand alike: UTF-8, no repeated members, only RFC 8259."""
 
 import json
 import re
@@ -9,15 +9,15 @@ from typing import Any, Final
 from rendertrust.untrusted import Document
 
 DEPTH_MAX: Final = 64
-DIGITS_MAX: Final = 80  # no number of a proof is above 2²⁵⁶
-# An unclosed string reaches to the end: were it no match, each quote in it would be tried again.
+DIGITS_MAX: Final = 80  # a proof has no number above 2²⁵⁶
+# An unclosed string matches up to the end; otherwise each quote in it would be tried again.
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[{]}"))
 
 
 def read_document(raw: bytes) -> Document | str:
-    """The object that a file is; or why it is none. Never raises."""
+    """Parse a JSON object; a string says why it is invalid. Never raises."""
     if is_deeper(raw, DEPTH_MAX):
         return f"it is nested deeper than {DEPTH_MAX} levels"
     try:
@@ -27,15 +27,17 @@ def read_document(raw: bytes) -> Document | str:
     except _Refused as error:
         return str(error)
     except UnicodeDecodeError:
-        return "it is no text in UTF-8"
+        return "it is not UTF-8 text"
     except ValueError as error:
-        return f"it is no JSON: {error}"
-    return found if isinstance(found, dict) else "it is no JSON object"
+        return f"it is not JSON: {error}"
+    return found if isinstance(found, dict) else "it is not a JSON object"
 
 
 def is_deeper(raw: bytes, depth_max: int) -> bool:
-    """Brackets outside strings nest deeper than allowed: known before a recursive parser runs,
-    which may end the process (CPython 3.11 with a raised limit of recursion).
+    """Return True if brackets outside strings nest deeper than ``depth_max``.
+
+    A recursive parser could crash the process on such a text (CPython 3.11 with a raised recursion
+    limit), so this runs before it.
     """
     if raw.count(b"[") + raw.count(b"{") <= depth_max:
         return False
@@ -44,7 +46,7 @@ def is_deeper(raw: bytes, depth_max: int) -> bool:
 
 
 def first_repeated(names: Iterable[str]) -> str:
-    """Return the first name that stands there a second time. Raises ValueError without one."""
+    """Return the first name that is repeated. Raises ValueError if there is none."""
     seen = set[str]()
     for name in names:
         if name in seen:
@@ -54,14 +56,14 @@ def first_repeated(names: Iterable[str]) -> str:
 
 
 class _Refused(ValueError):
-    """The text says why."""
+    """The JSON is refused; the text says why."""
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = first_repeated(name for name, _ in pairs)
-        raise _Refused(f"{twice[:64]} stands there twice")
+        raise _Refused(f"{twice[:64]} is repeated")
     return found
 
 
@@ -72,4 +74,4 @@ def _integer(text: str) -> int:
 
 
 def _no_number(text: str) -> Any:
-    raise _Refused(f"{text} is no JSON")
+    raise _Refused(f"{text} is not JSON")

@@ -1,7 +1,7 @@
-"""A fake node, to test a gateway (or what is built on one) without a machine that renders.
+"""A fake node for testing a gateway, or software built on one, without a machine that renders.
 
 It registers, proves its key, opens the relay and speaks the real protocol (docs/PROTOCOL.md) over
-a real socket; what it does with a dispatch is a function of yours.
+a real socket. You supply the function that handles a dispatch.
 
     async with FakeNode(url, behave=works(lambda task: b"a picture")) as node:
         ...submit a job...
@@ -54,10 +54,11 @@ Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 
 
 class FakeNode:
-    """One node, connected while inside ``async with``. Raises ConnectionError when refused.
+    """One node, connected while inside ``async with``. Raises ConnectionError if refused.
 
-    ``received`` holds every frame the gateway sent, ``close_code`` how it ended the socket. What a
-    behaviour raised is raised by the end of the block, unless that failed itself.
+    ``received`` has every frame from the gateway, ``close_code`` the code with which it closed the
+    socket. An exception in a behaviour is raised at the end of the block, unless the block itself
+    failed.
     """
 
     def __init__(
@@ -133,9 +134,9 @@ class FakeNode:
         self.node_id, self.token = answer.node_id, answer.token
 
     async def connect(self) -> None:
-        """Open the relay (again), say hello, and wait for the first ping or the end of the socket.
+        """Open the relay (again), send hello, and wait for the first ping or the end of the socket.
 
-        The gateway pings once the session is there: what is dispatched from then on finds the node.
+        The gateway pings as soon as the session exists; later dispatches reach the node.
         """
         self.close_code, self._is_served = None, False
         self._socket = await self._session.ws_connect(
@@ -155,12 +156,12 @@ class FakeNode:
                     running=tuple(self.running),
                 )
             )
-        with contextlib.suppress(TimeoutError):  # a line that loses pings is one to test with, too
+        with contextlib.suppress(TimeoutError):  # tests may use a connection that loses pings
             async with asyncio.timeout(ANSWER_SECONDS), self._arrived:
                 await self._arrived.wait_for(lambda: self._is_served or self.close_code is not None)
 
     async def disconnect(self) -> None:
-        """End what the behaviour still does, and close the socket."""
+        """Cancel running behaviours and close the socket."""
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -171,13 +172,13 @@ class FakeNode:
         await self._socket.send_str(encode(frame))
 
     async def send_text(self, text: str) -> None:
-        """Send anything, be it no frame at all."""
+        """Send any text, even one that is not a frame."""
         await self._socket.send_str(text)
 
     async def next(self, kind: type[Kind], *, within: float) -> Kind:
-        """The next frame of ``kind``, also one that came already but was not yet asked for.
+        """Return the next frame of ``kind`` that has not been returned yet.
 
-        Frames of other kinds before it are passed over. Raises TimeoutError.
+        Skips frames of other kinds before it. Raises TimeoutError.
         """
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -189,14 +190,14 @@ class FakeNode:
                 await self._arrived.wait()
 
     async def closed(self, *, within: float) -> int:
-        """Wait until the gateway closes the socket; the close code. Raises TimeoutError."""
+        """Return the close code once the gateway closes the socket. Raises TimeoutError."""
         async with asyncio.timeout(within), self._arrived:
             while self.close_code is None:
                 await self._arrived.wait()
             return self.close_code
 
     async def upload(self, dispatch: JobDispatch, content: bytes) -> int | None:
-        """PUT ``content`` where the dispatch says; the HTTP status, None where it says nothing."""
+        """PUT ``content`` to the dispatch's output and return the HTTP status; None without one."""
         if dispatch.output is None:
             return None
         async with self._session.put(
@@ -208,7 +209,7 @@ class FakeNode:
             return response.status
 
     def signed(self, dispatch: JobDispatch, told: JobResult) -> JobResult:
-        """A result with the work that a receipt is made of, signed; unless it ``signs`` nothing."""
+        """Add the signed work for a receipt to a result, unless ``signs`` is off."""
         if not self._signs or told.sha256 is None or told.size is None:
             return told
         attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
@@ -219,7 +220,7 @@ class FakeNode:
         return told if made is None else attrs.evolve(told, work=made[0], signature=made[1])
 
     async def fetch(self, dispatch: JobDispatch) -> dict[str, bytes]:
-        """The inputs of a dispatch, by path. Raises ConnectionError: one is not as it was said."""
+        """Return the inputs of a dispatch by path. Raises ConnectionError if a hash differs."""
         found = {given.path: await self._content(given) for given in dispatch.inputs}
         if dispatch.manifest is None:
             return found
@@ -236,7 +237,7 @@ class FakeNode:
             return content
 
     async def _asked(self, dispatch: JobDispatch, sha256: str) -> Input:
-        """Where a file of a manifest is, by the gateway's answer."""
+        """Ask the gateway for the URL of a manifest's file."""
         ref = (dispatch.job_id, dispatch.unit, dispatch.attempt)
         await self.send(UrlsRequest(job_id=ref[0], unit=ref[1], attempt=ref[2], files=(sha256,)))
         async with asyncio.timeout(ANSWER_SECONDS), self._arrived:
@@ -272,7 +273,7 @@ class FakeNode:
             self._arrived.notify_all()
 
     async def _answer(self, ping: bytes) -> None:
-        with contextlib.suppress(ConnectionError):  # it closes just now
+        with contextlib.suppress(ConnectionError):  # the socket is closing
             await self._socket.pong(ping)
         async with self._arrived:
             self._is_served = True
@@ -289,20 +290,20 @@ class FakeNode:
 
 @attrs.frozen
 class FakeTask:
-    """What a function of yours is given: the dispatch, and its inputs by path."""
+    """Argument of your function: the dispatch, and its inputs by path."""
 
     dispatch: JobDispatch
     inputs: Mapping[str, bytes] = attrs.field(repr=False)
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """As its creator gave them."""
+        """Return the creator's parameters."""
         return self.dispatch.params
 
 
 @attrs.frozen
 class Fails:
-    """What a function of yours gives when the unit cannot be done."""
+    """Result of your function for a unit that fails."""
 
     error: str = "it failed"
     failure: str = "scene"  # one of rendertrust.protocol.FAILURE_CLASSES
@@ -312,19 +313,20 @@ Work = Callable[[FakeTask], "bytes | Fails | Awaitable[bytes | Fails]"]
 
 
 def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Fetch the inputs, and answer with what ``work`` makes of them: the result, or Fails.
+    """Fetch the inputs, call ``work``, and deliver the bytes or Fails that it returns.
 
-    The unit is RUNNING while it works; ``progress`` is reported after it. Without any nothing is.
+    The unit is RUNNING while ``work`` runs; ``progress`` is reported afterwards. Without
+    ``progress`` the node reports nothing but the result.
     """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-        if progress:  # as a node that begins says it
+        if progress:  # as a real node does when it begins
             await node.send(_status(dispatch, 0.0))
         task = FakeTask(dispatch, await node.fetch(dispatch))
         try:
             made = work(task)
             done = await made if inspect.isawaitable(made) else made
-        except Exception as fault:  # nobody is to wait for ever for a function that is broken
+        except Exception as fault:  # do not leave the caller waiting for a broken function
             await fails("node", f"{type(fault).__name__} in the test's function")(node, dispatch)
             raise
         if isinstance(done, Fails):
@@ -336,7 +338,7 @@ def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
 
 
 def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Report ``progress``, upload ``content`` where there is a place for it, and complete."""
+    """Report ``progress``, upload ``content`` if the dispatch has an output, and complete."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         for share in progress:
@@ -357,7 +359,7 @@ def completes(content: bytes = b"fake result", *, progress: Sequence[float] = (0
 
 
 def fails(failure: str = "node", error: str = "it failed") -> Behaviour:
-    """Fail every dispatch, as class ``failure``."""
+    """Fail every dispatch with the failure class ``failure``."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         await node.send(
@@ -375,7 +377,7 @@ def fails(failure: str = "node", error: str = "it failed") -> Behaviour:
 
 
 def hangs(progress: float | None = None) -> Behaviour:
-    """Never answer; with ``progress``, report it once first."""
+    """Never finish; report ``progress`` once, if given."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         if progress is not None:

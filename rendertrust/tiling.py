@@ -1,6 +1,6 @@
-"""A frame cut into rectangles that cover it exactly: each pixel lies in one tile.
+"""Tiling of a frame: rectangles that cover each pixel exactly once.
 
-Pixels count from the upper left corner, as in the files; Blender's own count from below.
+Pixels count from the upper left corner, as in image files; Blender counts from the lower left.
 """
 
 from itertools import pairwise
@@ -8,13 +8,13 @@ from typing import Final
 
 import attrs
 
-TILES_MAX: Final = 48  # each is a file that the finishing unit fetches
+TILES_MAX: Final = 48  # the unit that finishes the frame fetches them all
 SIDE_LEAST: Final = 16
 
 
 @attrs.frozen(order=True)
 class Tile:
-    """``width`` by ``height`` pixels whose upper left one is at ``x``, ``y``."""
+    """Rectangle of ``width`` by ``height`` pixels with its upper left corner at ``x``, ``y``."""
 
     x: int
     y: int
@@ -23,19 +23,21 @@ class Tile:
 
     @property
     def members(self) -> list[int]:
-        """As it stands in a unit's parameters."""
+        """Return the tile as a unit's parameters have it."""
         return [self.x, self.y, self.width, self.height]
 
 
 def grid(width: int, height: int, columns: int, rows: int) -> tuple[Tile, ...]:
-    """``columns`` by ``rows`` tiles of a frame, row by row, as equal as whole pixels can be.
+    """Return ``columns`` by ``rows`` tiles of a frame, row by row, as equal as possible.
 
-    Raises ValueError where there would be too many tiles, or too small ones.
+    Raises ValueError if the tiles would be too many or too small.
     """
     if min(columns, rows) < 1 or columns * rows > TILES_MAX:
-        raise ValueError(f"a frame has 1 to {TILES_MAX} tiles")
+        raise ValueError(f"a frame can have 1 to {TILES_MAX} tiles")
     if columns * SIDE_LEAST > max(width, SIDE_LEAST) or rows * SIDE_LEAST > max(height, SIDE_LEAST):
-        raise ValueError(f"a tile is {SIDE_LEAST} pixels wide and high at least; ask for fewer")
+        raise ValueError(
+            f"a tile must be at least {SIDE_LEAST} pixels wide and high; ask for fewer"
+        )
     xs, ys = _cuts(width, columns), _cuts(height, rows)
     return tuple(
         Tile(left, top, right - left, bottom - top)

@@ -1,4 +1,4 @@
-"""What strangers give, read as data: each function answers None for what is none; none raises."""
+"""Parsers for untrusted JSON values. They return None for an invalid value and never raise."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 from rendertrust.merkle import SIZE_MAX
 
 Document: TypeAlias = Mapping[str, Any]
-PROOF_HASHES_MAX: Final = 64  # of a tree that has no more leaves than SIZE_MAX
+PROOF_HASHES_MAX: Final = 64  # in a tree of up to SIZE_MAX leaves
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _AMOUNT: Final = re.compile(r"-?[1-9][0-9]{0,18}", re.ASCII)
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
@@ -15,12 +15,12 @@ _NAME: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 
 
 def members(document: object) -> Document:
-    """An object's members; none where it is no object."""
+    """Return an object's members; an empty mapping if it is not an object."""
     return document if isinstance(document, dict) else {}
 
 
 def text(value: object) -> str | None:
-    """A text that can be written as UTF-8: without lone surrogates."""
+    """Return a string without lone surrogates, which UTF-8 cannot encode."""
     if not isinstance(value, str):
         return None
     try:
@@ -31,23 +31,23 @@ def text(value: object) -> str | None:
 
 
 def size(value: object) -> int | None:
-    """A whole number, as sizes and places in the tree are."""
+    """Return a whole number that can be a size or position in the tree."""
     return value if type(value) is int and 0 <= value <= SIZE_MAX else None
 
 
 def amount(value: object) -> int:
-    """Units of money as a leaf has them, signed; 0, which no entry has, where they are none."""
+    """Return a leaf's signed amount; 0, which no entry has, if it is invalid."""
     return int(value) if isinstance(value, str) and _AMOUNT.fullmatch(value) else 0
 
 
 def sha256(value: object) -> bytes | None:
-    """A hash in hexadecimal."""
+    """Return the bytes of a hexadecimal SHA-256."""
     good = isinstance(value, str) and _HASH.fullmatch(value)
     return bytes.fromhex(str(value)) if good else None
 
 
 def hashes(value: object) -> tuple[bytes, ...] | None:
-    """A list of hashes, not longer than any proof."""
+    """Return a list of hashes that is not longer than any proof."""
     if not isinstance(value, list) or len(value) > 2 * PROOF_HASHES_MAX:
         return None
     found = [sha256(part) for part in value]
@@ -55,12 +55,12 @@ def hashes(value: object) -> tuple[bytes, ...] | None:
 
 
 def address(value: object) -> str | None:
-    """A contract's address on an EVM chain, in small letters."""
+    """Return a contract's address on an EVM chain, in lower case."""
     good = isinstance(value, str) and _ADDRESS.fullmatch(value)
     return str(value).lower() if good else None
 
 
 def transaction(value: object) -> str | None:
-    """The hash that names a transaction of an EVM chain."""
+    """Return the hash of a transaction on an EVM chain, in lower case."""
     good = isinstance(value, str) and _NAME.fullmatch(value)
     return str(value).lower() if good else None

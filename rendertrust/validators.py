@@ -1,7 +1,7 @@
-"""Bounds on what a frame may hold: attrs validators that check type, length and range at once.
+"""attrs validators for relay frames, which check type, length and range at once.
 
-Each raises ValueError with the field's name and what was wrong with it, never with the value,
-which may be a secret or hostile.
+Each raises ValueError with the field's name and the fault, never with the value, which may be
+secret or hostile.
 """
 
 import math
@@ -19,14 +19,14 @@ def _refuse(attribute: "attrs.Attribute[Any]", reason: str) -> ValueError:
 
 
 def is_clean(value: str) -> bool:
-    """Whether ``value`` is free of NUL and of lone surrogates, which databases and UTF-8 refuse."""
+    """Return True if ``value`` has no NUL or lone surrogate, which databases and UTF-8 refuse."""
     if value.isascii():
         return "\0" not in value
     return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def text(most: int, *, least: int = 1) -> Validator:
-    """A clean string of ``least`` to ``most`` characters."""
+    """Accept a clean string of ``least`` to ``most`` characters."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, str):
@@ -40,7 +40,7 @@ def text(most: int, *, least: int = 1) -> Validator:
 
 
 def hexadecimal(length: int) -> Validator:
-    """Exactly ``length`` lower-case hexadecimal digits."""
+    """Accept exactly ``length`` lower-case hexadecimal digits."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, str) or len(value) != length or set(value) - set(_HEX):
@@ -53,12 +53,12 @@ _HEX = "0123456789abcdef"
 
 
 def hexadecimals(most: int, length: int) -> Validator:
-    """A tuple of at most ``most`` strings of exactly ``length`` hexadecimal digits."""
+    """Accept a tuple of at most ``most`` strings of exactly ``length`` hexadecimal digits."""
     return _tuple_of(hexadecimal(length), most)
 
 
 def integer(least: int, most: int) -> Validator:
-    """A whole number from ``least`` to ``most``; true and 1.0 are none."""
+    """Accept a whole number from ``least`` to ``most``, but not true or 1.0."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if type(value) is not int or not least <= value <= most:
@@ -68,7 +68,7 @@ def integer(least: int, most: int) -> Validator:
 
 
 def number(least: float, most: float) -> Validator:
-    """A finite number from ``least`` to ``most``."""
+    """Accept a finite number from ``least`` to ``most``."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if type(value) not in (int, float) or not least <= value <= most:  # NaN compares false
@@ -78,7 +78,7 @@ def number(least: float, most: float) -> Validator:
 
 
 def one_of(*choices: str) -> Validator:
-    """One of a closed set of words."""
+    """Accept one of ``choices``."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, str) or value not in choices:
@@ -88,7 +88,7 @@ def one_of(*choices: str) -> Validator:
 
 
 def several(kind: type, most: int) -> Validator:
-    """A tuple of at most ``most`` values of ``kind``."""
+    """Accept a tuple of at most ``most`` values of ``kind``."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, tuple) or len(value) > most:
@@ -100,12 +100,12 @@ def several(kind: type, most: int) -> Validator:
 
 
 def texts(most: int, length: int) -> Validator:
-    """A tuple of at most ``most`` clean strings of 1 to ``length`` characters."""
+    """Accept a tuple of at most ``most`` clean strings of 1 to ``length`` characters."""
     return _tuple_of(text(length), most)
 
 
 def integers(most: int, least: int, greatest: int) -> Validator:
-    """A tuple of at most ``most`` whole numbers from ``least`` to ``greatest``."""
+    """Accept a tuple of at most ``most`` whole numbers from ``least`` to ``greatest``."""
     return _tuple_of(integer(least, greatest), most)
 
 
@@ -120,7 +120,7 @@ def _tuple_of(check_one: Validator, most: int) -> Validator:
 
 
 def headers(most: int, length: int) -> Validator:
-    """A mapping of at most ``most`` HTTP header names to values, free of line breaks."""
+    """Accept a mapping of at most ``most`` HTTP header names to values without line breaks."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, Mapping) or len(value) > most:
@@ -133,7 +133,7 @@ def headers(most: int, length: int) -> Validator:
 
 
 def json_object(most: int) -> Validator:
-    """A JSON object of at most ``most`` values in all, finite, clean and not deeply nested."""
+    """Accept a JSON object of at most ``most`` values in all, finite, clean, not deeply nested."""
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, Mapping):
@@ -145,7 +145,7 @@ def json_object(most: int) -> Validator:
 
 
 def _fault_in(value: Any, most: int) -> str | None:
-    """Walk level by level, so that a deep value costs no recursion."""
+    """Return what is wrong with a JSON value; walks level by level to avoid recursion."""
     level: list[Any] = [value]
     seen = 0
     for _ in range(DEPTH_MAX):

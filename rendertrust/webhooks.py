@@ -1,10 +1,10 @@
-"""Webhooks: how they are signed, and how a receiver knows that one is ours (Standard Webhooks).
+"""Signing and verification of webhooks (Standard Webhooks).
 
     event = webhooks.read(body, request.headers, "whsec_…")   # raises InvalidSignature
 
-What is signed is ``{webhook-id}.{webhook-timestamp}.{body}``, by HMAC-SHA256, as ``v1,`` and
-base64; while a secret is rotated there are two signatures. ``webhook-id`` is the same however often
-a delivery is tried: who keeps the ids of what he has done does nothing twice.
+The signed text is ``{webhook-id}.{webhook-timestamp}.{body}``, by HMAC-SHA256, written as ``v1,``
+and base64. While a secret is rotated there are two signatures. ``webhook-id`` is the same in every
+attempt of a delivery, so a receiver that keeps the ids handles each event once.
 """
 
 import base64
@@ -22,30 +22,30 @@ TOLERANCE_SECONDS: Final = 300
 
 
 class InvalidSignature(Exception):
-    """The signature is missing, is not ours, or is too old: do nothing, and answer 400."""
+    """The signature is missing, wrong or too old: ignore the request and answer 400."""
 
 
 def secret_text(secret: bytes) -> str:
-    """A secret as people copy it: ``whsec_`` and base64."""
+    """Return a secret as people copy it: ``whsec_`` and base64."""
     return PREFIX + base64.b64encode(secret).decode()
 
 
 def secret_bytes(text: str) -> bytes:
-    """The secret that was copied. Raises ValueError."""
+    """Decode a copied secret. Raises ValueError."""
     try:
         return base64.b64decode(text.strip().removeprefix(PREFIX), validate=True)
     except binascii.Error as error:
-        raise ValueError("is no secret of an endpoint: whsec_…") from error
+        raise ValueError("is not an endpoint's secret: whsec_…") from error
 
 
 def signature(secret: bytes, id_: str, timestamp: int, body: bytes) -> str:
-    """One signature: ``v1,`` and base64."""
+    """Return one signature: ``v1,`` and base64."""
     content = f"{id_}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(secret, content, hashlib.sha256)).decode()
 
 
 def headers_for(secrets: Sequence[bytes], id_: str, timestamp: int, body: bytes) -> dict[str, str]:
-    """What goes with a delivery: signed with each of the secrets."""
+    """Return the headers of a delivery, signed with each of the secrets."""
     signatures = [signature(secret, id_, timestamp, body) for secret in secrets]
     return {ID: id_, TIMESTAMP: str(timestamp), SIGNATURE: " ".join(signatures)}
 
@@ -53,23 +53,24 @@ def headers_for(secrets: Sequence[bytes], id_: str, timestamp: int, body: bytes)
 def read(
     body: bytes, headers: Mapping[str, str], secret: str, *, now: float | None = None
 ) -> dict[str, Any]:
-    """The event, if it is ours; ``body`` as it came, ``headers`` in any case of letters.
+    """Verify a webhook and return its event.
 
-    Raises InvalidSignature; ValueError where the ``secret`` is none.
+    ``body``: the raw bytes. ``headers``: names in any case. Raises InvalidSignature, and ValueError
+    if ``secret`` is malformed.
     """
     given = {name.lower(): value for name, value in headers.items()}
     id_, said, signatures = (given.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
     if not (said.isascii() and said.isdigit() and len(said) < 16):
-        raise InvalidSignature(f"{TIMESTAMP} is missing, or no time")
+        raise InvalidSignature(f"{TIMESTAMP} is missing or invalid")
     if abs((time.time() if now is None else now) - int(said)) > TOLERANCE_SECONDS:
-        raise InvalidSignature("it is too old, or from the future")
+        raise InvalidSignature("it is too old or from the future")
     ours = signature(secret_bytes(secret), id_, int(said), body).encode()
     if not any(hmac.compare_digest(ours, one.encode()) for one in signatures.split()):
-        raise InvalidSignature("no signature is ours")
+        raise InvalidSignature("no signature matches")
     try:
         event = json.loads(body)
     except ValueError as error:
-        raise InvalidSignature("the body is no JSON") from error
+        raise InvalidSignature("the body is not JSON") from error
     if not isinstance(event, dict):
-        raise InvalidSignature("the body is no event")
+        raise InvalidSignature("the body is not an event")
     return event

@@ -1,6 +1,6 @@
-"""Holding the other side of an upload to taking what is sent.
+"""Write timeout for uploads.
 
-aiohttp waits with a deadline for an answer, but for ever until the other side takes the next bytes.
+aiohttp has a deadline for the response, but none for the other side to accept the next bytes.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 
 class WriteTimeout:
-    """For one request: send ``of(chunks)`` while ``in_time()`` is entered."""
+    """Write timeout of one request: send ``of(chunks)`` inside ``in_time()``."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -17,7 +17,7 @@ class WriteTimeout:
 
     @asynccontextmanager
     async def in_time(self) -> AsyncGenerator[None]:
-        """TimeoutError where a chunk is not taken within so many seconds."""
+        """Raise TimeoutError if the other side does not accept a chunk in time."""
         try:
             async with asyncio.timeout(None) as self._timeout:
                 yield
@@ -25,14 +25,14 @@ class WriteTimeout:
             self._timeout = None
 
     async def of(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The same chunks. Waiting for them is not counted."""
+        """Yield the chunks; waiting for the next chunk does not count."""
         async for chunk in chunks:
             self._allow(self._seconds)
             yield chunk
             self._allow(None)
 
     def _allow(self, seconds: float | None) -> None:
-        # The answer may have come before all was taken.
+        # The response may arrive before everything is sent.
         if self._timeout is not None and not self._timeout.expired():
             now = asyncio.get_running_loop().time()
             self._timeout.reschedule(None if seconds is None else now + seconds)

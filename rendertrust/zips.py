@@ -1,4 +1,4 @@
-"""Zips that strangers made, read as such: what comes out of one is bounded, whatever it claims."""
+"""Reading of untrusted zips; bounds what is unpacked, whatever the zip claims."""
 
 import errno
 import struct
@@ -11,31 +11,31 @@ from os import PathLike
 from rendertrust.node.worker import zip_directory
 
 PIECE = 1 << 20
-# How a zip was packed that is read: others' decoders are more to attack, and nobody needs them.
+# Accepted compression methods; further decoders would only add attack surface.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 
 
 class BadZip(Exception):
-    """It cannot be read; the text says why."""
+    """The zip cannot be read; the text says why."""
 
 
 class ZipTooLarge(BadZip):
-    """What it holds is more than it may be."""
+    """The zip unpacks to more than the limit."""
 
 
 class Zip:
-    """An open zip: ``members``, and their contents of at most ``most`` bytes in all."""
+    """An open zip; reads at most ``most`` bytes of its members in all."""
 
     def __init__(self, packed: zipfile.ZipFile, most: int) -> None:
         self._packed, self._left = packed, most
         self.members = packed.infolist()
 
     def pieces(self, member: zipfile.ZipInfo) -> Iterator[bytes]:
-        """What a member holds, a piece at a time. Raises BadZip, ZipTooLarge among them."""
+        """Yield a member's content in pieces. Raises BadZip or its subclass ZipTooLarge."""
         with _told():
             if member.compress_type not in PACKINGS:
-                raise BadZip("a file in it is packed neither as stored nor as deflated")
+                raise BadZip("a file in it is neither stored nor deflated")
             with self._packed.open(member) as content:
                 while piece := content.read(PIECE):
                     self._left -= len(piece)
@@ -46,8 +46,9 @@ class Zip:
 
 @contextmanager
 def opened(path: str | PathLike[str], most: int, entries: int) -> Generator[Zip]:
-    """The zip at ``path``, of ``entries`` members at most, of which at most ``most`` bytes are
-    unpacked. Raises BadZip.
+    """Open the zip at ``path``, which may have ``entries`` members and unpack to ``most`` bytes.
+
+    Raises BadZip.
     """
     with ExitStack() as stack:
         with _told():
@@ -57,12 +58,12 @@ def opened(path: str | PathLike[str], most: int, entries: int) -> Generator[Zip]
 
 @contextmanager
 def _told() -> Generator[None]:
-    """Whatever a broken zip makes the library raise, as BadZip."""
+    """Turn the library's exceptions for a broken zip into BadZip."""
     try:
         yield
     except _BROKEN as fault:
         raise BadZip(str(fault) or type(fault).__name__) from fault
     except OSError as fault:
-        if fault.errno != errno.EINVAL:  # else it is the disk's, and not the zip's
+        if fault.errno != errno.EINVAL:  # otherwise the disk failed, not the zip
             raise
-        raise BadZip("it names a place before its beginning") from fault
+        raise BadZip("it names an offset before its start") from fault

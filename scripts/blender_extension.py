@@ -1,7 +1,7 @@
-"""Build Blender's extension: its sources, and beside them every wheel that it imports.
+"""Build Blender's extension: a zip of its sources and every wheel that it imports.
 
-Blender installs wheels by itself and never downloads any, so a zip is for one platform. The wheels
-are those of ``locks/client-3.13.txt``, with their hashes; ours is built from this checkout.
+Blender installs bundled wheels and downloads none, so a zip is for one platform. The wheels are
+those of ``locks/client-3.13.txt``, checked by hash; ours is built from this checkout.
 """
 
 import argparse
@@ -24,17 +24,17 @@ PLATFORMS = {
     "macos-arm64": ("macosx_11_0_arm64",),
 }
 NOT_IMPORTED = ("setuptools-",)
-LONG_AGO = (2020, 1, 1, 0, 0, 0)  # the same sources make the same zip
+LONG_AGO = (2020, 1, 1, 0, 0, 0)  # a fixed time, so that equal sources make equal zips
 
 
 def pip(*words: str) -> None:
-    """Run pip; CalledProcessError tells what it said."""
+    """Run pip. Raises CalledProcessError."""
     options = ("--quiet", "--disable-pip-version-check")
     subprocess.run([sys.executable, "-m", "pip", *words, *options], check=True, cwd=CHECKOUT)
 
 
 def own_wheel(folder: Path) -> None:
-    """The package of this checkout: client, node agent, verifier."""
+    """Build the wheel of this checkout: client, node agent, verifier."""
     with tempfile.TemporaryDirectory() as clean:
         place = Path(clean)
         shutil.copy(CHECKOUT / "setup.py", place)
@@ -48,7 +48,7 @@ def own_wheel(folder: Path) -> None:
 
 
 def foreign_wheels(folder: Path, platform: str) -> None:
-    """What ours imports, as it is locked."""
+    """Download the locked wheels that ours imports."""
     tags = [word for tag in PLATFORMS[platform] for word in ("--platform", tag)]
     chosen = ("--only-binary=:all:", "--no-deps", "--python-version", PYTHON, *tags)
     pip("download", "--require-hashes", "-r", str(LOCK), *chosen, "--dest", str(folder))
@@ -58,7 +58,7 @@ def foreign_wheels(folder: Path, platform: str) -> None:
 
 
 def manifest(platform: str, wheels: list[str]) -> str:
-    """The manifest in the sources, with what this zip holds."""
+    """Return the sources' manifest with this zip's platform and wheels."""
     said = (SOURCES / "blender_manifest.toml").read_text("utf-8")
     head, found, tail = said.partition("[permissions]")
     listed = "".join(f'  "./wheels/{name}",\n' for name in wheels)
@@ -66,7 +66,7 @@ def manifest(platform: str, wheels: list[str]) -> str:
 
 
 def build(platform: str, out: Path) -> Path:
-    """The zip for one platform; where it is."""
+    """Build the zip for one platform and return its path."""
     version = tomllib.loads((SOURCES / "blender_manifest.toml").read_text("utf-8"))["version"]
     target = out / f"rendertrust-{version}-{platform}.zip"
     out.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def pack(target: Path, wheels: list[Path], platform: str) -> None:
 
 
 def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """A member with neither time nor owner."""
+    """Add a member with a fixed time and no owner."""
     packed.writestr(zipfile.ZipInfo(name, LONG_AGO), content, zipfile.ZIP_DEFLATED)
 
 

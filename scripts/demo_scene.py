@@ -1,5 +1,7 @@
-"""Build the demo's scene and save it: ``python scripts/demo_scene.py OUT.blend`` where ``bpy`` is
-installed, ``blender -b --factory-startup -P scripts/demo_scene.py -- OUT.blend`` where it is not.
+"""Build the demo's scene and save it.
+
+Run ``python scripts/demo_scene.py OUT.blend`` with ``bpy``, or without it
+``blender -b --factory-startup -P scripts/demo_scene.py -- OUT.blend``.
 
 Coloured glass on a pale floor at dusk: a low sun from the left, a cool sky, coloured shadows.
 Everything is made here from nothing; there are no textures and no add-ons.
@@ -16,7 +18,7 @@ HAZE, SKY_STRENGTH = (0.85, 0.43, 0.26), 0.75
 
 
 def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
-    """An empty node material: (material, nodes, links)."""
+    """Create an empty node material: (material, nodes, links)."""
     material = bpy.data.materials.new(name)
     if bpy.app.version < (5, 0):  # newer ones have nodes always, and warn
         material.use_nodes = True
@@ -25,8 +27,9 @@ def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
 
 
 def glass(bpy: Any, name: str, colour: tuple[float, float, float], roughness: float = 0.0) -> Any:
-    """Coloured glass that casts a coloured shadow: for shadow rays it is a tinted filter, which is
-    what real glass does on the whole, without the noise of true caustics.
+    """Create coloured glass with a coloured shadow.
+
+    For shadow rays it is a tinted filter, which resembles real glass without the noise of caustics.
     """
     material, nodes, links = new_material(bpy, name)
     out = nodes.new("ShaderNodeOutputMaterial")

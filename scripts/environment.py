@@ -1,8 +1,8 @@
 """Make a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
 
-SET is ``demo`` (the gateway and Blender), ``dev`` (that, and what checks and tests need) or
-``bench`` (what benchmarks compare with). Only the standard library is used: this runs before
-anything is installed.
+SET is ``demo`` (the gateway and Blender), ``dev`` (also the tools for checks and tests) or
+``bench`` (the programs that benchmarks compare with). Only the standard library is used, because
+this runs before anything is installed.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ def say(text: str) -> None:
 
 
 def folder_of(name: str) -> Path:
-    """Beside the sources, or in the user's cache where the checkout is not his to write."""
+    """Return the folder: in the checkout, or in the user's cache if that is read-only."""
     version = ".".join(platform.python_version_tuple()[:2])
     home = CHECKOUT / ".venv"
     if not os.access(CHECKOUT, os.W_OK):
@@ -41,7 +41,7 @@ def folder_of(name: str) -> Path:
 
 @contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Two starters at once: the second waits for the first."""
+    """Lock the environment; a second process waits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def requirements(name: str) -> list[str]:
-    """What pip installs: the locked set with hashes, or, on a Python without a lock, the ranges."""
+    """Return pip's arguments: the locked set with hashes, or ranges on a Python without a lock."""
     version = ".".join(platform.python_version_tuple()[:2])
     if version in LOCKED_VERSIONS:
         return ["--require-hashes", "-r", str(LOCKS / f"{LOCK_OF[name]}-{version}.txt")]
@@ -59,7 +59,7 @@ def requirements(name: str) -> list[str]:
 
 
 def stamp_of(wanted: list[str]) -> str:
-    """Changes whenever the environment must be made anew."""
+    """Return a hash that changes whenever the environment must be rebuilt."""
     digest = hashlib.sha256(f"{sys.version}{CHECKOUT}".encode())
     for word in wanted:
         path = Path(word)
@@ -69,7 +69,7 @@ def stamp_of(wanted: list[str]) -> str:
 
 
 def pip(python: Path, *words: str) -> None:
-    """Run pip; on a terminal one line tells which package it has come to."""
+    """Run pip; on a terminal, show the current package on one line."""
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

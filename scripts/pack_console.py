@@ -1,9 +1,9 @@
-"""Writes ``web/console/packed/``: the console's files as browsers are sent them.
+"""Write ``web/console/packed/``: the console's files as they are sent to browsers.
 
 Run it as ``python -m scripts.pack_console`` after a change of the console's scripts or styles, in
 the environment ``dev``. Its minifier shortens the console's own scripts and styles; its Node.js
 compresses every file with brotli, which Python's standard library lacks. Files whose source has not
-changed are left alone, so a change of one script changes one script here.
+changed are skipped, so that a change of one script changes one packed script.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def is_shortened(name: str) -> bool:
 
 
 def pack(folder: Path = PACKED) -> None:
-    """Bring the folder up to date."""
+    """Update the folder."""
     folder.mkdir(exist_ok=True)
     texts, fitting = sources(), fits(folder)
     for path in folder.iterdir():
@@ -53,7 +53,7 @@ def pack(folder: Path = PACKED) -> None:
 
 
 def _hashes(folder: Path, name: str, text: bytes) -> dict[str, str]:
-    """Of what people read, and of what is sent of it."""
+    """Return the hashes of the source and of the sent file."""
     sent = (folder / name).read_bytes() if is_shortened(name) else text
     return {"of": hashlib.sha256(text).hexdigest(), "sent": hashlib.sha256(sent).hexdigest()}
 

@@ -1,8 +1,8 @@
-"""See to the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
+"""Install the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
-As root with apt they are installed; else the exact command is said, and nothing is changed. The
-proxies that are tested are not installed, as they would start: their packages are unpacked beside
-this environment, which needs no root. Debian's PostgreSQL, for tests, is installed by root alone.
+Root installs them with apt; other users get the exact command, and nothing is changed. Proxies for
+tests are not installed, because they would start: their packages are unpacked beside this
+environment, which does not need root. Only root installs Debian's PostgreSQL, for tests.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}
 UNPACKED = {"nginx": "nginx", "caddy": "caddy"}
 UNPACKED_IN = Path(sys.prefix) / "programs"
-POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian keeps its servers out of the PATH
+POSTGRES_IN = Path("/usr/lib/postgresql")  # Debian's servers are not on the PATH
 CLUSTERS = Path("/etc/postgresql-common/createcluster.conf")
 SEARCHED = [UNPACKED_IN / "usr/sbin", UNPACKED_IN / "usr/bin", "/usr/sbin", "/usr/local/sbin"]
 
@@ -45,7 +45,7 @@ def install(packages: list[str]) -> bool:
 
 
 def apt(*words: str, within: str | None = None) -> bool:
-    """Run apt-get without questions; its errors are shown, its chatter is not."""
+    """Run apt-get without questions, showing only its errors."""
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "-qq", *words]
     done = subprocess.run(
@@ -55,13 +55,13 @@ def apt(*words: str, within: str | None = None) -> bool:
 
 
 def not_at_hand() -> list[str]:
-    """Packages of the proxies that are neither installed nor unpacked."""
+    """Return the proxies' packages that are neither installed nor unpacked."""
     path = os.pathsep.join([*map(str, SEARCHED), os.environ.get("PATH", os.defpath)])
     return [package for name, package in UNPACKED.items() if shutil.which(name, path=path) is None]
 
 
 def unpack(packages: list[str]) -> bool:
-    """Download the packages and unpack them; nothing is installed."""
+    """Download and unpack the packages without installing them."""
     print(f"Unpacking for tests: {' '.join(packages)}", file=sys.stderr, flush=True)
     if os.geteuid() == 0:
         apt("update")
@@ -78,14 +78,14 @@ def see_to_proxies() -> int:
     if not lacking or (shutil.which("apt-get") and unpack(lacking)):
         return 0
     command = f"apt-get update && apt-get install -y {' '.join(lacking)}"
-    print(f"The tests of proxies lack programs. As root:\n  {command}", file=sys.stderr)
+    print(f"Programs for the tests of proxies are missing. As root:\n  {command}", file=sys.stderr)
     return 1
 
 
 def see_to_postgres() -> None:
-    """Install Debian's PostgreSQL where that is possible; its tests are skipped without it.
+    """Install Debian's PostgreSQL if possible; its tests are skipped without it.
 
-    No cluster is made, so nothing starts.
+    No cluster is created, so nothing starts.
     """
     there = any(POSTGRES_IN.glob("*/bin/postgres"))
     if there or os.geteuid() != 0 or shutil.which("apt-get") is None:

@@ -1,1 +1,1 @@
-"""What is compared with: written once, at its best, and left alone."""
+"""Baselines for comparison: written once, as fast as possible, and left unchanged."""

@@ -1,6 +1,6 @@
-"""The node agent: it joins a gateway, runs units of work by plugins, and returns their results.
+"""The node agent: it joins a gateway, runs units with plugins, and returns their results.
 
-What the command line calls:
+The command line calls:
 
     rendertrust.node.enrolment
         async join(url: str, *, name: str | None = None, state: Path | None = None,
@@ -8,7 +8,7 @@ What the command line calls:
                    metadata: Mapping[str, object] | None = None) -> Joined | JoinRefused
             Joined(node_id, name, url, owned: bool, owner, running: bool, proven: bool,
                    capabilities, not_offered)
-            JoinRefused(reason, code)         code: an HTTP status, or None when nobody answered
+            JoinRefused(reason, code)         code: an HTTP status, or None without a response
             ``token`` is a user's access token: the node then belongs to that user.
 
     rendertrust.node.agent
@@ -16,7 +16,7 @@ What the command line calls:
                   narrator: Callable[[str], None] | None = None,
                   stop: asyncio.Event | None = None) -> Ended
             until drained, stopped by SIGTERM or SIGINT, replaced or refused.
-            Ended(reason: str, ok: bool)      ok is False when somebody must act
+            Ended(reason: str, ok: bool)      ok is False if the operator must act
         status(state: Path | None = None) -> Status | NotJoined
             Status(node_id, name, url, running: bool, connected: bool, draining: bool, pid,
                    health_port, capabilities, not_offered, units, waiting_results, version)
@@ -25,6 +25,6 @@ What the command line calls:
         Settings(slots=1, health_port=8081, unsafe_no_sandbox=False, cache_bytes_max=…, …)
             frozen; health_port None turns the health page off, 0 takes a free port.
 
-``state`` is the folder of key, token and spool; by default ``$RENDERTRUST_STATE``, else the XDG
-state folder.
+``state`` is the folder of key, token and spool. It defaults to ``$RENDERTRUST_STATE``, then to the
+XDG state folder.
 """

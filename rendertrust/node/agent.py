@@ -1,13 +1,13 @@
-"""The agent: one process that keeps a node connected and its units running.
+"""Entry point of the node agent, the process that keeps a node connected and its units running.
 
-How it ends: drained (all done and acked), stopped by SIGTERM or SIGINT, replaced by another
-connection of the same node, or refused by the gateway. When stopped, what runs may have some time
-to be done; then it is given back as failed, class ``network``: nobody's fault, so it costs no
-reputation and this node may get it again; a gateway that cannot be told finds out by the lease. A
-second signal does not wait.
+The agent ends when it is drained (every result acked), stopped by SIGTERM or SIGINT, replaced by
+another connection of the same node, or refused by the gateway. When stopped, running units may get
+some time to finish. The others are returned as failed with class ``network``, which costs no
+reputation, and this node may get them again. If the gateway is unreachable, their leases expire. A
+second signal stops at once.
 
-At hours that are not its own, or while others use the machine, it rests: what runs is finished and
-acknowledged, then it hangs up until it is time again.
+Outside its working hours, or while others use the machine, the agent rests: running units finish
+and are acked, then it disconnects until it may work again.
 """
 
 import asyncio
@@ -38,8 +38,9 @@ async def run(
     stop: asyncio.Event | None = None,
     needs: str | None = None,
 ) -> AgentExit:
-    """Run the agent until it ends; ``stop`` does what SIGTERM does. Without the kind of work that
-    it ``needs`` it ends at once.
+    """Run the agent until it ends.
+
+    ``stop`` acts like SIGTERM. ``needs``: a job type without which the agent ends at once.
     """
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
@@ -80,7 +81,7 @@ async def run(
 
 
 def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
-    """The settings, with what the machine's owner accepted."""
+    """Add to the settings what the machine's owner has accepted."""
     accepts = folder.accepts_no_sandbox
     return attrs.evolve(settings, unsafe_no_sandbox=True) if accepts else settings
 
@@ -88,16 +89,16 @@ def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
 async def _tried(
     folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
 ) -> plugins.PluginOffer:
-    """What this machine can do."""
+    """Find out which plugins work on this machine."""
     await _room(folder, settings, narrate)
-    narrate("trying out what this machine can do")
+    narrate("testing which kinds of work this machine can do")
     return await plugins.offer(folder, settings)
 
 
 async def _room(
     folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
 ) -> None:
-    """Wait until there is room on the disk: without it nothing can be tried out."""
+    """Wait until there is disk space for the tests."""
     room = room_of(settings, folder)
     while (full := room.why_not()) is not None:
         narrate(f"waiting: {full}")
@@ -105,4 +106,4 @@ async def _room(
 
 
 def _silence(_: str) -> None:
-    """Nobody listens."""
+    """Ignore a narrated line."""

@@ -1,4 +1,4 @@
-"""What the agent did, kept in its state folder across its lives: its last words, and its sums."""
+"""The agent's history across restarts, in its state folder: recent lines and unit counts."""
 
 import contextlib
 import sqlite3
@@ -27,7 +27,7 @@ _SCHEMA: Final = """
 
 @attrs.frozen(kw_only=True)
 class HistoryLine:
-    """What was said so many times in a row, from the first time to the last (ISO 8601, UTC)."""
+    """A line that was repeated ``times`` times, from the first to the last (ISO 8601, UTC)."""
 
     since: str
     until: str
@@ -37,26 +37,26 @@ class HistoryLine:
 
 @attrs.frozen(kw_only=True)
 class HistorySummary:
-    """The newest lines last; ``units`` by how they ended, since the node's folder was made."""
+    """Recent lines, the newest last, and all ``units`` of this state folder by outcome."""
 
     lines: tuple[HistoryLine, ...] = ()
     units: Mapping[str, int] = attrs.field(factory=dict[str, int])
 
 
 class AgentHistory:
-    """Written by the agent alone. A full or broken disk costs what would be noted, no more."""
+    """Writer of the history, for the agent only. A full or broken disk only loses lines."""
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
         self._file, self._clock = file, clock
         self._rows: sqlite3.Connection | None = None
 
     def tell(self, said: str) -> None:
-        """Note a line; one that is said again is counted."""
+        """Append a line, or count it if it repeats the last one."""
         line, now = said[:CHARACTERS_MOST], self._clock()
         self._write(lambda rows: _tell(rows, line, now))
 
     def count(self, outcome: str) -> None:
-        """A unit ended so."""
+        """Count a unit with this outcome."""
         once_more = "insert into sums values (?, 1) on conflict do update set units = units + 1"
         self._write(lambda rows: rows.execute(once_more, (outcome,)))
 
@@ -68,7 +68,7 @@ class AgentHistory:
                 write(self._rows)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._rows is not None:
             self._rows.close()
 
@@ -85,7 +85,7 @@ def _tell(rows: sqlite3.Connection, said: str, now: float) -> None:
 
 
 def _opened(file: Path) -> sqlite3.Connection:
-    """The file; one that is no database any more is begun anew."""
+    """Open the file; replace it if it is not a database."""
     rows = sqlite3.connect(file)
     try:
         rows.executescript(_SCHEMA)
@@ -101,7 +101,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def past(file: Path) -> HistorySummary:
-    """What is kept; nothing where nothing can be read."""
+    """Read the history; empty if it cannot be read."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as rows:
             found = rows.execute("select since, until, times, said from lines order by number")

@@ -1,4 +1,4 @@
-"""The parts of one run of the agent, and the way of frames between them."""
+"""One run of the agent: its parts, and the frames that pass between them."""
 
 import asyncio
 import contextlib
@@ -47,8 +47,9 @@ TELL_SECONDS: Final = 1.0
 
 @attrs.frozen(kw_only=True)
 class AgentExit:
-    """Why the agent ended; ``ok`` is False when it did not mean to. ``for_good``: to start it again
-    changes nothing before somebody acts.
+    """Reason why the agent ended; ``ok`` is False if that was not intended.
+
+    ``for_good``: a restart does not help before the operator acts.
     """
 
     reason: str
@@ -57,9 +58,7 @@ class AgentExit:
 
 
 class Agent:
-    """The parts of one run, and the way of frames between them. ``guard`` is the middleware of
-    ``session``.
-    """
+    """One run of the agent. ``guard`` is the middleware of ``session``."""
 
     def __init__(
         self,
@@ -79,10 +78,10 @@ class Agent:
         self._narrate = narrate
         self._readiness = readiness_of(settings, folder)
         self._doing = AgentActivity(rest=self._readiness.why_not())
-        clear(folder.work)  # what an agent that was killed left
+        clear(folder.work)  # remains of an agent that was killed
         folder.forget_drain()
         self._changed = asyncio.Event()
-        self._leased = asyncio.Event()  # a unit came, perhaps with a shorter lease
+        self._leased = asyncio.Event()  # a unit arrived, perhaps with a shorter lease
         self._renew_seconds = settings.lease_seconds
         self._spool = Spool(folder.spool, on_fault=narrate)
         Cache.forget_parts(folder.cache)
@@ -98,7 +97,7 @@ class Agent:
         self._slots: Slots
 
     async def run(self, stop: asyncio.Event) -> AgentExit:
-        """Until one of the ends; leaves no task, process or port behind."""
+        """Run until the agent ends; leave no task, process or port behind."""
         health = HealthPage(self.snapshot)
         await self._show_health(health)
         if self._doing.rest is not None:
@@ -114,15 +113,15 @@ class Agent:
             self._spool.close()
 
     async def _show_health(self, page: HealthPage) -> None:
-        """Where the port is taken, on another; the node works without, too."""
+        """Start the health page, on another port if its own is in use, or not at all."""
         wanted = self._settings.health_port
         if wanted is None:
             return
         port = self._doing.health_port = await page.start(wanted)
         if port is None:
-            self._narrate("there is no port for the health page: the node goes on without")
+            self._narrate("no port for the health page: the node runs without it")
         elif wanted not in (0, port):
-            self._narrate(f"port {wanted} is taken: the health page is at {page.address}")
+            self._narrate(f"port {wanted} is in use: the health page is at {page.address}")
 
     async def _run(self, stop: asyncio.Event) -> AgentExit:
         async with asyncio.TaskGroup() as tasks:
@@ -182,8 +181,8 @@ class Agent:
             await self._changed.wait()
 
     async def _finish(self, stop: asyncio.Event) -> None:
-        """Let what runs be done and acked, for some time; not on a second signal."""
-        self._narrate("stopping when what runs is done; a second signal does not wait")
+        """Wait a while until running units are done and acked; a second signal ends the wait."""
+        self._narrate("stopping once the running units are done; a second signal stops at once")
         self._stop_taking(DRAINING)
         stop.clear()
         await self._first(self._drained(), stop, self._settings.finish_seconds)
@@ -199,7 +198,7 @@ class Agent:
                 wait.cancel()
 
     async def _give_back(self, stop: asyncio.Event) -> None:
-        """End what runs and give the gateway a moment to hear of it; not on a second signal."""
+        """Stop running units and wait until the gateway knows; a second signal ends the wait."""
         self._slots.stop(STOPPED)
         stop.clear()
         await self._first(self._settled(), stop, self._settings.stop_seconds)
@@ -211,7 +210,7 @@ class Agent:
         await self._connection.flush()
 
     def snapshot(self) -> Mapping[str, Any]:
-        """What the health page and ``status`` show."""
+        """Return the data of the health page and of ``status``."""
         return snapshot(
             self._doing,
             enrolment=self._login.enrolment,
@@ -227,7 +226,7 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
-        # Unless the gateway says otherwise, in a moment.
+        # The gateway sends another standing right after this, if there is one.
         self._doing.standing, self._doing.standing_reason = ACTIVE, ""
         self._resume()
         here = [*self._slots.units, *self._spool.held()]
@@ -276,7 +275,7 @@ class Agent:
             self._uploader.redirect(ref)
 
     def _stand(self, frame: NodeStanding) -> None:
-        """What was said about this node at the gateway: its operator may not look there."""
+        """Tell the operator about the node's standing, who may not look at the gateway."""
         said, doing = (frame.standing, frame.reason or ""), self._doing
         if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
             doing.standing, doing.standing_reason = said
@@ -284,16 +283,16 @@ class Agent:
             self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
 
     def _resume(self) -> None:
-        """It was told to drain, and that is taken back before it ended."""
+        """Stop draining if the gateway asked for it and has cancelled that."""
         if self._doing.is_told_to_drain:
             self._doing.is_draining = self._doing.is_told_to_drain = False
 
     def _drain(self, told: Drain | None = None) -> None:
-        self._narrate("draining: what runs is finished, nothing new is taken")
+        self._narrate("draining: running units finish, no new ones are taken")
         self._stop_taking(DRAINING, is_told=told is not None)
 
     def _stop_taking(self, failure: Failed, *, is_told: bool = False) -> None:
-        """End after what runs now; what has not begun is given back."""
+        """Return waiting units and end once the running ones are done."""
         self._doing.is_draining, self._doing.is_told_to_drain = True, is_told
         self._slots.give_back_waiting(failure)
         self._changed.set()
@@ -305,7 +304,7 @@ class Agent:
     # ---------------------------------------------------------------- background
 
     async def _renew_leases(self) -> None:
-        """A task of its own; the workers run at a lower priority, so it is always in time."""
+        """Renew leases. A separate task that is on time, because workers have a lower priority."""
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_seconds):
@@ -320,7 +319,7 @@ class Agent:
         while True:
             facts = dict(self.snapshot()) | {"uptime_seconds": None}
             if facts != told:
-                with contextlib.suppress(OSError):  # a full disk: what is told is not worth an end
+                with contextlib.suppress(OSError):  # a full disk must not end the agent
                     self._folder.tell(facts)
                     told = facts
             if not self._doing.is_draining and self._folder.drain_wished:
@@ -328,7 +327,7 @@ class Agent:
             await asyncio.sleep(TELL_SECONDS)
 
     async def _look_around(self) -> None:
-        """Rest and work by turns, as hours and the machine's other users say."""
+        """Rest or work, by the working hours and the machine's other users."""
         while True:
             self._turn(self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
@@ -360,7 +359,7 @@ class Agent:
         )
 
     def _facts(self) -> Mapping[str, Any]:
-        """What the gateway is told beside; ``resting``: why, as it hangs up then."""
+        """Return the heartbeat's metadata; ``resting``: the reason, while the node disconnects."""
         load = round(machine_facts.load(), 3)
         return {"cpu_load": load, "version": __version__, "resting": self._doing.rest}
 

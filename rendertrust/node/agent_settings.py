@@ -1,4 +1,4 @@
-"""What an operator may set about the agent, and the times it keeps."""
+"""Settings of the node agent."""
 
 from typing import Final
 
@@ -8,19 +8,18 @@ from rendertrust.node import machine_facts
 from rendertrust.node.working_hours import WorkingHours
 
 GIB: Final = 2**30
-NICENESS: Final = 10  # the agent's own loop, which renews leases, comes first
+NICENESS: Final = 10  # lets the agent's loop, which renews leases, run first
 
 
 @attrs.frozen(kw_only=True)
 class AgentSettings:
-    """Frozen settings of one run; times in seconds, sizes in bytes.
+    """Settings of one run; times in seconds, sizes in bytes.
 
-    ``threads`` are per slot; None shares ``cores`` (None: all of them) evenly. ``ram_bytes`` is for
-    all slots together; None: all there is. ``vram_bytes`` likewise, of the devices that render;
-    None: nothing of them is given. ``health_port`` None turns the health page off, 0 takes
-    a free port. ``nice``: how far the work stands back for other programs, 0 to 19. When stopped,
-    what runs gets ``finish_seconds`` to be done. ``unsafe_no_sandbox``: the owner of the machine
-    accepted that scenes render without one, where there is none.
+    ``threads`` are per slot; None shares ``cores`` (None: all) evenly. ``ram_bytes`` and
+    ``vram_bytes`` are for all slots together; None gives all memory, but no graphics memory.
+    ``health_port`` None turns the health page off, 0 takes a free port. ``nice``: niceness of the
+    work, 0 to 19. When stopped, running units get ``finish_seconds`` to finish.
+    ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if there is none.
     """
 
     slots: int = attrs.field(default=1, validator=attrs.validators.in_(range(1, 65)))
@@ -37,11 +36,11 @@ class AgentSettings:
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
-    disk_bytes_least: int = GIB  # as much as a sandboxed program must leave, too
+    disk_bytes_least: int = GIB  # as much as a sandboxed program must leave free
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
-    silent_seconds: float = 50.0  # of the gateway, which pings and answers every 30
+    silent_seconds: float = 50.0  # the gateway pings and answers every 30
     lease_seconds: float = 15.0
     progress_seconds_least: float = 0.25
     resend_seconds: float = 30.0
@@ -54,15 +53,15 @@ class AgentSettings:
 
     @property
     def cores_given(self) -> int:
-        """Processors for all slots together."""
+        """Return the number of processors for all slots together."""
         return min(self.cores or machine_facts.cores(), machine_facts.cores())
 
     @property
     def threads_each(self) -> int:
-        """Threads of a slot."""
+        """Return the number of threads per slot."""
         return self.threads or max(self.cores_given // self.slots, 1)
 
     @property
     def memory_each(self) -> int | None:
-        """Bytes of memory of a slot; None: it is not bounded."""
+        """Return the bytes of memory per slot; None if it is unbounded."""
         return None if self.ram_bytes is None else self.ram_bytes // self.slots

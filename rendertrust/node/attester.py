@@ -1,4 +1,4 @@
-"""What a node signs of its work, so that its gateway can give receipts of it."""
+"""Signing of a node's work, from which its gateway makes receipts."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -15,20 +15,20 @@ from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.spool import EVIDENCE, CopiedFile
 from rendertrust.protocol import JobDispatch
 
-WORK_BYTES_MAX: Final = 40 * 1024  # a frame must hold it, beside all else
-PIXELS: Final = "pixels"  # how a plugin names them among what it measured
+WORK_BYTES_MAX: Final = 40 * 1024  # must fit into a relay frame, beside the other fields
+PIXELS: Final = "pixels"  # a plugin's name for them among its measurements
 
 
 def utc() -> datetime:
-    """The time of now."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @attrs.frozen(kw_only=True)
 class Attester:
-    """A node's hand: ``key`` signs for the node whose id ``node`` tells.
+    """Signer of a node's work. ``node`` returns the node's id, ``key`` is its private key.
 
-    ``renderers``: name, version and build of what does the work, by job type.
+    ``renderers``: name, version and build of the program that does the work, by job type.
     """
 
     node: Callable[[], str]
@@ -44,10 +44,10 @@ class Attester:
         taken: CopiedFile | None,
         proof: CopiedFile | None = None,
     ) -> tuple[Mapping[str, Any], str] | None:
-        """The work and its signature; None for work that cannot be named, or fits no frame."""
+        """Return the work and its signature; None if it has no valid form or is too long."""
         try:
             work = self._work(dispatch, begun, result, (taken, proof))
-        except ValueError:  # a gateway of the reference calls its jobs as it likes
+        except ValueError:  # the reference allows job ids that are not UUIDs
             return None
         if work is None or len(receipt.canonical(work)) > WORK_BYTES_MAX:
             return None
@@ -83,7 +83,7 @@ class Attester:
             measured=measured,
         )
         document = receipt.work_document(done, self.node(), self.key.public_key())
-        # What was measured comes out of the sandbox: a scene's word must not spoil a receipt.
+        # Measurements come from the sandbox; a scene must not be able to spoil a receipt.
         return None if isinstance(receipt.read_work(document), str) else document
 
 
@@ -92,7 +92,7 @@ def _named(taken: CopiedFile) -> dict[str, Any]:
 
 
 def attester(key: Path, node: Callable[[], str], offer: PluginOffer) -> Attester | None:
-    """The hand of a node that offers this; None where its key cannot be read."""
+    """Return the signer for a node with this offer; None if its key cannot be read."""
     try:
         loaded = identity.load_key(key)
     except (OSError, ValueError):

@@ -1,11 +1,11 @@
-"""Waiting longer after each failure, and never in step with others."""
+"""Exponential back-off with jitter."""
 
 import random
 from collections.abc import Iterator
 
 
 def delays(least: float, most: float) -> Iterator[float]:
-    """Seconds to wait: each time up to twice as long, half of it by chance."""
+    """Yield seconds to wait; the maximum doubles each time, half of each delay is random."""
     ceiling = least
     while True:
         yield ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret

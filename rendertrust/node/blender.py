@@ -1,4 +1,4 @@
-"""Blender on this machine: found, tried out once, and then given orders in its sandbox."""
+"""Blender on this machine: finding it, testing it once, and running orders in its sandbox."""
 
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,24 +17,24 @@ from rendertrust.node.rmtree import clear
 TRIAL_SECONDS: Final = 90.0
 FILE_BYTES_MAX: Final = 4 * 2**30
 FILES_MAX: Final = 1024
-ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # below this Blender does not start
+ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker")
 
 
 @attrs.frozen(kw_only=True)
 class NoBlender:
-    """Why this machine does not render, and what would mend it."""
+    """Reason why this machine does not render, and how to fix it."""
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
 class Blender:
-    """A Blender that was tried out. ``version`` like ``5.2.3``, ``build`` is its commit.
+    """A tested Blender. ``version`` is like ``5.2.3``, ``build`` is its commit.
 
-    ``memory_bytes`` is what an order may take; None: all that the machine has. ``nice`` is how far
-    it stands back for other programs, 0 to 19. ``opengl``: whether it draws by that (``drawing``).
+    ``memory_bytes``: limit for an order; None: all that the machine has. ``nice``: its niceness, 0
+    to 19. ``opengl``: EEVEE and Workbench can draw; None if unknown (``opengl_probe``).
     """
 
     renderer: renderer.Renderer
@@ -57,10 +57,10 @@ class Blender:
         orders: int | None = None,
         started: Callable[[int], None] = lambda _: None,
     ) -> ProcessExit:
-        """Run one order in the work folder; paths of files in it are below ``in``.
+        """Run one order in the work folder; its paths are relative to ``in``.
 
-        With ``orders``, a descriptor that is closed here, it stays and obeys each line of that,
-        as ``said`` makes them.
+        With ``orders``, a descriptor that is closed here, Blender stays and runs each line read
+        from it, as ``said`` writes them.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
@@ -78,24 +78,24 @@ class Blender:
         )
 
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
-        """An order as the worker reads it, with the files where it finds them."""
+        """Return an order as the worker reads it, with the paths that are valid inside."""
         view = self.box.view(folder, WORKER)
         known = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
         return {**order, **known, **_placed(order, view)}
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether a scene is kept from this machine's files and network."""
+        """Return True if scenes cannot reach this machine's files and network."""
         return not isinstance(self.box, sandbox.NoSandbox)
 
     @property
     def bounds(self) -> ResourceLimits:
-        """What an order may take of the machine."""
+        """Return the resource limits of an order."""
         return ResourceLimits(memory_bytes=self.memory_bytes or ram_bytes() or 2**62)
 
 
 def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, Any]:
-    """The members of an order that name files, as the worker finds them."""
+    """Return an order's file members with the paths that are valid inside."""
     inputs = view.inputs
     placed: dict[str, Any] = {"inputs": inputs}
     for names, folder in (("scene", "paths"), inputs), (("picture", "evidence"), view.delivered):
@@ -126,8 +126,9 @@ def _limits(within: float, threads: int) -> Mapping[str, int]:
 async def find(
     scratch: Path, *, unsafe: bool = False, memory_bytes: int | None = None
 ) -> Blender | NoBlender:
-    """The Blender at hand, tried out in its sandbox in a folder under ``scratch``; ``unsafe``: or
-    without one, where there is none.
+    """Find Blender and test it in its sandbox, in a folder under ``scratch``.
+
+    ``unsafe``: test it without a sandbox, if there is none.
     """
     program = renderer.find()
     if program is None:
@@ -154,7 +155,7 @@ async def _find_with(
         found = await _try_out(given, folder)
         is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
-            # Inside a container that switch may be out of reach; the rest of the sandbox is not.
+            # A container may not reach that switch; the rest of the sandbox still works.
             weaker = attrs.evolve(box, forbids_namespaces=False)
             found = await _try_out(attrs.evolve(given, box=weaker), folder)
         return found
@@ -191,5 +192,5 @@ def _why(ending: ProcessExit) -> str:
         return advice
     if ending.code is None:
         return f"Blender did not start within {TRIAL_SECONDS:.0f} s"
-    last = next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
     return f"Blender does not start here (exit code {ending.code}): {last.strip()[:300]}"

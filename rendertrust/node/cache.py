@@ -1,4 +1,4 @@
-"""Inputs by their content: fetched once, checked by SHA-256, the longest unused removed first."""
+"""Cache of inputs by SHA-256. Each is fetched once and checked; eviction is LRU."""
 
 import asyncio
 import contextlib
@@ -25,20 +25,20 @@ _CHUNK: Final = 256 * 1024
 
 
 class _Again(Exception):
-    """A download that may work when tried again."""
+    """The download failed but may succeed later."""
 
 
 class _Never(Exception):
-    """A download that will not."""
+    """The download cannot succeed."""
 
 
 class _Other(Exception):
-    """A whole download of something else than was announced."""
+    """The complete download differs from what was announced."""
 
 
 @attrs.define
 class Cache:
-    """Files below ``folder``, together at most ``bytes_max`` long."""
+    """Cached files below ``folder``, at most ``bytes_max`` in all."""
 
     folder: Path
     bytes_max: int
@@ -48,12 +48,12 @@ class Cache:
 
     @staticmethod
     def forget_parts(folder: Path) -> None:
-        """Remove what an agent that is gone had not fetched to its end."""
+        """Remove incomplete downloads of earlier runs."""
         for part in folder.glob(f"??/{PART}*"):
             part.unlink(missing_ok=True)
 
     async def fetch(self, wanted: Input) -> Path | Failed:
-        """The file with ``wanted``'s content, from here or from its URL."""
+        """Return the file with ``wanted``'s content, from the cache or its URL."""
         lock = self._locks.setdefault(wanted.sha256, asyncio.Lock())
         async with lock:
             path = self._path(wanted.sha256)
@@ -67,7 +67,7 @@ class Cache:
         return path
 
     def has(self, sha256: str, size: int) -> bool:
-        """Whether a file with that content is here."""
+        """Return True if a file with that content is cached."""
         return _is_whole(self._path(sha256), size)
 
     def _path(self, sha256: str) -> Path:
@@ -96,7 +96,7 @@ class Cache:
             except _Never as fault:
                 return Failed(failure="gateway", error=f"{wanted.path}: {fault}")
             except _Other as fault:
-                # Its creator named the sum: another node, and another time, would find the same.
+                # The creator gave the hash, so a retry or another node would fail the same way.
                 return Failed(failure="scene", error=f"{wanted.path}: {fault}")
             else:
                 return None
@@ -111,7 +111,7 @@ class Cache:
             with os.fdopen(descriptor, "wb") as file:
                 await self._stream(wanted, file.write)
                 os.fchmod(file.fileno(), 0o444)
-            os.replace(part, path)  # noqa: PTH105 - one call, no need of a thread
+            os.replace(part, path)  # noqa: PTH105 - one call, a thread is not needed
         except (aiohttp.ClientError, TimeoutError) as fault:
             raise _Again(type(fault).__name__) from fault
         finally:
@@ -139,8 +139,9 @@ class Cache:
 
 
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
-    """Remove the longest unused until ``size`` bytes more fit, beside what is there to stay. A unit
-    that still uses a removed file keeps its own link to it; what is being fetched is in ``size``.
+    """Remove the least recently used files until ``size`` more bytes fit.
+
+    ``size`` includes running downloads. A unit that uses a removed file keeps its own link to it.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob("??/*"):
@@ -165,7 +166,7 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def safe_path(path: str) -> PurePosixPath | None:
-    """``path`` as a relative path that stays below its folder; None when it would not."""
+    """Return ``path`` if it is relative and stays below its folder; otherwise None."""
     pure = PurePosixPath(path)
     if pure.is_absolute() or not pure.parts or ".." in pure.parts or "\\" in path:
         return None
@@ -173,7 +174,7 @@ def safe_path(path: str) -> PurePosixPath | None:
 
 
 def place(source: Path, target: Path) -> None:
-    """Give a unit ``source`` as ``target``: a link where the disk allows it, else a copy."""
+    """Link ``source`` to ``target``, or copy it if the disk has no links."""
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -1,4 +1,4 @@
-"""A child process that speaks JSON lines: read to its end, bounded, and surely dead afterwards."""
+"""Child processes that print JSON lines, with bounded output and certain termination."""
 
 import asyncio
 import contextlib
@@ -14,17 +14,17 @@ from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
 
 LINE_BYTES_MAX: Final = 64 * 1024
 TAIL_BYTES_MAX: Final = 4 * 1024
-LAST_WORDS_SECONDS: Final = 5.0  # for what a process that has ended wrote before
+LAST_WORDS_SECONDS: Final = 5.0  # for output still in the pipes after the process has ended
 _CHUNK: Final = 16 * 1024
 
 
 @attrs.frozen(kw_only=True)
 class ProcessExit:
-    """How a process ended.
+    """Exit of a process.
 
-    ``code`` as in ``subprocess`` (negative: a signal), None when it was killed at its deadline;
-    ``last`` is its last JSON line; ``tail`` the end of its standard error; ``excess`` what it took
-    too much of, where it was killed for that.
+    ``code`` as in ``subprocess`` (negative: a signal); None if it was killed at its deadline.
+    ``last``: its last JSON line. ``tail``: the end of its standard error. ``excess``: the limit
+    that it exceeded, if it was killed for that.
     """
 
     code: int | None
@@ -34,7 +34,7 @@ class ProcessExit:
 
     @property
     def signal_name(self) -> str | None:
-        """The signal that ended it, also where a wrapper says so by 128 + number."""
+        """Return the signal that ended it, also if a wrapper reports it as 128 + number."""
         if self.code is None or 0 <= self.code <= 128:
             return None
         number = -self.code if self.code < 0 else self.code - 128
@@ -54,13 +54,15 @@ async def converse(
     orders: int | None = None,
     started: Callable[[int], None] = lambda _: None,
 ) -> ProcessExit:
-    """Run ``command``; each JSON object it prints goes to ``hear``, its standard error to
-    ``overhear``. At most ``within`` seconds, and no longer than ``watch`` has nothing to say.
-    ``orders`` is a descriptor that is its standard input, and is closed here; ``started`` is told
-    its number.
+    """Run ``command``; pass each JSON object that it prints to ``hear``.
 
-    However this ends, cancelled too, the process and its group are dead by then. Raises OSError
-    when it cannot be started.
+    Its standard error goes to ``overhear``. It is killed after ``within`` seconds, or when
+    ``watch`` reports an exceeded limit.
+    ``orders``: a descriptor for its standard input, which is closed here. ``started`` gets its
+    process id.
+
+    However this returns, even if cancelled, the process and its group are dead. Raises OSError if
+    it cannot be started.
     """
     async with _Pipe() as out, _Pipe() as err:
         try:
@@ -90,7 +92,7 @@ async def converse(
 
 
 class _Pipe:
-    """A pipe of our own: to asyncio, a process whose pipes nobody empties never ends."""
+    """A separate pipe, because asyncio never sees the exit of a process whose pipe is not read."""
 
     def __init__(self) -> None:
         self.reader = asyncio.StreamReader()
@@ -104,7 +106,7 @@ class _Pipe:
         return self
 
     def close_far_end(self) -> None:
-        """It is the child's from now on."""
+        """Close the end that the child has."""
         os.close(self.far_end)
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,7 +116,7 @@ class _Pipe:
 
 @attrs.define
 class _Conversation:
-    """What is heard of one process, and what ends it early."""
+    """Output of one process, and the watch that may end it early."""
 
     process: asyncio.subprocess.Process
     hear: Callable[[Mapping[str, Any]], None]
@@ -125,7 +127,7 @@ class _Conversation:
     excess: LimitExceeded | None = None
 
     async def listen(self, out: asyncio.StreamReader, err: asyncio.StreamReader) -> None:
-        """Until it has ended, and its last words are heard."""
+        """Read the output until the process has ended."""
         async with asyncio.TaskGroup() as tasks:
             readers = (
                 tasks.create_task(_read_lines(out, self._keep)),
@@ -134,13 +136,13 @@ class _Conversation:
             watching = tasks.create_task(self._end_at_excess())
             await self.process.wait()
             watching.cancel()
-            # A process that it left behind may hold its pipes open: nobody waits for that.
+            # A process that it left behind may keep the pipes open; do not wait for that.
             _, late = await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
             for reader in late:
                 reader.cancel()
 
     def ending(self, code: int | None) -> ProcessExit:
-        """How it ended."""
+        """Return the exit, with the output so far."""
         tail = self.tail.decode("utf-8", "replace")
         return ProcessExit(code=code, last=self.last, tail=tail, excess=self.excess)
 
@@ -171,7 +173,7 @@ async def _read_lines(
     while chunk := await stream.read(_CHUNK):
         buffer += chunk
         *lines, rest = buffer.split(b"\n")
-        buffer = bytearray(rest[:LINE_BYTES_MAX])  # what has no end is noise, not a line
+        buffer = bytearray(rest[:LINE_BYTES_MAX])  # a longer line is noise
         for line in lines:
             if (members := _json_object(bytes(line))) is not None:
                 hear(members)

@@ -1,8 +1,8 @@
-"""The node's one WebSocket to its gateway: opened outwards, kept open, opened again.
+"""The node's WebSocket to its gateway: kept open, and opened again after a close.
 
-What a close means: 4001 get a new token (three refusals in a row end the node), 4003 another
-connection of this node took over (end), 1008 we sent too much (wait the longest time), anything
-else reconnect after a jittered back-off.
+Close codes: 4001, get a new token (three refusals in a row end the node); 4003, another connection
+of this node took over, so end; 1008, the node sent too much, so wait the longest time; any other,
+reconnect after a back-off with jitter.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ from rendertrust.protocol import (
 OUTGOING_MAX: Final = 256
 SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
-CONNECT_SECONDS_MAX: Final = 40.0  # the look before it, too
+CONNECT_SECONDS_MAX: Final = 40.0  # includes the check of the gateway's key
 REFUSALS_MAX: Final = 3
 FORBIDDEN: Final = 403
-STEADY_SECONDS: Final = 10.0  # a connection that lived this long resets the back-off
+STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the back-off
 
 
 @attrs.frozen
 class Closed:
-    """How a connection ended: ``code`` of the close, or of the refused handshake as a close."""
+    """End of a connection; ``code``: of the close, or standing for a refused handshake."""
 
     code: int
     reason: str = ""
@@ -49,7 +49,7 @@ class Closed:
 
 
 class Connection:
-    """Frames in by ``on_frame``, out by ``send``; ``on_open`` after every connect."""
+    """The connection: passes frames to ``on_frame``, calls ``on_open`` after every connect."""
 
     def __init__(
         self,
@@ -75,8 +75,9 @@ class Connection:
         self.connects = 0
 
     def send(self, frame: FromNode) -> bool:
-        """Queue a frame; False when not connected or the queue is full. What must arrive is
-        spooled by who sends it, and sent again.
+        """Queue a frame; return False if disconnected or the queue is full.
+
+        The sender spools frames that must arrive, and sends them again.
         """
         if not self.is_open:
             return False
@@ -87,28 +88,28 @@ class Connection:
         return True
 
     async def flush(self) -> None:
-        """Wait until what was queued is written; give it a deadline, the connection may be gone."""
+        """Wait until the queue is written. Use a deadline: the connection may be gone."""
         if self.is_open:
             await self._outgoing.join()
 
     def hear(self) -> None:
-        """The gateway gave a sign of life, here or elsewhere."""
+        """Record a sign of life from the gateway, on the socket or by a heartbeat."""
         self._heard_at = asyncio.get_running_loop().time()
 
     @property
     def silent_seconds(self) -> int | None:
-        """For how long nothing came over an open line, once that is longer than usual."""
+        """Return for how long the gateway has been silent, if longer than ``silent_seconds``."""
         silent = asyncio.get_running_loop().time() - self._heard_at
         is_long = self.is_open and silent > self._settings.silent_seconds
         return int(silent) if is_long else None
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the node wants to be connected; it does not while it rests."""
+        """Return True unless the node rests."""
         return self._wanted.is_set()
 
     async def rest(self) -> None:
-        """Hang up, and stay away until ``wake``."""
+        """Disconnect until ``wake``."""
         self._wanted.clear()
         if self._socket is not None:
             await self._socket.close(code=1001, message=b"the node rests")
@@ -118,7 +119,7 @@ class Connection:
         self._wanted.set()
 
     async def run(self) -> str:
-        """Stay connected; the reason why this node must not connect again."""
+        """Stay connected. Return the reason why this node must not connect again."""
         waits = self._fresh_delays()
         while True:
             await self._wanted.wait()
@@ -150,13 +151,13 @@ class Connection:
     async def _renew(self, token: str) -> str | None:
         self._refusals += 1
         if self._refusals > REFUSALS_MAX:
-            return "the gateway does not take this node's token, though it just gave it"
+            return "the gateway refuses this node's token, although it just issued it"
         rejected = await self._login.renew(instead_of=token)
         if rejected is None:
             self._narrate("got a new token")
             return None
         if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
-            self._refusals -= 1  # nobody refused: nobody answered
+            self._refusals -= 1  # no response is not a refusal
             return None
         if rejected.code == FORBIDDEN:
             way = another_node(self._login.enrolment.url)
@@ -164,7 +165,7 @@ class Connection:
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
     async def _connect_once(self) -> Closed | KeyChanged | KeyUnknown:
-        """Until it ends; or why it was not tried, from the look at the gateway's key before."""
+        """Connect and serve until the socket closes; or return why the gateway's key failed."""
         loop = asyncio.get_running_loop()
         enrolment = self._login.enrolment
         url = f"{enrolment.url}/api/v1/relay/ws/{enrolment.node_id}"
@@ -211,12 +212,12 @@ class Connection:
         return closed
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
-        """A task of its own: a client that does not sit in receive() answers no pings."""
+        """Read frames in a separate task: aiohttp answers pings only inside receive()."""
         while True:
             try:
                 message = await socket.receive(timeout=SILENCE_SECONDS_MAX)
             except TimeoutError:
-                return Closed(1006, "the gateway fell silent")
+                return Closed(1006, "the gateway stopped responding")
             self.hear()
             if message.type is aiohttp.WSMsgType.TEXT:
                 await self._take(message.data)

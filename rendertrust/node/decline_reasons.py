@@ -1,4 +1,4 @@
-"""Why a node gives a unit back: nothing failed, and another node may do it."""
+"""Reasons for returning a unit without a failure; another node may do it."""
 
 from typing import Final
 
@@ -9,8 +9,8 @@ def _because(reason: str) -> Failed:
     return Failed(failure="network", error=reason, given_back=True)
 
 
-STOPPED: Final = _because("the node was stopped; the unit is given back")
-DRAINING: Final = _because("the node is draining; the unit is given back")
-RESTING: Final = _because("the node rests now; the unit is given back")
-STRANGERS: Final = _because("this node has no sandbox: it takes work of its own owner alone")
+STOPPED: Final = _because("the node was stopped; the unit is returned")
+DRAINING: Final = _because("the node is draining; the unit is returned")
+RESTING: Final = _because("the node is resting; the unit is returned")
+STRANGERS: Final = _because("this node has no sandbox, so it takes only its owner's work")
 FULL: Final = _because("this node's queue is full")

@@ -1,4 +1,4 @@
-"""The disk of the node's folder: whether there is room on it, and what its failing means."""
+"""Disk space of the node's state folder, and the meaning of disk errors."""
 
 import contextlib
 import errno
@@ -18,14 +18,14 @@ _DISK: Final = (*FULL, errno.EIO, errno.EROFS)
 
 
 def of_disk(fault: OSError) -> Failed:
-    """A disk that is full or broken: the unit's end, and not the node's."""
+    """Return the unit's failure for a full or broken disk; the node goes on."""
     told = fault.strerror or type(fault).__name__
     how = "is full" if fault.errno in FULL else "fails"
     return Failed(failure="node", error=f"this machine's disk {how}: {told}", detail=str(fault))
 
 
 def is_of_disk(fault: BaseException) -> bool:
-    """Whether it is the disk that failed, and not what was done on it."""
+    """Return True if the disk itself failed."""
     return isinstance(fault, OSError) and fault.errno in _DISK
 
 
@@ -35,9 +35,9 @@ def _free(folder: Path) -> int:
 
 @attrs.define
 class DiskSpace:
-    """Where less than ``least`` bytes are free the node rests, until it is half as much again.
+    """Check of the free space. Below ``least`` bytes the node rests, until 1.5 times that is free.
 
-    What is cached gives way before that.
+    Cached inputs are removed first.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class DiskSpace:
     _is_full: bool = False
 
     def why_not(self) -> str | None:
-        """Why there is no room for work; None: there is."""
+        """Return why there is no space for work; None if there is."""
         try:
             left = self._left()
         except OSError as fault:
@@ -56,7 +56,7 @@ class DiskSpace:
         if not self._is_full:
             return None
         wanted = self._wanted // MIB
-        return f"this machine's disk is nearly full: {left // MIB} MiB left, {wanted} are needed"
+        return f"this machine's disk is nearly full: {left // MIB} MiB left, {wanted} needed"
 
     @property
     def _wanted(self) -> int:

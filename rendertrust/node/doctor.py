@@ -1,4 +1,4 @@
-"""What may keep this machine from being a good node, and what would mend it."""
+"""Diagnosis of a node: problems of this machine, and how to fix them."""
 
 import asyncio
 import email.utils
@@ -32,7 +32,7 @@ RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 @attrs.frozen
 class Diagnosis:
-    """One thing that was looked at. ``remedy`` is what to do where it is not good."""
+    """Result of one check. ``remedy``: what to do if it is not good."""
 
     name: str
     state: str
@@ -41,7 +41,7 @@ class Diagnosis:
 
 
 async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
-    """Look at everything, the quick things first."""
+    """Run all checks, the quick ones first."""
     folder = StateFolder(state) if state else StateFolder()
     yield system()
     yield memory()
@@ -49,7 +49,7 @@ async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
     yield await asyncio.to_thread(key, folder)
     enrolment = folder.enrolment()
     if enrolment is None:
-        yield Diagnosis("gateway", BAD, "none was joined", "run: rendertrust node join URL")
+        yield Diagnosis("gateway", BAD, "no gateway joined", "run: rendertrust node join URL")
     else:
         for check in await gateway(enrolment):
             yield check
@@ -59,16 +59,16 @@ async def examine(state: Path | None = None) -> AsyncIterator[Diagnosis]:
 
 
 def system() -> Diagnosis:
-    """The system and its Python."""
+    """Check the operating system and Python."""
     named = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
     if sys.platform.startswith("linux"):
         return Diagnosis("system", GOOD, named)
-    remedy = "there is no sandbox on this system: docs/NODE.md says what that means"
+    remedy = "there is no sandbox on this system: see docs/NODE.md"
     return Diagnosis("system", WARNING, named, remedy)
 
 
 def memory() -> Diagnosis:
-    """Memory and processors."""
+    """Check memory and processors."""
     ram, cores = machine_facts.ram_bytes(), machine_facts.cores()
     said = f"{ram / GIB:.1f} GiB of memory, {cores} processors"
     if ram and ram < RAM_LEAST:
@@ -77,7 +77,7 @@ def memory() -> Diagnosis:
 
 
 def disk(folder: StateFolder) -> Diagnosis:
-    """Room for inputs and results, in a folder that is ours."""
+    """Check that the state folder is writable and has disk space."""
     try:
         folder.make()
         free = shutil.disk_usage(folder.path).free
@@ -86,42 +86,42 @@ def disk(folder: StateFolder) -> Diagnosis:
         probe.unlink()
     except OSError as fault:
         said = f"{folder.path}: {fault.strerror}"
-        return Diagnosis("disk", BAD, said, "give another folder by --state, or RENDERTRUST_STATE")
+        return Diagnosis("disk", BAD, said, "choose another folder by --state or RENDERTRUST_STATE")
     said = f"{free / GIB:.1f} GiB free for {folder.path}"
     if free < AgentSettings().disk_bytes_least:
-        return Diagnosis("disk", BAD, said, "make room: a node without it renders nothing")
+        return Diagnosis("disk", BAD, said, "free disk space: without it the node renders nothing")
     if free < DISK_LEAST:
-        return Diagnosis("disk", WARNING, said, "make room, or lower --cache")
+        return Diagnosis("disk", WARNING, said, "free disk space, or lower --cache")
     return Diagnosis("disk", GOOD, said)
 
 
 def key(folder: StateFolder) -> Diagnosis:
-    """The node's key, readable by its owner alone."""
+    """Check that the node's key is readable only by its owner."""
     if not folder.key.exists():
-        return Diagnosis("key", WARNING, "none yet", "it is made by: rendertrust node join URL")
+        return Diagnosis("key", WARNING, "none yet", "it is created by: rendertrust node join URL")
     try:
         identity.load_key(folder.key)
     except (OSError, ValueError) as fault:
-        return Diagnosis("key", BAD, str(fault), f"mend {folder.key}; without it, join again")
-    return Diagnosis("key", GOOD, "readable by its owner alone")
+        return Diagnosis("key", BAD, str(fault), f"fix {folder.key}, or delete it and join again")
+    return Diagnosis("key", GOOD, "readable only by its owner")
 
 
 async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
-    """Whether it answers, is the one that was joined, and has the same time."""
+    """Check that the gateway responds, is the one that was joined, and has the same time."""
     async with http_session() as session:
         answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
         if isinstance(answer, KeyChanged):
-            return [Diagnosis("gateway", BAD, answer.reason, "ask those who run it")]
+            return [Diagnosis("gateway", BAD, answer.reason, "ask its admins")]
         if isinstance(answer, KeyUnknown):
-            return [Diagnosis("gateway", BAD, answer.reason, "look at the network, and try again")]
+            return [Diagnosis("gateway", BAD, answer.reason, "check the network and try again")]
         joined = Diagnosis("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
     if skew is None:
-        return [joined, Diagnosis("clock", WARNING, "the gateway does not tell the time")]
+        return [joined, Diagnosis("clock", WARNING, "the gateway sends no time")]
     if abs(skew) <= SKEW_SECONDS_MAX:
         return [joined, Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
-    return [joined, Diagnosis("clock", BAD, said, "set it, by NTP best: URLs and tokens go by it")]
+    return [joined, Diagnosis("clock", BAD, said, "set it by NTP: URLs and tokens depend on it")]
 
 
 async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
@@ -134,23 +134,23 @@ async def _skew(session: aiohttp.ClientSession, url: str) -> float | None:
 
 
 def agent(found: object) -> Diagnosis:
-    """Whether the agent runs."""
+    """Check that the agent runs and is connected."""
     if not isinstance(found, Status) or not found.running:
         return Diagnosis("agent", WARNING, "does not run", "start it: rendertrust node run")
     if found.resting is not None:
         return Diagnosis("agent", GOOD, f"rests: {found.resting}")
     if found.standing == QUARANTINED:
         said = told_of(found.standing, found.node_id, found.standing_reason)
-        return Diagnosis("agent", BAD, said, "it is released by those who run the gateway")
+        return Diagnosis("agent", BAD, said, "only an admin of the gateway can release it")
     if not found.connected:
         silent = found.silent_seconds
         said = "is not connected" if silent is None else f"has had no answer for {silent} s"
-        return Diagnosis("agent", BAD, f"runs, and {said}", "what it told: rendertrust node status")
+        return Diagnosis("agent", BAD, f"runs, and {said}", "see: rendertrust node status")
     return Diagnosis("agent", GOOD, "runs and is connected")
 
 
 async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
-    """What is offered, and why the rest is not; Blender is tried out for it."""
+    """Check which kinds of work this machine offers; this starts Blender."""
     accepted = folder.accepts_no_sandbox
     offer = await plugins.offer(folder, AgentSettings(unsafe_no_sandbox=accepted))
     yield renders(offer)
@@ -164,13 +164,13 @@ async def work(folder: StateFolder) -> AsyncIterator[Diagnosis]:
 
 
 def renders(offer: plugins.PluginOffer) -> Diagnosis:
-    """Blender, which was tried out in its sandbox."""
+    """Check that Blender was found and works in its sandbox."""
     if offer.render is None or offer.render.found is None:
         program = renderer.find()
         if program is None:
-            return Diagnosis("blender", BAD, "none is here", renderer.HOW_TO_GET_BLENDER)
-        why = offer.not_offered.get("render", "it was not tried out")
-        return Diagnosis("blender", BAD, f"{program.kind} is here, and does not render", why)
+            return Diagnosis("blender", BAD, "not found", renderer.HOW_TO_GET_BLENDER)
+        why = offer.not_offered.get("render", "it was not tested")
+        return Diagnosis("blender", BAD, f"{program.kind} was found but does not render", why)
     found = offer.render.found
     return Diagnosis(
         "blender", GOOD, f"{found.version} ({found.renderer.kind}), build {found.build}"
@@ -178,23 +178,23 @@ def renders(offer: plugins.PluginOffer) -> Diagnosis:
 
 
 def opengl(offer: plugins.PluginOffer) -> Diagnosis:
-    """Whether EEVEE and Workbench draw here."""
+    """Check that EEVEE and Workbench can draw."""
     if offer.opengl:
-        return Diagnosis("opengl", GOOD, "EEVEE and Workbench draw here")
+        return Diagnosis("opengl", GOOD, "EEVEE and Workbench work")
     if offer.opengl is None:
-        return Diagnosis("opengl", WARNING, "not found out: it took too long, or too much memory")
-    said = "none: no scene of EEVEE or Workbench is sent here; Cycles needs none"
+        return Diagnosis("opengl", WARNING, "unknown: the test took too long or too much memory")
+    said = "none: this node gets no EEVEE or Workbench scenes; Cycles does not need it"
     return Diagnosis("opengl", WARNING, said, HOW_TO_GET_OPENGL)
 
 
 def box(offer: plugins.PluginOffer) -> Diagnosis:
-    """The sandbox that scenes are opened in."""
+    """Check the sandbox."""
     if not offer.has_sandbox:
         return Diagnosis("sandbox", WARNING, OFF, INSTALL_BWRAP)
     given = sandbox.find(())
     if isinstance(given, sandbox.SandboxUnavailable):
         return Diagnosis("sandbox", BAD, "none: no scene is rendered", given.reason)
     if offer.render is None:
-        return Diagnosis("sandbox", WARNING, "bubblewrap is here; nothing was tried out in it")
+        return Diagnosis("sandbox", WARNING, "bubblewrap was found, but nothing was tested in it")
     filtered = "with" if filter_of() is not None else "without"
-    return Diagnosis("sandbox", GOOD, f"bubblewrap, {filtered} a filter of system calls")
+    return Diagnosis("sandbox", GOOD, f"bubblewrap, {filtered} a system call filter")

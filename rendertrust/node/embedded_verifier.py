@@ -1,8 +1,8 @@
-"""The gateway's embedded verifier: the node agent with a key and a token that the gateway gave it.
+"""The gateway's embedded verifier: a node agent with a key and a token from the gateway.
 
 The gateway runs it as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE THREADS
-MEMORY``. ``GIVEN`` holds the key and the enrolment, ``STATE`` is the agent's own folder, and
-``MEMORY`` is in bytes.
+MEMORY``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the agent's own folder,
+and ``MEMORY`` is in bytes.
 """
 
 import asyncio
@@ -19,12 +19,12 @@ NOT_GIVEN: Final = "the gateway gave no key and token"
 
 
 def settings_of(threads: int, memory: int) -> AgentSettings:
-    """Return the agent's bounds: one piece of work at a time, with ``threads`` and ``memory``."""
+    """Return settings for one unit at a time with ``threads`` and ``memory``."""
     return AgentSettings(cores=threads, threads=threads, ram_bytes=memory, health_port=None)
 
 
 def take(given: StateFolder, own: StateFolder) -> bool:
-    """Copy the key and the enrolment; return False where there is none."""
+    """Copy the key and the enrolment; return False if there is none."""
     enrolment = given.enrolment()
     if enrolment is None:
         return False
@@ -35,7 +35,7 @@ def take(given: StateFolder, own: StateFolder) -> bool:
 
 
 def main(given: str, state: str, threads: str, memory: str) -> int:
-    """Verify until the gateway ends it. Return the exit code; the last line printed says why."""
+    """Run until the gateway ends it. Return the exit code; the last printed line says why."""
     own = StateFolder(Path(state))
     if not take(StateFolder(Path(given)), own):
         tell(NOT_GIVEN)
@@ -49,7 +49,7 @@ def main(given: str, state: str, threads: str, memory: str) -> int:
 
 
 def tell(text: str) -> None:
-    """Write a line to the log of the gateway's engine."""
+    """Write a line to standard error, which the gateway logs."""
     sys.stderr.write(f"{text}\n")
 
 

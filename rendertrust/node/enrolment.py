@@ -1,4 +1,4 @@
-"""Joining a gateway: once per node, and again whenever its token is no longer taken."""
+"""Joining a gateway: once per node, and again when its token is refused."""
 
 import asyncio
 import contextlib
@@ -20,18 +20,18 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-CHANGED: Final = 409  # it answered, and is another one than before
+CHANGED: Final = 409  # another gateway than before answered
 REVOKED: Final = 403
-RUNS: Final = "an agent runs here with the key of before"
+RUNS: Final = "an agent is running here with the old key"
 
 
 @attrs.frozen(kw_only=True)
 class Joined:
-    """The gateway knows this node now; ``not_offered`` says why for each kind of work left out.
+    """The node has joined. ``not_offered``: a reason for each kind of work that is left out.
 
-    ``owner`` is the id of the user who earns, where the gateway says who that is. ``running``: an
-    agent runs on the state folder, and goes on as it was enrolled before. ``figures`` are of the
-    benchmark; ``has_sandbox`` is False where strangers' scenes are not kept from this machine.
+    ``owner``: id of the operator, if the gateway names them. ``running``: an agent is running on
+    the state folder and keeps its earlier enrolment. ``figures``: results of the benchmark.
+    ``has_sandbox`` is False if scenes can reach this machine's files and network.
     """
 
     node_id: str
@@ -49,9 +49,9 @@ class Joined:
 
 @attrs.frozen(kw_only=True)
 class JoinRefused:
-    """Why this node did not join; ``code`` is an HTTP status, None when nobody answered.
+    """Reason why this node did not join; ``code``: an HTTP status, None without a response.
 
-    ``remedy``: what to do about it, where that is known.
+    ``remedy``: what to do about it, if known.
     """
 
     reason: str
@@ -70,12 +70,12 @@ async def join(
     accept_new_key: bool = False,
     new_key: bool = False,
 ) -> Joined | JoinRefused:
-    """Make the key (once), try out and measure what this machine can do, register, prove the key.
+    """Create the key (once), test and measure this machine, register, and prove the key.
 
-    ``token`` is a user's access token: the node then belongs to that user. A gateway that was
-    joined before must have the key of then, unless ``accept_new_key``. Without a ``name`` it keeps
-    the one that it has, or is called as the machine. ``new_key``: become another node, by another
-    key than that which is here; no agent may run on the state folder.
+    ``token``: access token of the user who then owns the node. A gateway that was joined before
+    must still have its key, unless ``accept_new_key``. ``name`` defaults to the earlier name, then
+    to the host name. ``new_key``: become another node with a new key; no agent may be running on
+    the state folder.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -86,7 +86,7 @@ async def join(
         return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, AgentSettings(unsafe_no_sandbox=unsafe))
-    shown = await _looked(shown)  # it took a while, and there is a login to lose
+    shown = await _looked(shown)  # again, before the token is sent
     if isinstance(shown, JoinRefused):
         return shown
     told = {**machine_facts.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
@@ -112,7 +112,7 @@ async def join(
 
 
 def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefused:
-    """The key that is here, made on first use; or another one, which is not kept yet."""
+    """Return the key, created on first use; or a new one, which is not stored yet."""
     if new_key and folder.is_locked():
         return JoinRefused(
             reason=RUNS, code=CHANGED, remedy="Stop it first: rendertrust node drain"
@@ -127,8 +127,9 @@ def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefus
 async def why_not(
     url: str, state: Path | None = None, *, accept_new_key: bool = False
 ) -> JoinRefused | None:
-    """Why this node would not join there, as far as can be told without telling anything: nobody
-    answers, or it is another gateway than before. None: it may be tried.
+    """Return why the node cannot join: no gateway responds, or it is another one than before.
+
+    Sends nothing about the node. None: joining may be tried.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -137,14 +138,14 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """A gateway that answers at its URL, and the key that it shows."""
+    """A gateway that responds at its URL, and the key that it shows."""
 
     url: str
     key: str | None
 
 
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
-    """Look whether there is a gateway, and the one of before."""
+    """Check that a gateway responds, and that it is the one that was joined before."""
     address = normal_url(url)
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
@@ -166,7 +167,7 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
 
 @attrs.frozen
 class _Asked:
-    """Which gateway is asked to take which node."""
+    """A request to join: the gateway, and the node's data."""
 
     gateway: _Gateway
     name: str
@@ -178,7 +179,7 @@ class _Asked:
 async def _enrol(
     asked: _Asked, key: Ed25519PrivateKey
 ) -> tuple[Enrolment, str | None] | JoinRefused:
-    """Register there; also gives the owner."""
+    """Register the node; return the enrolment and the owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
     async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
@@ -209,7 +210,7 @@ async def _enrol(
 async def _tried(
     folder: StateFolder, settings: AgentSettings
 ) -> tuple[plugins.PluginOffer, SelfTestResult]:
-    """What this machine can do, less what failed when it was done."""
+    """Return the plugins that pass the self-test, and its result."""
     offer = await plugins.offer(folder, settings)
     tested = await self_test(offer, folder.work, settings.threads_each)
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
@@ -218,7 +219,7 @@ async def _tried(
 
 
 def another_node(url: str) -> str:
-    """The way on for who gave his node up: it never works again, nor does its key."""
+    """Return the hint for a node that was removed: neither it nor its key can be used again."""
     return (
         f"To make this machine another node, with a new key: rendertrust node join {url} --new-key"
     )
@@ -237,7 +238,7 @@ def _known(folder: StateFolder, url: str) -> _Gateway:
 
 
 def normal_url(url: str) -> str | None:
-    """``url`` without a trailing slash, query and so on; None when it is no http(s) URL."""
+    """Return ``url`` without query and trailing slash; None if it is not an http(s) URL."""
     parts = urlsplit(url if "://" in url else f"http://{url}")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return None
@@ -246,7 +247,7 @@ def normal_url(url: str) -> str | None:
 
 @attrs.define
 class NodeLogin:
-    """The token in use, and how to get another when the gateway takes it no longer."""
+    """The node's token, and its renewal."""
 
     folder: StateFolder
     enrolment: Enrolment
@@ -256,21 +257,21 @@ class NodeLogin:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """What authenticates a request."""
+        """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {self.enrolment.token}"}
 
     async def _keep(self) -> None:
-        """A full disk: it is known as long as the agent runs, and proved anew at the next start."""
+        """Store the enrolment. If the disk is full, the next start proves the key again."""
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self.folder.enrol, self.enrolment)
 
     async def take(self, token: str) -> None:
-        """Use ``token``, which the gateway sent, from now on."""
+        """Switch to ``token``, which the gateway sent."""
         self.enrolment = attrs.evolve(self.enrolment, token=token)
         await self._keep()
 
     async def check_gateway(self) -> gateway_key.Answer:
-        """Whether the gateway is the one that was joined; its key is kept, the first one too."""
+        """Check that the gateway is the one that was joined, and store its current key."""
         before = self.enrolment
         answer = await gateway_key.ask(self.session, before.url, before.gateway_key)
         if isinstance(answer, gateway_key.KeyKnown):
@@ -281,7 +282,7 @@ class NodeLogin:
         return answer
 
     async def renew(self, *, instead_of: str) -> registration.NodeRejected | None:
-        """Prove the key anew, unless ``instead_of`` was replaced meanwhile; None when it worked."""
+        """Prove the key again unless ``instead_of`` was replaced already; None if it worked."""
         async with self._one_at_a_time:
             if self.enrolment.token != instead_of:
                 return None

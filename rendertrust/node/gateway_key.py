@@ -1,9 +1,8 @@
-"""Which gateway this is: the key that signs its log is kept, and no other is followed unasked.
+"""The gateway's identity: a node pins the key that signs the gateway's log.
 
-TLS says who owns the name; this says whether the same books are behind it as when the node joined.
-A new key is followed where the one before it signs beside it, as gateways do after a rotation.
-A checkpoint can be repeated by anybody, so a nonce is sent along, which the gateway signs with the
-same key.
+TLS proves the host name; this proves that the same ledger is behind it as when the node joined. A
+new key is accepted if the previous one signs too, as gateways do after a rotation. Anyone can
+replay a checkpoint, so the node sends a nonce, which the gateway signs with the same key.
 """
 
 import os
@@ -26,21 +25,21 @@ ACCEPT: Final = "--accept-new-key"
 
 @attrs.frozen
 class KeyKnown:
-    """The gateway's key, to be kept; None: it has none, as the plain reference."""
+    """The gateway's key, to be pinned; None if it has none, like the plain reference."""
 
     key: str | None
 
 
 @attrs.frozen
 class KeyChanged:
-    """It is not the gateway that was joined."""
+    """Another gateway than the one that was joined answered."""
 
     reason: str
 
 
 @attrs.frozen
 class KeyUnknown:
-    """It does not say now: ask later."""
+    """The gateway cannot show its key now; ask later."""
 
     reason: str
 
@@ -49,8 +48,9 @@ Answer = KeyKnown | KeyChanged | KeyUnknown
 
 
 async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
-    """Ask the gateway at ``url`` for its newest checkpoint, and hold it against the key. It goes
-    past what guards the session: it shows nothing.
+    """Fetch the newest checkpoint from ``url`` and check it against the known key.
+
+    The request bypasses the session's middleware, because it carries no secret.
     """
     nonce = secrets.token_hex(32)
     try:
@@ -65,8 +65,8 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
     except (aiohttp.ClientError, TimeoutError, OSError) as fault:
         return KeyUnknown(unreached(url, fault))
     if status == 404:
-        return KeyKnown(None) if known is None else changed(url, "shows no key any more")
-    if status != 200:  # its log may not have begun yet
+        return KeyKnown(None) if known is None else changed(url, "no longer shows a key")
+    if status != 200:  # its log may still be empty
         return KeyKnown(None) if known is None else KeyUnknown(f"{url} answered {status}")
     shown = held(url, content, known)
     if isinstance(shown, KeyKnown) and shown.key is not None:
@@ -75,7 +75,7 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
 
 
 async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
-    """Whether there is one at all; one that has no log, too."""
+    """Return True if a gateway responds, even one without a log."""
     try:
         async with session.get(url + HEALTH, timeout=TIMEOUT, allow_redirects=False) as response:
             return response.status != 404
@@ -84,9 +84,9 @@ async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def unreached(url: str, fault: Exception) -> str:
-    """Why nobody answers there."""
+    """Say why the URL cannot be reached."""
     if "WRONG_VERSION_NUMBER" in str(fault):
-        return f"{url} does not speak https: ask those who run it for its address"
+        return f"{url} does not speak https: ask its admins for the address"
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return f"cannot reach {url}: its certificate is not trusted by this machine"
     if isinstance(fault, TimeoutError):
@@ -98,17 +98,17 @@ def unreached(url: str, fault: Exception) -> str:
 
 
 def held(url: str, content: bytes, known: str | None) -> Answer:
-    """A checkpoint's answer against the key that is known, if one is."""
+    """Check a checkpoint response against the known key, if there is one."""
     try:
         members = orjson.loads(content)
         shown, signed = str(members["verifier"]), str(members["checkpoint"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return KeyUnknown(f"{url} shows no checkpoint") if known else KeyKnown(None)
     if known is not None and isinstance(damaged := note.read_verifier(known), NoteRefused):
-        return changed(url, f"cannot be told: the key that is kept is damaged ({damaged.reason})")
+        return changed(url, f"cannot be identified: the stored key is damaged ({damaged.reason})")
     key = note.read_verifier(shown)
     if isinstance(key, NoteRefused):
-        return changed(url, f"shows a key that is none: {key.reason}")
+        return changed(url, f"shows an invalid key: {key.reason}")
     for signer in _signers(key, known):
         refused = checkpoint.read(signed, signer)
         if isinstance(refused, NoteRefused):
@@ -119,16 +119,16 @@ def held(url: str, content: bytes, known: str | None) -> Answer:
 def answered(
     url: str, content: bytes, shown: str, known: str | None, *, nonce: str
 ) -> KeyKnown | KeyUnknown:
-    """The answer to our nonce, by the keys that signed the checkpoint.
+    """Check that the keys that signed the checkpoint also signed the nonce.
 
-    Where it fails nobody is known to be another gateway: a rotation may be half done. So the node
-    waits, and shows nothing.
+    A failure does not prove another gateway: a rotation may be half done. So the node waits and
+    sends nothing.
     """
     answer = orjson.loads(content).get("answer")
     if not isinstance(answer, str):
         return KeyUnknown(
-            f"{url} does not sign a nonce. Somebody may be repeating an answer of the gateway;"
-            " ask those who run it."
+            f"{url} does not sign a nonce. Someone may be replaying the gateway's responses;"
+            " ask its admins."
         )
     key = note.read_verifier(shown)
     assert isinstance(key, Verifier), "the checkpoint was held against it"
@@ -149,8 +149,8 @@ def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
 
 
 def changed(url: str, how: str) -> KeyChanged:
-    """What the owner of the node reads."""
+    """Return the message for the node's operator."""
     return KeyChanged(
-        f"the gateway at {url} {how}: it is not the one that this node joined. If those who run it"
+        f"the gateway at {url} {how}: it is not the one that this node joined. If its admins"
         f" told you why, run: rendertrust node join {url} {ACCEPT}"
     )

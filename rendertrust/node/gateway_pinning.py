@@ -1,10 +1,8 @@
-"""What stands between the agent and the network: its gateway's key is looked at before anything
-that opens something leaves for it.
+"""HTTP middleware that checks the gateway's key before the agent sends it a secret.
 
-A connection that lives is the gateway's; a request may go over a new one, and to whoever has the
-address by then. So there is a look before each, which needs no secret. What goes elsewhere, like
-results by addresses of an object store that authorise by themselves, waits until this life of the
-agent has seen the key.
+A request may open a new connection, and the address may have another owner by then. So the key is
+checked before each request to the gateway, without sending a secret. Requests elsewhere, such as
+uploads to presigned URLs, wait until the key was confirmed once since the agent started.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +17,7 @@ Look = Callable[[], Awaitable[Answer]]
 
 
 class KeyNotConfirmed(aiohttp.ClientConnectionError):
-    """Nothing was sent: the key of the gateway did not hold, or nobody could look."""
+    """The gateway's key is wrong or could not be checked, so nothing was sent."""
 
     def __init__(self, answer: KeyChanged | KeyUnknown) -> None:
         super().__init__(answer.reason)
@@ -27,13 +25,14 @@ class KeyNotConfirmed(aiohttp.ClientConnectionError):
 
 
 async def _nobody() -> Answer:
-    return KeyUnknown("nobody has looked at the gateway's key")
+    return KeyUnknown("the gateway's key has not been checked yet")
 
 
 @attrs.define
 class GatewayPin:
-    """A middleware of a session of aiohttp for the gateway at ``url``; until somebody gave it a
-    ``look``, which must not go through it, it lets nothing out.
+    """An aiohttp middleware for the gateway at ``url``.
+
+    It blocks everything until ``look`` is set, whose own requests must bypass it.
     """
 
     url: str
@@ -43,7 +42,7 @@ class GatewayPin:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Send it, if it may be. Raises KeyNotConfirmed."""
+        """Send the request if the key is confirmed. Raises KeyNotConfirmed."""
         if not self._held or self._is_its(request.url):
             answer = await self.look()
             self._held = isinstance(answer, KeyKnown) or (
@@ -54,6 +53,6 @@ class GatewayPin:
         return await handler(request)
 
     def _is_its(self, url: URL) -> bool:
-        """By ws or by http."""
+        """Return True for the gateway's host and port, for WebSocket and HTTP alike."""
         own = URL(self.url)
         return (url.host, url.port) == (own.host, own.port)

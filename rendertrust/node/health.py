@@ -1,4 +1,4 @@
-"""What the agent is doing, as JSON on a port of this machine alone."""
+"""Health page of the agent: JSON on a local port."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,12 +8,14 @@ import orjson
 from aiohttp import web
 
 HOST: Final = "127.0.0.1"
-NAMES: Final = (HOST, "localhost")  # by any port: it may be forwarded
+NAMES: Final = (HOST, "localhost")  # with any port, which may be forwarded
 
 
 class HealthPage:
-    """``GET /`` answers ``snapshot()``: 200 while connected or resting, 503 while not; 421 to who
-    asks by another name than this machine's own.
+    """Server of the health page.
+
+    ``GET /`` answers ``snapshot()``: 200 while connected or resting, otherwise 503; 421 for a
+    foreign host name.
     """
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
@@ -22,7 +24,7 @@ class HealthPage:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int | None:
-        """Listen on ``port`` (0: any), or on a free one where it is taken; None: on none."""
+        """Listen on ``port`` (0: any), or on a free one if it is taken; None if there is none."""
         app = web.Application()
         app.router.add_get("/", self._answer)
         app.router.add_get("/health", self._answer)
@@ -40,15 +42,15 @@ class HealthPage:
         return None
 
     async def stop(self) -> None:
-        """Close the port, within a second."""
+        """Close the port within a second."""
         if self._runner is not None:
             async with asyncio.timeout(1):
                 await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.host.partition(":")[0] not in NAMES:
-            # A page in a browser here, whose name was made to mean this machine.
-            raise web.HTTPMisdirectedRequest(text=f"ask for it by http://{HOST} or localhost\n")
+            # DNS rebinding: a web page whose host name resolves to this machine.
+            raise web.HTTPMisdirectedRequest(text=f"use http://{HOST} or localhost\n")
         snapshot = self._snapshot()
         is_well = snapshot.get("connected") or snapshot.get("status") == "resting"
         return web.Response(

@@ -1,4 +1,4 @@
-"""``POST /nodes/heartbeat``: the node's sign of life beside its socket."""
+"""Heartbeats by ``POST /nodes/heartbeat``, beside the socket."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from rendertrust.node.enrolment import TIMEOUT, NodeLogin
 
 
 async def beat(login: NodeLogin, load: float, metadata: Mapping[str, Any]) -> int | None:
-    """Send one; the HTTP status, None when nobody answered. A 401 renews the token."""
+    """Send one; return the HTTP status, None without a response. A 401 renews the token."""
     token = login.enrolment.token
     try:
         async with login.session.post(
@@ -36,7 +36,7 @@ async def keep_beating(
     is_awake: Callable[[], bool] = lambda: True,
     answered: Callable[[], None] = lambda: None,
 ) -> None:
-    """One every ``seconds`` while awake, the first at once; one that fails is not made up for."""
+    """Send one every ``seconds`` while awake, the first at once; a failed one is not repeated."""
     while True:
         if is_awake() and await beat(login, load(), metadata()) is not None:
             answered()

@@ -1,7 +1,7 @@
-"""Whether anybody else uses this machine: by the processors' time, without what runs beside it.
+"""Detection of other use of this machine, by processor time at normal priority.
 
-The node's workers run at a low priority. So does what others mean to run beside their work; the
-kernel counts that time apart, and it does not count here.
+The node's workers run at a low priority, like other background programs. The kernel counts that
+time separately, and it is ignored here.
 """
 
 from collections.abc import Callable
@@ -12,14 +12,14 @@ import attrs
 
 @attrs.frozen
 class CpuTimes:
-    """What the processors did since the start: ``others`` is work at a normal priority or above."""
+    """Processor time since boot; ``others``: at normal priority or above."""
 
     others: int
     total: int
 
 
 def read_times(text: str) -> CpuTimes | None:
-    """The first line of ``/proc/stat``; None where it is none."""
+    """Parse the first line of ``/proc/stat``; None if it is not valid."""
     words = text.partition("\n")[0].split()
     if len(words) < 8 or words[0] != "cpu":
         return None
@@ -30,7 +30,7 @@ def read_times(text: str) -> CpuTimes | None:
 
 
 def now() -> CpuTimes | None:
-    """Of this machine; None where the system does not say."""
+    """Return this machine's times; None if the system has none."""
     try:
         return read_times(Path("/proc/stat").read_text())
     except OSError:
@@ -39,8 +39,9 @@ def now() -> CpuTimes | None:
 
 @attrs.define
 class IdleDetector:
-    """Quiet once ``looks`` looks on end saw others use less than ``share``; two that saw more are
-    enough for the contrary.
+    """Quiet once others used less than ``share`` in ``looks`` samples in a row.
+
+    Two samples above it end the quiet.
     """
 
     share: float
@@ -51,7 +52,7 @@ class IdleDetector:
     _before: CpuTimes | None = None
 
     def look(self) -> bool:
-        """Look again; whether it is quiet."""
+        """Take a sample; return True if the machine is quiet."""
         found, before = self.read(), self._before
         self._before = found
         if found is None or before is None or found.total <= before.total:

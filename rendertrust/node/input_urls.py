@@ -1,4 +1,4 @@
-"""Where the files of a manifest can be fetched just now: asked of the gateway, a few at a time."""
+"""Presigned URLs of a manifest's files, requested from the gateway a few at a time."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ WITHIN_SECONDS: Final = 600.0
 
 @attrs.define(eq=False)
 class InputUrls:
-    """Of one unit. An answer may be lost with the connection, so it is asked for again."""
+    """URLs for one unit. A response may be lost with the connection, so the request is repeated."""
 
     ref: Running
     send: Callable[[FromNode], object]
@@ -25,14 +25,14 @@ class InputUrls:
     _answered: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def take(self, frame: Urls) -> None:
-        """What the gateway answers; to a question before, which was asked twice, it is too late."""
+        """Take a response; ignore a late one to an earlier, repeated request."""
         given = {one.sha256: one for one in frame.inputs}
         if given.keys() <= self._wanted:
             self._known = given
             self._answered.set()
 
     async def of(self, wanted: Sequence[str]) -> Mapping[str, Input] | Failed:
-        """The inputs with these SHA-256s, with fresh URLs."""
+        """Return the inputs with these SHA-256s, with new URLs."""
         self._wanted, self._known = frozenset(wanted), {}
         self._answered.clear()
         try:
@@ -40,10 +40,10 @@ class InputUrls:
                 while not await self._asked(wanted):
                     pass
         except TimeoutError:
-            return Failed(failure="network", error="the gateway does not say where the files are")
+            return Failed(failure="network", error="the gateway does not send the files' URLs")
         if missing := [sha256 for sha256 in wanted if sha256 not in self._known]:
             return Failed(
-                failure="gateway", error=f"{len(missing)} files of the job are not there any more"
+                failure="gateway", error=f"{len(missing)} files of the job no longer exist"
             )
         return self._known
 

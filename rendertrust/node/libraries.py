@@ -1,9 +1,9 @@
-"""The system libraries that Blender links against, and what to say where one is missing."""
+"""System libraries that Blender links against, and advice if one is missing."""
 
 import re
 from typing import Final
 
-# What Blender's module needs even without a screen (`ldd bpy/__init__.so`), and who has it.
+# Libraries that `bpy` needs even without a screen (`ldd bpy/__init__.so`), and their packages.
 LIBRARIES: Final = {
     "libGL.so.1": "libgl1",
     "libICE.so.6": "libice6",
@@ -19,13 +19,13 @@ _MISSING: Final = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object f
 
 
 def missing_library(text: str) -> str | None:
-    """The shared library that a loader's error message names, if it is one."""
+    """Return the shared library that a loader's error message names, if any."""
     found = _MISSING.search(text)
     return found[1] if found else None
 
 
 def advice(library: str) -> str:
-    """What to do about a missing ``library``, as one line for people."""
+    """Return one line of advice about a missing ``library``."""
     return (
         f"Blender needs the library {library}, which is missing here; on Debian or Ubuntu run: "
         f"apt-get install --no-install-recommends {' '.join(LIBRARIES.values())}"

@@ -1,4 +1,4 @@
-"""What this machine is, as a node tells it: cores, memory, instruction set."""
+"""Facts about this machine: cores, memory, instruction set, load."""
 
 import os
 import platform
@@ -7,21 +7,21 @@ from pathlib import Path
 from typing import Final
 
 CPUINFO: Final = Path("/proc/cpuinfo")
-# Cycles has programs of its own for AVX2 and for what has less; the denoiser for AVX-512, too.
+# Cycles has separate code for AVX2 and for less; the denoiser also for AVX-512.
 _AVX2: Final = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2"})
 _AVX512: Final = _AVX2 | {"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"}
 _SWITCHES: Final = ("CYCLES_CPU_NO_AVX2",)
 
 
 def cores() -> int:
-    """Processors this process may use."""
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return max(len(os.sched_getaffinity(0)), 1)
     return os.cpu_count() or 1
 
 
 def ram_bytes() -> int:
-    """Physical memory in bytes; 0 where the system does not say."""
+    """Return the physical memory in bytes; 0 if unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
@@ -29,8 +29,10 @@ def ram_bytes() -> int:
 
 
 def isa(cpuinfo: Path = CPUINFO) -> str:
-    """The instruction set as far as renders differ by it, like ``x86_64/avx2``; with the switches
-    by which its renderer is kept from a part of it. Where the system does not tell, ``x86_64``.
+    """Return the instruction set as far as it changes renders, like ``x86_64/avx2``.
+
+    Switches that disable instructions of the renderer are appended. If the level is unknown, the
+    result is ``x86_64``.
     """
     machine = platform.machine() or "unknown"
     level = _level(cpuinfo) if machine == "x86_64" else None
@@ -38,7 +40,7 @@ def isa(cpuinfo: Path = CPUINFO) -> str:
 
 
 def switches() -> Mapping[str, str]:
-    """The variables of this environment that say which instructions the renderer uses."""
+    """Return the environment variables that disable instructions of the renderer."""
     return {name: os.environ[name] for name in _SWITCHES if name in os.environ}
 
 
@@ -54,7 +56,7 @@ def _level(cpuinfo: Path) -> str | None:
 
 
 def load() -> float:
-    """The share of the processors in use over the last minute, 0 to 1; 0 where it is not known."""
+    """Return the share of processors in use over the last minute, 0 to 1; 0 if unknown."""
     try:
         return min(os.getloadavg()[0] / cores(), 1.0)
     except (AttributeError, OSError):
@@ -62,5 +64,5 @@ def load() -> float:
 
 
 def facts() -> Mapping[str, str | int]:
-    """What is told at registration."""
+    """Return the metadata for the registration."""
     return {"cores": cores(), "ram": ram_bytes(), "isa": isa(), "system": platform.system()}

@@ -1,7 +1,7 @@
-"""Sending a long result in parts, so that what broke off is gone on with.
+"""Multipart upload of a long result, which resumes after an interruption.
 
-Nothing of it is kept here: the spool has the file, across restarts of the agent, and the gateway
-says which parts have arrived. So what was sent before is not sent again, whoever sent it.
+It keeps no state: the spool has the file, across restarts of the agent, and the gateway says which
+parts have arrived. So no part is sent twice.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from rendertrust.node.uploads import (
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, WantedPart
 from rendertrust.relay_frames import PARTS_ASKED_MAX, PARTS_MAX
 
-ROUNDS: Final = 3  # for each batch: a URL may run out, parts may be forgotten
+ROUNDS: Final = 3  # per batch: a URL may expire, the store may drop parts
 _CHUNK: Final = 1 << 20
 TOO_LONG: Final = PutRefused(f"the result is longer than {PARTS_MAX} parts")
 
@@ -33,7 +33,7 @@ Ask = Callable[[PartsWanted], Awaitable[PartsOffered | None]]
 
 
 def in_parts(spooled: SpooledFile) -> bool:
-    """Whether it is so long that it comes in parts, and may."""
+    """Return True if the file is long enough, and allowed, to be sent in parts."""
     part_bytes = spooled.output.part_bytes
     try:
         return part_bytes is not None and spooled.file.stat().st_size > part_bytes
@@ -42,9 +42,9 @@ def in_parts(spooled: SpooledFile) -> bool:
 
 
 async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -> Outcome:
-    """Put all parts that have not arrived; Stored, with the sums of all, when they are there.
+    """Upload all parts that have not arrived; return PutStored with the hashes of all parts.
 
-    ``ask`` asks the gateway for leave; None: it did not answer.
+    ``ask`` requests parts from the gateway; it returns None without a response.
     """
     assert spooled.output.part_bytes is not None, "in_parts() said so"
     try:
@@ -63,7 +63,7 @@ async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -
 
 
 class _Sending:
-    """One file on its way."""
+    """Upload of one file."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class _Sending:
         self._size, self._sums = size, sums
 
     async def batch(self, numbers: range) -> Outcome:
-        """Put those of these parts that are not there, until they are."""
+        """Upload those of these parts that have not arrived."""
         wanted = PartsWanted(
             what=self._spooled.what,
             size=self._size,
@@ -86,24 +86,24 @@ class _Sending:
         for _ in range(ROUNDS):
             offered = await self._ask(wanted)
             if offered is None:
-                return StoreUnreachable("the gateway gives no leave to put parts")
+                return StoreUnreachable("the gateway does not grant the multipart upload")
             if set(numbers) <= set(offered.arrived):
                 return PutStored()
             for place in offered.places:
                 outcome = await self._put(place)
                 if isinstance(outcome, StoreUnreachable | PutRefused):
                     return outcome
-        return StoreUnreachable("parts that were put do not arrive")
+        return StoreUnreachable("uploaded parts do not arrive")
 
     async def _put(self, place: PartPlace) -> Outcome:
         part_bytes = self._spooled.output.part_bytes or self._size
         start = (place.number - 1) * part_bytes
         size = min(part_bytes, self._size - start)
         if size <= 0:
-            return PutRefused("the gateway asks for a part that is not there")
+            return PutRefused("the gateway asks for a part that does not exist")
         outcome = await put_piece(self._session, place, self._spooled.file, (start, size))
         if isinstance(outcome, PutRefused) and outcome.status == NO_SUCH_UPLOAD:
-            return UrlExpired()  # what the parts were to become was forgotten: it is begun anew
+            return UrlExpired()  # the store dropped the multipart upload: start a new one
         return outcome
 
 
@@ -111,7 +111,7 @@ NO_SUCH_UPLOAD: Final = 404
 
 
 def _sums(file: Path, part_bytes: int) -> tuple[int, list[str]]:
-    """The size, and the SHA-256 of each part; for a thread."""
+    """Return the size, and the SHA-256 of each part; runs in a thread."""
     sums: list[str] = []
     size = 0
     with file.open("rb") as source:

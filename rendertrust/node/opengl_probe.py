@@ -1,7 +1,7 @@
-"""Whether Blender draws by OpenGL here, as EEVEE and Workbench do: without drivers it dies of it.
+"""Test whether EEVEE and Workbench can draw here: without OpenGL drivers Blender crashes.
 
-It is tried in the sandbox, once for each Blender and each state of the drivers; what came of that
-is kept for all nodes of this user.
+It runs in the sandbox, once for each Blender build and each state of the drivers. The result is
+cached for all nodes of this user.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from rendertrust.node.state_folder import write_private
 
 SECONDS_MAX: Final = 180.0
 HOW_TO_GET_OPENGL: Final = (
-    "EEVEE and Workbench draw by OpenGL, which does not work here; on Debian or Ubuntu run: "
+    "EEVEE and Workbench need OpenGL, which does not work here; on Debian or Ubuntu run: "
     "apt-get install --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri"
 )
-# Where EEVEE finds its drivers: the vendors' names, and their libraries.
+# Places of EEVEE's drivers: the vendor files and their libraries.
 _VENDORS: Final = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
 _LIBRARIES: Final = ("libEGL*", "libGLX*", "libGLdispatch*", "libgallium*", "dri/*_dri.so")
 _FOLDERS: Final = (
@@ -34,13 +34,14 @@ _FOLDERS: Final = (
 
 
 def cache_file() -> Path:
-    """Where it is kept."""
+    """Return the path of the cached result."""
     return platformdirs.user_cache_path("rendertrust") / "opengl.json"
 
 
 async def draws(blender: Blender, folder: Path, kept: Path | None = None) -> bool | None:
-    """Whether it does; tried in the work folder ``folder``, which is removed. None: nobody knows,
-    as it took too long, or too much.
+    """Return True if EEVEE and Workbench can draw; None if the test exceeded its limits.
+
+    The test runs in the work folder ``folder``, which is removed.
     """
     kept, state = kept or cache_file(), state_of(blender)
     told = _read(kept)
@@ -53,7 +54,7 @@ async def draws(blender: Blender, folder: Path, kept: Path | None = None) -> boo
 
 
 def state_of(blender: Blender) -> str:
-    """One hash of what it depends on: Blender's build, its sandbox, the drivers."""
+    """Return a hash of what the result depends on: Blender's build, its sandbox, the drivers."""
     facts = [blender.build, blender.version, blender.is_sandboxed, os.getuid(), *_drivers()]
     return hashlib.sha256(orjson.dumps(facts)).hexdigest()
 
@@ -92,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _keep(path: Path, told: dict[str, Any]) -> None:
-    """Of the state that is now alone; where it cannot be written it is tried again."""
+    """Store the result for the current state only. If that fails, the next start tests again."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, orjson.dumps(told), durable=False)

@@ -1,6 +1,6 @@
-"""What a plugin is: one class with a ``job_type`` and ``async run(task) -> Result``.
+"""The plugin interface: a class with a ``job_type`` and ``async run(task) -> Result``.
 
-Third parties offer theirs as entry points of the group ``rendertrust.plugins``.
+Third parties register plugins as entry points of the group ``rendertrust.plugins``.
 """
 
 import re
@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
-PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64 what a frame of the relay may hold of it
+PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64 it fits into a relay frame
 CHECK: Final = "check"
-PICTURE: Final = "check/picture"  # the input that is checked
-EVIDENCE: Final = "check/evidence.exr"  # what lies beside it; missing where it was not delivered
+PICTURE: Final = "check/picture"  # the delivered picture that is checked
+EVIDENCE: Final = "check/evidence.exr"  # its evidence, if it was delivered
 DELIVERED: Final = (PICTURE, EVIDENCE)
 BATCH: Final = "check_batch"
 CHECKS: Final = (CHECK, BATCH)
@@ -23,12 +23,12 @@ _IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
 
 
 def in_batch(number: int) -> tuple[str, str]:
-    """Return the names of a picture of a batch, counted from 0, and of the evidence beside it."""
+    """Return the input names of a batch's picture, counted from 0, and of its evidence."""
     return f"check/{number}/picture", f"check/{number}/evidence.exr"
 
 
 def is_delivered(job_type: str, path: str) -> bool:
-    """Return whether an input of a job of that type is what another node delivered."""
+    """Return True if an input of that job type is another node's result."""
     if job_type == BATCH:
         return _IN_BATCH.fullmatch(path) is not None
     return job_type == CHECK and path in DELIVERED
@@ -38,8 +38,8 @@ def is_delivered(job_type: str, path: str) -> bool:
 class Completed:
     """The unit is done.
 
-    ``file`` lies in the task's folder and is what the creator gets; ``work`` is what was measured.
-    ``evidence``: what the file is checked by, where that was asked for.
+    ``file``: the creator's result, in the task's folder. ``work``: measurements. ``evidence``: the
+    result's evidence, if it was requested.
     """
 
     file: Path | None = None
@@ -51,10 +51,10 @@ class Completed:
 class Failed:
     """The unit cannot be done.
 
-    ``failure`` says whose fault it is (``rendertrust.protocol.FAILURE_CLASSES``), ``error`` is one
-    line for people, ``detail`` what a person who looks into it needs beside.
-    ``given_back``: nothing failed, this node does not do it now. ``lacks``: nothing failed, but
-    the unit needs what this machine has not (``rendertrust.protocol.LACKS``). ``unread``: the
+    ``failure``: the class of the fault (``rendertrust.protocol.FAILURE_CLASSES``). ``error``: one
+    line for people. ``detail``: more for a person who investigates.
+    ``given_back``: nothing failed, but this node does not do it now. ``lacks``: nothing failed, but
+    this machine lacks what the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the
     delivered file that a check could not fetch.
     """
 
@@ -73,11 +73,10 @@ Result = Completed | Failed
 class Task:
     """One unit at one attempt, as a plugin sees it.
 
-    ``folder`` is the unit's own and empty but for ``in``, which holds ``inputs`` (path as named by
-    the dispatch, and where it lies); it is removed when the unit has ended. ``delivered`` is what a
-    ``check`` looks at, by the same names, in the folder ``delivered``. ``content`` is one hash of
-    the inputs: units that say the same have the same; '' says nothing. ``threads`` is this slot's
-    part of the machine.
+    ``folder`` belongs to the unit and is removed when it ends. At first it only has the folder
+    ``in`` with the ``inputs`` (the dispatch's path, and the file's place). ``delivered``: the files
+    that a ``check`` examines, in the folder ``delivered``. ``content``: a hash of all inputs, equal
+    for units with equal inputs; '' if unknown. ``threads``: this slot's share of the machine.
     """
 
     job_id: str
@@ -100,24 +99,27 @@ class Task:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the unit is no longer wanted. ``run`` is cancelled too (CancelledError); this is
-        for code in threads, which cannot be.
+        """Return True if the unit was cancelled.
+
+        ``run`` gets a CancelledError as well; this is for code in threads, which cannot.
         """
         return self.stopping.is_set()
 
     def report(self, progress: float, detail: str = "") -> None:
-        """Say how far the unit is, 0 to 1; as often as one likes, from the agent's loop."""
+        """Report the progress, 0 to 1, as often as you like; call it in the agent's loop."""
         self.on_progress(min(max(progress, 0.0), 1.0), detail[:DETAIL_CHARACTERS_MAX])
 
     def log(self, text: str) -> None:
-        """Say what the work's program says, lines and all, to whoever watches the job; from the
-        agent's loop. Much of it in a short time is cut.
+        """Send text to the job's log; call it in the agent's loop.
+
+        The text includes its line breaks. Large amounts in a short time are cut.
         """
         self.on_log(text)
 
     def preview(self, picture: bytes, frame: int | None = None) -> None:
-        """Show a small JPEG of the work so far (PREVIEW_BYTES_MAX at most), from the agent's loop;
-        ``frame`` says of which frame it is.
+        """Send a preview JPEG of the work so far; call it in the agent's loop.
+
+        It may have PREVIEW_BYTES_MAX bytes. ``frame``: the scene's frame that it shows.
         """
         if 0 < len(picture) <= PREVIEW_BYTES_MAX:
             self.on_preview(picture, frame)
@@ -125,14 +127,14 @@ class Task:
 
 @runtime_checkable
 class Plugin(Protocol):
-    """One kind of work.
+    """Implementation of one job type.
 
-    A plugin may also have ``async why_not(self) -> str | None``: why this machine cannot do it and
-    what would help; None when it can. It is asked once, before the type is offered.
+    A plugin may also have ``async why_not(self) -> str | None``. It returns why this machine cannot
+    do the work and what would help; None if it can. It is called once, before the type is offered.
     """
 
     job_type: ClassVar[str]
 
     async def run(self, task: Task) -> Result:
-        """Do the unit. Being cancelled must end every process that it started."""
+        """Do the unit. Cancellation must end every process that it started."""
         ...

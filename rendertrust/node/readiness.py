@@ -1,4 +1,4 @@
-"""Whether the node is to take work now: its owner's hours, room on the disk, an idle machine."""
+"""Readiness for work: working hours, disk space, and an idle machine."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ def _local_time() -> datetime:
 
 @attrs.define
 class Readiness:
-    """Asked every few seconds."""
+    """The conditions for work, checked every few seconds."""
 
     hours: WorkingHours | None
     quiet: IdleDetector | None
@@ -26,21 +26,21 @@ class Readiness:
     room: DiskSpace | None = None
 
     def why_not(self) -> str | None:
-        """Why the node rests; None: it works."""
+        """Return why the node rests; None if it works."""
         is_quiet = self.quiet is None or self.quiet.look()
         if self.hours is not None and not self.hours.holds(self.time()):
-            return f"it works from {self.hours} alone"
+            return f"it works only from {self.hours}"
         if self.room is not None and (full := self.room.why_not()) is not None:
             return full
         return None if is_quiet else "others use this machine"
 
 
 def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:
-    """As the settings say, on the disk of that folder."""
+    """Return the conditions that the settings ask for."""
     quiet = IdleDetector(settings.idle_share, settings.idle_looks) if settings.idle_only else None
     return Readiness(settings.hours, quiet, room=room_of(settings, folder))
 
 
 def room_of(settings: AgentSettings, folder: StateFolder) -> DiskSpace:
-    """On the disk of that folder."""
+    """Return the check of the state folder's disk."""
     return DiskSpace(folder.path, folder.cache, settings.disk_bytes_least)

@@ -1,4 +1,4 @@
-"""How a node makes itself known: register, then prove that it holds its key."""
+"""Registration of a node: register, then prove possession of the key."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -17,9 +17,9 @@ NO_SUCH_ROUTE: Final = (404, 405)
 
 @attrs.frozen(kw_only=True)
 class NodeRegistered:
-    """The gateway knows us. ``proven`` is False where it has no way to prove a key.
+    """The gateway registered the node. ``proven`` is False if it cannot verify keys.
 
-    ``owner`` is the id of the user who earns; None: nobody, or the gateway does not say.
+    ``owner``: id of the operator; None if there is none, or the gateway does not name one.
     """
 
     node_id: str
@@ -30,7 +30,7 @@ class NodeRegistered:
 
 @attrs.frozen(kw_only=True)
 class NodeRejected:
-    """The gateway said no: ``code`` is the HTTP status, None when nobody (or nonsense) answered."""
+    """The gateway refused. ``code``: the HTTP status, None without a valid response."""
 
     reason: str
     code: int | None = None
@@ -52,8 +52,10 @@ async def register(
     metadata: Mapping[str, Any],
     user_token: str | None = None,
 ) -> NodeRegistered | NodeRejected:
-    """``POST /nodes/register`` and ``POST /nodes/verify``; a gateway without the second (404) is
-    the plain reference, whose first token serves. A key that is known already is proven anew.
+    """Call ``POST /nodes/register`` and ``POST /nodes/verify``.
+
+    A gateway without the second (404) is the plain reference, whose first token is used. A known
+    key is proven again.
     """
     body = {
         "name": name,
@@ -67,14 +69,14 @@ async def register(
         return answer
     node_id, token = answer.members.get("node_id"), answer.members.get("token")
     if not isinstance(node_id, str) or not isinstance(token, str):
-        return NodeRejected(reason=f"{url} answered something else than a gateway does")
+        return NodeRejected(reason=f"{url} does not answer like a gateway")
     challenge = answer.members.get("challenge")
     if not isinstance(challenge, str):
         return NodeRegistered(node_id=node_id, token=token, proven=False)
-    # For this gateway alone: what another one could have it sign for itself opens nothing there.
+    # The proof names this gateway, so that another one cannot relay the challenge.
     to = identity.authority_of(url)
     if to is None:
-        return NodeRejected(reason=f"{url} has no host that a proof could name")
+        return NodeRejected(reason=f"{url} has no valid host name for the proof")
     proof = identity.sign_proof(key, node_id, challenge, to)
     claim = {"node_id": node_id, "challenge": challenge, "signature": proof, "authority": to}
     return await _verify(session, url, claim, token)

@@ -1,4 +1,4 @@
-"""Which Blender renders on this machine: the module ``bpy``, or a ``blender`` binary."""
+"""Discovery of Blender: the module ``bpy``, or a ``blender`` binary."""
 
 import importlib.util
 import shutil
@@ -17,9 +17,9 @@ HOW_TO_GET_BLENDER: Final = (
 
 @attrs.frozen(kw_only=True)
 class Renderer:
-    """A program that takes the worker: ``before`` + worker + ``after`` + order is its command line.
+    """A program that runs the worker by the command line ``before``, worker, ``after``, order.
 
-    ``readable`` are the folders it needs to see.
+    ``readable``: the folders that it must be able to read.
     """
 
     kind: str
@@ -28,12 +28,12 @@ class Renderer:
     readable: tuple[Path, ...]
 
     def program(self, worker: str, order: str) -> list[str]:
-        """The command line that obeys ``order`` (JSON)."""
+        """Return the command line that runs ``order`` (JSON)."""
         return [*self.before, worker, *self.after, order]
 
 
 def find() -> Renderer | None:
-    """The renderer at hand, found without loading Blender into this process."""
+    """Find Blender without loading it into this process."""
     module = importlib.util.find_spec("bpy")
     if module is not None and module.origin is not None:
         return _module(Path(module.origin).parent)
@@ -42,7 +42,7 @@ def find() -> Renderer | None:
 
 
 def _module(package: Path) -> Renderer:
-    # -I: neither the environment nor a user's site-packages change what is loaded.
+    # -I ignores the environment and the user's site-packages.
     return Renderer(
         kind="bpy",
         before=(sys.executable, "-I", "-B"),
@@ -63,7 +63,7 @@ def _binary(binary: Path) -> Renderer:
 
 
 def interpreter() -> Iterator[Path]:
-    """The folders of this interpreter: its environment, its base, and every link between."""
+    """Yield the folders of this interpreter: its environment, its base, and links between."""
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
     executable = Path(sys.executable)
     while executable.is_symlink():

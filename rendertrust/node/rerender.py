@@ -1,6 +1,6 @@
-"""Rendering a delivered frame again on this machine, in the sandbox, beside its picture.
+"""Local re-rendering of a delivered frame in the sandbox, to compare it with its picture.
 
-The scene is whoever's asks, but the picture is a stranger's: it is opened inside alone.
+The scene belongs to the caller, but the picture is untrusted and is opened only in the sandbox.
 """
 
 import asyncio
@@ -33,9 +33,10 @@ Hear = Callable[[float, str], None]
 
 @attrs.frozen(kw_only=True)
 class RerenderRequest:
-    """What to render again. ``files``: each input by its path, the scene at ``scene``;
-    ``parameters`` are those of one frame, ``draws`` say where its regions lie; ``evidence`` has its
-    passes as they were delivered.
+    """A frame to render again.
+
+    ``files``: each input by its path, the scene at ``scene``. ``parameters``: of one frame.
+    ``draws``: positions of the regions. ``evidence``: the delivered passes.
     """
 
     files: Mapping[str, Path]
@@ -50,7 +51,7 @@ class RerenderRequest:
 
 @attrs.frozen
 class RerenderResult:
-    """What came of it, and where both pictures lie side by side; None where they do not."""
+    """The report, and the path of a side-by-side picture, if there is one."""
 
     report: RerenderReport
     shown: Path | None
@@ -58,12 +59,12 @@ class RerenderResult:
 
 @attrs.define(kw_only=True)
 class RerenderMessages(RenderProgress):
-    """Progress that also says when, and why, the whole frame is rendered."""
+    """Progress that also reports when and why the whole frame is rendered."""
 
     on_whole: Callable[[str], None]
 
     def hear(self, line: Mapping[str, Any]) -> None:
-        """Take one line of the worker's."""
+        """Take one line from the worker."""
         if line.get("event") == "whole":
             self.on_whole(str(line.get("why"))[:WORDS_MAX])
         super().hear(line)
@@ -77,7 +78,7 @@ async def rerender(
     hear: Hear = lambda share, detail: None,
     on_whole: Callable[[str], None] = lambda why: None,
 ) -> RerenderResult | Failed:
-    """Render it in the empty work folder ``folder``; ``render`` has found a Blender."""
+    """Render the frame in the empty work folder ``folder``; ``render`` must have a Blender."""
     task = await asyncio.to_thread(_task, asked, folder, hear)
     order = order_for(task)
     if isinstance(order, Failed):
@@ -99,14 +100,14 @@ async def rerender(
 
 
 def _named(task: Task) -> Iterator[tuple[str, Path]]:
-    """What was delivered, as the worker's order names it."""
+    """Yield the delivered files by their names in the worker's order."""
     for name, delivered in (("picture", PICTURE), ("evidence", EVIDENCE)):
         if delivered in task.delivered:
             yield name, task.delivered[delivered]
 
 
 def read_report(said: Mapping[str, Any]) -> RerenderReport:
-    """The worker's last line. TypeError, ValueError, KeyError: it is none."""
+    """Parse the worker's last line. Raises TypeError, ValueError or KeyError."""
     whole, finish = said.get("whole"), said.get("finish")
     return RerenderReport(
         regions=tuple(_compared(one) for one in said.get("regions", ())),
@@ -125,7 +126,7 @@ def _compared(said: object) -> RegionDifference:
     known = members(said)
     at, off, equal = known.get("at"), known["off"], known["equal"]
     if type(equal) is not bool:
-        raise TypeError("equal is true or false")
+        raise TypeError("equal must be true or false")
     where: tuple[int, int, int, int] | None = None
     if at is not None:
         x, y, across, down = (int(side) for side in at)
@@ -138,11 +139,11 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
-    """Lay the files out as a node does: inputs in ``in``, the picture where no scene finds it.
-    ValueError: a path leads out of it.
+    """Lay the files out as a node does: inputs in ``in``, the picture where no scene can find it.
+    Raises ValueError if a path leaves the folder.
     """
     if unsafe := [path for path in asked.files if safe_path(path) is None]:
-        raise ValueError(f"{unsafe[0]!r} is no path of an input")
+        raise ValueError(f"{unsafe[0]!r} is not a valid path of an input")
     inputs = {path: folder / "in" / path for path in asked.files}
     for path, source in asked.files.items():
         _lay(source, inputs[path])
@@ -167,7 +168,7 @@ def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """A link or a copy; a copy where root's Blender, which is nobody, could not read a link."""
+    """Link the file, or copy it if the sandboxed user of a root node could not read the link."""
     source = source.resolve()
     if not sandbox.is_root() or source.stat().st_mode & stat.S_IROTH:
         place(source, target)
@@ -188,5 +189,5 @@ def _how_it_ended(ending: ProcessExit) -> str:
     if ending.last.get("event") == "failed":
         return str(ending.last.get("error"))[:WORDS_MAX]
     if ending.code is None:
-        return "Blender took longer than it may"
+        return "Blender exceeded its time limit"
     return f"Blender ended by {ending.signal_name or f'code {ending.code}'}"

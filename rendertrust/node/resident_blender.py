@@ -1,9 +1,9 @@
-"""One Blender for a job: it stays, and renders one unit after another.
+"""Resident Blender processes, each of which renders several units of one job.
 
-A Blender takes longer to start than many a frame to render. Units share one that are of one job,
-and have the same inputs; each opens the scene anew, so what the one before did is gone. It has a
-folder of its own, with the job's inputs, emptied of what was written between two units. One that
-failed, that left a process or much else behind, or that nothing more came for, is ended.
+Blender often takes longer to start than to render a frame, so units of one job with equal inputs
+share a process. Each unit opens the scene again, which undoes what the previous one did. The
+process has a folder with the job's inputs; files written there are removed between units. It ends
+when a unit fails, when a unit leaves a process or much data behind, or when no more units come.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
 
-LIFE_SECONDS: Final = 1800.0  # no order after it: what Blender leaks grows no further
+LIFE_SECONDS: Final = 1800.0  # no new orders after this, which bounds Blender's leaks
 REST_SECONDS: Final = 4.0
 RESETTING_SECONDS: Final = 20.0
-LEFT_BYTES_MAX: Final = 512 * 2**20  # in memory, or on disk: a unit has its bounds for itself
+LEFT_BYTES_MAX: Final = 512 * 2**20  # in memory or on disk, left over by earlier units
 OVER: Final = ("done", "failed")
 RESTING: Final = "resting"
 Hear = Callable[[Mapping[str, Any]], None]
@@ -33,14 +33,12 @@ Overhear = Callable[[bytes], None]
 
 
 def _unheard(_: object) -> None:
-    """Between two orders nobody listens."""
+    """Ignore output between two orders."""
 
 
 @attrs.frozen
 class BlenderKey:
-    """What units have alike that one Blender may render: the job, its inputs (as a hash), and the
-    threads that it may use.
-    """
+    """Properties that units must share to use one Blender: job, hash of the inputs, threads."""
 
     job_id: str
     content: str
@@ -49,9 +47,9 @@ class BlenderKey:
 
 @attrs.define(eq=False)
 class ResidentBlender:
-    """A worker in its sandbox, in a folder of its own, which obeys an order for ``within`` seconds.
+    """A worker in its sandbox with its folder; an order may take ``within`` seconds.
 
-    ``is_well``: its last order ended well, it is alone, and it may be given another.
+    ``is_well``: its last order succeeded and left no process, so it may get another.
     """
 
     blender: Blender
@@ -67,8 +65,8 @@ class ResidentBlender:
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
     _pid: int = 0
-    _processes: int = 0  # its own, and the sandbox's around it
-    _held: int = 0  # bytes, before its first order
+    _processes: int = 0  # before its first order, the sandbox's included
+    _held: int = 0  # bytes of memory before its first order
     _life: "asyncio.Task[ProcessExit]" = attrs.field(init=False)
     _old_at: float = attrs.field(init=False)
 
@@ -80,7 +78,7 @@ class ResidentBlender:
 
     @property
     def out(self) -> Path:
-        """Where it writes."""
+        """Return the folder that it writes to."""
         return self.folder / "out"
 
     async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> ProcessExit:
@@ -100,11 +98,11 @@ class ResidentBlender:
             self._hear = self._overhear = _unheard
 
     async def is_ready(self) -> bool:
-        """Whether it takes another order, once it has done away with the last scene."""
+        """Wait until it has closed the last scene; return True if it can take another order."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RESETTING_SECONDS):
                 await self._until(self._resting)
-                # It may have died since, which is not seen at once.
+                # It may have died since, which is not noticed at once.
                 self._resting.clear()
                 await asyncio.to_thread(self._say, {})
                 await self._until(self._resting)
@@ -120,7 +118,7 @@ class ResidentBlender:
         await asyncio.to_thread(clear, self.folder)
 
     async def _live(self, orders: int) -> ProcessExit:
-        """Its whole life; by then it has ended, cancelled too."""
+        """Run the process until it ends or is cancelled."""
         try:
             return await self.blender.obey(
                 {},
@@ -139,7 +137,7 @@ class ResidentBlender:
         self._pid = pid
 
     async def _until(self, said: asyncio.Event) -> None:
-        """Until that is said, or it has ended."""
+        """Wait for the event or the end of the process."""
         waiting = asyncio.ensure_future(said.wait())
         try:
             await asyncio.wait({waiting, self._life}, return_when=asyncio.FIRST_COMPLETED)
@@ -148,7 +146,7 @@ class ResidentBlender:
 
     def _say(self, order: Mapping[str, Any]) -> None:
         line = orjson.dumps(self.blender.said(order, self.folder, self.threads)) + b"\n"
-        with contextlib.suppress(OSError):  # it has ended, and that says why
+        with contextlib.suppress(OSError):  # it has ended, and its exit says why
             while line:
                 line = line[os.write(self._orders, line) :]
 
@@ -163,13 +161,13 @@ class ResidentBlender:
             self._over.set()
 
     def _look(self) -> None:
-        """What it is by itself, before it has obeyed anything."""
+        """Measure the process once, before its first order."""
         if not self._processes:
             processes = family(self._pid)
             self._processes, self._held = len(processes), held_bytes(processes)
 
     def _left_bytes(self) -> int:
-        """What units before left of theirs."""
+        """Return the memory or disk space that earlier units left in use."""
         return max(held_bytes(family(self._pid)) - self._held, written_bytes(self.folder))
 
     def _keep(self, said: bytes) -> None:
@@ -185,14 +183,14 @@ class ResidentBlender:
         return self._told(ProcessExit(code=0, last={}, tail=""))
 
     def _told(self, ending: ProcessExit) -> ProcessExit:
-        """The end of an order: what was said since it was given."""
+        """Add the output since the order was given to its exit."""
         tail = self._tail.decode("utf-8", "replace")
         return attrs.evolve(ending, last=self._last, tail=tail)
 
 
 @attrs.define(eq=False)
 class ResidentBlenders:
-    """The Blenders of this node that wait for another unit of their job, below ``scratch``."""
+    """Pool of the node's Blenders that wait for another unit, in folders below ``scratch``."""
 
     scratch: Path
     rest_seconds: float = REST_SECONDS
@@ -205,8 +203,10 @@ class ResidentBlenders:
     async def lent(
         self, same: BlenderKey, blender: Blender, inputs: Path, within: float
     ) -> AsyncGenerator[ResidentBlender]:
-        """One for a unit whose inputs lie in ``inputs``; they are moved to it if it is new. Given
-        back, it waits for the next, or is ended if it is not well.
+        """Lend a Blender to a unit whose inputs are in ``inputs``.
+
+        A new one takes the inputs over. Afterwards it waits for the next unit, or ends if it is not
+        well.
         """
         standing = await self._waiting_for(same)
         if standing is None:
@@ -221,22 +221,20 @@ class ResidentBlenders:
                 await standing.end()
 
     async def end(self) -> None:
-        """End those that wait."""
+        """End the waiting ones."""
         for standing in list(self._waiting):
             self._let_go(standing)
         await asyncio.gather(*self._ends)
 
     async def _waiting_for(self, same: BlenderKey) -> ResidentBlender | None:
-        """One that may render it, if there is one. Those of other jobs are ended, for the memory
-        that they hold.
-        """
+        """Return a waiting Blender for this key, if any; end those of other jobs to free memory."""
         for standing, (theirs, _) in list(self._waiting.items()):
             if not self._taken(standing):
-                continue  # by another slot meanwhile
+                continue  # another slot took it
             is_ready = False
             try:
                 is_ready = theirs == same and await standing.is_ready()
-            finally:  # cancelled too: it waits for nobody any more
+            finally:  # even if cancelled: it is no longer in the pool
                 if not is_ready:
                     await standing.end()
             if is_ready:

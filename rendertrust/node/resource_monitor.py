@@ -1,7 +1,7 @@
-"""What a sandboxed program takes of this machine, looked at while it runs.
+"""Monitor of a sandboxed program's memory, processes and disk use.
 
-A limit of one process bounds neither what many hold together, nor a disk that is filled by many
-small files; a scene is anybody's program, so all of it is counted.
+Limits per process bound neither the memory of many processes nor many small files. A scene is an
+untrusted program, so everything it uses is counted.
 """
 
 import asyncio
@@ -19,17 +19,18 @@ from rendertrust.node.machine_facts import ram_bytes
 
 MIB: Final = 2**20
 MEMORY_EVERY: Final = 0.5
-DISK_EVERY: Final = 2  # each so many looks at the memory
+DISK_EVERY: Final = 2  # checks of the memory per check of the disk
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
-LARGE_PART: Final = 4  # who has a fourth of the memory is why there is none left
+LARGE_PART: Final = 4  # a scene with a fourth of its limit is blamed when memory runs out
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @attrs.frozen
 class LimitExceeded:
-    """What was too much, in one line for people, and whose fault that is. ``lacks``: what another
-    machine may have enough of (``rendertrust.protocol.LACKS``).
+    """An exceeded limit in one line for people, with the class of the failure.
+
+    ``lacks``: what another machine may have enough of (``rendertrust.protocol.LACKS``).
     """
 
     reason: str
@@ -43,7 +44,7 @@ def _spared() -> int:
 
 @attrs.frozen(kw_only=True)
 class ResourceLimits:
-    """What one unit may take, and what it must leave to others."""
+    """Limits of one unit, and what it must leave free."""
 
     memory_bytes: int
     processes: int = 32
@@ -55,13 +56,13 @@ class ResourceLimits:
 
 @attrs.frozen
 class ResourceMonitor:
-    """The bounds of a program that works in ``folder``."""
+    """Monitor of a program that works in ``folder``."""
 
     folder: Path
     bounds: ResourceLimits
 
     async def until_excess(self, pid: int) -> LimitExceeded:
-        """Look at ``pid`` and all below it, until something is too much."""
+        """Watch ``pid`` and its descendants until a limit is exceeded."""
         looks = 0
         while True:
             found = await asyncio.to_thread(self._look, pid, disk=looks % DISK_EVERY == 0)
@@ -76,7 +77,7 @@ class ResourceMonitor:
 
 
 def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | None:
-    """Too many processes, or too much memory in all of them, or too little left."""
+    """Check the number of processes, their memory, and the memory that is left."""
     if len(pids) > bounds.processes:
         return LimitExceeded(f"the scene started more than {bounds.processes} processes", SCENES)
     taken = held_bytes(pids)
@@ -90,32 +91,30 @@ def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | 
 
 
 def out_of_memory(given: int) -> LimitExceeded:
-    """The scene needs more than the ``given`` bytes: it is too big for this machine, which is
-    nobody's fault.
-    """
+    """Return that the scene needs more than ``given`` bytes, which another machine may have."""
     said = f"the scene needs more memory than the {given // MIB} MiB that this node gives it"
     return LimitExceeded(said, MACHINES, MEMORY)
 
 
 def held_bytes(pids: list[int]) -> int:
-    """What they hold together for themselves: not what they map of files."""
+    """Return the private memory of these processes, without mapped files."""
     return sum(map(_own_bytes, pids))
 
 
 def written_bytes(folder: Path) -> int:
-    """What lies in the folder's writable parts."""
+    """Return the size of the folder's writable parts."""
     return sum(size for _, size in _sizes(folder))
 
 
 def disk_excess(folder: Path, bounds: ResourceLimits) -> LimitExceeded | None:
-    """Too much in the work folder, or too little left on its disk."""
+    """Check the work folder's size, and the space left on its disk."""
     if shutil.disk_usage(folder).free < bounds.disk_left:
         return LimitExceeded("this machine's disk is nearly full", MACHINES)
     taken = 0
     for number, (closed, size) in enumerate(_sizes(folder), 1):
         taken += size
         if closed:
-            return LimitExceeded("the scene closed a folder to the node", SCENES)
+            return LimitExceeded("the scene made a folder unreadable for the node", SCENES)
         if taken > bounds.disk_bytes:
             return LimitExceeded(
                 f"the scene wrote more than {bounds.disk_bytes // MIB} MiB", SCENES
@@ -126,7 +125,7 @@ def disk_excess(folder: Path, bounds: ResourceLimits) -> LimitExceeded | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[bool, int]]:
-    """Of all below the folder's writable parts: whether it is closed to us, and its length."""
+    """Yield (unreadable, size) of each entry below the folder's writable parts."""
     ahead = deque(str(folder / part) for part in ("out", "home", "tmp"))
     while ahead:
         place = ahead.popleft()
@@ -137,8 +136,8 @@ def _sizes(folder: Path) -> Iterator[tuple[bool, int]]:
                     if entry.is_dir(follow_symlinks=False):
                         ahead.append(entry.path)
         except FileNotFoundError:
-            continue  # removed meanwhile
-        except OSError:  # closed, or too deep for a path
+            continue  # removed since
+        except OSError:  # unreadable, or too deep for a path
             yield True, 0
 
 
@@ -151,7 +150,7 @@ def _length(entry: "os.DirEntry[str]") -> int:
 
 
 def family(pid: int) -> list[int]:
-    """``pid`` and every process below it; empty where the system does not say."""
+    """Return ``pid`` and its descendants, as far as the system lists them."""
     parents: dict[int, list[int]] = {}
     for name in _processes():
         if (parent := _parent(name)) is not None:
@@ -180,7 +179,7 @@ def _parent(pid: str) -> int | None:
 
 
 def _own_bytes(pid: int) -> int:
-    """What the process holds for itself: not what it maps of files."""
+    """Return the private memory of a process, without mapped files."""
     try:
         _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
     except (OSError, ValueError):
@@ -189,7 +188,7 @@ def _own_bytes(pid: int) -> int:
 
 
 def available_bytes() -> int:
-    """Memory that programs may still take; -1 where the system does not say."""
+    """Return the available memory; -1 if unknown."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

@@ -1,4 +1,4 @@
-"""Removing a folder whatever a program left in it: closed folders, chains too deep for any path."""
+"""Removal of a folder with hostile content: unreadable folders, nesting too deep for a path."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def clear(folder: Path) -> None:
-    """Remove ``folder`` and all in it; nobody may be at work there any more.
+    """Remove ``folder`` and everything in it; no program may still be using it.
 
-    Each folder below is first moved to the top, so neither a path nor a recursion grows with the
-    depth. What cannot be removed stays; links are removed, never followed.
+    Each folder below is first moved to the top, so neither paths nor recursion grow with the depth.
+    Entries that cannot be removed stay; links are removed, never followed.
     """
     names = count(1)
     ahead = deque([folder])
@@ -31,7 +31,7 @@ def clear(folder: Path) -> None:
 
 
 def empty(folder: Path) -> None:
-    """Remove all in ``folder``, as ``clear`` does."""
+    """Remove everything in ``folder``, as ``clear`` does."""
     for entry in _entries(folder):
         with contextlib.suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
@@ -49,7 +49,7 @@ def _entries(place: Path) -> "list[os.DirEntry[str]]":
 
 
 def _raised(path: Path, folder: Path, names: "count[int]") -> Path:
-    """The folder at ``path``, directly below ``folder`` under a name that is free."""
+    """Move the folder at ``path`` directly below ``folder`` under a free name."""
     _open(path)
     if path.parent == folder and path.name.startswith(".gone-"):
         return path
@@ -59,7 +59,7 @@ def _raised(path: Path, folder: Path, names: "count[int]") -> Path:
 
 
 def _open(path: Path) -> None:
-    """Let ourselves in: what an ordinary user's program closed is still its user's."""
+    """Make the folder readable again; it still belongs to this user."""
     facts = path.lstat()
     if stat.S_ISDIR(facts.st_mode) and facts.st_mode & stat.S_IRWXU != stat.S_IRWXU:
         path.chmod(0o700)

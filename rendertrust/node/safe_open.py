@@ -1,4 +1,4 @@
-"""Reading what a sandboxed program left: plain files of its own, never what they point to."""
+"""Opening files from the sandbox: only regular files, never links."""
 
 import contextlib
 import os
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class NotARegularFile(Exception):
-    """A plugin's result is missing, or no plain file of its own; never follow it elsewhere."""
+    """The file is missing, or not a regular file with a single link."""
 
 
 @contextlib.contextmanager
 def open_plain(file: Path) -> Generator[Any, None, None]:
-    """``file`` opened for reading. Raises NotARegularFile where it is a link, a pipe or no file."""
+    """Open ``file`` for reading. Raises NotARegularFile if it is a link, a pipe or missing."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as fault:
@@ -22,6 +22,6 @@ def open_plain(file: Path) -> Generator[Any, None, None]:
     facts = os.fstat(descriptor)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
         os.close(descriptor)
-        raise NotARegularFile(f"{file.name}: not a plain file")
+        raise NotARegularFile(f"{file.name}: not a regular file")
     with os.fdopen(descriptor, "rb") as source:
         yield source

@@ -1,16 +1,15 @@
-"""The sandbox around Blender: bubblewrap, so that no scene reads the disk or reaches the network.
+"""The sandbox around Blender: bubblewrap keeps scenes from the disk and the network.
 
-Inside there is a read-only system, the renderer, and a work folder of which ``in`` and
-``delivered`` are read-only and ``out``, ``home`` and ``/tmp`` are writable; no network, no
-capability, no other process, nothing of /etc but fonts, the loader's cache and links, and of the
-environment what says which instructions the renderer uses. System calls that reach beyond
-namespaces are refused (``seccomp``). Bounds on time, memory and files are set by the worker itself
-before it opens a scene.
+Inside are a read-only system, the renderer, and a work folder, in which ``in`` and ``delivered``
+are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no capability,
+no other process, nothing of /etc but fonts, the loader's cache and links. The environment only has
+the variables that disable instructions of the renderer. System calls that reach beyond namespaces
+are refused (``seccomp``). The worker limits its time, memory and files before it opens a scene.
 
-An ordinary user runs bubblewrap in a user namespace, in which Blender is nobody. Root runs it
-without one, because only root can bind folders that lie under its own closed home, and drops to
-a uid of the unit's own inside, before Blender starts: Blender never runs with the host's uid 0, and
-what the kernel counts per user is counted for the unit alone.
+An ordinary user runs bubblewrap in a user namespace, in which Blender has the uid ``nobody``. Root
+runs it without one, because only root can bind folders below its private home. It switches to a uid
+for this unit before Blender starts. So Blender never runs with the host's uid 0, and the kernel's
+limits per user count only this unit.
 """
 
 import os
@@ -30,22 +29,22 @@ from rendertrust.node.machine_facts import cores, switches
 from rendertrust.node.seccomp import filter_of
 
 NOBODY: Final = 65534
-GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that nobody has
+GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # unassigned uids
 PROCESSES_MAX: Final = 64
-THREADS_EACH: Final = 4  # that Blender starts for each processor, and for each one it may use
+THREADS_EACH: Final = 4  # of Blender, for each processor and for each thread it may use
 INSTALL_BWRAP: Final = (
-    "bubblewrap is missing, and no scene is rendered without its sandbox; install it with: "
+    "bubblewrap is missing, and scenes render only in its sandbox; install it with: "
     "apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
 )
 OFF: Final = (
     "Off: a scene can read your files, change what you can change, use your network and leave"
-    " processes behind. On: its scripts do not run by themselves, its time, memory, disk and files"
-    " are bounded. The node takes work of its owner, and of whom he trusts, alone."
+    " processes behind. Its scripts still do not run by themselves, and its time, memory, disk and"
+    " files are bounded. The node takes work only from its owner and from trusted users."
 )
 UNSAFE_AS_ROOT: Final = (
     "rendering without the sandbox is never allowed as root; run the node as an ordinary user"
 )
-# /etc/alternatives holds links alone; some distributions' libraries are found through it.
+# /etc/alternatives has only links, through which some distributions find libraries.
 _SYSTEM: Final = (
     "/usr",
     "/lib",
@@ -57,8 +56,8 @@ _SYSTEM: Final = (
     "/etc/ld.so.cache",
 )
 _FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
-DELIVERED: Final = "delivered"  # of the work folder, where a check has it
-FILTER: Final = "filter"  # in the work folder, where nothing inside sees it
+DELIVERED: Final = "delivered"  # in a check's work folder
+FILTER: Final = "filter"  # in the work folder, but not visible inside
 _DESCRIPTOR: Final = "9"
 _LAST: Final = "{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
@@ -66,14 +65,14 @@ _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare
 
 @attrs.frozen
 class SandboxUnavailable:
-    """Why there is no sandbox on this machine, and what would mend it."""
+    """Reason why this machine has no sandbox, and how to fix it."""
 
     reason: str
 
 
 @attrs.frozen(kw_only=True)
 class SandboxView:
-    """The work folder as the worker sees it, and the program that it is."""
+    """Paths of the work folder and of the worker's program, as the worker sees them."""
 
     inputs: str
     delivered: str
@@ -82,14 +81,14 @@ class SandboxView:
 
 
 def started(place: str | Path, worker: Path) -> Path:
-    """What is started of ``worker``, which lies at ``place``: itself, or its ``launcher.py``."""
+    """Return the program to start for ``worker`` at ``place``: itself, or its ``launcher.py``."""
     seen = Path(place) / worker.name
     return seen if worker.suffix == ".py" else seen / "launcher.py"
 
 
 @attrs.frozen(kw_only=True)
 class Sandbox:
-    """bubblewrap at ``bwrap``; ``readable`` are the folders of the renderer, shown read-only."""
+    """bubblewrap at ``bwrap``; ``readable``: the renderer's folders, bound read-only."""
 
     bwrap: str
     readable: tuple[Path, ...]
@@ -97,22 +96,26 @@ class Sandbox:
     forbids_namespaces: bool = True
 
     def view(self, folder: Path, worker: Path) -> SandboxView:
-        """Where the worker finds its files."""
+        """Return the paths of the worker's files."""
         seen = str(started("/worker", worker))
         return SandboxView(
             inputs="/job/in", delivered="/job/delivered", out="/job/out", worker=seen
         )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
-        """``program`` as a command line that runs it inside, on the work folder ``folder``.
+        """Return a command line that runs ``program`` inside, on the work folder ``folder``.
 
-        ``worker`` is a program, or a folder with the program ``launcher.py``.
+        ``worker``: a program, or a folder with the program ``launcher.py``.
         """
-        # /tmp comes first: the renderer itself may lie below it, and must not be hidden.
+        # /tmp comes first, so that it does not hide a renderer that is installed below it.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
         mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
-        for shown in ("/proc", "/dev", "/"):  # of /proc, a scene could lower its oom_score_adj
+        for shown in (
+            "/proc",
+            "/dev",
+            "/",
+        ):  # with a writable /proc, a scene could lower its oom_score_adj
             mounts += ["--remount-ro", shown]
         guest = guest_of(folder)
         identity, drop = from_root_to(guest, guest) if self.as_root else self._as_user()
@@ -120,11 +123,11 @@ class Sandbox:
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """What bubblewrap itself is started with; inside it is cleared."""
+        """Return the environment of bubblewrap itself, which is cleared inside."""
         return {}
 
     def prepare(self, folder: Path) -> None:
-        """Make the work folder's parts, writable inside for whom Blender runs as."""
+        """Create the work folder's parts, writable for Blender's user."""
         make_parts(folder)
         if (refused := filter_of()) is not None:
             (folder / FILTER).write_bytes(refused)
@@ -133,9 +136,7 @@ class Sandbox:
                 os.chown(folder / part, guest_of(folder), guest_of(folder))
 
     def limits(self, threads: int) -> Mapping[str, int]:
-        """Bounds beside the usual: processes and threads of this unit alone, so that a fork bomb
-        stays small.
-        """
+        """Return a limit on the unit's processes and threads, against fork bombs."""
         return {"processes": PROCESSES_MAX + THREADS_EACH * (cores() + threads)}
 
     def _work(self, folder: Path) -> Iterator[str]:
@@ -161,10 +162,11 @@ class Sandbox:
 
 
 def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Return options of bubblewrap as root, and the beginning of the command inside: it becomes
-    that user for good. The options follow ``--cap-drop ALL``.
+    """Return bubblewrap's options for root, and a command prefix that switches to that user.
+
+    The options follow ``--cap-drop ALL``. The switch cannot be undone.
     """
-    # The three capabilities last until setpriv has used them; it gives up every one.
+    # setpriv uses the three capabilities and then drops all.
     kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
     drop = (
         *("/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(gid)),
@@ -176,10 +178,10 @@ def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
 
 @attrs.frozen(kw_only=True)
 class NoSandbox:
-    """No sandbox: the owner of the machine trusts every scene. Never as root."""
+    """No sandbox, because the machine's owner trusts every scene. Never used as root."""
 
     def view(self, folder: Path, worker: Path) -> SandboxView:
-        """Where the worker finds its files."""
+        """Return the paths of the worker's files."""
         return SandboxView(
             inputs=str(folder / "in"),
             delivered=str(folder / DELIVERED),
@@ -188,11 +190,11 @@ class NoSandbox:
         )
 
     def command(self, program: Sequence[str], folder: Path, worker: Path) -> list[str]:
-        """``program`` as it is."""
+        """Return ``program`` unchanged."""
         return list(program)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """An environment without this user's variables."""
+        """Return an environment without this user's variables."""
         return {
             "HOME": str(folder / "home"),
             "PATH": "/usr/bin:/bin",
@@ -202,19 +204,17 @@ class NoSandbox:
         }
 
     def prepare(self, folder: Path) -> None:
-        """Make the work folder's parts."""
+        """Create the work folder's parts."""
         make_parts(folder)
 
     def limits(self, threads: int) -> Mapping[str, int]:
-        """None: they would be counted over all that the user runs."""
+        """Return none: the kernel would count all processes of the user."""
         return {}
 
 
 def show_system(readable: Sequence[Path]) -> Iterator[str]:
-    """Words of bubblewrap that show the system and ``readable``, read-only, beside a /proc and a
-    /dev of their own.
-    """
-    yield from ("--dir", "/etc")  # parents are said aloud, or bubblewrap closes them to others
+    """Yield bubblewrap's options for a read-only system and ``readable``, with a /proc and /dev."""
+    yield from ("--dir", "/etc")  # bubblewrap makes implicit parents unreadable for others
     for system in _SYSTEM:
         yield from ("--ro-bind-try", system, system)
     yield from ("--proc", "/proc", "--dev", "/dev")
@@ -229,8 +229,10 @@ def show_system(readable: Sequence[Path]) -> Iterator[str]:
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
-    """The command as what the kernel ends first where memory runs out: set from outside, as nothing
-    inside can. ``refused``: a filter of system calls, which bubblewrap reads from a descriptor.
+    """Return the command as the kernel's first choice to kill when memory runs out.
+
+    This is set outside, so that nothing inside can change it. ``refused``: file with the system
+    call filter, which bubblewrap reads from a descriptor.
     """
     if refused is None:
         return ["/bin/sh", "-c", f'{_LAST}; exec "$@"', "sh", *command]
@@ -240,14 +242,14 @@ def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
 
 
 def guest_of(folder: Path) -> int:
-    """The uid of whoever works in ``folder`` for root: its own; nobody's where that cannot be."""
+    """Return a uid for the work in ``folder`` under root; NOBODY if it is not mapped."""
     guest = GUESTS[zlib.crc32(bytes(folder)) % len(GUESTS)]
     return guest if _is_mapped(guest) else NOBODY
 
 
 @cache
 def _is_mapped(uid: int) -> bool:
-    """Whether there is such a uid here: a container may know 65,536 of them."""
+    """Return True if the uid exists here; containers often map only 65,536."""
     try:
         lines = Path("/proc/self/uid_map").read_text().splitlines()
     except OSError:
@@ -257,7 +259,7 @@ def _is_mapped(uid: int) -> bool:
 
 
 def make_parts(folder: Path) -> None:
-    """``in``, ``out``, ``home`` and ``tmp`` of a work folder."""
+    """Create ``in``, ``out``, ``home`` and ``tmp`` of a work folder."""
     for part in ("in", "out", "home", "tmp"):
         (folder / part).mkdir(mode=0o755, parents=True, exist_ok=True)
 
@@ -265,7 +267,7 @@ def make_parts(folder: Path) -> None:
 def find(
     readable: tuple[Path, ...], *, unsafe: bool = False
 ) -> Sandbox | NoSandbox | SandboxUnavailable:
-    """The sandbox of this machine; with ``unsafe`` (an ordinary user only) none."""
+    """Return this machine's sandbox; with ``unsafe`` (ordinary users only), NoSandbox."""
     if unsafe:
         return SandboxUnavailable(UNSAFE_AS_ROOT) if is_root() else NoSandbox()
     if not sys.platform.startswith("linux"):
@@ -284,7 +286,7 @@ def find(
 
 
 def _version(bwrap: str) -> tuple[int, ...]:
-    """bubblewrap's version; () when it does not say."""
+    """Return bubblewrap's version; () if unknown."""
     try:
         asked = subprocess.run(
             [bwrap, "--version"], capture_output=True, text=True, timeout=5, check=False
@@ -295,10 +297,10 @@ def _version(bwrap: str) -> tuple[int, ...]:
 
 
 def explain(stderr: str) -> str | None:
-    """What to do about a sandbox that did not start, from what it said; None: something else."""
+    """Return advice for a sandbox that did not start, from its output; None for other output."""
     if "setpriv: failed to execute" in stderr and "Permission denied" in stderr:
         path = stderr.rpartition("failed to execute ")[2].partition(":")[0]
-        return f"{path} must be readable for others; run: chmod -R go+rX on its folder"
+        return f"{path} must be readable by others; run: chmod -R go+rX on its folder"
     if "bwrap:" not in stderr:
         return None
     line = next(line for line in stderr.splitlines() if "bwrap:" in line)
@@ -312,7 +314,7 @@ def explain(stderr: str) -> str | None:
 
 
 def is_root() -> bool:
-    """Whether this is the host's root."""
+    """Return True if this process runs as root."""
     return hasattr(os, "getuid") and os.getuid() == 0
 
 
@@ -321,7 +323,7 @@ def _is_system(path: Path) -> bool:
 
 
 def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
-    """``paths`` without repetitions and without what lies inside another of them."""
+    """Yield ``paths`` without duplicates and without those inside another."""
     kept: list[Path] = []
     for path in sorted(set(paths), key=lambda path: len(path.parts)):
         if not any(parent in path.parents for parent in kept):

@@ -1,7 +1,7 @@
-"""Looking into a scene by Blender: its facts, the files that it names, what it will cost.
+"""Inspection of a scene by Blender: its facts, its linked files, and the time of its frames.
 
-``inspect`` and ``probe`` are for a scene of anybody's, in the sandbox; ``look`` is for one's own
-scene on one's own machine, where the files lie that it names.
+``inspect`` and ``probe`` handle untrusted scenes in the sandbox. ``look`` handles the user's own
+scene on their own machine, next to its linked files.
 """
 
 import asyncio
@@ -24,15 +24,16 @@ from rendertrust.preflight.price import SAMPLES_MOST, Probe, crops, frames_to_pr
 
 INSPECT_SECONDS_MAX: Final = 180.0
 PROBE_SECONDS_MAX: Final = 900.0
-PROBE_SHARE: Final = 0.6  # of its time: then what is known must do
+PROBE_SHARE: Final = 0.6  # of its time; then it ends with what it has measured
 FACTS_BYTES_MAX: Final = 32 * 2**20
 _FACTS: Final = "facts.json"
 
 
 @attrs.frozen(kw_only=True)
 class SceneFolder:
-    """A work folder whose ``in`` holds a scene and its files; ``paths`` is the input that says
-    where moved files lie, if some are.
+    """A work folder with a scene and its files in ``in``.
+
+    ``paths``: the input that maps moved files to their places, if some were moved.
     """
 
     folder: Path
@@ -40,7 +41,7 @@ class SceneFolder:
     paths: str | None = None
 
     def order(self, do: str, **more: Any) -> Mapping[str, Any]:
-        """An order about the scene."""
+        """Return an order about the scene."""
         order = {"do": do, "scene": self.scene, **more}
         return order if self.paths is None else {**order, "paths": self.paths}
 
@@ -52,9 +53,9 @@ async def inspect(
     within: float = INSPECT_SECONDS_MAX,
     memory_bytes: int | None = None,
 ) -> Mapping[str, Any] | Failed:
-    """The facts of a scene, from the sandbox; ``rendertrust.preflight.findings`` reads them.
+    """Return a scene's facts from the sandbox, for ``rendertrust.preflight.findings``.
 
-    A scene that takes more than ``memory_bytes`` (what Blender may have) to be shown is not opened.
+    A scene whose display needs more than ``memory_bytes`` (default: Blender's limit) is not opened.
     """
     blender.box.prepare(where.folder)
     order = where.order("inspect", memory_bytes=memory_bytes or blender.bounds.memory_bytes)
@@ -72,9 +73,9 @@ async def probe(
     within: float = PROBE_SECONDS_MAX,
     hear: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Probe | Failed:
-    """Render a few crops of first, middle and last frame, and measure them on this machine.
+    """Render a few crops of the first, middle and last frame, and measure the times.
 
-    ``hear`` is given what the worker says meanwhile, with the name of a small picture.
+    ``hear`` gets the worker's messages, which name a preview picture.
     """
     blender.box.prepare(where.folder)
     parts = [tile.members for tile in crops(facts["width"], facts["height"])]
@@ -93,7 +94,7 @@ async def probe(
 
 
 def _by_weight(frames: Sequence[int]) -> list[int]:
-    """The middle first: where one alone can be probed in time, it stands for all."""
+    """Put the middle frame first: if only one can be probed in time, it represents all."""
     middle = frames[len(frames) // 2]
     return [middle, *(frame for frame in frames if frame != middle)]
 
@@ -101,9 +102,9 @@ def _by_weight(frames: Sequence[int]) -> list[int]:
 async def look(
     scene: Path, frames: Sequence[int] | None = None, *, within: float = INSPECT_SECONDS_MAX
 ) -> Mapping[str, Any] | NoBlender | Failed:
-    """The facts of one's own scene, by the Blender of this machine; its scripts do not run.
+    """Return the facts of the user's own scene, without running its scripts.
 
-    ``frames`` are those that will be rendered, none: the current one; None: the scene's own.
+    ``frames``: those that will be rendered; empty: the current one; None: the scene's range.
     """
     program = renderer.find()
     if program is None:
@@ -148,6 +149,6 @@ def _failed(ending: ProcessExit) -> Failed:
         failure = "scene" if last.get("failure") == "scene" else "node"
         return Failed(failure=failure, error=str(last.get("error"))[:500], detail=ending.tail)
     if ending.code is None:
-        return Failed(failure="scene", error="looking into the scene took too long")
+        return Failed(failure="scene", error="the inspection of the scene took too long")
     how = ending.signal_name or f"code {ending.code}"
     return Failed(failure="node", error=f"Blender ended by {how}", detail=ending.tail)

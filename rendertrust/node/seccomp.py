@@ -1,9 +1,9 @@
-"""Which system calls a scene may not make: what reaches beyond namespaces, or no renderer needs.
+"""The sandbox's system call filter: refuses calls that reach beyond namespaces or are not needed.
 
-Keyrings are in no namespace, and bubblewrap's children keep those of whoever started them; sockets
-of hypervisors are in none of the network's; a further user namespace would give capabilities back;
-io_uring, bpf and their like are where kernels break. The filter is a program of the kernel's own
-machine (``struct sock_filter``), which bubblewrap loads before it starts the renderer.
+Keyrings are in no namespace, and bubblewrap's children inherit those of its caller. Hypervisor
+sockets are in no network namespace. Another user namespace would restore capabilities. io_uring,
+bpf and similar calls are a frequent source of kernel bugs. The filter is a BPF program (``struct
+sock_filter``), which bubblewrap loads before it starts the renderer.
 """
 
 import platform
@@ -13,21 +13,21 @@ from typing import Final
 
 import attrs
 
-Line = tuple[int, int, int, int]  # code, how far to jump if so, if not, and the operand
+Line = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
 _LOAD: Final = 0x20  # a word of struct seccomp_data
 _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06
 _NUMBER, _MACHINE, _FIRST_WORD = 0, 4, 16
-_ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # beside _FAIL the number of the error
+_ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # _FAIL is combined with the errno
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
-_X32: Final = 0x40000000  # another table of calls of the same machine
-_NAMESPACES: Final = 0x7E020000  # the flags of clone() that make one
+_X32: Final = 0x40000000  # the x32 table of calls
+_NAMESPACES: Final = 0x7E020000  # clone() flags that create a namespace
 _FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: all in a network namespace
 
 
 @attrs.frozen(kw_only=True)
 class SyscallNumbers:
-    """Numbers of the calls of one: what is refused, and the three that are looked at."""
+    """System call numbers of one architecture: refused calls, and calls with checked arguments."""
 
     audit: int
     refused: Mapping[str, int]
@@ -35,7 +35,7 @@ class SyscallNumbers:
     socket: int
 
 
-CLONE3: Final = 435  # its flags lie in memory: refused as unknown, so that clone() is used
+CLONE3: Final = 435  # its flags are in memory; ENOSYS makes the caller use clone()
 _EVERYWHERE: Final = {
     "io_uring_setup": 425,
     "io_uring_enter": 426,
@@ -113,13 +113,13 @@ MACHINES: Final = {
 
 
 def filter_of(machine: str = platform.machine()) -> bytes | None:
-    """The program for a machine; None: its calls are not known here."""
+    """Return the program for an architecture; None if its calls are unknown."""
     known = MACHINES.get(machine)
     return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
 
 
 def _of(machine: SyscallNumbers) -> Iterator[Line]:
-    """Line by line. A call by another table, as of 32 bits, is refused as unknown."""
+    """Yield the instructions. Calls by another table, such as 32-bit ones, fail with ENOSYS."""
     yield (_LOAD, 0, 0, _MACHINE)
     yield (_EQUAL, 1, 0, machine.audit)
     yield _fail(_ENOSYS)

@@ -1,4 +1,4 @@
-"""Each of the node's own kinds of work done once, and timed: what fails is not offered."""
+"""Self-test of a node: each built-in kind of work is run and timed once."""
 
 import asyncio
 import tempfile
@@ -19,15 +19,17 @@ from rendertrust.node.rmtree import clear
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 
 ROWS: Final = 200
-CHECKSUM: Final = 8_268_688_513_963_245  # of so many rows, on every machine that computes rightly
+CHECKSUM: Final = 8_268_688_513_963_245  # of ROWS rows, on every correct machine
 RENDER_SECONDS_MAX: Final = 300.0
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 @attrs.frozen(kw_only=True)
 class SelfTestResult:
-    """``faults``: why a kind of work failed here. ``cpu`` is millions of steps a second on one
-    processor, ``render`` samples of a pixel a second; None: not measured.
+    """Result of the self-test. ``faults``: reason by job type; these are not offered.
+
+    ``cpu``: million steps per second on one processor. ``render``: pixel samples per second. None:
+    not measured.
     """
 
     faults: Mapping[str, str]
@@ -36,13 +38,13 @@ class SelfTestResult:
 
     @property
     def figures(self) -> Mapping[str, float]:
-        """What was measured, as it is told to the gateway."""
+        """Return the measurements as the gateway gets them."""
         given = {"cpu_msteps": self.cpu, "render_samples": self.render}
         return {name: value for name, value in given.items() if value is not None}
 
 
 async def self_test(offer: PluginOffer, scratch: Path, threads: int) -> SelfTestResult:
-    """Try each kind in a folder below ``scratch``."""
+    """Run each kind of work in a folder below ``scratch``."""
     faults: dict[str, str] = {}
     cpu = render = None
     said = await _tried(EchoPlugin(), scratch, {"rows": 1})
@@ -76,18 +78,18 @@ async def _tried(
 
 
 def _checked(job_type: str, result: Result) -> Result:
-    """A benchmark that counts wrongly was done by a machine that does."""
+    """Fail a benchmark with a wrong checksum: the machine computes wrongly."""
     if isinstance(result, Failed) or job_type != CpuBenchmarkPlugin.job_type:
         return result
     assert result.file is not None, "both plugins write one"
     told = orjson.loads(result.file.read_bytes())
     if told.get("checksum") != CHECKSUM:
-        return Failed(failure="node", error="this machine computes wrongly: the sum is another")
+        return Failed(failure="node", error="this machine computes wrongly: the checksum differs")
     return result
 
 
 async def _rendered(render: RenderPlugin, scratch: Path, threads: int) -> float | str:
-    """Samples a second; or why nothing was rendered."""
+    """Return samples per second, or why nothing was rendered."""
     assert render.found is not None, "it is offered"
     folder = await asyncio.to_thread(_folder, scratch)
     try:
@@ -99,7 +101,7 @@ async def _rendered(render: RenderPlugin, scratch: Path, threads: int) -> float 
         if isinstance(result, Failed):
             return f"a small picture could not be rendered: {result.error}"
         if not await asyncio.to_thread(_is_picture, result):
-            return "a small picture was rendered, and is none"
+            return "a small picture was rendered but is not a PNG"
         return float(ending.last.get("samples_per_second", 0))
     finally:
         await asyncio.to_thread(clear, folder)

@@ -1,4 +1,4 @@
-"""The node as a service of a user's own: a unit of systemd."""
+"""The node as a systemd user service."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "rendertrust-node.service"
-STOP_SECONDS: Final = 30  # beside what the node may take to finish what runs
+STOP_SECONDS: Final = 30  # in addition to the time to finish running units
 
 _UNIT: Final = """\
-# Written by `rendertrust node install`; written anew when that is called again.
+# Written by `rendertrust node install`, which overwrites it.
 [Unit]
 Description=RenderTrust node
 Wants=network-online.target
@@ -21,12 +21,12 @@ Type=exec
 ExecStart={command}
 Environment=PYTHONUNBUFFERED=1
 UMask=0077
-# Drained, it ends well and stays away; what may mend itself is tried again.
+# A drained node exits successfully and stays down; failures that may pass are retried.
 Restart=on-failure
 RestartSec=15
-# Not joined, shut out, replaced, another gateway: somebody has to act first.
+# Not joined, shut out, replaced, another gateway: the operator must act first.
 RestartPreventExitStatus={final}
-# The agent ends its workers itself, and gives back what runs.
+# The agent ends its workers itself and returns their units.
 KillMode=mixed
 TimeoutStopSec={stop}
 CPUWeight=20
@@ -45,8 +45,9 @@ def unit(
     memory: int | None = None,
     final: Sequence[int] = (),
 ) -> str:
-    """The unit that runs ``rendertrust node run`` with these words. ``memory``: bytes for all of
-    it, kept by the kernel. ``final``: exit codes after which it is not started again.
+    """Return the systemd unit for ``rendertrust node run`` with these arguments.
+
+    ``memory``: limit in bytes, enforced by the kernel. ``final``: exit codes without a restart.
     """
     command = [sys.executable, "-m", "rendertrust", "node", "run", *words]
     return _UNIT.format(
@@ -58,21 +59,21 @@ def unit(
 
 
 def quoted(word: str) -> str:
-    """A word of a command line, as systemd reads it. Raises ValueError for what none can be."""
+    """Quote an argument for systemd. Raises ValueError for control characters."""
     if any(ord(character) < 32 for character in word):
-        raise ValueError(f"{word!r} has a character that a unit cannot hold")
+        raise ValueError(f"{word!r} has a character that a systemd unit cannot contain")
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
     return f'"{escaped}"'
 
 
 def folder() -> Path:
-    """Where a user's own units are."""
+    """Return the folder of the user's systemd units."""
     home = os.environ.get("XDG_CONFIG_HOME")
     return (Path(home) if home else Path.home() / ".config") / "systemd" / "user"
 
 
 def write(text: str, place: Path) -> Path:
-    """Put the unit into ``place``, which is made; gives its path."""
+    """Write the unit to the folder ``place``, creating it; return its path."""
     place.mkdir(parents=True, exist_ok=True)
     path = place / NAME
     fresh = path.with_suffix(f".{os.getpid()}")

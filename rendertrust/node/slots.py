@@ -1,4 +1,4 @@
-"""The units on this node: which wait, which run, each in a slot, each ending in the spool."""
+"""The node's units: each waits for a slot, runs in it, and ends with a result in the spool."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,11 +16,11 @@ from rendertrust.node.spool import Spool
 from rendertrust.node.unit_run import UnitRun, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
-ASK_AGAIN_SECONDS: Final = 10.0  # where files are: the answer may be lost with the connection
+ASK_AGAIN_SECONDS: Final = 10.0  # for the files' URLs; a response may be lost
 
 
 class Slots:
-    """Takes dispatches and gives results to the spool; ``on_spooled`` is called after each."""
+    """Runs dispatched units and spools their results; calls ``on_spooled`` after each."""
 
     def __init__(
         self,
@@ -50,18 +50,18 @@ class Slots:
         self._pools = pools
         self._attester = attester
         self._free = asyncio.Semaphore(settings.slots)
-        # Who checks the work of others must answer in time, however long its own frames take.
+        # Checks do not wait for a slot, because verdicts are due while frames may take long.
         self._checking = asyncio.Semaphore(1)
         self.units: dict[Running, UnitRun] = {}
         self.done = 0
 
     @property
     def busy(self) -> int:
-        """Slots in use; a check has none."""
+        """Return the number of slots in use; checks use none."""
         return sum(unit.is_running and not _is_check(unit) for unit in self.units.values())
 
     def accept(self, frame: JobDispatch) -> None:
-        """Take a dispatch; one that is here already, running or done, is not run twice."""
+        """Take a dispatch; a repeated one is not run twice."""
         ref = ref_of(frame)
         if ref in self.units:
             self.units[ref].tell()
@@ -84,15 +84,13 @@ class Slots:
             self._start(frame, plugin)
 
     def refuse(self, ref: Running, failure: Failed) -> None:
-        """Give a unit back at once."""
+        """Return a unit at once."""
         self._spool.put(failed(ref, failure))
         self._count(_outcome(failure))
         self._on_spooled()
 
     def cancel(self, ref: Running, reason: str | None = None) -> None:
-        """End a unit that is wanted no longer; one that is done is forgotten. ``reason``: why the
-        gateway took it back.
-        """
+        """Cancel a unit or forget its result. ``reason``: why the gateway took it back."""
         running = self._matching(ref)
         if reason is not None:
             number = "" if ref.unit is None else f" unit {ref.unit}"
@@ -105,23 +103,23 @@ class Slots:
             self._say_cancelled(ref)
 
     def address(self, ref: Running, frame: Urls) -> None:
-        """A unit is told where its files are."""
+        """Pass URLs to a unit."""
         if (unit := self.units.get(ref)) is not None:
             unit.addresses.take(frame)
 
     def give_back_waiting(self, failure: Failed) -> None:
-        """End what has not begun."""
+        """Return the units that have not begun."""
         for unit in list(self.units.values()):
             if not unit.is_running:
                 unit.cancel(failure)
 
     def stop(self, failure: Failed) -> None:
-        """End everything, each unit failing as ``failure``."""
+        """End all units with ``failure``."""
         for unit in list(self.units.values()):
             unit.cancel(failure)
 
     def tell(self) -> None:
-        """Renew the lease of everything that runs."""
+        """Renew the leases of all running units."""
         for unit in self.units.values():
             if unit.is_running:
                 unit.tell()
@@ -147,7 +145,7 @@ class Slots:
         unit.job = self._tasks.create_task(self._carry(unit, plugin))
 
     async def _carry(self, unit: UnitRun, plugin: Plugin) -> None:
-        """A unit's whole life here. Cancelling it is how it is ended, not an error."""
+        """Run a unit from its dispatch to its end. Cancellation is a regular end."""
         work = self._work / folder_name(unit.ref)
         unit.has_begun = True
         try:

@@ -1,4 +1,4 @@
-"""What an agent says of itself: on its health page, and in its state folder for ``status``."""
+"""State of the agent, for its health page and for ``status``."""
 
 import os
 import time
@@ -20,19 +20,19 @@ ACTIVE, QUARANTINED = "ACTIVE", "QUARANTINED"
 
 
 def told_of(standing: str, node: str, reason: str) -> str:
-    """What a standing means, for the node's operator; ``reason`` is why, '' if it was not told."""
+    """Describe a standing to the node's operator; ``reason`` is '' if unknown."""
     if standing != QUARANTINED:
-        return "at the gateway this node is trusted with work again"
-    meant = "in quarantine: it gets its owner's work alone"
+        return "the gateway gives this node work again"
+    meant = "in quarantine: it gets only its owner's work"
     why = reason or f"rendertrust nodes show {node}"
-    return f"at the gateway this node is {meant}; why: {why}"
+    return f"this node is {meant}; why: {why}"
 
 
 @attrs.define(kw_only=True)
 class AgentActivity:
-    """What the agent does now; ``rest`` is why it takes nothing, where it does so by itself.
+    """Current activity of the agent. ``rest``: why it takes no work by its own decision.
 
-    ``is_told_to_drain``: it is the gateway's word that it drains, which may be taken back.
+    ``is_told_to_drain``: the gateway asked for the drain, and may cancel it.
     """
 
     is_draining: bool = False
@@ -45,7 +45,7 @@ class AgentActivity:
 
     @property
     def status(self) -> str:
-        """In a word."""
+        """Return draining, running or resting."""
         if self.is_draining:
             return "draining"
         return "running" if self.rest is None else "resting"
@@ -62,7 +62,7 @@ def snapshot(
     connected: bool,
     silent_seconds: int | None,
 ) -> Mapping[str, Any]:
-    """As JSON has it. Who hears nothing over a line that is open may only believe that it is."""
+    """Return the state as JSON data. A silent connection counts as disconnected."""
     return {
         "status": doing.status,
         "why": doing.rest,

@@ -1,8 +1,8 @@
-"""Results on disk until the gateway has them in its books, across restarts of either side.
+"""Spool of results on disk until the gateway has booked them, across restarts of either side.
 
-A row per unit and attempt: ``uploading`` while any file of it is on the way to the object store,
-then ``ready`` until the gateway acks it. A row per file that is on the way; the files lie beside
-the database.
+There is a row per unit and attempt: ``uploading`` until all its files are in the object store, then
+``ready`` until the gateway acks it. Another row stands for each file still to upload; the files are
+beside the database.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ _CHUNK: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class SpooledFile:
-    """A file that awaits its upload to ``output``: ``what`` it is of the unit's result."""
+    """A file to upload to ``output``; ``what``: result or evidence."""
 
     ref: Running
     what: str
@@ -78,17 +78,17 @@ class CopiedFile:
 
 @attrs.frozen
 class StoredFile:
-    """A file that is in the store: where it lies, and the SHA-256s of the parts that it came in."""
+    """A file in the object store: its key, and the SHA-256s of its parts in a multipart upload."""
 
     key: str
     part_sums: tuple[str, ...] = ()
 
 
 class Spool:
-    """The spool in ``folder``; opened by one agent at a time (the state folder's lock).
+    """The spool in ``folder``, opened by one agent at a time (the state folder's lock).
 
-    A disk that takes nothing any more is told to ``on_fault``, and the gateway: what could not be
-    kept is done again by another node.
+    If the disk is full, ``on_fault`` is called and the result becomes a failure, so that another
+    node does the unit.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class Spool:
         self._remove_strays()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._rows.close()
 
     def put(
         self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]] | None = None
     ) -> None:
-        """Keep a result: to be told when its ``files`` are uploaded, at once where it has none."""
+        """Store a result; it is ready once its ``files`` are uploaded, or at once without any."""
         key = _key(_ref(result))
         for what, (taken, output) in (files or {}).items():
             self._change(
@@ -135,8 +135,9 @@ class Spool:
     def _keep_in_memory(
         self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]]
     ) -> None:
-        """Keep a result whose row cannot be written for as long as the agent lives. A result with
-        files becomes a failure: nothing would go on with its upload.
+        """Keep a result in memory if its row cannot be written.
+
+        A result with files becomes a failure, because nothing would resume its upload.
         """
         if files:
             for taken, _ in files.values():
@@ -145,7 +146,7 @@ class Spool:
         self._unkept[_ref(result)] = result
 
     def uploads(self) -> list[SpooledFile]:
-        """What awaits its upload, oldest first; of one unit the result before its evidence."""
+        """Return the files to upload, oldest first; a unit's result comes before its evidence."""
         rows = self._rows.execute(
             "select job_id, unit, attempt, what, files.file, files.output, since"
             " from results join files using (job_id, unit, attempt)"
@@ -163,17 +164,17 @@ class Spool:
         ]
 
     def ready(self) -> list[JobResult]:
-        """What the gateway is to be told, oldest first."""
+        """Return the results to report, oldest first."""
         rows = self._rows.execute("select result from results where state = 'ready' order by since")
         results = [_result(text) for (text,) in rows.fetchall()]
         return [result for result in results if result is not None] + [*self._unkept.values()]
 
     def is_ready(self, ref: Running) -> JobResult | None:
-        """The result of just this unit and attempt, if it is ready."""
+        """Return the result of exactly this unit and attempt, if it is ready."""
         return next((result for result in self.ready() if _ref(result) == ref), None)
 
     def held(self) -> list[Running]:
-        """Every unit that has a result here."""
+        """Return all units with a result here."""
         rows = self._rows.execute("select job_id, unit, attempt from results order by since")
         return [
             Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt))
@@ -181,13 +182,13 @@ class Spool:
         ] + [*self._unkept]
 
     def uploaded(self, ref: Running, what: str, sent: StoredFile) -> None:
-        """A file is in the object store; the result is to be told with the last of them."""
+        """Record an uploaded file; after the last one the result is ready."""
         row = self._rows.execute(
             "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
         ).fetchone()
         result = _result(row[0]) if row else None
         if result is None:
-            return  # acknowledged, or cancelled, meanwhile
+            return  # acked or cancelled since
         self._change(
             "update results set result = ? where (job_id, unit, attempt) = (?, ?, ?)",
             (encode(_with(result, what, sent)), *_key(ref)),
@@ -200,7 +201,7 @@ class Spool:
         )
 
     def give_up(self, result: JobResult) -> None:
-        """Its files will never be there: this is to be told instead."""
+        """Report this failure instead of a result whose files cannot be uploaded."""
         self._forget_files(_ref(result))
         self._change(
             "update results set state = 'ready', result = ?"
@@ -209,7 +210,7 @@ class Spool:
         )
 
     def redirect(self, ref: Running, what: str, output: Output) -> bool:
-        """Upload to ``output`` instead; False when nothing awaits that."""
+        """Change a file's upload to ``output``; return False if it does not await one."""
         changed = self._change(
             "update files set output = ? where (job_id, unit, attempt) = (?, ?, ?) and what = ?",
             (_output_text(output), *_key(ref), what),
@@ -217,7 +218,7 @@ class Spool:
         return changed > 0
 
     def settle(self, ref: Running) -> bool:
-        """Forget a unit's result; an ack that names no unit or attempt means any of the job."""
+        """Forget a unit's result; a missing unit or attempt matches all."""
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
             self._unkept.pop(held, None)
@@ -228,7 +229,7 @@ class Spool:
         return bool(matching)
 
     def prune(self, seconds: float) -> None:
-        """Forget what nobody acked for so long."""
+        """Forget results that were not acked for ``seconds``."""
         rows = self._rows.execute(
             "select job_id, unit, attempt from results where since < ?", (self._clock() - seconds,)
         ).fetchall()
@@ -236,7 +237,7 @@ class Spool:
             self.settle(Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)))
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
-        """Return how many rows were changed; none where the database cannot be written."""
+        """Return the number of changed rows; 0 if the database cannot be written."""
         try:
             return self._rows.execute(statement, values).rowcount
         except sqlite3.OperationalError as fault:
@@ -245,7 +246,7 @@ class Spool:
             return 0
 
     def _remove_strays(self) -> None:
-        """Files that no row names: an agent was killed between copying and keeping."""
+        """Remove files without a row, left by an agent that was killed before writing the row."""
         named = {name for (name,) in self._rows.execute("select file from files").fetchall()}
         for what in (RESULT, EVIDENCE):
             for file in self._folder.glob(f"*.{what}"):
@@ -253,10 +254,9 @@ class Spool:
                     file.unlink()
 
     def take(self, file: Path, ref: Running, what: str = RESULT) -> CopiedFile:
-        """Copy a plugin's ``file`` into the spool, hashing it on the way; for a thread.
+        """Copy a plugin's ``file`` into the spool and hash it; runs in a thread.
 
-        What a sandboxed program left is not trusted: a link is not followed. Raises
-        NotARegularFile.
+        The file comes from the sandbox, so links are not followed. Raises NotARegularFile.
         """
         unit, attempt = _key(ref)[1:]
         name = hashlib.sha256(f"{ref.job_id}\n{unit}\n{attempt}".encode()).hexdigest()[:32]
@@ -284,7 +284,7 @@ class Spool:
 
 
 def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
-    """Where it lies: a fresh URL may have been for another key."""
+    """Set the uploaded file's key, which a new URL may have changed."""
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
     assert result.evidence is not None, "it was kept with its evidence"
@@ -293,7 +293,7 @@ def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
 
 
 def _lost(result: JobResult, fault: str) -> JobResult:
-    """Return the failure that the gateway is told instead of a result that cannot be kept."""
+    """Return the failure to report for a result that cannot be stored."""
     return JobResult(
         job_id=result.job_id,
         unit=result.unit,

@@ -1,8 +1,8 @@
-"""What a unit works on, laid out in its folder: the inputs of its dispatch, and a manifest's files.
+"""Staging of a unit's inputs in its folder: those of its dispatch, and a manifest's files.
 
-Everything below ``in`` is a regular file of ours, read only: a manifest knows no links, and its
-paths lead nowhere else. What another node delivered lies beside it, where no manifest puts a file,
-and under a name that no scene knows: one that shows it would render otherwise than for that node.
+Everything below ``in`` is a read-only regular file: a manifest has no links, and its paths stay
+below ``in``. Another node's result goes to a separate folder under a random name, so that a scene
+cannot find it and render differently for a verifier.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ from rendertrust.protocol import Input, JobDispatch
 from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
-ROUNDS: Final = 3  # a URL may run out while a slow line is busy with the others
+ROUNDS: Final = 3  # a URL may expire while a slow connection fetches other files
 
 
 @attrs.frozen(eq=False)
 class Staging:
-    """The inputs of one unit on their way into ``work``; ``placed`` is what is there."""
+    """Staging of one unit's inputs into ``work``; ``placed``: the files that are there."""
 
     cache: Cache
     work: Path
@@ -38,7 +38,7 @@ class Staging:
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
     async def stage(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
-        """Fetch what is not in the cache, and lay everything out."""
+        """Fetch uncached files, and lay everything out."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
             if is_delivered(dispatch.job_type, wanted.path):
@@ -86,7 +86,7 @@ class Staging:
     async def _fetch(
         self, batch: Sequence[ManifestEntry], paths: dict[str, list[str]]
     ) -> Failed | None:
-        """A batch, asked for again where the network failed."""
+        """Fetch a batch; retry with new URLs if the network failed."""
         failed: Failed | None = None
         for _ in range(ROUNDS):
             given = await self.addresses.of([entry.sha256 for entry in batch])
@@ -113,7 +113,7 @@ class Staging:
         return [task.result() for task in begun]
 
     async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
-        """From the cache, or its URL, to each of its paths."""
+        """Place a file from the cache or its URL at each of its paths."""
         targets = {path: self.work / "in" / path for path in paths}
         if (failed := await self._place(wanted, targets)) is None:
             self.placed.update(targets)
@@ -131,7 +131,7 @@ class Staging:
         return None
 
     async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
-        """At once, as the cache may forget it."""
+        """Fetch a file and link it at once, before the cache can evict it."""
         try:
             source = await self.cache.fetch(wanted)
             if isinstance(source, Failed):
@@ -144,17 +144,17 @@ class Staging:
 
 
 WRONG_PATH: Final = Failed(
-    failure="gateway", error="the dispatch names an input's path wrongly, or twice"
+    failure="gateway", error="the dispatch has an invalid or repeated input path"
 )
 
 
 def _of(entry: ManifestEntry, given: Input) -> Input:
-    """The URL is the gateway's word, what lies there is the manifest's."""
+    """Combine the gateway's URL with the manifest's hash and size."""
     return Input(path=entry.path, url=given.url, sha256=entry.sha256, size=entry.size)
 
 
 def _cached(entry: ManifestEntry) -> Input:
-    """It is in the cache; should it leave that just now, it is fetched like the others."""
+    """Return an input without a URL; if it was evicted, it is fetched like the others."""
     return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
 
 

@@ -1,6 +1,6 @@
-"""The state folder of a node: its key, where it is enrolled, its spool, cache and work folders.
+"""The state folder of a node: its key, enrolment, spool, cache and work folders.
 
-``$RENDERTRUST_STATE``, else the XDG state folder. Everything in it is its owner's alone.
+It is ``$RENDERTRUST_STATE`` or the XDG state folder, and only its owner can read it.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
 
 @attrs.frozen(kw_only=True)
 class Enrolment:
-    """Which gateway knows this node, by which id, and the token that it gave.
+    """The node's registration at its gateway: its id and token.
 
-    ``owned``: it was registered with a user's token. ``proven``: the gateway checked that we hold
-    the key. ``gateway_key``: what signs its log; no other gateway is followed unasked.
+    ``owned``: registered with a user's token. ``proven``: the gateway verified the key.
+    ``gateway_key``: the pinned key of the gateway's log.
     """
 
     url: str
@@ -40,7 +40,7 @@ class Enrolment:
 
 
 def default_folder() -> Path:
-    """Where the state is kept unless somebody says otherwise."""
+    """Return the default state folder."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else platformdirs.user_state_path("rendertrust") / "node"
 
@@ -51,7 +51,7 @@ def _absolute(path: Path) -> Path:
 
 @attrs.frozen
 class StateFolder:
-    """The paths below one state folder, and the two small files in it."""
+    """Paths and small files of one state folder."""
 
     path: Path = attrs.field(factory=default_folder, converter=_absolute)
 
@@ -62,7 +62,7 @@ class StateFolder:
 
     @property
     def spool(self) -> Path:
-        """Results that wait for their upload or their ack."""
+        """Results that wait for their upload or ack."""
         return self.path / "spool"
 
     @property
@@ -72,26 +72,26 @@ class StateFolder:
 
     @property
     def work(self) -> Path:
-        """One folder per unit that runs."""
+        """One folder per running unit."""
         return self.path / "work"
 
     @property
     def history(self) -> Path:
-        """What the agent did, in all its lives."""
+        """The agent's history across restarts."""
         return self.path / "history.sqlite"
 
     def change_key(self, key: Ed25519PrivateKey, before: str) -> None:
-        """Take ``key`` from now on; the one of node ``before`` is kept beside it."""
+        """Switch to ``key``; keep the old key under the name of the node ``before``."""
         if self.key.exists():
             self.key.replace(self.path / f"key-{before}.pem")
         identity.save_key(self.key, key)
 
     def make(self) -> None:
-        """Create the folder, closed to others."""
+        """Create the folder, unreadable for others."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def enrolment(self) -> Enrolment | None:
-        """Where this node is enrolled; None when it never joined, or the file is broken."""
+        """Return the enrolment; None if the node never joined, or the file is broken."""
         members = _read(self.path / "enrolment.json")
         names = {field.name for field in attrs.fields(Enrolment)}
         known = {name: members[name] for name in names & members.keys()}
@@ -102,43 +102,43 @@ class StateFolder:
             return None
 
     def enrol(self, enrolment: Enrolment) -> None:
-        """Remember ``enrolment``."""
+        """Store the enrolment."""
         self.make()
         write_private(self.path / "enrolment.json", orjson.dumps(attrs.asdict(enrolment)))
 
     def tell(self, facts: Mapping[str, Any]) -> None:
-        """Leave what the running agent is doing for ``status`` to read."""
+        """Write the running agent's state, for ``status`` to read."""
         write_private(self.path / "agent.json", orjson.dumps(facts), durable=False)
 
     def told(self) -> Mapping[str, Any]:
-        """What the agent left last; empty when none ever ran."""
+        """Return the state that the agent wrote last; empty if none ever ran."""
         return _read(self.path / "agent.json")
 
     def accept_no_sandbox(self, words: str) -> None:
-        """Keep what the machine's owner said."""
+        """Store the words by which the machine's owner accepts rendering without a sandbox."""
         self.make()
         write_private(self.path / "no-sandbox.json", orjson.dumps({"accepted": words}))
 
     @property
     def accepts_no_sandbox(self) -> bool:
-        """Whether scenes may render without a sandbox here, where there is none."""
+        """Return True if scenes may render without a sandbox, if there is none."""
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
 
     def wish_drain(self) -> None:
-        """Tell the agent that runs to finish what it has, and end."""
+        """Ask the running agent to finish its units and end."""
         write_private(self.path / "drain", b"")
 
     @property
     def drain_wished(self) -> bool:
-        """Whether somebody on this machine did."""
+        """Return True if a drain was requested."""
         return (self.path / "drain").exists()
 
     def forget_drain(self) -> None:
-        """It was done, or meant an agent that is gone."""
+        """Remove the request, which meant an earlier run."""
         (self.path / "drain").unlink(missing_ok=True)
 
     def lock(self) -> int | None:
-        """Take the folder for this process: a descriptor to keep open; None when another has it."""
+        """Lock the folder; return a descriptor to keep open, or None if another process has it."""
         self.make()
         descriptor = os.open(self.path / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
@@ -149,7 +149,7 @@ class StateFolder:
         return descriptor
 
     def is_locked(self) -> bool:
-        """Whether an agent runs on this folder."""
+        """Return True if an agent is running on this folder."""
         if not (self.path / "agent.lock").exists():
             return False
         descriptor = self.lock()
@@ -160,7 +160,7 @@ class StateFolder:
 
 
 def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace ``path`` by ``content`` at once, readable by its owner alone."""
+    """Replace ``path`` by ``content`` atomically, readable only by its owner."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()

@@ -1,4 +1,4 @@
-"""What an agent says about itself to other processes of this machine."""
+"""Status of the agent for other processes of this machine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,22 +13,20 @@ from rendertrust.node.state_folder import StateFolder
 
 @attrs.frozen(kw_only=True)
 class NotJoined:
-    """There is no enrolment in the state folder."""
+    """The state folder has no enrolment."""
 
     reason: str = "this node has not joined a gateway yet; run: rendertrust node join URL"
 
 
 @attrs.frozen(kw_only=True)
 class Status:
-    """What the agent on a state folder is doing, or was doing when it ended.
+    """State of the agent on a state folder, now or when it ended.
 
-    ``draining``: it was told to take nothing new; when all is done it ends. ``resting``: why it
-    takes nothing now, where it does so by itself. ``serves``: whose work it takes; ``standing``:
-    what was said of it at the gateway when it was connected last, with the reason of a quarantine;
-    ``opengl``: whether EEVEE and
-    Workbench draw here, None: nobody knows; ``silent_seconds``: for how long nothing came over a
-    line that is open, once that is long. ``history`` is what the agent
-    told, across its lives, the newest last; ``units_ended``: how many, and how.
+    ``draining``: it takes nothing new and ends when its units are done. ``resting``: why it takes
+    no work by its own decision. ``serves``: its pools. ``standing``: at the gateway when it was
+    last connected, with the reason of a quarantine. ``opengl``: EEVEE and Workbench can draw; None
+    if unknown. ``silent_seconds``: for how long an open connection has been silent, if that is
+    long. ``history``: recent lines, the newest last. ``units_ended``: number of units by outcome.
     """
 
     node_id: str
@@ -55,7 +53,7 @@ class Status:
 
 
 def status(state: Path | None = None) -> Status | NotJoined:
-    """What the agent is doing, from what it leaves in the state folder every second."""
+    """Return the state that the agent writes to the state folder every second."""
     folder = StateFolder(state) if state else StateFolder()
     enrolment = folder.enrolment()
     if enrolment is None:

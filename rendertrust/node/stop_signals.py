@@ -1,4 +1,4 @@
-"""Being asked to stop by the system."""
+"""Handling of the system's stop signals."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from collections.abc import Generator
 
 @contextlib.contextmanager
 def heard(stop: asyncio.Event) -> Generator[None, None, None]:
-    """SIGTERM and SIGINT set ``stop``, where this is the main thread of a system that has them."""
+    """Let SIGTERM and SIGINT set ``stop``, in the main thread of a system that has them."""
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""What a unit's program says, in pieces for whoever watches the job."""
+"""Log of a unit's program, sent to the gateway in pieces."""
 
 from collections.abc import Callable
 from typing import Final
@@ -7,13 +7,13 @@ import attrs
 
 from rendertrust.protocol import LOG_CHARACTERS_MAX, Log, Running
 
-EVERY_SECONDS: Final = 1.0  # a piece, at most: a scene that talks without end crowds nothing out
+EVERY_SECONDS: Final = 1.0  # per piece, so that a chatty scene cannot displace other frames
 KEPT_CHARACTERS: Final = 64 * 1024
 
 
 @attrs.define
 class UnitLog:
-    """Pieces may be lost; their ``offset`` shows it, in bytes of UTF-8."""
+    """Sender of the log. Lost pieces show in the ``offset``, in bytes of UTF-8."""
 
     ref: Running
     send: Callable[[Log], object]
@@ -24,14 +24,14 @@ class UnitLog:
     _sent_at: float = float("-inf")
 
     def hear(self, text: str) -> None:
-        """Take more of it; what nobody fetched for long is forgotten, the oldest first."""
+        """Append text; drop the oldest if too much is waiting."""
         self._waiting += clean(text)
         self._forget(len(self._waiting) - KEPT_CHARACTERS)
         if self.clock() - self._sent_at >= EVERY_SECONDS:
             self.tell()
 
     def tell(self) -> None:
-        """Send the next piece, if there is one and a way to send it."""
+        """Send the next piece, if there is one and the connection takes it."""
         piece = self._waiting[:LOG_CHARACTERS_MAX]
         ref = self.ref
         if piece and self.send(
@@ -55,5 +55,5 @@ class UnitLog:
 
 
 def clean(text: str) -> str:
-    """``text`` as a frame may hold it."""
+    """Replace characters that a relay frame may not contain."""
     return text.replace("\0", " ").encode("utf-8", "replace").decode()

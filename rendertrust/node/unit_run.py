@@ -1,4 +1,4 @@
-"""One unit on this node, from its dispatch to its result in the spool."""
+"""Run of one unit on this node, from its dispatch to its spooled result."""
 
 import asyncio
 import base64
@@ -36,13 +36,13 @@ WITHOUT_OBJECT: Final = "none:"
 
 
 def ref_of(frame: JobDispatch) -> Running:
-    """Which unit at which attempt a dispatch is about."""
+    """Return the unit and attempt of a dispatch."""
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
 
 
 @attrs.define(eq=False)
 class UnitRun:
-    """A unit that waits for a slot, runs, or is being spooled; the agent holds one per dispatch."""
+    """A dispatched unit that waits for a slot, runs, or is being spooled."""
 
     dispatch: JobDispatch
     addresses: InputUrls
@@ -66,11 +66,11 @@ class UnitRun:
 
     @property
     def ref(self) -> Running:
-        """Its fence."""
+        """Return the unit and attempt."""
         return ref_of(self.dispatch)
 
     def status(self) -> JobStatus:
-        """How far it is, as a frame."""
+        """Return the progress as a frame."""
         return JobStatus(
             job_id=self.dispatch.job_id,
             unit=self.dispatch.unit,
@@ -80,36 +80,36 @@ class UnitRun:
         )
 
     def report(self, progress: float, detail: str) -> None:
-        """Take the plugin's word and pass it on, a few times a second at most."""
+        """Take the plugin's progress and pass it on, at most a few times a second."""
         self.progress, self.detail = progress, detail
         if self.clock() - self._told_at >= self.status_seconds_least:
             self.tell()
 
     def tell(self) -> None:
-        """Tell the gateway now; renews the lease."""
+        """Send the progress now, which renews the lease."""
         self._told_at = self.clock()
         self.on_status(self.status())
         self.log.tell()
 
     def preview(self, picture: bytes, frame: int | None) -> None:
-        """Pass a small picture on. It may be lost: nobody waits for it."""
+        """Send a preview picture, which may be lost."""
         ref, data = self.ref, base64.b64encode(picture).decode()
         self.on_status(
             Preview(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, frame=frame, data=data)
         )
 
     def cancel(self, failure: Failed | None = None) -> None:
-        """End it: as cancelled, or as failed when ``failure`` says why."""
+        """End the unit as cancelled, or as failed with ``failure``."""
         self.is_cancelled, self.failure_if_cancelled = True, failure
         if self.task is not None:
             self.task.stopping.set()
-        # A task that is cancelled before its first step never runs its own clean-up.
+        # A task that is cancelled before its first step never runs its clean-up.
         if self.job is not None and self.has_begun:
             self.job.cancel()
 
 
 async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: int) -> Result:
-    """Fetch the inputs and let the plugin do the work, in the folder ``work``."""
+    """Fetch the inputs and run the plugin in the folder ``work``."""
     unit.is_running, unit.begun = True, utc()
     unit.tell()
     try:
@@ -137,7 +137,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
     )
     try:
         return await plugin.run(unit.task)
-    except Exception as fault:  # a plugin may be anybody's: its bug fails the unit, not the node
+    except Exception as fault:  # a plugin's bug fails the unit, not the node
         if isinstance(fault, OSError) and is_of_disk(fault):
             return of_disk(fault)
         return Failed(
@@ -146,14 +146,14 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
 
 
 def content_of(dispatch: JobDispatch) -> str:
-    """One hash of all that is laid out for a unit: paths, and what lies there."""
+    """Return a hash over the paths and contents of a unit's inputs."""
     files = sorted((wanted.path, wanted.sha256) for wanted in dispatch.inputs)
     manifest = dispatch.manifest.sha256 if dispatch.manifest is not None else None
     return sha256(orjson.dumps([files, manifest])).hexdigest()
 
 
 def folder_name(ref: Running) -> str:
-    """A unit's work folder: short, and safe whatever the gateway calls its jobs."""
+    """Return the name of a unit's work folder, which is short and safe for any job id."""
     return sha256(f"{ref.job_id}\n{ref.unit}\n{ref.attempt}".encode()).hexdigest()[:24]
 
 
@@ -176,7 +176,7 @@ def failed(ref: Running, failure: Failed) -> JobResult:
 async def keep(
     unit: UnitRun, result: Result, spool: Spool, attester: Attester | None = None
 ) -> None:
-    """Put a result into the spool, its files copied and hashed, the work signed."""
+    """Copy and hash a result's files, sign its work, and spool it."""
     if isinstance(result, Failed):
         spool.put(failed(unit.ref, result))
         return
@@ -193,7 +193,7 @@ async def keep(
         told = _completed(unit, result, made, attester)
     except ValueError as fault:
         broken = Failed(
-            failure="node", error="the plugin's figures break bounds", detail=str(fault)
+            failure="node", error="the plugin's measurements exceed their bounds", detail=str(fault)
         )
         spool.put(failed(unit.ref, broken))
     else:
@@ -204,7 +204,7 @@ Made = dict[str, tuple[CopiedFile, Output]]
 
 
 def _taken(unit: UnitRun, result: Completed, spool: Spool) -> Made:
-    """What has a place to upload to, copied into the spool. Raises OSError, NotARegularFile."""
+    """Copy the files that have an upload destination. Raises OSError, NotARegularFile."""
     dispatch = unit.dispatch
     places = {
         RESULT: (result.file, dispatch.output),
@@ -221,7 +221,7 @@ def _completed(
     unit: UnitRun, result: Completed, made: Made, attester: Attester | None
 ) -> JobResult:
     dispatch = unit.dispatch
-    # Without a place to upload to there is no object; the reference still wants a word here.
+    # Without an upload destination there is no object, but the reference requires a result_ref.
     nowhere = (None, f"{WITHOUT_OBJECT}{dispatch.job_id}")
     taken, place = (made[RESULT][0], made[RESULT][1].key) if RESULT in made else nowhere
     proof = made[EVIDENCE][0] if EVIDENCE in made else None
@@ -241,5 +241,5 @@ def _completed(
         return told
     try:
         return attrs.evolve(told, work=signed[0], signature=signed[1])
-    except ValueError:  # it is nested deeper, or has more in it, than a frame may: no receipt
+    except ValueError:  # nested deeper or larger than a relay frame allows: no receipt
         return told

@@ -1,4 +1,4 @@
-"""Brings spooled results to the gateway: file first, then word, until it is acked."""
+"""Delivery of spooled results: upload the files, then report to the gateway until it acks."""
 
 import asyncio
 import time
@@ -22,12 +22,13 @@ from rendertrust.protocol import (
 )
 
 PARALLEL: Final = 2
-ANSWER_SECONDS: Final = 15.0  # for leave to put parts; then it is asked for again
+ANSWER_SECONDS: Final = 15.0  # to grant parts; then they are requested again
 
 
 class Uploader:
-    """Two background tasks, so that a long upload holds up no word; ``wake`` them when something
-    was spooled or a URL came.
+    """Two background tasks, so that a long upload does not delay reports.
+
+    ``wake`` them when a result was spooled or a URL arrived.
     """
 
     def __init__(
@@ -51,33 +52,33 @@ class Uploader:
         self._answers: dict[tuple[Running, str], asyncio.Future[PartsOffered]] = {}
 
     def wake(self) -> None:
-        """Look at the spool again, now."""
+        """Check the spool now."""
         self._something_to_upload.set()
         self._something_to_tell.set()
 
     def resend(self) -> None:
-        """Tell everything that is ready again: the connection is new."""
+        """Report everything that is ready again, because the connection is new."""
         self._sent_at.clear()
         self._asked.clear()
         self.wake()
 
     def redirect(self, ref: Running) -> None:
-        """A fresh URL came for ``ref``."""
+        """Resume the upload of ``ref``, for which a new URL arrived."""
         self._asked.discard(ref)
         self.wake()
 
     def take(self, ref: Running, offered: PartsOffered) -> None:
-        """Leave to put parts came."""
+        """Take the parts that the gateway granted for a multipart upload."""
         answer = self._answers.get((ref, offered.what))
         if answer is not None and not answer.done():
             answer.set_result(offered)
 
     def uploading(self) -> list[Running]:
-        """Units that are done but not told yet: their leases want renewing."""
+        """Return units whose files are still uploading; their leases need renewal."""
         return list(dict.fromkeys(spooled.ref for spooled in self._spool.uploads()))
 
     async def run(self) -> None:
-        """Upload and tell, for ever."""
+        """Upload and report until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_uploading())
             tasks.create_task(self._keep_telling())
@@ -121,7 +122,7 @@ class Uploader:
             self._give_up(spooled, Failed(failure="gateway", error=outcome.reason))
         elif time.time() - spooled.since > self._settings.upload_seconds_max:
             self._give_up(
-                spooled, Failed(failure="network", error="the object store stayed out of reach")
+                spooled, Failed(failure="network", error="the object store stayed unreachable")
             )
         elif isinstance(outcome, uploads.UrlExpired):
             ref = spooled.ref
@@ -131,7 +132,7 @@ class Uploader:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
     async def _send_file(self, spooled: SpooledFile) -> uploads.Outcome:
-        """At once, or in parts where it is long and the gateway takes them."""
+        """Upload a file in one request, or in parts if it is long and the gateway allows them."""
         if not multipart_upload.in_parts(spooled):
             return await uploads.put(self._session, spooled.output, spooled.file)
 
@@ -141,7 +142,7 @@ class Uploader:
         return await multipart_upload.send(self._session, spooled, ask)
 
     async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
-        """Leave to put parts; None: nobody answers."""
+        """Request parts from the gateway; None without a response."""
         name = (ref, wanted.what)
         answer = self._answers[name] = asyncio.get_running_loop().create_future()
         asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)

@@ -1,4 +1,4 @@
-"""Putting a result, or a piece of it, where the gateway said: PUTs to presigned URLs."""
+"""Uploads of results, or parts of them, by PUT to presigned URLs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from rendertrust.protocol import Output, PartPlace
 from rendertrust.write_timeout import WriteTimeout
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
-TAKEN_SECONDS: Final = 120.0  # a chunk, by the store
+TAKEN_SECONDS: Final = 120.0  # for the store to accept a chunk
 CHUNK_BYTES: Final = 256 * 1024
 TRIES: Final = 4
 _AGAIN: Final = (408, 425, 429)
@@ -23,8 +23,9 @@ _AGAIN: Final = (408, 425, 429)
 
 @attrs.frozen
 class PutStored:
-    """The object is there, by this PUT or by an earlier one of ours (412: our own first try); or
-    parts of it are, with these SHA-256s.
+    """The object was stored, by this PUT or by an earlier try (412).
+
+    ``part_sums``: SHA-256s of the parts in a multipart upload.
     """
 
     part_sums: tuple[str, ...] = ()
@@ -32,13 +33,14 @@ class PutStored:
 
 @attrs.frozen
 class UrlExpired:
-    """The store does not take the URL any longer (403): ask for a fresh one."""
+    """The store refuses the URL (403): request a new one."""
 
 
 @attrs.frozen
 class StoreUnreachable:
-    """The store did not answer, or answered that it cannot now: try later. ``is_unasked``: it was
-    not asked, as the gateway's key could not be looked at.
+    """The store did not respond, or cannot take the object now: try later.
+
+    ``is_unasked``: nothing was sent, because the gateway's key could not be checked.
     """
 
     reason: str
@@ -47,7 +49,7 @@ class StoreUnreachable:
 
 @attrs.frozen
 class PutRefused:
-    """The store will never take it; ``status`` is its answer, if it gave one."""
+    """The store will never take the object. ``status``: its HTTP status, if it responded."""
 
     reason: str
     status: int | None = None
@@ -58,7 +60,7 @@ GONE: Final = PutRefused("the result is gone from the spool")
 
 
 async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Outcome:
-    """PUT ``file`` with exactly the given headers; tries a few times before Unreachable."""
+    """PUT ``file`` with exactly the given headers; retry a few times before StoreUnreachable."""
     try:
         size = (await asyncio.to_thread(file.stat)).st_size
     except FileNotFoundError:
@@ -69,7 +71,7 @@ async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Out
 async def put_piece(
     session: aiohttp.ClientSession, place: Output | PartPlace, file: Path, piece: tuple[int, int]
 ) -> Outcome:
-    """The same for a piece of it: from which byte on, and how many."""
+    """PUT a piece of ``file``, given by its offset and length."""
     outcome: Outcome = StoreUnreachable("never tried")
     for attempt, delay in zip(range(TRIES), delays(0.5, 8), strict=False):
         outcome = await _put_once(session, place, file, piece)
@@ -87,8 +89,8 @@ async def _put_once(
     try:
         with file.open("rb") as body:
             body.seek(start)
-            # Encoded already: a second encoding would break the signature. Headers that were not
-            # signed must not be added either.
+            # The URL is encoded already; encoding it again, or adding headers that were not
+            # signed, would break the signature.
             taking = WriteTimeout(TAKEN_SECONDS)
             async with (
                 taking.in_time(),

@@ -1,4 +1,4 @@
-"""The hours of the day in which a node works, in its own time: ``20-8`` is by night."""
+"""Working hours of a node in its local time, such as ``20-8`` for the night."""
 
 import re
 from datetime import datetime
@@ -7,18 +7,18 @@ from typing import Final
 import attrs
 
 _FORM: Final = re.compile(r"(\d{1,2})(?::(\d{2}))?-(\d{1,2})(?::(\d{2}))?")
-HOW: Final = "must be like 20-8 or 22:30-6:15, from when to when, in this machine's own time"
+HOW: Final = "must be like 20-8 or 22:30-6:15: start and end in this machine's local time"
 
 
 @attrs.frozen
 class WorkingHours:
-    """From minute ``first`` of the day up to minute ``last``, over midnight where that is less."""
+    """From minute ``first`` of the day up to ``last``, over midnight if that is less."""
 
     first: int
     last: int
 
     def holds(self, now: datetime) -> bool:
-        """Whether it is the time to work."""
+        """Return True if ``now`` is within the hours."""
         minute = now.hour * 60 + now.minute
         if self.first < self.last:
             return self.first <= minute < self.last
@@ -29,13 +29,13 @@ class WorkingHours:
 
 
 def read_hours(text: str) -> WorkingHours:
-    """The hours that ``text`` names. Raises ValueError, which says what they look like."""
+    """Parse working hours. Raises ValueError, whose message shows the format."""
     found = _FORM.fullmatch(text.strip())
     if found is None:
         raise ValueError(HOW)
     first, last = _minute(found[1], found[2]), _minute(found[3], found[4])
     if first == last:
-        raise ValueError("begin and end at the same time; leave them out to work all day")
+        raise ValueError("start and end are equal; leave them out to work all day")
     return WorkingHours(first, last)
 
 

@@ -1,11 +1,11 @@
-"""Before anything is paid: what is wrong with a scene, which files it needs, what it will cost.
+"""Preflight: findings about a scene, its files, and its price, before anything is paid.
 
-Pure: facts come from the node's worker (``rendertrust.node.scene_inspection``), which opens the
-scene.
+Pure. The node's worker (``rendertrust.node.scene_inspection``) opens the scene and supplies the
+facts.
 
-    findings.py    facts -> findings, each with the setting that mends it
-    missing_output.py      scenes that make no picture: what findings say of them
-    layout.py      the files that a scene names -> the inputs of a job
-    unsendable_files.py     files that cannot be sent as they are called, or are too many
-    price.py       a few small crops -> seconds of the reference machine
+    findings.py            facts -> findings, each with the setting that fixes it
+    missing_output.py      findings about scenes without a deliverable picture
+    layout.py              a scene's files -> the inputs of a job
+    unsendable_files.py    findings about files that cannot be sent
+    price.py               the times of a few crops -> seconds of the reference machine
 """

@@ -1,7 +1,7 @@
-"""What the facts of a scene mean for a render on a farm: findings that say what to change.
+"""Findings: what to change in a scene before it is rendered on other machines.
 
-A finding's ``code`` is for programs and stays as it is; ``setting`` is where a person mends it.
-``error`` stops a job, ``warning`` may spoil its picture, ``note`` is worth knowing.
+A finding's ``code`` is for programs and does not change; ``setting`` is where a person fixes it.
+An ``error`` stops a job, a ``warning`` may affect its picture, a ``note`` is only information.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,18 +17,18 @@ SAMPLES_MANY: Final = 4096
 SIDE_MAX: Final = 16_384
 SHOWN_MAX: Final = 100
 GIB: Final = 2**30
-# Where nothing is known of the nodes: what many machines do not have, and what none has.
+# If the nodes are unknown: more memory than many machines have, and more than any has.
 MACHINES_MANY: Final = 8 * GIB
 MACHINES_MOST: Final = 256 * GIB
 LESS_MEMORY: Final = (
-    "Render Properties > Simplify > Render: Max Subdivision and Texture Limit; or of the object, "
+    "Render Properties > Simplify > Render: Max Subdivision and Texture Limit; or the object's "
     "Modifier Properties: Levels Render, Count"
 )
 
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """One thing that pre-flight found. ``object`` or ``path`` say where, if it is anywhere."""
+    """One finding. ``object`` or ``path``: its place, if it has one."""
 
     code: str
     level: str
@@ -40,7 +40,7 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class NodeClass:
-    """What the nodes that would render it are. ``ram_bytes`` None: not known."""
+    """Properties of the nodes that could render it. ``ram_bytes`` None: unknown."""
 
     blender: tuple[int, int]
     ram_bytes: int | None = None
@@ -51,7 +51,7 @@ Facts = Mapping[str, Any]
 
 
 def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tuple[Finding, ...]:
-    """Everything worth saying about a scene, errors first. ``frames`` are those asked for."""
+    """Return all findings about a scene, errors first. ``frames``: the job's frames."""
     if not facts["opened"]:
         return (_unopened(facts, nodes),)
     found = [
@@ -77,7 +77,7 @@ def findings(facts: Facts, nodes: NodeClass, frames: Sequence[int] = ()) -> tupl
 
 
 def stops(found: Iterable[Finding]) -> bool:
-    """Whether anything found keeps the job from being submitted."""
+    """Return True if a finding prevents the submission."""
     return any(finding.level == "error" for finding in found)
 
 
@@ -89,7 +89,7 @@ def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
         return Finding(
             code="too_much_memory",
             level="error",
-            message=f"about {need:,.1f} GiB are needed to show it; it was not opened",
+            message=f"displaying it needs about {need:,.1f} GiB; it was not opened",
             setting=LESS_MEMORY + " and Levels Viewport",
             object=most[0]["object"] if most else None,
         )
@@ -141,14 +141,14 @@ def _output(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="too_large",
             level="error",
-            message=f"{facts['width']} x {facts['height']} pixels; {SIDE_MAX} a side are the most",
+            message=f"{facts['width']} x {facts['height']} pixels; at most {SIDE_MAX} a side",
             setting="Output Properties > Format > Resolution",
         )
     for node in facts["output_nodes"]:
         yield Finding(
             code="output_node",
             level="warning",
-            message="what File Output nodes write is not delivered, the picture alone is",
+            message="only the picture is delivered, not the files of File Output nodes",
             setting="Compositor: write its passes by OpenEXR MultiLayer in Output Properties",
             object=f"Node '{node}'",
         )
@@ -156,14 +156,14 @@ def _output(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="stamp",
             level="note",
-            message="date, time, host, memory and file name are left out of what is burnt in",
+            message="date, time, host, memory and file name are left out of the burnt-in metadata",
             setting="Output Properties > Metadata > Burn Into Image",
         )
     if facts["renders_region"]:
         yield Finding(
             code="region",
             level="warning",
-            message="a region of the frame is rendered, not the whole",
+            message="only a region of the frame is rendered",
             setting="Output Properties > Format > Render Region",
         )
 
@@ -187,7 +187,7 @@ def _camera(facts: Facts) -> Iterator[Finding]:
 
 
 def showing(file: Facts) -> frozenset[int] | None:
-    """The frames that show a missing file of a sequence; None: all do, or nobody knows."""
+    """Return the frames that show a missing file of a sequence; None: all, or unknown."""
     return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
 
 
@@ -204,7 +204,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
         yield Finding(
             code="missing_file",
             level="error",
-            message=f"a file that the scene needs ({file['kind']}) is not there{shown}",
+            message=f"a file that the scene needs ({file['kind']}) is missing{shown}",
             setting="File > External Data > Find Missing Files, or Pack Resources",
             object=file["owner"],
             path=file["path"] if file["kind"] not in ("sequence", "udim") else file["file"],
@@ -214,7 +214,7 @@ def _files(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
             code="missing_link",
             level="error",
             message="the library that it is linked from no longer has it",
-            setting="Outliner > Blender File > Libraries: relocate the library or link it anew",
+            setting="Outliner > Blender File > Libraries: relocate the library or link it again",
             object=block,
         )
 
@@ -224,9 +224,9 @@ def _parts(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="part_of_sequence",
             level="note",
-            message=f"{part['needed']} of the {part['there']} files of the sequence are needed by "
-            "the frames asked for; the others stay here",
-            setting="Which picture a frame shows: Image Texture > Frames, Start, Offset, Cyclic",
+            message=f"the job's frames need {part['needed']} of the {part['there']} files of the "
+            "sequence; the others are not sent",
+            setting="Image Texture > Frames, Start, Offset, Cyclic: which picture a frame shows",
             object=part["owner"],
             path=part["path"],
         )
@@ -238,9 +238,9 @@ def _scripts(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="driver_script" if is_driver else "auto_run_script",
             level="warning",
-            message="nodes never run a scene's Python; the picture is made without it",
+            message="nodes never run a scene's Python; the frame is rendered without it",
             setting=(
-                "Graph Editor > Drivers: use an expression of numbers alone, or bake the animation"
+                "Graph Editor > Drivers: use a simple expression, or bake the animation"
                 if is_driver
                 else "Text Editor > Text > Register: off, after baking what the script does"
             ),
@@ -254,7 +254,7 @@ def _addons(facts: Facts) -> Iterator[Finding]:
             code="addon_node",
             level="error",
             message="the node comes from an add-on that the nodes do not have",
-            setting="Replace it by Blender's own nodes, or bake what it makes into textures",
+            setting="Replace it by Blender's own nodes, or bake its output to textures",
             object=node,
         )
 
@@ -264,15 +264,15 @@ def _imports(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="computed_path",
             level="error",
-            message="its path comes from other nodes, so nobody can tell which file to send",
-            setting="Geometry Nodes: write the path into the import node itself",
+            message="its path is computed by other nodes, so the file to send is unknown",
+            setting="Geometry Nodes: enter the path in the import node itself",
             object=node,
         )
 
 
 def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
     need, most = facts["memory"]["bytes"], facts["memory"]["most"]
-    said, where = f"about {need / GIB:,.1f} GiB are needed", most[0]["object"] if most else None
+    said, where = f"it needs about {need / GIB:,.1f} GiB", most[0]["object"] if most else None
     if need > (MACHINES_MOST if nodes.ram_bytes is None else nodes.ram_bytes * 0.9):
         have = "machines" if nodes.ram_bytes is None else "the nodes"
         than = "" if nodes.ram_bytes is None else f": {nodes.ram_bytes / GIB:.1f}"
@@ -287,7 +287,7 @@ def _memory(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
         yield Finding(
             code="much_memory",
             level="warning",
-            message=f"{said}; it waits for a node that has so much, and many have less",
+            message=f"{said}; it will wait for a node with so much memory, and many have less",
             setting=LESS_MEMORY,
             object=where,
         )
@@ -299,21 +299,21 @@ def _sampling(facts: Facts, nodes: NodeClass) -> Iterator[Finding]:
         yield Finding(
             code="many_samples",
             level="warning",
-            message=f"{samples} samples a pixel; a denoised picture needs some hundreds",
+            message=f"{samples} samples a pixel; a denoised picture needs a few hundred",
             setting="Render Properties > Sampling > Render > Max Samples",
         )
     if facts["time_limit"] > 0:
         yield Finding(
             code="time_limit",
             level="note",
-            message="the time limit is left out: with it no two renders are alike",
+            message="the time limit is ignored, because it makes each render different",
             setting="Render Properties > Sampling > Render > Time Limit",
         )
     if facts["denoiser"] == "OPTIX" and not nodes.has_gpu:
         yield Finding(
             code="gpu_denoiser",
             level="error",
-            message="OptiX denoises on NVIDIA cards alone, which these nodes do not have",
+            message="OptiX denoises only on NVIDIA cards, which these nodes do not have",
             setting="Render Properties > Sampling > Render > Denoise: OpenImageDenoise",
         )
 
@@ -323,7 +323,7 @@ def _measured(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="not_measured",
             level="error",
-            message=f"small pieces of its frames could not be rendered: {facts['unprobed']}",
+            message=f"crops of its frames could not be rendered: {facts['unprobed']}",
             setting="Render Properties > Simplify, or Sampling > Render > Max Samples",
         )
 
@@ -335,7 +335,7 @@ def _frames(facts: Facts, frames: Sequence[int]) -> Iterator[Finding]:
         yield Finding(
             code="frames_outside",
             level="warning",
-            message=f"{len(outside)} of the frames, as {outside[0]}, lie outside of the scene's",
+            message=f"{len(outside)} of the frames, such as {outside[0]}, are not in the scene's",
             setting=f"Output Properties > Frame Range is {first} to {last}",
         )
 
@@ -345,7 +345,7 @@ def _simulations(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="unbaked_simulation",
             level="warning",
-            message="it goes from frame to frame, and each frame may be another node's",
+            message="it depends on earlier frames, but other nodes may render those",
             setting="Physics Properties > Cache > Bake, with the cache saved in the file",
             object=name,
         )
@@ -356,7 +356,7 @@ def _tiles(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="no_tiles",
             level="note",
-            message="its frames are rendered whole, never in tiles",
+            message="its frames cannot be rendered in tiles",
             setting=reason,
         )
 
@@ -368,5 +368,5 @@ def _devices(facts: Facts) -> Iterator[Finding]:
             level="note",
             message=f"graphics cards and processors render it differently: {reason}. All its frames"
             " are rendered on processors, unless the job asks for a device",
-            setting="The job's needs: device",
+            setting="The job's requirements: device",
         )

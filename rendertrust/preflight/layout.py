@@ -1,9 +1,9 @@
-"""The files that a scene names, as the inputs of a job: what is sent, and under which path.
+"""Layout of a job's inputs: which of a scene's files are sent, and under which paths.
 
-What lies beside or below the scene, or in a folder not far above it, keeps its place, so that
-relative paths hold. What lies elsewhere comes into the folder ``linked``, and the scene is told
-(``paths``): absolute paths mean nothing on another machine. There the second of two comes, too,
-which some file systems take for one.
+Files beside or below the scene, or below a folder not far above it, keep their places, so that
+relative paths stay valid. Other files go to the folder ``linked``, and ``paths`` maps their written
+paths, because absolute paths mean nothing on another machine. If some file systems take two paths
+for one, the second file goes there too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -15,10 +15,10 @@ import attrs
 
 from rendertrust.manifest import folded
 
-CLIMB_MAX: Final = 3  # folders above the scene that may count as its project
+CLIMB_MAX: Final = 3  # folders above the scene that may belong to its project
 LINKED: Final = "linked"
 PATHS: Final = "rendertrust-paths.json"
-Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # what is told of each file
+Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # the facts of each file
 
 
 @attrs.frozen(kw_only=True)
@@ -34,7 +34,7 @@ class LinkedFile:
 
 @attrs.frozen(kw_only=True)
 class MissingFile:
-    """A file that the scene names and that is not there; with it nothing is submitted."""
+    """A missing file that the scene names, which prevents the submission."""
 
     owner: str
     path: str
@@ -43,8 +43,10 @@ class MissingFile:
 
 @attrs.frozen(kw_only=True)
 class Layout:
-    """``scene`` is the scene's own path among the inputs; ``paths`` says where each file that it
-    names by another way lies there (what the input PATHS holds as JSON).
+    """Layout of the inputs.
+
+    ``scene``: the scene's path among the inputs. ``paths``: the input for each written path that is
+    no longer valid, as in the input PATHS (JSON).
     """
 
     scene: str
@@ -54,12 +56,12 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Bytes to send, the scene itself left out."""
+        """Return the bytes to send, without the scene itself."""
         return sum(file.size for file in self.files)
 
 
 def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
-    """Where everything goes. ``files`` are those of the worker's facts, ``scene`` is absolute."""
+    """Return the layout. ``files``: from the worker's facts. ``scene``: an absolute path."""
     found: dict[PurePath, list[Mapping[str, Any]]] = {}
     missing: dict[tuple[str, PurePath], MissingFile] = {}
     for file in files:
@@ -91,11 +93,9 @@ def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
 
 
 def project_of(scene: PurePath, files: Iterable[PurePath]) -> PurePath:
-    """The folder that becomes the root of the inputs: the lowest above the scene that holds every
-    file which is near it at all.
-    """
+    """Return the root of the inputs: the lowest folder with the scene and all nearby files."""
     near = list(scene.parents)[: CLIMB_MAX + 1]
-    near = [folder for folder in near if folder != folder.parent] or near[:1]  # never the disk
+    near = [folder for folder in near if folder != folder.parent] or near[:1]  # never the root
     root = near[0]
     for file in files:
         holding = next((folder for folder in near if folder in file.parents), None)
@@ -110,19 +110,23 @@ def _below(root: PurePath, path: PurePath) -> str:
 
 @attrs.frozen
 class _Places:
-    """Where files come to lie among the inputs: below the root at their own place, else in
-    ``linked``, in a folder for each of ``groups``: folders that keep their places to each other.
+    """Places of files among the inputs.
+
+    A file below the root keeps its place. Others go to ``linked``, with a folder for each of
+    ``groups``, which are sets of folders that keep their relative places.
     """
 
     root: PurePath
     linked: str
-    groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group and what that is below
-    apart: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])  # in a folder each
+    groups: Mapping[PurePath, tuple[int, PurePath]]  # folder -> its group, and the group's top
+    apart: dict[PurePath, int] = attrs.field(factory=dict[PurePath, int])  # folders of single files
 
     @classmethod
     def of(cls, root: PurePath, scene: PurePath, found: Found) -> "_Places":
-        """For all files: the tiles and numbers of a texture are found by name, the files of a cache
-        by where they lie in it, and those of a library by where they lie to it.
+        """Compute the places of all files.
+
+        Folders are kept together because texture tiles and sequences are found by name, and files
+        of caches and libraries by their relative places.
         """
         groups: list[set[PurePath]] = []
         for source, files in sorted(found.items()):
@@ -139,7 +143,7 @@ class _Places:
         return places
 
     def _part(self, scene: PurePath, found: Found, number: int) -> None:
-        """Twins, but for those that others find by their place."""
+        """Separate files whose paths collide, except those that are found by their place."""
         taken = {folded(_below(self.root, scene))}
         for source, (file, *_) in sorted(found.items()):
             place = folded(self.place(source, file, source))
@@ -148,7 +152,7 @@ class _Places:
             taken.add(place)
 
     def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
-        """The place of ``path``, which lies with the file ``source`` or stands for it."""
+        """Return the place of ``path``, which belongs to the file ``source``."""
         if source in self.apart:
             return f"{self.linked}/{self.apart[source]}/{path.name}"
         if self.root in source.parents:
@@ -167,7 +171,7 @@ def _folder(source: PurePath, file: Mapping[str, Any]) -> PurePath:
 
 
 def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[PurePath]:
-    """Its folder, and that of the library that names it, if that is moved, too."""
+    """Return the file's folder, and that of its library, if that is moved as well."""
     folder = _folder(source, file)
     library = type(source)(file.get("of", source))
     moved = "of" in file and root not in library.parents and library.anchor == folder.anchor
@@ -175,7 +179,7 @@ def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[
 
 
 def _unite(groups: list[set[PurePath]], new: set[PurePath]) -> None:
-    """Into the first group that has one of them; those that have others become part of it."""
+    """Add folders to the first group that shares one, and merge other such groups into it."""
     touched = [group for group in groups if group & new]
     if not touched:
         groups.append(new)
@@ -195,7 +199,7 @@ def _top(folders: Set[PurePath]) -> PurePath:
 
 
 def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
-    """What the scene writes -> where it is now, for what it would not find as it is written."""
+    """Map written paths that are no longer valid to their inputs."""
     told: dict[str, str] = {}
     for source, files in found.items():
         for file in files:
@@ -203,7 +207,7 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
             stays = places.root in source.parents and source not in places.apart
             is_moved = not stays or _is_moved(library, places.root, scene)
             if written.startswith("//") and not is_moved:
-                continue  # relative, and everything between is where it was
+                continue  # relative and still valid
             key = written if library is None else f"{library}|{written}"
             told.setdefault(
                 key, places.place(source, files[0], _stands_for(source, file, places.root))
@@ -212,8 +216,9 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
 
 
 def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
-    """What the written path means: a folder or file that ``source`` belongs to, else the one beside
-    it of that name.
+    """Return what the written path stands for.
+
+    That is the folder or file that ``source`` belongs to, or the file beside it with that name.
     """
     stands = type(source)(file.get("stands", source))
     if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):
@@ -222,7 +227,7 @@ def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> Pu
 
 
 def _is_moved(library: str | None, root: PurePath, scene: PurePath) -> bool:
-    """Whether what a linked file writes relatively means another place now."""
+    """Return True if relative paths in a linked file are no longer valid."""
     if library is None:
         return False
     if not library.startswith("//"):

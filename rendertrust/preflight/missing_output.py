@@ -1,4 +1,4 @@
-"""Scenes that make no picture which can be delivered: what is said of each, by the node's code."""
+"""Findings about scenes without a deliverable picture, by the worker's code."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +8,7 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class MissingOutput:
-    """What a finding says."""
+    """Texts of a finding."""
 
     code: str
     message: str
@@ -23,17 +23,17 @@ KNOWN: Final[Mapping[str, MissingOutput]] = {
     ),
     "stereoscopy": MissingOutput(
         code="stereoscopy",
-        message="it is rendered for several eyes at once; nodes render one picture of a frame",
-        setting="Output Properties > Stereoscopy: off, and a scene for each eye",
+        message="it renders several pictures of a frame at once; nodes deliver one",
+        setting="Output Properties > Stereoscopy: off, and submit a scene for each eye",
     ),
     "no_view_layer": MissingOutput(
         code="no_view_layer",
-        message="none of its view layers is rendered, so nothing would be",
+        message="all view layers are switched off for rendering",
         setting="View Layer Properties > View Layer > Use for Rendering",
     ),
     "no_compositor_output": MissingOutput(
         code="no_compositor_output",
-        message="its compositor puts out no picture",
+        message="the compositor has no picture output",
         setting="Compositor: Add > Output > Group Output, or switch off Output Properties > "
         "Post Processing > Compositing",
     ),
@@ -41,8 +41,9 @@ KNOWN: Final[Mapping[str, MissingOutput]] = {
 
 
 def of(facts: Mapping[str, Any]) -> list[MissingOutput]:
-    """Those that the facts name; what a newer node knows more is left out, as is a movie's format,
-    which has a finding of its own.
+    """Return the findings for the facts' codes, ignoring codes of newer workers.
+
+    A movie's format is left out, because it has a separate finding.
     """
     codes = [code for code in facts.get("unmade", ()) if code in KNOWN]
     if facts["is_movie"] and "format" in codes:

@@ -1,8 +1,8 @@
-"""What a frame costs: seconds of the reference machine, from a few small crops of some frames.
+"""Price of frames: seconds of the reference machine, from a few crops of some frames.
 
-A crop's render costs what every frame costs (the scene is set up) and what its pixels cost. The
-first is measured by a render of nearly no pixels, so the second is the rest; it grows with pixels
-and samples. The price of a frame lies on the line between the two probed frames around it.
+A crop's time is a base time, which every frame has to set up the scene, plus the time of its
+pixels. A render of nearly no pixels measures the base; the rest grows with pixels and samples.
+Between probed frames the price is interpolated linearly.
 """
 
 from bisect import bisect_left
@@ -15,16 +15,17 @@ from rendertrust.tiling import Tile
 
 CROPS: Final = 3
 CROP_SHARE: Final = 0.01  # of the frame's pixels, each
-SIDE_LEAST: Final = 64  # pixels: of fewer the clock says nothing
+SIDE_LEAST: Final = 64  # pixels; fewer cannot be timed
 SAMPLES_MOST: Final = 64
 SECONDS_LEAST: Final = 0.001
 
 
 @attrs.frozen(kw_only=True)
 class MeasuredFrame:
-    """One probed frame: ``base`` seconds for any render of it, ``pixel`` for one pixel at all the
-    scene's samples, as the mean of its crops; ``least`` and ``most`` are by the crop that took
-    least for its size, and by the one that took most.
+    """Times of one probed frame, in seconds.
+
+    ``base``: for any render of it. ``pixel``: for one pixel at all samples, as the mean of its
+    crops; ``least`` and ``most``: in its cheapest and its dearest crop.
     """
 
     frame: int
@@ -36,8 +37,9 @@ class MeasuredFrame:
 
 @attrs.frozen(kw_only=True)
 class Probe:
-    """The measured frames, ascending, and the size of the scene's pictures. ``starting``: seconds
-    until Blender had opened the scene; 0 where they were not measured.
+    """The measured frames, ascending, and the size of the scene's pictures.
+
+    ``starting``: seconds until Blender had opened the scene; 0 if not measured.
     """
 
     width: int
@@ -48,16 +50,16 @@ class Probe:
 
 
 def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
-    """First, middle and last of what was asked for."""
+    """Return the first, middle and last of the frames."""
     ascending = sorted(set(frames))
     if not ascending:
-        raise ValueError("no frames are asked for")
+        raise ValueError("no frames are given")
     chosen = (ascending[0], ascending[len(ascending) // 2], ascending[-1])
     return tuple(sorted(set(chosen)))
 
 
 def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE) -> list[Tile]:
-    """Crops along the diagonal, of the picture's shape: sky, middle and ground are all in it."""
+    """Return crops of the picture's shape along its diagonal, from sky to ground."""
     across = min(max(round(width * share**0.5), SIDE_LEAST), width)
     down = min(max(round(height * share**0.5), SIDE_LEAST), height)
     steps = [(part + 0.5) / count for part in range(count)]
@@ -68,7 +70,7 @@ def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE
 
 
 def probe_of(done: Mapping[str, Any]) -> Probe:
-    """What the worker measured, as a probe. Raises ValueError where it measured nothing."""
+    """Return the worker's measurements as a probe. Raises ValueError if there are none."""
     if not done["frames"]:
         raise ValueError("no frame was probed")
     ratio = done["samples"] / max(done["probed_samples"], 1)
@@ -84,7 +86,7 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
 
 
 def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
-    # The first render of a process also sets up what later ones keep: the least is the base.
+    # The first render of a process also sets up kept data, so the shortest one is the base.
     base = min(measured["base_seconds"], *measured["seconds"])
     over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
     each = [
@@ -101,7 +103,7 @@ def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
 
 @attrs.frozen
 class Spread:
-    """Seconds, of the machine that probed: as the crops say together, and each for itself."""
+    """Range of seconds on the probing machine, by the cheapest, the mean and the dearest crop."""
 
     least: float
     likely: float
@@ -118,9 +120,9 @@ def spread_of(
     probe: Probe, frames: Iterable[int], *, width: int | None = None, height: int | None = None,
     samples: int | None = None,
 ) -> Spread:  # fmt: skip
-    """What the frames take together, at another size or number of samples if given.
+    """Return the time of all frames together, at another size or number of samples if given.
 
-    It ends where the whole frame were as its cheapest crop, or as its dearest one.
+    Its ends assume that the whole frame is like its cheapest, or like its dearest crop.
     """
     pixels = (width or probe.width) * (height or probe.height)
     more = pixels * (samples or probe.samples) / max(probe.samples, 1)
@@ -133,7 +135,7 @@ def _frame(probed: MeasuredFrame, more: float) -> Spread:
 
 
 def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
-    """What lies on the line between the two frames around it; beyond them as the nearest."""
+    """Interpolate between the two nearest frames; beyond the ends take the nearest."""
     at = bisect_left(frames, frame, key=lambda probed: probed.frame)
     if at in (0, len(frames)):
         return frames[min(at, len(frames) - 1)]

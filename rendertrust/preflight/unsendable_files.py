@@ -1,4 +1,4 @@
-"""Files that cannot be sent as a scene names them: found before anything is, with the remedy."""
+"""Findings about files that cannot be sent, before anything is sent."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,20 +14,20 @@ from rendertrust.manifest import (
 from rendertrust.preflight.findings import Finding
 from rendertrust.preflight.layout import Layout, LinkedFile
 
-BESIDE: Final = 2  # the scene, and the list of what was moved
+BESIDE: Final = 2  # the scene, and the list of moved files
 RENAME: Final = (
     "rename it on the disk, then File > External Data > Find Missing Files; or pack it: "
     "File > External Data > Pack Resources"
 )
 RENAME_SCENE: Final = "File > Save As: another name, or another folder"
 FEWER: Final = (
-    "File > External Data > Pack Resources; ask for fewer frames at a time, so that less of its "
-    "sequences and caches goes along; or leave unused libraries out: File > Clean Up > Purge"
+    "File > External Data > Pack Resources; ask for fewer frames at a time, which need fewer "
+    "files of sequences and caches; or remove unused libraries: File > Clean Up > Purge"
 )
 
 
 def unsendable(layout: Layout) -> tuple[Finding, ...]:
-    """What no manifest takes: names, twins, too many files or bytes. All are errors."""
+    """Return errors for names that a manifest refuses, and for too many files or bytes."""
     return (*_scene(layout), *_names(layout), *_twins(layout), *_amount(layout))
 
 
@@ -58,10 +58,10 @@ def _twins(layout: Layout) -> Iterator[Finding]:
 def _amount(layout: Layout) -> Iterator[Finding]:
     count = sum(file.size > 0 for file in layout.files)
     if count + BESIDE > FILES_MAX:
-        message = f"it links {count} files, and a job has {FILES_MAX - BESIDE} beside the scene"
+        message = f"it links {count} files; a job can have {FILES_MAX - BESIDE} beside the scene"
         yield _error("too_many_files", message, FEWER)
     if layout.size > TOTAL_BYTES_MAX:
-        message = f"what it links is over {TOTAL_BYTES_MAX >> 30} GiB"
+        message = f"its linked files have over {TOTAL_BYTES_MAX >> 30} GiB"
         yield _error("too_much_to_send", message, FEWER)
 
 

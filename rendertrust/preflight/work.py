@@ -1,7 +1,7 @@
-"""The work of frames, in whole microseconds of the machine that probed them, and what it costs.
+"""Work and price of frames, in whole microseconds of the machine that probed them.
 
-What was measured becomes whole numbers here, once; from then on money follows by integers alone, so
-whoever computes a price again, anywhere, gets the same one.
+Measurements become whole numbers here. From then on prices are computed with integers only, so
+that they are the same everywhere.
 """
 
 from bisect import bisect_left
@@ -19,14 +19,15 @@ LEAST: Final = SECOND // 1000  # no frame takes less
 
 @attrs.frozen
 class FrameWork:
-    """The frames that were probed, ascending, and the microseconds of each."""
+    """The probed frames, ascending, and the microseconds of each."""
 
     frames: tuple[int, ...]
     microseconds: tuple[int, ...]
 
     def of(self, frame: int) -> int:
-        """Microseconds of any frame: on the line between the two around it, rounded up; beyond
-        them as the nearest.
+        """Return the microseconds of a frame, interpolated between the nearest ones and rounded up.
+
+        Beyond the ends it is that of the nearest frame.
         """
         at = bisect_left(self.frames, frame)
         if at in (0, len(self.frames)):
@@ -37,25 +38,25 @@ class FrameWork:
 
     @property
     def most(self) -> int:
-        """Of the dearest frame there may be."""
+        """Return the microseconds of the dearest frame."""
         return max(self.microseconds)
 
     def mended(self, percents: Mapping[int, int]) -> "FrameWork":
-        """With frames that were found to take so many percent of this, as if they were probed."""
+        """Return the work corrected by frames that were found to take a percentage of it."""
         found = dict(zip(self.frames, self.microseconds, strict=True))
         found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
         numbers = tuple(sorted(found))
         return FrameWork(numbers, tuple(found[number] for number in numbers))
 
     def seconds(self, frames: Iterable[int]) -> float:
-        """Of all of them together."""
+        """Return the seconds of all frames together."""
         return round(sum(map(self.of, frames)) / SECOND, 1)
 
 
 def work_of(
     probe: Probe, *, width: int | None = None, height: int | None = None, samples: int | None = None
 ) -> FrameWork:
-    """Of whole frames, at another size or number of samples if given."""
+    """Return the work of whole frames, at another size or number of samples if given."""
     pixels = (width or probe.width) * (height or probe.height)
     more = Fraction(pixels * (samples or probe.samples), max(probe.samples, 1))
     numbers = tuple(probed.frame for probed in probe.frames)
@@ -63,14 +64,15 @@ def work_of(
 
 
 def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
-    # As they are written in the report: 0.1 is a tenth, not the float next to it.
+    # By the decimal text in the report: 0.1 is a tenth, not the nearest float.
     seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
     return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)
 
 
 def price_of(microseconds: int, price: int, seconds: int) -> int:
-    """What so much work costs, in units of money, where ``price`` pays for so many seconds of it;
-    rounded up, so that it is nothing only where ``price`` is.
+    """Return the cost of this work in units of money, if ``price`` pays for ``seconds`` of it.
+
+    The cost is rounded up, so that it is 0 only if ``price`` is.
     """
     return _up(price * microseconds, seconds * SECOND)
 

@@ -175,7 +175,7 @@ async def across(
     assert old.witnessed, old.steps
     lost = verify(lost_proof, witness=witness, shown=[shown], epochs=links)
     assert not lost.holds
-    assert "given up at the reopening" in lost.steps[-1].said
+    assert "dropped at the reopening" in lost.steps[-1].said
 
 
 async def alone(gateway: Gateway, folder: Path, proof: Json) -> None:

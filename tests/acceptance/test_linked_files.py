@@ -239,7 +239,7 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
     finally:
         skin.write_bytes(kept)
     assert code == 1
-    assert "library/skin.png is other content than what was sent" in out
+    assert "library/skin.png differs from the file that was sent" in out
 
 
 async def test_a_missing_file_stops_it_before_anything_is_sent(

@@ -114,7 +114,7 @@ async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> Non
     [
         ({"RENDERTRUST_ENVIRONMENT": "production"}, "production refuses to start: jwt.secret"),
         ({"RENDERTRUST_SERVER_PORT": "x"}, "server.port"),
-        ({"RENDERTRUST_SERVER_PROT": "1"}, "RENDERTRUST_SERVER_PROT is no setting"),
+        ({"RENDERTRUST_SERVER_PROT": "1"}, "RENDERTRUST_SERVER_PROT is not a setting"),
         ({"RENDERTRUST_CREDITS_STARTER": "lots"}, "credits.starter"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The kinds of work this machine offers: our own plugins, and others' by entry points."""
+"""The plugins that this machine offers: built-in ones, and third parties' by entry points."""
 
 import inspect
 from collections.abc import Iterator, Mapping
@@ -24,31 +24,31 @@ GROUP: Final = "rendertrust.plugins"
 
 @attrs.frozen(kw_only=True)
 class PluginOffer:
-    """``plugins`` by job type, and why each other one is left out."""
+    """Offered ``plugins`` by job type, and the reason for each one that is not offered."""
 
     plugins: Mapping[str, Plugin]
     not_offered: Mapping[str, str]
 
     @property
     def render(self) -> RenderPlugin | None:
-        """The render plugin, where it is offered."""
+        """Return the render plugin, if it is offered."""
         plugin = self.plugins.get(RenderPlugin.job_type)
         return plugin if isinstance(plugin, RenderPlugin) else None
 
     async def end(self) -> None:
-        """End what waits for more work."""
+        """End the resident Blenders."""
         if (render := self.render) is not None:
             await render.standings.end()
 
     @property
     def opengl(self) -> bool | None:
-        """Whether EEVEE and Workbench draw here; None: that was not found out."""
+        """Return True if EEVEE and Workbench can draw here; None if unknown."""
         render = self.render
         return None if render is None or render.found is None else render.found.opengl
 
     @property
     def has_sandbox(self) -> bool:
-        """Whether what strangers send is kept from this machine."""
+        """Return True if untrusted scenes cannot reach this machine's files and network."""
         render = self.render
         return render is None or render.found is None or render.found.is_sandboxed
 
@@ -64,7 +64,7 @@ async def offer(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         if isinstance(loaded, str):
             unable[entry.name] = loaded
         elif loaded.job_type in able.keys() | unable.keys():
-            unable[entry.name] = f"somebody else does {loaded.job_type} on this node"
+            unable[entry.name] = f"another plugin does {loaded.job_type} on this node"
         else:
             await _ask(loaded, able, unable)
             if loaded.job_type in able:
@@ -90,15 +90,16 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
 
 
 def _load(entry: EntryPoint) -> Plugin | str:
-    """A third party's plugin; a broken one must not keep the node from working, so its error
-    becomes the reason why it is not offered.
+    """Load a third party's plugin; return the reason if it cannot be loaded.
+
+    A broken plugin must not keep the node from working.
     """
     try:
         plugin = entry.load()()
     except Exception as fault:
         return f"cannot be loaded: {type(fault).__name__}: {fault}"
     if not isinstance(plugin, Plugin):
-        return "is no plugin: it needs `job_type` and `async run(task)`"
+        return "is not a plugin: it needs `job_type` and `async run(task)`"
     return plugin
 
 

@@ -1,4 +1,4 @@
-"""The benchmark's work, a program of its own: rows of the Mandelbrot set, counted."""
+"""Program of the CPU benchmark: computes rows of the Mandelbrot set."""
 
 import json
 import os
@@ -9,7 +9,7 @@ WIDTH, STEPS_MAX = 320, 100
 
 
 def steps_in_row(row: int, rows: int) -> int:
-    """How many steps the points of one row take, at most STEPS_MAX each."""
+    """Return the number of steps for one row, at most STEPS_MAX for each point."""
     y = 2.4 * row / rows - 1.2
     total = 0
     for column in range(WIDTH):

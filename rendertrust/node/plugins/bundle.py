@@ -1,4 +1,4 @@
-"""Several files as one: what a unit of many frames gives, and what a video takes apart."""
+"""Zip files of frames: packed by chunks, unpacked by videos."""
 
 import errno
 import os
@@ -16,22 +16,23 @@ from rendertrust.node.safe_open import open_plain
 NAME: Final = "frames.zip"
 ENTRIES_MAX: Final = 100_000
 BYTES_MAX: Final = 64 * 2**30
-DISK_LEFT: Final = 2**30  # what unpacking leaves free, as a unit's sandbox does
+DISK_LEFT: Final = 2**30  # left free by unpacking, as by a unit's sandbox
 NUMBERED: Final = re.compile(
     r"(?:.*[^0-9-])?(-?[0-9]{1,7})\.(png|jpg|jpeg|exr|tif|tiff|webp|bmp|tga)"
 )
-# What lies beside a picture: it is none that a film is made of.
+# Files beside a picture, which are not frames of a video.
 BESIDE: Final = (".noisy.exr", ".evidence.exr")
-_MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # the same files make the same bundle, whenever
+_MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that equal files make equal zips
 
 
 class BundleError(ValueError):
-    """A bundle that cannot be used; the message says what is wrong with it."""
+    """The zip cannot be used; the message says why."""
 
 
 def pack(folder: Path, names: Iterable[str]) -> Path:
-    """The files ``names`` of ``folder`` in one zip beside it. Raises NotARegularFile, as they are
-    not trusted: a link is not followed.
+    """Pack the files ``names`` of ``folder`` into a zip beside it.
+
+    The files are untrusted, so links are not followed. Raises NotARegularFile.
     """
     target = folder.parent / NAME
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as packed:
@@ -46,16 +47,16 @@ def pack(folder: Path, names: Iterable[str]) -> Path:
 
 
 def number_of(path: str) -> int | None:
-    """The frame that a picture's name ends with; None where it is no numbered picture."""
+    """Return the frame number at the end of a picture's name; None if it has none."""
     found = NUMBERED.fullmatch(PurePosixPath(path).name.lower())
     return int(found[1]) if found else None
 
 
 def unpack(source: Path, target: Path) -> list[Path]:
-    """The numbered pictures of a zip, in the folder ``target``; others stay where they are.
+    """Unpack the numbered pictures of a zip into the folder ``target``.
 
-    Raises BundleError, and OSError where the disk has no room for what the zip says it holds: more
-    than that is never taken out. Names come from elsewhere: only the last part of them is used.
+    Names are untrusted, so only their last part is used. Raises BundleError, and OSError if the
+    disk has no space for the size that the zip declares; no more than that is unpacked.
     """
     try:
         with zips.opened(source, BYTES_MAX, ENTRIES_MAX) as packed:
@@ -68,14 +69,14 @@ def unpack(source: Path, target: Path) -> list[Path]:
             _make_sure_of_room(target, sum(member.file_size for member, _ in wanted))
             return [_written(packed.pieces(member), target / name) for member, name in wanted]
     except zips.ZipTooLarge as fault:
-        raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB") from fault
+        raise BundleError(f"the zip has over {BYTES_MAX >> 30} GiB") from fault
     except zips.BadZip as fault:
         raise BundleError(f"the zip cannot be read: {fault}") from fault
 
 
 def _make_sure_of_room(folder: Path, size: int) -> None:
     if size > BYTES_MAX:
-        raise BundleError(f"the zip holds over {BYTES_MAX >> 30} GiB")
+        raise BundleError(f"the zip has over {BYTES_MAX >> 30} GiB")
     if size > shutil.disk_usage(folder).free - DISK_LEFT:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 

@@ -1,4 +1,4 @@
-"""``check``: what another node delivered, held against the same scene, in the sandbox."""
+"""Plugin ``check``: compares another node's result with the scene, in the sandbox."""
 
 import asyncio
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from rendertrust.node.plugins.video import VideoPlugin, playing
 from rendertrust.node.sandbox import DELIVERED
 from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
 
-NO_SANDBOX: Final = "strangers' scenes are opened in a sandbox alone, and there is none"
+NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and there is none"
 DRAWS_MAX: Final = 16
 RENDER: Final = "render"
 VIDEO: Final = VideoPlugin.job_type
@@ -46,25 +46,28 @@ _TOLD: Final = (
 
 @attrs.define
 class CheckPlugin:
-    """Takes what the unit took, which was a ``render`` unless ``of`` names a ``video``, and where
-    to look: ``draws``, [x, y, cell or null] of each crop of a frame or a tile, and ``shown``, which
-    frames of a chunk or a video; all from 0 up to 1. Without either it only looks. ``whole``: the
-    crops are cut out of a frame, or a tile, that is rendered whole. ``across``: a machine of
-    another device kind or instruction set delivered it; the draws of a second look, where one is
-    needed. Its result is a report as JSON: of each crop or frame and of the picture whether they
-    are ``equal``, else how far ``off``; or a ``fault`` of what was delivered.
+    """Check of one result.
+
+    It takes the checked unit's parameters and inputs; the unit was a ``render`` unless ``of`` names
+    a ``video``. ``draws``: [x, y, cell or null] for each crop of a frame or tile; ``shown``: frames
+    of a chunk or video; all numbers from 0 up to 1. Without both it only takes a quick look.
+    ``whole``: cut the crops out of a whole rendered frame or tile. ``across``: another kind of
+    device or instruction set made the result; draws for a second look, if one is needed.
+
+    Its result is a JSON report. For each crop or frame and for the picture it says whether they are
+    ``equal`` or how far ``off``; or it names a ``fault`` of the result.
     """
 
     job_type: ClassVar[str] = "check"
     render: RenderPlugin
-    open_seconds: float = OPEN_SECONDS  # for what was delivered, once: then it is taken for deadly
+    open_seconds: float = OPEN_SECONDS  # to open a delivered file before it counts as deadly
 
     async def why_not(self) -> str | None:
-        """What keeps this machine from rendering; or from looking at what strangers sent."""
+        """Return why this machine cannot render or open untrusted scenes; None if it can."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Render the crops; what goes wrong here is the verifier's, and says nothing of others."""
+        """Render the crops. A failure is the verifier's and says nothing about the result."""
         order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
         if isinstance(order, Failed):
             return order
@@ -74,7 +77,7 @@ class CheckPlugin:
 
 
 async def why_no_strangers(render: RenderPlugin) -> str | None:
-    """Why nothing of strangers' is opened here; None: it may be."""
+    """Return why untrusted scenes cannot be opened here; None if they can."""
     if render.found is None:
         return await render.why_not()
     return None if render.found.is_sandboxed else NO_SANDBOX
@@ -105,20 +108,20 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
 
 
 def place_of(name: str, task: Task) -> str | None:
-    """Where what was delivered lies in the folder for it; None: it was not."""
+    """Return the place of a delivered file in its folder; None if it was not delivered."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))
 
 
 def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:
-    """The order that the unit itself was, and what is to be done about it."""
+    """Return the checked unit's order, with the kind of check to do."""
     order: Mapping[str, Any] | Failed
     if of == VIDEO:
         order = playing(task)
         return order if isinstance(order, Failed) else {**order, "do": "watch"}
     if of != RENDER:
         return refused("work of such a kind cannot be checked here")
-    if is_look:  # the tiles themselves are not looked at again
+    if is_look:  # the tiles have been looked at already
         params = {name: value for name, value in task.params.items() if name != "tiles"}
         order = order_for(attrs.evolve(task, params=params))
     else:
@@ -149,7 +152,7 @@ def _is_share(value: object) -> bool:
 
 def _report(last: Mapping[str, Any], task: Task) -> Result:
     if last.get("event") != "done":
-        error = str(last.get("error") or "the check ended without a word")
+        error = str(last.get("error") or "the check ended without a report")
         return Failed(failure="verifier", error=error[:500], detail=str(last.get("tail", "")))
     told = {name: last[name] for name in _TOLD if last.get(name) is not None}
     path = task.folder / REPORT

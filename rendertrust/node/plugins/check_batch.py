@@ -1,4 +1,4 @@
-"""``check_batch``: results of one job, opened together in the sandbox and compared with nothing."""
+"""Plugin ``check_batch``: opens several results of one job without comparing them."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -12,7 +12,7 @@ from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
 from rendertrust.relay_frames import BATCH_MAX
 
-RESULTS: Final = "results"  # the parameter that says how many there are
+RESULTS: Final = "results"  # the parameter with their number
 WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
 _TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
 Told = Mapping[str, Any]
@@ -20,10 +20,12 @@ Told = Mapping[str, Any]
 
 @attrs.define
 class CheckBatchPlugin:
-    """Takes what the units took, and how many ``results`` there are: ``check/0/picture`` and
-    ``check/0/evidence.exr``, and so on. Its result lists a report of each as ``opened``, as a
-    ``check`` without draws gives it. A report is None where its worker died before, and where a
-    check must render to tell.
+    """Quick look at several results.
+
+    It takes the units' parameters and the number of ``results``, whose inputs are
+    ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` lists a report for each,
+    like that of a ``check`` without draws. A report is None if the worker died before it, or if
+    only a render can tell.
     """
 
     job_type: ClassVar[str] = BATCH
@@ -31,11 +33,11 @@ class CheckBatchPlugin:
     open_seconds: float = OPEN_SECONDS  # for each result
 
     async def why_not(self) -> str | None:
-        """What keeps this machine from looking at what strangers sent."""
+        """Return why this machine cannot open untrusted scenes; None if it can."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open them, by one worker. What was said before that dies counts."""
+        """Open them in one worker. Reports from before a crash count."""
         order = _order_for(task)
         if isinstance(order, Failed):
             return order
@@ -43,14 +45,14 @@ class CheckBatchPlugin:
         full = {**order, "open_seconds": self.open_seconds}
         ending = await self.render.obey(full, task, heard)
         if not heard.told:
-            error = str(ending.last.get("error") or "the check ended without a word")
+            error = str(ending.last.get("error") or "the check ended without a report")
             return Failed(failure="verifier", error=error[:500], detail=ending.tail)
         return Completed(work={"opened": [heard.told.get(n) for n in range(heard.count)]})
 
 
 @attrs.define
 class BatchMessages(RenderProgress):
-    """What the worker said of each of the ``count`` results; the first word counts."""
+    """Reports of the worker on each of the ``count`` results; the first one counts."""
 
     count: int = 0
     told: dict[int, Told] = attrs.field(factory=dict[int, Told])

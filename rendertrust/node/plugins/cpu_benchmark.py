@@ -1,4 +1,4 @@
-"""``cpu_benchmark``: a few seconds of the same work on every machine, and how fast it went."""
+"""Plugin ``cpu_benchmark``: times a few seconds of the same work on every machine."""
 
 import asyncio
 import sys
@@ -19,15 +19,17 @@ SECONDS_MAX: Final = 300.0
 
 @attrs.frozen
 class CpuBenchmarkPlugin:
-    """``score`` is millions of steps per second on one processor; ``checksum`` is the same on
-    every machine, or the machine computes wrongly. The parameter ``rows`` scales the work.
+    """CPU benchmark. The parameter ``rows`` scales the work.
+
+    ``score``: million steps per second on one processor. ``checksum``: the same on every machine
+    that computes correctly.
     """
 
     job_type: ClassVar[str] = "cpu_benchmark"
     nice: int = NICENESS
 
     async def run(self, task: Task) -> Result:
-        """Run the benchmark's program and write ``result.json``."""
+        """Run the program and write ``result.json``."""
         rows = task.params.get("rows", 2000)
         if type(rows) is not int or not 1 <= rows <= 10_000:
             return Failed(failure="scene", error="rows must be a whole number from 1 to 10000")

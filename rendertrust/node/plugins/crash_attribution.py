@@ -1,9 +1,9 @@
-"""A check whose worker dies: of the scene, of this machine, or of what was delivered.
+"""Attribution of a check's crash: to the scene, to this machine, or to the delivered file.
 
-The worker says what it is about to open (``worker/open_watchdog.py``). If it dies of that, the file
-is opened once more with nothing beside it, in a worker that has just opened one of ours of the same
-size and kind (``worker/isolated_open.py``). Where that dies, too, and again, it is the file. Where
-it does not, or dies of ours, it is nobody's.
+The worker announces what it is about to open (``worker/open_watchdog.py``). If it dies there, the
+file is opened again without the scene, in a worker that has just opened a file of ours of the same
+size and kind (``worker/isolated_open.py``). If that worker dies twice, the file is to blame. If it
+survives, or dies of our file, nothing is blamed.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from rendertrust.node.worker.open_watchdog import MAKING
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")
 DEADLY: Final = (
-    "the {} keeps whoever opens it from ever ending well; one of ours of its size does not"
+    "every program that opens the {} crashes or hangs; a file of ours of its size is fine"
 )
 ABOUT: Final = ("what", "size", "theirs", "ours", "kinds")
 Told = Mapping[str, Any]
@@ -27,7 +27,7 @@ Told = Mapping[str, Any]
 
 @attrs.define
 class BlameMessages(RenderProgress):
-    """``about``: what it said that it was about to do, and did not come back from."""
+    """Progress that records ``about``: the announced step that has not ended."""
 
     about: Told | None = None
 
@@ -40,7 +40,7 @@ class BlameMessages(RenderProgress):
 
 
 async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
-    """What a check's worker says at last; of one that died, what was found out about that."""
+    """Run a check; return the worker's last line, or the attribution if it died."""
     heard = BlameMessages(task=task)
     ending = await render.obey(order, task, heard)
     about = heard.about
@@ -48,13 +48,13 @@ async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
         return _last(ending)
     found = about.get("found")
     before = found if isinstance(found, dict) else {}
-    if about["what"] == MAKING:  # the scene's own nodes, fed with what was delivered
+    if about["what"] == MAKING:  # the scene's nodes, fed with the delivered passes
         return {**before, "event": "done", "unmade": True}
     return await _alone(render, order, task, about, before)
 
 
 async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, before: Told) -> Told:
-    """What opening it alone says."""
+    """Open the file alone and judge by the outcome."""
     asked = {name: about[name] for name in ABOUT if name in about}
     asked |= {"do": "alone", "open_seconds": order["open_seconds"]}
     for _ in range(TRIES):
@@ -62,23 +62,23 @@ async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, bef
         ending = await render.obey(asked, task, heard)
         if ending.last.get("event") in ENDS:
             return _opened(order, ending, before)
-        if heard.about is None:  # of ours
+        if heard.about is None:  # it died of our file
             return _last(ending)
     return _deadly(about)
 
 
 def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
-    """It can be opened: then what the scene and it did together is nobody's fault."""
+    """Judge a file that opens alone; a crash together with the scene is not its fault."""
     last = ending.last
     if last["event"] == "failed" or "fault" in last:
         return last
     if order["do"] == "check" and (before or not order["draws"]):
         return {**before, **({} if before else {"looked": True}), **last}
-    return {"event": "failed", "error": "the check died of what opens well without its scene"}
+    return {"event": "failed", "error": "the check crashed on a file that opens without its scene"}
 
 
 def _deadly(about: Told) -> Told:
-    """Only beside one of ours of the very kind is that certain; else a check is to decide."""
+    """Blame the file; it is certain only if a file of ours of the same kind opened."""
     said = DEADLY.format(about["what"])
     if "ours" in about or "kinds" in about:
         return {"event": "done", "fault": said}

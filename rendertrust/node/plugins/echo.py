@@ -1,4 +1,4 @@
-"""``echo``: gives back what it got, as JSON. The shortest way to see that a node works."""
+"""Plugin ``echo``: returns its task as JSON, to show that a node works."""
 
 import asyncio
 from typing import ClassVar
@@ -11,7 +11,7 @@ from rendertrust.node.plugin import Completed, Result, Task
 
 @attrs.frozen
 class EchoPlugin:
-    """The result is an object of the task's members; inputs are told by path and size."""
+    """Echo of a task. The result lists the inputs by path and size."""
 
     job_type: ClassVar[str] = "echo"
 

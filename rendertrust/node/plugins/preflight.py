@@ -1,4 +1,4 @@
-"""``preflight``: what a scene is, and how long its frames take, before anybody pays for them."""
+"""Plugin ``preflight``: inspects a scene and measures its frames before anything is paid."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
-FILES_MAX: Final = 100  # missing ones that are told; who has so many sees how it is
-# Of the facts: what findings and estimates are made of.
+FILES_MAX: Final = 100  # missing files in the report; more would not help
+# The facts that findings and estimates use.
 _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
@@ -37,33 +37,35 @@ _TOLD: Final = (
 
 @attrs.define
 class PreflightPlugin:
-    """Takes the inputs of a render, and ``scene`` as that does. Its result is a report as JSON: the
-    facts of the scene, and the ``probe`` of some frames, or why they were not probed. A frame that
-    can be tried is shown small, too.
+    """Preflight of a scene.
+
+    It takes a render's inputs and its ``scene`` parameter. Its result is a JSON report with the
+    scene's facts and the ``probe`` of some frames, or why they were not probed. It also sends a
+    preview of a frame, if one can be rendered.
     """
 
     job_type: ClassVar[str] = "preflight"
     render: RenderPlugin
 
     async def why_not(self) -> str | None:
-        """What keeps this machine from rendering; or from looking at what strangers sent."""
+        """Return why this machine cannot render or open untrusted scenes; None if it can."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open the scene in the sandbox, and try small pieces of its frames."""
+        """Open the scene in the sandbox and render crops of some frames."""
         where = _where(task)
         if isinstance(where, Failed):
             return where
         assert self.render.found is not None, "why_not() found a Blender before this was offered"
         blender = self.render.found
-        task.report(0.1, "opens the scene")
+        task.report(0.1, "opening the scene")
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
         if isinstance(facts, Failed):
             return facts
         report = _report(facts)
         frames = _whole_frames(facts)
         if (why := _not_probed(facts, frames, self.render.memory_bytes or ram_bytes())) is None:
-            task.report(0.4, "tries small pieces of some frames")
+            task.report(0.4, "rendering crops of some frames")
             probed = await scene_inspection.probe(
                 *(blender, where, facts, frames),
                 threads=task.threads,
@@ -90,7 +92,7 @@ def _where(task: Task) -> SceneFolder | Failed:
 
 
 def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What is told of the facts: of the files those that are missing."""
+    """Return the facts for the report; of the files only the missing ones."""
     report = {name: facts[name] for name in _TOLD if name in facts}
     if not facts["opened"]:
         return report
@@ -104,15 +106,16 @@ def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
-    """One tile or number of a texture by its name: its folder is one of this machine's."""
+    """Describe a missing file by its name, because its folder is on this machine."""
     name = PurePath(file["file"]).name
     told = {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
     return {**told, "frames": file["frames"]} if file.get("frames") else told
 
 
 def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The files of one sequence as one, with all frames that show them: what is sent of it depends
-    on the frames that are asked for, and most of it may be at home.
+    """Merge a sequence's missing files into one, with all frames that show them.
+
+    Only the files that the job's frames need are sent, so many may be missing on purpose.
     """
     several: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for file in missing:
@@ -126,7 +129,7 @@ def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _whole_frames(facts: Mapping[str, Any]) -> Sequence[int]:
-    """The scene's frames for which nothing is missing."""
+    """Return the scene's frames that need no missing file."""
     if not facts["opened"]:
         return ()
     frames = range(facts["frame_start"], facts["frame_end"] + 1)
@@ -141,15 +144,15 @@ def _not_probed(facts: Mapping[str, Any], frames: Sequence[int], ram: int | None
     if not facts["opened"]:
         return "the scene cannot be opened"
     if facts["engine"] != "CYCLES":
-        return f"frames of the engine {facts['engine']} are not tried; only those of Cycles are"
+        return f"frames of the engine {facts['engine']} are not measured; only those of Cycles are"
     if not facts["has_camera"]:
-        return "there is no camera to try a frame with"
+        return "the scene has no camera"
     if set(facts["unmade"]) - {"format"}:
-        return "its frames make no picture"
+        return "its frames have no picture output"
     if not frames:
-        return "files are missing: a frame without them says nothing"
+        return "files are missing, so a measurement would be wrong"
     if ram is not None and facts["memory"]["bytes"] > MEMORY_SHARE * ram:
-        return "the node that looked has too little memory to try it"
+        return "the node has too little memory to measure it"
     return None
 
 

@@ -1,4 +1,4 @@
-"""``render``: frames of a Blender scene, tiles of one, or tiles made a frame, in the sandbox."""
+"""Plugin ``render``: renders frames or tiles of a scene, or merges tiles, in the sandbox."""
 
 import asyncio
 import contextlib
@@ -27,9 +27,9 @@ from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
-NAME_MAX: Final = 100  # characters of a file's name that are kept; those of our worker have fewer
-TOO_MANY_FILES: Final = "the scene said that it wrote more files than were ordered"
-EVIDENCE: Final = ".evidence.exr"  # how the file beside a picture ends
+NAME_MAX: Final = 100  # characters of a file name that are kept; the worker's are shorter
+TOO_MANY_FILES: Final = "the scene reported more files than were ordered"
+EVIDENCE: Final = ".evidence.exr"  # suffix of a picture's evidence
 _WORK: Final = (
     *("seconds", "width", "height", "frame", "frames", "engine", "samples", "blender", "warnings"),
     *("tile", "rendered", "pixels", "drawing"),
@@ -43,9 +43,11 @@ _PICTURE: Final = re.compile(r"(?:frame|tile|-?[0-9]{4,7})(?:\.(?:noisy|evidence
 
 @attrs.define
 class RenderPlugin:
-    """Takes ``frame`` or ``frames``, ``width`` and ``height`` (or ``resolution: [w, h]``),
+    """Rendering of one unit.
+
+    Parameters: ``frame`` or ``frames``, ``width`` and ``height`` (or ``resolution: [w, h]``),
     ``samples``, ``format`` (PNG, JPEG, OPEN_EXR), ``noisy``, ``tile`` or ``tiles``, and ``scene``
-    where several inputs are scenes; what is not given is as the artist set it.
+    if several inputs are scenes. The scene's settings apply to everything else.
     """
 
     job_type: ClassVar[str] = "render"
@@ -60,7 +62,7 @@ class RenderPlugin:
     )
 
     async def why_not(self) -> str | None:
-        """Try Blender out, once."""
+        """Find and test Blender, once; return why it does not work, or None."""
         found = await blender.find(
             self.scratch, unsafe=self.unsafe_no_sandbox, memory_bytes=self.memory_bytes
         )
@@ -72,9 +74,7 @@ class RenderPlugin:
         return None
 
     async def run(self, task: Task) -> Result:
-        """Render the frames, with a Blender that may have rendered others of the job. Unless this
-        ends well, that is dead by then.
-        """
+        """Render the frames with a resident Blender; it is ended unless all succeed."""
         order = order_for(task)
         if isinstance(order, Failed):
             return order
@@ -96,7 +96,7 @@ class RenderPlugin:
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
     ) -> ProcessExit:
-        """Give a sandboxed worker of its own one order; it is dead when this ends."""
+        """Run one order in a separate sandboxed worker, which is dead when this returns."""
         assert self.found is not None, "why_not() found a Blender before this was offered"
         self.found.box.prepare(task.folder)
         with ticking(progress):
@@ -112,11 +112,10 @@ class RenderPlugin:
 
 @attrs.define
 class RenderProgress:
-    """Reports what Blender says at once, and an estimate every second between; keeps which files
-    were written, and the seconds that each frame took. ``out`` is where.
+    """Progress of a unit: passes Blender's reports on, and an estimate every second between.
 
-    A scene can print whatever our worker does: of ``frames`` ordered frames come FILES_OF_A_FRAME
-    each, and no more are kept or shown.
+    It keeps the names of written files, which are in ``out``. A scene can print the worker's lines
+    too, so at most FILES_OF_A_FRAME files for each of ``frames`` frames are kept or shown.
     """
 
     task: Task
@@ -130,7 +129,7 @@ class RenderProgress:
     too_many_files: bool = False
 
     def hear(self, line: Mapping[str, Any]) -> None:
-        """Take one line of the worker's."""
+        """Take one line from the worker."""
         if line.get("event") == "frame":
             self._hear_of_files(line)
         share, left = line.get("progress"), line.get("remaining")
@@ -150,24 +149,24 @@ class RenderProgress:
         show(self.task, line, self.out)
 
     def overhear(self, said: bytes) -> None:
-        """Pass on what Blender prints."""
+        """Pass Blender's output to the log."""
         self.task.log(said.decode("utf-8", "replace"))
 
     async def tick(self) -> None:
-        """Report an estimate every second, for ever."""
+        """Report an estimate every second until cancelled."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.report()
 
     def report(self) -> None:
-        """Pass on how far the unit is, once something is done."""
+        """Report the progress, once there is any."""
         if (share := self.estimate.share(time.monotonic())) > 0:
             self.task.report(share, self.detail)
 
 
 @contextlib.contextmanager
 def ticking(progress: RenderProgress) -> Generator[None]:
-    """Meanwhile an estimate is reported every second."""
+    """Report an estimate every second inside this context."""
     ticker = asyncio.ensure_future(progress.tick())
     try:
         yield
@@ -176,7 +175,7 @@ def ticking(progress: RenderProgress) -> Generator[None]:
 
 
 def hand_over(written: Path, out: Path) -> None:
-    """Move the files from a worker's folder to the unit's own."""
+    """Move the files from a worker's folder to the unit's."""
     out.mkdir(mode=0o755, exist_ok=True)
     with os.scandir(written) as entries:
         for entry in entries:
@@ -186,9 +185,7 @@ def hand_over(written: Path, out: Path) -> None:
 
 
 def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
-    """Pass on the small picture of a frame that the worker names, in ``out``; a few KiB, read at
-    once.
-    """
+    """Send the preview picture that the worker names, from the folder ``out``."""
     name, frame = str(line.get("thumbnail")), line.get("frame")
     if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
         return
@@ -197,7 +194,7 @@ def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
 
 
 def order_for(task: Task) -> Mapping[str, Any] | Failed:
-    """The worker's order for a unit, or what is wrong with it."""
+    """Return the worker's order for a unit, or why the unit is invalid."""
     order = order_of(task.params)
     scene = scene_of(task)
     if isinstance(order, Failed):
@@ -216,9 +213,9 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
 
 
 def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None) -> Result:
-    """What a worker's end means for the unit; ``files`` are those that it said it wrote.
+    """Return a unit's result for a worker's exit; ``files``: those that it reported.
 
-    One picture is the result itself, its evidence beside it; several files are one bundle.
+    A single picture is the result itself, with its evidence; several files become a zip.
     """
     last = ending.last
     if (excess := ending.excess or _ran_out(ending)) is not None:
@@ -245,7 +242,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
 
 
 def _ran_out(ending: ProcessExit) -> LimitExceeded | None:
-    """Whether Blender died, or failed, of memory that the system did not give it."""
+    """Return that memory ran out, if Blender failed because of that."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
         return None
@@ -256,5 +253,5 @@ def _how_it_died(ending: ProcessExit) -> str:
     if ending.code is None:
         return "Blender was stopped: the frame took longer than this node allows"
     if ending.signal_name is not None:
-        return f"Blender was ended by {ending.signal_name}"
-    return f"Blender ended with code {ending.code} and without a picture"
+        return f"Blender was killed by {ending.signal_name}"
+    return f"Blender exited with code {ending.code} without a picture"

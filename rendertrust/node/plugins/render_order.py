@@ -1,4 +1,4 @@
-"""What the parameters of a render unit may say, as the worker's order."""
+"""Parsing of a render unit's parameters into the worker's order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -12,7 +12,7 @@ FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 PIXELS_MAX: Final = 16_384
 SAMPLES_MAX: Final = 65_536
 CHUNK_MAX: Final = 64  # frames in one unit
-PATHS: Final = "rendertrust-paths.json"  # the input that says where named files lie among inputs
+PATHS: Final = "rendertrust-paths.json"  # the input that maps the scene's paths to inputs
 KNOWN: Final = frozenset(
     (
         *("frame", "frames", "width", "height", "samples", "format", "noisy", "evidence"),
@@ -22,12 +22,12 @@ KNOWN: Final = frozenset(
 
 
 def refused(error: str) -> Failed:
-    """The order is wrong, and would be on every node."""
+    """Return the failure of an invalid order, which every node would refuse."""
     return Failed(failure="scene", error=error)
 
 
 def whole(params: Mapping[str, Any], name: str, least: int, most: int) -> int | Failed | None:
-    """A whole number within bounds; None where it is not given."""
+    """Return a whole number within bounds; None if it is not given."""
     value = params.get(name)
     if value is None:
         return None
@@ -41,7 +41,7 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 
 def order_of(params: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """The worker's order for a unit's parameters, or what is wrong with them."""
+    """Return the worker's order for a unit's parameters, or why they are invalid."""
     given = {name: value for name, value in params.items() if value is not None}
     resolution = given.pop("resolution", None)
     if resolution is not None:
@@ -76,7 +76,7 @@ def _picture(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def _frames(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """One frame, or several that one Blender renders in the order given."""
+    """Parse one frame, or several that one Blender renders in this order."""
     frame = whole(given, "frame", -FRAME_MAX, FRAME_MAX)
     if isinstance(frame, Failed):
         return frame
@@ -96,7 +96,7 @@ def _frames(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def _parts(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """A tile to render, tiles to finish, and what is written beside the picture."""
+    """Parse a tile to render, tiles to merge, and the files to write beside the picture."""
     order: dict[str, Any] = {}
     for name in ("noisy", "evidence"):
         if name in given:
@@ -118,7 +118,7 @@ def _parts(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def is_tile(value: object) -> bool:
-    """Whether ``value`` is four whole numbers that a rectangle of pixels may have."""
+    """Return True if ``value`` is [x, y, width, height] of a rectangle of pixels."""
     if not isinstance(value, list) or len(value) != 4:  # pyright: ignore[reportUnknownArgumentType]
         return False
     x, y, width, height = cast("list[object]", value)
@@ -127,21 +127,21 @@ def is_tile(value: object) -> bool:
 
 
 def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """Whether what was asked for can be had together."""
+    """Refuse parameters that cannot be combined."""
     in_parts = [name for name in ("tile", "tiles") if name in order]
     if len(in_parts) > 1:
-        return refused("tile (render one) and tiles (finish them) cannot be given together")
+        return refused("tile (render one) and tiles (merge them) cannot be given together")
     if in_parts and len(order.get("frames", ())) > 1:
-        return refused("tiles are of one frame")
+        return refused("tiles need exactly one frame")
     if in_parts and (order.get("noisy") or order.get("evidence")):
-        return refused("a tile is undenoised already; noisy is for whole frames")
+        return refused("a tile is not denoised anyway; noisy is for whole frames")
     if "tile" in order and "format" in order:
-        return refused("a tile has no format of its own; ask for it where the tiles are finished")
+        return refused("a tile has no format; give the format where the tiles are merged")
     return {key: value for key, value in order.items() if value is not False}
 
 
 def scene_of(task: Task) -> str | Failed:
-    """The input that is the scene: the one named, else the one .blend, or the only one there is."""
+    """Return the scene's input: the named one, the only .blend file, or the only input."""
     named = task.params.get("scene")
     if named is not None:
         path = safe_path(named) if isinstance(named, str) else None
@@ -151,16 +151,18 @@ def scene_of(task: Task) -> str | Failed:
     names = [name for name in task.inputs if name != PATHS]
     blends = [name for name in names if name.endswith(".blend")] or names
     if not blends:
-        return refused("there is no scene to fetch: the payload is no upload of this gateway")
+        return refused("there is no scene to fetch: the payload is not an upload of this gateway")
     if len(blends) > 1:
-        return refused(f"{len(blends)} inputs are .blend files; say by `scene` which one it is")
+        return refused(f"{len(blends)} inputs are .blend files; name one by `scene`")
     return blends[0]
 
 
 def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:
-    """Each tile with its file: the input ``tiles/N.exr``, N counting from 0."""
+    """Add to each tile its file, the input ``tiles/N.exr``, with N counting from 0."""
     paths = [f"tiles/{number}.exr" for number in range(len(tiles))]
     for path in paths:
         if path not in task.inputs:
-            return refused(f"the input {path} is missing: each tile is one, in the order of tiles")
+            return refused(
+                f"the input {path} is missing: each tile needs one, in the order of tiles"
+            )
     return [[*tile, path] for tile, path in zip(tiles, paths, strict=True)]

@@ -1,6 +1,6 @@
-"""Somebody else's plugin, on a thread and a loop of its own.
+"""Third-party plugins, each run in a separate thread with its own event loop.
 
-One that computes without giving way would otherwise hold up what renews leases and answers pings.
+A plugin that blocks would otherwise delay lease renewals and pongs.
 """
 
 import asyncio
@@ -14,23 +14,23 @@ import attrs
 
 from rendertrust.node.plugin import Plugin, Result, Task
 
-LEAVE_SECONDS: Final = 10.0  # for a plugin that is cancelled; then it is left to itself
+LEAVE_SECONDS: Final = 10.0  # for a cancelled plugin to end; then it is abandoned
 
 
 def apart(plugin: Plugin) -> Plugin:
-    """The same plugin, apart from the agent's loop."""
+    """Wrap a plugin so that it runs outside the agent's loop."""
     return cast("Plugin", ThirdPartyPlugin(plugin, plugin.job_type))
 
 
 @attrs.frozen
 class ThirdPartyPlugin:
-    """A plugin as the agent sees it; the plugin sees a task that may be reported on from there."""
+    """Wrapper of a plugin, whose task can be reported on from the plugin's thread."""
 
     plugin: Plugin
     job_type: str
 
     async def run(self, task: Task) -> Result:
-        """Do the unit on a thread; cancelled, the plugin's own ``run`` is, and has ten seconds."""
+        """Run the plugin in a thread. Cancellation cancels it and waits up to LEAVE_SECONDS."""
         visit = _ThirdPartyRun(self.plugin, task, asyncio.get_running_loop())
         threading.Thread(target=visit.work, name=f"plugin {self.job_type}", daemon=True).start()
         try:
@@ -44,7 +44,7 @@ class ThirdPartyPlugin:
 
 @attrs.define
 class _ThirdPartyRun:
-    """One unit's way to the thread and back."""
+    """Run of one unit in a thread."""
 
     plugin: Plugin
     task: Task
@@ -57,7 +57,7 @@ class _ThirdPartyRun:
         self.done = self.home.create_future()
 
     def work(self) -> None:
-        """The thread."""
+        """Run the plugin; the thread's target."""
         try:
             with asyncio.Runner() as runner:
                 result = runner.run(self._run())
@@ -86,7 +86,7 @@ class _ThirdPartyRun:
         )
 
     def cancel(self) -> None:
-        """From the agent's loop."""
+        """Cancel the plugin; called in the agent's loop."""
         self._is_cancelled = True
         if self._running is not None:
             loop, running = self._running
@@ -94,7 +94,7 @@ class _ThirdPartyRun:
                 loop.call_soon_threadsafe(running.cancel)
 
     def _tell(self, what: Callable[..., object], *words: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the agent has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the agent has ended
             self.home.call_soon_threadsafe(what, *words)
 
     def _finish(self, result: Result) -> None:

@@ -1,4 +1,4 @@
-"""``video``: numbered frames, in a zip or one by one, as one file that plays."""
+"""Plugin ``video``: encodes numbered frames, in zips or single files, to a video."""
 
 import asyncio
 import re
@@ -22,21 +22,22 @@ _FOLDER: Final = "pictures"
 
 @attrs.define
 class VideoPlugin:
-    """Takes ``container`` (MP4, WEBM) and the rate: ``fps`` over ``fps_base`` (24, 30000/1001 …).
+    """Encoding of a video.
 
-    Inputs are the frames, or zips of them; with the scene (a .blend) among them the rate may be
-    left out, and linear frames get its view transform.
+    Parameters: ``container`` (MP4, WEBM) and the rate ``fps`` / ``fps_base`` (24, 30000/1001 …).
+    Inputs: the frames, or zips of them. With a scene (.blend) among them the rate is optional, and
+    linear frames get its view transform.
     """
 
     job_type: ClassVar[str] = "video"
     render: RenderPlugin
 
     async def why_not(self) -> str | None:
-        """Blender makes the video: whatever keeps it from rendering keeps it from that too."""
+        """Return why Blender, which encodes the video, does not work; None if it does."""
         return None if self.render.found is not None else await self.render.why_not()
 
     async def run(self, task: Task) -> Result:
-        """Put the frames in their order and make the video."""
+        """Order the frames and encode the video."""
         full = await asyncio.to_thread(playing, task)
         if isinstance(full, Failed):
             return full
@@ -49,15 +50,15 @@ class VideoPlugin:
 
 
 def playing(task: Task) -> dict[str, Any] | Failed:
-    """What is to be played, for the worker: its frames are laid out by their numbers."""
+    """Return the worker's order, with the frames laid out by number."""
     order = order_of(task.params)
     if isinstance(order, Failed):
         return order
     scene = [name for name in task.inputs if name.endswith(".blend")]
     if len(scene) > 1:
-        return refused(f"{len(scene)} inputs are .blend files; one may be")
+        return refused(f"{len(scene)} inputs are .blend files; at most one is allowed")
     if "fps" not in order and not scene:
-        return refused("fps is missing: name the rate, or give the scene that has it")
+        return refused("fps is missing: give the rate, or a scene that has one")
     try:
         pictures = laid_out(task)
     except BundleError as fault:
@@ -69,7 +70,7 @@ def playing(task: Task) -> dict[str, Any] | Failed:
 
 
 def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
-    """The worker's order for a unit's parameters, or what is wrong with them."""
+    """Return the worker's order for a unit's parameters, or why they are invalid."""
     if unknown := sorted(set(params) - {"container", "fps", "fps_base"}):
         return refused(f"video does not know the parameter {unknown[0]!r}")
     container = params.get("container", "MP4")
@@ -82,13 +83,16 @@ def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
     if base is not None and (type(base) not in (int, float) or not 0.1 <= base <= 100_000):
         return refused("fps_base must be a number from 0.1 to 100000")
     if base is not None and fps is None:
-        return refused("fps_base goes with fps: the rate is fps / fps_base")
+        return refused("fps_base needs fps: the rate is fps / fps_base")
     given = {"container": container, "fps": fps, "fps_base": base}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def laid_out(task: Task) -> list[str]:
-    """Every frame in one folder below ``in``; their paths there, by number. Raises BundleError."""
+    """Move all frames to one folder below ``in``; return their paths by number.
+
+    Raises BundleError.
+    """
     target = task.folder / "in" / _FOLDER
     target.mkdir(exist_ok=True)
     found: list[Path] = []

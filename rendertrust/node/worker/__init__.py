@@ -1,5 +1,5 @@
-"""Blender's side of the node: what runs in the sandbox, in Blender or beside its module ``bpy``.
+"""The worker: the program in the sandbox that runs Blender, inside Blender or with ``bpy``.
 
-It imports nothing of this package but itself, because it runs where only the standard library,
-Blender and numpy (which Blender brings) are. ``launcher.py`` is started; it is given one order.
+It imports nothing else from this package, because only the standard library, Blender and Blender's
+numpy are available there. ``launcher.py`` is started with one order.
 """

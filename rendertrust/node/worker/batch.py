@@ -1,7 +1,7 @@
-"""A batch: results of one job that are opened together, so that its scene is opened once.
+"""Quick look at several results of one job, whose scene is opened only once.
 
-Each is opened as ``checking`` opens a single one. Nothing is rendered, so the scene stays as it was
-for the next one.
+Each result is opened like a single one (``evidence_check``). Nothing is rendered, so the scene
+stays unchanged.
 """
 
 import tempfile
@@ -17,10 +17,10 @@ from .scene import opened, prepare
 
 
 def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Say of each of the ``results``, picture and evidence, what it is: that it ``looked`` well, or
-    a ``fault`` of it, or why the scene is ``unable`` to be checked in regions.
+    """Report on each of the ``results`` that it ``looked`` good, or its ``fault``.
 
-    Nothing is said of a picture of one colour: only a render tells whether that is wrong.
+    ``unable``: why the scene cannot be checked in regions. There is no report on a picture of one
+    colour, because only a render shows if that is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -39,7 +39,7 @@ def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
 def _opened(
     bpy: Any, scene: Any, order: dict[str, Any], reasons: list[str], progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """Return the report on one result; None where its picture is of one colour."""
+    """Return the report on one result; None if its picture has one colour."""
     told: dict[str, Any]
     try:
         if reasons:

@@ -1,8 +1,8 @@
-"""A check of what is not one whole frame: a chunk of frames, a tile, a picture made of tiles.
+"""Check of a chunk of frames, a tile, or a picture merged from tiles.
 
-A tile is its own evidence, and crops within it are held against it. A chunk has none, as that of
-all its frames would be huge: of the frames that are drawn each is rendered anew, as its node did. A
-picture made of tiles is made of them once more, and nothing is rendered.
+A tile is its own evidence, so crops of it are compared. A chunk has no evidence, which would be
+huge; drawn frames are rendered again as its node did. A merged picture is merged again from its
+tiles, without rendering.
 """
 
 import os
@@ -33,13 +33,14 @@ from .scene import choose_format, opened, prepare, size_of
 from .scene_inspector import unbaked
 
 EQUAL = {"equal": True, "off": None}
-UNREAD = "its frames are of a kind that the checker does not read"
+UNREAD = "the check cannot read frames of this kind"
 
 
 def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """``picture`` was delivered for this order; says as ``check`` does how what is drawn compares
-    (``draws``: crops of a tile, ``shown``: frames of a chunk), or a ``fault`` of it, or why it is
-    ``unable``.
+    """Compare the delivered ``picture`` with renders, and report as ``check`` does.
+
+    ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
+    ``fault``, or why the check is ``unable``.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -68,7 +69,7 @@ def _tile(
     area = tile_rendering.rendered((x, y, across, down), scene)
     theirs = EvidencePasses(frames[0], order["out"], kinds, layers, area)
     told = evidence_check.crops_of(bpy, scene, order, theirs, progress)
-    return {**told, "finish": EQUAL}  # nothing was made of it yet
+    return {**told, "finish": EQUAL}  # a tile has no finished picture
 
 
 def _merged(
@@ -89,7 +90,7 @@ def _chunk(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
 ) -> dict[str, Any]:
     if found := list(unbaked(scene)):
-        return {"unable": f"it goes from frame to frame: {found[0]}"}
+        return {"unable": f"the simulation depends on earlier frames: {found[0]}"}
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
@@ -102,7 +103,7 @@ def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
     compared = [one for one in found if one is not None]
     if len(compared) < len(found):
         return {"unable": UNREAD}
-    return {"crops": compared, "finish": EQUAL}  # they are finished
+    return {"crops": compared, "finish": EQUAL}  # these are finished pictures
 
 
 def _frame(
@@ -112,7 +113,7 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """How one compares. If EEVEE drew it, what that says is added to the list."""
+    """Compare one frame. If EEVEE drew it, the raster check is added to the list."""
     progress, across = how
     progress.next(f"frame {frame}")
     path = composited_check.render(bpy, order, frame, "our")

@@ -1,7 +1,7 @@
 """A side-by-side picture: delivered, rendered again, and the difference, as a PNG file.
 
-Each column shows the frame with its regions outlined. Below, the region that is farthest off is
-shown enlarged. The difference is amplified by a power of two, which its caption tells.
+Each column shows the frame with its regions outlined. Below, the region that differs most is
+enlarged. The difference is amplified by a power of two, which the caption names.
 """
 
 import struct
@@ -12,20 +12,20 @@ import numpy as np
 
 Array = Any
 Box = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-WIDE, HIGH = 640, 720  # pixels that a column's picture has at most
-ENLARGED_HIGH = 480  # and the enlarged region, with what lies around it
-WIDE_LEAST = 320  # and at least, where whole pixels can be made larger
-GAP, LINE = 12, 30  # pixels between columns, and of a line of text
+WIDE, HIGH = 640, 720  # largest size of a column's picture
+ENLARGED_HIGH = 480  # largest height of the enlarged region with its surroundings
+WIDE_LEAST = 320  # smallest width, if whole pixels can be enlarged
+GAP, LINE = 12, 30  # pixels between columns, and height of a line of text
 LETTERS = 17
 AMPLIFIED_MOST = 256
-VISIBLE, MOST_OF_IT = 0.7, 98  # how bright most of the difference is made, and its per cent
-FAINT = 0.25  # what was not rendered again, in its column
+VISIBLE, MOST_OF_IT = 0.7, 98  # brightness for this percentile of the difference
+FAINT = 0.25  # brightness of the parts that were not rendered again
 BEHIND, PAPER, INK = 0.18, (24, 24, 27), (235, 235, 235)
 GOOD, BAD = (70, 200, 120), (240, 80, 70)
 
 
 class MarkedRegion(NamedTuple):
-    """A region, whether it is farther off than it may be, and what is said of it."""
+    """A region, True if it differs too much, and its caption."""
 
     crop: Box
     is_off: bool
@@ -33,8 +33,10 @@ class MarkedRegion(NamedTuple):
 
 
 class PicturePair(NamedTuple):
-    """Both pictures, their first rows the lowest. ``is_linear``: light, not what a screen is given;
-    ``is_whole``: all of ours was rendered, not the marked regions alone.
+    """Both pictures, with the lowest row first.
+
+    ``is_linear``: values are linear light. ``is_whole``: our whole frame was rendered, not only the
+    marked regions.
     """
 
     theirs: Array
@@ -44,7 +46,7 @@ class PicturePair(NamedTuple):
 
 
 def write(path: str, pair: PicturePair, marks: list[MarkedRegion]) -> int:
-    """Write the picture; by how much the difference is amplified."""
+    """Write the picture; return the factor by which the difference is amplified."""
     theirs, ours = (on_screen(of, is_linear=pair.is_linear) for of in (pair.theirs, pair.ours))
     seen = np.ones(theirs.shape[:2], bool) if pair.is_whole else covered(theirs.shape, marks)
     apart = np.abs(theirs - ours).max(axis=2) * seen
@@ -62,7 +64,7 @@ def write(path: str, pair: PicturePair, marks: list[MarkedRegion]) -> int:
 
 
 def on_screen(picture: Array, *, is_linear: bool) -> Array:
-    """(height, width, 3) from 0 to 1, its first row the uppermost, as a screen shows it."""
+    """Return a picture as a screen shows it: (height, width, 3) from 0 to 1, top row first."""
     found = np.nan_to_num(picture[::-1].astype(np.float32), posinf=1.0, neginf=0.0)
     colours = found[..., :3] if found.shape[2] >= 3 else np.repeat(found[..., :1], 3, axis=2)
     if is_linear:
@@ -75,7 +77,7 @@ def on_screen(picture: Array, *, is_linear: bool) -> Array:
 
 
 def covered(shape: tuple[int, ...], marks: list[MarkedRegion]) -> Array:
-    """Which pixels lie in a marked region."""
+    """Return a mask of the pixels in marked regions."""
     found = np.zeros(shape[:2], bool)
     for (x, y, across, down), *_ in marks:
         found[y : y + down, x : x + across] = True
@@ -83,7 +85,7 @@ def covered(shape: tuple[int, ...], marks: list[MarkedRegion]) -> Array:
 
 
 def amplified(apart: Array) -> tuple[Array, int]:
-    """The difference as it is shown, in grey, and by how much it was amplified."""
+    """Return the amplified difference in grey, and the factor."""
     factor = amplification(apart)
     return np.repeat((apart * factor).clip(0, 1)[..., None], 3, axis=2), factor
 
@@ -93,7 +95,7 @@ def _difference(apart: Array, factor: int) -> str:
 
 
 def amplification(apart: Array) -> int:
-    """A power of two by which a difference is easily seen."""
+    """Return a power of two that makes the difference visible."""
     there = apart[apart > 0]
     least = float(np.percentile(there, MOST_OF_IT)) if there.size else 1.0
     factor = 1
@@ -106,8 +108,10 @@ def amplification(apart: Array) -> int:
 
 
 def scaled(picture: Array, *, is_apart: bool = False) -> tuple[Array, float]:
-    """The picture in the size of a column, and by how much it was enlarged: whole pixels are
-    repeated, or made one: their mean, of a difference the largest.
+    """Scale a picture to a column; return it and the factor.
+
+    Enlarging repeats whole pixels. Shrinking takes the mean of a block, or the maximum for a
+    difference.
     """
     height, width = picture.shape[:2]
     times = min(-(-WIDE_LEAST // width), max(WIDE // width, 1), max(HIGH // height, 1))
@@ -124,7 +128,7 @@ def _titles(titles: tuple[str, ...], wide: int) -> Array:
 
 
 def _frames(shown: tuple[Array, ...], marks: list[MarkedRegion], wide: int) -> Array:
-    """The three frames, with each region outlined and numbered."""
+    """Return the three frames, with each region outlined and numbered."""
     made = list[Array]()
     for column, picture in enumerate(shown):
         small, share = scaled(picture, is_apart=column == 2)
@@ -142,7 +146,7 @@ def _frames(shown: tuple[Array, ...], marks: list[MarkedRegion], wide: int) -> A
 def _enlarged(
     shown: tuple[Array, Array], apart: Array, worst: tuple[int, MarkedRegion], wide: int
 ) -> list[Array]:
-    """The region that is farthest off, and a part of what lies around it."""
+    """Return rows with the region that differs most, and some surroundings."""
     number, mark = worst
     height, width = apart.shape
     x, y, across, down = mark.crop
@@ -168,7 +172,7 @@ def _bytes(picture: Array) -> Array:
 
 
 def _outline(canvas: Array, place: Box, colour: tuple[int, int, int]) -> None:
-    """A line of one pixel just around the place."""
+    """Draw a line of one pixel around the place."""
     x, y, across, down = place
     high, wide = canvas.shape[:2]
     left, top = max(x - 1, 0), max(y - 1, 0)
@@ -217,7 +221,7 @@ def _write(
     *,
     darkens: bool = False,
 ) -> None:
-    """Blender's own letters, their upper left corner at the place; none before Blender 5.2."""
+    """Write text with Blender's font, its upper left corner at the place; nothing before 5.2."""
     ink = _letters(words)
     if ink is None:
         return
@@ -229,7 +233,7 @@ def _write(
 
 
 def _letters(words: str) -> Array | None:
-    """How much ink each pixel has, from 0 to 1, the first row the uppermost."""
+    """Return the ink of each pixel, from 0 to 1, top row first; None if Blender cannot draw it."""
     try:
         import blf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
         import imbuf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
@@ -248,7 +252,7 @@ def _letters(words: str) -> Array | None:
 
 
 def png(canvas: Array) -> bytes:
-    """The file of an array of bytes, (height, width, 3), its first row the uppermost."""
+    """Return the PNG file of an array of bytes (height, width, 3), top row first."""
     height, width = canvas.shape[:2]
     rows = np.concatenate([np.zeros((height, 1), np.uint8), canvas.reshape(height, -1)], axis=1)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

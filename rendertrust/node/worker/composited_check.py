@@ -1,4 +1,4 @@
-"""A frame rendered again as its node did, denoised and composited, and held against its picture."""
+"""Check of a frame by rendering it as its node did, denoised and composited."""
 
 import contextlib
 import filecmp
@@ -20,7 +20,7 @@ SEED_STEP = 7919
 
 @contextlib.contextmanager
 def other_seed(scene: Any, number: int = 1) -> Generator[None]:
-    """The scene with another one of many, by its number; as it was, afterwards."""
+    """Give the scene another seed, chosen by number, inside this context."""
     seed = scene.cycles.seed
     try:
         with held(scene, "cycles.seed"):
@@ -31,7 +31,7 @@ def other_seed(scene: Any, number: int = 1) -> Generator[None]:
 
 
 def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
-    """The frame as a node renders it; ``other``: with another seed."""
+    """Render the frame as a node does; with the name ``other``, use another seed."""
     scene = opened(bpy, order)
     prepare(scene, order)
     path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
@@ -46,8 +46,9 @@ def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
 def compared(
     bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """How ours, just rendered, and theirs compare; what is not equal is rendered with another seed,
-    too. None where nobody here reads such pictures, and they differ.
+    """Compare our render with theirs; if they differ, also render with another seed.
+
+    None: the pictures differ, and their format cannot be read.
     """
     path, picture = of
     scene = bpy.context.scene
@@ -66,23 +67,23 @@ def compared(
 
 
 def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """Our picture and theirs; None where nobody here reads such pictures, and they differ."""
+    """Compare both pictures; None if they differ and their format cannot be read."""
     known = may_be_opened(picture, os.path.splitext(path)[1], size)
     if not known and _same(path, picture):
         return {"equal": True, "off": None}
     if path.endswith(".exr") and not multilayer_exr.same_layers(path, picture):
-        raise DeliveryFault("the picture has other layers or passes than that of such a frame")
+        raise DeliveryFault("the picture has other layers or passes than this frame")
     ours = pixels_of(bpy, path)
-    if not ours.size:  # of several layers: Blender shows no pixels of such an image
+    if not ours.size:  # multi-layer: Blender exposes no pixels of such an image
         return _layers(bpy, path, picture, size) if known else None
     theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
-        raise DeliveryFault("the picture is none, or has another size or other channels")
+        raise DeliveryFault("the picture cannot be decoded, or has another size or other channels")
     return image_comparison.compared(ours, theirs)
 
 
 def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
-    """The same of pictures of several layers, by every pass of them."""
+    """Compare multi-layer pictures by all their passes."""
     if _same(ours, theirs):
         return {"equal": True, "off": None}
     try:
@@ -92,7 +93,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether both are the same picture, however they are written; else the same file."""
+    """Return True if both have equal pixels or, if unreadable, equal bytes."""
     try:
         return bool(
             picture_digest.of_file(one)["sha256"] == picture_digest.of_file(other)["sha256"]

@@ -1,10 +1,9 @@
-"""A bound on the processors' time of this process, whatever else the machine is at: what it is for
-may never come back to Python, so the kernel ends the process.
+"""Limits on processor time for operations that may never return to Python.
 
-A machine of many processors spends much of it at once where it works on a picture with all of them:
-so all threads together have as much as each of the processors would. The one that asks, which
-opens files and waits for the others, has its own share and no more: else a file that keeps one
-processor busy would have hours.
+The kernel ends the process, independent of the machine's load. All threads together get the time
+once for each processor, because Blender decodes pictures in parallel. The calling thread, which
+opens files and waits for the others, gets it only once, because a file that keeps one processor
+busy could otherwise take hours.
 """
 
 import contextlib
@@ -14,13 +13,13 @@ import signal
 import time
 from collections.abc import Generator
 
-LEAST = 1e-6  # nothing would switch a timer off
+LEAST = 1e-6  # zero would switch the timer off
 BILLION = 10**9
-LIBRARIES = (None, "librt.so.1")  # where timers are: glibc had them apart
+LIBRARIES = (None, "librt.so.1")  # older glibc has timers in librt
 
 
 class _Event(ctypes.Structure):
-    """``struct sigevent``: zeros but for the signal that is sent."""
+    """``struct sigevent``: zeros except for the signal."""
 
     _fields_ = (
         ("value", ctypes.c_void_p),
@@ -31,7 +30,7 @@ class _Event(ctypes.Structure):
 
 
 class _Times(ctypes.Structure):
-    """``struct itimerspec``: again after so long, first after so long."""
+    """``struct itimerspec``: interval, then first expiry."""
 
     _fields_ = tuple(
         (name, ctypes.c_long) for name in ("again", "again_ns", "seconds", "nanoseconds")
@@ -40,8 +39,9 @@ class _Times(ctypes.Structure):
 
 @contextlib.contextmanager
 def at_most(seconds: float, processors: int) -> Generator[None]:
-    """This process ends where the calling thread takes more of its processor's time than that, or
-    all threads together more of so many processors' time.
+    """End this process if the calling thread uses more than ``seconds`` of processor time.
+
+    All threads together may use ``seconds`` times ``processors``.
     """
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, max(seconds * processors, LEAST))
@@ -67,7 +67,7 @@ def _of_this_thread(seconds: float) -> Generator[None]:
 
 
 def _timers() -> ctypes.CDLL:
-    """The library that has them. OSError where none has."""
+    """Return the library with POSIX timers. Raises OSError if there is none."""
     libraries = (ctypes.CDLL(name, use_errno=True) for name in LIBRARIES)
     return next(one for one in libraries if hasattr(one, "timer_create"))
 

@@ -1,23 +1,23 @@
-"""Where crops lie in a frame, by numbers that were drawn elsewhere and what varies in the frame."""
+"""Placement of crops in a frame, by random numbers and by the variance in the frame."""
 
 from bisect import bisect_right
 from itertools import accumulate
 
-SIDE = 10  # of the frame's width and height one in so many: a hundredth of its pixels
-SIDE_LEAST = 8  # pixels, where the frame has as many
+SIDE = 10  # a crop has 1/10 of width and height: a hundredth of the pixels
+SIDE_LEAST = 8  # pixels, if the frame is large enough
 CELL = 8  # pixels each way
 Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-Drawn = tuple[float, float, float | None]  # x, y, which cell; None: anywhere. 0 up to 1
+Drawn = tuple[float, float, float | None]  # x, y, cell, from 0 up to 1; cell None: anywhere
 
 
 def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> Crop:
-    """The rectangle within a frame of ``size`` (width, height).
+    """Return the crop for a draw within a frame of ``size`` (width, height).
 
-    ``variance`` has rows from the top, of cells of equal size; where nothing varies, or there is
-    no grid, the crop may lie anywhere. Raises ValueError for a frame without pixels.
+    ``variance``: rows of a grid of equal cells, from the top. If nothing varies, or there is no
+    grid, the crop may lie anywhere. Raises ValueError for a frame without pixels.
     """
     if min(size) < 1:
-        raise ValueError("a frame has pixels")
+        raise ValueError("the frame has no pixels")
     across, down = (min(max(side // SIDE, SIDE_LEAST), side) for side in size)
     x, y, share = drawn
     cell = None if share is None else _cell(variance, share)
@@ -36,8 +36,7 @@ def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> C
 
 
 def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int] | None:
-    """The cell that a draw falls into, each as probable as much varies in it; with the grid's
-    size."""
+    """Return the drawn cell and the grid's size; cells are weighted by their variance."""
     columns = len(variance[0]) if variance else 0
     weights = [max(value, 0.0) for row in variance for value in row]
     sums = list(accumulate(weights))
@@ -48,7 +47,7 @@ def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int
 
 
 def picked(shares: list[float], count: int) -> list[int]:
-    """Which of ``count`` things numbers from 0 up to 1 draw: one each, none twice, in order."""
+    """Draw one of ``count`` indices for each share from 0 up to 1, without repetition, sorted."""
     left, found = list(range(count)), list[int]()
     for share in shares[:count]:
         found.append(left.pop(min(int(share * len(left)), len(left) - 1)))

@@ -1,4 +1,4 @@
-"""What was delivered: a stranger's files, whose heads are looked at before Blender unpacks them."""
+"""Delivered files: untrusted, so their headers are checked before Blender decodes them."""
 
 import os
 import shutil
@@ -13,27 +13,27 @@ CHANNELS_MORE = 8
 
 
 class DeliveryFault(Exception):
-    """What was delivered is not what it must be; the text says what."""
+    """The delivered file is invalid; the text says why."""
 
 
 class NoEvidence(DeliveryFault):
-    """There is no evidence beside the picture."""
+    """The picture has no evidence."""
 
 
 def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
-    """What a file of so many pixels can have at most, packed badly."""
+    """Return the largest plausible size of a file with these pixels and passes."""
     channels = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
     return size[0] * size[1] * (channels + CHANNELS_MORE) * 4 * 2 + (1 << 20)
 
 
 def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
-    """Both files, under names that say what they are; so many bytes each at most."""
+    """Copy picture and evidence, of ``most`` bytes each, to names with the right suffix."""
     if not order.get("evidence"):
-        raise NoEvidence("there is no evidence beside the picture")
+        raise NoEvidence("the picture has no evidence")
     paths = []
     for name, ending in (("picture", suffix), ("evidence", ".exr")):
         if os.path.getsize(order[name]) > most:
-            raise DeliveryFault(f"the {name} is larger than that of such a frame can be")
+            raise DeliveryFault(f"the {name} is larger than possible for this frame")
         paths.append(os.path.join(order["out"], f"their-{name}{ending}"))
         shutil.copyfile(order[name], paths[-1])
     return paths[0], paths[1]
@@ -48,14 +48,12 @@ def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> L
 
 
 def fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
-    """By its head, before anything unpacks it."""
+    """Check the evidence's size and channels by its header, before anything decodes it."""
     try:
         width, height, channels = window_of(path)
     except NoHeader as fault:
-        raise DeliveryFault(f"the evidence is none: {fault}") from fault
+        raise DeliveryFault(f"the evidence is invalid: {fault}") from fault
     wanted = sum(len(of) for bands in kinds.values() for of, _ in bands.values())
     if (width, height) != size or channels > wanted + CHANNELS_MORE:
         said = f"{width} by {height}, {channels} channels"
-        raise DeliveryFault(
-            f"the evidence is {said}; {size[0]} by {size[1]}, {wanted} are expected"
-        )
+        raise DeliveryFault(f"the evidence is {said}; expected {size[0]} by {size[1]}, {wanted}")

@@ -1,8 +1,8 @@
 """Scenes that honest devices of different kinds render differently.
 
-Blender's own tests leave out hair, overlapping surfaces, path guiding and Open Shading Language
-where they compare graphics cards with processors. Surfaces that touch within one mesh, or of two
-meshes that are not alike, are not found here.
+Blender's own tests exclude hair, overlapping surfaces, path guiding and Open Shading Language when
+they compare graphics cards with processors. Surfaces that touch within one mesh, or of two
+different meshes, are not detected.
 """
 
 from collections.abc import Iterator
@@ -12,9 +12,7 @@ DIGITS = 4  # of a corner's coordinates
 
 
 def reasons(scene: Any) -> list[str]:
-    """Return why the scene depends on the kind of device; nothing where it does not, as far as can
-    be read from it.
-    """
+    """Return why the scene depends on the kind of device, as far as its settings show."""
     if scene.render.engine != "CYCLES":
         return []
     objects = sorted(scene.objects, key=lambda thing: thing.name)
@@ -23,7 +21,7 @@ def reasons(scene: Any) -> list[str]:
 
 
 def told(scene: Any, order: dict[str, Any]) -> dict[str, str]:
-    """Return what a report says of it, where a device of another kind delivered."""
+    """Return the report's entry if a device of another kind made the result."""
     found = reasons(scene) if order.get("across") else []
     return {"depends": found[0]} if found else {}
 
@@ -48,7 +46,7 @@ def _hair(shown: list[Any]) -> Iterator[str]:
 
 
 def _overlapping(shown: list[Any]) -> Iterator[str]:
-    """Yield pairs of meshes with as many faces between the same corners: copies in one place."""
+    """Yield pairs of meshes with equal bounds and counts, which are copies in one place."""
     seen = dict[tuple[Any, ...], str]()
     for thing in shown:
         if thing.type != "MESH" or not thing.data.polygons:
@@ -60,7 +58,7 @@ def _overlapping(shown: list[Any]) -> Iterator[str]:
 
 
 def _corners(thing: Any) -> list[tuple[float, ...]]:
-    """Return the corners of its box in the scene, in an order that no rotation changes."""
+    """Return the corners of its bounding box, in an order that no rotation changes."""
     matrix = [[float(value) for value in row] for row in thing.matrix_world]
     return sorted(
         tuple(

@@ -1,4 +1,4 @@
-"""Drawing class of this machine: what EEVEE's frames depend on beside the scene."""
+"""Drawing class of this machine: the properties that EEVEE's frames depend on."""
 
 from typing import Any
 
@@ -7,13 +7,14 @@ WORDS_MAX = 200
 
 
 def is_drawn(scene: Any) -> bool:
-    """Whether EEVEE draws the scene."""
+    """Return True if EEVEE draws the scene."""
     return bool(scene.render.engine.startswith(EEVEE))
 
 
 def drawing_class() -> str | None:
-    """Return the driver with its version and, where a processor draws, whose it is; frames of one
-    class are equal. None where nothing was drawn in this process.
+    """Return the driver and its version, plus the processor's maker for software drivers.
+
+    Frames of one class are equal. None: nothing was drawn in this process.
     """
     import gpu  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 
@@ -28,7 +29,7 @@ def drawing_class() -> str | None:
 
 
 def _processor() -> str:
-    """Maker of the processor: drivers compile for it."""
+    """Return the processor's maker, for which software drivers compile."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             found = next((line for line in file if line.startswith("vendor_id")), "")

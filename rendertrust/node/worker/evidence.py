@@ -1,10 +1,9 @@
-"""Frames with evidence: what Cycles rendered, before anything was made of it, and the picture made
-of just that.
+"""Rendering with evidence: the raw passes of Cycles, and the picture made from exactly these.
 
-Parts of the evidence can be rendered again, and the step from it to the picture repeated, by
-whoever has both. A denoised render would not do: its denoiser filters what guides it in place, and
-what is stored of that cannot be denoised a second time with the same result. Tiles rely on
-the picture being equal to that of a plain render, bit by bit
+Anyone with both can render parts of the evidence again, and repeat the step from the evidence to
+the picture. A denoised render is not enough: the denoiser filters its guiding passes in place, so
+the stored passes cannot be denoised again with the same result. Tiles rely on this too: the picture
+equals that of a plain render, bit by bit
 (docs/adr/0034-let-blender-make-the-picture.md).
 """
 
@@ -20,9 +19,7 @@ from .scene import choose_format, name_of, opened, prepare, size_of
 
 
 def prove(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's frames, each with its evidence beside it; of a scene that cannot be cut
-    as any other, without.
-    """
+    """Render the order's frames, each with its evidence if the scene can be split into parts."""
     started = time.monotonic()
     scene = opened(bpy, order)
     prepare(scene, order)
@@ -55,7 +52,7 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
     suffix = choose_format(scene.render, order.get("format"))
     name, evidence = name_of(frame, suffix), name_of(frame, ".evidence.exr")
     layers = render_passes.read(bpy, raw, size, kinds)
-    # Cycles writes into a file's head how many samples it took: whoever checks is to look himself.
+    # Drop the file's header, where Cycles states the samples: a check must measure them itself.
     render_passes.write(bpy, os.path.join(order["out"], evidence), layers, kinds)
     os.unlink(raw)
     seconds += make(bpy, scene, frame, layers, (order["out"], name))
@@ -68,8 +65,9 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
 def make(
     bpy: Any, scene: Any, frame: int, layers: render_passes.Layers, place: tuple[str, str]
 ) -> float:
-    """The picture of what was rendered before, in the folder and under the name ``place``; the
-    seconds that it took. The scene is as it was opened; its format was chosen.
+    """Make the picture from rendered passes at ``place`` (folder, name); return the seconds.
+
+    The scene must be as it was opened, with its format chosen.
     """
     started = time.monotonic()
     scene.frame_set(frame)

@@ -1,9 +1,8 @@
-"""A check: parts of a frame rendered again, held against the evidence that lies beside a picture;
-and the picture made anew of that evidence.
+"""Check of a frame: renders parts of it again and compares them with the picture's evidence.
 
-Picture and evidence are a stranger's, so their heads are looked at before Blender unpacks them.
-What is wrong with them is told as a ``fault``, which is whoever's they are; what is wrong with the
-scene, or with this machine, ends the order as it ends any other, and says nothing about them.
+The picture is also made again from that evidence. Picture and evidence are untrusted, so their
+headers are checked before Blender decodes them. A ``fault`` in them is the delivering node's.
+Errors of the scene or of this machine end the order as usual and say nothing about the result.
 """
 
 import contextlib
@@ -39,22 +38,22 @@ from .scene import choose_format, opened, prepare, size_of
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
-VARIES = 0.02  # of a cell of the coarse picture: then it is not of one colour
+VARIES = 0.02  # deviation within a cell of the coarse picture: it has several colours
 CELLS = 8  # each way
 PIECE = 1 << 20
-WHOLE = "whole.exr"  # of one's own
+WHOLE = "whole.exr"  # our whole render
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
-PLAIN = "the picture is of one colour, and what it shows is not"
+PLAIN = "the picture has one colour, but the scene does not"
 
 
 def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """``picture`` and ``evidence`` were delivered, ``draws`` say where the crops lie; says of each
-    crop, and of the picture, how it compares; or a ``fault`` of the result, or why it is
-    ``unable`` to check such a scene. Without any draws it only looks: whether these are such a
-    picture and such evidence; a ``suspect`` is one that a check should decide about. With
-    ``whole`` the crops are cut out of the whole frame, rendered as who delivered it had to.
-    ``across`` says that a device of another kind or instruction set delivered it, and where a
-    second look at it lies.
+    """Check the delivered ``picture`` and ``evidence``.
+
+    ``draws`` place the crops. The report has the difference of each crop and of the picture, a
+    ``fault`` of the result, or why the scene is ``unable`` to be checked. Without draws it is a
+    quick look at picture and evidence; a ``suspect`` result should get a check. ``whole``: cut the
+    crops out of the whole frame, rendered as its node had to. ``across``: another kind of device or
+    instruction set made the result; the draws of a second look.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -73,7 +72,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = look(bpy, scene, order, frame, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-    # It was opened anew.
+    # The scene was opened again since.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
@@ -88,13 +87,13 @@ def _compare(
     theirs = EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    # A picture may make whoever opens it die: what its crops have shown must not be lost with it.
+    # Opening the picture may crash this process; keep the crops' results.
     progress.found = told
     across = told.get("across", {}).get("outcome")
     if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
         return told
     made_of = theirs.layers
-    if order.get("whole"):  # what was delivered may make whoever makes a picture of it die
+    if order.get("whole"):  # making a picture from the delivered passes may crash this process
         made_of = render_passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
     return told | finished(bpy, order, frame, (picture, made_of), progress)
 
@@ -102,8 +101,8 @@ def _compare(
 def crops_of(
     bpy: Any, scene: Any, order: dict[str, Any], theirs: EvidencePasses, progress: OpenProgress
 ) -> dict[str, Any]:
-    """How each view layer of each crop compares that the order draws within what was delivered."""
-    scene.render.use_persistent_data = True  # what was prepared for one render serves the next
+    """Compare the drawn crops with the delivered passes, by view layer."""
+    scene.render.use_persistent_data = True  # keep prepared data between renders
     grid = coarse(bpy, scene, order, progress, theirs.area)
     crops = _placed(order["draws"], theirs.area, grid)
     told: dict[str, Any]
@@ -113,7 +112,7 @@ def crops_of(
     else:
         found = _held(bpy, scene, crops, theirs, (progress, False))
         if not all(one["equal"] for one in found):
-            # Nobody is blamed by what was kept from another render: all is prepared anew.
+            # Confirm a difference without data that was kept from an earlier render.
             found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
         told = {"crops": found}
     if order.get("across"):
@@ -134,7 +133,7 @@ def _across(
     of: tuple[EvidencePasses, list[list[float]]],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """What the comparison across devices says: by the same seed, else by others."""
+    """Return the comparison across devices, by the same seed or, if undecided, other seeds."""
     (found, crops), (theirs, grid) = first, of
     outcome = seed_check.same_seed(found)
     if outcome is not None:
@@ -145,7 +144,7 @@ def _across(
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
-    """The stripped scene, of which nothing is kept from one render to the next."""
+    """Open the stripped scene again, without keeping data between renders."""
     scene = opened(bpy, order)
     prepare(scene, order)
     tile_rendering.strip(scene)
@@ -156,8 +155,9 @@ def _anew(bpy: Any, order: dict[str, Any]) -> Any:
 def _look(
     bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: OpenProgress
 ) -> dict[str, Any]:
-    """What costs next to nothing. A picture of one colour may be what its compositor makes: so
-    that is no fault, but a reason to check it.
+    """Take a quick look, which costs next to nothing.
+
+    A compositor may make a picture of one colour, so that is not a fault, but a reason to check.
     """
     is_plain, told = seen(bpy, scene, order, progress)
     if is_plain and max(map(max, coarse(bpy, scene, order, progress)), default=0.0) >= VARIES:
@@ -168,9 +168,9 @@ def _look(
 def seen(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return whether the picture is of one colour, and the rest of the report on a look at it.
+    """Return True if the picture has one colour, and the rest of the report on a quick look.
 
-    Raises Fault where these are no such picture and evidence. The scene stays as it was.
+    Raises DeliveryFault if picture or evidence is invalid. The scene stays unchanged.
     """
     size, kinds = size_of(scene), tile_rendering.tile_kinds(scene)
     suffix = choose_format(scene.render, order.get("format"))
@@ -194,7 +194,7 @@ def _is_plain(picture: Any) -> bool:
 def _look_uncut(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> dict[str, Any]:
-    """The same of a scene that cannot be cut; what is suspect of it no check can decide."""
+    """Take a quick look at a frame that cannot be split; no check could decide a suspicion."""
     is_plain, told = untileable.seen(bpy, scene, order, progress)
     if not (is_plain and untileable.shows_itself(scene)):
         return told
@@ -202,14 +202,15 @@ def _look_uncut(
     return told if max(map(max, grid), default=0.0) < VARIES else told | {"suspect": PLAIN}
 
 
-# ── what it is held against ──────────────────────────────────────────────────────────────────────
+# ── our renders ──────────────────────────────────────────────────────────────────────────────────
 
 
 def coarse(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress, area: Crop | None = None
 ) -> list[list[float]]:
-    """How much varies where, in all of the frame or that area of it, by a small picture of our own;
-    the scene is stripped afterwards.
+    """Return the variance in a grid over the frame or ``area``, from a small render.
+
+    The scene is stripped afterwards.
     """
     progress.next("coarse picture")
     tile_rendering.strip(scene)
@@ -222,19 +223,19 @@ def coarse(
 
 
 def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
-    """The area of a small picture of the whole; a pixel of it at least."""
+    """Return the area within a small picture of the frame; at least one pixel."""
     if area is None:
         return picture
     x, y, across, down = area
     high, wide = picture.shape[:2]
     left, right = x * wide // size[0], -(-(x + across) * wide // size[0])
     above, below = y * high // size[1], -(-(y + down) * high // size[1])
-    return picture[high - below : high - above, left:right]  # its first row is the lowest
+    return picture[high - below : high - above, left:right]  # the lowest row comes first
 
 
 @contextlib.contextmanager
 def _small(scene: Any) -> Generator[None]:
-    """The scene with few pixels and few samples; as it was, afterwards."""
+    """Give the scene few pixels and samples inside this context."""
     render, cycles = scene.render, scene.cycles
     sides = render.resolution_x, render.resolution_y, render.resolution_percentage
     sampling = cycles.samples, cycles.use_adaptive_sampling
@@ -254,15 +255,16 @@ def _small(scene: Any) -> Generator[None]:
 def _held(
     bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, how: tuple[OpenProgress, bool]
 ) -> list[dict[str, Any]]:
-    """How each view layer of each crop compares, rendered of the stripped scene. ``how``: whether
-    what differs is measured, too, by the noise.
+    """Render the crops of the stripped scene and compare them by view layer.
+
+    ``how``: the progress, and True to measure differences by the noise.
     """
     progress, measures = how
     rendered = list[RenderedCrop]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
         rendered.append(frame_crops.render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
-    # Reading renders another scene, and with that all is lost that was kept for the next crop.
+    # Reading renders another scene, which drops the data that was kept for the next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
         ours, delivered = (
@@ -281,8 +283,9 @@ def _held(
 def _of_whole(
     bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, progress: OpenProgress
 ) -> list[dict[str, Any]]:
-    """How the crops compare when they are cut out of the whole frame: a scene may come out
-    otherwise in parts, which is no fault of who rendered it.
+    """Compare crops that are cut out of the whole frame.
+
+    Some scenes render differently in parts, which is not the node's fault.
     """
     progress.next("whole frame")
     ours, delivered = (
@@ -301,7 +304,7 @@ def _of_whole(
 
 
 def _whole(bpy: Any, scene: Any, theirs: EvidencePasses, name: str) -> EvidencePasses:
-    """The frame, or the tile, as a node renders its evidence."""
+    """Render the frame, or the tile, as a node renders its evidence."""
     path, size = os.path.join(theirs.out, name), theirs.area[2:]
     if size != size_of(scene):
         tile_rendering.select(scene, theirs.area)
@@ -318,7 +321,7 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
-    """Of each layer the pass that is farthest off: every one of them may make the picture."""
+    """Return the pass that differs most in each layer, since each may affect the picture."""
     found = list[dict[str, Any]]()
     for layer, bands in ours.items():
         noisy = other.get(layer, {})
@@ -337,8 +340,9 @@ def finished(
     delivered: tuple[str, Layers],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """The picture made anew of the evidence, beside the one that was delivered (``finish``; None
-    where nobody here reads such a picture, and the files are not the same).
+    """Make the picture again from the evidence and compare it with the delivered one.
+
+    ``finish`` is None if the files differ and their format cannot be read.
     """
     picture, layers = delivered
     scene = opened(bpy, order)

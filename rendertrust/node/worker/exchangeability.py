@@ -15,8 +15,8 @@ import numpy as np
 Array = Any
 
 CELL = 8  # pixels each way
-CELLS_LEAST = 120  # of a look
-NOISY_LEAST = 60  # of them
+CELLS_LEAST = 120  # per look
+NOISY_LEAST = 60  # noisy ones among them
 NOISE_LEAST = 1e-3  # of white, root mean square: a quarter of a step of an 8-bit picture
 SEEDS_FIRST, SEEDS_SECOND = 3, 5
 
@@ -26,8 +26,8 @@ Z_MOST = 3.5
 BIAS_LEAST = 0.02  # of a cell's brightness, or of its contrast
 TIMES_FARTHER = 4.0
 FAR_LEAST, FAR_TIMES = 5, 3
-CAP = 4.0  # one firefly counts for no more
-SAMPLES_MOST = 100.0  # a number that JSON has, where the noise is none
+CAP = 4.0  # bounds the effect of one firefly
+SAMPLES_MOST = 100.0  # stands for infinity if there is no noise
 
 FEW_CELLS, FEW_NOISY = "few-cells", "few-noisy-cells"
 OURS_NOT_FINITE, THEIRS_NOT_FINITE = "ours-not-finite", "theirs-not-finite"
@@ -39,12 +39,12 @@ ACCEPTED, REFUSED, UNSAID, AGAIN = "accepted", "refused", "unsaid", "again"
 class Exchangeability(NamedTuple):
     """Result of one comparison.
 
-    ``seeds`` is K. ``cells`` is how many were given, ``noisy`` how many of them differ at all, and
-    count. ``samples`` is the effective share of the samples. ``noisiest``, ``calmest``, ``softest``
-    and ``farthest`` are shares of cells. ``softer`` is how much contrast the median cell lacks, and
-    ``bias`` how far it is off in brightness, both as shares. ``far`` counts the cells where a
-    picture stands apart, theirs first. ``reasons`` names the rules that refuse it. ``unsaid`` is a
-    code that says why nothing can be said.
+    ``seeds`` is K. ``cells``: number of cells; ``noisy``: number of cells that differ at all,
+    which are evaluated. ``samples``: effective share of the samples. ``noisiest``, ``calmest``,
+    ``softest`` and ``farthest``: shares of cells. ``softer``: missing contrast of the median cell,
+    ``bias``: its error in brightness, both as shares. ``far``: number of cells in which a picture
+    is an outlier, theirs first. ``reasons``: the rules that refuse it. ``unsaid``: code of the
+    reason why there is no decision.
     """
 
     seeds: int
@@ -70,8 +70,9 @@ class Exchangeability(NamedTuple):
 
 
 def decision(looks: list[Exchangeability]) -> str:
-    """Outcome of one look or two: ``accepted``, ``refused``, ``unsaid``; or ``again``, where a
-    second look at other regions with other seeds has to confirm a refusal.
+    """Return the outcome of one look or two: ``accepted``, ``refused``, ``unsaid`` or ``again``.
+
+    ``again``: a second look at other regions with other seeds must confirm a refusal.
     """
     if not looks:
         return UNSAID
@@ -81,8 +82,9 @@ def decision(looks: list[Exchangeability]) -> str:
 
 
 def cells_of(picture: Array) -> Array:
-    """Cut a picture (height, width, channels) into cells (number, 64, channels), row by row. Pixels
-    that fill no cell are left out.
+    """Cut a picture (height, width, channels) into cells (number, 64, channels), row by row.
+
+    Incomplete cells are left out.
     """
     rows, columns, channels = picture.shape[0] // CELL, picture.shape[1] // CELL, picture.shape[2]
     whole = picture[: rows * CELL, : columns * CELL]
@@ -106,7 +108,7 @@ def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) ->
 
 
 def compare(ours: Array, theirs: Array) -> Exchangeability:
-    """Compare cells (K, cells, 64, channels) of ours with theirs (cells, 64, channels)."""
+    """Compare our cells (K, cells, 64, channels) with theirs (cells, 64, channels)."""
     seeds, cells = ours.shape[0], theirs.shape[0]
     if seeds < 2 or ours.shape[1:] != theirs.shape:
         return Exchangeability(seeds, cells, unsaid=OTHER_SHAPE)
@@ -117,7 +119,7 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
             return Exchangeability(seeds, cells, unsaid=code)
     every = np.concatenate([theirs[None], ours]).astype(np.float64)
     apart = every - (every.sum(0) - every) / seeds
-    # By all of them, not by ours alone: else theirs would be the one that may not have a firefly.
+    # Use all pictures: with ours alone, only theirs would be penalised for a firefly.
     kept = (apart**2).mean((2, 3)).max(0) > NOISE_LEAST**2
     noisy = int(kept.sum())
     if noisy < NOISY_LEAST:
@@ -126,7 +128,7 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
 
 
 def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
-    """Numbers of pictures (K + 1, cells, 64, channels), and how far each is from the others."""
+    """Compute the statistics of pictures (K + 1, cells, 64, channels) and their differences."""
     seeds, noisy = every.shape[0] - 1, every.shape[1]
     noise, shift = (_within_cell(apart) ** 2).sum((2, 3)), (apart.mean(2) ** 2).sum(-1)
     means, contrast = every.mean(2), _contrast(every)
@@ -147,7 +149,7 @@ def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
 
 
 def judged(look: Exchangeability) -> Exchangeability:
-    """Return the look with the rules that refuse it."""
+    """Add the rules that refuse the picture."""
     chance = 1 / (look.seeds + 1)
 
     def z(share: float) -> float:
@@ -167,20 +169,21 @@ def judged(look: Exchangeability) -> Exchangeability:
 
 
 def _within_cell(of: Array) -> Array:
-    """Values less the mean of their cell."""
+    """Return the values minus the mean of their cell."""
     return of - of.mean(-2, keepdims=True)
 
 
 def _contrast(every: Array) -> Array:
-    """Root mean square of the differences between neighbouring pixels of each cell."""
+    """Return the root mean square difference between neighbouring pixels of each cell."""
     pixels = every.reshape(*every.shape[:2], CELL, CELL, every.shape[-1])
     squares = [(np.diff(pixels, axis=axis) ** 2).mean((2, 3, 4)) for axis in (2, 3)]
     return np.sqrt((squares[0] + squares[1]) / 2)
 
 
 def _effective_samples(ours: Array, theirs: Array) -> float:
-    """Share of the samples that theirs has, by its noise: honest 1, half of them 0.5, denoised
-    more. Each cell is measured by the pooled noise of all, and capped.
+    """Return the share of samples in theirs, by its noise: 1 if honest, 0.5 for half of them.
+
+    A denoised picture has more. Each cell is normalised by the pooled noise, and capped.
     """
     seeds, mean = ours.shape[0], ours.mean(0)
     own = (_within_cell(ours - mean) ** 2).sum((0, 2, 3)) / (seeds - 1)
@@ -196,7 +199,7 @@ def _effective_samples(ours: Array, theirs: Array) -> float:
 
 
 def _share_of_first(best: Array) -> float:
-    """Share of cells in which the first picture is the best one; those that tie share a cell."""
+    """Return the share of cells in which the first picture is the best; ties share a cell."""
     return float((best[0] / best.sum(0)).mean())
 
 
@@ -205,8 +208,9 @@ def _brightness(means: Array) -> Array:
 
 
 def _stands_apart(means: Array, of: int) -> Array:
-    """Cells in which one picture is several times as far from the others as any of these is from
-    the rest of them. ``means``: (pictures, cells, channels).
+    """Return the cells in which one picture is an outlier. ``means``: (pictures, cells, channels).
+
+    It must be several times as far from the others as any of these is from the rest.
     """
     others = np.delete(means, of, 0)
     middle = others.mean(0)

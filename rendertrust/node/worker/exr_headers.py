@@ -1,14 +1,14 @@
-"""How large an OpenEXR file says that its picture is: read before anything unpacks it.
+"""Headers of OpenEXR files, read before anything decodes the picture.
 
-The file is a stranger's. Only its head is looked at (OpenEXR file layout, "Header"); what follows
-cannot be larger than the window and the channels that the head names.
+The file is untrusted. Only its header is read (OpenEXR file layout, "Header"); the decoded picture
+cannot be larger than the window and channels in it.
 """
 
 import struct
 from typing import Any
 
 MAGIC = b"\x76\x2f\x31\x01"
-OTHER_KINDS, PARTS = 0x0A00, 0x1000  # flags of the version: tiles or deep; several parts
+OTHER_KINDS, PARTS = 0x0A00, 0x1000  # version flags: tiled or deep; several parts
 PARTS_MAX = 256
 NAME_MAX = 255
 ATTRIBUTES_MAX = 256
@@ -18,13 +18,13 @@ Head = dict[str, bytes]
 
 
 class NoHeader(Exception):
-    """The text says why."""
+    """The header is invalid; the text says why."""
 
 
 def window_of(path: str) -> tuple[int, int, int]:
-    """Width, height and the number of channels of an OpenEXR file, of all its parts.
+    """Return width, height and the number of channels of all parts of an OpenEXR file.
 
-    OSError; NoHeader for another file.
+    Raises OSError, and NoHeader for another file.
     """
     with open(path, "rb") as file:
         windows = [window_in(head) for head in heads_of(file)[1]]
@@ -38,18 +38,21 @@ def window_of(path: str) -> tuple[int, int, int]:
 
 
 def heads_of(file: Any) -> tuple[bool, list[Head]]:
-    """Whether a file of scan lines is one of several parts, and the head of each. NoHeader."""
+    """Return True for a multi-part file of scan lines, and the header of each part.
+
+    Raises NoHeader.
+    """
     if file.read(4) != MAGIC:
-        raise NoHeader("it is no OpenEXR file")
+        raise NoHeader("it is not an OpenEXR file")
     (version,) = struct.unpack("<I", _read(file, 4))
     if version & OTHER_KINDS:
-        raise NoHeader("it is an OpenEXR file of tiles, or deep")
+        raise NoHeader("it is a tiled or deep OpenEXR file")
     if not version & PARTS:
         return False, [attributes_of(file)]
     found: list[Head] = []
     while head := attributes_of(file):
         if head.get("type") != b"scanlineimage":
-            raise NoHeader("one of its parts is of tiles, or deep")
+            raise NoHeader("one of its parts is tiled or deep")
         found.append(head)
         if len(found) > PARTS_MAX:
             raise NoHeader("it has too many parts")
@@ -57,26 +60,26 @@ def heads_of(file: Any) -> tuple[bool, list[Head]]:
 
 
 def channels_of(path: str) -> list[str]:
-    """The names of the channels of all parts, ordered. OSError, NoHeader."""
+    """Return the sorted channel names of all parts. Raises OSError, NoHeader."""
     with open(path, "rb") as file:
         _, heads = heads_of(file)
     return sorted(name for head in heads for name in names_in(head.get("channels", b"")))
 
 
 def window_in(found: Head) -> tuple[int, int, int]:
-    """Width, height and the number of channels by a head's attributes. NoHeader."""
+    """Return width, height and the number of channels from a header. Raises NoHeader."""
     box, channels = found.get("dataWindow", b""), found.get("channels", b"")
     if len(box) != 16 or not channels:
-        raise NoHeader("it names no window, or no channels")
+        raise NoHeader("it has no window or no channels")
     left, top, right, bottom = struct.unpack("<iiii", box)
     count = len(names_in(channels))
     if right < left or bottom < top or count > CHANNELS_MAX:
-        raise NoHeader("its window or its channels make no sense")
+        raise NoHeader("its window or channels are invalid")
     return right - left + 1, bottom - top + 1, count
 
 
 def attributes_of(file: Any) -> Head:
-    """What a head says, from where it begins. NoHeader."""
+    """Read the attributes of the header at the file's position. Raises NoHeader."""
     found: Head = {}
     for _ in range(ATTRIBUTES_MAX):
         name = _text(file)
@@ -91,7 +94,7 @@ def attributes_of(file: Any) -> Head:
 
 
 def names_in(channels: bytes) -> list[str]:
-    """Each is a name, a zero, and sixteen bytes; a zero at the end. NoHeader."""
+    """Parse channel names: each is a name, a zero and 16 bytes, then a final zero. NoHeader."""
     found: list[str] = []
     place = 0
     while place < len(channels) and channels[place]:
@@ -115,5 +118,5 @@ def _text(file: Any) -> str:
 def _read(file: Any, size: int) -> bytes:
     found: bytes = file.read(size)
     if len(found) != size:
-        raise NoHeader("it breaks off")
+        raise NoHeader("it is truncated")
     return found

@@ -1,4 +1,4 @@
-"""Parts of a frame: rendered by themselves, read from a file, or cut out of what was delivered."""
+"""Crops of a frame: rendered separately, read from a file, or cut out of delivered passes."""
 
 import os
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from .rendering import still
 
 
 class EvidencePasses(NamedTuple):
-    """Of which frame, a folder to work in, and the passes that were delivered, of that area."""
+    """Delivered passes of an area of a frame, and a folder to work in."""
 
     frame: int
     out: str
@@ -20,7 +20,7 @@ class EvidencePasses(NamedTuple):
 
 
 class RenderedCrop(NamedTuple):
-    """A crop, the pixels that were rendered for it, and the file that has them."""
+    """A crop, the area that was rendered for it, and the file with that area."""
 
     crop: Crop
     area: Crop
@@ -36,7 +36,7 @@ def render(bpy: Any, scene: Any, crop: Crop, theirs: EvidencePasses, name: str) 
 
 
 def read(bpy: Any, rendered: RenderedCrop, kinds: Kinds) -> Layers:
-    """Every pass of the crop, its first row the lowest."""
+    """Return all passes of the crop, the lowest row first."""
     crop, area, path = rendered
     left, below = crop[0] - area[0], (area[1] + area[3]) - (crop[1] + crop[3])
     found = render_passes.read(bpy, path, (area[2], area[3]), kinds)
@@ -44,7 +44,7 @@ def read(bpy: Any, rendered: RenderedCrop, kinds: Kinds) -> Layers:
 
 
 def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
-    """Columns and rows from the lower left corner."""
+    """Cut all passes to a box given from the lower left corner."""
     left, below, across, up = box
     return {
         layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}

@@ -1,4 +1,4 @@
-"""Settings of a scene that stay as they are set, whatever its keyframes and drivers say of them."""
+"""Settings of a scene that keyframes and drivers must not change."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -9,7 +9,7 @@ from .image_sequences import curves_of
 
 @contextlib.contextmanager
 def held(scene: Any, *paths: str) -> Generator[None]:
-    """Within, nothing animates these properties of the scene; they begin as they were last."""
+    """Mute the animation of these properties inside this context; they keep their last values."""
     found = [of for of in animating(scene) if of.data_path in paths and not of.mute]
     for curve in found:
         curve.mute = True
@@ -21,7 +21,7 @@ def held(scene: Any, *paths: str) -> Generator[None]:
 
 
 def animating(scene: Any) -> Iterator[Any]:
-    """The curves that move a setting of the scene's."""
+    """Yield the curves that animate settings of the scene."""
     animation = scene.animation_data
     if animation is None:
         return

@@ -1,4 +1,4 @@
-"""A picture that was delivered, opened: a stranger made it, so its head is read first."""
+"""Opening of delivered pictures, whose headers are checked first."""
 
 from typing import Any
 
@@ -9,14 +9,13 @@ from .delivered_files import DeliveryFault
 from .ipc import one_line
 from .png_pixels import NoPixels
 
-NOTHING = "nothing of the picture can be decoded"
+NOTHING = "the picture cannot be decoded"
 
 
 def undecoded(path: str, pixels: Any) -> dict[str, str]:
-    """Return what is ``suspect`` of a picture without pixels; nothing where Blender shows none
-    because the file has several layers.
+    """Return that a picture without pixels is ``suspect``, unless it is a multi-layer file.
 
-    The machine may be short of memory, so this is a reason to compare and no fault.
+    The machine may be short of memory, so this is a reason for a check and not a fault.
     """
     if pixels.size:
         return {}
@@ -30,7 +29,7 @@ def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
     try:
         found = picture_digest.size_of(picture, suffix)
     except NoPixels as fault:
-        raise DeliveryFault(f"the picture is none: {fault}") from fault
+        raise DeliveryFault(f"the picture is invalid: {fault}") from fault
     if found is None:
         return False
     if found != size:

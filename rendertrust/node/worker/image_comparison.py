@@ -1,4 +1,4 @@
-"""Two pictures beside each other, as numbers."""
+"""Numerical comparison of two pictures."""
 
 from typing import Any, NamedTuple
 
@@ -7,20 +7,20 @@ import numpy as np
 Array = Any
 
 
-NOISE_LEAST = 1e-4  # of what is to be seen: where there is no noise, what rounding may do
-FAR = 0.5  # times the noise: two thirds of the samples, the same ones
-GRAIN = 1e-2  # of a finished picture, whose noise was taken away
-CELL = 8  # pixels each way: how small a change is still seen
-# Chance, and what rounds otherwise, make one cell differ more than all of it does: so much more.
+NOISE_LEAST = 1e-4  # of the brightness: without noise, the effect of rounding
+FAR = 0.5  # times the noise: the effect of rendering only 2/3 of the samples
+GRAIN = 1e-2  # stands for the noise of a finished, denoised picture
+CELL = 8  # pixels each way: the smallest detectable change
+# By chance and rounding, a single cell differs more than the whole picture; these are the factors.
 GRAIN_CELL = 10 * GRAIN
 NOISE_CELL = 2.8
-MEANS_LEAST = 0.25  # of the noise: twice what chance leaves of it in the mean of a cell
-ROUNDING = 12**-0.5  # of a step: the root of the mean square of what rounding to steps changes
-BAND = 64 * CELL  # rows that are worked on at once
+MEANS_LEAST = 0.25  # of the noise: twice its expected effect on the mean of a cell
+ROUNDING = 12**-0.5  # of a step: root mean square of the rounding error
+BAND = 64 * CELL  # rows that are processed at once
 
 
 def is_same(ours: Array, theirs: Array) -> bool:
-    """Whether every bit of every pixel is."""
+    """Return True if every bit of every pixel is equal."""
     if ours.shape != theirs.shape:
         return False
     one, other = (np.ascontiguousarray(of, np.float32).view(np.uint32) for of in (ours, theirs))
@@ -30,14 +30,15 @@ def is_same(ours: Array, theirs: Array) -> bool:
 def compared(
     ours: Array, theirs: Array, other: Array | None = None, *, step: float = 0.0
 ) -> dict[str, Any]:
-    """``equal``: every bit of every pixel. ``off``: how far they are apart, of each channel the
-    root of the mean square, in multiples of the noise, over all of it or in its worst cell (see
-    ``NOISE_CELL``); the worst channel counts. None where they are equal, or where there is no
-    such number, as of pixels that are none.
+    """Compare two pictures.
 
-    ``other`` is ours of another seed, and the noise is how far that is from ours; without it they
-    are finished pictures, and it is the hundredth part of what is bright in them. ``step`` is the
-    least difference that their format can tell: the noise is at least what rounding to it makes.
+    ``equal``: every bit of every pixel is. ``off``: the root mean square difference in multiples of
+    the noise, over the picture or in its worst cell (see ``NOISE_CELL``), of the worst channel. It
+    is None if they are equal or cannot be compared, for example with infinite values.
+
+    ``other``: our render with another seed; the noise is its difference from ours. Without it the
+    pictures are finished, and the noise is a hundredth of their brightness. ``step``: the smallest
+    difference in their format; the noise is at least its rounding error.
     """
     if is_same(ours, theirs):
         return {"equal": True, "off": None}
@@ -49,8 +50,10 @@ def compared(
 
 
 class _ChannelDifference(NamedTuple):
-    """How far two channels are apart, by the root of the mean square: of all pixels, of the means
-    of cells, where noise is lost and what has one sign is not, and of the pixels of each cell.
+    """Root mean square difference of two channels.
+
+    ``whole``: of all pixels. ``means``: of the cells' means, where noise averages out and a bias
+    does not. ``cells``: of the pixels of each cell.
     """
 
     whole: float
@@ -59,8 +62,10 @@ class _ChannelDifference(NamedTuple):
 
 
 def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float = 0.0) -> float:
-    """The same of one channel. What is small is lost in the mean over all: so the worst cell
-    counts, too. What is faint is lost in the noise: so the means of cells do.
+    """Return how far one channel is off.
+
+    The worst cell shows small changes, which vanish in the mean over all pixels. The cells' means
+    show faint changes, which vanish in the noise.
     """
     scale = _bright(ours, theirs, percent=99 if other is None else 50)
     apart = _apart(ours, theirs, scale)
@@ -68,8 +73,8 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
         return max(apart.whole / GRAIN, float(apart.cells.max()) / GRAIN_CELL)
     noise, least = _apart(ours, other, scale), max(NOISE_LEAST, ROUNDING * step / scale)
     whole = max(noise.whole, least)
-    # Where the other seed happens to be near ours is no less noise than elsewhere; the means of a
-    # few cells are near by chance. What rounds otherwise may have one sign.
+    # Cells in which the other seed is close to ours by chance have no less noise than others; the
+    # same holds for means. Rounding errors may have a bias.
     means = max(noise.means, noise.whole * MEANS_LEAST, least)
     cells = np.maximum(noise.cells, whole)
     worst_cell = float((apart.cells / cells).max())
@@ -77,8 +82,9 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
 
 
 def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
-    """What counts as bright, so that nothing depends on how dark a scene is. What is black in ours
-    is measured by theirs.
+    """Return a reference brightness, which makes comparisons independent of the exposure.
+
+    If ours is black, theirs is measured.
     """
     for of in (ours, theirs):
         if (of != 0).any():
@@ -87,8 +93,9 @@ def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
 
 
 def _apart(one: Array, other: Array, scale: float) -> _ChannelDifference:
-    """Some rows at a time: of a large picture no other copy is made. A cell that the edge cuts
-    counts for no more than its pixels do.
+    """Compute the differences in bands of rows, to avoid copies of large pictures.
+
+    An incomplete cell at the edge counts by its pixels only.
     """
     sums, squares = list[Array](), list[Array]()
     for top in range(0, one.shape[0], BAND):
@@ -101,18 +108,18 @@ def _apart(one: Array, other: Array, scale: float) -> _ChannelDifference:
 
 
 def _summed(of: Array) -> Array:
-    """The sum of each cell."""
+    """Return the sum of each cell."""
     rows, columns = (np.arange(0, side, CELL) for side in of.shape)
     return np.add.reduceat(np.add.reduceat(of, columns, 1), rows, 0)
 
 
 def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of several comparisons the one that is farthest off."""
+    """Return the comparison that is farthest off."""
     return max(found, key=_badness)
 
 
 def is_far(found: list[dict[str, Any]]) -> bool:
-    """Whether one of them is another picture for certain."""
+    """Return True if one of them is certainly another picture."""
     return any(_badness(one) > FAR for one in found)
 
 
@@ -123,24 +130,25 @@ def _badness(one: dict[str, Any]) -> float:
 
 
 def _seen(light: Array) -> Array:
-    """Light up to 1 as it is; above it the logarithm: a sun that differs must not be all that
-    counts, nor be cut off and count for nothing. The same of what is negative, as positions are.
+    """Compress values above 1 by a logarithm, and negative ones symmetrically.
+
+    So a very bright light neither dominates the comparison nor is ignored.
     """
     size = np.abs(light.astype(np.float64))
     return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))
 
 
 def visible(picture: Array) -> Array:
-    """What is to be seen of a picture with alpha: what is transparent hides its colours."""
+    """Multiply the colours by alpha, because transparent pixels hide them."""
     if picture.ndim != 3 or picture.shape[2] != 4:
         return picture
     return picture * np.stack([picture[..., 3]] * 3 + [np.ones_like(picture[..., 3])], axis=-1)
 
 
 def variance(picture: Array, cells: int) -> list[list[float]]:
-    """How much varies in each cell of a grid of at most ``cells`` by ``cells``, rows from the top.
+    """Return the deviation in each cell of a grid of up to ``cells`` by ``cells``, from the top.
 
-    ``picture``: (height, width, channels), its first row the lowest.
+    ``picture``: (height, width, channels), the lowest row first.
     """
     grey = _seen(np.nan_to_num(picture[::-1, :, :3])).mean(axis=2)
     height, width = grey.shape

@@ -1,16 +1,16 @@
-"""What a JPEG or OpenEXR file is decoded from, without a library: so that it can be hashed.
+"""Hashes of the coded pictures in JPEG and OpenEXR files, computed without a library.
 
-What their pixels are is not said to the last bit: JPEG (ITU-T T.81) leaves the accuracy of the
-transform open, and some of OpenEXR's compressions lose something. So the coded picture is hashed,
-and nothing that is written beside it: who wrote it, when, and with which luck of the packing.
+Their decoded pixels are not defined to the last bit: JPEG (ITU-T T.81) leaves the accuracy of the
+transform open, and some OpenEXR compressions are lossy. So the coded picture is hashed, without
+metadata and independent of the lossless packing.
 
 JPEG: ``rendertrust-coded-v1 jpeg {width} {height}``, a newline, and all segments and scans in the
 file's order, but for comments and application segments other than Adobe's, which says how colours
 are coded.
 
 OpenEXR of one part, in scan lines: ``rendertrust-coded-v1 exr {width} {height} {compression}``, a
-newline, the value of ``channels``, and the blocks from the top, each behind its length in four
-bytes: where they are deflated (ZIPS, ZIP) as they are before that, else as they are stored.
+newline, the value of ``channels``, and the blocks from the top, each after its length in four
+bytes. Deflated blocks (ZIPS, ZIP) are inflated first, others are hashed as stored.
 
 OpenEXR of several parts: ``rendertrust-coded-v1 exr-parts {number}``, a newline, and of each part
 in the file's order its name, a newline, and what is hashed of a file of that part alone.
@@ -27,9 +27,9 @@ from .png_pixels import PIXELS_MAX, SIDE_MAX, NoPixels
 
 NAME = "rendertrust-coded-v1"
 BEGIN = b"\xff\xd8"
-SEGMENTS_MAX = 256  # before the one that says how large it is
+SEGMENTS_MAX = 256  # before the frame header
 PIECE = 1 << 20
-FIRST_PIECE = 256  # of a scan: a file can have very many, of which each is short
+FIRST_PIECE = 256  # of a scan: a file can have very many short ones
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
 SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}  # of channels: whole numbers, half, float
@@ -44,12 +44,12 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def of_jpeg(file: Any) -> dict[str, Any]:
-    """sha256, width, height, channels, and bits of each. NoPixels for another file."""
+    """Return sha256, width, height, channels and bits per channel. Raises NoPixels."""
     return _jpeg(file, hashed=True)
 
 
 def size_of_jpeg(path: str) -> tuple[int, int]:
-    """Width and height by its head alone. OSError; NoPixels for another file."""
+    """Return width and height from the header. Raises OSError and NoPixels."""
     with open(path, "rb") as file:
         found = _jpeg(file, hashed=False)
         return found["width"], found["height"]
@@ -57,8 +57,8 @@ def size_of_jpeg(path: str) -> tuple[int, int]:
 
 def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
     if _read(file, 2) != BEGIN:
-        raise NoPixels("it is no JPEG file")
-    kept: list[bytes] = []  # segments before the head that says how large it is
+        raise NoPixels("it is not a JPEG file")
+    kept: list[bytes] = []  # segments before the frame header
     digest, found = hashlib.sha256(), None
     marker = _marker(file)
     while marker != END:
@@ -74,13 +74,13 @@ def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
             part = bytes([0xFF, marker]) + body
             if found is None:
                 if len(kept) == SEGMENTS_MAX:
-                    raise NoPixels("it does not say how large it is")
+                    raise NoPixels("it has no size")
                 kept.append(part)
             else:
                 digest.update(part)
         marker = _scan(file, digest) if marker == SCAN else _marker(file)
     if found is None:
-        raise NoPixels("it does not say how large it is")
+        raise NoPixels("it has no size")
     return {"sha256": digest.hexdigest(), **found}
 
 
@@ -105,7 +105,7 @@ def _marker(file: Any) -> int:
 
 
 def _segment(file: Any) -> bytes:
-    """A segment with its length."""
+    """Read a segment, including its length."""
     head = _read(file, 2)
     length = int.from_bytes(head, "big")
     if length < 2:
@@ -114,7 +114,7 @@ def _segment(file: Any) -> bytes:
 
 
 def _scan(file: Any, digest: Any) -> int:
-    """Hash what is coded up to the next marker, and give that."""
+    """Hash the coded data up to the next marker, and return that marker."""
     last, size = b"", FIRST_PIECE
     while True:
         piece: bytes = last + file.read(size)
@@ -141,7 +141,7 @@ def _scan(file: Any, digest: Any) -> int:
 
 
 def of_exr(file: Any) -> dict[str, Any]:
-    """sha256, width, height, channels, and bits of the widest. NoPixels for another file."""
+    """Return sha256, width, height, channels and bits of the widest channel. Raises NoPixels."""
     try:
         return _exr(file)
     except NoHeader as fault:
@@ -149,7 +149,7 @@ def of_exr(file: Any) -> dict[str, Any]:
 
 
 def _exr(file: Any) -> dict[str, Any]:
-    left = file.seek(0, 2)  # bytes of blocks: where these overlap, a small file would be endless
+    left = file.seek(0, 2)  # bound for all blocks, which a small file could make overlap
     file.seek(0)
     several, heads = heads_of(file)
     parts = [_ExrPart(head) for head in heads]
@@ -170,21 +170,21 @@ def _exr(file: Any) -> dict[str, Any]:
 
 
 class _ExrPart:
-    """What the head of a part says of its blocks. NoHeader, NoPixels."""
+    """Layout of a part's blocks, from its header. Raises NoHeader, NoPixels."""
 
     def __init__(self, head: Head) -> None:
         self.width, self.height, count = window_in(head)
         _must_be_bounded(self.width, self.height)
         self.packing = head.get("compression", b"\xff")[0]
         if self.packing not in LINES:
-            raise NoPixels("it is an OpenEXR file of a compression that is not read")
+            raise NoPixels("its OpenEXR compression is not supported")
         self.name, self.channels = head.get("name", b""), head["channels"]
         self.widths = _widths(self.channels, count)
         self.lines = LINES[self.packing]
         self.blocks = -(-self.height // self.lines)
         told = self.blocks.to_bytes(4, "little")
         if head.get("chunkCount", told) != told:
-            raise NoPixels("it has another number of blocks than its size says")
+            raise NoPixels("its number of blocks does not match its size")
 
 
 def _offsets(file: Any, part: _ExrPart) -> tuple[int, ...]:
@@ -200,8 +200,9 @@ def _hash_part(
     number: int | None,
     left: int,
 ) -> int:
-    """How many bytes its blocks have in the file, ``left`` at most. ``number``: which part it is,
-    where each block says so; None: there is one alone.
+    """Hash a part and return the bytes of its blocks in the file, ``left`` at most.
+
+    ``number``: the part's number, which each block repeats; None in a single-part file.
     """
     taken = 0
     digest.update(f"{NAME} exr {part.width} {part.height} {part.packing}\n".encode())
@@ -219,26 +220,26 @@ def _hash_part(
 
 
 def _own(file: Any, offset: int, number: int | None) -> int:
-    """Where the block begins: behind the number of its part, which must be this one."""
+    """Return where the block begins, after its part's number, which must match."""
     if number is None:
         return offset
     if offset > FILE_MAX:
         raise NoPixels("one of its blocks lies nowhere")
     file.seek(offset)
     if int.from_bytes(_read(file, 4), "little") != number:
-        raise NoPixels("one of its blocks is another part's")
+        raise NoPixels("one of its blocks belongs to another part")
     return offset + 4
 
 
 def _widths(channels: bytes, count: int) -> list[int]:
-    """The bytes of a sample of each channel."""
+    """Return the bytes per sample of each channel."""
     found: list[int] = []
     place = 0
     for _ in range(count):
         place = channels.index(b"\0", place) + 1
         kind, _, across, down = struct.unpack("<iiii", channels[place : place + 16])
         if kind not in SAMPLE_BYTES or (across, down) != (1, 1):
-            raise NoPixels("it has channels of a kind that is not read")
+            raise NoPixels("it has unsupported channels")
         found.append(SAMPLE_BYTES[kind])
         place += 16
     return found
@@ -267,19 +268,19 @@ def _inflated(content: bytes, size: int) -> bytes:
     except zlib.error as fault:
         raise NoPixels("its data cannot be unpacked") from fault
     if len(found) != size:
-        raise NoPixels("one of its blocks is of another length than it says")
+        raise NoPixels("one of its blocks has a wrong length")
     return found
 
 
 def _sorted(content: bytes) -> bytes:
-    """As it would have been deflated: every second byte first, each less the one before it."""
+    """Reorder a block as before deflation: even bytes first, each minus the previous one."""
     apart = content[0::2] + content[1::2]
     return apart[:1] + bytes((b - a + 128) & 255 for a, b in itertools.pairwise(apart))
 
 
 def _must_be_bounded(width: int, height: int) -> None:
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
-        raise NoPixels("it has too many pixels, or none")
+        raise NoPixels("it has too many pixels or none")
 
 
 def _read(file: Any, size: int) -> bytes:

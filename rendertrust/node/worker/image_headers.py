@@ -1,8 +1,8 @@
-"""How large a picture says that it is, by its head alone: read before anything unpacks it.
+"""Sizes of pictures from their headers, read before anything decodes them.
 
-The file is a stranger's. A decoder takes memory for what a head says, so each kind is read strictly
-as Blender writes it, and whatever else might be at the head of such a file is refused. PNG and JPEG
-are read in ``pixels`` and ``coded``, OpenEXR in ``headers``.
+The file is untrusted, and a decoder allocates memory by its header. So each format is read strictly
+as Blender writes it, and anything else is refused. ``png_pixels``, ``image_digest`` and
+``exr_headers`` read PNG, JPEG and OpenEXR.
 """
 
 import re
@@ -21,12 +21,13 @@ TARGA_GREY, TARGA_COLOUR = (3, 11), (2, 10)
 RADIANCE = re.compile(
     rb"#\?(?:RADIANCE|RGBE)\n(?:[^\r\n\0]{1,200}\n)*\n-Y ([0-9]{1,6}) \+X ([0-9]{1,6})\n"
 )
-ANIMATED = 0x02  # a flag of WebP's
+ANIMATED = 0x02  # a WebP flag
 
 
 def size_of(path: str, suffix: str) -> Size | None:
-    """Width and height in pixels; None for a suffix that no picture has. OSError; NoPixels for
-    another file, or one of a size that makes no sense.
+    """Return width and height in pixels; None for an unknown suffix.
+
+    Raises OSError, and NoPixels for another file or an invalid size.
     """
     read = READERS.get(suffix)
     if read is None:
@@ -45,7 +46,7 @@ def _of_exr(path: str) -> Size:
 
 
 def _by_head(of: Callable[[bytes], Size], name: str) -> Callable[[str], Size]:
-    """What reads a file by its first bytes."""
+    """Return a reader of a file's first bytes."""
 
     def read(path: str) -> Size:
         with open(path, "rb") as file:
@@ -53,7 +54,7 @@ def _by_head(of: Callable[[bytes], Size], name: str) -> Callable[[str], Size]:
         try:
             return of(head)
         except struct.error as fault:
-            raise NoPixels(f"it breaks off in the head of a {name} file") from fault
+            raise NoPixels(f"its {name} header is truncated") from fault
 
     return read
 
@@ -64,31 +65,31 @@ def _of_bitmap(head: bytes) -> Size:
     (colours,) = struct.unpack_from("<I", head, 46)
     is_such = head[:2] == b"BM" and length in BITMAP_HEADS and planes == 1 and packing == 0
     if not is_such or bits not in (8, 24, 32) or colours > PALETTE_MAX:
-        raise NoPixels("it is no BMP file, or of a kind that is not read")
-    return width, abs(height)  # below zero: its first row is the uppermost
+        raise NoPixels("it is not a BMP file, or an unsupported one")
+    return width, abs(height)  # negative if the top row comes first
 
 
 def _of_targa(head: bytes) -> Size:
-    """It has nothing that tells it from other files but that it makes sense."""
+    """Read a TGA header, which has no magic number, so all its values must be plausible."""
     _, palette, kind = struct.unpack_from("<BBB", head)
     width, height, bits = struct.unpack_from("<HHB", head, 12)
     is_such = kind in TARGA_GREY and bits == 8
     is_such |= kind in TARGA_COLOUR and bits in (24, 32)
     if palette or any(head[3:8]) or not is_such:
-        raise NoPixels("it is no TGA file, or of a kind that is not read")
+        raise NoPixels("it is not a TGA file, or an unsupported one")
     return width, height
 
 
 def _of_radiance(head: bytes) -> Size:
     found = RADIANCE.match(head)
     if not found:
-        raise NoPixels("it is no Radiance HDR file, or of a kind that is not read")
+        raise NoPixels("it is not a Radiance HDR file, or an unsupported one")
     return int(found[2]), int(found[1])
 
 
 def _of_webp(head: bytes) -> Size:
     if head[:4] != b"RIFF" or head[8:12] != b"WEBP":
-        raise NoPixels("it is no WebP file")
+        raise NoPixels("it is not a WebP file")
     kind, data = head[12:16], head[20:]
     if kind == b"VP8 " and data[3:6] == b"\x9d\x01\x2a":
         width, height = struct.unpack_from("<HH", data, 6)
@@ -98,9 +99,9 @@ def _of_webp(head: bytes) -> Size:
         return (told & 0x3FFF) + 1, (told >> 14 & 0x3FFF) + 1
     if (
         kind == b"VP8X" and not _three(data, 0) & ANIMATED
-    ):  # a decoder asks that its picture be of it
+    ):  # decoders require the picture to have this size
         return _three(data, 4) + 1, _three(data, 7) + 1
-    raise NoPixels("it is a WebP file of a kind that is not read")
+    raise NoPixels("it is an unsupported WebP file")
 
 
 def _three(data: bytes, place: int) -> int:

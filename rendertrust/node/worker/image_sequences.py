@@ -1,17 +1,17 @@
-"""Which files of a sequence of pictures a frame shows, as Blender counts."""
+"""Files of image sequences that frames show, counted as Blender does."""
 
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-RUNS_MAX = 1000  # characters; who has more gaps is told of all frames
+RUNS_MAX = 1000  # characters; a longer list is omitted, which means all frames
 PART = re.compile(r"([+-]?\d+)(?:-([+-]?\d+)(?:x(\d+))?)?")
 COUNTED = ("frame_offset", "frame_start", "frame_duration", "use_cyclic")
 
 
 def frames_of(scene: Any, text: str | None) -> list[int]:
-    """The frames that an order means: those it names, none: the current one; None: the scene's."""
+    """Return an order's frames: those named; if empty, the current one; if None, the scene's."""
     if text is None:
         first, last, step = scene.frame_start, scene.frame_end, scene.frame_step
         return sorted({scene.frame_current, *range(first, last + 1, step)})
@@ -22,7 +22,7 @@ def frames_of(scene: Any, text: str | None) -> list[int]:
 
 
 def runs(frames: Iterable[int]) -> str | None:
-    """``3,7-9``; None where that would be long."""
+    """Return frames as text like ``3,7-9``; None if that is too long."""
     parts: list[list[int]] = []
     for frame in sorted(set(frames)):
         if parts and parts[-1][1] == frame - 1:
@@ -34,9 +34,9 @@ def runs(frames: Iterable[int]) -> str | None:
 
 
 def shown(user: Any, frame: int) -> tuple[int, bool]:
-    """The number that a frame shows of a sequence, and whether it has begun by then.
+    """Return the number that a frame shows of a sequence, and True if the sequence has begun.
 
-    After its last picture that one stays; before its first, Blender asks for the one before it
+    After the last picture, that one stays. Before the first, Blender asks for the number before it
     (``BKE_image_user_frame_get``).
     """
     last = user.frame_duration
@@ -47,9 +47,10 @@ def shown(user: Any, frame: int) -> tuple[int, bool]:
 
 
 def numbers_of(bpy: Any, image: Any, frames: Sequence[int]) -> Mapping[int, Sequence[int]] | None:
-    """The numbers of an image sequence that are shown, by all who show it, each with the frames
-    that do; no frames: it is looked for and may be missing. None: how it counts is animated, or
-    nodes of geometry count, which know no image user.
+    """Return the numbers of an image sequence that any user shows, each with its frames.
+
+    A number without frames is looked for but may be missing. None: the counting is animated, or
+    geometry nodes count, which have no image user.
     """
     if _is_in_geometry(bpy, image):
         return None
@@ -71,7 +72,7 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
     for tree in trees:
         for node in tree.nodes:
             if getattr(node, "image", None) == image:
-                # Shader nodes keep it in a member, compositor nodes are it.
+                # Shader nodes have an image user; compositor nodes are one.
                 yield tree, getattr(node, "image_user", node)
     for texture in bpy.data.textures:
         if getattr(texture, "image", None) == image:
@@ -79,7 +80,7 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_in_geometry(bpy: Any, image: Any) -> bool:
-    """Whether a tree of geometry nodes has it, or an input of a modifier."""
+    """Return True if geometry nodes, or a modifier's input, use the image."""
     users = bpy.data.user_map(subset=[image])[image]
     return any(
         type(user).__name__ == "Object" or getattr(user, "bl_idname", "") == "GeometryNodeTree"
@@ -94,7 +95,7 @@ def _is_counted_by_curves(owner: Any) -> bool:
 
 
 def curves_of(action: Any) -> Iterator[Any]:
-    """All keyframes of an action, by what they animate."""
+    """Yield the curves of an action."""
     for layer in getattr(action, "layers", ()):
         for strip in layer.strips:
             for bag in strip.channelbags:
@@ -104,8 +105,9 @@ def curves_of(action: Any) -> Iterator[Any]:
 def strip_files(
     bpy: Any, scene: Any, base: str, frames: Sequence[int]
 ) -> Mapping[str, Sequence[int] | None]:
-    """The pictures of the image strips of one folder, as far as the frames show them; any other
-    strip has the one file, and one that is heard has none.
+    """Return the pictures of a folder's image strips that the frames show.
+
+    Any other strip has its one file; a sound strip has none.
     """
     strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
     if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
@@ -137,10 +139,10 @@ def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:
 
 
 def _elements(strip: Any, frames: Sequence[int] | None) -> Mapping[str, list[int] | None]:
-    """Which pictures the frames show; all of them where an effect decides that."""
+    """Return the pictures that the frames show; all if a speed effect decides that."""
     if frames is None:
         return dict.fromkeys(element.filename for element in strip.elements)
-    is_new = hasattr(strip, "left_handle")  # since 5.2; what was before goes in 6.0
+    is_new = hasattr(strip, "left_handle")  # since 5.2; the old names go in 6.0
     first = strip.left_handle if is_new else strip.frame_final_start
     end = strip.right_handle if is_new else strip.frame_final_end
     found: dict[str, list[int]] = {}

@@ -1,4 +1,4 @@
-"""Nodes that read files while a scene is shown, by a path that other nodes make up."""
+"""Geometry nodes that read files from a computed path."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ PATH = "Path"
 
 
 def computed(bpy: Any) -> Iterator[tuple[Any, Any]]:
-    """Each whose path is not written in it, with its tree: nobody can tell what it will read."""
+    """Yield (tree, node) for each import node with a computed path, whose file is unknown."""
     for tree in bpy.data.node_groups:
         for node in tree.nodes:
             if node.bl_idname.startswith(BEGIN) and node.inputs[PATH].is_linked:
@@ -16,7 +16,7 @@ def computed(bpy: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def leave_out(bpy: Any) -> None:
-    """Let them read nothing, on every machine alike."""
+    """Let these nodes read nothing, on every machine alike."""
     for tree, node in list(computed(bpy)):
         for link in list(node.inputs[PATH].links):
             tree.links.remove(link)

@@ -1,4 +1,4 @@
-"""What the worker says, in JSON lines on its first standard output, and what Blender says to it.
+"""Messages of the worker, as JSON lines on its original standard output.
 
 {"event": "ready", "blender": "5.2.3", "build": "e13b728c6880"}
 {"event": "progress", "progress": 0.25, "remaining": 9.3, "detail": "Sample 16/64"}
@@ -18,7 +18,7 @@ CYCLES_SAMPLE = re.compile(r"Sample (\d+)/(\d+)")
 CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
-# What Blender says when nobody can render the scene. Anything else may be this machine's fault: a
+# Blender's messages for scenes that no node can render. Any other error may be this machine's: a
 # build without a denoiser, too little memory, a full disk, a Blender older than the file.
 SCENES_FAULT = re.compile(
     r"no camera|no render output|no active view|layers are disabled", re.IGNORECASE
@@ -27,15 +27,15 @@ Say = Callable[..., None]
 
 
 class SceneError(Exception):
-    """The scene or the order cannot be rendered by any node; the message is for its author."""
+    """No node can render the scene or order; the message is for its author."""
 
 
 class MachineError(Exception):
-    """This Blender on this machine failed; another one may do it."""
+    """Blender failed on this machine; another one may succeed."""
 
 
 class MissingCapability(MachineError):
-    """The scene needs ``what`` this machine has not."""
+    """The scene needs ``what``, which this machine lacks."""
 
     def __init__(self, what: str, words: str) -> None:
         super().__init__(words)
@@ -43,7 +43,7 @@ class MissingCapability(MachineError):
 
 
 def speaker(pipe: int) -> Say:
-    """What writes a line to ``pipe``. A pipe that is gone means that the agent is: end."""
+    """Return a function that writes a line to ``pipe``, and exits if the agent has closed it."""
 
     def say(event: str, **members: Any) -> None:
         line = json.dumps({"event": event, **members}).encode() + b"\n"
@@ -57,7 +57,7 @@ def speaker(pipe: int) -> Say:
 
 
 def take_standard_output() -> int:
-    """Keep the first standard output for ourselves and send Blender's own prints to the second."""
+    """Keep standard output for the worker's lines, and redirect Blender's prints to stderr."""
     sys.stdout.flush()
     pipe = os.dup(1)
     os.dup2(2, 1)
@@ -66,7 +66,7 @@ def take_standard_output() -> int:
 
 
 def share_of(text: str) -> float | None:
-    """The share that is done, from what Blender says while it renders; None: it says no number."""
+    """Return the share that is done from a message of Blender; None without numbers."""
     if found := EEVEE_SAMPLE.search(text):
         return int(found[1]) / max(int(found[2]), 1)
     found = CYCLES_SAMPLE.search(text)
@@ -74,13 +74,13 @@ def share_of(text: str) -> float | None:
         return None
     sample = int(found[1]) / max(int(found[2]), 1)
     if tile := CYCLES_TILE.search(text):
-        # While a tile is written the count of tiles is one ahead of the samples shown.
+        # While a tile is written, the number of tiles is one ahead of the samples.
         return min((int(tile[1]) + sample) / max(int(tile[2]), 1), 1.0)
     return sample
 
 
 def remaining_of(text: str) -> float | None:
-    """Seconds that Blender thinks are left; None: it does not say."""
+    """Return the remaining seconds from a message of Blender; None without them."""
     found = REMAINING.search(text)
     if not found:
         return None
@@ -88,20 +88,20 @@ def remaining_of(text: str) -> float | None:
 
 
 def blamed(told: str) -> SceneError | MachineError:
-    """Whose fault it is that nothing was rendered."""
+    """Return the error for a failed render: the scene's or this machine's."""
     return SceneError(told) if SCENES_FAULT.search(told) else MachineError(told)
 
 
 def one_line(fault: BaseException) -> str:
-    """An error's message without Blender's prefixes and line breaks."""
+    """Return an error's message without Blender's prefix and line breaks."""
     text = " ".join(str(fault).split())
     return text.removeprefix("Error: ")[:400] or type(fault).__name__
 
 
 class Progress:
-    """Passes on how much is done, over all renders of the order, whenever it grows.
+    """Progress over all renders of the order, reported when it grows.
 
-    ``label`` is said before Blender's own words when there is more than one render.
+    With more than one render, ``label`` precedes Blender's message.
     """
 
     def __init__(self, say: Say, renders: int) -> None:
@@ -109,11 +109,11 @@ class Progress:
         self._begun, self._told, self._label = 0, 0.0, ""
 
     def watch(self, bpy: Any) -> None:
-        """Listen to what Blender says."""
+        """Subscribe to Blender's render messages."""
         bpy.app.handlers.render_stats.append(self._hear)
 
     def next(self, label: str = "") -> None:
-        """Another render begins."""
+        """Begin the next render."""
         self._begun += 1
         self._label = f"{label}: " if label and self._renders > 1 else ""
 
@@ -121,13 +121,13 @@ class Progress:
         share = share_of(text) if isinstance(text, str) else None
         if share is None:
             return
-        # What an order renders beside its frames (a pass that is read) counts as the last one.
+        # Extra renders of an order, such as reading a pass, count as the last one.
         total = min((max(self._begun, 1) - 1 + share) / self._renders, 1.0)
         if total <= self._told:
             return
         self._told = total
         left, after = remaining_of(text), self._renders - self._begun
-        # The frames after this one will take about as long: this one's time is known when it is.
+        # With more frames to come, the total remaining time is not known.
         remaining = left if after <= 0 else None
         detail = self._label + text.split("|")[-1].strip()
         self._say("progress", progress=round(total, 4), remaining=remaining, detail=detail)

@@ -1,5 +1,7 @@
-"""What a check died of, opened with nothing beside it: after one of ours of the same size and kind,
-so that neither a scene that takes all that a machine has, nor a small machine, makes it a lie.
+"""Opening of a file that crashed a check, without the scene.
+
+A file of ours of the same size and kind is opened first, so that neither a large scene nor a small
+machine makes an honest file look deadly.
 """
 
 import os
@@ -17,14 +19,16 @@ from .open_watchdog import EVIDENCE, OpenProgress, channels_in
 from .png_pixels import NoPixels
 from .scene_output import SUFFIXES
 
-LONGER = 20.0  # times as long as ours took
+LONGER = 20.0  # times the time for our file
 FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
-ANY = "PNG"  # where a suffix is not known, as Blender goes by what a file says
+ANY = "PNG"  # for unknown suffixes; Blender goes by the content
 
 
 def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Open ``what`` was delivered, ``picture`` or ``evidence``, of that ``size``; says that it is
-    ``opened``, how the picture compares with ``ours`` where that is there, and a ``fault`` of it.
+    """Open the delivered ``picture`` or ``evidence`` (``what``) of this ``size``.
+
+    The report says that it was ``opened``, how the picture compares with ``ours``, if given, or its
+    ``fault``.
     """
     what, size, kinds = order["what"], tuple(order["size"]), _kinds(order.get("kinds"))
     theirs, like = order["theirs"], os.path.join(order["out"], "like")
@@ -63,7 +67,7 @@ def _open(bpy: Any, path: str, size: tuple[int, int], kinds: render_passes.Kinds
 
 
 def _like(bpy: Any, path: str, size: tuple[int, int], kinds: render_passes.Kinds) -> str:
-    """A file of such a size that nothing packs well: no honest one takes more."""
+    """Write a file of this size with incompressible content; no honest one is harder to open."""
     chance = np.random.default_rng(1)
     if kinds:
         layers = {

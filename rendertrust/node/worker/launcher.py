@@ -1,10 +1,10 @@
-"""What is started in the sandbox: finds the rest of its folder, and obeys the last argument."""
+"""Entry point in the sandbox: runs the worker's program with the order in the last argument."""
 
 import importlib
 import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # At the end of the path: nothing that lies beside this folder hides what Blender brings.
+    # At the end of the path, so that nothing beside this folder shadows Blender's modules.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     importlib.import_module("worker.program").main()

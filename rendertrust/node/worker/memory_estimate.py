@@ -1,7 +1,7 @@
-"""How much memory a render of the scene will take, roughly: what Cycles keeps of it.
+"""Rough estimate of the memory that Cycles needs for a scene.
 
-What would take too much to be built and counted here is worked out from its settings instead: a
-look must not need what it warns of.
+Geometry that would be too large to build and count is estimated from its settings instead, so that
+the estimate does not need the memory it warns of.
 """
 
 import contextlib
@@ -13,20 +13,20 @@ from .modifier_growth import growing, growth_of
 from .scene import size_of
 
 BASE = 300 * 2**20
-TRIANGLE = 220  # with its share of the tree that rays are traced through
+TRIANGLE = 220  # with its share of the ray tracing tree
 VERTEX = 60
-FACE = 120  # as Blender itself keeps it, with its corners, edges and points
-COPY = 1024  # an instance: its place, and its share of that tree
-HAIR_KEY = 100  # a point of a hair, with its share of that tree
-VOXELS = 4  # bytes in memory for each of a volume's file, which is packed
-PASS_CHANNELS = 16  # of a picture with a denoiser and some passes
-BUILT_MAX = 2_000_000  # faces of one object that are built to be counted
+FACE = 120  # in Blender, with its corners, edges and points
+COPY = 1024  # an instance: its transform, and its share of the tree
+HAIR_KEY = 100  # a point of a hair, with its share of the tree
+VOXELS = 4  # bytes in memory per byte of a volume's compressed file
+PASS_CHANNELS = 16  # for a picture with a denoiser and some passes
+BUILT_MAX = 2_000_000  # faces of one object that may be built for counting
 COPIES_MAX = 1_000_000  # instances that are counted
 KINDS = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 
 
 def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
-    """Bytes by what needs them, and who needs most."""
+    """Return the bytes by category, and the largest users."""
     things = list(rendered(scene.objects, set()))
     geometry = geometry_of(bpy, scene, things)
     hair = {thing.name: size for thing in things if (size := hair_bytes(thing))}
@@ -49,12 +49,14 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
 
 
 def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
-    """What a scene needs that cannot be opened within ``most`` bytes (None: those of this machine),
-    as opening builds all that the viewport shows; None: it can, or it is not known.
+    """Return the needs of a scene that cannot be opened within ``most`` bytes; None if it can.
+
+    Opening builds everything that the viewport shows. ``most`` None: this machine's memory. An
+    unknown need also returns None.
     """
     if most is None:
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:  # linked, and never shown: nothing is built of it
+    try:  # linked but never shown, so nothing is built
         with bpy.data.libraries.load(path, link=True) as (have, take):
             take.scenes = list(have.scenes)
     except (OSError, RuntimeError):
@@ -69,7 +71,7 @@ def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
 
 
 def shown_bytes(scene: Any) -> dict[str, int]:
-    """Of each object that grows, what its mesh takes as the viewport shows it."""
+    """Return the bytes of each mesh that modifiers enlarge, as the viewport shows it."""
     found: dict[str, int] = {}
     for thing in scene.objects:
         grown = 1.0 if thing.hide_viewport else growth_of(scene, thing, render=False)
@@ -80,7 +82,7 @@ def shown_bytes(scene: Any) -> dict[str, int]:
 
 
 def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
-    """What a render has, with what stands in instanced collections, each once."""
+    """Yield the rendered objects once each, including those in instanced collections."""
     for thing in things:
         if thing.hide_render or thing.name_full in seen:
             continue
@@ -91,7 +93,7 @@ def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
 
 
 def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
-    """Bytes of each mesh that is rendered; objects that share one as it is cost once."""
+    """Return the bytes of each rendered mesh; objects that share an unmodified one cost once."""
     found: dict[str, int] = {}
     seen: set[str] = set()
     shapes = [thing for thing in things if thing.type in KINDS]
@@ -109,8 +111,9 @@ def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def _lightened(scene: Any, shapes: Iterable[Any]) -> Generator[dict[str, float]]:
-    """Meanwhile objects that grow much are not shown with what makes them grow; gives how many
-    times each is shown larger than it is.
+    """Hide the growing modifiers of large objects inside this context.
+
+    Yields the factor by which each object is shown larger than its base mesh.
     """
     hidden: list[Any] = []
     shown: dict[str, float] = {}
@@ -141,7 +144,7 @@ def _mesh_bytes(thing: Any, graph: Any) -> int:
 
 
 def hair_bytes(thing: Any) -> int:
-    """Of its particles: points of hairs, or copies."""
+    """Return the bytes of its particles: points of hairs, or instances."""
     size = 0
     for system in thing.particle_systems:
         settings = system.settings
@@ -155,7 +158,7 @@ def hair_bytes(thing: Any) -> int:
 
 
 def _copies(bpy: Any, things: Iterable[Any]) -> int:
-    """How many instances there are, of those that are not particles."""
+    """Return the number of instances, up to COPIES_MAX."""
     if not any(_makes_copies(thing) for thing in things):
         return 0
     count = 0
@@ -171,7 +174,7 @@ def _makes_copies(thing: Any) -> bool:
 
 
 def texture_bytes(image: Any) -> int:
-    """A picture in memory: four channels, of one byte or of four."""
+    """Return the bytes of a picture in memory: four channels of one or four bytes."""
     if image.source in ("VIEWER", "GENERATED") and not image.has_data:
         return 0
     width, height = image.size
@@ -180,6 +183,6 @@ def texture_bytes(image: Any) -> int:
 
 
 def volume_bytes(bpy: Any, volume: Any) -> int:
-    """What a volume's file unpacks to, about."""
+    """Return the approximate bytes of a volume's file when decompressed."""
     path = bpy.path.abspath(volume.filepath, library=volume.library)
     return VOXELS * os.path.getsize(path) if os.path.isfile(path) else 0

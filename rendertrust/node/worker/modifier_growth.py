@@ -1,15 +1,15 @@
-"""How many times a mesh grows by its modifiers, read from their settings: nothing is built."""
+"""Growth of meshes by modifiers, computed from settings without building anything."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-SIDES = 6  # of a box: what a remeshed surface is taken for
-# A growth: modifier, its object, the scene, and whether for a render -> how many times more faces.
+SIDES = 6  # of a box, which approximates a remeshed surface
+# A growth: modifier, its object, the scene, True for a render -> factor of the number of faces.
 Growth = Callable[[Any, Any, Any, bool], float]
 
 
 def growth_of(scene: Any, thing: Any, *, render: bool) -> float:
-    """How many times more faces the object has with its modifiers than without."""
+    """Return the factor by which modifiers multiply the object's faces."""
     grown = 1.0
     for modifier in thing.modifiers:
         if modifier.show_render if render else modifier.show_viewport:
@@ -19,7 +19,7 @@ def growth_of(scene: Any, thing: Any, *, render: bool) -> float:
 
 
 def growing(thing: Any) -> list[Any]:
-    """The modifiers that may make it grow."""
+    """Return the modifiers that may multiply its faces."""
     return [modifier for modifier in thing.modifiers if modifier.type in GROWTHS]
 
 
@@ -47,7 +47,7 @@ def _length(curve: Any) -> float:
 
 
 def _step(modifier: Any, thing: Any) -> float:
-    """How far one copy lies from the next."""
+    """Return the distance between two copies."""
     own = [side / (scale or 1.0) for side, scale in zip(thing.dimensions, thing.scale, strict=True)]
     step = [0.0, 0.0, 0.0]
     if modifier.use_relative_offset:
@@ -63,7 +63,7 @@ def _turned(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _waves(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """A plane of its own: so many faces a side as the resolution squared."""
+    """Return the growth by a generated ocean, whose side has the resolution squared in faces."""
     if modifier.geometry_mode != "GENERATE":
         return 1.0
     resolution = modifier.resolution if render else modifier.viewport_resolution
@@ -87,7 +87,7 @@ def _rounded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _noded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """By its nodes that subdivide, as deep as is written in them or in the modifier."""
+    """Return the growth by subdivision nodes, with levels from the node or the modifier."""
     grown = 1.0
     for tree, node in _nodes(modifier.node_group, set()):
         if not node.mute and node.bl_idname in LEVELS:
@@ -109,7 +109,7 @@ def _nodes(tree: Any, seen: set[str]) -> Iterator[tuple[Any, Any]]:
 
 
 def _level(modifier: Any, tree: Any, node: Any) -> int:
-    """Of what comes out of other nodes nothing is known: 0."""
+    """Return a node's subdivision level; 0 if other nodes compute it."""
     socket = node.inputs["Level"]
     if not socket.is_linked:
         return int(socket.default_value)
@@ -118,7 +118,7 @@ def _level(modifier: Any, tree: Any, node: Any) -> int:
         return 0
     name = link.from_socket.identifier
     interface = getattr(modifier, "properties", None)
-    inputs = getattr(interface, "inputs", None)  # since 5.2; before, members of the modifier
+    inputs = getattr(interface, "inputs", None)  # since 5.2; members of the modifier before
     told = (
         modifier.get(name) if inputs is None else getattr(getattr(inputs, name, None), "value", 0)
     )

@@ -1,4 +1,4 @@
-"""Pictures of several layers, of which Blender shows no pixels: read as passes, by their heads."""
+"""Multi-layer OpenEXR pictures, read as passes because Blender exposes no pixels of them."""
 
 from typing import Any
 
@@ -11,13 +11,14 @@ KINDS = {"RGBA": "COLOR", "RGB": "COLOR", "XYZ": "VECTOR", "XYZW": "VECTOR"}
 
 
 def same_layers(one: str, other: str) -> bool:
-    """Whether both files have passes of the same names. OSError, NoHeader."""
+    """Return True if both files have the same channels. Raises OSError, NoHeader."""
     return channels_of(one) == channels_of(other)
 
 
 def compared(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
-    """Every pass of our file beside that of theirs, and of ours of another seed, if there is one:
-    the worst counts. NoPixels, MachineError.
+    """Compare all passes of our file, theirs and, if given, ours with another seed.
+
+    The worst pass counts. Raises NoPixels, MachineError.
     """
     kinds = kinds_in(files[0])
     read = [render_passes.read(bpy, path, size, kinds) for path in files]
@@ -31,7 +32,7 @@ def compared(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[st
 
 
 def kinds_in(path: str) -> Kinds:
-    """The passes of a file whose channels are named ``layer.pass.channel``. NoPixels."""
+    """Return a file's passes from channels named ``layer.pass.channel``. Raises NoPixels."""
     letters: dict[tuple[str, str], list[str]] = {}
     try:
         names = channels_of(path)
@@ -49,7 +50,7 @@ def kinds_in(path: str) -> Kinds:
 
 
 def _kind(channels: list[str]) -> tuple[str, str]:
-    """Its channels in the order in which Blender counts them, and what they are."""
+    """Return the channels in Blender's order, and their kind."""
     for order, kind in KINDS.items():
         if sorted(order) == channels:
             return order, kind

@@ -1,8 +1,8 @@
-"""What a stranger delivered is opened with a word before it, and not for ever.
+"""Opening of untrusted files, with an announcement before it and a time limit.
 
-A file may end whoever opens it, or keep him for hours, and no head tells. Of the worker that dies
-of one these words are left: what it was about to open, and what it had found by then. Then the file
-is opened alone (``alone``), as the scene may have brought the worker near its end.
+A file may crash or hang any program that opens it, and its header does not show that. If the worker
+dies, its last announcement says what it was about to open and what it had found before. The file is
+then opened without the scene (``isolated_open``), which may be the real cause.
 """
 
 import contextlib
@@ -13,19 +13,19 @@ from typing import Any
 from .cpu_limit import at_most
 from .ipc import Progress, Say
 
-OPEN_SECONDS = 120.0  # of each processor
-LARGE = 1 << 30  # bytes, unpacked; what is larger has longer
-MADE_SECONDS = 5  # times as many, to make a picture of what was delivered
+OPEN_SECONDS = 120.0  # per processor
+LARGE = 1 << 30  # decoded bytes; larger files get more time
+MADE_SECONDS = 5  # factor for making a picture from delivered passes
 EVIDENCE, PICTURE, MAKING = "evidence", "picture", "making"
 
 
 class OpenProgress(Progress):
-    """The progress of a check. ``found`` is what the report has so far."""
+    """Progress of a check. ``found``: the report so far."""
 
     def __init__(self, say: Say, renders: int, order: dict[str, Any]) -> None:
         super().__init__(say, renders)
         self._seconds = float(order.get("open_seconds", OPEN_SECONDS))
-        # Blender's own threads are as many as this process may have, whatever a render is given.
+        # Blender decodes with all processors of this process, whatever the render's thread limit.
         self._processors = max(int(order.get("threads") or 1), len(os.sched_getaffinity(0)))
         self.found: dict[str, Any] = {}
 
@@ -33,7 +33,7 @@ class OpenProgress(Progress):
     def about(
         self, what: str, size: tuple[int, int], channels: int = 4, **told: Any
     ) -> Generator[None]:
-        """Do what a file of so many pixels may make this worker die of: ``theirs``."""
+        """Announce and time an operation on an untrusted file of this size (``theirs``)."""
         self._say("about", what=what, size=list(size), found=self.found, **told)
         share = max(size[0] * size[1] * channels * 4 / LARGE, 1.0)
         seconds = self._seconds * share * (MADE_SECONDS if what == MAKING else 1)
@@ -43,5 +43,5 @@ class OpenProgress(Progress):
 
 
 def channels_in(kinds: Any) -> int:
-    """Of all passes of all view layers."""
+    """Return the number of channels of all passes of all view layers."""
     return sum(len(of) for bands in kinds.values() for of, _ in bands.values())

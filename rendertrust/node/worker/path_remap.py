@@ -1,4 +1,4 @@
-"""Where the files that a scene names lie among the inputs of a job."""
+"""Remapping of a scene's file paths to the inputs of a job."""
 
 import os
 from collections.abc import Callable
@@ -9,14 +9,16 @@ from . import import_nodes, simulation_caches
 from .ipc import SceneError
 from .scene_files import is_essential
 
-FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # sources of pictures
+FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # images that are read from files
 NOWHERE = "not sent"  # a folder that no job has
 
 
 @dataclass(frozen=True)
 class InputPaths:
-    """``paths`` gives the input for what the scene writes, or for LIBRARY|what the linked file
-    writes, below the folder ``inputs``. Of ``libraries`` it is known how they were written.
+    """Mapping of written paths to inputs below the folder ``inputs``.
+
+    Keys of ``paths`` are the scene's path, or LIBRARY|path for a linked file's path. ``libraries``:
+    the original paths of libraries found so far.
     """
 
     bpy: Any
@@ -25,19 +27,19 @@ class InputPaths:
     libraries: dict[str, str] = field(default_factory=dict[str, str])
 
     def place(self, written: str) -> str | None:
-        """Where it is; None: where it is written, or nowhere."""
+        """Return the input for a written path; None if the path stays."""
         path = self.paths.get(written)
         return None if path is None else os.path.join(self.inputs, path)
 
     def of_file(self, owner: Any, path: str, *_: Any) -> str | None:
-        """The same of a file that ``owner`` names."""
+        """Return the input for a path of ``owner``; None if the path stays."""
         inside = owner.library
         if inside is None:
             return self.place(path)
         return self.place(f"{self.libraries.get(inside.name_full, inside.filepath)}|{path}")
 
     def find_libraries(self) -> None:
-        """What a library links is known once it was found itself."""
+        """Remap and reload libraries, repeatedly, because reloading reveals further ones."""
         known = self.libraries
         while new := [one for one in self.bpy.data.libraries if one.name_full not in known]:
             for library in new:
@@ -47,8 +49,10 @@ class InputPaths:
                     library.reload()
 
     def _written(self, library: Any) -> str:
-        """How the artist's file names it. Blender writes relative paths anew that lead above the
-        disk's root, as those do that are opened fewer folders deep than where they were made.
+        """Return the library's path as the artist's file has it.
+
+        Blender rewrites relative paths that lead above the root, which happens if the file is
+        opened in a less deep folder than before.
         """
         if library.filepath in self.paths:
             return str(library.filepath)
@@ -62,17 +66,17 @@ class InputPaths:
         return os.path.normpath(str(self.bpy.path.abspath(written)))
 
     def check_libraries(self) -> None:
-        """Raise SceneError if one that was sent is not linked: its things would be missing."""
+        """Raise SceneError if a library was sent but not found: its objects would be missing."""
         found = set(self.libraries.values())
         for key in self.paths:
             if "|" not in key and key.lower().endswith(".blend") and key not in found:
-                raise SceneError(f"the library {key} was sent, and is not found as it is written")
+                raise SceneError(f"the library {key} was sent but cannot be found by its path")
 
 
 def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
-    """Let each file that the scene names be the input that ``paths`` gives for it.
+    """Replace the scene's file paths by the inputs in ``paths``.
 
-    A key is what the scene writes, or LIBRARY|what the linked file writes.
+    Keys are the scene's path, or LIBRARY|path for a linked file's path.
     """
     places = InputPaths(bpy, paths, inputs)
     places.find_libraries()
@@ -81,9 +85,9 @@ def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
 
 
 def shut(bpy: Any, inputs: str) -> None:
-    """Let nothing be read that was not sent: what a scene names elsewhere is missing, though this
-    machine may have such a file. Else pictures would tell what lies here, and differ from those of
-    a machine that has another one.
+    """Block all files that were not sent, even if this machine has them.
+
+    Otherwise pictures could reveal local files, and would differ between machines.
     """
     blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
     kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
@@ -99,7 +103,7 @@ def shut(bpy: Any, inputs: str) -> None:
 
 
 def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
-    """Give paths anew; what was read by the old ones is forgotten."""
+    """Rewrite paths and reload the data that was read from the old ones."""
     changed = list[Any]()
 
     def visited(owner: Any, path: str, *more: Any) -> str | None:

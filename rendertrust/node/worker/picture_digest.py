@@ -1,7 +1,7 @@
-"""What a picture is, whoever has it: a hash of its pixels, or of what they are decoded from.
+"""Hashes of pictures: of the pixels or, for lossy formats, of the coded picture.
 
-Several at once, as chunks of frames are delivered in a zip, are ``rendertrust-pictures-v1
-{number}``, a newline, and a line of name and hash for each, in the order of their names.
+The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pictures-v1
+{number}``, a newline, and a line with name and hash for each, sorted by name.
 """
 
 import hashlib
@@ -15,13 +15,14 @@ from .png_pixels import NoPixels
 
 NAME = "rendertrust-pictures-v1"
 FILES_MAX = 4096
-NAMED_MAX = 64  # so many are named one by one
+NAMED_MAX = 64  # pictures that are listed one by one
 ZIP = b"PK\x03\x04"
 
 
 def of_file(path: str) -> dict[str, Any]:
-    """sha256 and what it is of. OSError; NoPixels for a file that is no picture of a kind that is
-    read, nor a zip of such.
+    """Return the sha256 and the facts of a picture or a zip of pictures.
+
+    Raises OSError, and NoPixels for any other or unsupported file.
     """
     with open(path, "rb") as file:
         if file.read(4) == ZIP:
@@ -31,7 +32,7 @@ def of_file(path: str) -> dict[str, Any]:
 
 
 def told(path: str) -> dict[str, Any]:
-    """The same under the name ``pixels``, as it is reported; nothing of another file."""
+    """Return the hash as the member ``pixels`` of a report; empty for an unsupported file."""
     try:
         return {"pixels": of_file(path)}
     except NoPixels:
@@ -39,13 +40,13 @@ def told(path: str) -> dict[str, Any]:
 
 
 def seen(path: str) -> dict[str, str]:
-    """The hash alone, under the name ``seen``, of what somebody else delivered."""
+    """Return only the hash of a delivered picture, as the member ``seen``."""
     found = told(path)
     return {"seen": found["pixels"]["sha256"]} if found else {}
 
 
 def told_of_several(paths: dict[str, str]) -> dict[str, Any]:
-    """The same of files by their names in a zip."""
+    """Return the hash of several files, by their names in a zip, as the member ``pixels``."""
     try:
         return {"pixels": _together({name: of_file(path) for name, path in paths.items()})}
     except NoPixels:
@@ -66,7 +67,7 @@ def _of_zip(path: str) -> dict[str, Any]:
         with zip_directory.opened(path, FILES_MAX) as packed:
             for entry in packed.infolist():
                 if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
-                    raise NoPixels("it is no zip as chunks of frames are delivered")
+                    raise NoPixels("it is not a zip of a chunk of frames")
                 with packed.open(entry) as picture:
                     found[entry.filename] = _of(picture)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
@@ -75,14 +76,14 @@ def _of_zip(path: str) -> dict[str, Any]:
 
 
 def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """One hash over all of them; where they are not many, also each of them."""
+    """Return one hash over all pictures and, unless they are many, each of them."""
     named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
     told: dict[str, Any] = {"sha256": of_named(named), "files": len(named)}
     return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})
 
 
 def of_named(named: Mapping[str, str]) -> str:
-    """The hash over pictures of which each has its own."""
+    """Return the hash over named hashes of pictures."""
     digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
     for name in sorted(named):
         digest.update(f"{name} {named[name]}\n".encode())
@@ -90,7 +91,7 @@ def of_named(named: Mapping[str, str]) -> str:
 
 
 def are_its_own(pixels: Mapping[str, Any]) -> bool:
-    """Whether the pictures that are named one by one, if any are, are those of the whole hash."""
+    """Return True if the listed pictures, if any, match the hash over all."""
     named = pixels.get("pictures")
     if named is None:
         return True

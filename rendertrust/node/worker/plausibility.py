@@ -1,8 +1,8 @@
-"""A look at what nobody is to check: a chunk of frames, a tile, a picture made of tiles.
+"""Quick look at a chunk of frames, a tile, or a merged picture that gets no check.
 
-Whether it is such a thing at all: as many frames as were asked for, each under its name, of the
-frame's size, one that decodes; and not of one colour, all of them, where the scene is not. It does
-not say that they show the scene.
+It tests that all frames are there, under the right names and of the right size, that they can be
+decoded, and that they do not all have one colour unless the scene has. It does not show that they
+show the scene.
 """
 
 import os
@@ -27,8 +27,10 @@ BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, Value
 
 
 def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """``picture`` was delivered for this order; says that it ``looked``, and what is ``suspect``,
-    or a ``fault`` of it. ``tile``: it is of that part, as passes; ``frames``, of several: a zip.
+    """Take a quick look at the delivered ``picture``.
+
+    The report says that it ``looked``, what is ``suspect``, or a ``fault``. With ``tile`` the file
+    has passes of that part; with several ``frames`` it is a zip.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -52,20 +54,20 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
 def tile_of(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[Layers, Kinds]:
-    """Every pass of what was delivered as a tile, once its head was looked at. Raises Fault."""
+    """Read all passes of a delivered tile after checking its header. Raises DeliveryFault."""
     x, y, across, down = order["tile"]
     size, kinds = (
         tile_rendering.rendered((x, y, across, down), scene)[2:],
         tile_rendering.tile_kinds(scene),
     )
     if os.path.getsize(order["picture"]) > bytes_most(size, kinds):
-        raise DeliveryFault("the tile is larger than one of such a size can be")
+        raise DeliveryFault("the tile is larger than possible for its size")
     path = os.path.join(order["out"], "their-tile.exr")
     shutil.copyfile(order["picture"], path)
     try:
         found = window_of(path)[:2]
     except NoHeader as fault:
-        raise DeliveryFault(f"the tile is none: {fault}") from fault
+        raise DeliveryFault(f"the tile is invalid: {fault}") from fault
     if found != size:
         raise DeliveryFault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
     with progress.about(PICTURE, size, channels_in(kinds), theirs=path, kinds=kinds):
@@ -73,7 +75,7 @@ def tile_of(
 
 
 def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> str:
-    """Where the picture of one frame of a chunk is by now. Raises Fault."""
+    """Unpack one frame of a chunk and return its path. Raises DeliveryFault."""
     scene = bpy.context.scene
     suffix = choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), tile_rendering.tile_kinds(scene))
@@ -82,7 +84,7 @@ def one_of(bpy: Any, order: dict[str, Any], frames: list[int], frame: int) -> st
             _are_all(packed, frames, suffix)
             return _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
-        raise DeliveryFault("the frames are no zip that can be read") from fault
+        raise DeliveryFault("the zip of the frames cannot be read") from fault
 
 
 def _pictures(
@@ -98,20 +100,20 @@ def _pictures(
         plain.append(is_plain)
         odd |= found
         os.unlink(path)
-    # Of one colour is also what a compositor makes of a scene, or a cut to black.
+    # A compositor, or a cut to black, may also make frames of one colour.
     if not all(plain) or compositor_nodes(scene) or tile_rendering.obstacles(scene):
         return {"looked": True, **odd}
     grid = evidence_check.coarse(bpy, scene, order, progress)
     if max(map(max, grid), default=0.0) < evidence_check.VARIES:
         return {"looked": True, **odd}
-    return {"looked": True, "suspect": "all of it is of one colour, and what it shows is not"}
+    return {"looked": True, "suspect": "all frames have one colour, but the scene does not"}
 
 
 def _files(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
-    """Each picture, unpacked only when it is its turn."""
+    """Yield each picture, unpacking one at a time."""
     if len(frames) == 1:
         if os.path.getsize(order["picture"]) > most:
-            raise DeliveryFault("the picture is larger than that of such a frame can be")
+            raise DeliveryFault("the picture is larger than possible for this frame")
         yield shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
         return
     try:
@@ -120,35 +122,35 @@ def _files(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> 
             for frame in frames:
                 yield _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
-        raise DeliveryFault("the frames are no zip that can be read") from fault
+        raise DeliveryFault("the zip of the frames cannot be read") from fault
 
 
 def _are_all(packed: zipfile.ZipFile, frames: list[int], suffix: str) -> None:
     wanted, found = {name_of(frame, suffix) for frame in frames}, packed.namelist()
     missing = sorted(wanted - set(found))
     if missing:
-        raise DeliveryFault(f"{missing[0]} is missing, {len(missing)} of {len(frames)} frames are")
+        raise DeliveryFault(f"{missing[0]} is missing ({len(missing)} of {len(frames)} frames)")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in packed.infolist()):
-        raise DeliveryFault("the frames are packed otherwise than chunks of frames are")
+        raise DeliveryFault("the frames are compressed, but a chunk's zip must only store them")
 
 
 def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
     if packed.getinfo(name).file_size > most:
-        raise DeliveryFault(f"{name} is larger than such a frame can be")
+        raise DeliveryFault(f"{name} is larger than possible for this frame")
     path = os.path.join(out, "their-" + name)
     with packed.open(name) as source, open(path, "wb") as target:
-        shutil.copyfileobj(source, target, PIECE)  # no more than its entry says, or it raises
+        shutil.copyfileobj(source, target, PIECE)  # raises if there is more than the entry declares
     return path
 
 
 def _seen(bpy: Any, path: str, suffix: str, size: tuple[int, int]) -> tuple[bool, dict[str, str]]:
-    """Return whether it is of one colour, and what is ``suspect`` of it.
+    """Return True if it has one colour, and what is ``suspect``.
 
-    Raises Fault where it is no picture of this size.
+    Raises DeliveryFault if it is not a picture of this size.
     """
     known = may_be_opened(path, suffix, size)
     pixels = image_comparison.visible(pixels_of(bpy, path))
     if not known and pixels.shape[:2] != (size[1], size[0]):
-        raise DeliveryFault("the picture is none, or has another size")
+        raise DeliveryFault("the picture cannot be decoded, or has another size")
     is_plain = bool(pixels.size) and not (pixels != pixels[0, 0]).any()
     return is_plain, undecoded(path, pixels)

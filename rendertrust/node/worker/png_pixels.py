@@ -1,9 +1,9 @@
-"""The pixels of a PNG file, without a library: so that whoever has the picture can hash them.
+"""Hashes of the pixels of PNG files, computed without a library.
 
-The same picture is written differently by other versions and other threads; its pixels are the
-same. Hashed are the samples as the file has them, row by row from the top, behind one line of
-ASCII, ``rendertrust-pixels-v1 {width} {height} {channels} {bits}``, and a newline. PNG 1.2, without
-palette and interlacing, which Blender does not write.
+Other versions and threads encode the same pixels differently. The hash is over one line of ASCII,
+``rendertrust-pixels-v1 {width} {height} {channels} {bits}``, a newline, and the samples as the file
+has them, row by row from the top. The format is PNG 1.2 without palette and interlacing, which
+Blender does not write.
 """
 
 import hashlib
@@ -21,34 +21,34 @@ PIECE = 1 << 20
 
 
 class NoPixels(Exception):
-    """The text says why."""
+    """The pixels cannot be read; the text says why."""
 
 
 def of_png(file: Any) -> dict[str, Any]:
-    """sha256, width, height, channels, and bits of each. NoPixels for another file."""
+    """Return sha256, width, height, channels and bits per channel. Raises NoPixels."""
     return _hashed(file)
 
 
 def size_of_png(path: str) -> tuple[int, int]:
-    """Width and height by its head alone. OSError; NoPixels for another file."""
+    """Return width and height from the header. Raises OSError and NoPixels."""
     with open(path, "rb") as file:
         width, height, _, _ = _head(file)
         return width, height
 
 
 def _head(file: Any) -> tuple[int, int, int, int]:
-    """Width, height, channels, and bits of each."""
+    """Return width, height, channels and bits per channel."""
     if file.read(8) != SIGNATURE:
-        raise NoPixels("it is no PNG file")
+        raise NoPixels("it is not a PNG file")
     kind, length = _begin(file)
     if kind != b"IHDR" or length != 13:
         raise NoPixels("it does not begin with a header")
     body = b"".join(_body(file, kind, length))
     width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
     if color not in CHANNELS or bits not in (8, 16) or interlaced:
-        raise NoPixels("it is a PNG file of a kind that is not read")
+        raise NoPixels("it is an unsupported PNG file")
     if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
-        raise NoPixels("it has too many pixels, or none")
+        raise NoPixels("it has too many pixels or none")
     return width, height, CHANNELS[color], bits
 
 
@@ -67,10 +67,10 @@ def _hashed(file: Any) -> dict[str, Any]:
 
 
 def _begin(file: Any) -> tuple[bytes, int]:
-    """Kind and length of a chunk."""
+    """Read the kind and length of a chunk."""
     head = file.read(8)
     if len(head) != 8:
-        raise NoPixels("it breaks off")
+        raise NoPixels("it is truncated")
     length = int.from_bytes(head[:4], "big")
     if length > 1 << 30:
         raise NoPixels("one of its parts is too long")
@@ -91,7 +91,7 @@ def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
 
 
 def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
-    """Unpack row by row: never more than a piece beyond one row is in memory."""
+    """Decode and hash row by row; memory has one row and one piece at most."""
     held, before, done = bytearray(), bytes(length), 0
     for piece in _unpacked(file):
         held += piece
@@ -107,12 +107,12 @@ def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
 
 
 def _unpacked(file: Any) -> Iterator[bytes]:
-    """The data of all parts, a piece at a time, however well it was packed."""
+    """Yield the decompressed image data in pieces, whatever the compression ratio."""
     unpacker = zlib.decompressobj()
     while True:
         kind, length = _begin(file)
         for body in _body(file, kind, length):
-            if kind == b"IDAT" and not unpacker.eof:  # else it would keep what is behind its end
+            if kind == b"IDAT" and not unpacker.eof:  # otherwise it would buffer data after its end
                 yield from _pieces(unpacker, body)
         if kind == b"IEND":
             return
@@ -128,7 +128,7 @@ def _pieces(unpacker: Any, body: bytes) -> Iterator[bytes]:
 
 
 def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
-    """One row as it was before its filter (PNG 1.2, 6)."""
+    """Undo the filter of a row (PNG 1.2, 6)."""
     if kind == 1:
         return _sums(row, step)
     if kind == 2:
@@ -145,7 +145,7 @@ def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
 
 
 def _added(one: int, row: bytes) -> bytes:
-    """All bytes of both at once, each modulo 256: what one carries over must not reach the next."""
+    """Add all bytes at once modulo 256, without carrying over to the next byte."""
     length = len(row)
     return _plus(one, int.from_bytes(row, "little"), length).to_bytes(length, "little")
 
@@ -156,7 +156,7 @@ def _plus(one: int, other: int, length: int) -> int:
 
 
 def _sums(row: bytearray, step: int) -> bytes:
-    """Each byte and all before it of its kind, ``step`` apart: twice as far each time."""
+    """Return prefix sums of bytes ``step`` apart, doubling the distance each time."""
     length, shift = len(row), 8 * step
     mask, found = (1 << 8 * length) - 1, int.from_bytes(row, "little")
     while shift < 8 * length:
@@ -166,7 +166,7 @@ def _sums(row: bytearray, step: int) -> bytes:
 
 
 def _paeth(row: bytearray, above: bytes, step: int) -> None:
-    """A channel at a time, as left and corner are those of the turn before."""
+    """Undo the Paeth filter one channel at a time, in place."""
     for channel in range(step):
         left = corner = 0
         found = bytearray()

@@ -1,7 +1,7 @@
-"""The finishing step: undenoised tiles become the picture that the artist's own machine would make.
+"""Merging of undenoised tiles into the picture that the artist's machine would make.
 
-Merge, denoise, compose, transform, save. Denoising is Cycles' own, on a file; everything after it
-is Blender's own, because the scene believes that its engine has just rendered these passes.
+The steps are merge, denoise, composite, view transform and save. Cycles denoises a file; Blender
+does the rest, because the scene takes the passes for a new render of its engine.
 """
 
 import os
@@ -20,7 +20,7 @@ SEEN_BY_DENOISER = tuple(name for name in STANDARD if name not in ("Combined", "
 
 
 def finish(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Make one frame of its tiles; ``tiles`` are [x, y, width, height, path] each."""
+    """Make one frame from ``tiles``, each [x, y, width, height, path]."""
     scene = opened(bpy, order)
     prepare(scene, order)
     if reasons := tile_rendering.obstacles(scene):
@@ -45,7 +45,7 @@ def finish(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def merge(bpy: Any, scene: Any, tiles: list[list[Any]]) -> Layers:
-    """One array for each pass of each view layer, made of the tiles' own pixels."""
+    """Return an array for each pass of each view layer, assembled without the tiles' margins."""
     width, height = size_of(scene)
     kinds = tile_rendering.tile_kinds(scene)
     whole: Layers = {}
@@ -70,7 +70,7 @@ def _array(whole: Layers, layer: str, name: str, shape: tuple[int, int, int]) ->
 
 
 def denoise(bpy: Any, scene: Any, layers: Layers, out: str) -> None:
-    """Put the denoised picture in the noisy one's place, in the layers that are denoised."""
+    """Replace the noisy picture by the denoised one in layers with denoising."""
     if not scene.cycles.use_denoising:
         return
     for name, bands in layers.items():
@@ -80,11 +80,11 @@ def denoise(bpy: Any, scene: Any, layers: Layers, out: str) -> None:
 
 
 def _denoised(bpy: Any, scene: Any, layer: str, bands: dict[str, Array], out: str) -> Array:
-    """Cycles' own denoiser with the scene's own settings.
+    """Denoise with Cycles' denoiser and the scene's settings.
 
-    It reads files from above, and the denoiser sees the difference: so the file stands on its head.
-    It wants a motion pass, which it uses between frames only, and a number of samples, by which it
-    would multiply and divide: one leaves the bits alone.
+    It reads files from the top row, and the direction affects the result, so the file is flipped.
+    It requires a motion pass, used only between frames, and a number of samples, by which it
+    multiplies and divides; 1 keeps the bits.
     """
     import _cycles  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A price probe: how long small pieces of some frames take, and how one looks, small."""
+"""Price probe: times crops of some frames, and renders a preview."""
 
 import os
 import time
@@ -10,26 +10,26 @@ from .ipc import Progress, Say, SceneError
 from .rendering import THUMBNAIL, still, thumbnail
 from .scene import opened, prepare, set_format, size_of
 
-NEARLY_NONE = (0, 0, 2, 2)  # a render of so little takes the time of everything but pixels
-LOOK_SAMPLES = 16  # enough, with a denoiser, to see what it is
-Taken = tuple[float, float]  # seconds by the clock, and of processors
+NEARLY_NONE = (0, 0, 2, 2)  # its render takes the time of everything but pixels
+LOOK_SAMPLES = 16  # enough for a denoised preview
+Taken = tuple[float, float]  # wall clock seconds, and processor seconds
 
 
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render ``crops`` ([x, y, width, height]) of each of ``frames``, with ``samples_most`` at
-    most, and say the seconds of each; also those of nearly no pixels, which every frame costs.
-    Then show the current frame, small. Frames that would end after so many ``seconds``, as the ones
-    before went, are left out, but for the first.
+    """Render ``crops`` ([x, y, width, height]) of each of ``frames`` and report the seconds.
+    At most ``samples_most`` samples are rendered. A render of nearly no pixels measures the base
+    time of a frame. Then a preview of the current frame is rendered. Frames after the first that
+    would, by the earlier ones, end after ``seconds`` are left out.
     """
     scene = opened(bpy, order)
     current = scene.frame_current
     prepare(scene, order)
     if scene.render.engine != "CYCLES":
         raise SceneError(f"the engine is {scene.render.engine}; only Cycles can be probed")
-    loaded = time.monotonic() - order["began"]  # Blender itself is loaded, too
+    loaded = time.monotonic() - order["began"]  # includes loading Blender
     samples, width_height = scene.cycles.samples, size_of(scene)
     scene.cycles.samples = min(samples, order["samples_most"])
-    scene.cycles.use_adaptive_sampling = False  # the price is for what may be needed
+    scene.cycles.use_adaptive_sampling = False  # the price covers all samples
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.cycles.use_denoising = scene.render.use_compositing = False
     progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 2)
@@ -53,7 +53,7 @@ def _in_time(
     bpy: Any, scene: Any, order: dict[str, Any], progress: Progress
 ) -> list[dict[str, Any]]:
     path = os.path.join(order["out"], "crop.png")
-    # The first render of a process also sets up what later ones keep: it is no measure.
+    # The first render of a process also sets up data that later ones keep, so it is not measured.
     progress.next("setting up")
     _taken(bpy, scene, order["frames"][0], NEARLY_NONE, path)
     started, measured = time.monotonic(), list[dict[str, Any]]()
@@ -81,9 +81,10 @@ def _taken(bpy: Any, scene: Any, frame: int, area: Sequence[int], path: str) -> 
 
 
 def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
-    """What the renders would have taken with the machine to themselves, by the processor time that
-    they took: a price must not follow what else runs there. What even the cheapest took one thread
-    does for the most part, as there are few pixels in it; of the rest all threads do their share.
+    """Return the seconds that the renders would take on an idle machine, by processor time.
+
+    A price must not depend on other load. The time of the cheapest render is mostly
+    single-threaded, because it has few pixels; the rest is shared by all threads.
     """
     base = min(processor for _, processor in taken)
     least = min(base, *(seconds for seconds, _ in taken))
@@ -91,7 +92,7 @@ def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
 
 
 def _shown(bpy: Any, scene: Any, frame: int, order: dict[str, Any]) -> dict[str, str]:
-    """The whole frame, as small as it is shown and with few samples; gives the file's name."""
+    """Render a preview of the whole frame with few samples; return the file's name."""
     width, height = size_of(scene)
     share = min(THUMBNAIL / max(width, height), 1.0)
     render = scene.render

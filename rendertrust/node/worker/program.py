@@ -1,4 +1,4 @@
-"""The worker's program: bounds for itself, one order or one after another, one end."""
+"""The worker's program: limits itself, runs one order or several, and exits."""
 
 import json
 import os
@@ -50,12 +50,12 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "draw": draw,
     "video": encode,
 }
-# What these write no scene may show: while its parts are rendered it lies under a name of chance.
+# These write to a folder with a random name, so that no scene can read their files.
 HIDDEN = ("check", "look", "batch", "hold", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:
-    """Blender, once it has said which it is."""
+    """Report Blender's version and return its module."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
@@ -66,7 +66,7 @@ def loaded(say: Say) -> Any:
 
 
 def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Do what the order names, if it names anything."""
+    """Run the order, if it names one."""
     if order.get("do") in HIDDEN:
         order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
     if "do" in order:
@@ -74,8 +74,9 @@ def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
-    """The orders that come after the first, each once nothing is left of the scene before. An empty
-    one asks whether there is anybody.
+    """Yield the orders after the first, each after the previous scene was closed.
+
+    An empty order only asks for a sign of life.
     """
     with open(0, encoding="utf-8", closefd=False) as orders:
         say("resting")
@@ -88,8 +89,10 @@ def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Obey the last argument, and what is read where that says so; always ends the process, because
-    Blender may hang or crash in its own clean-up after the picture is written."""
+    """Run the order in the last argument and, if it stays, those from standard input.
+
+    Always exits directly, because Blender may hang or crash in its clean-up.
+    """
     say = speaker(take_standard_output())
     order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}
     os.nice(order.get("nice", 0))

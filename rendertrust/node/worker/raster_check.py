@@ -1,8 +1,8 @@
-"""Check of frames that EEVEE drew, by the whole frame.
+"""Check of whole frames that EEVEE drew.
 
-EEVEE is no sum of independent pixels, so a region is not a part of the frame. Within a drawing
-class a frame is equal to the last bit. Across classes the render with as many samples must be the
-nearest of three: with as many, with three quarters, and with half of them.
+EEVEE's pixels are not independent, so a region renders differently than within the frame. Within a
+drawing class frames are equal to the last bit. Across classes three renders are compared, with all,
+three quarters and half of the samples, and the first must be the closest.
 """
 
 from typing import Any
@@ -17,16 +17,16 @@ from .rendering import written_size
 
 Array = Any
 SHARES = (1.0, 0.75, 0.5)  # of the samples
-APART_MOST = 0.03  # of white, mean over all values
+APART_MOST = 0.03  # of white, as a mean over all values
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
-# Codes: why a frame is refused, and why nothing can be said of it.
+# Codes: reasons for a refusal, and for no decision.
 FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
 FEW_SAMPLES, NO_NUMBERS = "few-samples", "not-comparable"
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
-    """Mean difference of what is shown, 0 to 1. None where there is no such number."""
+    """Return the mean difference of the displayed values, 0 to 1; None if incomparable."""
     if ours.shape != theirs.shape or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return None
     one, other = (
@@ -36,8 +36,9 @@ def distance(ours: Array, theirs: Array) -> float | None:
 
 
 def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
-    """Outcome, and its codes, by the distances from renders with ``SHARES`` of the samples: the
-    first must be the least, and small.
+    """Return the outcome and its codes, by the distances from renders with ``SHARES`` samples.
+
+    The first distance must be the smallest, and small.
     """
     known = [of for of in distances if of is not None]
     if not known or len(known) < len(distances):
@@ -56,9 +57,7 @@ def compare(
     *,
     is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with ours, just rendered, and where they are not equal with ours of
-    fewer samples.
-    """
+    """Compare their picture with our render and, unless they are equal, with fewer samples."""
     ours, theirs = of
     scene = bpy.context.scene
     told: dict[str, Any] = {"drawing": drawing_class()}
@@ -84,5 +83,5 @@ def compare(
 
 
 def together(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what the frames of a chunk say together: the worst of them."""
+    """Return the worst report of a chunk's frames."""
     return min(found, key=lambda one: _FROM_WORST.index(one["outcome"]))

@@ -1,9 +1,8 @@
-"""Render passes as arrays: read from multi-layer files, written to them, and given to a scene as
-if its engine had rendered them.
+"""Render passes as arrays: read from and written to multi-layer files, and fed to a scene.
 
-Blender lets Python see a pass only inside of a render engine. So there is one here that renders
-nothing: it copies what a file holds into the passes, or what it is given. An array is
-(height, width, channels) of float32, its first row the lowest of the picture, as Blender counts.
+Blender gives Python access to passes only inside a render engine. The engine here does not render;
+it copies passes from a file or from arrays. An array is (height, width, channels) of float32, with
+the lowest row first, as in Blender.
 """
 
 from typing import Any
@@ -30,7 +29,7 @@ Kinds = dict[str, dict[str, tuple[str, str]]]  # layer -> pass -> (channels, kin
 
 
 class EngineWork:
-    """What the engine does for each scene, by the scene's name."""
+    """The engine's input and output for each scene, by the scene's name."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kinds] = {}
@@ -44,7 +43,7 @@ WORK = EngineWork()
 
 
 def kinds_of(scene: Any) -> Kinds:
-    """The passes that Cycles renders of each view layer that is rendered."""
+    """Return the passes that Cycles renders, by enabled view layer."""
     from cycles.engine import (  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
         list_render_passes,  # pyright: ignore[reportUnknownVariableType]
     )
@@ -59,7 +58,7 @@ def kinds_of(scene: Any) -> Kinds:
 
 
 def register(bpy: Any) -> None:
-    """Let Blender know the engine, once."""
+    """Register the engine with Blender, once."""
     if hasattr(bpy.types, ENGINE):
         return
 
@@ -80,7 +79,7 @@ def register(bpy: Any) -> None:
 
 
 def copy(engine: Any, scene: Any) -> None:
-    """What is rendered: a file's passes, or those given."""
+    """Copy a file's passes, or the given ones, to the render result."""
     for layer, wanted in WORK.kinds[scene.name].items():
         for name, (channels, _) in wanted.items():
             if name != "Combined":
@@ -110,7 +109,7 @@ def _taken(band: Any, width: int, height: int) -> Array:
 
 
 def feed(scene: Any, layers: Layers, kinds: Kinds) -> None:
-    """From now on the scene's render is ``layers``: Blender composes and saves them as its own."""
+    """Make ``layers`` the scene's render result, which Blender composites and saves."""
     import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     register(bpy)
@@ -121,7 +120,7 @@ def feed(scene: Any, layers: Layers, kinds: Kinds) -> None:
 
 
 def read(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
-    """The passes ``kinds`` of a multi-layer file of ``size`` (width, height)."""
+    """Read the passes ``kinds`` of a multi-layer file of ``size`` (width, height)."""
     desk = _desk(bpy, size, kinds)
     WORK.path[desk.name], WORK.read = path, {}
     try:
@@ -136,7 +135,7 @@ def read(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
 def write(
     bpy: Any, path: str, layers: Layers, kinds: Kinds, stamps: dict[str, str] | None = None
 ) -> None:
-    """Write the passes as a multi-layer OpenEXR file, every bit of them."""
+    """Write the passes losslessly to a multi-layer OpenEXR file."""
     height, width, _ = next(iter(next(iter(layers.values())).values())).shape
     desk = _desk(bpy, (width, height), kinds)
     WORK.given[desk.name], WORK.stamps[desk.name] = layers, stamps or {}
@@ -149,15 +148,15 @@ def write(
 
 
 def exact(settings: Any) -> None:
-    """A file format that loses nothing."""
+    """Set a lossless file format."""
     set_format(settings, "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
     settings.color_depth, settings.exr_codec = "32", "ZIP"
     if hasattr(settings, "use_exr_interleave"):
-        settings.use_exr_interleave = True  # the denoiser of 5.0 reads a file's first part alone
+        settings.use_exr_interleave = True  # the denoiser of 5.0 reads only a file's first part
 
 
 def _desk(bpy: Any, size: tuple[int, int], kinds: Kinds) -> Any:
-    """A scene of our own for the engine, so that the artist's stays what it is."""
+    """Create a separate scene for the engine, so that the artist's stays unchanged."""
     register(bpy)
     desk = bpy.data.scenes.new("RenderTrust passes")
     first, *others = kinds

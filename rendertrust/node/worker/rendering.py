@@ -1,4 +1,4 @@
-"""Frames and tiles: one Blender, many renders."""
+"""Rendering of frames and tiles."""
 
 import contextlib
 import os
@@ -23,7 +23,7 @@ THUMBNAIL = 256  # pixels of the longer side
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's frames (or the scene's current one), or one tile, and say what came."""
+    """Render the order's frames (default: the current one), or one tile, and report."""
     scene = opened(bpy, order)
     prepare(scene, order)
     frames = order.get("frames") or [scene.frame_current]
@@ -56,7 +56,7 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def _hashes(files: list[str], out: str) -> dict[str, Any]:
-    """Of what is delivered: a file, or several in a zip."""
+    """Return the hashes of the delivered file, or of several in a zip."""
     paths = {name: os.path.join(out, name) for name in files}
     if len(paths) == 1:
         return picture_digest.told(paths[files[0]])
@@ -64,8 +64,8 @@ def _hashes(files: list[str], out: str) -> dict[str, Any]:
 
 
 def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
-    """Render one frame to ``path``; gives the seconds that it took."""
-    scene.frame_set(frame)  # the current one too: a file may be saved between evaluations
+    """Render one frame to ``path``; return the seconds."""
+    scene.frame_set(frame)  # also for the current frame: a file may be saved between evaluations
     scene.render.use_file_extension, scene.render.filepath = False, path
     started = time.monotonic()
     try:
@@ -78,16 +78,19 @@ def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
 
 
 def _unwritten(path: str) -> SceneError | MachineError:
-    """Whose fault it is that Blender ended well and wrote nothing: the machine's, if nobody can
-    write there.
+    """Return the error if Blender succeeded but wrote no file.
+
+    It is the machine's if the folder is not writable, otherwise the scene's.
     """
     try:
         with open(path, "wb") as file:
             file.write(bytes(4096))
         os.unlink(path)
     except OSError as fault:
-        return MachineError(f"Blender could write no picture: {one_line(fault)}")
-    return SceneError("Blender rendered the frame and wrote no picture: its scene makes none")
+        return MachineError(f"Blender could not write the picture: {one_line(fault)}")
+    return SceneError(
+        "Blender rendered the frame but wrote no picture: the scene has no picture output"
+    )
 
 
 def _tile(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, say: Say) -> None:
@@ -107,7 +110,7 @@ def _tile(bpy: Any, scene: Any, order: dict[str, Any], progress: Progress, say: 
 
 
 def store_noisy(scene: Any) -> None:
-    """Keep the undenoised picture beside the denoised one; the delivered one stays the same."""
+    """Also keep the undenoised picture; the delivered one stays the same."""
     if scene.render.engine != "CYCLES":
         return
     for name, kinds in render_passes.kinds_of(scene).items():
@@ -118,7 +121,7 @@ def store_noisy(scene: Any) -> None:
 
 
 def write_noisy(bpy: Any, scene: Any, out: str, frame: int) -> str:
-    """Write what Cycles rendered before its denoiser, each view layer; gives the file's name."""
+    """Write the undenoised picture of each view layer; return the file's name."""
     name = name_of(frame, ".noisy.exr")
     path, whole = os.path.join(out, name), os.path.join(out, ".passes.exr")
     save_passes(bpy, scene, whole)
@@ -142,7 +145,7 @@ def _only(kinds: dict[str, tuple[str, str]], name: str) -> dict[str, tuple[str, 
 
 
 def written_size(scene: Any) -> tuple[int, int]:
-    """The picture's size where the artist renders a region of the frame alone."""
+    """Return the size of the written picture, which may be a region of the frame."""
     render, (width, height) = scene.render, size_of(scene)
     if not (render.use_border and render.use_crop_to_border):
         return width, height
@@ -151,14 +154,12 @@ def written_size(scene: Any) -> tuple[int, int]:
 
 
 def _pixels(share: float, length: int) -> int:
-    """As Blender counts them, in single precision: 0.7 of 10 are seven."""
+    """Return the pixels as Blender computes them, in single precision: 0.7 of 10 is 7."""
     return int(np.float32(share) * np.float32(length))
 
 
 def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:
-    """Write the picture as it is seen, small, and name its file; nothing where it cannot be
-    written: the frame is what counts.
-    """
+    """Write a preview of the picture and return its name; empty if that fails."""
     try:
         return {"thumbnail": _write_thumbnail(bpy, scene, out, frame)}
     except (RuntimeError, ValueError, OSError) as fault:
@@ -190,7 +191,7 @@ def save_passes(bpy: Any, scene: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def other_format(scene: Any) -> Generator[Any, None, None]:
-    """The scene's settings of its files, to be changed for once."""
+    """Yield the scene's image settings, and restore them afterwards."""
     settings = scene.render.image_settings
     kept = {name: getattr(settings, name) for name in KEPT if hasattr(settings, name)}
     try:
@@ -201,7 +202,7 @@ def other_format(scene: Any) -> Generator[Any, None, None]:
 
 
 def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
-    """What was rendered, as it is reported with the result."""
+    """Return the facts of a render for its report."""
     width, height = size_of(scene)
     is_cycles = scene.render.engine in ("CYCLES", render_passes.ENGINE)
     told = {"drawing": drawing_class()} if is_drawn(scene) else {}

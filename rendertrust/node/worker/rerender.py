@@ -1,10 +1,10 @@
-"""A frame rendered again beside its delivered picture: regions of it, or all of it.
+"""Re-rendering of a frame, in regions or whole, to compare it with its delivered picture.
 
-The delivered picture is finished: view transform, dither and 8 bits. So what is rendered again is
-finished the same way before it is compared. Regions are rendered without denoiser and compositor,
-put into an empty frame at their place, and that frame is finished once. A scene that is denoised or
-composited, or whose regions are not parts of its frame, is rendered whole; unless its evidence is
-there: then regions are compared with that, and the picture is made anew of it.
+The delivered picture is finished, with view transform, dither and 8 bits, so the new render is
+finished the same way. Regions are rendered without denoiser and compositor and put into an empty
+frame, which is finished once. A scene that is denoised or composited, or cannot be rendered in
+regions, is rendered whole. With evidence, regions are compared with that instead, and the picture
+is made again from it.
 """
 
 import os
@@ -38,19 +38,19 @@ from .rendering import facts, still, written_size
 from .scene import choose_format, opened, prepare
 from .scene_output import compositor_tree
 
-Bands = dict[str, Any]  # what a picture has: one array, or one of each pass of each layer
-FINISHED_MOST = 0.1  # of a picture that was made anew of the same passes
-OFF_MOST = 0.3  # times the noise: how far machines of two classes are apart (docs/VERIFICATION.md)
-SHOWN_MOST = 12  # regions of a whole frame that are named
-CELLS = 10  # of the whole frame, each way
+Bands = dict[str, Any]  # arrays of a picture: one, or one for each pass of each layer
+FINISHED_MOST = 0.1  # for a picture made again from the same passes
+OFF_MOST = 0.3  # times the noise: difference between device classes (docs/VERIFICATION.md)
+SHOWN_MOST = 12  # listed regions of a whole frame
+CELLS = 10  # of a whole frame, each way
 SAME: dict[str, Any] = {"equal": True, "off": None}
-BLOCK = 16  # pixels: what a JPEG codes together, its colours included
-BLEEDING = 2  # pixels at a block's edge that a decoder mixes with those beyond
+BLOCK = 16  # pixels that a JPEG codes together, including subsampled colours
+BLEEDING = 2  # pixels at a block's edge that a decoder mixes with the next block
 FLOATS = (".exr", ".hdr")
 
 
 class DeliveredPicture(NamedTuple):
-    """The delivered picture, opened. ``step`` is the least difference that its format can tell."""
+    """The decoded delivered picture. ``step``: the smallest difference in its format."""
 
     path: str
     suffix: str
@@ -60,7 +60,7 @@ class DeliveredPicture(NamedTuple):
 
 
 class RerenderRegion(NamedTuple):
-    """Pixels to compare, those that are rendered for them, and the file that has these."""
+    """The pixels to compare, the area rendered for them, and the file with that area."""
 
     crop: Crop
     area: Crop
@@ -68,8 +68,10 @@ class RerenderRegion(NamedTuple):
 
 
 def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's frame again and compare it with ``picture``: regions at ``draws``, or with
-    ``whole`` all of it. Says ``regions``, ``whole``, and ``shown``, a picture of both.
+    """Render the order's frame again and compare it with ``picture``.
+
+    ``draws``: regions to render; ``whole``: render the whole frame. The report has ``regions``,
+    ``whole`` and ``shown``, a side-by-side picture.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -91,7 +93,7 @@ def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
-    """Why regions of this scene's frame cannot be compared; None: they can."""
+    """Return why this scene cannot be compared in regions; None if it can."""
     if has_evidence:
         return next(iter(tile_rendering.obstacles(scene)), None)
     if scene.render.engine == "CYCLES" and scene.cycles.use_denoising:
@@ -106,23 +108,23 @@ def why_whole(scene: Any, *, has_evidence: bool) -> str | None:
 def _delivered(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> DeliveredPicture:
-    """Raises Fault where it is no picture of such a frame; NoPixels where nobody here reads it."""
+    """Open the delivered picture. Raises DeliveryFault, and NoPixels for an unsupported format."""
     suffix = choose_format(scene.render, order.get("format"))
     size, depth = written_size(scene), int(scene.render.image_settings.color_depth)
     if os.path.getsize(order["picture"]) > size[0] * size[1] * untileable.CHANNELS_MOST * 4 + (
         1 << 20
     ):
-        raise DeliveryFault("the picture is larger than that of such a frame can be")
+        raise DeliveryFault("the picture is larger than possible for this frame")
     path = shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
     step = 0.0 if suffix in FLOATS else 1 / (2 ** min(depth, 16) - 1)
     with progress.about(PICTURE, size, theirs=path):
         if not may_be_opened(path, suffix, size):
-            raise NoPixels("its format is not read")
+            raise NoPixels("its format is not supported")
         return DeliveredPicture(path, suffix, size, step, bands_of(bpy, path, size))
 
 
 def bands_of(bpy: Any, path: str, size: tuple[int, int]) -> Bands:
-    """The arrays of a picture, their first row the lowest; of a layered one by layer and pass."""
+    """Return a picture's arrays, the lowest row first; by layer and pass if it has several."""
     pixels = pixels_of(bpy, path)
     if pixels.size:
         return {"": pixels}
@@ -137,7 +139,7 @@ def _compared(
     theirs: DeliveredPicture,
     how: tuple[OpenProgress, Say, str | None],
 ) -> dict[str, Any]:
-    """Regions first, where that can be; what they leave open is answered by the whole frame."""
+    """Compare regions first, if possible; the whole frame decides what they leave open."""
     progress, say, why = how
     told: dict[str, Any] = {}
     if why is None:
@@ -149,7 +151,7 @@ def _compared(
         is_made = not is_off([told.get("finish", SAME)], FINISHED_MOST)
         if is_made and not is_off(found):
             return told | _shown(order, theirs, ours, told)
-        why = "regions of it differ" if is_made else "the picture is not made of its evidence"
+        why = "regions of it differ" if is_made else "the picture does not match its evidence"
     say("whole", why=why)
     told["parts"] = told.pop("regions", None)
     ours, whole, cells = _whole(bpy, order, frame, theirs, progress)
@@ -160,7 +162,7 @@ def _compared(
 
 
 def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
-    """Whether a region is farther off than machines are from each other."""
+    """Return True if a region differs more than device classes do."""
     return any(not one["equal"] and (one["off"] is None or one["off"] > most) for one in found)
 
 
@@ -170,10 +172,10 @@ def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
 def _regions(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]]]:
-    """An empty frame with the regions in it, finished; and how each compares."""
+    """Return a finished frame with only the regions in it, and each region's comparison."""
     scene = opened(bpy, order)
     prepare(scene, order)
-    scene.render.use_persistent_data = True  # what was prepared for one region serves the next
+    scene.render.use_persistent_data = True  # keep prepared data between regions
     grid = evidence_check.coarse(bpy, scene, order, progress)
     placed = [place((x, y, cell), theirs.size, grid) for x, y, cell in order["draws"]]
     crops = [aligned(crop, theirs) for crop in placed]
@@ -195,7 +197,7 @@ def _regions(
 
 
 def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
-    """The region, made of whole blocks where the format codes pixels together."""
+    """Extend the region to whole blocks for a format that codes pixels in blocks."""
     if theirs.suffix != ".jpg":
         return crop
     x, y, across, down = crop
@@ -207,8 +209,9 @@ def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
 def _rendered(
     bpy: Any, scene: Any, crops: list[Crop], order: dict[str, Any], told: tuple[OpenProgress, str]
 ) -> list[RerenderRegion]:
-    """Render the regions of the stripped scene. Nothing is read between: reading renders another
-    scene, and with that all is lost that was kept for the next region.
+    """Render the regions of the stripped scene, without reading any in between.
+
+    Reading renders another scene, which drops the data that is kept for the next region.
     """
     progress, words = told
     found = list[RerenderRegion]()
@@ -230,7 +233,7 @@ def _finished(
     theirs: DeliveredPicture,
     regions: list[RerenderRegion],
 ) -> Bands:
-    """A frame that has nothing but these regions, as the scene finishes and writes it."""
+    """Return a frame with only these regions, finished and written as the scene does."""
     scene = opened(bpy, order)
     prepare(scene, order)
     choose_format(scene.render, order.get("format"))
@@ -244,7 +247,7 @@ def _finished(
 
 
 def empty(size: tuple[int, int], kinds: Kinds) -> Layers:
-    """Every pass of a frame that shows nothing."""
+    """Return all passes of an empty frame."""
     width, height = size
     return {
         layer: {
@@ -255,7 +258,7 @@ def empty(size: tuple[int, int], kinds: Kinds) -> Layers:
 
 
 def paste(layers: Layers, region: RerenderRegion, read: Layers) -> None:
-    """Put the region's own pixels into the frame; what was rendered around them stays out."""
+    """Copy the region into the frame, without its rendered margin."""
     x, y, across, down = region.crop
     left, below = x - region.area[0], (region.area[1] + region.area[3]) - (y + down)
     for layer, bands in read.items():
@@ -265,8 +268,9 @@ def paste(layers: Layers, region: RerenderRegion, read: Layers) -> None:
 
 
 def box(of: Any, crop: Crop, less: int = 0) -> Any:
-    """The part of an array, whose first row is the lowest, that a crop names; ``less`` pixels are
-    left out at each side that is none of the frame's.
+    """Return the crop of an array with the lowest row first.
+
+    ``less`` pixels are left out at each side that is not an edge of the frame.
     """
     height, width = of.shape[:2]
     x, y, across, down = crop
@@ -288,13 +292,11 @@ def _worst(
     other: Bands | None,
     cut: Callable[[Any], Any] = lambda of: of,
 ) -> dict[str, Any]:
-    """Of all passes the one that is farthest off; of a plain picture there is one."""
+    """Return the comparison of the pass that differs most; a plain picture has one."""
     if {name: of.shape for name, of in ours.items()} != {
         name: of.shape for name, of in theirs.bands.items()
     }:
-        raise DeliveryFault(
-            "the picture has other layers, passes or channels than that of such a frame"
-        )
+        raise DeliveryFault("the picture has other layers, passes or channels than this frame")
     return image_comparison.worst(
         [
             image_comparison.compared(
@@ -314,13 +316,13 @@ def _worst(
 def _by_evidence(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]], dict[str, Any]]:
-    """Regions beside the passes that were delivered, and the picture made anew of these."""
+    """Compare regions with the delivered passes, and the picture made again from these."""
     scene, size = opened(bpy, order), theirs.size
     prepare(scene, order)
     kinds = tile_rendering.tile_kinds(scene)
     path = os.path.join(order["out"], "their-evidence.exr")
     if os.path.getsize(order["evidence"]) > bytes_most(size, kinds):
-        raise DeliveryFault("the evidence is larger than that of such a frame can be")
+        raise DeliveryFault("the evidence is larger than possible for this frame")
     shutil.copyfile(order["evidence"], path)
     with progress.about(EVIDENCE, size, channels_in(kinds), theirs=path, kinds=kinds):
         layers = read_evidence(bpy, path, size, kinds)
@@ -348,7 +350,7 @@ def _by_evidence(
 def _whole(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, dict[str, Any], list[dict[str, Any]]]:
-    """The frame as a node renders it, how it compares, and where it is too far off."""
+    """Render the frame as a node does; return it, its comparison, and the differing cells."""
     progress.next("whole frame")
     ours = bands_of(bpy, composited_check.render(bpy, order, frame, "our"), theirs.size)
     whole = _worst(ours, theirs, None)
@@ -368,7 +370,7 @@ def _whole(
 
 
 def cells_of(size: tuple[int, int]) -> list[Crop]:
-    """The frame in parts of about a hundredth, eight pixels a side at least."""
+    """Divide the frame into cells of about a hundredth, at least eight pixels a side."""
     sides = [max(-(-side // CELLS), image_comparison.CELL) for side in size]
     lines, rows = (range(0, side, step) for side, step in zip(size, sides, strict=True))
     return [
@@ -376,14 +378,15 @@ def cells_of(size: tuple[int, int]) -> list[Crop]:
     ]
 
 
-# ── the picture of both ──────────────────────────────────────────────────────────────────────────
+# ── the side-by-side picture ─────────────────────────────────────────────────────────────────────
 
 
 def _shown(
     order: dict[str, Any], theirs: DeliveredPicture, ours: Bands, told: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write both pictures and their difference side by side; not among what this order writes, as
-    that lies under a name of chance.
+    """Write both pictures and their difference side by side.
+
+    The file goes to the parent folder, because this order's folder has a random name.
     """
     name = next(iter(theirs.bands))
     pair = comparison_image.PicturePair(

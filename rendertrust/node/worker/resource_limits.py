@@ -1,11 +1,11 @@
-"""What the worker may take of the machine, set by itself before it opens a scene."""
+"""Resource limits that the worker sets for itself before it opens a scene."""
 
 import contextlib
 import resource
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Bound this process for good: both limits are set, and raising one takes a capability."""
+    """Set soft and hard limits; raising them again would need a capability."""
     kinds = {
         "cpu_seconds": resource.RLIMIT_CPU,
         "file_bytes": resource.RLIMIT_FSIZE,
@@ -21,8 +21,9 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def come_last() -> None:
-    """Where memory runs out, this is what the kernel ends first. In a sandbox it is so already, and
-    cannot be changed from inside.
+    """Make this process the kernel's first choice to kill when memory runs out.
+
+    In a sandbox that is set already, and cannot be changed from inside.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")

@@ -1,4 +1,4 @@
-"""The artist's scene: opened without running anything in it, and changed as little as may be."""
+"""Opening and preparing the artist's scene, without running its scripts."""
 
 import json
 import os
@@ -22,18 +22,20 @@ from .scene_output import (
 )
 
 SAID_MAX = 1 << 20
-NO_OPENGL = "which needs OpenGL, and this node has none; Cycles renders everywhere"
+NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
-# The head of a file that is not compressed, since 5.0 and before it: ``…v0500``, ``…v403``.
+# The header of an uncompressed file, since 5.0 and before: ``…v0500``, ``…v403``.
 HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
-# What differs from machine to machine and from one render to the next.
+# Stamps that differ between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
 
 
 def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
-    """The order's scene, with each file that it names where this machine has it; and its render
-    engine, if an add-on brings it that is not here: Blender goes on with another one then.
+    """Load the order's scene and remap its files.
+
+    Also return its render engine if that comes from a missing add-on, in which case Blender
+    continues with another engine.
     """
     said = _open(bpy, order["scene"])
     if "paths" in order:
@@ -45,7 +47,7 @@ def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
 
 
 def opened(bpy: Any, order: dict[str, Any]) -> Any:
-    """The order's scene, to be rendered."""
+    """Load the order's scene for rendering."""
     scene, lost = load(bpy, order)
     if lost is not None:
         raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
@@ -59,18 +61,18 @@ def opened(bpy: Any, order: dict[str, Any]) -> Any:
 
 
 def draws_by_opengl(engine: str) -> bool:
-    """Whether Blender needs OpenGL for it, and dies where there is none."""
+    """Return True if the engine needs OpenGL, without which Blender crashes."""
     return engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH"
 
 
 def name_of_engine(scene: Any) -> str:
-    """As people know it."""
+    """Return the engine's usual name."""
     name: str = scene.render.engine
     return "EEVEE" if "EEVEE" in name else "Workbench"
 
 
 def _open(bpy: Any, path: str) -> str:
-    """Load the file without running anything in it; gives what Blender said meanwhile."""
+    """Load the file without running its scripts; return Blender's output."""
     with tempfile.TemporaryFile() as heard:
         kept = os.dup(2)
         sys.stderr.flush()
@@ -94,16 +96,14 @@ def _open(bpy: Any, path: str) -> str:
 
 
 def saved_by(path: str) -> tuple[int, int]:
-    """The Blender that wrote the file, as (major, minor); (0, 0) where its head does not say."""
+    """Return the Blender version that wrote the file, as (major, minor); (0, 0) if unknown."""
     with open(path, "rb") as file:
         found = HEAD.match(file.read(32))
     return divmod(int(found[1]), 100) if found else (0, 0)
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
-    """Change what was asked for, and what no two renders would have alike. Nothing else: the
-    picture is the artist's.
-    """
+    """Apply the order's settings and make the render repeatable, but change nothing else."""
     render = scene.render
     if "width" in order:
         render.resolution_x, render.resolution_y = order["width"], order["height"]
@@ -118,14 +118,14 @@ def prepare(scene: Any, order: dict[str, Any]) -> None:
     if scene.camera is None and not shows_strips(scene):
         raise SceneError("the scene has no camera; add one with Add > Camera and set it active")
     for code in unmade(scene):
-        if code in WORDS:  # a format may be asked for instead
+        if code in WORDS:  # the order may choose another format
             raise SceneError(WORDS[code])
 
 
 def make_repeatable(scene: Any) -> None:
-    """What makes two renders of one frame differ: bounds on time, and stamps of time and place.
+    """Remove what makes two renders of a frame differ: time limits, and stamps of time and place.
 
-    The seed and dither are as the artist set them, because both give the same picture each time.
+    Seed and dither stay as the artist set them, because they are repeatable.
     """
     if hasattr(scene, "cycles"):
         scene.cycles.time_limit = 0.0
@@ -133,11 +133,11 @@ def make_repeatable(scene: Any) -> None:
         setattr(scene.render, f"use_stamp_{stamp}", False)
     for node in compositor_nodes(scene):
         if node.bl_idname == "CompositorNodeOutputFile":
-            node.mute = True  # its files would go nowhere; the picture stays what it is
+            node.mute = True  # its files are not delivered; the picture stays the same
 
 
 def set_samples(scene: Any, samples: int) -> None:
-    """Samples per pixel, whichever engine the artist chose."""
+    """Set the samples per pixel for the scene's engine."""
     if scene.render.engine == "CYCLES":
         scene.cycles.samples = samples
     elif scene.render.engine.startswith("BLENDER_EEVEE"):
@@ -145,7 +145,7 @@ def set_samples(scene: Any, samples: int) -> None:
 
 
 def choose_format(render: Any, wanted: str | None) -> str:
-    """Set the asked format, or keep the scene's; gives the file's suffix."""
+    """Set the wanted format, or keep the scene's; return the file's suffix."""
     settings = render.image_settings
     if wanted is not None:
         set_format(settings, "IMAGE", wanted)
@@ -161,26 +161,26 @@ def choose_format(render: Any, wanted: str | None) -> str:
 
 
 def set_format(settings: Any, medium: str, name: str) -> None:
-    """A file format, of a kind of medium: 5.0 and newer list formats by it."""
+    """Set a file format; Blender 5.0 and newer also need its medium."""
     if hasattr(settings, "media_type"):
         settings.media_type = medium
     settings.file_format = name
 
 
 def size_of(scene: Any) -> tuple[int, int]:
-    """Width and height of the picture in pixels, as Blender computes them."""
+    """Return width and height of the picture in pixels, as Blender computes them."""
     render = scene.render
     share = render.resolution_percentage / 100
     return max(int(render.resolution_x * share), 1), max(int(render.resolution_y * share), 1)
 
 
 def warnings_of(bpy: Any) -> list[str]:
-    """What would have used a missing file renders pink or not at all; the first ten are named."""
+    """Return a warning for each missing file, up to ten; objects that use it render pink or not."""
     found = files_of(bpy, [bpy.context.scene.frame_current])
     missing = {os.path.basename(of["file"]) for of in found if of["bytes"] is None}
     return [f"missing file: {name}" for name in sorted(missing)][:10]
 
 
 def name_of(frame: int, suffix: str) -> str:
-    """A numbered frame's file as Blender names it: ``0012.png``, ``-0003.png``."""
+    """Return a frame's file name as Blender writes it: ``0012.png``, ``-0003.png``."""
     return f"{'-' if frame < 0 else ''}{abs(frame):04d}{suffix}"

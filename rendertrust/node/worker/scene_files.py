@@ -1,4 +1,4 @@
-"""Which files a scene names, each with its owner; sequences and tiles of textures one by one."""
+"""Files that a scene uses, each with its owner; sequences and texture tiles one by one."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from typing import Any
 from . import simulation_caches, usd_layers
 from .image_sequences import numbers_of, runs, strip_files
 
-FILES_MAX = 20_000  # more than any job takes: who sends them says so
+FILES_MAX = 20_000  # above a job's limit, so that the sender reports too many files
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
@@ -23,23 +23,22 @@ KINDS = {
     "Object": "cache",
     "Mesh": "mesh",
 }
-# Files of these matter where a scene uses them: one that is only kept may be long gone.
+# Files of these matter only if a scene uses them; unused ones may be long gone.
 ONLY_SHOWN = ("Image", "Sound", "VectorFont", "MovieClip", "Volume", "CacheFile")
 SOURCES = {"SEQUENCE": "sequence", "TILED": "udim", "MOVIE": "movie"}
 File = dict[str, Any]
 Frames = Sequence[int]
-# The files that one path stands for, each with the frames that show it; None: all of them do.
+# The files that one path stands for, each with the frames that show it; None: all frames.
 Shown = Mapping[str, "Frames | None"]
 
 
 def files_of(bpy: Any, frames: Frames) -> list[File]:
-    """Every file that ``frames`` need and the scene does not hold in itself, once for each owner;
-    none that it only keeps, and nothing shows.
+    """Return every external file that ``frames`` need, once for each owner.
 
-    ``path`` is as the scene writes it, ``file`` where it lies; ``bytes`` is None where it is not,
-    and ``frames`` then says which frames show it, if not all of them do. ``stands`` is what the
-    path stands for where that is not the file, ``within`` the folder that stays together, and
-    ``of`` the library that names it.
+    ``path``: as the scene has it. ``file``: its place on disk. ``bytes`` is None if it is missing;
+    ``frames`` then lists the frames that show it, unless all do. ``stands``: what the path stands
+    for, if not the file. ``within``: the folder that stays together. ``of``: the library that names
+    it.
     """
     found: dict[tuple[str, str], File] = {}
     for told in chain(_named_files(bpy, frames), _in_folders(bpy)):
@@ -55,7 +54,7 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
     for owner, path in named(bpy):
         kind = type(owner).__name__
         if kind == "Text" or (kind in ONLY_SHOWN and owner not in used):
-            continue  # texts lie in the scene, and no script runs
+            continue  # texts are stored in the scene, and no script runs
         base = bpy.path.abspath(path, library=owner.library)
         if not path or os.path.realpath(base).startswith(own) or is_essential(base):
             continue
@@ -70,7 +69,7 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
 
 
 def _in_folders(bpy: Any) -> Iterator[File]:
-    """Those of baked simulations that Blender does not tell of."""
+    """Yield files of baked simulations that Blender does not list."""
     for owner, written, folder in simulation_caches.beside(bpy):
         yield from _of_folder(bpy, owner, written, folder)
     for owner, holder, name in simulation_caches.holders(bpy):
@@ -80,7 +79,7 @@ def _in_folders(bpy: Any) -> Iterator[File]:
 
 
 def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
-    """The files of a folder, which stay as they lie in it."""
+    """Yield the files of a folder, which stay together."""
     folder = os.path.normpath(folder)
     whole = {"kind": "cache", "stands": folder, "within": os.path.dirname(folder)}
     for place in simulation_caches.inside(folder):
@@ -88,7 +87,7 @@ def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
 
 
 def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
-    """What a cache is made of besides: the layers that lie over it, and what USD files refer to."""
+    """Return further files of a cache: its layers, and files that USD files refer to."""
     over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
     below = [
         one
@@ -100,7 +99,7 @@ def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
 
 
 def _together(base: str, more: Iterable[str]) -> File:
-    """They refer to each other by where they lie."""
+    """Return the members that keep files together that refer to each other by relative paths."""
     base = os.path.normpath(base)
     try:
         within = os.path.commonpath(
@@ -112,7 +111,7 @@ def _together(base: str, more: Iterable[str]) -> File:
 
 
 def used_by_scenes(bpy: Any) -> set[Any]:
-    """All data-blocks that a picture of the file shows, whatever lies between."""
+    """Return all data-blocks that the scenes use, directly or indirectly."""
     uses: dict[Any, set[Any]] = {}
     for block, users in bpy.data.user_map().items():
         for user in users:
@@ -128,8 +127,10 @@ def used_by_scenes(bpy: Any) -> set[Any]:
 
 
 def _is_seen(block: Any, user: Any) -> bool:
-    """Whether what uses it shows it in a render: nobody hears one, and pictures for orientation,
-    on empties and behind a camera's frame, are in the window alone.
+    """Return True if the user shows the block in a render.
+
+    Sounds are not rendered, and pictures on empties or behind a camera's frame appear only in the
+    viewport.
     """
     by = type(user).__name__
     if type(block).__name__ == "Sound":
@@ -140,12 +141,12 @@ def _is_seen(block: Any, user: Any) -> bool:
 
 
 def is_essential(path: str) -> bool:
-    """Whether it is one of the files that come with Blender, wherever that is installed."""
+    """Return True for one of Blender's bundled asset files."""
     return os.path.basename(path).startswith("essentials_")
 
 
 def named(bpy: Any) -> Iterator[tuple[Any, str]]:
-    """Each data-block that names a file, and how it writes it."""
+    """Yield each data-block that names a file, with the path as written."""
     told: list[tuple[Any, str]] = []
     seen: set[tuple[str, str, str]] = set()
 
@@ -160,9 +161,7 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
-    """Of each sequence that ``frames`` need in part: how many files, and of how many that lie
-    there.
-    """
+    """Return each sequence that ``frames`` need only in part, with the numbers of files."""
     found: dict[str, dict[str, Any]] = {}
     for owner, path in named(bpy):
         if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":
@@ -196,7 +195,7 @@ def _told(bpy: Any, owner: Any, path: str, place: str, showing: Frames | None = 
 
 
 def _each(bpy: Any, owner: Any, base: str, frames: Frames) -> Shown:
-    """The files that one path stands for, as far as the frames need them."""
+    """Return the files that one path stands for, as far as the frames need them."""
     kind = type(owner).__name__
     if kind == "Image" and owner.source == "TILED":
         return dict.fromkeys(_tile_path(base, tile.number) for tile in owner.tiles)
@@ -216,8 +215,9 @@ def _tile_path(base: str, number: int) -> str:
 
 
 def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
-    """The files of an image sequence that the frames show; all that are there where only a render
-    can tell which, and ``base`` where nothing shows it.
+    """Return the files of an image sequence that the frames show.
+
+    If only a render can tell, return all existing ones; if nothing shows it, ``base``.
     """
     numbers = numbers_of(bpy, image, frames)
     folder, name = os.path.split(base)
@@ -230,14 +230,14 @@ def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
     files: dict[str, Frames | None] = {}
     for number, showing in sorted(numbers.items())[:FILES_MAX]:
         file = os.path.join(folder, f"{name[:start]}{number:0{width}d}{name[end:]}")
-        # Before its first frame a sequence shows nothing, unless there is a file of that number.
+        # Before its first frame a sequence shows nothing, unless that number has a file.
         if showing or os.path.isfile(file):
             files[file] = showing
     return files
 
 
 def _siblings(base: str) -> list[str]:
-    """Every file there that differs from ``base`` in its last number alone."""
+    """Return the existing files that differ from ``base`` only in the last number."""
     folder, name = os.path.split(base)
     found = NUMBER.search(name)
     if found is None or not os.path.isdir(folder):

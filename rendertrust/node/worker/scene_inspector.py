@@ -1,4 +1,4 @@
-"""Pre-flight: what a scene is, as facts. What they mean is decided outside (`preflight`)."""
+"""Facts of a scene for preflight; ``rendertrust.preflight`` evaluates them."""
 
 import json
 import os
@@ -14,13 +14,15 @@ from .scene_files import files_of, parts_of, used_by_scenes
 from .scene_output import MOVIES, compositor_nodes, shows_strips, unmade
 from .tile_hazards import animated
 
-SOME = 200  # of each list; the rest is counted
+SOME = 200  # items of each list
 NAME = "facts.json"
 
 
 def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Write the facts to ``facts.json`` and say that they are there. ``frames`` are those that will
-    be rendered: 1-250, nothing for the current one; left out, the scene's own.
+    """Write the facts to ``facts.json`` and report it.
+
+    ``frames``: those that will be rendered, like 1-250; empty: the current one; missing: the
+    scene's range.
     """
     path = order["scene"]
     if (memory := too_large(bpy, path, order.get("memory_bytes"))) is not None:
@@ -44,7 +46,7 @@ def _write(order: dict[str, Any], found: dict[str, Any], say: Say) -> None:
 
 
 def facts(bpy: Any, scene: Any, frames: Sequence[int]) -> dict[str, Any]:
-    """Everything that pre-flight looks at, for these frames."""
+    """Return all facts that preflight evaluates, for these frames."""
     return {
         "opened": True,
         "saved_by": list(bpy.data.version),
@@ -116,7 +118,7 @@ def _named(block: Any) -> str:
 
 
 def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
-    """What would run by itself on a machine that trusts the file."""
+    """Yield the scripts that would run automatically on a machine that trusts the file."""
     for text in bpy.data.texts:
         if text.use_module:
             yield {"kind": "text", "object": f"Text '{text.name}'", "code": ""}
@@ -133,7 +135,7 @@ def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
 
 
 def _unknown_nodes(bpy: Any) -> Iterator[str]:
-    """Nodes that an add-on brings which is not here."""
+    """Yield nodes from missing add-ons."""
     holders = [bpy.data.materials, bpy.data.worlds, bpy.data.lights, bpy.data.scenes]
     trees = [(_named(tree), tree) for tree in bpy.data.node_groups]
     for of in holders:
@@ -155,7 +157,7 @@ def _computed_paths(bpy: Any) -> Iterator[str]:
 
 
 def unbaked(scene: Any) -> Iterator[str]:
-    """Simulations that go from frame to frame: a node that begins in the middle cannot."""
+    """Yield unbaked simulations, which cannot start at a middle frame."""
     for thing in scene.objects:
         for modifier in thing.modifiers:
             cache = getattr(modifier, "point_cache", None)

@@ -1,8 +1,8 @@
-"""What a scene puts out: in which format, by its compositor or its strips; and scenes that put out
-nothing that can be delivered, though Blender says nothing of it.
+"""Output of a scene: its format, compositor and strips.
 
-Each of those has a code, by which pre-flight names it before anybody pays, and words for whoever
-submitted it all the same.
+Some scenes have no deliverable output, although Blender reports no error. Each such case has a
+code, which preflight reports before anything is paid, and a message for a job that was submitted
+anyway.
 """
 
 from typing import Any
@@ -19,11 +19,11 @@ SUFFIXES = {
     "TARGA": ".tga",
     "HDR": ".hdr",
 }
-# Any of these has Blender write the picture.
+# With any of these nodes, Blender writes the picture.
 PUTTING_OUT = ("NodeGroupOutput", "CompositorNodeRLayers", "CompositorNodeViewer")
 WORDS = {
     "stereoscopy": "Output Properties > Stereoscopy is on, which makes several pictures of a "
-    "frame; switch it off, and submit one scene for each eye",
+    "frame; switch it off and submit one scene for each eye",
     "no_view_layer": "no view layer is rendered; switch on View Layer Properties > Use for "
     "Rendering",
     "no_compositor_output": "the compositor makes no picture; add a Group Output to it, or switch "
@@ -32,7 +32,7 @@ WORDS = {
 
 
 def compositor_tree(scene: Any) -> Any:
-    """The scene's compositor; None where it has none."""
+    """Return the scene's compositor tree; None if it has none."""
     tree = getattr(scene, "compositing_node_group", None)  # 5.0 and newer
     if tree is None and getattr(scene, "use_nodes", False):
         tree = getattr(scene, "node_tree", None)
@@ -40,7 +40,7 @@ def compositor_tree(scene: Any) -> Any:
 
 
 def compositor_nodes(scene: Any) -> list[Any]:
-    """The nodes of the scene's compositor, groups included; none where it has none."""
+    """Return the nodes of the scene's compositor, including those in groups."""
     tree = compositor_tree(scene)
     found: list[Any] = []
     seen: set[str] = set()
@@ -58,8 +58,9 @@ def compositor_nodes(scene: Any) -> list[Any]:
 
 
 def shows_strips(scene: Any) -> bool:
-    """Whether the picture comes from the video sequencer, which needs no camera. Sounds and what is
-    muted make none (``RE_seq_render_active``).
+    """Return True if the picture comes from the video sequencer, which needs no camera.
+
+    Sounds and muted strips do not count (``RE_seq_render_active``).
     """
     editor = scene.sequence_editor
     if not (scene.render.use_sequencer and editor):
@@ -71,18 +72,18 @@ def shows_strips(scene: Any) -> bool:
 
 
 def is_deliverable(name: str) -> bool:
-    """Whether pictures of this file format of Blender's are delivered."""
+    """Return True if nodes deliver this file format of Blender."""
     return name in SUFFIXES
 
 
 def unmade(scene: Any) -> list[str]:
-    """The codes that apply to the scene, a format that no node delivers (``format``) among them."""
+    """Return the codes that apply to the scene, including ``format`` for an undeliverable one."""
     found = [] if is_deliverable(scene.render.image_settings.file_format) else ["format"]
     return found + _without_picture(scene)
 
 
 def _without_picture(scene: Any) -> list[str]:
-    """The same, whatever its format: that may be asked for."""
+    """Return the codes except ``format``, because the order may choose a format."""
     applies = {
         "stereoscopy": scene.render.use_multiview,
         "no_view_layer": not (shows_strips(scene) or any(of.use for of in scene.view_layers)),

@@ -1,8 +1,8 @@
 """Check of a frame by a machine of another device kind or instruction set, in two steps.
 
-The same seed comes first: all devices draw the same random numbers, so most renders are equal, or
-nearly. Where that does not decide, renders with other seeds are what an honest delivery must not
-stand out from (``exchangeable``). The report has the numbers; the gateway decides.
+The first step uses the same seed: all devices draw the same random numbers, so most renders are
+equal or nearly so. If that does not decide, an honest result must not stand out among renders with
+other seeds (``exchangeability``). The report has the numbers; the gateway decides.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,10 @@ COMBINED = "Combined"
 
 
 class SeedCheck(NamedTuple):
-    """``anew`` opens the stripped scene, of which nothing is kept. ``whole``: regions are cut out
-    of the frame, or the tile, that is rendered at once.
+    """How to render for the check.
+
+    ``anew`` opens the stripped scene without kept data. ``whole``: cut regions out of the whole
+    rendered frame or tile.
     """
 
     anew: Callable[[], Any]
@@ -34,7 +36,7 @@ class SeedCheck(NamedTuple):
 
 
 def same_seed(crops: list[dict[str, Any]]) -> str | None:
-    """Outcome of the first step; None where it does not decide."""
+    """Return the outcome of the first step; None if it does not decide."""
     if all(one["equal"] for one in crops):
         return EXACT
     off = [0.0 if one["equal"] else one["off"] for one in crops]
@@ -44,15 +46,16 @@ def same_seed(crops: list[dict[str, Any]]) -> str | None:
 def other_seeds(
     bpy: Any, theirs: EvidencePasses, crops: tuple[list[Crop], list[Crop]], how: SeedCheck
 ) -> dict[str, Any]:
-    """Result of the second step: of a look at the first crops and, where that refuses, of a second
-    look at the other ones, with seeds that no look before it had.
+    """Return the result of the second step.
+
+    It looks at the first crops; if that refuses, a second look uses other crops and other seeds.
     """
     first, second = exchangeability.SEEDS_FIRST, exchangeability.SEEDS_SECOND
     numbers = range(1, first + 1), range(first + 1, first + second + 1)
     looks = list[dict[str, Exchangeability]]()
     for places, of in zip(crops, numbers, strict=True):
         scene = how.anew()
-        # No refusal rests on what was kept from another render: a second look keeps nothing.
+        # The second look keeps no data between renders, so that no refusal depends on kept data.
         scene.render.use_persistent_data = not looks
         looks.append(_look(bpy, scene, theirs, (places, of), how))
         if together(looks[-1]) != REFUSED:
@@ -62,9 +65,7 @@ def other_seeds(
 
 
 def together(look: dict[str, Exchangeability]) -> str:
-    """Outcome of all view layers. One in which nothing differs says nothing, which does not matter
-    beside others.
-    """
+    """Return the outcome of all view layers; layers without any noise are ignored."""
     outcomes = {of.outcome for of in look.values() if of.noisy or of.unsaid != FEW_NOISY}
     if REFUSED in outcomes:
         return REFUSED
@@ -85,7 +86,7 @@ def _look(
         how.progress.next(f"seed {number}")
         with other_seed(scene, number):
             rendered.append(_rendered(bpy, scene, theirs, regions, (number, how.whole)))
-    # Reading renders another scene, and with that all is lost that was kept for the next render.
+    # Reading renders another scene, which drops the data that was kept for the next render.
     ours = [_regions(bpy, theirs, one, regions) for one in rendered]
     delivered = [frame_crops.part(theirs, region) for region in regions]
 
@@ -117,7 +118,7 @@ def _rendered(
 def _regions(
     bpy: Any, theirs: EvidencePasses, rendered: list[RenderedCrop], regions: list[Crop]
 ) -> list[Layers]:
-    """Passes of each region, wherever it was rendered."""
+    """Return the passes of each region, rendered separately or within a larger area."""
     read = [frame_crops.read(bpy, one, theirs.kinds) for one in rendered]
     if [one.crop for one in rendered] == regions:
         return read

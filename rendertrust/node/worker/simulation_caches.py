@@ -1,4 +1,4 @@
-"""Folders of simulations that lie baked on the disk: a path of an object stands for one of them."""
+"""Folders of baked simulations on disk, which objects name by a path."""
 
 import os
 import shutil
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-BESIDE = "blendcache_"  # and the name of the file whose simulations lie in it
+BESIDE = "blendcache_"  # followed by the name of the scene's file
 
 
 def is_folder(owner: Any, path: str) -> bool:
-    """Whether the path is that of a folder: all that objects name are, but those of mesh caches.
+    """Return True if the path is a folder, as all paths of objects are except mesh caches.
 
-    An ocean names one that nobody made, as long as it is not baked; so it may be missing.
+    An unbaked ocean names a folder that does not exist.
     """
     if type(owner).__name__ != "Object":
         return False
@@ -21,8 +21,9 @@ def is_folder(owner: Any, path: str) -> bool:
 
 
 def beside(bpy: Any) -> Iterator[tuple[Any, str, str]]:
-    """The folder that Blender looks for beside the scene, and beside each library, though nothing
-    names it: whose it is, how it would be written, and where it is.
+    """Yield the implicit cache folders beside the scene and each library.
+
+    Each is (owner, path as it would be written, place on disk).
     """
     for owner, file in ((bpy.data.scenes[0], bpy.data.filepath), *_libraries(bpy)):
         folder, name = os.path.split(file)
@@ -36,8 +37,9 @@ def _libraries(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def holders(bpy: Any) -> Iterator[tuple[Any, Any, str]]:
-    """What names such a folder: an object, and of it what has the path, under which name. Blender
-    tells of all of them as it tells of files, but before 5.2 not of geometry nodes'.
+    """Yield (object, owner of the path, name of its property) for each cache folder.
+
+    Blender lists them like files, except those of geometry nodes before 5.2.
     """
     for thing in bpy.data.objects:
         for modifier in thing.modifiers:
@@ -52,17 +54,17 @@ def holders(bpy: Any) -> Iterator[tuple[Any, Any, str]]:
 
 
 def inside(folder: str) -> Iterator[str]:
-    """Every file below it, in order."""
+    """Yield every file below the folder, sorted."""
     for place, below, names in os.walk(folder):
         below.sort()
         yield from (os.path.join(place, name) for name in sorted(names))
 
 
 def pack_bakes(bpy: Any) -> None:
-    """Take the bakes of geometry nodes into the scene, from wherever they lie by now.
+    """Pack the bakes of geometry nodes into the scene.
 
-    Else Blender shows nothing of them: it looked for them as the scene was opened, and opens for
-    writing what it may only read (until 5.2 as it packs, too: so a copy is packed).
+    Otherwise Blender ignores them: it looked for them when the scene was opened, and opens
+    read-only files for writing. Until 5.2 it does that when packing as well, so a copy is packed.
     """
     places: dict[str, str] = {}
     for thing in bpy.data.objects:
@@ -91,7 +93,7 @@ def _make_writable(bpy: Any, thing: Any, named: tuple[Any, str], places: dict[st
 
 
 def _pack(bpy: Any, thing: Any, modifier: Any, bake: Any) -> None:
-    """One that was never made there stays as it is."""
+    """Pack one bake, if it exists."""
     of = {"session_uid": thing.session_uid, "modifier_name": modifier.name}
     with bpy.context.temp_override(object=thing, active_object=thing), suppress(RuntimeError):
         bpy.ops.object.geometry_node_bake_pack_single(**of, bake_id=bake.bake_id)

@@ -1,5 +1,6 @@
-"""A small picture of Blender's own first scene: whether this machine renders, and how fast; and
-whether it draws by OpenGL, of which Blender dies where there are no drivers.
+"""Smoke tests with Blender's default scene: a timed Cycles render, and a drawing with OpenGL.
+
+Without OpenGL drivers Blender crashes in the second.
 """
 
 import os
@@ -13,7 +14,7 @@ WIDTH, HEIGHT, SAMPLES = 128, 72, 16
 
 
 def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render it, and say how many samples of a pixel were made in a second."""
+    """Render the scene and report the pixel samples per second."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render
@@ -29,7 +30,7 @@ def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def draw(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Draw it, by the engine that needs least of OpenGL."""
+    """Draw the scene with Workbench, which needs the least of OpenGL."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render

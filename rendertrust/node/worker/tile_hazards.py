@@ -1,23 +1,23 @@
-"""What in a scene could tell one part of its picture from another by how it is rendered.
+"""Settings by which a scene could detect how it is rendered, and show different parts differently.
 
-A tile and a crop are rendered with a region of their own. A driver that reads it makes another
-picture of each part, and so does a shader that looks it up by an Attribute node; one that reads the
-number of threads, of each machine. So does a script that reads a file which the other has not.
-Nobody's work could be told by them. Keyframes cannot set it.
+Tiles and crops are rendered with a render region. A driver, or a shader's Attribute node, that
+reads the region changes the picture in each part; one that reads the number of threads changes it
+on each machine. A script could read a file that only one machine has. Such pictures cannot be
+checked. Keyframes cannot do this.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # what names say: of bones, nodes, properties
-# Of a scene, or of whatever points to one: a property of its own, a node.
+QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # names of bones, nodes, properties
+# A scene's render settings, from wherever a path reaches the scene.
 RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
-HARMLESS = ("fps", "fps_base")  # which no part changes, and many drivers read
+HARMLESS = ("fps", "fps_base")  # equal in all parts, and read by many drivers
 
 
 def reasons(bpy: Any) -> list[str]:
-    """Why parts of such a scene are not those of its frame."""
+    """Return why parts of the scene may differ from its frame."""
     return [
         f"{type(owner).__name__} {owner.name}: {reader} reads {path}"
         for owner in animated(bpy)
@@ -27,13 +27,13 @@ def reasons(bpy: Any) -> list[str]:
 
 
 def reads_render(path: str) -> bool:
-    """Whether a driver's path leads to how its scene is rendered, from wherever it begins."""
+    """Return True if a driver's path reads its scene's render settings."""
     found = RENDER.findall(QUOTED.sub("", path))
     return any(name not in HARMLESS for name in found)
 
 
 def animated(bpy: Any) -> Iterator[Any]:
-    """All that may have drivers and keyframes."""
+    """Yield everything that may have drivers and keyframes."""
     for name in dir(bpy.data):
         of = getattr(bpy.data, name)
         if name == "all_ids" or not isinstance(of, bpy.types.bpy_prop_collection):
@@ -47,21 +47,21 @@ def animated(bpy: Any) -> Iterator[Any]:
 
 
 def _driven(owner: Any) -> Iterator[tuple[str, str]]:
-    """What its drivers read, of whatever."""
+    """Yield the paths that its drivers read."""
     for curve in owner.animation_data.drivers if owner.animation_data is not None else ():
         for variable in curve.driver.variables:
             yield from (("a driver", target.data_path) for target in variable.targets)
 
 
 def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
-    """What its Attribute nodes look up that is none of a mesh: properties by their path."""
+    """Yield the property paths that its Attribute nodes read, other than mesh attributes."""
     for node in getattr(owner, "nodes", ()):
         if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
             yield f"Attribute node {node.name}", node.attribute_name
 
 
 def _scripts(bpy: Any) -> Iterator[str]:
-    """Shaders that are programs: they read any picture of the machine, and no list has its name."""
+    """Yield script shaders, which can read any picture on the machine."""
     if not any(getattr(scene.cycles, "shading_system", False) for scene in bpy.data.scenes):
         return
     for owner in animated(bpy):

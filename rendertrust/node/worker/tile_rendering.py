@@ -1,4 +1,4 @@
-"""Tiles of a frame: which scenes can be cut, and exactly which pixels are rendered."""
+"""Tiles of a frame: which scenes can be split, and which pixels are rendered."""
 
 import re
 from typing import Any
@@ -11,12 +11,12 @@ from .scene import size_of
 from .scene_output import compositor_nodes, shows_strips
 
 Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-# Adaptive sampling goes on at a pixel while its neighbours are noisy, so what lies over a tile's
-# edge matters to the pixels at it: that much more is rendered, and left out when tiles are merged.
+# Adaptive sampling continues at a pixel while its neighbours are noisy, so pixels beyond a tile's
+# edge affect those at the edge. This margin is rendered and dropped when tiles are merged.
 MARGIN = 8
-# In a volume Cycles guides its steps by what it saw around a pixel, too.
+# In a volume, neighbouring pixels also guide Cycles' steps.
 MARGIN_VOLUME = 16
-# What is set where a frame is cut: keyframes would set it back.
+# Settings that splitting changes, which keyframes would reset.
 CUT = re.compile(
     r"view_layers\[|cycles\.use_(?:denoising|guiding)$"
     r"|render\.(?:border_|resolution_|use_(?:border|crop_to_border|compositing|sequencer|stamp"
@@ -25,7 +25,7 @@ CUT = re.compile(
 
 
 def obstacles(scene: Any) -> list[str]:
-    """Why tiles of this scene would not make up its frame; none: they do, bit by bit."""
+    """Return why tiles would not make the same frame; empty if they do, bit by bit."""
     render, found = scene.render, list[str]()
     if render.engine != "CYCLES":
         name = render.engine.removeprefix("BLENDER_").removesuffix("_NEXT")
@@ -59,7 +59,7 @@ def obstacles(scene: Any) -> list[str]:
 
 
 def rendered(tile: Rectangle, scene: Any) -> Rectangle:
-    """The pixels that are rendered for ``tile``: its own, and those that matter to them."""
+    """Return the pixels that are rendered for ``tile``, including a margin."""
     width, height = size_of(scene)
     x, y, across, down = tile
     if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
@@ -72,7 +72,7 @@ def rendered(tile: Rectangle, scene: Any) -> Rectangle:
 
 
 def _has_volume() -> bool:
-    """Whether anything in the file scatters light within itself. An output may lie in a group."""
+    """Return True if the file has a volume shader, perhaps inside a group, or a volume object."""
     data = _blender().data
     trees = [of.node_tree for of in (*data.materials, *data.worlds) if of.node_tree]
     trees += data.node_groups
@@ -91,11 +91,11 @@ def _blender() -> Any:
 
 
 def select(scene: Any, area: Rectangle) -> None:
-    """Render exactly these pixels, and a picture of their size."""
+    """Set the render region to exactly these pixels, with a picture of their size."""
     render, (width, height) = scene.render, size_of(scene)
     x, y, across, down = area
     below = height - y - down
-    # Blender cuts a fraction of a pixel off; half a pixel more keeps it from cutting a whole one.
+    # Blender rounds down; half a pixel more prevents the loss of a whole one.
     render.border_min_x, render.border_max_x = _share(x, width), _share(x + across, width)
     render.border_min_y, render.border_max_y = _share(below, height), _share(below + down, height)
     render.use_border = render.use_crop_to_border = True
@@ -106,7 +106,7 @@ def _share(pixels: int, length: int) -> float:
 
 
 def strip(scene: Any) -> None:
-    """Render what the finishing step needs: every pass, undenoised, with what a denoiser sees."""
+    """Set the scene to render all undenoised passes, including the denoiser's inputs."""
     for layer in scene.view_layers:
         if scene.cycles.use_denoising and layer.cycles.use_denoising:
             layer.cycles.denoising_store_passes = True
@@ -114,12 +114,12 @@ def strip(scene: Any) -> None:
     for layer in scene.view_layers:
         layer.update_render_passes()
     scene.render.use_compositing = scene.render.use_sequencer = False
-    scene.render.use_stamp = False  # burnt into the picture by the finishing step, once
+    scene.render.use_stamp = False  # added once, when the tiles are merged
     exact(scene.render.image_settings)
 
 
 def tile_kinds(scene: Any) -> Kinds:
-    """The passes that a tile of this scene has."""
+    """Return the passes of a tile of this scene."""
     own, kept = scene.cycles.use_denoising, {}
     for layer in scene.view_layers:
         kept[layer.name] = layer.cycles.denoising_store_passes

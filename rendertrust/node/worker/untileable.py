@@ -1,6 +1,4 @@
-"""The frame of a scene that cannot be cut. It must be a picture, of the format and the size of such
-a frame; and it is rendered again, all of it, where somebody has the time for that.
-"""
+"""Check of frames that cannot be split: format and size, and a render of the whole frame."""
 
 import os
 import shutil
@@ -16,31 +14,30 @@ from .scene import choose_format
 from .scene_inspector import unbaked
 from .scene_output import compositor_nodes, shows_strips
 
-CHANNELS_MOST = 256  # of four bytes each, packed badly
+CHANNELS_MOST = 256  # of four bytes each, uncompressed
 
 
 def seen(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, str]]:
-    """Whether ``picture`` is of one colour, and a hash of it. Raises Fault where it is no such
-    picture.
-    """
+    """Return True if ``picture`` has one colour, and its hash. Raises DeliveryFault."""
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
     if os.path.getsize(order["picture"]) > size[0] * size[1] * CHANNELS_MOST * 4 + (1 << 20):
-        raise DeliveryFault("the picture is larger than that of such a frame can be")
+        raise DeliveryFault("the picture is larger than possible for this frame")
     path = shutil.copyfile(order["picture"], os.path.join(order["out"], "their" + suffix))
     with progress.about(PICTURE, size, theirs=path):
         is_known = may_be_opened(path, suffix, size)
         found = image_comparison.visible(pixels_of(bpy, path))
         told = {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
     if not is_known and found.shape[:2] != size[::-1]:
-        raise DeliveryFault("the picture is none, or has another size")
+        raise DeliveryFault("the picture cannot be decoded, or has another size")
     return bool(found.size) and not (found != found[0, 0]).any(), told
 
 
 def shows_itself(scene: Any) -> bool:
-    """Whether a small picture by Cycles says what of this scene varies: neither its engine, nor its
-    compositor, its strips or its region make another one of it.
+    """Return True if a small Cycles render shows the same content as the picture.
+
+    Another engine, a compositor, strips or a render region would change the content.
     """
     composed = shows_strips(scene) or compositor_nodes(scene)
     return scene.render.engine == "CYCLES" and not (composed or scene.render.use_border)
@@ -49,8 +46,9 @@ def shows_itself(scene: Any) -> bool:
 def again(
     bpy: Any, order: dict[str, Any], frame: int, progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """How the frame compares, rendered whole as its node had to. ``loose``: honest ones of such a
-    scene may differ from each other. None where nobody here reads such a picture.
+    """Render the whole frame as its node had to, and compare it.
+
+    ``loose``: honest renders of this scene may differ. None: the format cannot be read.
     """
     progress.next("whole frame")
     path = rendering_again.render(bpy, order, frame, "our")
@@ -70,9 +68,10 @@ def again(
 
 
 def differs(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
-    """Whether two machines of one class, with other drivers or other numbers of threads, may make
-    other pictures of it. ``by_driver``: a frame by EEVEE counts as one that may differ, as drivers
-    do; else the scene must differ among machines of one drawing class.
+    """Return True if two machines of one class may render the scene differently.
+
+    They may have other drivers or numbers of threads. ``by_driver``: EEVEE counts as different, as
+    between drivers; otherwise only differences within one drawing class count.
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
     learns = cycles.use_guiding and not cycles.use_deterministic_guiding

@@ -35,7 +35,7 @@ def layers(bpy: Any, path: str) -> list[str]:
 def _named(bpy: Any, path: str) -> Iterator[str]:
     """Yield the names of USD files in one file, as it writes them."""
     if path.lower().endswith(PACKAGE) or not os.path.isfile(path):
-        return  # a package holds all that it refers to
+        return  # a package contains everything that it refers to
     for name in _references(bpy, path):
         text = name.partition(":SDF_FORMAT_ARGS:")[0].partition("[")[0]
         if text.lower().endswith(SUFFIX) and "://" not in text:

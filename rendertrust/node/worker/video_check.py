@@ -1,9 +1,8 @@
-"""A video held against the pictures that it is made of.
+"""Check of a video against the pictures that it was encoded from.
 
-An encoding loses something, and not the same everywhere, so nothing is equal here. What is asked of
-a frame that was drawn is that it is near enough to its picture, or as near as an encoding of one's
-own is, and that no other picture which could stand in its place is clearly nearer: its neighbours,
-others that were drawn, nothing at all.
+Encoding is lossy and differs between machines, so frames are never equal. A drawn frame must be
+close enough to its picture, or as close as in our own encoding. And no other picture that could
+replace it may be clearly closer: its neighbours, other drawn frames, or a plain colour.
 """
 
 import os
@@ -22,25 +21,26 @@ from .scene import set_format
 from .video_encoder import KINDS, played, studio, write
 
 Array = Any
-# In decibels. Noise of all values at each pixel is coded to 31 and 25; of full colours, to less.
-NEARER = 2.0  # an honest frame of a film that stands still was 0.3 nearer to another picture
-ALIKE = 40.0  # nobody sees a difference: either may stand in the other's place
+# In decibels. Encoded white noise has 31 and 25; noise of full colours has less.
+NEARER = 2.0  # an honest frame of a still film was 0.3 closer to another picture
+ALIKE = 40.0  # no visible difference: the pictures are interchangeable
 GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 BYTES_MORE = 1 << 20
 HEAD = 4096
-OFF = 0.1  # at the threshold, as a match may be
+OFF = 0.1  # reported difference at the threshold
 
 
 class SignalToNoise(NamedTuple):
-    """What is left of a picture, in decibels: of its brightness, and of two by two pixels together,
-    as codecs keep colours.
+    """Peak signal-to-noise ratio of a picture in decibels.
+
+    ``grey``: of the brightness. ``colour``: of two by two pixels, as codecs store colours.
     """
 
     grey: float
     colour: float
 
     def is_far(self, least: "SignalToNoise") -> bool:
-        """Whether less is left of one of the two."""
+        """Return True if one of the two is lower."""
         return self.grey < least.grey or self.colour < least.colour
 
     def __str__(self) -> str:
@@ -51,15 +51,17 @@ LEAST = SignalToNoise(27.0, 22.0)
 
 
 def watch(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """``picture`` was delivered as the video of ``pictures``; says of the frames that ``shown``
-    draws how far they are off, or a ``fault`` of it. Without any it looks at the first alone.
+    """Check the delivered ``picture``, a video of ``pictures``.
+
+    The report has the difference of the frames that ``shown`` draws, or a ``fault``. Without draws
+    it is a quick look at the first frame.
     """
     started = time.monotonic()
     try:
         told = _held(bpy, order, say)
     except DeliveryFault as fault:
         told = {"fault": str(fault)}
-    except SceneError as reason:  # of what it is made of
+    except SceneError as reason:  # the pictures are invalid
         told = {"unable": str(reason)}
     said = {"seconds": round(time.monotonic() - started, 3), "blender": bpy.app.version_string}
     say("done", frame=1, **told, **said)
@@ -85,7 +87,7 @@ def _held(bpy: Any, order: dict[str, Any], say: Say) -> dict[str, Any]:
 def _hold_to_own(
     bpy: Any, order: dict[str, Any], say: Say, poor: dict[int, tuple[SignalToNoise, Array]]
 ) -> None:
-    """Raises Fault where one's own encoding of the same pictures loses clearly less."""
+    """Raise DeliveryFault if our own encoding of the same pictures loses clearly less."""
     scene = played(bpy, order)
     path = os.path.join(order["out"], "our-video" + KINDS[order["container"]][2])
     write(bpy, scene, order["container"], path, say)
@@ -102,22 +104,22 @@ def _hold_to_own(
 
 
 def _film(bpy: Any, order: dict[str, Any], scene: Any, count: int) -> Any:
-    """A scene that plays what was delivered, once it is seen to be such a video."""
+    """Return a scene that plays the delivered video, after checking the file."""
     render, suffix = scene.render, KINDS[order["container"]][2]
     size = (render.resolution_x, render.resolution_y)
     if os.path.getsize(order["picture"]) > count * size[0] * size[1] * 6 + BYTES_MORE:
-        raise DeliveryFault("the video is larger than one of such frames can be")
+        raise DeliveryFault("the video is larger than possible for these frames")
     path = os.path.join(order["out"], "their-video" + suffix)
     shutil.copyfile(order["picture"], path)
     with open(path, "rb") as file:
         if not _IS_OF[order["container"]](file):
-            raise DeliveryFault(f"it is no {order['container']} of the codec that was asked for")
+            raise DeliveryFault(f"it is not {order['container']} with the requested codec")
     _fits(bpy, path, (size, count, render.fps / render.fps_base))
     return _playing(bpy, path, scene)
 
 
 def _playing(bpy: Any, path: str, like: Any) -> Any:
-    """A scene that plays a video as ``like`` plays its pictures."""
+    """Return a scene that plays a video as ``like`` plays its pictures."""
     film, render = studio(bpy, None), like.render
     film.render.fps, film.render.fps_base = render.fps, render.fps_base
     film.render.resolution_x, film.render.resolution_y = render.resolution_x, render.resolution_y
@@ -144,7 +146,7 @@ def _fits(bpy: Any, path: str, wanted: tuple[tuple[int, int], int, float]) -> No
 
 
 def _is_mp4(file: Any) -> bool:
-    """Whether its first video track is H.264."""
+    """Return True if the first video track is H.264."""
     if file.read(8)[4:] != b"ftyp":
         return False
     end = file.seek(0, os.SEEK_END)
@@ -155,7 +157,7 @@ def _is_mp4(file: Any) -> bool:
 
 
 def _entered(file: Any, name: bytes, end: int) -> int:
-    """The end of the box of this name, the file being at its beginning; 0: there is none."""
+    """Move to the content of the box with this name; return its end, or 0 if there is none."""
     at = file.tell()
     while at + 8 <= end:
         file.seek(at)
@@ -173,7 +175,7 @@ def _entered(file: Any, name: bytes, end: int) -> int:
 
 
 def _is_webm(file: Any) -> bool:
-    """Whether it is WebM, and names VP9."""
+    """Return True if it is WebM and names VP9."""
     head = file.read(HEAD)
     return head[:4] == b"\x1a\x45\xdf\xa3" and b"\x42\x82\x84webm" in head and b"V_VP9" in head
 
@@ -181,11 +183,11 @@ def _is_webm(file: Any) -> bool:
 _IS_OF = {"MP4": _is_mp4, "WEBM": _is_webm}
 
 
-# ── its frames ───────────────────────────────────────────────────────────────────────────────────
+# ── the frames ───────────────────────────────────────────────────────────────────────────────────
 
 
 def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
-    """What the scene shows there, as (height, width, 3)."""
+    """Return the scene's picture at a frame, as (height, width, 3)."""
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.render.image_settings.color_mode = "RGB"
     scene.frame_start = scene.frame_end = number + 1  # frame_set leaves other scenes as they are
@@ -204,20 +206,20 @@ def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
 def _compared(
     number: int, theirs: Array, loss: SignalToNoise, ours: dict[int, Array]
 ) -> dict[str, Any]:
-    """Raises Fault where it shows something else."""
+    """Compare a frame with its picture. Raises DeliveryFault if it shows another one."""
     mine = ours[number]
     for what, other in _others(number, ours):
         is_other = _near(_halved(mine), _halved(other)) < ALIKE
         if is_other and _near(_halved(theirs), _halved(other)) > loss.colour + NEARER:
             raise DeliveryFault(
-                f"frame {number + 1} of the video is nearer to {what} than to its own picture"
+                f"frame {number + 1} of the video is closer to {what} than to its own picture"
             )
     off = min(OFF * 10 ** ((LEAST.grey - loss.grey) / 20), OFF)
     return {"frame": number + 1, "equal": False, "off": float(f"{off:.3g}")}
 
 
 def _others(number: int, ours: dict[int, Array]) -> Iterator[tuple[str, Array]]:
-    """What may have been put in the place of a picture."""
+    """Yield pictures that a cheater might use instead of this one."""
     mine = ours[number]
     yield "black", np.zeros_like(mine)
     yield "a colour alone", np.broadcast_to(mine.mean((0, 1)), mine.shape)
@@ -231,12 +233,12 @@ def _loss(theirs: Array, mine: Array) -> SignalToNoise:
 
 
 def _halved(picture: Array) -> Array:
-    """Two by two pixels together; sides are even."""
+    """Average two by two pixels; sides are even."""
     height, width, channels = picture.shape
     return picture.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
 
 
 def _near(one: Array, other: Array) -> float:
-    """The peak signal to noise ratio, in decibels; equal ones have 99."""
+    """Return the peak signal-to-noise ratio in decibels; 99 for equal pictures."""
     apart = float(np.mean((one.astype(np.float64) - other) ** 2))
     return 99.0 if apart <= 10**-9.9 else -10 * float(np.log10(apart))

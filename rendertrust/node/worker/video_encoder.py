@@ -1,4 +1,4 @@
-"""Numbered pictures to a video, by the ffmpeg that Blender has in it."""
+"""Encoding of numbered pictures to a video with Blender's ffmpeg."""
 
 import os
 import time
@@ -11,14 +11,14 @@ from .scene import opened, set_format
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
 FPS_MAX = 32_767
-EXR = b"\x76\x2f\x31\x01"  # how OpenEXR begins
+EXR = b"\x76\x2f\x31\x01"  # magic number of OpenEXR
 
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Make a video of the pictures ``pictures`` (paths, in order) and say what came of it.
+    """Encode ``pictures`` (paths, in order) to a video and report.
 
-    ``fps`` and ``fps_base`` are the rate as Blender writes it: fps / fps_base frames a second.
-    Linear pictures need ``scene``, for its view transform; it also tells the rate left out here.
+    The rate is ``fps`` / ``fps_base`` frames a second; the default is the scene's. Linear pictures
+    need ``scene`` for its view transform.
     """
     scene = played(bpy, order)
     path = os.path.join(order["out"], "video" + KINDS[order["container"]][2])
@@ -27,14 +27,15 @@ def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def write(bpy: Any, scene: Any, container: str, path: str, say: Say) -> None:
-    """The video of a scene that plays its pictures."""
+    """Encode a scene that plays pictures."""
     _choose(scene.render, *KINDS[container][:2])
     _run(bpy, scene, path, say)
 
 
 def played(bpy: Any, order: dict[str, Any]) -> Any:
-    """A scene that plays the order's pictures, each a frame long, from frame 1 on, at its rate and
-    in the size of its video.
+    """Return a scene that plays the order's pictures, one per frame from frame 1.
+
+    It has the video's rate and size.
     """
     artist = opened(bpy, order) if "scene" in order else None
     width, height, is_linear = _look_at(bpy, order["pictures"][0])
@@ -44,16 +45,14 @@ def played(bpy: Any, order: dict[str, Any]) -> Any:
     rate = artist.render if artist is not None else scene.render
     base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
     scene.render.fps, scene.render.fps_base = exact(order.get("fps") or rate.fps, base)
-    # The codec halves colours both ways: an odd row or column has no place in it.
+    # The codec subsamples colours by two, so width and height must be even.
     scene.render.resolution_x, scene.render.resolution_y = width - width % 2, height - height % 2
     _lay(scene, order["pictures"])
     return scene
 
 
 def exact(fps: int, base: float) -> tuple[int, float]:
-    """The same rate in whole numbers, where Blender has the base of television: 24 / 1.001 is kept
-    as 24 / 1.00100004673.
-    """
+    """Return a broadcast rate in whole numbers, because Blender stores 1.001 as 1.00100004673."""
     if abs(base - 1.001) < 1e-6 and fps * 1000 <= FPS_MAX:
         return fps * 1000, 1001.0
     return fps, base
@@ -65,10 +64,10 @@ def _look_at(bpy: Any, path: str) -> tuple[int, int, bool]:
     except RuntimeError as fault:
         raise SceneError(f"the first frame cannot be read: {one_line(fault)}") from fault
     (width, height), is_linear = image.size, bool(image.is_float)
-    if width == 0 and _is_exr(path):  # of many layers: Blender loads them later, one by one
+    if width == 0 and _is_exr(path):  # multi-layer: Blender loads the layers later
         (width, height), is_linear = _size_in_layers(bpy, path), True
     if min(width, height) < 2:
-        raise SceneError("the frames are no pictures, or smaller than 2 x 2 pixels")
+        raise SceneError("the frames are not pictures, or smaller than 2 x 2 pixels")
     return width, height, is_linear
 
 
@@ -78,7 +77,7 @@ def _is_exr(path: str) -> bool:
 
 
 def _size_in_layers(bpy: Any, path: str) -> tuple[int, int]:
-    """As the sequencer sees it, which takes the combined pass of such a file."""
+    """Return the size of a multi-layer file from the sequencer, which reads the combined pass."""
     scene = bpy.data.scenes.new("RenderTrust size")
     strip = scene.sequence_editor_create().strips.new_image("size", path, 1, 1)
     size = strip.elements[0].orig_width, strip.elements[0].orig_height
@@ -87,7 +86,7 @@ def _size_in_layers(bpy: Any, path: str) -> tuple[int, int]:
 
 
 def studio(bpy: Any, artist: Any) -> Any:
-    """A scene of our own, which shows pictures as they are, or as the artist's scene would."""
+    """Create a scene that shows pictures unchanged, or with the artist's view transform."""
     scene = bpy.data.scenes.new("RenderTrust video")
     view = scene.view_settings
     view.view_transform, view.look = "Standard", "None"
@@ -103,13 +102,13 @@ def studio(bpy: Any, artist: Any) -> Any:
 
 
 def _lay(scene: Any, pictures: list[str]) -> None:
-    """One strip of the pictures, each a frame long, unscaled."""
+    """Add one strip with the pictures, one per frame, unscaled."""
     editor = scene.sequence_editor_create()
     first, *rest = pictures
     strip = editor.strips.new_image("frames", first, 1, 1, fit_method="ORIGINAL")
     for path in rest:
         if os.path.dirname(path) != os.path.dirname(first):
-            raise SceneError("the frames of a video lie in one folder")
+            raise SceneError("the frames of a video must be in one folder")
         strip.elements.append(os.path.basename(path))
     strip.frame_final_duration = len(pictures)
     strip.transform.filter = "NEAREST"

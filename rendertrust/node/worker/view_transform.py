@@ -1,7 +1,7 @@
-"""Pictures of linear light as they are shown: mapped by the scene's own view transform.
+"""View transform of linear light, by the scene's settings.
 
-Blender maps them itself, as it does when it saves a picture: exposure, look, curves, and display
-device are the scene's. Ours and theirs go the same way, so equal light gives equal pictures.
+Blender applies it as when it saves a picture, with the scene's exposure, look, curves and display
+device. Ours and theirs are treated alike, so equal light gives equal pictures.
 """
 
 import os
@@ -18,8 +18,10 @@ DITHER = "render.dither_intensity"
 
 
 def shown(bpy: Any, scene: Any, light: Array, out: str) -> Array:
-    """Return (height, width, 3) from 0 to 1 of light (height, width, 3 or 4), which lies over
-    black; NaN where light is no number. Files are written into the folder ``out``, and removed.
+    """Return the displayed values (height, width, 3), 0 to 1, of light over black.
+
+    ``light``: (height, width, 3 or 4). Non-finite pixels become NaN. Files are written to the
+    folder ``out`` and removed.
     """
     height, width = light.shape[:2]
     path = os.path.join(out, "shown.png")
@@ -53,7 +55,7 @@ def _save(scene: Any, image: Any, path: str) -> None:
 
 
 def _read(bpy: Any, path: str) -> Array:
-    """The values as the file has them: nothing maps them back."""
+    """Read the file's values without a colour transform."""
     image = bpy.data.images.load(path)
     try:
         image.colorspace_settings.name = "Non-Color"

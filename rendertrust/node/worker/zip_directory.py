@@ -1,4 +1,4 @@
-"""Opens zips of strangers: their entries are counted before ``zipfile`` makes an object of each."""
+"""Opening of untrusted zips; counts the entries before ``zipfile`` creates an object for each."""
 
 import io
 import zipfile
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 ENTRY = b"PK\x01\x02"
-ENTRY_BYTES = 512  # of an entry on average, with its name
+ENTRY_BYTES = 512  # average size of an entry, with its name
 
 
 class TooManyEntries(zipfile.BadZipFile):
@@ -15,7 +15,7 @@ class TooManyEntries(zipfile.BadZipFile):
 
 
 class _Counted(io.BufferedReader):
-    """A zip's file that refuses to give a directory of more than ``most`` entries.
+    """A zip's file that refuses to return a directory of more than ``most`` entries.
 
     ``zipfile`` reads a directory by its size, whatever number of entries the end record claims.
     """
@@ -35,9 +35,9 @@ class _Counted(io.BufferedReader):
 
 @contextmanager
 def opened(path: Any, most: int) -> Generator[zipfile.ZipFile]:
-    """Open the zip at ``path``. Raises BadZipFile, TooManyEntries among them, and OSError."""
+    """Open the zip at ``path``. Raises BadZipFile, its subclass TooManyEntries, and OSError."""
     with _Counted(io.FileIO(path)) as file:
         file.most = most
         with zipfile.ZipFile(file) as packed:
-            file.most = None  # what is read from here on are contents
+            file.most = None  # later reads are contents
             yield packed

@@ -107,7 +107,7 @@ async def test_more_files_than_a_job_has_are_not_to_be_renamed(
         async with AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1")) as client:
             await client.upload_all("scene.blend", {"scene.blend": blend, **many})
     assert "Rename" not in hint_of(TooManyFiles("5002 files"))
-    assert "Rename" in hint_of(ValueError("a: a path holds no control characters"))
+    assert "Rename" in hint_of(ValueError("a: a path must not contain control characters"))
 
 
 async def test_uploads_are_listed_with_who_needs_them(

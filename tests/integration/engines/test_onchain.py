@@ -109,7 +109,9 @@ async def test_a_chain_vouches_by_a_contract_that_one_knows_from_elsewhere(scene
             verdict = verify(scene.proof, chain=chain)
             assert verdict.holds
             assert verdict.witnessed == (contract is not None and final is True)
-            assert ("pending: that is not final yet" in verdict.steps[-1].said) == (final is False)
+            assert ("pending: the block is not final yet" in verdict.steps[-1].said) == (
+                final is False
+            )
             assert ("this node does not say" in verdict.steps[-1].said) == (final is None)
         assert ("--contract" in verdict.steps[-1].said) == (contract is None)
 
@@ -131,16 +133,16 @@ async def test_the_transaction_must_be_the_anchors_own(scene: Scene) -> None:
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"anchor_tx_hash": "0x" + "00" * 32}, "does not know the transaction"),
-    ({"anchor_tx_hash": "nonsense"}, "is no transaction's hash"),
-    ({"block_number": 99_999}, "not where it says"),
+    ({"anchor_tx_hash": "nonsense"}, "is not a transaction hash"),
+    ({"block_number": 99_999}, "not in the block that it names"),
     ({"chain_id": 1}, "anchored on chain 1, not here"),
     ({"contract": STRANGER}, "its transaction is one to"),
-    ({"anchor_tx_hash": None}, "anchor_tx_hash is no transaction's hash"),
+    ({"anchor_tx_hash": None}, "anchor_tx_hash is not a transaction hash"),
 ]
 GARBAGE: dict[str, list[Any]] = {
-    "chain_id is no whole number": [None, "1", 31337.0, True],
-    "block_number is no whole number": [None, "3", []],
-    "contract is no address": [None, 5, "garbage", "0x12"],
+    "chain_id is not a whole number": [None, "1", 31337.0, True],
+    "block_number is not a whole number": [None, "3", []],
+    "contract is not a contract address": [None, 5, "garbage", "0x12"],
 }
 WRONG.extend(({says.split()[0]: wrong}, says) for says, kinds in GARBAGE.items() for wrong in kinds)
 
@@ -176,7 +178,7 @@ async def test_every_bit_of_what_names_an_anchor_counts(scene: Scene, member: st
 async def test_a_blocks_number_is_no_float(scene: Scene) -> None:
     verdict = await scene.verdict(block_number=float(scene.proof["block_number"]))
     assert not verdict.holds
-    assert "block_number is no whole number" in verdict.steps[-1].said
+    assert "block_number is not a whole number" in verdict.steps[-1].said
 
 
 async def test_another_contract_than_the_one_that_one_knows_is_told(scene: Scene) -> None:

@@ -117,7 +117,7 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
     assert (private.returncode, "private" in private.stdout) == (3, True), private
     url = await talking(aiohttp_server, Talker(scene.url, block))
     unnamed = await called(folder, "verify", "five.json", "--rpc", url)
-    assert (unnamed.returncode, "by the gateway alone" in unnamed.stdout) == (3, True), unnamed
+    assert (unnamed.returncode, "named only by the gateway" in unnamed.stdout) == (3, True), unnamed
     plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
     assert (plain.returncode, "--contract says which" in plain.stdout) == (3, True), plain
     other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)

@@ -99,7 +99,7 @@ async def test_a_picture_of_one_colour_is_left_to_a_check_of_its_own(stage: Stag
     told = await opened(stage, "plain", stage.scene, [stage.honest, plain, bare])
     first, second, third = told["opened"]
     assert (first["looked"], second) == (True, None)
-    assert third == {"fault": "there is no evidence beside the picture"}
+    assert third == {"fault": "the picture has no evidence"}
 
 
 async def test_a_picture_that_breaks_off_is_compared(stage: Stage) -> None:
@@ -110,7 +110,7 @@ async def test_a_picture_that_breaks_off_is_compared(stage: Stage) -> None:
     assert isinstance(alone, Mapping), alone
     assert "suspect" not in told["opened"][0]
     for one in (told["opened"][1], alone):
-        assert one["suspect"] == "nothing of the picture can be decoded"
+        assert one["suspect"] == "the picture cannot be decoded"
     assert await stage.verdict("cut", cut) == "mismatch"
 
 

@@ -68,7 +68,7 @@ async def test_a_picture_that_is_never_read_is_found(
     lie = attrs.evolve(stage.honest, picture=slow_jpeg())
     found = await told(stage, f"slow-{len(draws)}", lie, 1.0, draws=draws)
     assert name in found, found
-    assert found[name].startswith("the picture keeps whoever opens it")
+    assert found[name].startswith("every program that opens the picture crashes or hangs")
 
 
 async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) -> None:
@@ -80,7 +80,7 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
     dies = attrs.evolve(stage, open_seconds=1e-6)
     found = await dies.told("honest", stage.honest)
     assert isinstance(found, Failed)
-    assert (found.failure, "opens well" in found.error) == ("verifier", True)
+    assert (found.failure, "opens without its scene" in found.error) == ("verifier", True)
 
 
 @pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])

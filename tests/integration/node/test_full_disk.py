@@ -139,4 +139,4 @@ async def test_without_room_blender_is_not_called_broken(disk: Path) -> None:
     assert isinstance(found, blender.NoBlender)
     assert found.reason == "this machine's disk is nearly full"
     told = doctor.disk(StateFolder(disk))
-    assert (told.state, "make room" in told.remedy) == (doctor.BAD, True)
+    assert (told.state, "free disk space" in told.remedy) == (doctor.BAD, True)

@@ -78,7 +78,7 @@ async def test_a_key_that_was_kept_and_is_damaged_is_not_none(
     peer.log_keys = [NEW]
     refused = await joined(peer, tmp_path)
     assert refused is not None
-    assert "the key that is kept is damaged" in refused.reason
+    assert "the stored key is damaged" in refused.reason
     assert kept(tmp_path) == damaged.gateway_key
     assert await joined(peer, tmp_path, accept=True) is None
 
@@ -118,7 +118,7 @@ async def test_a_gateway_that_hides_its_key_is_not_followed(peer: Gateway, start
         peer.log_keys = []
         await peer.sockets[-1].close(code=1012)
         ended = await node.ended()
-        assert "shows no key any more" in ended.reason
+        assert "no longer shows a key" in ended.reason
 
 
 async def test_a_gateway_that_cannot_say_now_is_asked_again(peer: Gateway, start: Start) -> None:

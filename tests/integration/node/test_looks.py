@@ -82,8 +82,8 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     honest = await stage.delivered(frames=FRAMES)
     assert await stage.told("honest", honest, frames=FRAMES) == LOOKED
     lies = {
-        "text": (b"I am not a picture", "the frames are no zip that can be read"),
-        "one": (packed({"0003.png": noise()}), "0004.png is missing, 1 of 2 frames are"),
+        "text": (b"I am not a picture", "the zip of the frames cannot be read"),
+        "one": (packed({"0003.png": noise()}), "0004.png is missing (1 of 2 frames)"),
         "small": (
             packed({"0003.png": noise(), "0004.png": png((32, 18))}),
             "the picture is 32 by 18, not 64 by 36",
@@ -92,10 +92,10 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     for name, (lie, fault) in lies.items():
         assert await stage.told(name, lie, frames=FRAMES) == {"fault": fault}
     torn = await stage.told("torn", packed({"0003.png": b"x", "0004.png": b"y"}), frames=FRAMES)
-    assert torn["fault"].startswith("the picture is none: ")
+    assert torn["fault"].startswith("the picture is invalid: ")
     cut = packed({"0003.png": noise(), "0004.png": noise()[:-60]})
     suspect = await stage.told("cut", cut, frames=FRAMES)
-    assert suspect == {**LOOKED, "suspect": "nothing of the picture can be decoded"}
+    assert suspect == {**LOOKED, "suspect": "the picture cannot be decoded"}
 
 
 async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(
@@ -105,7 +105,7 @@ async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(
     told = await stage.told("black", black, frames=FRAMES)
     assert told == {
         "looked": True,
-        "suspect": "all of it is of one colour, and what it shows is not",
+        "suspect": "all frames have one colour, but the scene does not",
     }
     half = packed({"0003.png": noise(), "0004.png": png()})
     assert await stage.told("half", half, frames=FRAMES) == LOOKED  # cut to black
@@ -119,9 +119,9 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
     assert wrong["fault"].startswith("the tile is ")
     none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
-    assert none == {"fault": "the tile is none: it is no OpenEXR file"}
+    assert none == {"fault": "the tile is invalid: it is not an OpenEXR file"}
     tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
     assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)
-    assert text["fault"].startswith("the picture is none: ")
+    assert text["fault"].startswith("the picture is invalid: ")
     assert "suspect" in await stage.told("dark", png(), frame=3, tiles=tiles)

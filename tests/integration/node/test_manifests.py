@@ -117,7 +117,7 @@ async def test_files_that_the_gateway_does_not_know_fail_the_unit(
         await peer.next(Hello)
         result = await worked(peer, listed(FILES).written("key"))
     assert (result.status, result.failure) == ("failed", "gateway")
-    assert result.error == "3 files of the job are not there any more"
+    assert result.error == "3 files of the job no longer exist"
 
 
 async def test_other_content_than_the_manifest_names_fails_the_unit(

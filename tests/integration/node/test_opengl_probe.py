@@ -79,7 +79,7 @@ async def test_a_node_without_it_refuses_what_draws_by_it_before_it_begins(
     told = failed(Running(job_id="j"), result)
     assert (told.failure, told.lacks) == ("node", "opengl")
     assert told.error is not None
-    assert "needs OpenGL, and this node has none" in told.error
+    assert "needs OpenGL, but this node has none" in told.error
 
 
 async def test_a_node_without_it_renders_by_cycles(bare: Blender, tmp_path: Path) -> None:

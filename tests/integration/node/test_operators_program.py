@@ -226,7 +226,7 @@ async def test_doctor_names_blender_and_its_sandbox(tmp_path: Path) -> None:
     found = {check.name: check async for check in doctor.examine(tmp_path)}
     assert (found["blender"].state, found["sandbox"].state) == (GOOD, GOOD), found
     assert found["blender"].said.startswith("5.")
-    assert "filter of system calls" in found["sandbox"].said
+    assert "system call filter" in found["sandbox"].said
 
 
 async def test_doctor_knows_the_gateway_the_key_and_the_agent(

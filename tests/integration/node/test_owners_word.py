@@ -91,8 +91,8 @@ async def test_a_node_does_not_connect_outside_of_its_hours(peer: Gateway, start
     hours = WorkingHours(far.hour * 60, (far + timedelta(hours=1)).hour * 60)
     async with start(attrs.evolve(QUICK, hours=hours, look_seconds=0.1)) as node:
         await until(lambda: node.folder.told().get("status") == "resting")
-        assert "alone" in node.folder.told()["why"]
-        assert any(line.startswith("resting: it works from") for line in node.told)
+        assert "only" in node.folder.told()["why"]
+        assert any(line.startswith("resting: it works only from") for line in node.told)
         assert peer.connects == 0
         node.stop.set()
         assert (await node.ended()).ok

@@ -336,7 +336,7 @@ CASES = [
     Case("cloth", "unbaked_simulation", "warning", "Bake", "Object 'Cube' > Cloth"),
     Case("output", "output_node", "warning", "MultiLayer", "Node 'File Output'"),
     Case("guided", "no_tiles", "note", "Path Guiding"),
-    Case("guided", "device_dependent", "note", "needs: device"),
+    Case("guided", "device_dependent", "note", "requirements: device"),
 ]
 
 
@@ -392,7 +392,7 @@ async def test_clean_scene_has_no_finding(
     assert (told["frame_start"], told["frame_end"], told["fps"]) == (1, 250, 24)
     (outside,) = findings(told, CPU, frames=[250, 251, 300])
     assert (outside.code, outside.level) == ("frames_outside", "warning")
-    assert "2 of the frames, as 251" in outside.message
+    assert "2 of the frames, such as 251" in outside.message
 
 
 async def test_what_no_picture_shows_may_be_gone(

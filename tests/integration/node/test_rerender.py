@@ -227,7 +227,7 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     Image.fromarray(pixels).save(lie)
     code, (_, told) = called(stage.receipt(lie, artists, asked, measured=named), lie, *words)
     assert (code, told["verdict"]) == (1, "different")
-    assert told["why_whole"] == "the picture is not made of its evidence"
+    assert told["why_whole"] == "the picture does not match its evidence"
     # Evidence that is not the receipt's.
     receipt = stage.receipt(made.file, artists, asked, measured=named)
     code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
@@ -249,7 +249,7 @@ def test_a_picture_of_a_chunk_is_its_frame(
     assert (code, told["verdict"]) == (0, "exact"), told
     code, (_, told) = called(receipt, chunk, "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")
-    assert "take one out" in told["reason"]
+    assert "extract one of them" in told["reason"]
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────
@@ -313,7 +313,7 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
     words = (receipt, project.frame, "--scene", project.scene, "--files", other)
     code, (_, told) = called(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (1, "different")
-    assert said_of("files", told) == "textures/wood.png is other content than what was sent"
+    assert said_of("files", told) == "textures/wood.png differs from the file that was sent"
     code, (_, told) = called(*words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided"), told
     assert "--manifest" in told["reason"]
@@ -324,7 +324,7 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
     (other / "textures" / "wood.png").unlink()
     code, (_, told) = called(*words, "--manifest", project.list)
     assert code == 1
-    assert said_of("files", told) == "textures/wood.png was sent, and is not here"
+    assert said_of("files", told) == "textures/wood.png was sent but is missing here"
 
 
 def said_of(name: str, told: Said) -> str:

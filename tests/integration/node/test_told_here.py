@@ -33,8 +33,8 @@ async def test_a_node_in_quarantine_says_so_where_its_operator_looks(
         await peer.next(Hello)
         await peer.send(NodeStanding(standing="QUARANTINED"))
         await until(lambda: node.folder.told().get("standing") == "QUARANTINED")
-        said = "in quarantine: it gets its owner's work alone; why: rendertrust nodes show n1"
-        assert f"at the gateway this node is {said}" in node.told
+        said = "in quarantine: it gets only its owner's work; why: rendertrust nodes show n1"
+        assert f"this node is {said}" in node.told
         seen = agent.status(node.folder.path)
         assert isinstance(seen, agent.Status)
         assert said in str(facts(seen)["standing"])
@@ -52,7 +52,7 @@ async def test_why_a_node_is_in_quarantine_is_told_where_its_operator_looks(
         for reason in ("frames are black", "frames of May are \x1b[2Jblack"):
             await peer.send(NodeStanding(standing="QUARANTINED", reason=reason))
             await until(lambda: node.folder.told().get("standing_reason") == reason)  # noqa: B023
-            assert any(line.endswith(f"alone; why: {reason}") for line in node.told)
+            assert any(line.endswith(f"owner's work; why: {reason}") for line in node.told)
         seen = agent.status(node.folder.path)
         assert isinstance(seen, agent.Status)
         assert seen.standing_reason == reason
@@ -73,7 +73,7 @@ async def test_a_port_that_is_taken_is_said_and_another_used(peer: Gateway, star
         port = node.folder.told()["health_port"]
         assert port not in (None, taken)
         url = f"http://127.0.0.1:{port}/"
-        assert f"port {taken} is taken: the health page is at {url}" in node.told
+        assert f"port {taken} is in use: the health page is at {url}" in node.told
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             assert response.status == 200
 

@@ -189,7 +189,7 @@ async def test_who_gave_his_node_up_comes_back_with_another_key(
         async with running(tmp_path) as run:
             there = await enrolment.join(site.url, state=tmp_path, new_key=True)
             assert isinstance(there, enrolment.JoinRefused)
-            assert "an agent runs here" in there.reason
+            assert "an agent is running here" in there.reason
             kept = run.folder.enrolment()
             assert kept is not None
             assert kept.node_id == again.node_id

@@ -227,7 +227,7 @@ async def test_a_scene_whose_small_pieces_cannot_be_rendered_is_refused(
     gateway: Whole, jane: Creator, key: Ed25519PrivateKey
 ) -> None:
     scene = await sent(gateway, jane)
-    slow = {**REPORT, "unprobed": "looking into the scene took too long", "probe_failed": True}
+    slow = {**REPORT, "unprobed": "the inspection of the scene took too long", "probe_failed": True}
     del slow["probe"]
     async with ours(gateway, key, slow):
         found = await looked(jane, scene)

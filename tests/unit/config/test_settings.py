@@ -60,11 +60,11 @@ def test_the_file_may_name_the_environment(file: Path) -> None:
         ("environment = 'test'\n", "must be development or production"),
         ("[server]\nport = 70000\n", "server.port is 70000"),
         ("[limits]\nlogin = 0\n", "limits.login is 0"),
-        ("[verification]\nmemory_gib = 1\n", "Blender needs 2"),
+        ("[verification]\nmemory_gib = 1\n", "Blender needs at least 2"),
         ("[verification]\nthreads = -1\n", "verification.threads is -1"),
         ("[nodes]\nrequire_proof = 'perhaps'\n", "nodes.require_proof"),
         ("[stripe]\nsecret_key = 'sk_test_x'\n", "stripe.webhook_secret must be set together"),
-        ("[stripe]\nurl = 'http://stripe'\n", "must be set beside stripe.url"),
+        ("[stripe]\nurl = 'http://stripe'\n", "stripe.url needs stripe.secret_key"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(file: Path, text: str, said: str) -> None:
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_in_one_line(file: Path, text: str, said: str) -> 
 
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RENDERTRUST_DATABASE_URI", "postgresql://x")
-    with pytest.raises(SettingsError, match="RENDERTRUST_DATABASE_URI is no setting"):
+    with pytest.raises(SettingsError, match="RENDERTRUST_DATABASE_URI is not a setting"):
         load()
 
 

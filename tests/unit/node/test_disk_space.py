@@ -21,7 +21,7 @@ def test_it_rests_below_the_least_until_half_as_much_again_is_free(tmp_path: Pat
     for left[0] in (MIB * part for part in (150, 100, 99, 100, 149, 150, 100, 99)):
         rests.append(looked.why_not() is not None)
     assert rests == [False, False, True, True, True, False, False, True]
-    assert looked.why_not() == ("this machine's disk is nearly full: 99 MiB left, 150 are needed")
+    assert looked.why_not() == ("this machine's disk is nearly full: 99 MiB left, 150 needed")
 
 
 def test_what_is_cached_goes_first_and_no_more_of_it_than_helps(tmp_path: Path) -> None:

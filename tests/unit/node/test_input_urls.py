@@ -57,7 +57,7 @@ async def test_an_answer_to_the_question_before_is_not_taken_for_this_one() -> N
 @simulated
 async def test_files_that_are_left_out_are_gone() -> None:
     found = await Asking().of([A, B], answer(A))
-    assert found == Failed(failure="gateway", error="1 files of the job are not there any more")
+    assert found == Failed(failure="gateway", error="1 files of the job no longer exist")
 
 
 @simulated

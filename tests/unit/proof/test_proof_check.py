@@ -106,7 +106,7 @@ def test_a_member_of_another_name_is_refused_though_it_says_nothing(field: str) 
     renamed = {name: value for name, value in unanchored.items() if name != field}
     verdict = verify({**renamed, field.upper(): None})
     assert not verdict.holds
-    assert verdict.steps[0].said == f"{field.upper()!r} is no member of a proof"
+    assert verdict.steps[0].said == f"{field.upper()!r} is not a member of a proof"
 
 
 def test_an_anchor_is_named_and_signed_or_neither() -> None:
@@ -123,7 +123,7 @@ def test_an_anchor_is_named_and_signed_or_neither() -> None:
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"origin": "other.example"}, "about no anchor of this log"),
+        ({"origin": "other.example"}, "does not name an anchor of this log"),
         ({"chain_id": 1}, "another anchor than the proof names"),
         ({"contract": "0x" + "12" * 20}, "another anchor than the proof names"),
         ({"transaction": "0x" + "12" * 32}, "another anchor than the proof names"),

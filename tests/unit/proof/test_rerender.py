@@ -124,12 +124,12 @@ def test_a_picture_of_tiles_is_rendered_as_a_frame() -> None:
     [
         ({"job_type": "video", "parameters": {"fps": 24}}, "a video job"),
         ({"parameters": {"frame": 1, "tile": [0, 0, 8, 8]}}, "one tile"),
-        ({"parameters": {"frames": [12, 13]}, "pixels": CHUNK}, "take one out"),
-        ({"parameters": {"frame": 1, "x": "y" * 20_000}}, "as a hash alone"),
+        ({"parameters": {"frames": [12, 13]}, "pixels": CHUNK}, "extract one of them"),
+        ({"parameters": {"frame": 1, "x": "y" * 20_000}}, "only a hash of its parameters"),
         ({"parameters": {"frame": 1}, "inputs": ()}, "the files of the scene"),
         ({"parameters": {"frame": 1}, "inputs": (SCENE, *TILES)}, "the files of the scene"),
-        ({"parameters": {"frame": 1, "scene": "../../a.blend"}}, "a path that no job has"),
-        ({"parameters": {"frame": 1, "scene": "/etc/a.blend"}}, "a path that no job has"),
+        ({"parameters": {"frame": 1, "scene": "../../a.blend"}}, "an invalid path"),
+        ({"parameters": {"frame": 1, "scene": "/etc/a.blend"}}, "an invalid path"),
     ],
 )
 def test_what_is_no_single_frame_says_so(more: dict[str, Any], says: str) -> None:
@@ -143,7 +143,7 @@ def test_a_noisy_pass_is_no_finished_frame() -> None:
     picture = attrs.evolve(FRAME, pixels=bytes.fromhex(SECOND))
     asked = {"frame": 12, "noisy": True}
     found = subject(picture, parameters=asked, pixels={**CHUNK, "pictures": named})
-    assert found == "0012.noisy.exr is no finished frame"
+    assert found == "0012.noisy.exr is not a finished frame"
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────
@@ -170,18 +170,18 @@ def test_the_list_of_files_is_the_one_that_the_receipt_names() -> None:
     alone = attrs.evolve(named, manifest=None)
     assert "sent alone" in str(listed(content, alone))
     other = attrs.evolve(named, place="b.blend")
-    assert "another one" in str(listed(content, other))
-    assert "no list" in str(listed(b"nothing", with_list(b"nothing")))
+    assert "not the receipt's" in str(listed(content, other))
+    assert "not a list" in str(listed(b"nothing", with_list(b"nothing")))
 
 
 def test_each_file_that_differs_is_named() -> None:
     same = {entry.path: entry.sha256 for entry in ENTRIES}
     assert differing(LIST, same) == []
     assert differing(LIST, {**same, "textures/wood.png": "22" * 32}) == [
-        "textures/wood.png is other content than what was sent"
+        "textures/wood.png differs from the file that was sent"
     ]
     assert differing(LIST, {"shots/a.blend": SCENE}) == [
-        "textures/wood.png was sent, and is not here"
+        "textures/wood.png was sent but is missing here"
     ]
 
 
@@ -204,7 +204,7 @@ async def test_no_file_is_laid_out_beyond_the_work_folder(tmp_path: Path) -> Non
     asked = RerenderRequest(
         files={"../b.blend": file}, scene="../b.blend", picture=file, parameters={}, draws=()
     )
-    with pytest.raises(ValueError, match="no path of an input"):
+    with pytest.raises(ValueError, match="not a valid path of an input"):
         await rerender(RenderPlugin(scratch=tmp_path), asked, tmp_path / "work")
     assert not (tmp_path / "b.blend").exists()
 

@@ -17,17 +17,17 @@ def test_what_is_plain_is_read() -> None:
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
-        (b"\xff{}", "no text in UTF-8"),
-        (b"", "no JSON: Expecting value"),
-        (b"[]", "no JSON object"),
-        (b'{"a": NaN}', "NaN is no JSON"),
-        (b'{"a": -Infinity}', "-Infinity is no JSON"),
+        (b"\xff{}", "not UTF-8 text"),
+        (b"", "not JSON: Expecting value"),
+        (b"[]", "not a JSON object"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a": -Infinity}', "-Infinity is not JSON"),
         (b'{"a": ' + b"9" * 5_000 + b"}", "99999999… has more than 80 digits"),
-        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "c stands there twice"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "c is repeated"),
         (b'{"a": ' + b"[" * 200_000, "nested deeper than 64 levels"),
-        (b'{"a": "' + b"[" * 200, "no JSON: Unterminated string"),
+        (b'{"a": "' + b"[" * 200, "not JSON: Unterminated string"),
         # Far from minutes, however many there are.
-        (f'{{{MANY},"z":1,"z":2}}'.encode(), "z stands there twice"),
+        (f'{{{MANY},"z":1,"z":2}}'.encode(), "z is repeated"),
     ],
 )
 def test_what_is_not_is_told_what_is_wrong(raw: bytes, why: str) -> None:
