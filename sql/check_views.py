@@ -13,7 +13,7 @@ PENDING: Final = "pending"  # in addition to the outcomes: not decided yet
 
 
 @attrs.frozen
-class DeskCheck:
+class ConsoleCheck:
     """``verdict``: the outcome, or ``pending``; ``said``: its reason.
 
     ``grid``: the columns and rows of tiles, if the job's frames are cut.
@@ -53,11 +53,11 @@ class CheckViews:
 
     async def page(
         self, owner: UUID | None, wanted: CheckFilter, limit: int
-    ) -> Sequence[DeskCheck]:
+    ) -> Sequence[ConsoleCheck]:
         """Return the newest checks that match."""
         about = (wanted.node, wanted.verdict, wanted.text)
         rows = await self._database.all("check_desk_page", owner, *about, limit)
-        return [DeskCheck(**row) for row in rows]
+        return [ConsoleCheck(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
         """Count checks by verdict: those decided since then, and all pending ones."""

@@ -80,7 +80,7 @@ class ListedJob:
 
 
 @attrs.frozen
-class DeskJob:
+class ConsoleJob:
     """One job with its names."""
 
     id: UUID
@@ -117,7 +117,7 @@ class DeskJob:
 
 
 @attrs.frozen
-class DeskFrame:
+class ConsoleFrame:
     """A frame or a chunk; for a frame in tiles, the merged unit and the sums over its tiles."""
 
     number: int
@@ -149,7 +149,7 @@ class FrameCounts:
 
 
 @attrs.frozen
-class DeskPart:
+class ConsolePart:
     """A frame or a chunk, as submitted. ``place``: its turn."""
 
     number: int
@@ -158,7 +158,7 @@ class DeskPart:
 
 
 @attrs.frozen
-class DeskPiece:
+class ConsolePiece:
     """The part of the job that a unit renders: frames, or a tile."""
 
     number: int
@@ -167,7 +167,7 @@ class DeskPiece:
 
 
 @attrs.frozen
-class DeskUnit:
+class ConsoleUnit:
     """A unit with its last attempt.
 
     After an upheld dispute ``verdict`` says so, and ``said`` is the reason.
@@ -215,7 +215,7 @@ class AttemptView:
 
 
 @attrs.frozen
-class DeskHold:
+class ConsoleHold:
     """The hold of a unit. ``settled`` of it was charged, the rest was released."""
 
     number: int
@@ -229,7 +229,7 @@ class DeskHold:
 
 
 @attrs.frozen
-class DeskEntry:
+class ConsoleEntry:
     """An entry of the owner's account, and its progress towards the chain."""
 
     number: int
@@ -247,7 +247,7 @@ class DeskEntry:
 
 
 @attrs.frozen
-class DeskCharges:
+class ConsoleCharges:
     """All charges of a job: their number, the last time, and their common progress.
 
     ``refunded``: in units. Times are None if there is no charge, or if some charge is not that far
@@ -290,20 +290,20 @@ class JobViews:
         row = await self._database.one("job_desk_words", owner)
         return {"types": [], "nodes": []} if row is None else dict(row)
 
-    async def job(self, owner: UUID | None, job: UUID) -> DeskJob | None:
+    async def job(self, owner: UUID | None, job: UUID) -> ConsoleJob | None:
         row = await self._database.one("job_desk_job", owner, job)
-        return None if row is None else DeskJob(**row)
+        return None if row is None else ConsoleJob(**row)
 
-    async def units(self, job: UUID) -> Sequence[DeskUnit]:
+    async def units(self, job: UUID) -> Sequence[ConsoleUnit]:
         rows = await self._database.all("job_desk_units", job)
-        return [DeskUnit(**row) for row in rows]
+        return [ConsoleUnit(**row) for row in rows]
 
     async def frames(
         self, job: UUID, state: str | None, limit: int, offset: int
-    ) -> Sequence[DeskFrame]:
+    ) -> Sequence[ConsoleFrame]:
         """Return a page of frames by number, in one state or all."""
         rows = await self._database.all("job_desk_frames", job, state, limit, offset)
-        return [DeskFrame(**row) for row in rows]
+        return [ConsoleFrame(**row) for row in rows]
 
     async def frame_counts(self, job: UUID) -> FrameCounts:
         row = await self._database.one("job_desk_frame_counts", job)
@@ -315,25 +315,25 @@ class JobViews:
         rows = await self._database.all("job_desk_attempts", job)
         return [AttemptView(**row) for row in rows]
 
-    async def holds(self, job: UUID) -> Sequence[DeskHold]:
+    async def holds(self, job: UUID) -> Sequence[ConsoleHold]:
         rows = await self._database.all("job_desk_holds", job)
-        return [DeskHold(**row) for row in rows]
+        return [ConsoleHold(**row) for row in rows]
 
-    async def entries(self, job: UUID) -> Sequence[DeskEntry]:
+    async def entries(self, job: UUID) -> Sequence[ConsoleEntry]:
         """Return the entries of the owner's account, oldest first."""
         rows = await self._database.all("job_desk_entries", job)
-        return [DeskEntry(**row) for row in rows]
+        return [ConsoleEntry(**row) for row in rows]
 
-    async def charges(self, job: UUID) -> DeskCharges:
+    async def charges(self, job: UUID) -> ConsoleCharges:
         row = await self._database.one("job_desk_charges", job)
-        return DeskCharges() if row is None else DeskCharges(**row)
+        return ConsoleCharges() if row is None else ConsoleCharges(**row)
 
-    async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, DeskPiece]:
+    async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, ConsolePiece]:
         """Return what some of its units render, by their numbers."""
         rows = await self._database.all("job_desk_pieces", job, list(units))
-        return {row["number"]: DeskPiece(**row) for row in rows}
+        return {row["number"]: ConsolePiece(**row) for row in rows}
 
-    async def parts(self, job: UUID) -> Sequence[DeskPart]:
+    async def parts(self, job: UUID) -> Sequence[ConsolePart]:
         """Return how the job was cut, by number; empty for a job without frames."""
         rows = await self._database.all("job_desk_parts", job)
-        return [DeskPart(**row) for row in rows]
+        return [ConsolePart(**row) for row in rows]

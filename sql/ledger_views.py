@@ -33,7 +33,7 @@ class EntryFilter:
 
 
 @attrs.frozen
-class DeskEntryRow:
+class ConsoleEntryRow:
     """An entry as seen from its account, and its progress towards the chain.
 
     ``unit`` and the following fields describe its job. ``grid``: the columns and rows of tiles, if
@@ -80,14 +80,14 @@ class LedgerViews:
 
     async def page(
         self, owner: UUID | None, wish: EntryFilter, limit: int, offset: int = 0
-    ) -> Sequence[DeskEntryRow]:
+    ) -> Sequence[ConsoleEntryRow]:
         """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
         most = offset + limit if wish.sort == NEWEST else SORTED_MOST
         bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
         some = owner is not None or wish.account
         accounts = await self._accounts(owner, wish.account) if some else None
         rows = await self._database.all("ledger_desk_page", *bounds, accounts)
-        return [DeskEntryRow(**row) for row in rows]
+        return [ConsoleEntryRow(**row) for row in rows]
 
     async def _accounts(self, owner: UUID | None, word: str) -> list[int]:
         own = [] if owner is None else [f"{kind}:{owner}" for kind in ("user", "operator", "debt")]

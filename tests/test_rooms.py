@@ -149,7 +149,7 @@ def test_modules_are_named_by_nouns(room: str) -> None:
         assert not re.search("(ed|ing)$", last) or last in NOUNS, name
 
 
-# Words that the glossary replaced.
+# Words that the glossary replaced; those of ``DOCUMENTED`` are in the OpenAPI document.
 REPLACED = frozenset(
     (
         *("alike", "away", "board", "circle", "circles", "crowd", "desk", "doer", "fence", "floor"),
@@ -157,12 +157,14 @@ REPLACED = frozenset(
         *("wish", "wishes"),
     )
 )
+DOCUMENTED = {"HookWish", "JobWish"}
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_names_use_the_words_of_the_glossary(room: str) -> None:
     for name, tree in sources(room):
-        classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        classes -= DOCUMENTED
         words = [re.sub("(?<!^)(?=[A-Z])", "_", one).lower() for one in classes]
         for said in (Path(name).stem, *words):
             assert not REPLACED & set(said.split("_")), f"{name}: {said}"

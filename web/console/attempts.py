@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from sql.job_views import AttemptView, DeskUnit
+from sql.job_views import AttemptView, ConsoleUnit
 
 STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
@@ -32,7 +32,7 @@ class AttemptRow:
     tile: int | None = None
 
 
-def tries_of(attempts: Sequence[AttemptView], units: Sequence[DeskUnit]) -> list[AttemptRow]:
+def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> list[AttemptRow]:
     """Return all attempts by unit and number."""
     lost = [_lost(each) for each in attempts]
     return sorted([*lost, *map(_standing, filter(_stands, units))], key=lambda each: each.place)
@@ -54,14 +54,14 @@ def _lost(of: AttemptView) -> AttemptRow:
     )
 
 
-def _standing(of: DeskUnit) -> AttemptRow:
+def _standing(of: ConsoleUnit) -> AttemptRow:
     took = _took(of.started_at, of.ended_at)
     place = (of.number, of.attempt)
     told = (None, of.verdict, of.said, of.frames, of.tile)
     return AttemptRow(place, of.node_name, of.assigned_at, of.state, took, *told)
 
 
-def _stands(unit: DeskUnit) -> bool:
+def _stands(unit: ConsoleUnit) -> bool:
     """Return whether the unit's present attempt must be added from the unit's own row."""
     return unit.attempt > 0 and unit.state in STANDS
 

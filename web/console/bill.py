@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
-from sql.job_views import DeskEntry, DeskHold
+from sql.job_views import ConsoleEntry, ConsoleHold
 
 WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
@@ -21,13 +21,13 @@ class MoneyLine:
     what: str
     amount: int
     at: datetime | None
-    of: DeskHold | DeskEntry
+    of: ConsoleHold | ConsoleEntry
     note: str = ""
 
     @property
-    def entry(self) -> DeskEntry | None:
+    def entry(self) -> ConsoleEntry | None:
         """Return the entry in the ledger; None for a hold."""
-        return self.of if isinstance(self.of, DeskEntry) else None
+        return self.of if isinstance(self.of, ConsoleEntry) else None
 
 
 @attrs.frozen
@@ -39,7 +39,7 @@ class Bill:
     lines: Sequence[MoneyLine]
 
 
-def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
+def bill_of(holds: Sequence[ConsoleHold], entries: Sequence[ConsoleEntry]) -> Bill:
     """Return the bill with all lines, in chronological order."""
     lines = sorted(_lines(holds, entries), key=lambda line: (line.at is None, line.at))
     paid = -sum(entry.amount for entry in entries if entry.kind == "USAGE")
@@ -50,7 +50,7 @@ def bill_of(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Bill:
     return Bill("released" if holds else "free", 0, lines)
 
 
-def _lines(holds: Sequence[DeskHold], entries: Sequence[DeskEntry]) -> Iterator[MoneyLine]:
+def _lines(holds: Sequence[ConsoleHold], entries: Sequence[ConsoleEntry]) -> Iterator[MoneyLine]:
     for hold in holds:
         yield MoneyLine("Held", hold.amount, hold.created_at, hold, "held, not charged")
         rest = hold.amount - hold.settled

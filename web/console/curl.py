@@ -8,7 +8,7 @@ import orjson
 
 from rendertrust import money
 from rendertrust.frame_range import canonical, ordered, parse
-from sql.job_views import DeskJob, DeskPart
+from sql.job_views import ConsoleJob, ConsolePart
 from sql.scheduler_rows import GRID, POOL
 from web.jobs.placement import FRAMES_OF, NEEDS
 from web.jobs.validation import PRIORITIES
@@ -17,7 +17,7 @@ from web.objects.manifests import MANIFEST
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
 
 
-def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
+def curl_of(base: str, job: ConsoleJob, parts: Sequence[ConsolePart]) -> str | None:
     """Return the command, or None if the job was not submitted by one request. ``parts``: units
     of a job with several.
     """
@@ -34,7 +34,7 @@ def curl_of(base: str, job: DeskJob, parts: Sequence[DeskPart]) -> str | None:
     )
 
 
-def body_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
+def body_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:
     """Return the request body; default values are left out, except that it waits for a node."""
     words = {number: word for word, number in PRIORITIES.items()}
     usual = {"priority": "normal", "order": "sequential", "chunk": 1}
@@ -56,7 +56,7 @@ def body_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
     }
 
 
-def cut_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
+def cut_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:
     """Return the job's frames and how they are cut into units."""
     if not parts:
         return {}
@@ -72,6 +72,6 @@ def cut_of(job: DeskJob, parts: Sequence[DeskPart]) -> Mapping[str, Any]:
     }
 
 
-def shown_params(job: DeskJob) -> Mapping[str, Any]:
+def shown_params(job: ConsoleJob) -> Mapping[str, Any]:
     """Return the parameters that the creator gave."""
     return {name: value for name, value in job.params.items() if not name.startswith("_")}

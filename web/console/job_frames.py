@@ -9,7 +9,7 @@ import attrs
 
 from actors.notifier.messages import Progress
 from rendertrust.frame_range import parse
-from sql.job_views import DeskFrame, DeskJob
+from sql.job_views import ConsoleFrame, ConsoleJob
 from sql.thumbnails import ThumbnailInfo
 
 SHOWN: Final = 60  # per page: each may be a full-size picture
@@ -48,8 +48,8 @@ class JobFrame:
 
 
 def frames_of(
-    job: DeskJob,
-    rows: Sequence[DeskFrame],
+    job: ConsoleJob,
+    rows: Sequence[ConsoleFrame],
     shown: Iterable[ThumbnailInfo],
     told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
@@ -79,12 +79,12 @@ def address_of(job: UUID, frame: int, made_at: datetime) -> str:
     return f"/console/previews/{job}?frame={frame}&of={int(made_at.timestamp() * 1000)}"
 
 
-def numbers_of(rows: Iterable[DeskFrame]) -> list[int]:
+def numbers_of(rows: Iterable[ConsoleFrame]) -> list[int]:
     """Return the frame numbers of all units that have some."""
     return [number for row in rows if row.frames is not None for number in parse(row.frames)]
 
 
-def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> JobFrame:
+def _frame(job_type: str, params: Mapping[str, Any], row: ConsoleFrame) -> JobFrame:
     count = 1 if row.frames is None else len(parse(row.frames))
     done = row.state == "COMPLETED" and row.has_result
     drawn = job_type == "render" and params.get("format") not in _UNSEEN
@@ -111,7 +111,7 @@ def _frame(job_type: str, params: Mapping[str, Any], row: DeskFrame) -> JobFrame
     )
 
 
-def _note(row: DeskFrame, count: int) -> str:
+def _note(row: ConsoleFrame, count: int) -> str:
     if row.given_back:
         return "refunded"
     if row.tiles:

@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.job_views import AttemptView, DeskCharges, DeskHold, DeskJob, DeskUnit
+from sql.job_views import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
@@ -36,11 +36,11 @@ class TimelineStep:
 class TimelineFacts:
     """The facts that the timeline is made from. ``anchoring``: there is a chain."""
 
-    job: DeskJob
-    units: Sequence[DeskUnit]
+    job: ConsoleJob
+    units: Sequence[ConsoleUnit]
     attempts: Sequence[AttemptView]
-    holds: Sequence[DeskHold]
-    charges: DeskCharges
+    holds: Sequence[ConsoleHold]
+    charges: ConsoleCharges
     anchoring: bool
 
 
@@ -53,7 +53,7 @@ def steps_of(known: TimelineFacts) -> list[TimelineStep]:
     return with_durations(found)
 
 
-def _end(job: DeskJob) -> TimelineStep:
+def _end(job: ConsoleJob) -> TimelineStep:
     if job.completed_at is None:
         return TimelineStep("Completed", "next")
     state: State = "done" if job.status == "COMPLETED" else "bad"
@@ -76,7 +76,7 @@ def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
 
 def _work(known: TimelineFacts) -> list[TimelineStep]:
     job = known.job
-    tries: list[AttemptView | DeskUnit] = [*known.attempts, *known.units]
+    tries: list[AttemptView | ConsoleUnit] = [*known.attempts, *known.units]
     assigned = [each.assigned_at for each in tries if each.assigned_at]
     started = [each.started_at for each in tries if each.started_at]
     if job.completed_at is not None:
@@ -113,7 +113,7 @@ def _worked(
     return found
 
 
-def _to(job: DeskJob) -> str:
+def _to(job: ConsoleJob) -> str:
     alone = job.units == 1 and not job.retry_count
     return f"to {job.node_name}" if job.node_name and alone else ""
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from rendertrust import money
 from rendertrust.api.jobs import LooseTiles
-from sql.job_views import DeskJob
+from sql.job_views import ConsoleJob
 from sql.jobs import OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
 
@@ -23,7 +23,7 @@ async def loose_tiles(gateway: Gateway, job: OwnerJobRow) -> LooseTiles | None:
     return None if row is None else LooseTiles(row.tiles, row.checking, money.render(row.charged))
 
 
-async def loose_of(gateway: Gateway, job: OwnerJobRow | DeskJob) -> OrphanTilesRow | None:
+async def loose_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTilesRow | None:
     """Return them in units of money."""
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):

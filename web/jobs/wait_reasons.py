@@ -8,7 +8,7 @@ import attrs
 
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
-from sql.job_views import DeskJob
+from sql.job_views import ConsoleJob
 from sql.jobs import OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
@@ -50,7 +50,7 @@ COPIED: Final = Reason(
 )
 
 
-async def why(gateway: Gateway, job: DeskJob) -> str:
+async def why(gateway: Gateway, job: ConsoleJob) -> str:
     """Return one or two sentences; '' for a job at work or ended."""
     is_left = job.status == "RUNNING" and not job.at_work
     if job.status not in OPEN and not is_left:

@@ -24,7 +24,7 @@ from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, text_ids
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
-from web.openapi.examples import circles as examples
+from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 
 operations = Operations()

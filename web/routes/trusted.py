@@ -14,7 +14,7 @@ from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.openapi.examples import circles as examples
+from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 from web.routes.organisations import act_of, outcome
 

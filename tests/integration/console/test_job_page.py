@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
-from sql.job_views import DeskCharges, JobViews
+from sql.job_views import ConsoleCharges, JobViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer
@@ -46,7 +46,7 @@ async def test_charges_are_in_the_log_when_the_last_of_them_is(
     dsn, desk = database.owner_dsn, JobViews(with_books.gateway.database)
     jane = await newcomer(with_books)
     job = await worked(with_books, dsn, jane, 3, 0)
-    assert await desk.charges(job) == DeskCharges()
+    assert await desk.charges(job) == ConsoleCharges()
     job = await worked(with_books, dsn, jane, 3)
     charges = await desk.charges(job)
     entries = await desk.entries(job)

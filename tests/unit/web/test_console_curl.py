@@ -9,7 +9,7 @@ import msgspec
 import orjson
 import pytest
 
-from sql.job_views import DeskPart
+from sql.job_views import ConsolePart
 from tests.unit.web.test_timeline import JOB
 from web.console.curl import body_of, curl_of
 from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
@@ -32,7 +32,9 @@ def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
     plan = plan_of(UnitSplit(**cut), SIZE, lambda _: 100)
     assert isinstance(plan, UnitPlan)
     whole = [piece for piece in plan.pieces if piece.tile is None]
-    parts = [DeskPart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)]
+    parts = [
+        ConsolePart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)
+    ]
     job = attrs.evolve(JOB, params=dict(plan.params), units=max(1, len(plan.pieces)))
     again = msgspec.convert(body_of(job, parts), NewJob)
     assert again.params == SIZE

@@ -5,7 +5,14 @@ from uuid import UUID
 
 import attrs
 
-from sql.job_views import AttemptView, DeskCharges, DeskEntry, DeskHold, DeskJob, DeskUnit
+from sql.job_views import (
+    AttemptView,
+    ConsoleCharges,
+    ConsoleEntry,
+    ConsoleHold,
+    ConsoleJob,
+    ConsoleUnit,
+)
 from web.console.bill import bill_of
 from web.console.timeline import TimelineFacts, steps_of
 
@@ -17,7 +24,7 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-JOB = DeskJob(
+JOB = ConsoleJob(
     id=UUID(int=9),
     user_id=UUID(int=2),
     email="jane@example.org",
@@ -39,23 +46,23 @@ JOB = DeskJob(
     retried_by=None,
     units=1,
 )
-UNIT = DeskUnit(
+UNIT = ConsoleUnit(
     0, "QUEUED", 0, None, None, None, None, None, None, 0, None, None, False, None, None
 )
-HELD = DeskHold(0, 100_000, 0, "OPEN", START, None)
-CHARGED = DeskEntry(
+HELD = ConsoleHold(0, 100_000, 0, "OPEN", START, None)
+CHARGED = ConsoleEntry(
     0, 12, "USAGE", -100_000, 900_000, "Job execution: render", at(9), 4, at(10), None
 )
 
-CHARGES = DeskCharges(1, at(9), at(10))
+CHARGES = ConsoleCharges(1, at(9), at(10))
 
 
 def said(known: TimelineFacts) -> list[tuple[str, str, float | None]]:
     return [(step.name, step.state, step.took) for step in steps_of(known)]
 
 
-def known(job: DeskJob = JOB, unit: DeskUnit = UNIT, **more: object) -> TimelineFacts:
-    plain = TimelineFacts(job, [unit], [], [HELD], DeskCharges(), anchoring=True)
+def known(job: ConsoleJob = JOB, unit: ConsoleUnit = UNIT, **more: object) -> TimelineFacts:
+    plain = TimelineFacts(job, [unit], [], [HELD], ConsoleCharges(), anchoring=True)
     return attrs.evolve(plain, **more)  # type: ignore[arg-type]
 
 
@@ -86,7 +93,7 @@ def test_a_job_that_waits_again_after_a_lost_attempt_does_not_run() -> None:
     assert said(found)[1:3] == [("Dispatched", "now", None), ("Running", "next", None)]
 
 
-def of_many(status: str, ended: float | None, charges: DeskCharges) -> TimelineFacts:
+def of_many(status: str, ended: float | None, charges: ConsoleCharges) -> TimelineFacts:
     """A job of three units."""
     over = None if ended is None else at(ended)
     job = attrs.evolve(JOB, status=status, completed_at=over, units=3)
@@ -95,14 +102,14 @@ def of_many(status: str, ended: float | None, charges: DeskCharges) -> TimelineF
 
 
 def test_while_units_are_to_come_their_charges_are_to_come_too() -> None:
-    found = steps_of(of_many("RUNNING", None, DeskCharges(2, at(6), at(7), at(8))))
+    found = steps_of(of_many("RUNNING", None, ConsoleCharges(2, at(6), at(7), at(8))))
     assert [(step.name, step.state) for step in found[-3:]] == [
         ("Completed", "next"),
         ("Charged", "next"),
         ("Anchored", "next"),
     ]
     assert found[-2].note == "2 units so far"
-    found = steps_of(of_many("RUNNING", None, DeskCharges(1, at(6), at(7), at(8))))
+    found = steps_of(of_many("RUNNING", None, ConsoleCharges(1, at(6), at(7), at(8))))
     assert found[-2].note == "1 unit so far"
 
 
@@ -118,17 +125,17 @@ def test_what_waits_is_not_said_to_be_now() -> None:
 
 
 def test_a_job_of_many_units_was_dispatched_to_no_single_node() -> None:
-    several = of_many("RUNNING", None, DeskCharges())
+    several = of_many("RUNNING", None, ConsoleCharges())
     job = attrs.evolve(several.job, node_name="studio")
     assert steps_of(attrs.evolve(several, job=job))[1].note == ""
 
 
 def test_steps_stand_in_the_order_in_which_they_happened() -> None:
     """The last frame failed, or was put together, long after the last one that was charged."""
-    found = steps_of(of_many("FAILED", 30, DeskCharges(2, at(6), at(7))))
+    found = steps_of(of_many("FAILED", 30, ConsoleCharges(2, at(6), at(7))))
     assert [step.name for step in found[3:]] == ["Charged", "In the log", "Failed", "Anchored"]
     assert [step.took for step in found[3:]] == [3, 1, 23, None]
-    found = steps_of(of_many("COMPLETED", 9.2, DeskCharges(3, at(9), at(10))))
+    found = steps_of(of_many("COMPLETED", 9.2, ConsoleCharges(3, at(9), at(10))))
     assert [step.name for step in found[3:]] == ["Completed", "Charged", "In the log", "Anchored"]
 
 

@@ -10,7 +10,7 @@ from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
 from sql.dispute_views import DisputeViews
-from sql.job_views import DeskJob, DeskPart, FrameCounts, JobViews
+from sql.job_views import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from sql.scheduler_rows import GRID
 from web.console.attempts import tries_of
 from web.console.bill import bill_of
@@ -141,7 +141,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     }
 
 
-async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
+async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return orphan tiles, and what is or can be disputed."""
     return {
         "loose": await loose_of(view.gateway, row),
@@ -150,7 +150,7 @@ async def apart(view: View[JobPageQuery], row: DeskJob) -> Shown:
     }
 
 
-async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: DeskJob) -> Shown:
+async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob) -> Shown:
     """Return a page of frames; for a job of one unit none, but ``small``, its thumbnail."""
     thumbnails = view.gateway.thumbnails
     if row.units == 1:
@@ -176,7 +176,7 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: DeskJob) -
     }
 
 
-def cut_into(row: DeskJob, parts: Sequence[DeskPart]) -> str:
+def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
     """Return the word for its units; no chunk has more frames than the first."""
     if GRID in row.params:
         return "tiles and frames"
@@ -185,27 +185,27 @@ def cut_into(row: DeskJob, parts: Sequence[DeskPart]) -> str:
     return "chunks" if len(parse(parts[0].frames)) > 1 else "frames"
 
 
-def place_of(frame: int | None, parts: Sequence[DeskPart]) -> int | None:
+def place_of(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
     """Return the index of the part that has this frame."""
     if frame is None:
         return None
     return next((at for at, part in enumerate(parts) if frame in parse(part.frames)), None)
 
 
-def page_at(view: View[JobPageQuery], place: int, parts: Sequence[DeskPart]) -> str:
+def page_at(view: View[JobPageQuery], place: int, parts: Sequence[ConsolePart]) -> str:
     """Return the address of the page of frames that has this part."""
     params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
     return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
 
 
-async def film_price_of(view: View[JobPageQuery], row: DeskJob) -> int:
+async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
     """Return the price of a video of its frames, if one can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.params)
 
 
-async def eta_of(view: View[JobPageQuery], row: DeskJob) -> float | None:
+async def eta_of(view: View[JobPageQuery], row: ConsoleJob) -> float | None:
     """Return the estimated remaining seconds, as in the API."""
     if row.status != "RUNNING" or row.units == 1:
         return None
@@ -216,7 +216,7 @@ async def eta_of(view: View[JobPageQuery], row: DeskJob) -> float | None:
     return float(round(left / 10) * 10) if left > 60 else float(round(left / 5) * 5 or 5)
 
 
-async def progress_of(view: View[JobPageQuery], row: DeskJob) -> Progress | None:
+async def progress_of(view: View[JobPageQuery], row: ConsoleJob) -> Progress | None:
     """Return the progress of a job of one unit, as its node last reported it."""
     if row.status != "RUNNING" or row.units > 1:
         return None
@@ -227,7 +227,7 @@ async def progress_of(view: View[JobPageQuery], row: DeskJob) -> Progress | None
         return None
 
 
-async def progress_of_units(view: View[JobPageQuery], row: DeskJob) -> tuple[Progress, ...]:
+async def progress_of_units(view: View[JobPageQuery], row: ConsoleJob) -> tuple[Progress, ...]:
     """Return the progress of its running units."""
     try:
         notifier = view.gateway.registry.ref(Notifier)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from actors.ledger.messages import IdempotencyKey
 from rendertrust import money
-from sql.ledger_views import DeskEntryRow, EntryFilter, LedgerViews
+from sql.ledger_views import ConsoleEntryRow, EntryFilter, LedgerViews
 from sql.page import Page
 from sql.user_views import SORTED_MOST, UserViews
 from web.console.formatting import address
@@ -243,7 +243,7 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
     }
 
 
-async def _granted(view: View[CreditStep], once: UUID) -> DeskEntryRow | None:
+async def _granted(view: View[CreditStep], once: UUID) -> ConsoleEntryRow | None:
     """Return what the same admin has already booked by this step: it is not booked again."""
     wish = EntryFilter(reference=f"grant:{_reference(view, once)}")
     rows = await LedgerViews(view.gateway.database).page(view.ids["id"], wish, 1)
