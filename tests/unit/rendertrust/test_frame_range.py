@@ -135,5 +135,5 @@ def test_chunks_keep_order_and_size(frames: list[int], size: int) -> None:
 
 
 def test_chunk_of_nothing_is_refused() -> None:
-    with pytest.raises(FrameRangeError, match="one frame or more"):
+    with pytest.raises(FrameRangeError, match="at least one frame"):
         chunks([1], 0)
