@@ -63,4 +63,4 @@ def test_creators_whose_turn_is_past_are_forgotten() -> None:
     for number in range(2 * CREATORS_MOST):
         queue.begin(UUID(int=number))
         queue.spend(UUID(int=number), 0)
-    assert len(queue._ends) <= CREATORS_MOST
+    assert len(queue._ends) <= CREATORS_MOST  # pyright: ignore[reportPrivateUsage]
