@@ -143,7 +143,7 @@ async def test_a_head_that_breaks_off_is_found(tmp_path: Path, render: RenderPlu
     stage = staged(tmp_path, render, LAYERS)
     honest = await delivered(stage)
     told = await seen(stage, Files(honest.picture[:400], None), DRAWS)
-    assert "breaks off" in told["fault"]
+    assert "truncated" in told["fault"]
 
 
 async def test_one_colour_is_suspect(tmp_path: Path, render: RenderPlugin) -> None:
