@@ -78,7 +78,7 @@ async def test_over_three_times_its_quote_on_nodes_of_three_owners(
         assert (status, refused["code"]) == (409, "underquoted"), refused
         assert (refused["frames"], refused["price"]) == ("1", before["price"])
         assert float(refused["new_price"]) == pytest.approx(float(after["price"]), rel=0.01)
-        assert "Submit frame 1 again, as a job of its own" in refused["detail"]
+        assert "Submit frame 1 again, as a separate job" in refused["detail"]
     assert await held(jane) == "0.0000"
     status, refused = await dispatched(jane, scene, **ONE, quoted=before["price"])
     assert status == 409, refused
