@@ -297,7 +297,7 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     words = (receipt, project.frame, "--scene", project.scene, "--regions", 4)
     code, (_, told) = called(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "the scene and 1 files beside it are those" in said_of("files", told)
+    assert "the scene and 1 files beside it match the receipt" in said_of("files", told)
     code, (_, told) = called(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
     assert "only by its hash" in said_of("files", told)
