@@ -54,7 +54,7 @@ async def check(file: Path, tools: PostgresTools) -> None:
     found = await run(tools.folder / "pg_restore", None, *words, tell=nothing_said)
     rows = _ROW.findall(found.decode("utf-8", "replace"))
     if not rows:
-        raise EngineError(f"{file} is no backup of a gateway's database")
+        raise EngineError(f"{file} is not a backup of a gateway's database")
     try:
         check_release(next((name for version, name, _ in rows if version == "1"), None))
     except MigrationError as error:

@@ -120,7 +120,7 @@ async def test_a_video_is_made_of_the_frames_that_there_are(
     with pytest.raises(Conflict, match="has not ended"):
         await client.video(waiting.job_id)
     await client.stop(waiting.job_id)
-    with pytest.raises(Conflict, match="no frame"):
+    with pytest.raises(Conflict, match="no complete frame"):
         await client.video(waiting.job_id)
     async with (
         FakeNode(gateway.url, behave=works(paint)),

@@ -55,7 +55,7 @@ async def test_a_port_that_is_in_use(command: tuple[str, ...], folder: Path) -> 
 @COMMANDS
 async def test_an_address_that_is_not_ours(command: tuple[str, ...], folder: Path) -> None:
     words = ("--host", "192.0.2.1", "--insecure-development", "--data", str(folder / "data"))
-    check(*await refused(*command, *words), "192.0.2.1", "choose another by --host")
+    check(*await refused(*command, *words), "192.0.2.1", "choose another with --host")
 
 
 @COMMANDS

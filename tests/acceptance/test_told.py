@@ -58,7 +58,7 @@ async def test_a_killed_gateway_leaves_no_gap_and_tells_again_what_it_was_tellin
         following = asyncio.ensure_future(follow())
         await until(lambda: told)
         await gateway.kill()
-        await gateway.start(RENDERTRUST_CRASH_AT="courier_sent.Due:1")
+        await gateway.start(RENDERTRUST_CRASH_AT="courier_sent.DueDelivery:1")
         async with faithful_node(http, gateway.url):
             await gateway.ended()  # it had told the receiver, and could not say so
             # The delivery belongs to the dead for a minute, which is over now.

@@ -171,7 +171,8 @@ PLACES = """(element) => {
   return [...text.data].map((_, at) => {
     range.setStart(text, at);
     range.setEnd(text, at + 1);
-    return range.getBoundingClientRect().left;
+    const place = range.getBoundingClientRect();
+    return [place.top, place.left];
   });
 }"""
 
@@ -189,9 +190,9 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
         where = page.locator("#findings li .where").first
         await expect(where).to_have_text("/artist/<U+202e>gnp.doow · Image 'texture'")
         assert "\u202e" not in str(await page.locator("#main").text_content())
-        lefts = await where.evaluate(PLACES)
-        assert len(lefts) > 20
-        assert lefts == sorted(lefts)
+        places = await where.evaluate(PLACES)
+        assert len(places) > 20
+        assert places == sorted(places)
         await eyes.did_nothing_wrong()
         await page.get_by_role("button", name="Submit").click()
         refused = page.locator("#faults li").first
