@@ -20,7 +20,7 @@ async def test_the_tree_is_shown_and_goes_on(browser: Browser, stage: Stage) -> 
 async def test_one_actor_is_drawn(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "rita", "/console/actors?actor=scheduler") as eyes:
         await expect(eyes.page.locator("#rate canvas")).to_be_visible()
-        await expect(eyes.page.locator("#rate")).to_contain_text("at most")
+        await expect(eyes.page.locator("#rate")).to_contain_text("maximum")
         await eyes.is_well("actor")
 
 
