@@ -200,7 +200,21 @@ async def started(gateway: Gateway) -> AsyncGenerator[None]:
         yield
     finally:
         await gateway.stop()
-    await until(lambda: not alive_in(gateway.data))
+    try:
+        await until(lambda: not alive_in(gateway.data))
+    except AssertionError as error:
+        left = [command_of(pid) for pid in alive_in(gateway.data)]
+        raise AssertionError(f"left running: {left}") from error
+
+
+def command_of(pid: int) -> str:
+    """Return state, parent and command line of a process; empty once it has ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[:2]
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+    return f"{pid} {' '.join(state)} {words}"
 
 
 def children_of() -> dict[int, list[int]]:
