@@ -3,8 +3,8 @@
 -- The files of this folder make the schema of an empty database, one file per noun. Times are UTC. Amounts are BIGINT
 -- units; one credit is 10,000 units. docs/ownership.md says who may write each table.
 
--- The role of the gateway. It owns nothing: each file ends with the rights that it has, and whoever sets up the cluster
--- makes it. Where the role is missing and the owner may not make roles, nothing is granted, and a gateway that logs in
+-- The role of the gateway. It owns nothing: each file ends with its rights. The setup of the
+-- cluster creates it. Where the role is missing and the owner may not make roles, nothing is granted, and a gateway that logs in
 -- as the owner works all the same.
 DO $$
 BEGIN
@@ -173,8 +173,8 @@ CREATE TABLE trusts (
     CHECK (user_id <> trusted_id)
 );
 
--- Addresses without an account that a user trusts or invites. Lists show them like others, so that nobody learns who
--- has an account. They have no effect, not even once such an account is made.
+-- Addresses without an account that a user trusts or invites. Lists show them like others, so that they do not reveal
+-- who has an account. They have no effect, not even once such an account is made.
 CREATE TABLE unknown_addresses (
     user_id         uuid NOT NULL REFERENCES users, -- who trusts or invites
     organisation_id uuid REFERENCES organisations ON DELETE CASCADE, -- null: trusted

@@ -18,7 +18,7 @@ CREATE TABLE nodes (
     seen_at          timestamptz,
     created_at       timestamptz NOT NULL DEFAULT now(),
     session_epoch    bigint NOT NULL DEFAULT 0,   -- sessions so far; the newest serves the node, older ones are closed
-    -- What people and the gateway's own checks say about it, beside its status.
+    -- What people and the gateway's checks say about it; its status is apart.
     standing         text NOT NULL DEFAULT 'ACTIVE' CHECK (standing IN (
                          'ACTIVE',       -- is given work
                          'DRAINING',     -- finishes what it runs, is given nothing new
@@ -95,7 +95,7 @@ CREATE TABLE verifiers (
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
-        -- DELETE on nodes: registrations that nobody proves are removed.
+        -- DELETE on nodes: registrations without a proof are removed.
         GRANT SELECT, INSERT, UPDATE, DELETE
             ON nodes, node_challenges, organisation_nodes, node_connections, gateway_lives TO rendertrust_app;
         GRANT SELECT, INSERT, UPDATE ON verifiers TO rendertrust_app;

@@ -64,7 +64,7 @@ CREATE TABLE jobs (
                         'CANCELLED')),
     node_id         uuid REFERENCES nodes,        -- of the newest assignment
     retry_count     integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0), -- of all units
-    retry_of        uuid REFERENCES jobs,         -- the job that this one does again, with a hold and price of its own
+    retry_of        uuid REFERENCES jobs,         -- the job that this one does again, with another hold and price
     priority        smallint NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1 AND 1),
     avoid           uuid[] NOT NULL DEFAULT '{}', -- nodes that failed one of its units
     paused          text CHECK (paused IN (
@@ -146,7 +146,7 @@ CREATE TABLE units (
     faults            integer NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- neither a node's nor the scene's
     unsent            integer NOT NULL DEFAULT 0 CHECK (unsent >= 0),   -- attempts that no node ever had: no retries
     avoid             uuid[] NOT NULL DEFAULT '{}', -- nodes that failed it; they are not given it again
-    unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it: nobody failed
+    unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it: that is no failure
     needs_memory      bigint NOT NULL DEFAULT 0 CHECK (needs_memory >= 0), -- found by a node that had too little
     needs_opengl      boolean NOT NULL DEFAULT false,
     -- The outcome.
@@ -322,7 +322,7 @@ CREATE TABLE attempt_logs (
 );
 
 -- Attempts that took over three times the work that was quoted. Three from nodes of three owners show that the scene
--- was quoted too low, and it is quoted anew.
+-- was quoted too low, and it needs a new quote.
 CREATE TABLE overruns (
     job_id   uuid NOT NULL,
     unit     integer NOT NULL,

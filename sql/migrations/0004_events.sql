@@ -13,7 +13,7 @@ CREATE TABLE job_events (
     money       text CHECK (money IN (
                     'held',       -- set aside for the job, or again for a unit that is tried again
                     'charged',    -- for a unit that is complete
-                    'released')), -- given back: the unit failed, was cancelled, or is free after all
+                    'released')), -- released: the unit failed, was cancelled, or is free after all
     amount      bigint CHECK (amount > 0),
     frame       integer,                          -- of which there is a thumbnail
     error_class text,
@@ -31,8 +31,8 @@ CREATE FUNCTION event_type(unit integer, state text) RETURNS text LANGUAGE sql I
                 ELSE 'unit.' || lower(state) END
 $$;
 
--- Numbers go on from the last event of the job. Whoever changes a job or a unit has locked the job's row, so nobody
--- else numbers its events at that time. Triggers run once per statement, as a batch changes many rows. Nested loops are
+-- Numbers go on from the last event of the job. Each change of a job or unit has locked the job's row, so no
+-- other transaction numbers its events at that time. Triggers run once per statement, as a batch changes many rows. Nested loops are
 -- off: plans are made for few rows, and two lists of thousands must not be compared line by line.
 CREATE FUNCTION note_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN

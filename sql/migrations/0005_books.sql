@@ -8,7 +8,7 @@ CREATE TABLE accounts (
     version      bigint NOT NULL DEFAULT 0,       -- of its newest entry
     may_overdraw boolean NOT NULL DEFAULT false,  -- platform accounts and debts only
     -- What could not be taken from a user is a negative balance of an account 'debt:{uuid}'. The user's account names
-    -- it, so that whoever locks one for a change locks the other, too.
+    -- it, so that a lock of one for a change is a lock of the other, too.
     debt         bigint REFERENCES accounts,
     -- Tills: the busiest platform accounts have several rows, so that gateways that write at the same time do not wait
     -- for each other. A batch takes the first that is free; the balance of the account is that of all its rows.
@@ -54,7 +54,7 @@ CREATE TABLE transfers (
                     'STRIPE',      -- purchases -> user: bought credits
                     'USAGE',       -- user -> revenue: a unit was charged
                     'ADJUSTMENT',  -- by an admin, either way
-                    'REFUND',      -- revenue -> user: a charge was given back
+                    'REFUND',      -- revenue -> user: a charge was refunded
                     'DEDUCTION',   -- by the user; such references collide with no others
                     'EARNING',     -- revenue -> operator, or suspense while the node has no owner
                     'CLAIM',       -- suspense -> operator: the node has an owner now
@@ -167,7 +167,7 @@ CREATE TABLE idempotency_keys (
 CREATE TABLE prices (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- later changes have greater numbers
     job_type   text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100), -- '*': every type without its own
-    units      bigint CHECK (units >= 0),         -- per job; null: the type has no price of its own any more
+    units      bigint CHECK (units >= 0),         -- per job; null: the type has lost its separate price
     since      timestamptz NOT NULL,
     changed_by text NOT NULL,                     -- as in the audit; '': a migration
     reason     text NOT NULL CHECK (char_length(reason) <= 500),

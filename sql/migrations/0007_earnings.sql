@@ -30,7 +30,7 @@ CREATE TABLE earnings (
     job_id      uuid NOT NULL,
     unit        integer NOT NULL,
     node_id     uuid NOT NULL REFERENCES nodes,
-    operator_id uuid,                             -- null: nobody owns the node yet
+    operator_id uuid,                             -- null: the node has no owner yet
     amount      bigint NOT NULL CHECK (amount > 0),
     state       text NOT NULL CHECK (state IN (
                     'PENDING',     -- the unit may be disputed; becomes PAYABLE, REVERSED or FORFEITED
@@ -77,12 +77,12 @@ CREATE TABLE disputes (
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
     user_id    uuid NOT NULL REFERENCES users,
-    by_gateway boolean NOT NULL DEFAULT false,    -- the node was caught later, and nobody had looked at the unit
+    by_gateway boolean NOT NULL DEFAULT false,    -- the node was caught later, and the unit had not been checked
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
-    charge     bigint NOT NULL CHECK (charge > 0), -- given back if it is upheld
+    charge     bigint NOT NULL CHECK (charge > 0), -- refunded if it is upheld
     state      text NOT NULL CHECK (state IN (
                    'OPEN',       -- the share stays pending
-                   'UPHELD',     -- the charge was given back, the share reversed
+                   'UPHELD',     -- the charge was refunded, the share reversed
                    'REJECTED')), -- the share is payable
     -- What a verifier found where that does not decide the dispute: an admin decides then.
     finding    text CONSTRAINT disputes_finding CHECK (char_length(finding) BETWEEN 1 AND 500),

@@ -1,7 +1,7 @@
 -- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed and anchored on a
 -- chain. docs/PROOF.md has the bytes.
 
--- One row; whoever appends locks it.
+-- One row; an append locks it.
 CREATE TABLE log_head (
     one         boolean PRIMARY KEY DEFAULT true CHECK (one),
     origin      text NOT NULL CHECK (origin ~ '^[^[:space:]+]{1,255}$'), -- the log's name in checkpoints
@@ -31,7 +31,7 @@ END $$;
 CREATE TRIGGER log_head_forward BEFORE UPDATE ON log_head
     FOR EACH ROW EXECUTE FUNCTION refuse_to_go_back();
 
--- No foreign key on entries: whoever appends read the entry in the same transaction, entries are never deleted, and
+-- No foreign key on entries: an append reads the entry in the same transaction, entries are never deleted, and
 -- fsck compares both.
 CREATE TABLE leaves (
     leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without a gap
