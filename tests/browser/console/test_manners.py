@@ -5,7 +5,7 @@ import re
 import signal
 from urllib.parse import quote
 
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Dialog, Page, expect
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
@@ -383,9 +383,14 @@ async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
 ) -> None:
     there = "/console/jobs?q=status:failed&sort=-price"
     async with looking(browser, stage, "jane", there) as eyes:
+
+        async def signed_out(dialog: Dialog) -> None:
+            """While the dialog is open the page does nothing, so no update of it comes first."""
+            await eyes.page.context.clear_cookies()
+            await dialog.accept()
+
         await eyes.page.locator("tbody input[type=checkbox]").first.check()
-        await eyes.page.context.clear_cookies()
-        eyes.page.on("dialog", lambda dialog: dialog.accept())
+        eyes.page.on("dialog", signed_out)
         await eyes.page.get_by_role("button", name="Retry").click()
         said = eyes.page.get_by_role("alert")
         await expect(said).to_contain_text("You were signed out; nothing was changed.")
