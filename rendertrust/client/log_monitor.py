@@ -133,7 +133,7 @@ class LogMonitor:
             raise NotProved(f"The proof is of entry {answer.entry_id}, not {word}")
         failed = [step for step in verdict.steps if not step.holds]
         if failed:
-            raise NotProved(f"The proof does not hold: {failed[0].said}")
+            raise NotProved(f"The proof is invalid: {failed[0].said}")
         pin = self.pins.read()
         followed = await self._follow(Pin(answer.verifier, answer.checkpoint))
         if pin is None:

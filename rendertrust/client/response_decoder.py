@@ -60,7 +60,7 @@ def read_receipt(document: Any, job_id: str) -> ReceiptFile:
     answer, verdict = read(ReceiptFile, document), verify_receipt(document)
     for step in verdict.steps:
         if not step.holds and step.name != WITHDRAWN:
-            raise NotProved(f"The receipt does not hold: {step.name}: {step.said}")
+            raise NotProved(f"The receipt is invalid: {step.name}: {step.said}")
     if answer.receipt["work"]["job"] != job_id:
         raise NotProved("The receipt is of another job")
     return answer
