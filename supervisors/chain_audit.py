@@ -10,7 +10,7 @@ from actors.anchor.actor import AnchorActor, astray
 from actors.anchor.chain_check import ChainCheck, ChainChecker
 from actors.anchor.policy import AnchorSettings, sorted_out
 from actors.ports import Anchored, Chain, ChainState, Clock
-from config.sections import Chain as ChainSettings
+from config.settings import Chain as ChainSettings
 from sql.anchors import PENDING, Anchors, SentRow
 from sql.fsck import Finding
 from sql.halts import Halt

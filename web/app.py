@@ -19,8 +19,9 @@ from actors.scheduler.settings import SchedulerSettings, StragglerPolicy
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
 from config.data_folder import data_folder
+from config.loader import SettingsError
 from config.redaction import hide_settings
-from config.settings import Settings, SettingsError
+from config.settings import Settings
 from config.sources import sources_of
 from rendertrust import money
 from rendertrust.receipt import OFF

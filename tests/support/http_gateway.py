@@ -44,7 +44,8 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.watchman.messages import IsOpen, Watchman
-from config.settings import Settings, load
+from config.loader import load
+from config.settings import Settings
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.database import Database

@@ -162,7 +162,7 @@ def with_chain(
 async def _expected(work: Awaitable[T]) -> T:
     """Report expected errors in one line."""
     from actors.ports import ChainRefused, ChainUnavailable
-    from config.settings import SettingsError
+    from config.loader import SettingsError
     from rendertrust.cli import exit_codes
     from rendertrust.cli.exits import CommandExit, Exit
     from sql.database import Unavailable

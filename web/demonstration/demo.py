@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from config.data_folder import make_folder
-from config.settings import SettingsError
+from config.loader import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system_clock import SystemRandom

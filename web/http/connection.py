@@ -11,7 +11,7 @@ import attrs
 from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
 from aiohttp.web_protocol import RequestHandler
 
-from config.sections import Network
+from config.settings import Network
 from web.http.caller import subject_of, trusts
 from web.http.connection_limits import ConnectionLimits, ConnectionSlot
 from web.http.problem import Problem, unavailable

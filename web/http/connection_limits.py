@@ -6,7 +6,7 @@ from typing import Final
 from aiohttp import web
 from prometheus_client import Counter, Gauge
 
-from config.sections import Server
+from config.settings import Server
 
 CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
 REFUSED: Final = Counter(

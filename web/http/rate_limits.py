@@ -14,7 +14,7 @@ from multidict import istr
 from prometheus_client import Counter
 
 from actors.ports import Clock
-from config.sections import Limits
+from config.settings import Limits
 from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.http.problem import Problem, unavailable
 from web.http.rate_counters import RateCounters

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from config.sections import Network
+from config.settings import Network
 from web.http.caller import CALLER, caller_of
 from web.http.connection import TOO_MANY, Connection
 from web.http.connection_limits import SEAT

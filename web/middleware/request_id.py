@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import istr
 
 from actors.ports import Random
-from config.sections import Network
+from config.settings import Network
 from web.http.caller import trusts
 from web.http.responses import REQUEST_ID
 from web.middleware.request_context import Note

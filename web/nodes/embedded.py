@@ -6,7 +6,8 @@ from typing import Final
 
 import attrs
 
-from config.settings import Settings, SettingsError
+from config.loader import SettingsError
+from config.settings import Settings
 from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode

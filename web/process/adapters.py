@@ -7,8 +7,7 @@ from typing import Any
 import attrs
 
 from actors.ports import ObjectsUnavailable
-from config.sections import Chain
-from config.settings import Settings
+from config.settings import Chain, Settings
 from sql.database import Database, Unavailable
 from sql.halts import Halts, Kept
 from sql.leadership import SqlLeadership

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from eth_account import Account
 
-from config.sections import Chain as ChainSettings
+from config.settings import Chain as ChainSettings
 from sql.anchors import Anchors
 from sql.database import Database
 from sql.fsck import run_fsck

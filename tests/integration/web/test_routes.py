@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from config.settings import load
+from config.loader import load
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import SECRET
 from web.app import build, site_of

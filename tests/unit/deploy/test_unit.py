@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.auditor.messages import BROKEN_EXIT_CODE
-from config.settings import SettingsError, load
+from config.loader import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 from web.process.watchdog import LOOK_SECONDS

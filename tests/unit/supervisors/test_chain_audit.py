@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from config.settings import load
+from config.loader import load
 from supervisors.chain_audit import settings_of
 
 

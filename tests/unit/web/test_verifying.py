@@ -8,7 +8,8 @@ import attrs
 import pytest
 from structlog.testing import capture_logs
 
-from config.settings import Settings, SettingsError, load
+from config.loader import SettingsError, load
+from config.settings import Settings
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NodeIdentity
 from sql.scheduler_rows import NOTHING_SAID
