@@ -24,8 +24,10 @@ from actors.ledger.messages import (
 from actors.node_session.messages import NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
+from actors.scheduler.settings import SchedulerSettings
 from sql.database import Database
 from sql.store import SqlStore
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
@@ -138,8 +140,11 @@ async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
     tokens = SignedNodeTokens(Tokens(settings.jwt, clock, random), random)
     store = SqlStore(database)
     ports = Ports(store, objects, TwinBus(), clock, random, tokens, store, TwinSigner())
-    sessions = NodeSessionSettings(bucket=settings.objects.bucket)
-    tree = Tree(ports, registry, sessions, engines=[], web=[Child("web", IdleActor)])
+    actors = ActorSettings(
+        NodeSessionSettings(bucket=settings.objects.bucket),
+        scheduler=SchedulerSettings(settings.limits),
+    )
+    tree = Tree(ports, registry, actors, engines=[], web=[Child("web", IdleActor)])
     creators, nodes, owners = ([uuid4() for _ in range(n)] for n in (CREATORS, NODES, NODES))
     await write_rows(endpoint, creators, nodes, owners)
     running = Inside(registry, creators)

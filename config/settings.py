@@ -457,3 +457,4 @@ class Settings:
 
 
 SETTINGS: Final = tuple(settings_in(Settings))
+DEFAULTS: Final = Settings()

@@ -50,7 +50,7 @@ class ChainView:
         return bool(self.missing or self.holes or self.unmade or self.strays)
 
 
-def settings_of(given: ChainSettings) -> AnchorSettings:
+def anchor_settings(given: ChainSettings) -> AnchorSettings:
     """Return the Anchor's settings; it runs at least as often as it may anchor."""
     often = max(given.anchor_seconds, ANCHOR_LOOK_SECONDS_LEAST)
     return AnchorSettings(

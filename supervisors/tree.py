@@ -8,18 +8,15 @@ import attrs
 
 from actors.anchor.actor import AnchorActor
 from actors.anchor.messages import Anchor
-from actors.anchor.policy import AnchorSettings
 from actors.auditor.actor import AuditorActor
 from actors.auditor.messages import Auditor, NightAuditor
 from actors.auditor.night_audit import NightAuditorActor
-from actors.auditor.policy import AuditorSettings
 from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier
-from actors.courier.policy import CourierSettings
 from actors.kernel import Actor, Ref
 from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
-from actors.lifeline.actor import LifelineActor, LifelineSettings
+from actors.lifeline.actor import LifelineActor
 from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.connection import Socket
@@ -27,10 +24,10 @@ from actors.node_session.manifests import Manifests
 from actors.node_session.messages import NodeSession
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.sampling import Sampling
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
+from actors.node_session.settings import NodeIdentity
 from actors.notifier.actor import NotifierActor
 from actors.notifier.messages import Notifier
-from actors.paymaster.actor import PaymasterActor, PaymasterSettings
+from actors.paymaster.actor import PaymasterActor
 from actors.paymaster.messages import Paymaster
 from actors.ports import (
     ALONE,
@@ -51,16 +48,15 @@ from actors.ports import (
 )
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import Scheduler
-from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.actor import SequencerActor
 from actors.sequencer.messages import Sequencer
-from actors.sequencer.policy import SequencerSettings
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import Verifier
-from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.settings import VerifierPeers
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
 from sql.deliveries import Deliveries
+from supervisors.actor_settings import ActorSettings
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
@@ -112,30 +108,14 @@ class Anchoring:
     engine: Child
     chain: Chain
     store: AnchorStore
-    settings: AnchorSettings
 
 
 @attrs.frozen
 class Couriering:
-    """Webhooks: the port that sends them, the stored deliveries, and the retry settings."""
+    """Webhooks: the port that sends them, and the stored deliveries."""
 
     post: Post
     deliveries: Deliveries
-    settings: CourierSettings
-
-
-@attrs.frozen
-class Paces:
-    """Intervals and time limits of the actors."""
-
-    lifeline: LifelineSettings = attrs.Factory(LifelineSettings)
-    scheduler: SchedulerSettings = attrs.Factory(SchedulerSettings)
-    sequencer: SequencerSettings = attrs.Factory(SequencerSettings)
-    paymaster: PaymasterSettings = attrs.Factory(PaymasterSettings)
-    auditor: AuditorSettings = attrs.Factory(AuditorSettings)
-
-
-UNCHANGED = Paces()
 
 
 class Tree:
@@ -145,12 +125,10 @@ class Tree:
         self,
         ports: Ports,
         registry: Registry,
-        session_settings: NodeSessionSettings,
+        settings: ActorSettings,
         *,
-        paces: Paces = UNCHANGED,
         anchoring: Anchoring | None = None,
         couriering: Couriering | None = None,
-        verifying: VerifierSettings | None = None,
         engines: Sequence[Child],
         web: Sequence[Child],
         last: Sequence[Child] = (),
@@ -160,9 +138,9 @@ class Tree:
 
         ``verifier`` runs the embedded verifier, once the gateway serves.
         """
-        self._ports, self._registry, self._session_settings = ports, registry, session_settings
-        self._paces, self._anchoring, self._couriering = paces, anchoring, couriering
-        self._verifying, self._numbers = verifying, count(1)
+        self._ports, self._registry, self._settings = ports, registry, settings
+        self._anchoring, self._couriering = anchoring, couriering
+        self._numbers = count(1)
         self._progress, self._overruns = ProgressTracker(), OverrunTracker()
         self._manifests = Manifests()
         self._ledger = self._address(Ledger, "ledger", LEDGER_CAPACITY)
@@ -193,20 +171,22 @@ class Tree:
 
     def _verification(self) -> tuple[Ref[Verifier] | None, Sampling | None]:
         """Return the verifier and the sampling of deliveries; None if checks are off."""
-        ports, settings = self._ports, self._verifying
+        ports, settings = self._ports, self._settings.verifier
         if settings is None:
             return None, None
-        sampling = Sampling(ports.store, ports.signer, ports.random, settings.least_odds)
+        sampling = Sampling(
+            ports.store, ports.signer, ports.random, settings.verification.least_odds
+        )
         return self._address(Verifier, "verifier"), sampling
 
     def _books(self) -> list[Child]:
         store, clock, random = self._ports.store, self._ports.clock, self._ports.random
-        log, signer, settings = self._ports.log, self._ports.signer, self._paces.sequencer
-        ledger, paying, awaits = self._ledger, self._paces.paymaster, self._anchoring is not None
+        log, signer, settings = self._ports.log, self._ports.signer, self._settings.sequencer
+        ledger, paying, awaits = self._ledger, self._settings.paymaster, self._anchoring is not None
         sequencer, memory = self._sequencer, self._ports.memory
         auditor = self._address(Auditor, "auditor")
         night = self._address(NightAuditor, "night auditor")
-        auditing, leading = self._paces.auditor, self._ports.leadership
+        auditing, leading = self._settings.auditor, self._ports.leadership
         paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
@@ -238,7 +218,7 @@ class Tree:
     def _dispatch(self) -> list[Child]:
         ledger, scheduler, notifier = self._ledger, self._scheduler, self._notifier
         store, clock, sessions = self._ports.store, self._ports.clock, self.nodes.children
-        settings, scheduling = self._paces.lifeline, self._paces.scheduler
+        leases, scheduling = self._settings.lifeline, self._settings.scheduler
         lifeline, leading = self._address(Lifeline, "lifeline"), self._ports.leadership
         return [
             child(
@@ -250,7 +230,7 @@ class Tree:
             child(
                 lifeline,
                 lambda: LifelineActor(
-                    ledger, scheduler, notifier, store, clock, leadership=leading, settings=settings
+                    ledger, scheduler, notifier, store, clock, leadership=leading, leases=leases
                 ),
             ),
             *self._checking(),
@@ -258,7 +238,7 @@ class Tree:
 
     def _checking(self) -> list[Child]:
         """Return the Verifier, if checks are on."""
-        settings, ports = self._verifying, self._ports
+        settings, ports = self._settings.verifier, self._ports
         if self._verifier is None or settings is None:
             return []
         gateway = ports.random.uuid()
@@ -285,7 +265,7 @@ class Tree:
         if given is None:
             return children
         anchor = self._address(Anchor, "anchor")
-        settings, sequencer, signer = given.settings, self._sequencer, self._ports.signer
+        settings, sequencer, signer = self._settings.anchor, self._sequencer, self._ports.signer
         return [
             *children,
             given.engine,
@@ -306,7 +286,7 @@ class Tree:
         given, clock, random = self._couriering, self._ports.clock, self._ports.random
         if given is None:
             return []
-        post, deliveries, settings = given.post, given.deliveries, given.settings
+        post, deliveries, settings = given.post, given.deliveries, self._settings.courier
         courier = self._address(Courier, "courier")
         return [
             child(
@@ -355,7 +335,7 @@ class Tree:
             manifests=self._manifests,
         )
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
-        settings = self._session_settings
+        settings = self._settings.session
         await self.nodes.start_child(
             child(ref, lambda: NodeSessionActor(node, socket, peers, settings))
         )

@@ -2,29 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
 from uuid import UUID
 
 import attrs
 from aiohttp import web
 
-from actors.auditor.policy import AuditorSettings
-from actors.courier.policy import CourierSettings
 from actors.kernel import Ref
-from actors.lifeline.actor import LifelineSettings
 from actors.node_session.messages import NodeSession
-from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.paymaster.actor import PaymasterSettings
-from actors.scheduler.settings import SchedulerSettings, StragglerPolicy
-from actors.sequencer.policy import SequencerSettings
-from actors.verifier.settings import VerifierSettings
+from actors.node_session.settings import NodeIdentity
 from config.data_folder import data_folder
 from config.loader import SettingsError
 from config.redaction import hide_settings
 from config.settings import Settings
 from config.sources import sources_of
 from rendertrust import money
-from rendertrust.receipt import OFF
 from sql.anchors import Anchors
 from sql.credits import Credits
 from sql.deliveries import Deliveries
@@ -32,16 +23,15 @@ from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
 from sql.store import SqlStore
-from sql.unit_params import CHECKED
 from sql.uploads import Uploads
 from sql.users import Users
-from supervisors.chain_audit import settings_of
+from supervisors.actor_settings import actor_settings
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
-from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
+from supervisors.tree import Anchoring, Couriering, Ports, Tree
 from web.console.console_hub import hub_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
@@ -135,11 +125,9 @@ def build(
     tree = Tree(
         ports,
         registry,
-        session_settings(settings, verifiers, embedding.unverified_why),
-        paces=paces_of(settings, verifiers),
+        actor_settings(settings, verifiers, embedding.unverified_why),
         anchoring=anchoring_of(gateway, outside),
-        couriering=couriering_of(settings, outside),
-        verifying=verifying_of(settings, verifiers, embedding.unverified_why),
+        couriering=Couriering(outside.post, Deliveries(outside.database)),
         engines=outside.engines,
         web=[revoker, recorder_child(gateway, registry), listener],
         last=[pulse, *helpers(gateway, registry, outside)],
@@ -171,44 +159,7 @@ def anchoring_of(gateway: Gateway, outside: Adapters) -> Anchoring | None:
     """Return what the tree needs to anchor; None where anchoring is off."""
     if outside.chain is None:
         return None
-    settings = settings_of(gateway.settings.chain)
-    return Anchoring(outside.chain.engine, outside.chain.port, gateway.anchors, settings)
-
-
-def couriering_of(settings: Settings, outside: Adapters) -> Couriering:
-    """Return what the tree needs to deliver webhooks."""
-    given = settings.webhooks
-    pace = CourierSettings(give_up_days=given.give_up_days, keep_days=float(given.keep_days))
-    return Couriering(outside.post, Deliveries(outside.database), pace)
-
-
-IDLE_LOOK_SECONDS: Final = 10.0
-
-
-def verifying_of(
-    settings: Settings, verifiers: frozenset[UUID], unverified_why: str = OFF
-) -> VerifierSettings:
-    """Return the Verifier's settings.
-
-    Where verification is off, the Verifier runs all the same, and now and then handles what still
-    waits from before.
-    """
-    given, pays = settings.verification, not settings.is_for_money
-    if not given.enabled:
-        return VerifierSettings(
-            enabled=False,
-            unverified_why=unverified_why,
-            pays_unverified=pays,
-            look_seconds=IDLE_LOOK_SECONDS,
-        )
-    return VerifierSettings(
-        require_evidence=settings.asks_for_evidence,
-        pays_unverified=pays,
-        least_odds=given.least_odds,
-        wait_seconds=given.wait_seconds,
-        check_seconds=given.check_seconds,
-        own=verifiers,
-    )
+    return Anchoring(outside.chain.engine, outside.chain.port, gateway.anchors)
 
 
 def ports_of(gateway: Gateway, outside: Adapters, memory: FileMemory) -> Ports:
@@ -251,50 +202,6 @@ def verifiers_of(settings: Settings, embedding: EmbeddedVerifierState) -> frozen
         return settings.verification.own() | frozenset(embedded)
     except ValueError as error:
         raise SettingsError("verification.own_nodes must be ids of nodes") from error
-
-
-def session_settings(
-    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
-) -> NodeSessionSettings:
-    """Return the settings of node sessions."""
-    leases, earnings = settings.leases, settings.earnings
-    return NodeSessionSettings(
-        bucket=settings.objects.bucket,
-        require_object=settings.results.require_object,
-        share_percent=earnings.share_percent,
-        dispute_seconds=earnings.dispute_hours * 3600,
-        lease_seconds=leases.seconds,
-        renew_seconds=leases.renew_seconds,
-        verified_types=CHECKED if settings.verification.enabled else frozenset(),
-        unverified_why=unverified_why,
-        require_evidence=settings.asks_for_evidence,
-        pays_unverified=not settings.is_for_money,
-        own=verifiers,
-    )
-
-
-def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
-    """Return the settings of the other actors."""
-    leases, proof, audit = settings.leases, settings.proof, settings.audit
-    return Paces(
-        LifelineSettings(
-            sweep_seconds=leases.sweep_seconds,
-            grace_seconds=leases.grace_seconds,
-            unsent_seconds=leases.unsent_seconds,
-        ),
-        SchedulerSettings(
-            open_jobs=settings.limits.open_jobs,
-            open_free_jobs=settings.limits.open_free_jobs,
-            open_kinds=settings.limits.open_kinds,
-            stragglers=StragglerPolicy(
-                settings.scheduling.straggler_times, settings.scheduling.straggler_seconds
-            ),
-            ours=verifiers,
-        ),
-        SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
-        PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
-        AuditorSettings(audit.every_seconds, audit.time()),
-    )
 
 
 def site_of(gateway: Gateway, relay: Relay, outside: Adapters) -> web.Application:

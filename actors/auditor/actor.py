@@ -19,9 +19,10 @@ from actors.auditor.messages import (
     RunAudit,
     RunWhole,
 )
-from actors.auditor.policy import USUAL, AuditorSettings
 from actors.kernel import Actor, Ref, handles
 from actors.ports import ALONE, Clock, Leadership, Store
+from config.settings import DEFAULTS
+from config.settings import Audit as AuditSettings
 from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
 from sql.fsck_since import AuditMark
@@ -53,7 +54,7 @@ class AuditorActor(Actor[Auditor]):
         clock: Clock,
         *,
         leadership: Leadership = ALONE,
-        settings: AuditorSettings = USUAL,
+        settings: AuditSettings = DEFAULTS.audit,
     ) -> None:
         self._night = night
         self._leadership = leadership

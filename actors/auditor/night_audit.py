@@ -8,9 +8,10 @@ from datetime import datetime
 
 from actors.auditor.audit_metrics import audited
 from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
-from actors.auditor.policy import USUAL, AuditorSettings, is_due
+from actors.auditor.policy import is_due
 from actors.kernel import Actor, Ref, handles
 from actors.ports import ALONE, Clock, Leadership, Store
+from config.settings import DEFAULTS, Audit
 from sql.database import Conflict, Unavailable
 from sql.fsck import INVARIANTS
 
@@ -31,7 +32,7 @@ class NightAuditorActor(Actor[NightAuditor]):
         clock: Clock,
         *,
         leadership: Leadership = ALONE,
-        settings: AuditorSettings = USUAL,
+        settings: Audit = DEFAULTS.audit,
     ) -> None:
         self._leadership = leadership
         self._auditor = auditor
@@ -51,7 +52,7 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     @handles(LookAtClock)
     async def look(self, _: LookAtClock) -> None:
-        if is_due(self._clock.now(), self._begun, self._settings.night) and await self._leads():
+        if is_due(self._clock.now(), self._begun, self._settings.time()) and await self._leads():
             await self._run()
         self.after(self._settings.every_seconds, LookAtClock(), jitter=0.1)
 

@@ -1,20 +1,6 @@
 """Schedule of the audits."""
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
-
-import attrs
-
-
-@attrs.frozen
-class AuditorSettings:
-    """New rows are audited every ``every_seconds``; everything at ``night``, a time in UTC."""
-
-    every_seconds: float = 60.0
-    night: time = time(3, 0)
-
-
-USUAL: Final = AuditorSettings()
 
 
 def is_due(now: datetime, last: datetime | None, night: time) -> bool:

@@ -18,11 +18,12 @@ from uuid import UUID
 from prometheus_client import Counter, Gauge
 
 from actors.courier.messages import Courier, Deliver, Forget, Sending, Sent
-from actors.courier.policy import CourierSettings, arrived, expired, settled, standing
+from actors.courier.policy import arrived, expired, settled, standing
 from actors.courier.webhook_messages import letter
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post
+from config.settings import DEFAULTS, Webhooks
 from sql.database import Conflict, Unavailable
 from sql.deliveries import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
@@ -39,7 +40,6 @@ DISABLED: Final = Counter(
     "rendertrust_webhook_endpoints_disabled", "Endpoints disabled by this gateway."
 )
 WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries waiting to be sent.")
-UNCHANGED: Final = CourierSettings()
 log = logging.getLogger("courier")
 
 
@@ -52,7 +52,7 @@ class CourierActor(Actor[Courier]):
         deliveries: Deliveries,
         clock: Clock,
         random: Random,
-        settings: CourierSettings = UNCHANGED,
+        settings: Webhooks = DEFAULTS.webhooks,
     ) -> None:
         self._post, self._deliveries = post, deliveries
         self._clock, self._random, self._settings = clock, random, settings

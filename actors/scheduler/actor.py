@@ -159,7 +159,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _too_many(self, order: Dispatch) -> TooManyOpen | None:
         """Refuse a job if its user has too many open; their open jobs are never given up for it."""
-        units, most = self._state.units, self._settings
+        units, most = self._state.units, self._settings.limits
         if units.jobs_of(order.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
         if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
@@ -291,7 +291,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._balance_due = self.after(seconds, BalanceLoad(), jitter=0.1)
 
     async def _copy_stragglers(self) -> None:
-        policy = self._settings.stragglers
+        policy = self._settings.scheduling
         for tag in await speculate(self._state, self._store, self._clock, policy):
             self._commit(tag)
 

@@ -135,7 +135,7 @@ class SequencerActor(Actor[Sequencer]):
                     return self._settings.every_seconds
                 look = await books.look(self._settings.batch)
                 if look is None:
-                    await books.begin(self._settings.origin or self._name())
+                    await books.begin(self._settings.proof.origin or self._name())
                     return AGAIN_SECONDS
                 done = await self._advance(books, look)
         await self._committed(done, look)

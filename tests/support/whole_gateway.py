@@ -13,17 +13,20 @@ from actors.anchor.policy import AnchorSettings
 from actors.kernel import Actor, Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
 from actors.ports import Chain
+from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import Settings
 from sql.database import Database
 from sql.halts import Halts
 from sql.store import SqlStore
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
-from supervisors.tree import UNCHANGED, Anchoring, Paces, Ports, Tree
+from supervisors.tree import Anchoring, Ports, Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
@@ -41,12 +44,14 @@ from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 from web.process.gateway_metrics import GatewayMetrics
 
+UNCHANGED = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
+
 
 def _anchoring(gateway: Gateway, given: tuple[Chain, AnchorSettings] | None) -> Anchoring | None:
     """A chain of the test's own, which needs no engine."""
     if given is None:
         return None
-    return Anchoring(Child("chain", IdleActor), given[0], gateway.anchors, given[1])
+    return Anchoring(Child("chain", IdleActor), given[0], gateway.anchors)
 
 
 class Idle:
@@ -75,7 +80,8 @@ async def whole(
     anchoring: tuple[Chain, AnchorSettings] | None = None,
     memory: FileMemory | None = None,
     verifying: VerifierSettings | None = None,
-    paces: Paces = UNCHANGED,
+    scheduler: SchedulerSettings = UNCHANGED.scheduler,
+    paymaster: PaymasterSettings = UNCHANGED.paymaster,
     **session: Any,
 ) -> AsyncGenerator[Whole]:
     """One that serves; ``memory`` is what it keeps beside the database, ``session`` are settings of
@@ -101,10 +107,17 @@ async def whole(
     tree = Tree(
         ports,
         registry,
-        NodeSessionSettings(bucket=settings.objects.bucket, **session),
-        paces=paces,
+        ActorSettings(
+            NodeSessionSettings(
+                bucket=settings.objects.bucket,
+                **{"earnings": settings.earnings, "leases": settings.leases, **session},
+            ),
+            scheduler=attrs.evolve(scheduler, limits=settings.limits),
+            paymaster=paymaster,
+            verifier=verifying,
+            anchor=AnchorSettings() if anchoring is None else anchoring[1],
+        ),
         anchoring=_anchoring(gateway, anchoring),
-        verifying=verifying,
         engines=[],
         web=[
             revoker_child(gateway, registry),

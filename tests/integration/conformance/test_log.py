@@ -17,6 +17,7 @@ from actors.sequencer.messages import (
     Sequencer,
 )
 from actors.sequencer.policy import SequencerSettings
+from config.settings import Proof
 from sql.database import Conflict, Unavailable
 from sql.log import Append, LogTransaction, LogView
 from supervisors.child import Child
@@ -50,7 +51,11 @@ async def sequencing(
     log: LogStore | None = None,
     awaits_chain: bool = False,
     clock: Clock | None = None,
-    **settings: Any,
+    origin: str = "",
+    entries: int = 10_000,
+    seconds: float = 10.0,
+    batch: int = 4000,
+    every_seconds: float = 0.01,
 ) -> AsyncGenerator[Ref[Sequencer]]:
     """A Sequencer at work, until the block ends.
 
@@ -58,8 +63,8 @@ async def sequencing(
     """
 
     def make() -> Actor[Sequencer]:
-        words: dict[str, Any] = {"every_seconds": 0.01, **settings}
-        chosen = SequencerSettings(**words)
+        proof = Proof(origin=origin, checkpoint_entries=entries, checkpoint_seconds=seconds)
+        chosen = SequencerSettings(proof, every_seconds=every_seconds, batch=batch)
         kept = log or log_of(stage)
         return SequencerActor(
             kept,

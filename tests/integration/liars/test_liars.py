@@ -22,6 +22,7 @@ from actors.node_session.sampling import Sampling
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
+from config.settings import Earnings
 from rendertrust.identity import generate_key
 from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult, Output
 from rendertrust.receipt_check import read_picture, verify_receipt
@@ -30,7 +31,6 @@ from sql.fsck import run_fsck
 from sql.nodes import StandingChange
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.tree import Paces
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -189,10 +189,8 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         database,
         settings,
         verifying=verifying,
-        paces=Paces(
-            scheduler=SchedulerSettings(ours=frozenset(keys)),
-            paymaster=PaymasterSettings(ripe_seconds=0.2),
-        ),
+        scheduler=SchedulerSettings(ours=frozenset(keys)),
+        paymaster=PaymasterSettings(Earnings(sweep_seconds=0.2)),
         require_object=True,
         verified_types=frozenset({"render"}),
         result_bytes_most=HUGE,

@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from actors.verifier.settings import VerifierSettings
+from config.settings import Verification
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.reputation import STRIKES_MOST
@@ -27,7 +28,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
     running = whole(
         database,
         settings_for_tests(credits={"starter": "100"}),
-        verifying=VerifierSettings(enabled=False, look_seconds=0.2),
+        verifying=VerifierSettings(Verification(enabled=False), look_seconds=0.2),
         require_object=True,
         verified_types=frozenset(),
     )

@@ -15,7 +15,6 @@ from rendertrust.testing import FakeNode
 from sql.audit import Act
 from sql.nodes import NewNode
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.tree import Paces
 from tests.integration.web.test_preflights import (
     BOTH,
     REPORT,
@@ -65,8 +64,8 @@ async def own(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
 
 @pytest.fixture
 async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]:
-    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
-    async with whole(database, settings(own), require_object=True, paces=paces) as running:
+    scheduler = SchedulerSettings(ours=frozenset({UUID(own)}))
+    async with whole(database, settings(own), require_object=True, scheduler=scheduler) as running:
         yield running
 
 
@@ -257,9 +256,9 @@ async def test_a_frame_of_months_is_refused(
 async def test_a_gateway_may_take_no_frames_that_were_not_measured(
     database: PostgresEndpoint, own: str, key: Ed25519PrivateKey, http: aiohttp.ClientSession
 ) -> None:
-    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
+    scheduler = SchedulerSettings(ours=frozenset({UUID(own)}))
     strict = settings(own, look_first=True)
-    async with whole(database, strict, require_object=True, paces=paces) as gateway:
+    async with whole(database, strict, require_object=True, scheduler=scheduler) as gateway:
         jane = await somebody(gateway, http, "jane")
         scene = await sent(gateway, jane)
         status, refused = await dispatched(jane, scene)

@@ -10,6 +10,7 @@ from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Re
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.tree import Ports, Tree
@@ -41,7 +42,7 @@ class Grid:
         objects = TwinObjects(clock.monotonic)
         twins = (TwinBus(), clock, TwinRandom(), TwinTokens(), store, TwinSigner())
         ports = Ports(store, objects, *twins)
-        settings = NodeSessionSettings(bucket="rendertrust")
+        settings = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
         web = Child("web", IdleActor)
         self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
         self.socket = TwinSocket()

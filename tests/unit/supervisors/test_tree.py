@@ -8,6 +8,7 @@ import pytest
 from actors.kernel import State
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.notifier.messages import Notifier, UnitsMoved
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.tree import Ports, Tree
@@ -50,7 +51,7 @@ class City:
             store,
             TwinSigner(),
         )
-        settings = NodeSessionSettings(bucket="rendertrust")
+        settings = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
         web = Child("web", self._web)
         self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
 
