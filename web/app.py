@@ -1,6 +1,6 @@
 """The composition root: from settings to a gateway that can be run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from actors.kernel import Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity
+from actors.ports import Clock, LogMemory, LogSigner, NodeTokens, Ports, Random
 from config.data_folder import data_folder
 from config.loader import SettingsError
 from config.redaction import hide_settings
@@ -17,32 +18,21 @@ from config.settings import Settings
 from config.sources import sources_of
 from rendertrust import money
 from sql.anchors import Anchors
-from sql.credits import Credits
 from sql.deliveries import Deliveries
-from sql.jobs import Jobs
-from sql.nodes import Nodes
-from sql.proofs import Proofs
 from sql.store import SqlStore
-from sql.uploads import Uploads
-from sql.users import Users
 from supervisors.actor_settings import actor_settings
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
-from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
-from supervisors.tree import Anchoring, Couriering, Ports, Tree
+from supervisors.tree import Tree
 from web.console.console_hub import hub_child
 from web.events.event_hub import event_hub_child
-from web.gateway import Accounts, Gateway, Sales
+from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
-from web.http.rate_limits import RateLimits
-from web.identity.api_keys import VerifiedKeys
 from web.identity.keyring import keyring
 from web.identity.node_tokens import SignedNodeTokens
-from web.identity.passwords import Passwords
-from web.identity.revocation import Revocations
 from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
@@ -55,7 +45,6 @@ from web.objects.object_forwarding import add_object_routes, object_gate
 from web.objects.sweeper import sweeper_child
 from web.process.adapters import Adapters, build_outside
 from web.process.data_lock import claim
-from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
 from web.process.watchdog import PulseActor
 
@@ -82,7 +71,7 @@ class Application:
 
     async def close(self) -> None:
         """Close what lives outside the supervision tree, after that has stopped."""
-        self.gateway.passwords.close()
+        self.gateway.identity.passwords.close()
         await self.outside.close()
 
 
@@ -103,13 +92,31 @@ def build(
     bind(attrs.evolve(place)).close()
     registry, memory = Registry(), FileMemory(memory_file(data))
     outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
-    # The tree is made below, from the gateway.
-    gateway = build_gateway(
-        settings, data, outside, registry, snapshot=lambda: tree.root.snapshot(brief=True)
+    clock, random = SystemClock(), SystemRandom()
+    tokens = Tokens(settings.jwt, clock, random, keyring(settings, data, clock))
+    ports = ports_of(
+        outside,
+        clock,
+        random,
+        tokens=SignedNodeTokens(tokens, random),
+        signer=log_keys(settings, data, clock, random),
+        memory=memory,
     )
-    gateway = attrs.evolve(gateway, verifiers=verifiers)
-    gateway = with_sight(gateway, lambda: tree, sources_of(settings, file))
-    ports = ports_of(gateway, outside, memory)
+    gateway = make_gateway(
+        settings,
+        ports,
+        outside.database,
+        outside.halts,
+        registry=registry,
+        root=lambda: tree.root,  # it is built below, from the gateway
+        tokens=tokens,
+        url=outside.url,
+        probes=outside.probes,
+        shared_rates=outside.rates if settings.limits.shared else None,
+        starter=starter_units(settings),
+        sources=sources_of(settings, file),
+        verifiers=verifiers,
+    )
 
     async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
         placed = embedding.placed(arrival, place, settings)
@@ -118,65 +125,54 @@ def build(
     def site() -> web.Application:
         return site_of(gateway, Relay(gateway, open_session), outside)
 
-    listener = listener_child(settings, place, registry, site)
-    revoker = revoker_child(gateway, registry)
     late = gateway.console.lag.note
-    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager, late))
     tree = Tree(
         ports,
         registry,
         actor_settings(settings, verifiers, embedding.unverified_why),
-        anchoring=anchoring_of(gateway, outside),
-        couriering=Couriering(outside.post, Deliveries(outside.database)),
-        engines=outside.engines,
-        web=[revoker, recorder_child(gateway, registry), listener],
-        last=[pulse, *helpers(gateway, registry, outside)],
-        verifier=embedding.child(gateway, place),
+        [
+            *outside.engines,
+            revoker_child(gateway, registry),
+            recorder_child(gateway, registry),
+            listener_child(settings, place, registry, site),
+            Child("pulse", lambda: PulseActor(tree.vital, clock, manager, late)),
+            sweeper_child(gateway, registry),
+            hub_child(gateway, registry),
+            event_hub_child(gateway, registry),
+            *embedding.children(gateway, place),
+        ],
     )
     return Application(settings, data, tree.root, place, outside, gateway, embedding)
 
 
-def helpers(gateway: Gateway, registry: Registry, outside: Adapters) -> list[Child]:
-    """Return the children that the gateway can do without for a while."""
-    return [
-        sweeper_child(gateway, registry),
-        hub_child(gateway, registry, outside.bus),
-        event_hub_child(gateway, registry, outside.bus),
-    ]
-
-
-def with_sight(gateway: Gateway, tree: Callable[[], Tree], sources: Mapping[str, str]) -> Gateway:
-    """Give the gateway the tree, which is not made yet, and the source of each setting."""
-    return attrs.evolve(
-        gateway,
-        restarts=lambda: tree().root.restarts.recent(),  # noqa: PLW0108 - there is no tree yet
-        unread=lambda: tree().root.dead_letters,
-        sources=sources,
-    )
-
-
-def anchoring_of(gateway: Gateway, outside: Adapters) -> Anchoring | None:
-    """Return what the tree needs to anchor; None where anchoring is off."""
-    if outside.chain is None:
-        return None
-    return Anchoring(outside.chain.engine, outside.chain.port, gateway.anchors)
-
-
-def ports_of(gateway: Gateway, outside: Adapters, memory: FileMemory) -> Ports:
-    """Return the ports of the actors."""
-    store = SqlStore(outside.database, gateway.halts)
+def ports_of(
+    outside: Adapters,
+    clock: Clock,
+    random: Random,
+    *,
+    tokens: NodeTokens,
+    signer: LogSigner,
+    memory: LogMemory,
+) -> Ports:
+    """Return the ports of the actors and routes."""
+    database, store = outside.database, SqlStore(outside.database, outside.halts)
     return Ports(
+        clock=clock,
+        random=random,
         store=store,
+        log=store,
         objects=outside.objects,
         bus=outside.bus,
-        clock=gateway.clock,
-        random=gateway.random,
-        tokens=SignedNodeTokens(gateway.tokens, gateway.random),
-        log=store,
-        signer=gateway.signer,
-        receipts=gateway.signer,
-        memory=memory,
+        tokens=tokens,
+        signer=signer,
+        payments=outside.payments,
+        post=outside.post,
         leadership=outside.leadership,
+        receipts=signer,
+        memory=memory,
+        chain=outside.chain,
+        anchors=Anchors(database),
+        deliveries=Deliveries(database),
     )
 
 
@@ -211,7 +207,7 @@ def site_of(gateway: Gateway, relay: Relay, outside: Adapters) -> web.Applicatio
     if not gateway.settings.objects.public_url:
         bucket, rates = gateway.settings.objects.bucket, gateway.rates
         add_object_routes(
-            site, outside.objects_store, bucket, gateway.objects, through=object_gate(rates)
+            site, outside.objects_store, bucket, gateway.ports.objects, through=object_gate(rates)
         )
     return site
 
@@ -229,47 +225,6 @@ def listener_child(
         lambda: ListenerActor(make, place, settings),
         ref=ref,
         stop_within=LISTENER_STOP_SECONDS,
-    )
-
-
-def build_gateway(
-    settings: Settings,
-    data: Path,
-    outside: Adapters,
-    registry: Registry,
-    *,
-    snapshot: Callable[[], Snapshot],
-) -> Gateway:
-    """Build the gateway object that handlers use. Raises SettingsError."""
-    clock, random, database = SystemClock(), SystemRandom(), outside.database
-    accounts, revocations = Accounts.over(database), Revocations(clock)
-    return Gateway(
-        settings=settings,
-        clock=clock,
-        random=random,
-        registry=registry,
-        database=database,
-        objects=outside.objects,
-        tokens=Tokens(settings.jwt, clock, random, keyring(settings, data, clock)),
-        passwords=Passwords(),
-        rates=RateLimits(settings.limits, clock, outside.rates if settings.limits.shared else None),
-        revocations=revocations,
-        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
-        accounts=accounts,
-        users=Users(database),
-        nodes=Nodes(database),
-        uploads=Uploads(database),
-        jobs=Jobs(database),
-        credits=Credits(database),
-        proofs=Proofs(database),
-        anchors=Anchors(database),
-        chain=None if outside.chain is None else outside.chain.port,
-        sales=Sales.over(database, outside.payments, outside.url),
-        halts=outside.halts,
-        signer=log_keys(settings, data, clock, random),
-        starter=starter_units(settings),
-        probes={**outside.probes, **needs_of_submissions(registry, outside.halts)},
-        snapshot=snapshot,
     )
 
 

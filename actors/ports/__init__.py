@@ -35,6 +35,7 @@ from actors.ports.payments import (
     PaymentSession,
     PaymentsUnavailable,
 )
+from actors.ports.ports import Ports
 from actors.ports.random import Random
 from actors.ports.signing import (
     CheckpointSigner,
@@ -82,6 +83,7 @@ __all__ = [
     "PaymentSession",
     "Payments",
     "PaymentsUnavailable",
+    "Ports",
     "Post",
     "PresignedPut",
     "Random",

@@ -114,7 +114,7 @@ async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
 async def asker(face: Face, database: PostgresEndpoint) -> Asker:
     """Somebody who may do everything, and a node that nobody knows."""
     admin = await with_role(face, database.owner_dsn, "admin")
-    issue = face.gateway.tokens.issue
+    issue = face.gateway.identity.tokens.issue
     node, _ = issue(TokenType.NODE, uuid4(), uuid4())
 
     def cookie() -> str:

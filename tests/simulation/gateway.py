@@ -23,16 +23,15 @@ from rendertrust.protocol import CloseCode
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Tree
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.random import TwinRandom
-from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
-from tests.twins.tokens import TwinTokens
 
 BUCKET = "rendertrust"
 MANY = Limits(open_jobs=1_000_000, open_free_jobs=1_000_000, open_kinds=1_000_000)
@@ -115,8 +114,14 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
-        ports = Ports(self.store, self.objects, self._bus(), *twins, leadership=self.leadership)
+        ports = twin_ports(
+            clock=self.clock,
+            random=self._chance,
+            store=self.store,
+            objects=self.objects,
+            bus=self._bus(),
+            leadership=self.leadership,
+        )
         verifying = self._verifying
         own = frozenset() if verifying is None else verifying.own
         earnings = Earnings(dispute_hours=1 / 30, sweep_seconds=120.0)
@@ -135,7 +140,7 @@ class SimulatedGateway:
             verifier=verifying,
         )
         web = Child("web", IdleActor)
-        tree = Tree(ports, self._registry, settings, engines=[], web=[web])
+        tree = Tree(ports, self._registry, settings, [web])
         await tree.root.start()
         self._tree = tree
 

@@ -307,15 +307,17 @@ def _teller(ref: Ref[Hub], topic: str) -> Callable[[bytes], None]:
     return tell
 
 
-def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+def hub_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the hub's child specification; consoles work without it for a while."""
     ref = registry.register(Hub, Ref[Hub]("console", capacity=CAPACITY))
-    memory, url = gateway.console, gateway.sales.url
+    memory, url, ports = gateway.console, gateway.url, gateway.ports
 
     async def answers() -> bool:
-        return await gateway.probes["database"]()
+        return await gateway.health.probes["database"]()
 
-    child = Child("console", lambda: HubActor(bus, gateway.clock, memory, url, answers), ref=ref)
+    child = Child(
+        "console", lambda: HubActor(ports.bus, ports.clock, memory, url, answers), ref=ref
+    )
     part = Supervisor(
         "Console",
         Strategy.ONE_FOR_ONE,

@@ -140,7 +140,7 @@ class ConsoleHandler:
             return LATE
 
     async def _user(self, visitor: SignedInVisitor) -> UserRow | None:
-        return await self.gateway.users.by_id(visitor.claims.subject)
+        return await self.gateway.tables.users.by_id(visitor.claims.subject)
 
     def _view(
         self,

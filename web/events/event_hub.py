@@ -217,10 +217,12 @@ def _how_far(told: dict[str, Any]) -> UnitProgress:
     return UnitProgress(told["unit"], told["attempt"], told["progress"])
 
 
-def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
     """The hub under its own supervisor: if it stays down, only streams of events fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
-    child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
+    child = Child(
+        "events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref
+    )
     part = Supervisor(
         "Followers",
         Strategy.ONE_FOR_ONE,

@@ -24,8 +24,8 @@ def build_site(gateway: Gateway) -> web.Application:
     trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            notes(request_ids(gateway.random, trusted), callers(trusted)),
-            measures(gateway.clock, logged=gateway.settings.logs.access),
+            notes(request_ids(gateway.ports.random, trusted), callers(trusted)),
+            measures(gateway.ports.clock, logged=gateway.settings.logs.access),
             request_heads,
             seats,
             problems,

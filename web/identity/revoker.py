@@ -131,16 +131,16 @@ class RevocationsActor(Actor[Revoker]):
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
     """The actor over the gateway's database, under its own supervisor."""
-    database, clock = gateway.database, gateway.clock
+    database, clock = gateway.database, gateway.ports.clock
     rows = RevocationRows(database)
 
     async def purge(now: datetime) -> None:
         await rows.purge(now)
-        await gateway.accounts.sessions.purge(now - LOGINS_KEPT)
+        await gateway.tables.sessions.purge(now - LOGINS_KEPT)
 
     def make() -> RevocationsActor:
         return RevocationsActor(
-            gateway.revocations, lambda wake: RevocationFeed(database, wake), purge, clock
+            gateway.identity.revocations, lambda wake: RevocationFeed(database, wake), purge, clock
         )
 
     ref = registry.register(Revoker, Ref[Revoker]("revocations"))

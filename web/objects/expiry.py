@@ -16,24 +16,24 @@ async def remove_expired(gateway: Gateway) -> None:
 
     Raises Unavailable and ObjectsUnavailable; the next run continues.
     """
-    settings, now = gateway.settings.retention, gateway.clock.now()
+    settings, now = gateway.settings.retention, gateway.ports.clock.now()
     await _inputs(gateway, timedelta(days=settings.inputs_days))
-    while results := await gateway.retention.results(
+    while results := await gateway.tables.retention.results(
         now - timedelta(days=settings.results_days), now
     ):
         for result in results:
             place = place_of(result.result_key)
             if place is not None and place.bucket == gateway.settings.objects.bucket:
                 for key in (place.key, beside(place.key)):
-                    await gateway.objects.delete(key)
-            await gateway.retention.result_gone(result, now)
+                    await gateway.ports.objects.delete(key)
+            await gateway.tables.retention.result_gone(result, now)
         log.info("%d results have expired", len(results))
     before = now - timedelta(days=settings.results_days)
     await _attempts(gateway, before)
-    await gateway.preflights.expire(before)
-    while await gateway.thumbnails.expire(before, JOBS_AT_ONCE):
+    await gateway.tables.preflights.expire(before)
+    while await gateway.tables.thumbnails.expire(before, JOBS_AT_ONCE):
         pass
-    while await gateway.attempt_logs.expire(before, JOBS_AT_ONCE):
+    while await gateway.tables.attempt_logs.expire(before, JOBS_AT_ONCE):
         pass
     past = now - timedelta(days=gateway.settings.events.keep_days)
     while await gateway.connections.expire(past):
@@ -42,19 +42,21 @@ async def remove_expired(gateway: Gateway) -> None:
 
 async def _attempts(gateway: Gateway, before: datetime) -> None:
     """Delete what was delivered and refused, or came too late; most attempts left nothing."""
-    now = gateway.clock.now()
-    while attempts := await gateway.retention.attempts(before):
+    now = gateway.ports.clock.now()
+    while attempts := await gateway.tables.retention.attempts(before):
         for one in attempts:
             for key_of in (result_key, evidence_key):
-                await gateway.objects.delete(key_of(one.user, one.job_id, one.unit, one.attempt))
-            await gateway.retention.attempt_gone(one, now)
+                await gateway.ports.objects.delete(
+                    key_of(one.user, one.job_id, one.unit, one.attempt)
+                )
+            await gateway.tables.retention.attempt_gone(one, now)
         log.info("what %d attempts left has expired", len(attempts))
 
 
 async def _inputs(gateway: Gateway, kept: timedelta) -> None:
-    now = gateway.clock.now()
-    while inputs := await gateway.retention.inputs(now - kept, now):
+    now = gateway.ports.clock.now()
+    while inputs := await gateway.tables.retention.inputs(now - kept, now):
         for each in inputs:
-            await gateway.objects.delete(each.object_key)
-            await gateway.retention.input_gone(each.id)
+            await gateway.ports.objects.delete(each.object_key)
+            await gateway.tables.retention.input_gone(each.id)
         log.info("%d inputs have expired", len(inputs))

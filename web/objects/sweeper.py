@@ -72,27 +72,27 @@ class SweeperActor(Actor[Sweeper]):
         self.after(SWEEP_SECONDS, Sweep(), jitter=0.1)
 
     async def _expire_events(self) -> None:
-        now = self._gateway.clock.now()
+        now = self._gateway.ports.clock.now()
         before = now - timedelta(days=self._gateway.settings.events.keep_days)
         for _ in range(SWEEP_MOST):
             if self._expired >= before:
                 break
-            events = self._gateway.events
+            events = self._gateway.tables.events
             self._expired = await events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _forget_nodes(self) -> None:
         """Delete old unproved nodes, where proof is required: anyone may register a node."""
         if not self._gateway.settings.nodes.require_proof:
             return
-        before = self._gateway.clock.now() - UNPROVED_AFTER
+        before = self._gateway.ports.clock.now() - UNPROVED_AFTER
         for _ in range(SWEEP_MOST):
-            forgotten = await self._gateway.nodes.forget_unproved(before, NODES_AT_ONCE)
+            forgotten = await self._gateway.tables.nodes.forget_unproved(before, NODES_AT_ONCE)
             if forgotten < NODES_AT_ONCE:
                 break
 
     async def _remove_abandoned(self) -> None:
-        since = self._gateway.clock.now() - ABANDONED_AFTER
-        while abandoned := await self._gateway.multiparts.abandoned(since):
+        since = self._gateway.ports.clock.now() - ABANDONED_AFTER
+        while abandoned := await self._gateway.tables.multiparts.abandoned(since):
             for multipart in abandoned:
                 await abort(self._gateway, multipart)
                 log.info("the parts of upload %s were removed", multipart.upload_id)
@@ -103,12 +103,12 @@ async def remove_results(gateway: Gateway) -> None:
 
     Raises Unavailable and ObjectsUnavailable.
     """
-    now = gateway.clock.now()
+    now = gateway.ports.clock.now()
     since, over = now - ABANDONED_AFTER, now - OVER_AFTER
-    while abandoned := await gateway.result_multiparts.abandoned(since, over):
+    while abandoned := await gateway.tables.result_multiparts.abandoned(since, over):
         for begun in abandoned:
-            await gateway.objects.abort_multipart(begun.object_key, begun.store_id)
-            await gateway.result_multiparts.end(begun)
+            await gateway.ports.objects.abort_multipart(begun.object_key, begun.store_id)
+            await gateway.tables.result_multiparts.end(begun)
             log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
 
 

@@ -43,7 +43,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
 async def put(farm: Farm, dispatch: JobDispatch) -> None:
     assert dispatch.evidence is None, "nobody would look at it"
     assert dispatch.output is not None
-    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
 
 
 def signed(node: FakeNode, dispatch: JobDispatch, **named: Any) -> Any:
@@ -63,7 +63,7 @@ async def wrong_hash(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
 
 async def anothers_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     other = f"results/{UUID(int=5)}/{UUID(int=6)}/0/1/result"
-    await farm.gateway.gateway.objects.put(other, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(other, CONTENT)
     await node.send(signed(node, dispatch, result_ref=other))
 
 
@@ -78,7 +78,7 @@ async def no_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def strikes(farm: Farm, node: FakeNode) -> int:
-    records = await farm.gateway.gateway.nodes.records([UUID(str(node.node_id))])
+    records = await farm.gateway.gateway.tables.nodes.records([UUID(str(node.node_id))])
     return sum(record.reputation.strikes for record in records)
 
 

@@ -137,7 +137,7 @@ def renders(site: Whole) -> Behaviour:
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
-        await site.gateway.objects.put(dispatch.output.key, PICTURE)
+        await site.gateway.ports.objects.put(dispatch.output.key, PICTURE)
         done = JobResult(
             job_id=dispatch.job_id,
             unit=dispatch.unit,

@@ -149,7 +149,7 @@ async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
     async with ours(gateway, key, REPORT):
         await looked(jane, scene)
         quote = await quoted(jane, scene)
-        now, prices = gateway.gateway.clock.now(), gateway.gateway.prices
+        now, prices = gateway.gateway.ports.clock.now(), gateway.gateway.tables.prices
         await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
         status, refused = await dispatched(jane, scene, quoted=quote["price"])
         assert status == 409, refused
@@ -186,15 +186,15 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
     key, scene = identity.generate_key(), await sent(gateway, jane)
     public = key.public_key().public_bytes_raw()
     embedded = NewNode(uuid4(), "embedded verifier", public, ("check", "preflight"), {})
-    await gateway.gateway.nodes.embed(embedded)
+    await gateway.gateway.tables.nodes.embed(embedded)
     async with ours(gateway, key, REPORT) as verifier:
         assert verifier.node_id == str(embedded.id)
         await looked(jane, scene)
         assert (await quoted(jane, scene))["price"] == "5.0000"
         status, placed = await dispatched(jane, scene)
         assert (status, placed["status"]) == (202, "QUEUED")
-    await gateway.gateway.nodes.embed(embedded)  # as at each of its starts
-    row = await gateway.gateway.nodes.shown(embedded.id)
+    await gateway.gateway.tables.nodes.embed(embedded)  # as at each of its starts
+    row = await gateway.gateway.tables.nodes.shown(embedded.id)
     assert row is not None
     assert row.verified_at is not None
     assert (row.owner_id, row.name) == (None, embedded.name)

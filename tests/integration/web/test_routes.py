@@ -30,7 +30,7 @@ def site() -> Iterator[web.Application]:
 
         relay = Relay(application.gateway, nobody)
         yield site_of(application.gateway, relay, application.outside)
-        application.gateway.passwords.close()
+        application.gateway.identity.passwords.close()
 
 
 def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:

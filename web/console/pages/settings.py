@@ -178,7 +178,7 @@ async def keys_of(view: View[SettingsQuery]) -> Shown:
 
 async def prices_of(view: View[SettingsQuery]) -> Shown:
     """Return the prices and their history."""
-    kept = view.gateway.prices
+    kept = view.gateway.tables.prices
     changes = await kept.history(None, None, SORTED_MOST)
     return {
         "prices": table(await kept.now(), PRICES, view.query.sort, "job_type", "now"),
@@ -199,7 +199,7 @@ async def webhooks_of(view: View[SettingsQuery]) -> Shown:
     hooks = await desk.endpoints(text, SORTED_MOST)
     return {
         "hooks": table(hooks, HOOKS, sort, "-created_at", "hooks"),
-        "endpoint": f"{gateway.sales.url()}{ENDPOINT}",
+        "endpoint": f"{gateway.url()}{ENDPOINT}",
         "secret": next(each for each in _values(view) if each.name == "stripe.webhook_secret"),
         "events": _page(view, rows, EVENTS, "-received_at"),
     }
@@ -220,7 +220,7 @@ async def acts_of(view: View[SettingsQuery]) -> Shown:
     """Return a page of the audit log."""
     query = view.query
     target = query.q.strip() or None
-    rows = await view.gateway.accounts.audit.page(query.before, target, SORTED_MOST)
+    rows = await view.gateway.tables.audit.page(query.before, target, SORTED_MOST)
     acts = _page(view, rows, ACTS, "-at")
     older = rows[-1].number if len(rows) == SORTED_MOST and acts.after is None else None
     return {"acts": acts, "older": older, "begun": query.before is None}
@@ -271,7 +271,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
         return NOBODY
-    row = await view.gateway.prices.set(form.job_type, units, act)
+    row = await view.gateway.tables.prices.set(form.job_type, units, act)
     if row is None:
         return NOTHING_THERE
     return Redirect(f"{PATH}?tab=prices", f"The price of {form.job_type} applies from now on.")
