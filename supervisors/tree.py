@@ -22,6 +22,7 @@ from actors.scheduler.messages import Scheduler
 from actors.sequencer.messages import Sequencer
 from actors.verifier.messages import Verifier
 from actors.watchman.messages import Watchman
+from supervisors.actor_makers import ActorMakers
 from supervisors.actor_settings import ActorSettings
 from supervisors.backoff import Backoff
 from supervisors.child import Child, ChildSupervisor
@@ -31,7 +32,6 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
-from supervisors.wiring import Wiring
 
 STOP_SECONDS: Final = 5.0
 
@@ -127,8 +127,8 @@ class Tree:
         """``given`` are children that the composition root brings. Raises LookupError."""
         self.nodes = DynamicSupervisor(SESSIONS)
         self._registry = registry
-        self._wiring = Wiring(ports, settings, registry, self.nodes.children)
-        self._makers = self._wiring.makers()
+        self._makers = ActorMakers(ports, settings, registry, self.nodes.children)
+        self._make = self._makers.all()
         self._given: dict[str, Child | ChildSupervisor] = {child.name: child for child in given}
         self._given[SESSIONS] = self.nodes
         self._vital: list[Supervisor] = []
@@ -163,7 +163,7 @@ class Tree:
         return made
 
     def _actor(self, leaf: Leaf) -> Child | None:
-        make = self._makers.get(leaf.marker)
+        make = self._make.get(leaf.marker)
         if make is None:
             return None
         ref = Ref[Any](leaf.name, capacity=leaf.capacity)
@@ -180,7 +180,7 @@ class Tree:
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
         """Start a session for a node on its socket. Raises StartFailed."""
-        ref, make = self._wiring.session(node, socket)
+        ref, make = self._makers.session(node, socket)
         await self.nodes.start_child(Child(ref.name, make, ref=ref, stop_within=STOP_SECONDS))
         return ref
 

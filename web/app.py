@@ -10,7 +10,7 @@ from aiohttp import web
 from actors.kernel import Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity
-from actors.ports import Clock, LogMemory, LogSigner, NodeTokens, Ports, Random
+from actors.ports import LogMemory, LogSigner, Ports
 from config.data_folder import data_folder
 from config.loader import SettingsError
 from config.redaction import hide_settings
@@ -39,7 +39,7 @@ from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
 from web.nodes.connection_log import recorder_child
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
-from web.nodes.relay import AcceptedNode, Relay
+from web.nodes.relay import AcceptedNode, OpenSession, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate
 from web.objects.sweeper import sweeper_child
@@ -50,6 +50,7 @@ from web.process.watchdog import PulseActor
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
+CLOCK, RANDOM = SystemClock(), SystemRandom()
 
 
 @attrs.frozen
@@ -90,24 +91,16 @@ def build(
     place = ListenAddress(settings.server.host, settings.server.port)
     # An address that cannot be bound is better reported before the engines start.
     bind(attrs.evolve(place)).close()
-    registry, memory = Registry(), FileMemory(memory_file(data))
+    memory = FileMemory(memory_file(data))
     outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
-    clock, random = SystemClock(), SystemRandom()
-    tokens = Tokens(settings.jwt, clock, random, keyring(settings, data, clock))
-    ports = ports_of(
-        outside,
-        clock,
-        random,
-        tokens=SignedNodeTokens(tokens, random),
-        signer=log_keys(settings, data, clock, random),
-        memory=memory,
-    )
+    tokens = Tokens(settings.jwt, CLOCK, RANDOM, keyring(settings, data, CLOCK))
+    signer = log_keys(settings, data, CLOCK, RANDOM)
     gateway = make_gateway(
         settings,
-        ports,
+        ports_of(outside, tokens, signer, memory),
         outside.database,
         outside.halts,
-        registry=registry,
+        registry=Registry(),
         root=lambda: tree.root,  # it is built below, from the gateway
         tokens=tokens,
         url=outside.url,
@@ -118,52 +111,46 @@ def build(
         verifiers=verifiers,
     )
 
-    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
-        placed = embedding.placed(arrival, place, settings)
-        return await tree.open_session(identity_of(placed), socket)
-
     def site() -> web.Application:
-        return site_of(gateway, Relay(gateway, open_session), outside)
+        opener = session_opener(embedding, place, settings, tree)
+        return site_of(gateway, Relay(gateway, opener), outside)
 
     late = gateway.console.lag.note
-    tree = Tree(
-        ports,
-        registry,
-        actor_settings(settings, verifiers, embedding.unverified_why),
-        [
-            *outside.engines,
-            revoker_child(gateway, registry),
-            recorder_child(gateway, registry),
-            listener_child(settings, place, registry, site),
-            Child("pulse", lambda: PulseActor(tree.vital, clock, manager, late)),
-            sweeper_child(gateway, registry),
-            hub_child(gateway, registry),
-            event_hub_child(gateway, registry),
-            *embedding.children(gateway, place),
-        ],
-    )
+    given = [
+        *outside.engines,
+        *actors_of(gateway),
+        listener_child(gateway, place, site),
+        Child("pulse", lambda: PulseActor(tree.vital, CLOCK, manager, late)),
+        *embedding.children(gateway, place),
+    ]
+    actors = actor_settings(settings, verifiers, embedding.unverified_why)
+    tree = Tree(gateway.ports, gateway.registry, actors, given)
     return Application(settings, data, tree.root, place, outside, gateway, embedding)
 
 
-def ports_of(
-    outside: Adapters,
-    clock: Clock,
-    random: Random,
-    *,
-    tokens: NodeTokens,
-    signer: LogSigner,
-    memory: LogMemory,
-) -> Ports:
+def actors_of(gateway: Gateway) -> list[Child]:
+    """Return the children that work over the gateway object."""
+    registry = gateway.registry
+    return [
+        revoker_child(gateway, registry),
+        recorder_child(gateway, registry),
+        sweeper_child(gateway, registry),
+        hub_child(gateway, registry),
+        event_hub_child(gateway, registry),
+    ]
+
+
+def ports_of(outside: Adapters, tokens: Tokens, signer: LogSigner, memory: LogMemory) -> Ports:
     """Return the ports of the actors and routes."""
     database, store = outside.database, SqlStore(outside.database, outside.halts)
     return Ports(
-        clock=clock,
-        random=random,
+        clock=CLOCK,
+        random=RANDOM,
         store=store,
         log=store,
         objects=outside.objects,
         bus=outside.bus,
-        tokens=tokens,
+        tokens=SignedNodeTokens(tokens, RANDOM),
         signer=signer,
         payments=outside.payments,
         post=outside.post,
@@ -200,29 +187,36 @@ def verifiers_of(settings: Settings, embedding: EmbeddedVerifierState) -> frozen
         raise SettingsError("verification.own_nodes must be ids of nodes") from error
 
 
+def session_opener(
+    embedding: EmbeddedVerifierState, place: ListenAddress, settings: Settings, tree: Tree
+) -> OpenSession:
+    """Return the function by which the relay opens a session for a socket."""
+
+    async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
+        placed = embedding.placed(arrival, place, settings)
+        return await tree.open_session(identity_of(placed), socket)
+
+    return open_session
+
+
 def site_of(gateway: Gateway, relay: Relay, outside: Adapters) -> web.Application:
     """Build a new aiohttp application with all routes."""
-    site = build_site(gateway)
+    site, objects = build_site(gateway), gateway.settings.objects
     relay.add_to(site)
-    if not gateway.settings.objects.public_url:
-        bucket, rates = gateway.settings.objects.bucket, gateway.rates
-        add_object_routes(
-            site, outside.objects_store, bucket, gateway.ports.objects, through=object_gate(rates)
-        )
+    if not objects.public_url:
+        gate, store = object_gate(gateway.rates), outside.objects_store
+        add_object_routes(site, store, objects.bucket, gateway.ports.objects, through=gate)
     return site
 
 
 def listener_child(
-    settings: Settings,
-    place: ListenAddress,
-    registry: Registry,
-    make: Callable[[], web.Application],
+    gateway: Gateway, place: ListenAddress, make: Callable[[], web.Application]
 ) -> Child:
     """Return the child that serves ``make()`` at ``place``."""
-    ref = registry.register(Listener, Ref[Listener]("web"))
+    ref = gateway.registry.register(Listener, Ref[Listener]("web"))
     return Child(
         "web",
-        lambda: ListenerActor(make, place, settings),
+        lambda: ListenerActor(make, place, gateway.settings),
         ref=ref,
         stop_within=LISTENER_STOP_SECONDS,
     )

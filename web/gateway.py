@@ -48,7 +48,7 @@ class Identity:
 
 
 @attrs.frozen
-class Health:
+class Monitoring:
     """Readiness and metrics; ``metrics`` are cached as plain text, and as OpenMetrics."""
 
     probes: dict[str, Probe]
@@ -59,7 +59,7 @@ class Health:
     @classmethod
     def of(
         cls, probes: dict[str, Probe], database: Database, clock: Clock, halts: Halts
-    ) -> "Health":
+    ) -> "Monitoring":
         """Return one that has cached nothing yet."""
         figures = GatewayMetrics(database, probes, clock, halts)
         metrics = ResponseCache[CachedBody](clock), ResponseCache[CachedBody](clock)
@@ -104,7 +104,7 @@ class Gateway:
     tree: TreeView
     identity: Identity
     rates: RateLimits
-    health: Health
+    monitoring: Monitoring
     console: ConsoleMemory
     connections: Connections
     verifiers: frozenset[UUID]
@@ -146,7 +146,7 @@ def make_gateway(
         tree=tree,
         identity=Identity.of(tokens, tables, clock),
         rates=RateLimits(settings.limits, clock, shared_rates),
-        health=Health.of(
+        monitoring=Monitoring.of(
             {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts
         ),
         console=console,

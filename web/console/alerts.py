@@ -62,7 +62,7 @@ async def alerts_of(
 
 
 async def _dependencies(gateway: Gateway) -> list[Alert]:
-    found = await readiness_of(gateway.health.probes)
+    found = await readiness_of(gateway.monitoring.probes)
     return [
         Alert("bad", NOT_READY.get(name, f"{NAMES.get(name, name)} does not answer"))
         for name, answer in found.checks.items()

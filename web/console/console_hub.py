@@ -313,7 +313,7 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
     memory, url, ports = gateway.console, gateway.url, gateway.ports
 
     async def answers() -> bool:
-        return await gateway.health.probes["database"]()
+        return await gateway.monitoring.probes["database"]()
 
     child = Child(
         "console", lambda: HubActor(ports.bus, ports.clock, memory, url, answers), ref=ref

@@ -24,7 +24,6 @@ from supervisors.engines.errors import EngineError
 from supervisors.engines.handle import Handle
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
-from web.identity.node_tokens import SignedNodeTokens
 from web.nodes.relay import AcceptedNode
 
 # It gets no work to render.
@@ -55,12 +54,11 @@ class EmbeddedVerifierState:
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
             return []
-        tokens = SignedNodeTokens(gateway.identity.tokens, gateway.ports.random)
 
         async def enrol() -> Enrolment:
             node = NewNode(confined.id, NAME, confined.public_key, CAPABILITIES, {})
             await gateway.tables.nodes.embed(node)
-            token = tokens.issue(node.id).text
+            token = gateway.ports.tokens.issue(node.id).text
             return Enrolment(
                 url=place.url, node_id=str(node.id), name=NAME, token=token, proven=True
             )

@@ -140,7 +140,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
     async def probe() -> bool:
         return there
 
-    face.gateway.health.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
@@ -164,7 +164,7 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
     async def probe() -> bool:
         return there
 
-    face.gateway.health.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"

@@ -82,7 +82,7 @@ async def system(view: View[SystemQuery]) -> Shown:
         "pool": gateway.database.pool_use(),
         "sockets": view.gateway.connections.living,
         "answers": table(
-            await answers_of(gateway.health.probes, gateway.ports.clock),
+            await answers_of(gateway.monitoring.probes, gateway.ports.clock),
             ANSWERS,
             view.query.sort,
             "",

@@ -47,7 +47,7 @@ SESSION_CAPACITY: Final = 1_024
 Maker: TypeAlias = Callable[[], Actor[Any]]
 
 
-class Wiring:
+class ActorMakers:
     """Makes the actors of one tree. ``sessions`` returns the addresses of the living sessions."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Wiring:
         checks = settings.verifier
         self._sampling = None if checks is None else self._sampled(checks)
 
-    def makers(self) -> Mapping[type[Any], Maker]:
+    def all(self) -> Mapping[type[Any], Maker]:
         """Return what makes each actor, by its marker; actors that are off are left out."""
         p, s, to, sessions = self._ports, self._settings, self._to, self._sessions
         return {
