@@ -23,18 +23,16 @@ from sql.checks import (
     SeenVerifier,
     UncutScene,
 )
-from sql.database import Conflict, Database, Mismatch, Refused
+from sql.database import Conflict, Database, Mismatch, Refused, refused
 from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
-from sql.errors import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import AuditIncrement, AuditMark, audit_since
 from sql.halts import Halts
-from sql.log import LogTransaction, LogView
-from sql.log_keys import LogKeys
+from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
+from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
-from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.scheduler_rows import (
     JobPlace,
     KnownParams,
@@ -55,7 +53,6 @@ from sql.scheduler_rows import (
 )
 from sql.sql_books import SqlBooks
 from sql.sql_checks import pending
-from sql.sql_log import SqlLog, look
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # no request waits for it

@@ -23,7 +23,7 @@ from sql.events import Events
 from sql.evidence import EvidenceReads
 from sql.halts import Halts
 from sql.jobs import Jobs
-from sql.multiparts import Multiparts
+from sql.multiparts import Multiparts, ResultMultiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.organisations import Organisations
@@ -32,7 +32,6 @@ from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
-from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus

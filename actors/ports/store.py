@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
     from sql.fsck_since import AuditIncrement, AuditMark
     from sql.halts import Halt
-    from sql.log import LogTransaction, LogView
-    from sql.log_keys import LogKeys
+    from sql.log import LogKeys, LogTransaction, LogView
+    from sql.multiparts import MultipartName, ResultMultipart
     from sql.overruns import Overrun
     from sql.reputation import Record
-    from sql.result_multiparts import MultipartName, ResultMultipart
     from sql.scheduler_rows import SceneReport, StandingRecord
 
 

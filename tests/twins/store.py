@@ -63,8 +63,7 @@ from sql.earnings import (
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import AuditIncrement, AuditMark
 from sql.halts import Halted
-from sql.log import LogTransaction, LogView
-from sql.log_keys import LogKeys
+from sql.log import LogKeys, LogTransaction, LogView
 from sql.overruns import Overrun
 from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow

@@ -24,7 +24,7 @@ from sql.database import Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import AuditIncrement, AuditMark
-from sql.log_keys import LogKeys
+from sql.log import LogKeys
 from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.scheduler_rows import (
