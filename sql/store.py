@@ -15,13 +15,14 @@ from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
-from sql.books import BooksTransaction
+from sql.books import BooksTransaction, SqlBooks
 from sql.checks import (
     CheckId,
     Pending,
     Place,
     SeenVerifier,
     UncutScene,
+    pending,
 )
 from sql.database import Conflict, Database, Mismatch, Refused, refused
 from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
@@ -51,8 +52,6 @@ from sql.scheduler_rows import (
     parts_of,
     standing_of,
 )
-from sql.sql_books import SqlBooks
-from sql.sql_checks import pending
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # no request waits for it

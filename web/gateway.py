@@ -16,11 +16,11 @@ from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
 from sql.audit import AuditLog
+from sql.checks import EvidenceReads
 from sql.connections import ConnectionRows
 from sql.credits import Credits
 from sql.endpoints import Endpoints
 from sql.events import Events
-from sql.evidence import EvidenceReads
 from sql.halts import Halts
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts, ResultMultiparts

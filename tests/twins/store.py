@@ -39,6 +39,7 @@ from sql.books import (
     TransferRow,
     UnitId,
     UnitRow,
+    numbers_for,
 )
 from sql.checks import (
     CheckId,
@@ -65,7 +66,7 @@ from sql.fsck_since import AuditIncrement, AuditMark
 from sql.halts import Halted
 from sql.log import LogKeys, LogTransaction, LogView
 from sql.overruns import Overrun
-from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
+from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
 from sql.scheduler_rows import (
@@ -87,7 +88,6 @@ from sql.scheduler_rows import (
     UnitDuration,
     nothing_known,
 )
-from sql.sql_books import numbers_for
 from tests.twins.clock import TwinClock
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (
