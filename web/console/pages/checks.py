@@ -9,7 +9,7 @@ import attrs
 from msgspec import Meta
 
 from sql.checks import PENDING, CheckFilter, CheckViews
-from sql.node_views import NodeViews
+from sql.nodes import NodeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View
