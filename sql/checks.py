@@ -10,8 +10,8 @@ import attrs
 from sql.database import Connection, Database
 from sql.query_loader import QUERIES
 from sql.retry_policy import tries
-from sql.scheduler_rows import ANY, POOL, PartResult, evidence_key, parts_of
 from sql.statement_batch import Part, columns_of
+from sql.units import ANY, POOL, PartResult, evidence_key, parts_of
 
 if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows
@@ -40,6 +40,14 @@ class WordRow:
     def id(self) -> CheckId:
         """The attempt."""
         return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class SceneReport:
+    """A node, with its owner, that reported a unit's scene as at fault."""
+
+    node: UUID
+    owner: UUID | None
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""Nodes, the challenges that prove their keys, and lists of nodes for the console."""
+"""Nodes, their standings, the challenges that prove their keys, and lists for the console."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,11 +14,64 @@ from sql.database import Connection, Database
 from sql.page import Page
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
-from sql.scheduler_rows import QUARANTINED, REVOKED, StandingRecord, standing_of
 
+ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
 SORTED_MOST: Final = 5_000  # only the newest are sorted; a filter finds older ones
 STATUSES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
-STANDINGS: Final = ("ACTIVE", "DRAINING", "QUARANTINED", "REVOKED")
+STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
+
+
+@attrs.frozen
+class StandingRecord:
+    """A node's standing with its reason. The one with the greater version counts."""
+
+    name: str = ACTIVE
+    version: int = 0
+    reason: str = ""
+
+    def may_work_for(self, user: UUID, owner: UUID | None) -> bool:
+        """Return True if a node of ``owner`` may begin a unit of this user."""
+        return self.name == ACTIVE or (self.name == QUARANTINED and user == owner)
+
+
+NOTHING_SAID: Final = StandingRecord()
+
+
+def standing_of(row: Any) -> StandingRecord:
+    """Read a standing from a row of nodes."""
+    return StandingRecord(row["standing"], row["standing_version"], row["standing_reason"])
+
+
+@attrs.frozen
+class StandingRow:
+    """A node whose standing changed ``at`` a time, with its latest standing."""
+
+    node: UUID
+    owner: UUID | None
+    standing: StandingRecord
+    at: datetime
+
+
+@attrs.frozen
+class NodeRow:
+    id: UUID
+    owner: UUID | None
+    capabilities: tuple[str, ...]
+    load: float
+    verified: bool
+    silent_seconds: float | None = None  # since its last sign of life; None: there was none
+    epoch: int = 0  # of its newest session
+
+
+@attrs.frozen
+class SessionStart:
+    """The epoch of a node's session among those of all gateways, and its start.
+
+    The time is the database's.
+    """
+
+    epoch: int
+    at: datetime
 
 
 @attrs.frozen

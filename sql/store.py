@@ -20,6 +20,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SceneReport,
     SeenVerifier,
     UncutScene,
     pending,
@@ -31,26 +32,21 @@ from sql.fsck_since import AuditIncrement, AuditMark, audit_since
 from sql.halts import Halts
 from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
 from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
+from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow, standing_of
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
-from sql.scheduler_rows import (
+from sql.units import (
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
-    SceneReport,
-    SessionStart,
-    StandingRecord,
-    StandingRow,
     UnitDuration,
     nothing_known,
     parts_of,
-    standing_of,
 )
 
 BOOKS_SECONDS: Final = 1.8

@@ -30,7 +30,7 @@ from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
 from sql.store import SqlStore
-from sql.unit_params import CHECKED
+from sql.units import CHECKED
 from sql.uploads import Uploads
 from sql.users import Users
 from sql.webhooks import Deliveries

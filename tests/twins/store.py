@@ -46,6 +46,7 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
+    SceneReport,
     SeenVerifier,
     UncutScene,
     WordRow,
@@ -65,26 +66,21 @@ from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import AuditIncrement, AuditMark
 from sql.halts import Halted
 from sql.log import LogKeys, LogTransaction, LogView
+from sql.nodes import NOTHING_SAID, NodeRow, SessionStart, StandingRecord, StandingRow
 from sql.overruns import Overrun
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
-from sql.scheduler_rows import (
+from sql.units import (
     GRID,
-    NOTHING_SAID,
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
     PartResult,
-    SceneReport,
-    SessionStart,
-    StandingRecord,
-    StandingRow,
     UnitDuration,
     nothing_known,
 )

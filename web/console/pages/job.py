@@ -11,7 +11,7 @@ from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfU
 from rendertrust.frame_range import parse
 from sql.disputes import DisputeViews
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
-from sql.scheduler_rows import GRID
+from sql.units import GRID
 from web.console.attempts import tries_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of, shown_params
