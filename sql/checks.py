@@ -300,10 +300,10 @@ class CheckViews:
     ) -> Sequence[ConsoleCheck]:
         """Return the newest checks that match."""
         about = (wanted.node, wanted.verdict, wanted.text)
-        rows = await self._database.all("check_desk_page", owner, *about, limit)
+        rows = await self._database.all("check_view_page", owner, *about, limit)
         return [ConsoleCheck(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
         """Count checks by verdict: those decided since then, and all pending ones."""
-        rows = await self._database.all("check_desk_counts", owner, since)
+        rows = await self._database.all("check_view_counts", owner, since)
         return {row["verdict"]: row["number"] for row in rows}

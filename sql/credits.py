@@ -216,11 +216,11 @@ class LedgerViews:
         bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
         some = owner is not None or wish.account
         accounts = await self._accounts(owner, wish.account) if some else None
-        rows = await self._database.all("ledger_desk_page", *bounds, accounts)
+        rows = await self._database.all("ledger_view_page", *bounds, accounts)
         return [ConsoleEntryRow(**row) for row in rows]
 
     async def _accounts(self, owner: UUID | None, word: str) -> list[int]:
         own = [] if owner is None else [f"{kind}:{owner}" for kind in ("user", "operator", "debt")]
         word = word if owner is None else ""
-        rows = await self._database.all("ledger_desk_accounts", own, word)
+        rows = await self._database.all("ledger_view_accounts", own, word)
         return [row["id"] for row in rows]

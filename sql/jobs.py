@@ -535,64 +535,64 @@ class JobViews:
         """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
         most = offset + limit if sort == "-created" else SORTED_MOST
         bounds = (owner, *wish.bounds(), most, sort, limit, offset)
-        rows = await self._database.all("job_desk_page", *bounds)
+        rows = await self._database.all("job_view_page", *bounds)
         return [ListedJob(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
         """Count by status the newest ``SORTED_MOST`` jobs that match, in any status."""
         every = attrs.evolve(wish, statuses=None)
-        rows = await self._database.all("job_desk_counts", owner, *every.bounds(), SORTED_MOST)
+        rows = await self._database.all("job_view_counts", owner, *every.bounds(), SORTED_MOST)
         return dict.fromkeys(STATUSES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def words(self, owner: UUID | None) -> Mapping[str, Sequence[str]]:
         """Return the ``types`` and ``nodes`` that a filter may name."""
-        row = await self._database.one("job_desk_words", owner)
+        row = await self._database.one("job_view_words", owner)
         return {"types": [], "nodes": []} if row is None else dict(row)
 
     async def job(self, owner: UUID | None, job: UUID) -> ConsoleJob | None:
-        row = await self._database.one("job_desk_job", owner, job)
+        row = await self._database.one("job_view_job", owner, job)
         return None if row is None else ConsoleJob(**row)
 
     async def units(self, job: UUID) -> Sequence[ConsoleUnit]:
-        rows = await self._database.all("job_desk_units", job)
+        rows = await self._database.all("job_view_units", job)
         return [ConsoleUnit(**row) for row in rows]
 
     async def frames(
         self, job: UUID, state: str | None, limit: int, offset: int
     ) -> Sequence[ConsoleFrame]:
         """Return a page of frames by number, in one state or all."""
-        rows = await self._database.all("job_desk_frames", job, state, limit, offset)
+        rows = await self._database.all("job_view_frames", job, state, limit, offset)
         return [ConsoleFrame(**row) for row in rows]
 
     async def frame_counts(self, job: UUID) -> FrameCounts:
-        row = await self._database.one("job_desk_frame_counts", job)
+        row = await self._database.one("job_view_frame_counts", job)
         assert row is not None, "an aggregate has one row"
         return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
         """Return the failed attempts, oldest first."""
-        rows = await self._database.all("job_desk_attempts", job)
+        rows = await self._database.all("job_view_attempts", job)
         return [AttemptView(**row) for row in rows]
 
     async def holds(self, job: UUID) -> Sequence[ConsoleHold]:
-        rows = await self._database.all("job_desk_holds", job)
+        rows = await self._database.all("job_view_holds", job)
         return [ConsoleHold(**row) for row in rows]
 
     async def entries(self, job: UUID) -> Sequence[ConsoleEntry]:
         """Return the entries of the owner's account, oldest first."""
-        rows = await self._database.all("job_desk_entries", job)
+        rows = await self._database.all("job_view_entries", job)
         return [ConsoleEntry(**row) for row in rows]
 
     async def charges(self, job: UUID) -> ConsoleCharges:
-        row = await self._database.one("job_desk_charges", job)
+        row = await self._database.one("job_view_charges", job)
         return ConsoleCharges() if row is None else ConsoleCharges(**row)
 
     async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, ConsolePiece]:
         """Return what some of its units render, by their numbers."""
-        rows = await self._database.all("job_desk_pieces", job, list(units))
+        rows = await self._database.all("job_view_pieces", job, list(units))
         return {row["number"]: ConsolePiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[ConsolePart]:
         """Return how the job was cut, by number; empty for a job without frames."""
-        rows = await self._database.all("job_desk_parts", job)
+        rows = await self._database.all("job_view_parts", job)
         return [ConsolePart(**row) for row in rows]

@@ -100,7 +100,7 @@ class UserViews:
     async def page(self, search: str, sort: str, limit: int, offset: int) -> Sequence[ListedUser]:
         """Return users whose e-mail or name contains ``search``; '-' in ``sort``: descending."""
         most = offset + limit if sort == "-created" else SORTED_MOST
-        rows = await self._database.all("user_desk_page", search, most, sort, limit, offset)
+        rows = await self._database.all("user_view_page", search, most, sort, limit, offset)
         return [ListedUser(**row) for row in rows]
 
 

@@ -1,4 +1,4 @@
--- Checks of deliveries: opened and decided with their units, read by the Verifier. In check_desk_…, for the console, $1
+-- Checks of deliveries: opened and decided with their units, read by the Verifier. In check_view_…, for the console, $1
 -- is the owner of the nodes; null: all.
 
 -- name: books_checks_lock
@@ -207,7 +207,7 @@ WITH here AS (
 )
 SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
 
--- name: check_desk_page
+-- name: check_view_page
 -- The newest $5, of node $2, with outcome $3, and with $4 in the reason, where given.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, j.params -> '_tiles' AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
@@ -223,7 +223,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
        OR starts_with(c.job_id::text, lower($4)))
 ORDER BY c.opened_at DESC, c.job_id DESC, c.unit DESC LIMIT $5;
 
--- name: check_desk_counts
+-- name: check_view_counts
 -- Count checks since $2, and all pending ones, by outcome.
 SELECT coalesce(c.verdict, 'pending') AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id

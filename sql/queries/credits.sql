@@ -1,4 +1,4 @@
--- Balances, entries and holds: a user's; and in ledger_desk_…, for the console, those of all accounts, with their progress
+-- Balances, entries and holds: a user's; and in ledger_view_…, for the console, those of all accounts, with their progress
 -- towards the chain.
 
 -- name: balance_of_users
@@ -82,7 +82,7 @@ LEFT JOIN transfers t ON t.reference = 'job:' || u.job_id || ':' || u.number
                      AND t.subject = a.id AND t.kind = 'REFUND'
 WHERE u.job_id = $1 ORDER BY u.number;
 
--- name: ledger_desk_accounts
+-- name: ledger_view_accounts
 -- Accounts with these names ($1), or matching $2: a prefix of the name, or part of the owner's address or name. At most
 -- 100.
 SELECT a.id FROM accounts a
@@ -94,7 +94,7 @@ WHERE a.name = ANY($1::text[])
              unnest(ARRAY['user:', 'operator:', 'debt:']) AS kind))
 ORDER BY a.id LIMIT 100;
 
--- name: ledger_desk_page
+-- name: ledger_view_page
 -- A page ($6, from $7) of the newest $4 entries below number $1, of some accounts ($8; null: all), sorted by $5 ('-':
 -- descending), of kind $2 and with $3 in the reference, where given. With accounts given, each is read from its end,
 -- only as far as needed.

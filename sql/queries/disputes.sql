@@ -14,7 +14,7 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
        OR EXISTS (SELECT FROM earnings e
                   WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));
 
--- name: dispute_desk_page
+-- name: dispute_view_page
 -- The newest $4, of creator $1 (null: all), in state $2 (null: any), or only $3 (null: all); each with its unit and the
 -- share it stops. $5: only those that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
@@ -30,31 +30,31 @@ WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2
   AND (d.by_gateway OR NOT $5::boolean)
 ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
 
--- name: dispute_desk_counts
+-- name: dispute_view_counts
 -- Count disputes by state, of creator $1 (null: all).
 SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
 
--- name: dispute_desk_withheld
+-- name: dispute_view_withheld
 -- Count the shares that the gateway withholds until they are checked, and those withheld for longer than $1.
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
--- name: dispute_desk_comparison
+-- name: dispute_view_comparison
 -- The creator's comparison attached to dispute $1, for creator $2 (null: anyone).
 SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
 FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
 
--- name: dispute_desk_picture
+-- name: dispute_view_picture
 -- Its picture.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
 
--- name: dispute_desk_of_job
+-- name: dispute_view_of_job
 -- The units of a job with a dispute, open or decided.
 SELECT unit, id, state FROM disputes WHERE job_id = $1;
 
--- name: dispute_desk_open_to
+-- name: dispute_view_open_to
 -- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
 -- there is none and the unit ended after $4.
 SELECT u.number, u.frames, u.tile, j.params -> '_tiles' AS grid, h.settled AS charge
@@ -67,7 +67,7 @@ WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number)
 ORDER BY u.number;
 
--- name: dispute_desk_entries
+-- name: dispute_view_entries
 -- The entries of a dispute's decision: on its creator's account, and, with $2, on the account that had the share.
 SELECT e.entry_id, t.kind, e.amount, e.created_at, l.leaf_index IS NOT NULL AS is_logged
 FROM disputes d

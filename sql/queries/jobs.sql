@@ -1,4 +1,4 @@
--- Jobs for their owners. In job_desk_…, for the console, $1 is the owner; null: all.
+-- Jobs for their owners. In job_view_…, for the console, $1 is the owner; null: all.
 
 -- name: job_terms
 -- For each order: the price of such a job and its row, whether the user may submit it, and an earlier answer
@@ -156,7 +156,7 @@ FROM taken;
 -- The states of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
 
--- name: job_desk_page
+-- name: job_view_page
 -- A page of the newest $10 that match, sorted by $11 ('-': descending).
 SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
@@ -186,12 +186,12 @@ ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
          f.created_at DESC, f.id DESC
 LIMIT $12 OFFSET $13;
 
--- name: job_desk_counts
+-- name: job_view_counts
 -- Count by status the newest $10 that match, in any status ($2: the ones counted in full).
 SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 GROUP BY status;
 
--- name: job_desk_words
+-- name: job_view_words
 -- Names for a filter: the types of the newest jobs, and their nodes.
 WITH newest AS (
     SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
@@ -201,7 +201,7 @@ SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS
        ARRAY(SELECT DISTINCT n.name FROM newest JOIN nodes n ON n.id = newest.node_id
              ORDER BY n.name LIMIT 50) AS nodes;
 
--- name: job_desk_job
+-- name: job_view_job
 -- A job, with the names of its user and node.
 SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
        j.payload_ref, j.params, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
@@ -224,7 +224,7 @@ LEFT JOIN uploads up ON up.user_id = j.user_id
 LEFT JOIN nodes n ON n.id = j.node_id
 WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
--- name: job_desk_units
+-- name: job_view_units
 -- The units of a job, at most 100.
 SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
@@ -237,7 +237,7 @@ LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = 
 LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 'UPHELD'
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
--- name: job_desk_frames
+-- name: job_view_frames
 -- The frames of a job by number, in state $2 (null: any); for a frame in tiles the merged unit, with the sums over its
 -- tiles and their number.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
@@ -266,13 +266,13 @@ LEFT JOIN LATERAL (
 ) t ON true
 ORDER BY w.number;
 
--- name: job_desk_frame_counts
+-- name: job_view_frame_counts
 -- Count the frames of a job, and those done or failed: chunks count as one, tiles as none.
 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
        count(*) FILTER (WHERE state = 'FAILED') AS failed
 FROM units WHERE job_id = $1 AND tile IS NULL;
 
--- name: job_desk_attempts
+-- name: job_view_attempts
 -- Failed attempts, oldest first, at most 100.
 SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
        a.ended_at, a.error_class, a.error, c.verdict, c.said
@@ -281,13 +281,13 @@ LEFT JOIN nodes n ON n.id = a.node_id
 LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = a.attempt
 WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 
--- name: job_desk_holds
+-- name: job_view_holds
 -- The holds of a job, at most 100.
 SELECT w.number, w.frames, w.tile, h.amount, h.settled, h.state, h.created_at, h.closed_at
 FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
--- name: job_desk_entries
+-- name: job_view_entries
 -- The entries for a job on its owner's account, at most 100, and their progress: the leaf, the first checkpoint and the
 -- first confirmed anchor that include it.
 SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
@@ -303,7 +303,7 @@ JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
 LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
--- name: job_desk_charges
+-- name: job_view_charges
 -- All charges for a job: their number, the last time, when all were in the log and on the chain, and the refunded sum.
 WITH moved AS (
     SELECT t.kind, e.amount, e.created_at, l.leaf_index
@@ -329,11 +329,11 @@ SELECT number, at,
         WHERE x.size > leaf AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
 FROM last;
 
--- name: job_desk_parts
+-- name: job_view_parts
 -- The frames of its units as submitted, without tiles.
 SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 
--- name: job_desk_pieces
+-- name: job_view_pieces
 -- The frames or tiles of the units $2.
 SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

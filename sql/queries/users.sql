@@ -1,4 +1,4 @@
--- Users; user_desk_page is for admins in the console.
+-- Users; user_view_page is for admins in the console.
 
 -- name: user_insert
 -- Insert a user with the first family of tokens; no row if the e-mail is taken.
@@ -60,7 +60,7 @@ RETURNING id, email, name, is_active, role, created_at;
 UPDATE users SET role = $2 WHERE id = $1
 RETURNING id, email, name, is_active, role, created_at;
 
--- name: user_desk_page
+-- name: user_view_page
 -- A page of the newest $2 whose e-mail or name contains $1, sorted by $3 ('-': descending), with their balances and
 -- held amounts.
 WITH found AS (
