@@ -2,18 +2,16 @@
 
 import attrs
 
-from sql.administration import Administration
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
 from sql.audit import AuditLog
+from sql.checks import EvidenceReads
 from sql.credits import Credits
 from sql.database import Database
-from sql.endpoints import Endpoints
 from sql.events import Events
-from sql.evidence import EvidenceReads
 from sql.jobs import Jobs
-from sql.multiparts import Multiparts
+from sql.multiparts import Multiparts, ResultMultiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.organisations import Organisations
@@ -22,13 +20,13 @@ from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
-from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
-from sql.users import Users
+from sql.users import Administration, Users
+from sql.webhooks import Endpoints
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import DEFAULTS, Audit, Leases, Settings, Webhooks
 from rendertrust.receipt import OFF
-from sql.unit_params import CHECKED
+from sql.units import CHECKED
 from supervisors.chain_audit import anchor_settings
 
 IDLE_LOOK_SECONDS: Final = 10.0

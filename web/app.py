@@ -18,8 +18,8 @@ from config.settings import Settings
 from config.sources import sources_of
 from rendertrust import money
 from sql.anchors import Anchors
-from sql.deliveries import Deliveries
 from sql.store import SqlStore
+from sql.webhooks import Deliveries
 from supervisors.actor_settings import actor_settings
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom

@@ -25,7 +25,7 @@ from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post
 from config.settings import DEFAULTS, Webhooks
 from sql.database import Conflict, Unavailable
-from sql.deliveries import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
+from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0

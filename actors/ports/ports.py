@@ -17,7 +17,7 @@ from actors.ports.store import AnchorStore, LogStore, Store
 from actors.ports.webhooks import Post
 
 if TYPE_CHECKING:
-    from sql.deliveries import Deliveries
+    from sql.webhooks import Deliveries
 
 
 @attrs.frozen

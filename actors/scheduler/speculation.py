@@ -20,7 +20,7 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit, copy_of
 from config.settings import Scheduling
 from sql.database import Unavailable
-from sql.unit_durations import DONE_MOST, Alike, UnitDurations, frames_of, paces
+from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
 DONE_LEAST: Final = 3  # units of a job, before one of the others may count as a straggler
 log = logging.getLogger(__name__)

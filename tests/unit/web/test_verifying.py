@@ -11,8 +11,7 @@ from structlog.testing import capture_logs
 from config.loader import SettingsError, load
 from config.settings import Settings
 from rendertrust.receipt import NO_VERIFIER, OFF
-from sql.nodes import NodeIdentity
-from sql.scheduler_rows import NOTHING_SAID
+from sql.nodes import NOTHING_SAID, NodeIdentity
 from supervisors.actor_settings import actor_settings, session_settings, verifier_settings
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
 from supervisors.engines.engine_folder import EngineFolder
