@@ -1,6 +1,7 @@
 """How each actor is made: its ports, its settings, and the actors that it tells."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 from typing import Any, Final, TypeAlias
 
@@ -18,7 +19,6 @@ from actors.lifeline.actor import LifelineActor
 from actors.lifeline.messages import Lifeline
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.connection import Socket
-from actors.node_session.manifests import Manifests
 from actors.node_session.messages import NodeSession
 from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
 from actors.node_session.sampling import Sampling
@@ -60,13 +60,6 @@ class ActorMakers:
         self._ports, self._settings = ports, settings
         self._to, self._sessions = registry.ref, sessions
         self._numbers = count(1)
-        self._progress, self._overruns, self._manifests = (
-            ProgressTracker(),
-            OverrunTracker(),
-            Manifests(),
-        )
-        checks = settings.verifier
-        self._sampling = None if checks is None else self._sampled(checks)
 
     def all(self) -> Mapping[type[Any], Maker]:
         """Return what makes each actor, by its marker; actors that are off are left out."""
@@ -150,27 +143,27 @@ class ActorMakers:
 
         return {Anchor: make}
 
-    def _sampled(self, checks: VerifierSettings) -> Sampling:
-        p = self._ports
-        return Sampling(p.store, p.signer, p.random, checks.verification.least_odds)
-
     def session(self, node: NodeIdentity, socket: Socket) -> tuple[Ref[NodeSession], Maker]:
         """Return the address of a new session, and what makes it."""
-        p, to, checked = self._ports, self._to, self._settings.verifier is not None
-        peers = SessionPeers(
+        peers, settings = self._peers, self._settings.session
+        ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
+        return ref, lambda: NodeSessionActor(node, socket, peers, settings)
+
+    @cached_property
+    def _peers(self) -> SessionPeers:
+        """Return what all sessions share."""
+        to, checks = self._to, self._settings.verifier
+        return SessionPeers(
             scheduler=to(Scheduler),
             ledger=to(Ledger),
             notifier=to(Notifier),
-            store=p.store,
-            objects=p.objects,
-            clock=p.clock,
-            tokens=p.tokens,
-            signer=p.receipts,
-            verifier=to(Verifier) if checked else None,
-            progress=self._progress,
-            overruns=self._overruns,
-            sampling=self._sampling,
-            manifests=self._manifests,
+            ports=self._ports,
+            progress=ProgressTracker(),
+            overruns=OverrunTracker(),
+            verifier=None if checks is None else to(Verifier),
+            sampling=None if checks is None else self._sampling(checks),
         )
-        ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
-        return ref, lambda: NodeSessionActor(node, socket, peers, self._settings.session)
+
+    def _sampling(self, checks: VerifierSettings) -> Sampling:
+        p = self._ports
+        return Sampling(p.store, p.signer, p.random, checks.verification.least_odds)
