@@ -66,33 +66,12 @@ class ActorMakers:
         p, s, to, sessions = self._ports, self._settings, self._to, self._sessions
         return {
             Ledger: lambda: LedgerActor(p.store, p.clock, p.random),
-            Sequencer: lambda: SequencerActor(
-                *(p.log, p.signer, p.clock, p.random),
-                settings=s.sequencer,
-                awaits_chain=p.chain is not None,
-                memory=p.memory,
-            ),
-            Auditor: lambda: AuditorActor(
-                *(to(NightAuditor), p.store, p.clock),
-                leadership=p.leadership,
-                settings=s.auditor,
-            ),
-            NightAuditor: lambda: NightAuditorActor(
-                *(to(Auditor), p.store, p.clock),
-                leadership=p.leadership,
-                settings=s.auditor,
-            ),
+            Sequencer: lambda: SequencerActor(p, s.sequencer),
+            Auditor: lambda: AuditorActor(p, to(NightAuditor), s.auditor),
+            NightAuditor: lambda: NightAuditorActor(p, to(Auditor), s.auditor),
             Paymaster: lambda: PaymasterActor(to(Ledger), p.store, settings=s.paymaster),
-            Scheduler: lambda: SchedulerActor(
-                *(to(Ledger), to(Notifier), p.store, p.clock),
-                sessions=sessions,
-                settings=s.scheduler,
-            ),
-            Lifeline: lambda: LifelineActor(
-                *(to(Ledger), to(Scheduler), to(Notifier), p.store, p.clock),
-                leadership=p.leadership,
-                leases=s.lifeline,
-            ),
+            Scheduler: lambda: SchedulerActor(p, to(Ledger), to(Notifier), sessions, s.scheduler),
+            Lifeline: lambda: LifelineActor(p, to(Ledger), to(Scheduler), to(Notifier), s.lifeline),
             Notifier: lambda: NotifierActor(p.bus, scheduler=to(Scheduler), name=p.random.uuid()),
             Watchman: lambda: WatchmanActor(sessions, p.store),
             **self._verifier(),

@@ -10,7 +10,7 @@ from actors.auditor.audit_metrics import audited
 from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
 from actors.auditor.policy import is_due
 from actors.kernel import Actor, Ref, handles
-from actors.ports import ALONE, Clock, Leadership, Store
+from actors.ports import Ports
 from config.settings import DEFAULTS, Audit
 from sql.database import Conflict, Unavailable
 from sql.fsck import INVARIANTS
@@ -27,17 +27,14 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     def __init__(
         self,
+        ports: Ports,
         auditor: Ref[Auditor],
-        store: Store,
-        clock: Clock,
-        *,
-        leadership: Leadership = ALONE,
         settings: Audit = DEFAULTS.audit,
     ) -> None:
-        self._leadership = leadership
+        self._leadership = ports.leadership
         self._auditor = auditor
-        self._store = store
-        self._clock = clock
+        self._store = ports.store
+        self._clock = ports.clock
         self._settings = settings
         self._begun: datetime | None = None
 

@@ -19,7 +19,7 @@ from actors.ledger.messages import (
 from actors.lifeline.messages import Expire, Lifeline, Sweep
 from actors.lifeline.policy import WAITING_MOST, Clocks, expired, rescue, stepped
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import ALONE, Clock, Leadership, Store
+from actors.ports import Ports
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from config.settings import DEFAULTS, Leases
 from sql.database import Unavailable
@@ -46,21 +46,18 @@ class LifelineActor(Actor[Lifeline]):
 
     def __init__(
         self,
+        ports: Ports,
         ledger: Ref[Ledger],
         scheduler: Ref[Scheduler],
         notifier: Ref[Notifier],
-        store: Store,
-        clock: Clock,
-        *,
-        leadership: Leadership = ALONE,
         leases: Leases = DEFAULTS.leases,
     ) -> None:
-        self._leadership = leadership
+        self._leadership = ports.leadership
         self._ledger = ledger
         self._scheduler = scheduler
         self._notifier = notifier
-        self._store = store
-        self._clock = clock
+        self._store = ports.store
+        self._clock = ports.clock
         self._leases = leases
         self._read: Clocks | None = None
 

@@ -65,6 +65,7 @@ from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
 from web.console.console_hub import hub_child
@@ -272,8 +273,8 @@ def with_scheduler(database: Database) -> Mapping[type, Callable[[Script], Actor
 
     def scheduler(script: Script) -> Actor[Any]:
         ledger, notifier = script.registry.ref(Ledger), script.registry.ref(Notifier)
-        store, clock = SqlStore(database), SystemClock()
-        return SchedulerActor(ledger, notifier, store, clock, sessions=lambda: ())
+        ports = twin_ports(store=SqlStore(database), clock=SystemClock())
+        return SchedulerActor(ports, ledger, notifier, lambda: ())
 
     return {**with_ledger(database), Scheduler: scheduler}
 

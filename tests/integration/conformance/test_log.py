@@ -26,6 +26,8 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Serial, Stage, fresh_id, grant
 from tests.support.until import until
+from tests.twins.chain import ChainTwin
+from tests.twins.ports import twin_ports
 from tests.twins.signer import TwinSigner
 
 
@@ -65,15 +67,14 @@ async def sequencing(
     def make() -> Actor[Sequencer]:
         proof = Proof(origin=origin, checkpoint_entries=entries, checkpoint_seconds=seconds)
         chosen = SequencerSettings(proof, every_seconds=every_seconds, batch=batch)
-        kept = log or log_of(stage)
-        return SequencerActor(
-            kept,
-            signer or TwinSigner(),
-            clock or stage.clock,
-            Serial(),
-            settings=chosen,
-            awaits_chain=awaits_chain,
+        ports = twin_ports(
+            clock=clock or stage.clock,
+            random=Serial(),
+            log=log or log_of(stage),
+            signer=signer or TwinSigner(),
+            chain=ChainTwin() if awaits_chain else None,
         )
+        return SequencerActor(ports, chosen)
 
     child = Child("sequencer", make)
     inner = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1000, 1.0), [child])

@@ -56,6 +56,7 @@ from config.settings import Limits
 from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
+from tests.twins.ports import twin_ports
 from tests.unit.dispatch.stage import (
     JOB,
     JOB2,
@@ -115,12 +116,11 @@ async def scheduling(
 
     def make() -> SchedulerActor:
         return SchedulerActor(
+            twin_ports(store=cast_.store, clock=clock),
             cast_.ledger.ref,
             cast_.notifier.ref,
-            cast_.store,
-            clock,
-            sessions=lambda: [cast_.session.ref],
-            settings=settings,
+            lambda: [cast_.session.ref],
+            settings,
         )
 
     async with on_stage("scheduler", make) as ref:
