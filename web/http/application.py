@@ -12,14 +12,13 @@ from web.console.receipt_page import ReceiptPage
 from web.console.registry import ROOT, Pages
 from web.console.sign_in import SignIn
 from web.gateway import GATEWAY, Gateway
+from web.http.connection import seats
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
 from web.middleware.problem_responses import problems
-from web.middleware.proxy_limits import callers, seats
-from web.middleware.request_context import notes
+from web.middleware.request_context import request_context
 from web.middleware.request_head import request_heads
-from web.middleware.request_id import request_ids
 from web.middleware.request_metrics import measures
 from web.middleware.response_headers import add_headers
 from web.objects.archives import add_archive_route
@@ -35,7 +34,7 @@ def build_site(gateway: Gateway) -> web.Application:
     trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            notes(request_ids(gateway.random, trusted), callers(trusted)),
+            request_context(gateway.random, trusted),
             measures(gateway.clock, logged=gateway.settings.logs.access),
             request_heads,
             seats,

@@ -1,7 +1,8 @@
-"""One HTTP connection: a deadline for its headers, and JSON answers to malformed HTTP."""
+"""HTTP connections: limits on their number, deadlines, and JSON answers to malformed HTTP."""
 
 import asyncio
 import logging
+from collections import Counter as Sums
 from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import islice
@@ -9,17 +10,25 @@ from typing import Any, Final
 
 import attrs
 from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
+from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
+from prometheus_client import Counter, Gauge
 
-from config.sections import Network
-from web.http.caller import subject_of, trusts
-from web.http.connection_limits import ConnectionLimits, ConnectionSlot
+from config.sections import Network, Server
+from web.http.caller import CALLER, subject_of, trusts
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, refusal
 from web.middleware.request_head import Serve, with_expectations
 from web.middleware.response_headers import stamp
 
+CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
+REFUSED: Final = Counter(
+    "rendertrust_connections_refused",
+    "Connections and requests refused because of a limit, per address or in total.",
+    ["bound"],
+)
+FILES_KEPT: Final = 256  # open files that are not clients: the database, the store, the log
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
     400,
@@ -41,6 +50,67 @@ CHUNKS_FREE, CHUNK_BYTES_LEAST = 500, 32
 FULL: Final = unavailable(
     "The gateway has as many connections as it can; try again", 5, code=RefusalCode.GATEWAY_FULL
 )
+
+
+class ConnectionSlot:
+    """A place within the limit of one address; leaving it more than once has no effect."""
+
+    __slots__ = ("_crowd", "_subject")
+
+    def __init__(self, crowd: "ConnectionLimits", subject: str) -> None:
+        self._crowd: ConnectionLimits | None = crowd
+        self._subject = subject
+
+    def leave(self) -> None:
+        crowd, self._crowd = self._crowd, None
+        if crowd is not None:
+            crowd.left(self._subject)
+
+
+SEAT: Final = web.RequestKey("seat", ConnectionSlot)
+
+
+class ConnectionLimits:
+    """Counts of open connections and seats. Node sockets are counted by the relay once established.
+
+    ``files`` is the limit of open files; accepting more would stop accepting for a second.
+    """
+
+    def __init__(self, settings: Server, files: int) -> None:
+        self._most = max(1, min(settings.connections, files - FILES_KEPT))
+        self._most_of_one = settings.connections_per_address
+        self._open = 0
+        self._seats: Sums[str] = Sums()
+
+    def open(self) -> bool:
+        """Count a new connection, refused ones too; return False if it exceeds the total limit."""
+        self._open += 1
+        CONNECTIONS.set(self._open)
+        return self._open <= self._most or self._refuse("gateway")
+
+    def closed(self) -> None:
+        """Count a closed connection."""
+        self._open -= 1
+        CONNECTIONS.set(self._open)
+
+    def seat(self, subject: str) -> ConnectionSlot | None:
+        """Return a seat for the address; None if it has too many."""
+        if self._seats[subject] >= self._most_of_one:
+            self._refuse("address")
+            return None
+        self._seats[subject] += 1
+        return ConnectionSlot(self, subject)
+
+    def left(self, subject: str) -> None:
+        """Free a seat."""
+        self._seats[subject] -= 1
+        if not self._seats[subject]:
+            del self._seats[subject]
+
+    @staticmethod
+    def _refuse(bound: str) -> bool:
+        REFUSED.labels(bound).inc()
+        return False
 
 
 @attrs.frozen
@@ -274,6 +344,27 @@ class Connection(RequestHandler):
         transport = self.transport
         if idle and isinstance(transport, asyncio.Transport):
             transport.abort()
+
+
+@web.middleware
+async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let each request over a trusted proxy's connection take a seat of its client.
+
+    Such a connection belongs to no client, and has no seat itself.
+    """
+    connection = request.protocol
+    assert isinstance(connection, Connection), "the gateway serves over its own connections"
+    if connection.seat is not None:
+        request[SEAT] = connection.seat
+        return await handler(request)
+    seat = connection.crowd.seat(request[CALLER].subject)
+    if seat is None:
+        return refusal(request, TOO_MANY)
+    request[SEAT] = seat
+    try:
+        return await handler(request)
+    finally:
+        seat.leave()
 
 
 def has_flooded(request: web.BaseRequest) -> bool:
