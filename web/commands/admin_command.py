@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from web.commands.database import database_of, said
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from sql.audit import Act

@@ -1,5 +1,6 @@
-"""Shared parts of commands that decide: a confirmation, and a Ledger of the command."""
+"""Shared parts of commands that decide: a confirmation, halts, and a Ledger of the command."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -7,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from web.commands.admin_command import with_database
-from web.commands.halt_state import halts_of
-from web.commands.serve import settings_from
+from web.commands.options import settings_from
 
 if TYPE_CHECKING:
     from actors.ledger.messages import Commit, Outcome
     from sql.database import Database
+    from sql.halts import Halts, Kept
 
 T = TypeVar("T")
 BOOKS_SECONDS: Final = 10.0
@@ -95,3 +96,20 @@ def said_of(outcome: "Outcome") -> str:
     if isinstance(outcome, GuardFailed) and outcome.found:
         return f"It is {outcome.found.lower()} already: nothing was done"
     return UNKNOWN if not isinstance(outcome, GuardFailed) else "It no longer exists"
+
+
+def kept_head(settings: Any) -> "Kept":
+    """Return the checkpoint that the gateway of this data folder keeps, if it is readable."""
+    from config.data_folder import data_folder
+    from web.log.log_memory import FileMemory, memory_file
+
+    path = memory_file(data_folder(settings))
+    return FileMemory(path).head if os.access(path, os.R_OK) else None
+
+
+def halts_of(settings: Any, database: "Database") -> "Halts":
+    """Return the halts that apply to a gateway with these settings."""
+    from sql.halts import Halts
+
+    head = kept_head(settings)
+    return Halts(database, chain=bool(settings.chain.url), seen=lambda: head)
