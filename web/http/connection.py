@@ -55,16 +55,16 @@ FULL: Final = unavailable(
 class ConnectionSlot:
     """A place within the limit of one address; leaving it more than once has no effect."""
 
-    __slots__ = ("_crowd", "_subject")
+    __slots__ = ("_limits", "_subject")
 
-    def __init__(self, crowd: "ConnectionLimits", subject: str) -> None:
-        self._crowd: ConnectionLimits | None = crowd
+    def __init__(self, limits: "ConnectionLimits", subject: str) -> None:
+        self._limits: ConnectionLimits | None = limits
         self._subject = subject
 
     def leave(self) -> None:
-        crowd, self._crowd = self._crowd, None
-        if crowd is not None:
-            crowd.left(self._subject)
+        limits, self._limits = self._limits, None
+        if limits is not None:
+            limits.left(self._subject)
 
 
 SEAT: Final = web.RequestKey("seat", ConnectionSlot)
@@ -119,7 +119,7 @@ class ConnectionBounds:
 
     header_seconds: float
     write_seconds: float
-    crowd: ConnectionLimits
+    limits: ConnectionLimits
     proxies: Sequence[Network]
 
 
@@ -197,9 +197,9 @@ class Connection(RequestHandler):
         self.seat: ConnectionSlot | None = None
 
     @property
-    def crowd(self) -> ConnectionLimits:
+    def limits(self) -> ConnectionLimits:
         """The connection limits shared by all connections."""
-        return self._bounds.crowd
+        return self._bounds.limits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -211,13 +211,13 @@ class Connection(RequestHandler):
 
     def _enter(self, transport: asyncio.BaseTransport) -> Problem | None:
         """Take a seat for a client's address; return a Problem if there is none."""
-        if not self.crowd.open():
+        if not self.limits.open():
             return FULL
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         if trusts(self._bounds.proxies, address):
             return None
-        self.seat = self.crowd.seat(subject_of(address))
+        self.seat = self.limits.seat(subject_of(address))
         return TOO_MANY if self.seat is None else None
 
     def pause_writing(self) -> None:
@@ -300,7 +300,7 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
         self._disarm_write()
-        self.crowd.closed()
+        self.limits.closed()
         if self.seat is not None:
             self.seat.leave()
         if self._leaving is not None and not self._leaving.done():
@@ -357,7 +357,7 @@ async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
     if connection.seat is not None:
         request[SEAT] = connection.seat
         return await handler(request)
-    seat = connection.crowd.seat(request[CALLER].subject)
+    seat = connection.limits.seat(request[CALLER].subject)
     if seat is None:
         return refusal(request, TOO_MANY)
     request[SEAT] = seat

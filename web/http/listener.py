@@ -99,7 +99,7 @@ def bounds_of(server: Server) -> ConnectionBounds:
     return ConnectionBounds(
         header_seconds=server.header_seconds,
         write_seconds=server.write_seconds,
-        crowd=ConnectionLimits(server, files()),
+        limits=ConnectionLimits(server, files()),
         proxies=server.proxies(),
     )
 
