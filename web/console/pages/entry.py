@@ -12,7 +12,7 @@ from aiohttp import web
 from markupsafe import Markup
 from msgspec import Meta
 
-from sql.ledger_views import EntryFilter, LedgerViews
+from sql.credits import EntryFilter, LedgerViews
 from web.console import render
 from web.console.assets import STYLE, assets, sources
 from web.console.registry import Pages
