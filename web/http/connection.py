@@ -14,7 +14,8 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import Counter, Gauge
 
-from config.sections import Network, Server
+from config.sections import Network
+from config.sections import Server as ServerSettings
 from web.http.caller import CALLER, subject_of, trusts
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
@@ -76,7 +77,7 @@ class ConnectionLimits:
     ``files`` is the limit of open files; accepting more would stop accepting for a second.
     """
 
-    def __init__(self, settings: Server, files: int) -> None:
+    def __init__(self, settings: ServerSettings, files: int) -> None:
         self._most = max(1, min(settings.connections, files - FILES_KEPT))
         self._most_of_one = settings.connections_per_address
         self._open = 0
