@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from web.commands.admin_command import act
+from web.commands.admin_command import act, halts_of, required_reason, sure
 from web.commands.database import database_of, said
-from web.commands.decision import REASON, halts_of, sure
 from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 
 @chain.command
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@REASON
+@required_reason
 @where_options
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
     """Resume writing although the chain has more of the log.
