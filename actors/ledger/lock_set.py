@@ -7,12 +7,6 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.commands.payment import (
-    PurchaseEffect,
-    PurchaseOpen,
-    PurchaseSession,
-    SessionFact,
-)
 from actors.ledger.fines import operator_of
 from actors.ledger.messages import (
     DISPUTES,
@@ -31,7 +25,11 @@ from actors.ledger.messages import (
     JobStop,
     PlaceHold,
     Posting,
+    PurchaseEffect,
+    PurchaseOpen,
+    PurchaseSession,
     ReleaseHold,
+    SessionFact,
     SettleHold,
     Transfer,
     UnitComplete,

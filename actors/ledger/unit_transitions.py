@@ -8,7 +8,6 @@ the same decision.
 import attrs
 
 from actors.ledger import receipts, speculative_attempts, tile_dependencies
-from actors.ledger.commands.payment import PurchaseEffect
 from actors.ledger.draft import Draft
 from actors.ledger.failure_attribution import avoiding, blamed, lost, shunned, unsendable, words
 from actors.ledger.job_rollup import AT_WORK, stated
@@ -18,6 +17,7 @@ from actors.ledger.messages import (
     GuardFailed,
     JobInsert,
     OfJob,
+    PurchaseEffect,
     SettleHold,
     UnitAssign,
     UnitComplete,
