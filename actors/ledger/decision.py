@@ -6,6 +6,8 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.commands.purchases import pay_debts
+from actors.ledger.commands.units import apply
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
     Booked,
@@ -20,8 +22,6 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import book, booked_before
-from actors.ledger.purchases import pay_debts
-from actors.ledger.unit_transitions import apply
 from sql.books import Changes, KeyRow, Rows
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.commands.checks import falls
 from actors.ledger.fines import operator_of
 from actors.ledger.messages import (
     DISPUTES,
@@ -41,7 +42,6 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.ledger.verdicts import falls
 from actors.paymaster.messages import (
     DisputeDecide,
     DisputeOpen,

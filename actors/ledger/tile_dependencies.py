@@ -4,8 +4,8 @@ from typing import Final
 
 import attrs
 
+from actors.ledger.commands.jobs import change
 from actors.ledger.draft import Draft
-from actors.ledger.job_transitions import change
 from actors.ledger.messages import work_reference
 from actors.ledger.postings import Refusal, release
 from sql.books import UnitRow

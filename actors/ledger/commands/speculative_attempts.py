@@ -10,11 +10,11 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger import tile_dependencies, verdicts
+from actors.ledger import tile_dependencies
+from actors.ledger.commands import checks
+from actors.ledger.commands.jobs import alone, change, promoted
 from actors.ledger.draft import Draft
 from actors.ledger.failure_attribution import blamed, lost, shunned, unsendable, words
-from actors.ledger.job_rollup import AT_WORK
-from actors.ledger.job_transitions import alone, change, promoted
 from actors.ledger.messages import (
     GuardFailed,
     UnitAssign,
@@ -25,11 +25,12 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.postings import Refusal
+from actors.ledger.rows import AT_WORK
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect
-Judge: TypeAlias = Callable[[Draft, UnitRow, UnitVerdict, verdicts.Fail], bool | Refusal]
+Judge: TypeAlias = Callable[[Draft, UnitRow, UnitVerdict, checks.Fail], bool | Refusal]
 
 
 def next_attempt(unit: UnitRow) -> int:
@@ -82,7 +83,7 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitR
         if other.state == "VERIFYING" or not _ends_both(effect):
             _note(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
-                verdicts.note(draft, effect, mine.attempt)
+                checks.note(draft, effect, mine.attempt)
             return True
     return _won(draft, AttemptPair(unit, mine, other))
 
@@ -98,7 +99,7 @@ class AttemptPair:
 
 def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
     """Make one attempt the only one of the unit."""
-    verdicts.overtaken(draft, pair.other)
+    checks.overtaken(draft, pair.other)
     change(draft, pair.unit, pair.mine)
     return pair.mine
 
@@ -109,7 +110,7 @@ def _judged(
     """Apply a verdict on one attempt: it ends the other one, or leaves it alone."""
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
-    if not verdicts.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
+    if not checks.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
         return _won(draft, pair)
 
     def fell(_: Draft, __: UnitRow, failure: UnitFail, ___: frozenset[str]) -> bool:
@@ -147,7 +148,7 @@ def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
     """Record the delivery of the copy; the first attempt is unchanged."""
     if unit.copy_delivered_at is not None:
         return False
-    verdicts.open_check(draft, unit, effect)
+    checks.open_check(draft, unit, effect)
     delivered = attrs.evolve(
         unit,
         copy_delivered_at=draft.now,

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.disputes import dispute, judge
+from actors.ledger.commands.disputes import dispute, judge
+from actors.ledger.commands.payouts import of_payout
 from actors.ledger.draft import Draft
 from actors.ledger.fines import is_ripe
 from actors.ledger.messages import (
@@ -18,7 +19,6 @@ from actors.ledger.messages import (
     operator_account,
     work_reference,
 )
-from actors.ledger.payouts import of_payout
 from actors.ledger.postings import Refusal, book
 from actors.paymaster.messages import (
     DisputeDecide,

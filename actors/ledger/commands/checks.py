@@ -10,11 +10,11 @@ from typing import Final, TypeAlias
 import attrs
 
 from actors.ledger import fines
+from actors.ledger.commands.jobs import change
 from actors.ledger.draft import Draft
-from actors.ledger.job_rollup import AT_WORK
-from actors.ledger.job_transitions import change
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.postings import Refusal
+from actors.ledger.rows import AT_WORK
 from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
 from sql.books import UnitRow
 from sql.checks import CheckRow, WordRow

@@ -7,11 +7,14 @@ the same decision.
 
 import attrs
 
-from actors.ledger import receipts, speculative_attempts, tile_dependencies
+from actors.ledger import receipts, tile_dependencies
+from actors.ledger.commands import speculative_attempts
+from actors.ledger.commands.checks import Fail, deliver, judge, note
+from actors.ledger.commands.earnings import earned, of_operator
+from actors.ledger.commands.jobs import STOPPED, change, insert, of_job
+from actors.ledger.commands.purchases import apply_purchase
 from actors.ledger.draft import Draft
 from actors.ledger.failure_attribution import avoiding, blamed, lost, shunned, unsendable, words
-from actors.ledger.job_rollup import AT_WORK, stated
-from actors.ledger.job_transitions import STOPPED, change, insert, of_job
 from actors.ledger.messages import (
     Effect,
     GuardFailed,
@@ -28,10 +31,8 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.ledger.operator_earnings import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.purchases import apply_purchase
-from actors.ledger.verdicts import Fail, deliver, judge, note
+from actors.ledger.rows import AT_WORK, stated
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import UnitRow

@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.job_rollup import ENDED, cancelled, followed, stated
 from actors.ledger.messages import (
     GuardFailed,
     JobCancel,
@@ -24,6 +23,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.rows import ENDED, cancelled, followed, stated
 from sql.books import JobRow, UnitRow
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
