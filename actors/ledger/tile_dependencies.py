@@ -4,10 +4,10 @@ from typing import Final
 
 import attrs
 
-from actors.ledger.commands.jobs import change
 from actors.ledger.draft import Draft
 from actors.ledger.messages import work_reference
 from actors.ledger.postings import Refusal, release
+from actors.ledger.rows import change
 from sql.books import UnitRow
 
 LOST: Final = "another tile of its frame failed"

@@ -22,7 +22,7 @@ WORDS = "Dispute upheld"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
-def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
+def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     """Open a dispute within the window."""
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
@@ -45,7 +45,7 @@ def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     return True
 
 
-def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
+def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     """Decide a dispute: refund the charge, or release the share once its window is over."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)

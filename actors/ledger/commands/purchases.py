@@ -33,7 +33,7 @@ _RANK: Final = ("PENDING", "COUNTS", "VOID")
 _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
 
 
-def apply_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
+def of_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
     """Apply one effect: True if it changed something, False if it was done before."""
     if isinstance(effect, PurchaseOpen):
         return _open(draft, effect)
