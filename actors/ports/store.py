@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
-    from sql.fsck_since import AuditIncrement, AuditMark
+    from sql.fsck import AuditIncrement, AuditMark
     from sql.halts import Halt
     from sql.log import LogTransaction, LogView
     from sql.log_keys import LogKeys

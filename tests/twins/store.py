@@ -60,8 +60,7 @@ from sql.earnings import (
     PayoutRow,
     UncheckedEarning,
 )
-from sql.fsck import Finding, NotedAudit
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
 from sql.log import LogTransaction, LogView
 from sql.log_keys import LogKeys
