@@ -16,7 +16,7 @@ from actors.verifier.messages import CheckEffect
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
 from sql.error_code import REPORTED, ErrorCode
-from sql.scheduler_rows import Lease as Lease  # noqa: PLC0414 - part of what this module offers
+from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
 ADJUSTMENTS: Final = "adjustments"
