@@ -1,6 +1,6 @@
 """The invariants of the books, as queries that find violations.
 
-Each invariant is stated once, in ``sql/queries/fsck*.sql``. The name of its query,
+Each invariant is stated once, in ``sql/queries/fsck.sql``. The name of its query,
 ``fsck_{rows}_i{number}…``, says which rows it checks:
 
 * ``transfers``, ``entries``, ``accounts``, ``jobs``: those with the given ids, or all of them.
