@@ -1,7 +1,11 @@
 """Messages of the Ledger and their outcomes.
 
-A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded row changes of jobs
-and units). Many commits share one database transaction; each gets a separate outcome.
+A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded changes of rows, a
+closed set). Many commits share one database transaction; each gets a separate outcome.
+
+``lock_set`` says which rows each order locks, ``commands`` what each effect does, ``postings`` what
+transfers and holds do. Effects of verifiers and of operators' money are declared with the messages
+of those who send them.
 """
 
 from datetime import datetime, timedelta

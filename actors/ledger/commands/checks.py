@@ -1,5 +1,10 @@
 """Deliveries and verdicts over a draft of the books; money moves only with the verdict.
 
+A result arrives in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded,
+drawn for a comparison or not. ``UnitVerdict``: a valid result ends any other attempt, settles the
+hold, which pays the operator's share, keeps the receipt, and completes the unit and its job's
+counters; an invalid one is a failure of its node. Then fines follow, and the check is decided.
+
 Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 

@@ -1,4 +1,8 @@
-"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it."""
+"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it.
+
+A refund leaves the unit COMPLETED and its receipt as it is, with the entry that paid for it: the
+receipt says what was rendered and charged then. The refund is a transfer of its own.
+"""
 
 import attrs
 
