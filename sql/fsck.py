@@ -93,22 +93,24 @@ class AuditIncrement:
 
 
 @attrs.frozen
-class Check:
-    """A query that finds violations of an invariant."""
+class InvariantQuery:
+    """A query that finds violations of an invariant, and the kind of rows that it takes."""
 
-    query: str
+    name: str
     rows: str
     invariant: str
 
 
-def _checks() -> Iterator[Check]:
+def _named() -> Iterator[InvariantQuery]:
     for name in QUERIES:
         match = _NAME.fullmatch(name)
         if match is not None:
-            yield Check(name, match[1], f"I{match[2]}")
+            yield InvariantQuery(name, match[1], f"I{match[2]}")
 
 
-CHECKS: Final = tuple(sorted(_checks(), key=lambda check: (int(check.invariant[1:]), check.query)))
+INVARIANT_QUERIES: Final = tuple(
+    sorted(_named(), key=lambda query: (int(query.invariant[1:]), query.name))
+)
 
 
 # ── everything ───────────────────────────────────────────────────────────────────────────────────
@@ -138,8 +140,8 @@ async def audit_within(
     """Do the same in the caller's transaction, which must see one snapshot."""
     await connection.execute(QUERIES["fsck_settings"], "on")
     findings: list[Finding] = []
-    for check in CHECKS:
-        findings += await _violations(connection, check)
+    for query in INVARIANT_QUERIES:
+        findings += await _violations(connection, query)
     notes = await audit_notes(connection, FINDINGS_MAX)
     findings += [Finding("I12", subject, found) for subject, found in notes]
     log = await _audit_log(connection, log_since, log_most)
@@ -153,13 +155,17 @@ async def audit_log_within(connection: Any, since: int, most: int) -> AuditResul
 
 
 async def _violations(
-    connection: Any, check: Check, ids: Sequence[Any] | None = None
+    connection: Any, query: InvariantQuery, ids: Sequence[Any] | None = None
 ) -> Sequence[Finding]:
-    """Run one check, over the rows with these ids or over all."""
-    args = (ids,) if check.rows in BY_ID else ()
-    cursor = await connection.cursor(QUERIES[check.query], *args)
+    """Run one query, over the rows with these ids or over all.
+
+    The cursor bounds the findings. A LIMIT in the query would favour plans that are fast to the
+    first violations, and slow where there are none.
+    """
+    args = (ids,) if query.rows in BY_ID else ()
+    cursor = await connection.cursor(QUERIES[query.name], *args)
     rows = await cursor.fetch(FINDINGS_MAX)
-    return [Finding(check.invariant, row["subject"], row["found"]) for row in rows]
+    return [Finding(query.invariant, row["subject"], row["found"]) for row in rows]
 
 
 async def _audit_log(connection: Any, since: int, most: int) -> AuditResult:
@@ -192,21 +198,21 @@ async def _new_rows(connection: Any, mark: AuditMark, newest: int) -> tuple[Sequ
     """Check the rows written since the mark, in portions; also return how many there are."""
     more = {"entries": (mark.covered,), "accounts": (mark.horizon % XIDS,)}
     findings, looked_at = list[Finding](), 0
-    for check in _checks_of("always"):
-        findings += await _violations(connection, check)
+    for query in _queries_of("always"):
+        findings += await _violations(connection, query)
     for rows, at_once in BY_ID.items():
         args = (mark.horizon, newest, *more.get(rows, ()))
         cursor = await connection.cursor(QUERIES[f"fsck_new_{rows}"], *args)
         while found := await cursor.fetch(at_once):
             looked_at += len(found)
             ids = [row[0] for row in found]
-            for check in _checks_of(rows):
-                findings += await _violations(connection, check, ids)
+            for query in _queries_of(rows):
+                findings += await _violations(connection, query, ids)
     return findings, looked_at
 
 
-def _checks_of(rows: str) -> Iterator[Check]:
-    return (check for check in CHECKS if check.rows == rows)
+def _queries_of(rows: str) -> Iterator[InvariantQuery]:
+    return (query for query in INVARIANT_QUERIES if query.rows == rows)
 
 
 async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:

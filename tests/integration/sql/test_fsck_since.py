@@ -13,7 +13,7 @@ import pytest
 from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
 from bench.volume import fill
 from sql.database import Database
-from sql.fsck import BY_ID, CHECKS, AuditMark, Finding, audit_since
+from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, audit_since
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
@@ -86,11 +86,11 @@ async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> N
     connection = await asyncpg.connect(database.app_dsn)
     async with connection.transaction():
         await connection.execute(QUERIES["fsck_settings"], "off")
-        for check in CHECKS:
+        for check in INVARIANT_QUERIES:
             if check.rows not in BY_ID:
                 continue
             ids = (await connection.fetchval(EVERY_ID[check.rows]))[:10]
-            text = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[check.query]}"
+            text = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[check.name]}"
             (found,) = json.loads(await connection.fetchval(text, ids))
             assert sum(rows_read(found["Plan"])) < 1000, check
     await connection.close()
