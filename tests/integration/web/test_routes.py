@@ -12,8 +12,9 @@ from tests.support.http_gateway import SECRET
 from web.app import build, site_of
 from web.console.page_handler import ConsoleHandler
 from web.http.endpoint import Endpoint
-from web.http.operations import RATES, Audience
+from web.http.operations import Audience
 from web.http.rate_gate import RateGate
+from web.http.rate_limits import RATES
 from web.nodes.relay import Relay
 
 

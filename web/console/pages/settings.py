@@ -15,6 +15,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
+from web.http.rate_limits import PER_CALLER, RATES
 from web.identity.admin_identity import AdminIdentity
 from web.routes import webhooks
 from web.routes.admin import Reason
@@ -87,9 +88,6 @@ ACTS: Final = (
     Column("When", "at", "time"),
 )
 LIMITS: Final = "limits."
-OPEN: Final = frozenset({"limits.open_jobs", "limits.open_free_jobs", "limits.open_kinds"})
-NOT_REQUESTS: Final = frozenset({"limits.shared", "limits.subjects", *OPEN})
-PER_USER: Final = frozenset({"limits.read", "limits.write", "limits.dispatch"})
 SIGNING: Final = ("jwt.secret", "jwt.previous")
 ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)
 
@@ -242,9 +240,10 @@ def limits_of(values: Sequence[Value]) -> list[LimitRow]:
     found = []
     for value in values:
         if value.name.startswith(LIMITS):
-            of = "user or node" if value.name in PER_USER else "address"
-            of = "" if value.name in NOT_REQUESTS else f"requests per minute, per {of}"
-            found.append(LimitRow(value.name.removeprefix(LIMITS), value.text, of, value))
+            name = value.name.removeprefix(LIMITS)
+            of = "user or node" if name in PER_CALLER else "address"
+            of = f"requests per minute, per {of}" if name in RATES else ""
+            found.append(LimitRow(name, value.text, of, value))
     return found
 
 
