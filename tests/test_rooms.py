@@ -124,7 +124,6 @@ NOUNS = frozenset(
             "forwarding",
             "keyring",
             "pinning",
-            "postprocessing",
         ),
         *(
             "pricing",

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.crop_placement import Crop
-from rendertrust.node.worker.rerender import (
+from rendertrust.node.worker.checks.crop_placement import Crop
+from rendertrust.node.worker.checks.rerender import (
     BLOCK,
     DeliveredPicture,
     RerenderRegion,

@@ -1,0 +1,1 @@
+"""What the worker makes: frames, tiles, evidence, videos, and previews for prices."""
