@@ -131,7 +131,6 @@ NOUNS = frozenset(
             "sampling",
             "sealing",
             "signing",
-            "staging",
             "standing",
             "stealing",
         ),

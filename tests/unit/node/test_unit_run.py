@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.unit_log import EVERY_SECONDS, KEPT_CHARACTERS, UnitLog
+from rendertrust.node.unit_run import LOG_CHARACTERS_KEPT, LOG_SECONDS, UnitLog
 from rendertrust.protocol import LOG_CHARACTERS_MAX, Log, Running, encode
 
 REF = Running(job_id="j", unit=0, attempt=1)
@@ -29,7 +29,7 @@ def test_all_of_a_short_log_arrives_in_order(texts: list[str]) -> None:
     wire = Wire()
     for text in texts:
         wire.log.hear(text)
-        wire.now += EVERY_SECONDS
+        wire.now += LOG_SECONDS
     for _ in range(20):
         wire.log.tell()
     whole = "".join(texts).replace("\0", " ").encode("utf-8", "replace")
@@ -43,7 +43,7 @@ def test_a_program_that_talks_without_end_is_heard_once_a_second() -> None:
     wire = Wire()
     for _ in range(1000):
         wire.log.hear("x" * LOG_CHARACTERS_MAX)
-        wire.now += EVERY_SECONDS / 100
+        wire.now += LOG_SECONDS / 100
     assert len(wire.sent) <= 11
     assert wire.sent[-1].offset > len(wire.sent) * LOG_CHARACTERS_MAX  # what was left out shows
 
@@ -51,10 +51,10 @@ def test_a_program_that_talks_without_end_is_heard_once_a_second() -> None:
 def test_what_was_said_while_nobody_listened_is_told_later() -> None:
     wire = Wire()
     wire.is_open = False
-    wire.log.hear("é" * KEPT_CHARACTERS + "the end")
+    wire.log.hear("é" * LOG_CHARACTERS_KEPT + "the end")
     wire.is_open = True
     for _ in range(9):
         wire.log.tell()
-    assert sum(len(piece.text) for piece in wire.sent) == KEPT_CHARACTERS
+    assert sum(len(piece.text) for piece in wire.sent) == LOG_CHARACTERS_KEPT
     assert wire.sent[0].offset == 2 * len("the end")
     assert wire.sent[-1].text.endswith("the end")

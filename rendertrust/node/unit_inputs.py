@@ -1,4 +1,4 @@
-"""Staging of a unit's inputs in its folder: those of its dispatch, and a manifest's files.
+"""Inputs of a unit, laid out in its folder: those of its dispatch, and a manifest's files.
 
 Everything below ``in`` is a read-only regular file: a manifest has no links, and its paths stay
 below ``in``. Another node's result goes to a separate folder under a random name, so that a scene
@@ -28,8 +28,8 @@ ROUNDS: Final = 3  # a URL may expire while a slow connection fetches other file
 
 
 @attrs.frozen(eq=False)
-class Staging:
-    """Staging of one unit's inputs into ``work``; ``placed``: the files that are there."""
+class UnitInputs:
+    """Inputs of one unit in its folder ``work``; ``placed``: the files that are there."""
 
     cache: Cache
     work: Path
@@ -37,7 +37,7 @@ class Staging:
     placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
-    async def stage(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
+    async def lay_out(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
         """Fetch uncached files, and lay everything out."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
@@ -51,12 +51,12 @@ class Staging:
             if (failed := await self._put(wanted, [str(path)])) is not None:
                 return failed
         if dispatch.manifest is not None:
-            failed = await self._lay_out(dispatch.manifest)
+            failed = await self._lay_out_manifest(dispatch.manifest)
         else:
             failed = None
         return self.placed if failed is None else failed
 
-    async def _lay_out(self, wanted: Input) -> Failed | None:
+    async def _lay_out_manifest(self, wanted: Input) -> Failed | None:
         source = await self.cache.fetch(wanted)
         if isinstance(source, Failed):
             return source
