@@ -153,10 +153,14 @@ def _held(
     ``how``: the progress, and True to measure differences by the noise.
     """
     progress, measures = how
+
+    def render(crop: Crop, name: str) -> RenderedCrop:
+        return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
+
     rendered = list[RenderedCrop]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        rendered.append(frame_crops.render(bpy, scene, crop, theirs, f"crop-{number}.exr"))
+        rendered.append(render(crop, f"crop-{number}.exr"))
     # Reading renders another scene, which drops the data that was kept for the next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
@@ -167,7 +171,7 @@ def _held(
         other: Layers = {}
         if measures and not _all_same(ours, delivered):
             with other_seed(scene):
-                noisy = frame_crops.render(bpy, scene, one.crop, theirs, "other.exr")
+                noisy = render(one.crop, "other.exr")
             other = frame_crops.read(bpy, noisy, theirs.kinds)
         found += _of_layers(one.crop, ours, delivered, other)
     return found

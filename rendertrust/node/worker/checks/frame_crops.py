@@ -1,6 +1,5 @@
 """Crops of a frame: rendered separately, read from a file, or cut out of delivered passes."""
 
-import os
 from typing import Any, NamedTuple
 
 from ..render import passes, tiles
@@ -27,11 +26,11 @@ class RenderedCrop(NamedTuple):
     path: str
 
 
-def render(bpy: Any, scene: Any, crop: Crop, theirs: EvidencePasses, name: str) -> RenderedCrop:
+def render(bpy: Any, scene: Any, frame: int, crop: Crop, path: str) -> RenderedCrop:
+    """Render the crop of the stripped scene, with a margin, to ``path``."""
     area = tiles.rendered(crop, scene)
     tiles.select(scene, area)
-    path = os.path.join(theirs.out, name)
-    still(bpy, scene, theirs.frame, path)
+    still(bpy, scene, frame, path)
     return RenderedCrop(crop, area, path)
 
 
@@ -53,6 +52,7 @@ def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
 
 
 def part(theirs: EvidencePasses, crop: Crop) -> Layers:
+    """Cut the crop out of delivered passes."""
     x, y, across, down = crop
     left, top, _, high = theirs.area
     return cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))

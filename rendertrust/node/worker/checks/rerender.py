@@ -19,7 +19,7 @@ from ..formats.bounds import NoPixels
 from ..ipc import Say, SceneError
 from ..render import passes, tiles
 from ..render.evidence import make
-from ..render.frames import facts, still, written_size
+from ..render.frames import facts, written_size
 from ..render.passes import Kinds, Layers, channels_in
 from ..scene import reproducibility
 from ..scene.loader import opened
@@ -42,6 +42,7 @@ from .delivered_files import (
     pixels_of,
     read_evidence,
 )
+from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
 Bands = dict[str, Any]  # arrays of a picture: one, or one for each pass of each layer
@@ -63,14 +64,6 @@ class DeliveredPicture(NamedTuple):
     size: tuple[int, int]
     step: float
     bands: Bands
-
-
-class RerenderRegion(NamedTuple):
-    """The pixels to compare, the area rendered for them, and the file with that area."""
-
-    crop: Crop
-    area: Crop
-    path: str
 
 
 def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
@@ -210,21 +203,18 @@ def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
 
 def _rendered(
     bpy: Any, scene: Any, crops: list[Crop], order: dict[str, Any], told: tuple[OpenProgress, str]
-) -> list[RerenderRegion]:
+) -> list[RenderedCrop]:
     """Render the regions of the stripped scene, without reading any in between.
 
     Reading renders another scene, which drops the data that is kept for the next region.
     """
     progress, words = told
-    found = list[RerenderRegion]()
+    found = list[RenderedCrop]()
     frame = (order.get("frames") or [scene.frame_current])[0]
     for number, crop in enumerate(crops):
         progress.next(f"region {number + 1} of {len(crops)}{words}")
-        area = tiles.rendered(crop, scene)
-        tiles.select(scene, area)
         path = os.path.join(order["out"], f"region-{number}.exr")
-        still(bpy, scene, frame, path)
-        found.append(RerenderRegion(crop, area, path))
+        found.append(frame_crops.render(bpy, scene, frame, crop, path))
     return found
 
 
@@ -233,7 +223,7 @@ def _finished(
     order: dict[str, Any],
     frame: int,
     theirs: DeliveredPicture,
-    regions: list[RerenderRegion],
+    regions: list[RenderedCrop],
 ) -> Bands:
     """Return a frame with only these regions, finished and written as the scene does."""
     scene = opened(bpy, order)
@@ -259,7 +249,7 @@ def empty(size: tuple[int, int], kinds: Kinds) -> Layers:
     }
 
 
-def paste(layers: Layers, region: RerenderRegion, read: Layers) -> None:
+def paste(layers: Layers, region: RenderedCrop, read: Layers) -> None:
     """Copy the region into the frame, without its rendered margin."""
     x, y, across, down = region.crop
     left, below = x - region.area[0], (region.area[1] + region.area[3]) - (y + down)
@@ -328,7 +318,7 @@ def _by_evidence(
     shutil.copyfile(order["evidence"], path)
     with progress.about(EVIDENCE, size, channels_in(kinds), theirs=path, kinds=kinds):
         layers = read_evidence(bpy, path, size, kinds)
-    evidence = frame_crops.EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
+    evidence = EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
     told = evidence_check.crops_of(bpy, scene, {**order, "whole": False}, evidence, progress)[
         "crops"
     ]

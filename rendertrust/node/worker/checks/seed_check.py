@@ -5,6 +5,7 @@ equal or nearly so. If that does not decide, an honest result must not stand out
 other seeds (``exchangeability``). The report has the numbers; the gateway decides.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -110,7 +111,9 @@ def _rendered(
     number, whole = how
     areas = [theirs.area] if whole else regions
     return [
-        frame_crops.render(bpy, scene, area, theirs, f"seed-{number}-{place}.exr")
+        frame_crops.render(
+            bpy, scene, theirs.frame, area, os.path.join(theirs.out, f"seed-{number}-{place}.exr")
+        )
         for place, area in enumerate(areas)
     ]
 
