@@ -1,1 +1,1 @@
-"""What the worker makes: frames, tiles, evidence, videos, and previews for prices."""
+"""Renders of the scene: frames, tiles, evidence, videos, and previews for prices."""
