@@ -75,10 +75,3 @@ def _bits(file: Any, order: str, found: Entries) -> int:
         file.seek(struct.unpack(f"{order}I", value)[0])
         value = read_exactly(file, 2 * many)
     return sum(struct.unpack_from(f"{order}{many}H", value))
-
-
-def _read(file: Any, size: int) -> bytes:
-    found: bytes = file.read(size)
-    if len(found) != size:
-        raise NoPixels("its TIFF header is truncated")
-    return found
