@@ -129,7 +129,6 @@ NOUNS = frozenset(
             "pricing",
             "rendering",
             "sampling",
-            "sealing",
             "signing",
             "standing",
             "stealing",
