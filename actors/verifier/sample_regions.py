@@ -2,7 +2,7 @@
 
 A coarse render by the verifier shows where detail is. The node's own picture would be no use, as a
 cheating node could flatten what it did not render. So this module draws numbers, and the verifier
-places the crops by them (``rendertrust.node.worker.crop_placement``).
+places the crops by them (``rendertrust.node.worker.checks.crop_placement``).
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from actors.scheduler.messages import Assignment
-from rendertrust.node.worker.crop_placement import Drawn
+from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.sampling import draw
 from sql.units import VIDEO, Kind
 
