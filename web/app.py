@@ -8,10 +8,11 @@ from uuid import UUID
 import attrs
 from aiohttp import web
 
-from actors.auditor.policy import AuditorSettings
+from actors.auditor.actor import AuditorSettings
 from actors.courier.policy import CourierSettings
 from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
+from actors.night_auditor.policy import NightAuditorSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
@@ -292,7 +293,8 @@ def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
         ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
-        AuditorSettings(audit.every_seconds, audit.time()),
+        AuditorSettings(audit.every_seconds),
+        NightAuditorSettings(audit.every_seconds, audit.time()),
     )
 
 
