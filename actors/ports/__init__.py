@@ -15,9 +15,8 @@ from actors.ports.chain import (
     Mined,
     Signed,
 )
-from actors.ports.clock import Clock
+from actors.ports.environment import Clock, Random
 from actors.ports.leadership import ALONE, Leadership
-from actors.ports.memory import LogMemory
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
@@ -35,7 +34,6 @@ from actors.ports.payments import (
     PaymentSession,
     PaymentsUnavailable,
 )
-from actors.ports.random import Random
 from actors.ports.signing import (
     CheckpointSigner,
     LogSigner,
@@ -45,7 +43,7 @@ from actors.ports.signing import (
     ReceiptSigner,
     Sealer,
 )
-from actors.ports.store import AnchorStore, LogStore, Store
+from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [

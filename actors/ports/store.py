@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
     from sql.fsck_since import AuditIncrement, AuditMark
-    from sql.halts import Halt
+    from sql.halts import Halt, SeenHead
     from sql.log import LogTransaction, LogView
     from sql.log_keys import LogKeys
     from sql.overruns import Overrun
@@ -316,6 +316,17 @@ class LogStore(Protocol):
 
     async def log_look(self, limit: int) -> "LogView | None":
         """Read the log without a lock, with ``limit`` waiting entries. None: no log yet."""
+        ...
+
+
+class LogMemory(Protocol):
+    """The gateway's memory of the newest checkpoint, outside the database.
+
+    Restoring an older backup of the database does not restore this memory with it.
+    """
+
+    async def note(self, head: "SeenHead") -> None:
+        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
         ...
 
 
