@@ -43,6 +43,7 @@ from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
 from web.console.console_hub import hub_child
+from web.edge import recorder_child, revoker_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
@@ -53,11 +54,9 @@ from web.identity.keyring import keyring
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
-from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
-from web.nodes.connection_log import recorder_child
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket

@@ -1,0 +1,41 @@
+"""Children of the tree's edge: actors that work over the gateway, each with its ports.
+
+Each has a supervisor of its own, so that its failure stops nothing else.
+"""
+
+from functools import partial
+
+from actors.kernel import Ref
+from actors.recorder.actor import RecorderActor
+from actors.recorder.messages import Recorder
+from actors.revoker.actor import RevocationsActor
+from actors.revoker.messages import Revoker
+from sql.revocations import RevocationFeed
+from sql.revocations import Revocations as RevocationRows
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from supervisors.tree import expendable
+from web.gateway import Gateway
+
+
+def revoker_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that keeps the revocations up to date; without it nobody is admitted."""
+    database, logins = gateway.database, gateway.accounts.sessions
+    revocations, clock, rows = gateway.revocations, gateway.clock, RevocationRows(database)
+
+    def make() -> RevocationsActor:
+        return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
+
+    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
+    child = Child("revocations", make, ref=ref)
+    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
+
+
+def recorder_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that records connections of nodes."""
+    ref = registry.register(Recorder, Ref[Recorder]("recorder"))
+    child = Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
+    return Child("Connections", expendable("Connections", [child]))
