@@ -43,7 +43,7 @@ from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
 from web.console.console_hub import hub_child
-from web.edge import recorder_child, revoker_child
+from web.edge import recorder_child, revoker_child, sweeper_child
 from web.events.event_hub import event_hub_child
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
@@ -61,7 +61,6 @@ from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate
-from web.objects.sweeper import sweeper_child
 from web.process.adapters import Adapters, build_outside
 from web.process.data_lock import claim
 from web.process.readiness import needs_of_submissions

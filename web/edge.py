@@ -3,6 +3,7 @@
 Each has a supervisor of its own, so that its failure stops nothing else.
 """
 
+from datetime import timedelta
 from functools import partial
 
 from actors.kernel import Ref
@@ -10,6 +11,10 @@ from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
 from actors.revoker.actor import RevocationsActor
 from actors.revoker.messages import Revoker
+from actors.sweeper.actor import SweeperActor
+from actors.sweeper.messages import Sweeper
+from actors.sweeper.ports import SweeperPorts, SweeperSettings
+from config.settings import Settings
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
@@ -39,3 +44,42 @@ def recorder_child(gateway: Gateway, registry: Registry) -> Child:
     ref = registry.register(Recorder, Ref[Recorder]("recorder"))
     child = Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
     return Child("Connections", expendable("Connections", [child]))
+
+
+def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that removes what has expired."""
+    ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
+    child = Child(
+        "sweeper",
+        lambda: SweeperActor(sweeper_ports(gateway), sweeper_settings(gateway.settings)),
+        ref=ref,
+    )
+    return Child("Uploads", expendable("Uploads", [child]))
+
+
+def sweeper_ports(gateway: Gateway) -> SweeperPorts:
+    """Return what the Sweeper removes."""
+    return SweeperPorts(
+        clock=gateway.clock,
+        objects=gateway.objects,
+        multiparts=gateway.multiparts,
+        result_multiparts=gateway.result_multiparts,
+        retention=gateway.retention,
+        preflights=gateway.preflights,
+        thumbnails=gateway.thumbnails,
+        attempt_logs=gateway.attempt_logs,
+        connections=gateway.connections,
+        events=gateway.events,
+        nodes=gateway.nodes,
+    )
+
+
+def sweeper_settings(settings: Settings) -> SweeperSettings:
+    """Return how long the Sweeper keeps what it removes."""
+    return SweeperSettings(
+        bucket=settings.objects.bucket,
+        inputs=timedelta(days=settings.retention.inputs_days),
+        results=timedelta(days=settings.retention.results_days),
+        events=timedelta(days=settings.events.keep_days),
+        require_proof=settings.nodes.require_proof,
+    )

@@ -20,12 +20,14 @@ from actors.ports.leadership import ALONE, Leadership
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
+    ObjectReference,
     Objects,
     ObjectsUnavailable,
     ObjectTooLarge,
     Part,
     PartsRefused,
     PresignedPut,
+    place_of,
 )
 from actors.ports.payments import (
     NotFromStripe,
@@ -71,6 +73,7 @@ __all__ = [
     "NotSent",
     "ObjectInfo",
     "ObjectMissing",
+    "ObjectReference",
     "ObjectTooLarge",
     "Objects",
     "ObjectsUnavailable",
@@ -89,4 +92,5 @@ __all__ = [
     "Signed",
     "Store",
     "Subscription",
+    "place_of",
 ]

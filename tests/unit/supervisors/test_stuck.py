@@ -14,7 +14,7 @@ from tests.twins.bus import TwinBus
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
 from web.console.console_hub import hub_child
-from web.objects.sweeper import sweeper_child
+from web.edge import sweeper_child
 from web.process.watchdog import StuckDetector
 
 LOOK, HOUR = 5, 3_600
