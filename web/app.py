@@ -43,8 +43,7 @@ from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
 from web.console.console_hub import hub_child
-from web.edge import recorder_child, revoker_child, sweeper_child
-from web.events.event_hub import event_hub_child
+from web.edge import event_hub_child, recorder_child, revoker_child, sweeper_child
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind

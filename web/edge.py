@@ -6,7 +6,10 @@ Each has a supervisor of its own, so that its failure stops nothing else.
 from datetime import timedelta
 from functools import partial
 
+from actors.event_hub.actor import EventHubActor
+from actors.event_hub.messages import EventHub
 from actors.kernel import Ref
+from actors.ports import Bus
 from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
 from actors.revoker.actor import RevocationsActor
@@ -83,3 +86,10 @@ def sweeper_settings(settings: Settings) -> SweeperSettings:
         events=timedelta(days=settings.events.keep_days),
         require_proof=settings.nodes.require_proof,
     )
+
+
+def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+    """Return the child that wakes streams of events; if it stays down, only these fail."""
+    ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
+    child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
+    return Child("Followers", expendable("Followers", [child]))

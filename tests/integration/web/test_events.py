@@ -9,6 +9,7 @@ import aiohttp
 import orjson
 import pytest
 
+from actors.event_hub.messages import EventHub, HintReceived, UnitProgress
 from actors.ledger.messages import JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry, UnitStart
 from actors.sweeper.messages import SweepDue
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus
@@ -27,7 +28,6 @@ from tests.support.event_audit import untold
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 from tests.support.whole_gateway import whole
-from web.events.event_hub import EventHub, HintReceived, UnitProgress
 from web.money.ledger_client import commit
 
 Json = dict[str, Any]
