@@ -43,7 +43,13 @@ from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
 from web.console.console_hub import hub_child
-from web.edge import event_hub_child, recorder_child, revoker_child, sweeper_child
+from web.edge import (
+    event_hub_child,
+    pulse_child,
+    recorder_child,
+    revoker_child,
+    sweeper_child,
+)
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
@@ -64,7 +70,6 @@ from web.process.adapters import Adapters, build_outside
 from web.process.data_lock import claim
 from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
-from web.process.watchdog import PulseActor
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
@@ -127,8 +132,7 @@ def build(
 
     listener = listener_child(settings, place, registry, site)
     revoker = revoker_child(gateway, registry)
-    late = gateway.console.lag.note
-    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager, late))
+    pulse = pulse_child(gateway, lambda: tree.vital(), manager)  # noqa: PLW0108 - not made yet
     tree = Tree(
         ports,
         registry,

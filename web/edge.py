@@ -1,8 +1,9 @@
 """Children of the tree's edge: actors that work over the gateway, each with its ports.
 
-Each has a supervisor of its own, so that its failure stops nothing else.
+Most have a supervisor of their own, so that their failure stops nothing else.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 
@@ -10,6 +11,7 @@ from actors.event_hub.actor import EventHubActor
 from actors.event_hub.messages import EventHub
 from actors.kernel import Ref
 from actors.ports import Bus
+from actors.pulse.actor import Process, PulseActor
 from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
 from actors.revoker.actor import RevocationsActor
@@ -23,10 +25,14 @@ from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from supervisors.tree import expendable
 from web.gateway import Gateway
+from web.process.forced_exit import exit_within
+from web.process.memory_tuning import tidy
+from web.process.service_manager import ServiceManager
 
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
@@ -93,3 +99,11 @@ def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
     child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
     return Child("Followers", expendable("Followers", [child]))
+
+
+def pulse_child(
+    gateway: Gateway, vital: Callable[[], Iterable[Snapshot]], manager: ServiceManager
+) -> Child:
+    """Return the child that ends the process if one of the ``vital`` parts is stuck."""
+    process = Process(vital, manager, gateway.console.lag.note, exit_within, tidy)
+    return Child("pulse", lambda: PulseActor(process, gateway.clock))
