@@ -42,9 +42,9 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
-from web.console.console_hub import hub_child
 from web.edge import (
     event_hub_child,
+    hub_child,
     pulse_child,
     recorder_child,
     revoker_child,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import partial
 
+from actors.console_hub.actor import HubActor
+from actors.console_hub.messages import Hub
 from actors.event_hub.actor import EventHubActor
 from actors.event_hub.messages import EventHub
 from actors.kernel import Ref
@@ -92,6 +94,27 @@ def sweeper_settings(settings: Settings) -> SweeperSettings:
         events=timedelta(days=settings.events.keep_days),
         require_proof=settings.nodes.require_proof,
     )
+
+
+def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+    """Return the child that keeps open console pages up to date; consoles work without it."""
+    ref = registry.register(Hub, Ref[Hub]("console", capacity=4_096))
+    memory, url = gateway.console, gateway.sales.url
+
+    async def answers() -> bool:
+        return await gateway.probes["database"]()
+
+    def make() -> HubActor:
+        return HubActor(
+            bus,
+            gateway.clock,
+            charts=memory.history,
+            gateways=memory.gateways,
+            url=url,
+            probe=answers,
+        )
+
+    return Child("Console", expendable("Console", [Child("console", make, ref=ref)]))
 
 
 def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:

@@ -70,8 +70,7 @@ from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
-from web.console.console_hub import hub_child
-from web.edge import event_hub_child, revoker_child
+from web.edge import event_hub_child, hub_child, revoker_child
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
 from web.http.listener import make_runner

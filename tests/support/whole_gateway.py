@@ -29,8 +29,7 @@ from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from web.app import identity_of
-from web.console.console_hub import hub_child
-from web.edge import event_hub_child, recorder_child, revoker_child
+from web.edge import event_hub_child, hub_child, recorder_child, revoker_child
 from web.gateway import Gateway
 from web.http.application import build_site
 from web.identity.node_tokens import SignedNodeTokens

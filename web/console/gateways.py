@@ -11,7 +11,6 @@ import rendertrust
 from actors.ports import Clock
 from web.http.converter import uuid_of
 
-TOPIC: Final = "gateways"
 GONE_SECONDS: Final = 15.0
 MOST: Final = 1_000
 TEXT_MAX: Final = 200

@@ -14,8 +14,7 @@ from supervisors.tree import MAY_TAKE_MINUTES
 from tests.twins.bus import TwinBus
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
-from web.console.console_hub import hub_child
-from web.edge import sweeper_child
+from web.edge import hub_child, sweeper_child
 
 LOOK, HOUR = 5, 3_600
 
