@@ -26,8 +26,8 @@ from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from rendertrust import money, webhooks
 from rendertrust.api_paths import thumbnail_path
 from sql.database import Conflict, Unavailable
-from sql.deliveries import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 from sql.events import EventRow
+from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0

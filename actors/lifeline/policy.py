@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from actors.ledger.messages import UnitFail, UnitRequeue
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 
 # Since the job was submitted; fsck allows one day more, and nine days at a node.
 WAITING_MOST: Final = timedelta(days=7)

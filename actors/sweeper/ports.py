@@ -11,8 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.ports import Clock, Objects
-from sql.multiparts import Multipart
-from sql.result_multiparts import ResultMultipart
+from sql.multiparts import Multipart, ResultMultipart
 from sql.retention import ExpiredAttempt, ExpiredInput, ExpiredResult
 
 

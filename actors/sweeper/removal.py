@@ -10,7 +10,7 @@ from typing import Final
 
 from actors.ports import place_of
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
-from sql.scheduler_rows import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key
 
 ABANDONED_AFTER: Final = timedelta(days=1)
 OVER_AFTER: Final = timedelta(hours=2)  # by then presigned uploads of parts have expired

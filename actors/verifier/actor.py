@@ -40,7 +40,7 @@ from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
-from sql.scheduler_rows import MINE
+from sql.units import MINE
 
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow

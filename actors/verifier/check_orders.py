@@ -17,8 +17,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.node.worker.crop_placement import Drawn
 from sql.checks import Pending
 from sql.sampling import draw
-from sql.scheduler_rows import evidence_key, result_key
-from sql.unit_params import VIDEO, Kind, params_of
+from sql.units import VIDEO, Kind, evidence_key, params_of, result_key
 
 COUNT: Final = 3
 IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole

@@ -8,8 +8,8 @@ import orjson
 
 from rendertrust import money
 from rendertrust.frame_range import canonical, ordered, parse
-from sql.job_views import ConsoleJob, ConsolePart
-from sql.scheduler_rows import GRID, POOL
+from sql.jobs import ConsoleJob, ConsolePart
+from sql.units import GRID, POOL
 from web.jobs.placement import FRAMES_OF, NEEDS
 from web.jobs.validation import PRIORITIES
 from web.objects.manifests import MANIFEST

@@ -9,7 +9,7 @@ import msgspec
 import orjson
 import pytest
 
-from sql.job_views import ConsolePart
+from sql.jobs import ConsolePart
 from tests.unit.web.test_timeline import JOB
 from web.console.curl import body_of, curl_of
 from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of

@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.frame_range import ORDERS, parse
-from sql.scheduler_rows import GRID
-from sql.unit_params import params_of
+from sql.units import GRID, params_of
 from web.http.problem import Fault
 from web.jobs.unit_plan import UNITS_MAX, UnitPlan, UnitSplit, plan_of
 

@@ -9,9 +9,9 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
-from sql.dispute_views import DisputeViews
-from sql.job_views import ConsoleJob, ConsolePart, FrameCounts, JobViews
-from sql.scheduler_rows import GRID
+from sql.disputes import DisputeViews
+from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
+from sql.units import GRID
 from web.console.attempts import tries_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of, shown_params
