@@ -155,7 +155,6 @@ NOUNS = frozenset(
             "pricing",
             "rendering",
             "sampling",
-            "sealing",
             "signing",
             "staging",
             "standing",

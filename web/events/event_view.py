@@ -6,10 +6,10 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
+from rendertrust.api.text_formats import Credits
 from rendertrust.api_paths import thumbnail_path
 from sql.error_code import ErrorCode
 from sql.events import EventRow
-from web.http.amounts import Credits
 
 
 @attrs.frozen

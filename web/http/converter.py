@@ -34,6 +34,21 @@ _INTEGER = re.compile(
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
+# Amounts of credits are strings, never floats.
+Quoted = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$",
+        description="a decimal string with at most 15 digits and 4 decimals, like 10.5",
+    ),
+]
+Amount = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
+    ),
+]
 
 
 class InvalidValue(ValueError):

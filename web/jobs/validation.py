@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from sql.jobs import JobTerms
-from web.http.amounts import Amount, Quoted
+from web.http.converter import Amount, Quoted
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.parameters import parameters_of

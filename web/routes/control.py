@@ -4,7 +4,7 @@ import attrs
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
-from web.http.amounts import Amount
+from web.http.converter import Amount
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode

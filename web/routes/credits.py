@@ -24,10 +24,10 @@ from actors.ledger.messages import (
 )
 from rendertrust import money
 from rendertrust.api.credits import DayOfUsage, Hold, Usage
-from rendertrust.api.text_formats import Id
+from rendertrust.api.text_formats import Credits, Id
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
 from sql.page import Page
-from web.http.amounts import Amount, Credits
+from web.http.converter import Amount
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, Window, next_of, span_of

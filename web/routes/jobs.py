@@ -20,10 +20,9 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from rendertrust.api.jobs import JobStatus, LooseTiles, Placed, ResultUrl
-from rendertrust.api.text_formats import Id
+from rendertrust.api.text_formats import Credits, Id
 from rendertrust.preflight.work import SECOND
 from sql.jobs import JobOrder, OwnerJobRow
-from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of

@@ -23,7 +23,7 @@ from web.jobs.scene_facts import SceneFacts
 from web.jobs.unit_plan import Frames
 from web.jobs.validation import JobIdea, Reference, offer_of
 from web.jobs.wait_reasons import Reason, reasons_of
-from web.openapi.examples import preflights as examples
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import too_many_open
 
 operations = Operations()
@@ -84,7 +84,7 @@ class Preflight:
     answers={200: Preflight, 202: Preflight},
     rate="dispatch",
     new_work=True,
-    request_example=examples.LOOK,
+    request_example=examples.NEW_PREFLIGHT,
     example=examples.PREFLIGHT,
 )
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:

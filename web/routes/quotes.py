@@ -5,8 +5,8 @@ from typing import Literal
 import attrs
 
 from rendertrust import money
+from rendertrust.api.text_formats import Credits
 from sql.jobs import JobOrder
-from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orphan_tiles import WORDS

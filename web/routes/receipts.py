@@ -17,7 +17,7 @@ from web.http.responses import ABSENT
 from web.jobs.submission import NOT_FOUND
 from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
-from web.openapi.examples import receipts as examples
+from web.openapi.examples import log as examples
 from web.routes.jobs import URL_SECONDS
 from web.routes.ledger import EntryProof, proof_of, stands
 from web.routes.units import UnitWord

@@ -11,9 +11,9 @@ from msgspec import Meta
 from actors.ledger.messages import UnitRetry
 from actors.ports import place_of
 from rendertrust import money
+from rendertrust.api.text_formats import Credits
 from sql.error_code import ErrorCode
 from sql.jobs import PagedUnit
-from web.http.amounts import Credits
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
