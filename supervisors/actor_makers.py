@@ -8,8 +8,7 @@ from typing import Any, Final, TypeAlias
 from actors.anchor.actor import AnchorActor
 from actors.anchor.messages import Anchor
 from actors.auditor.actor import AuditorActor
-from actors.auditor.messages import Auditor, NightAuditor
-from actors.auditor.night_audit import NightAuditorActor
+from actors.auditor.messages import Auditor
 from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier
 from actors.kernel import Actor, Ref
@@ -17,6 +16,8 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
 from actors.lifeline.actor import LifelineActor
 from actors.lifeline.messages import Lifeline
+from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.messages import NightAuditor
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.connection import Socket
 from actors.node_session.messages import NodeSession

@@ -6,12 +6,13 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from actors.anchor.messages import Anchor
-from actors.auditor.messages import Auditor, NightAuditor
+from actors.auditor.messages import Auditor
 from actors.courier.messages import Courier
 from actors.kernel import Ref
 from actors.kernel.ref import CAPACITY
 from actors.ledger.messages import Ledger
 from actors.lifeline.messages import Lifeline
+from actors.night_auditor.messages import NightAuditor
 from actors.node_session.connection import Socket
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity

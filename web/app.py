@@ -26,27 +26,29 @@ from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Tree
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import (
+    event_hub_child,
+    hub_child,
+    pulse_child,
+    recorder_child,
+    revoker_child,
+    sweeper_child,
+)
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
 from web.identity.keyring import keyring
 from web.identity.node_tokens import SignedNodeTokens
-from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
-from web.nodes.connection_log import recorder_child
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode, OpenSession, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate
-from web.objects.sweeper import sweeper_child
 from web.process.adapters import Adapters, build_outside
 from web.process.data_lock import claim
 from web.process.service_manager import ServiceManager
-from web.process.watchdog import PulseActor
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
@@ -115,12 +117,11 @@ def build(
         opener = session_opener(embedding, place, settings, tree)
         return site_of(gateway, Relay(gateway, opener), outside)
 
-    late = gateway.console.lag.note
     given = [
         *outside.engines,
         *actors_of(gateway),
         listener_child(gateway, place, site),
-        Child("pulse", lambda: PulseActor(tree.vital, CLOCK, manager, late)),
+        pulse_child(gateway, lambda: tree.vital(), manager),  # noqa: PLW0108 - not made yet
         *embedding.children(gateway, place),
     ]
     actors = actor_settings(settings, verifiers, embedding.unverified_why)

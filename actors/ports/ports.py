@@ -6,14 +6,12 @@ import attrs
 
 from actors.ports.bus import Bus
 from actors.ports.chain import Chain
-from actors.ports.clock import Clock
+from actors.ports.environment import Clock, Random
 from actors.ports.leadership import ALONE, Leadership
-from actors.ports.memory import LogMemory
 from actors.ports.objects import Objects
 from actors.ports.payments import Payments
-from actors.ports.random import Random
 from actors.ports.signing import LogSigner, NodeTokens, ReceiptSigner
-from actors.ports.store import AnchorStore, LogStore, Store
+from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Post
 
 if TYPE_CHECKING:

@@ -67,13 +67,11 @@ from tests.twins.objects import TwinObjects
 from tests.twins.ports import twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import event_hub_child, hub_child, revoker_child
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import make_runner
 from web.identity.node_tokens import SignedNodeTokens
-from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -29,13 +29,10 @@ from supervisors.tree import Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.objects import TwinObjects
 from web.app import identity_of
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import event_hub_child, hub_child, recorder_child, revoker_child
 from web.gateway import Gateway
 from web.http.application import build_site
-from web.identity.revoker import revoker_child
 from web.log.log_memory import FileMemory
-from web.nodes.connection_log import recorder_child
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 

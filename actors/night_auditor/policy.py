@@ -1,4 +1,4 @@
-"""Schedule of the audits."""
+"""Schedule of the audits of everything."""
 
 from datetime import UTC, datetime, time, timedelta
 

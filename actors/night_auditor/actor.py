@@ -1,19 +1,18 @@
-"""The night auditor: audits everything once a night, however long it takes.
+"""The NightAuditor actor: audits everything once a night, however long it takes.
 
-It is a separate actor so that audits of new rows continue at the same time.
+It is an actor beside the Auditor so that audits of new rows continue at the same time.
 """
 
 import logging
 from datetime import datetime
 
-from actors.auditor.audit_metrics import audited
-from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
-from actors.auditor.policy import is_due
+from actors.auditor.messages import Audited, Auditor
 from actors.kernel import Actor, Ref, handles
+from actors.night_auditor.messages import LookAtClock, NightAuditor, RunWhole
+from actors.night_auditor.policy import is_due
 from actors.ports import Ports
 from config.settings import DEFAULTS, Audit
 from sql.database import Conflict, Unavailable
-from sql.fsck import INVARIANTS
 
 log = logging.getLogger("auditor")
 
@@ -69,5 +68,4 @@ class NightAuditorActor(Actor[NightAuditor]):
             log.warning("the books were not audited as a whole: %s", error)
             return
         self._begun = from_
-        audited("whole", INVARIANTS, from_, self._clock.monotonic() - begun)
-        self._auditor.tell(Audited(from_, tuple(findings)))
+        self._auditor.tell(Audited(from_, tuple(findings), self._clock.monotonic() - begun))
