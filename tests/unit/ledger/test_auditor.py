@@ -18,8 +18,7 @@ from actors.night_auditor.actor import NightAuditorActor
 from actors.night_auditor.messages import NightAuditor
 from actors.night_auditor.policy import is_due
 from actors.ports import ALONE, Leadership
-from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, Finding
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
