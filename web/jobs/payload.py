@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from actors.ports import ObjectMissing, ObjectsUnavailable
+from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.manifests import files_of
-from web.objects.object_reference import place_of
 
 # In a job's parameters: where the object of an upload is; creators' own keys never begin so.
 INPUT = "_input"

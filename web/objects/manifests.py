@@ -6,13 +6,12 @@ from uuid import UUID
 
 import attrs
 
-from actors.ports import ObjectMissing
+from actors.ports import ObjectMissing, place_of
 from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Fault
-from web.objects.object_reference import place_of
 
 # In a job's parameters: where our copy of the manifest is; creators' own keys never begin so.
 MANIFEST = "_manifest"

@@ -4,6 +4,7 @@ import html
 import re
 from uuid import UUID, uuid4
 
+from actors.console_hub.messages import Hub, TopicChanged
 from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
 from sql.jobs import ConsoleCharges, JobViews
@@ -14,7 +15,6 @@ from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import charge, joined, worked
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.console.console_hub import Hub, TopicChanged
 
 LEAF = """
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)

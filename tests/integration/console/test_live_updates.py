@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientSession, ClientTimeout, StreamReader
 
+from actors.console_hub.messages import Hub, TopicChanged
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by
@@ -19,7 +20,6 @@ from tests.integration.console.people import OWN, Visitor, live, newcomer, nobod
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
-from web.console.console_hub import Hub, TopicChanged
 from web.console.live_updates import OF_ONE_MAX
 from web.console.pages import overview
 from web.console.registry import Pages
@@ -158,7 +158,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
     seldom: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.console.console_hub.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("actors.console_hub.actor.BEAT_SECONDS", 0.2)
     there = True
 
     async def probe() -> bool:

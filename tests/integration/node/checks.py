@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 import orjson
 
+from actors.verifier.check_orders import draws
 from actors.verifier.report import Report, read_report
-from actors.verifier.sample_regions import draws
-from actors.verifier.verdict import of_all
+from actors.verifier.thresholds import of_all
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin

@@ -10,7 +10,7 @@ import pytest
 
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer, read_report
-from actors.verifier.verdict import DEFAULTS, of_all
+from actors.verifier.thresholds import DEFAULTS, of_all
 from tests.integration.node.checks import DRAWS, FRAME
 from tests.integration.node.scenes import ARTISTS, build, make
 from tests.integration.node.test_check_uncut import BY_REGION

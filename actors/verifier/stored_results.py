@@ -1,4 +1,4 @@
-"""Second reads of deliveries that a verifier could not read."""
+"""Checks of delivered objects in the object store: still the same ones, and readable."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,9 +16,24 @@ PIECE: Final = 1 << 20
 READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is read, too
 
 
+async def is_same(case: Case, objects: Objects) -> bool:
+    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
+    row = case.pending.row
+    same = await _holds(objects, case.place(result_key), row.sha256, row.size)
+    if same and row.evidence_size is not None:
+        key = case.place(evidence_key)
+        same = await _holds(objects, key, row.evidence_sha256, row.evidence_size)
+    return same
+
+
+async def _holds(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> bool:
+    found = await objects.head(key)
+    return found is not None and found.size == size and found.sha256 in (None, sha256)
+
+
 @attrs.define
 class SecondReads:
-    """Reads in progress, and when failed ones may be repeated."""
+    """Second reads of results that a verifier could not read, and when to repeat failed ones."""
 
     _running: set[CaseId] = attrs.field(factory=set[CaseId])
     _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])

@@ -1,24 +1,15 @@
-"""The actor that reads revocations: every second, and whenever the database reports one."""
+"""The Revoker actor: reads revocations every second, and whenever the database reports one."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar, Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
-import attrs
-
-from actors.kernel import Actor, Message, Overflow, Ref, handles
+from actors.kernel import Actor, Ref, handles
 from actors.ports import Clock
+from actors.revoker.messages import RemoveExpired, RevocationPoll, RevocationsChanged, Revoker
 from sql.database import Unavailable
-from sql.revocations import RevocationFeed, Revoked
-from sql.revocations import Revocations as RevocationRows
-from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.registry import Registry
-from supervisors.strategy import Strategy
-from supervisors.supervisor import Supervisor
-from web.gateway import Gateway
-from web.identity.revocation import Revocations
+from sql.revocations import Revocation, Revoked
 
 READ_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 600.0
@@ -39,47 +30,47 @@ class RevocationSource(Protocol):
         ...
 
 
-class Revoker:
-    """Marker: the address of the RevocationsActor."""
+class RevocationSet(Protocol):
+    """The revocations that authentication checks; they outlive the actor."""
+
+    def learn(self, found: Iterable[Revocation]) -> None:
+        """Add what was read."""
+        ...
+
+    def read_at(self, monotonic: float) -> None:
+        """Note that the set has everything that was revoked before then."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what has expired."""
+        ...
 
 
-@attrs.frozen
-class RevocationsChanged(Message[Revoker, None]):
-    """From the database, through the feed: something was revoked. One reading finds all."""
+class ExpiringRows(Protocol):
+    """Rows that concern no token once they have expired."""
 
-    overflow: ClassVar[Overflow] = Overflow.COALESCE
-
-    def coalesce_key(self) -> str:
-        return "read"
+    async def purge(self, before: datetime) -> None:
+        """Delete rows that expired before. Raises Unavailable."""
+        ...
 
 
-@attrs.frozen
-class RevocationPoll(Message[Revoker, None]):
-    """From its own timer: read again, in case a notification was lost."""
+class RevocationsActor(Actor[Revoker]):  # a label of metrics has this name
+    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake it.
 
-
-@attrs.frozen
-class RemoveExpired(Message[Revoker, None]):
-    """From its own timer: remove what has expired, here and in the database."""
-
-
-# Deletes rows that concern no token any longer. Raises Unavailable.
-Purge: TypeAlias = Callable[[datetime], Awaitable[None]]
-
-
-class RevocationsActor(Actor[Revoker]):
-    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake it."""
+    It also deletes old rows of revocations and ``logins``.
+    """
 
     def __init__(
         self,
-        revocations: Revocations,
+        revocations: RevocationSet,
         connect: Callable[[Callable[[], None]], RevocationSource],
-        purge: Purge,
+        rows: ExpiringRows,
+        logins: ExpiringRows,
         clock: Clock,
     ) -> None:
         self._revocations = revocations
         self._connect = connect
-        self._purge = purge
+        self._rows, self._logins = rows, logins
         self._clock = clock
         self._feed: RevocationSource | None = None
         self._since = 0
@@ -107,8 +98,10 @@ class RevocationsActor(Actor[Revoker]):
     @handles(RemoveExpired)
     async def tidy(self, _: RemoveExpired) -> None:
         self._revocations.tidy()
+        now = self._clock.now()
         try:
-            await self._purge(self._clock.now())
+            await self._rows.purge(now)
+            await self._logins.purge(now - LOGINS_KEPT)
         except Unavailable as error:
             log.warning("old revocations cannot be deleted for now: %s", error)
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
@@ -127,26 +120,6 @@ class RevocationsActor(Actor[Revoker]):
         self._since = revoked.horizon
         self._revocations.learn(revoked.found)
         self._revocations.read_at(began)
-
-
-def revoker_child(gateway: Gateway, registry: Registry) -> Child:
-    """The actor over the gateway's database, under its own supervisor."""
-    database, clock = gateway.database, gateway.clock
-    rows = RevocationRows(database)
-
-    async def purge(now: datetime) -> None:
-        await rows.purge(now)
-        await gateway.accounts.sessions.purge(now - LOGINS_KEPT)
-
-    def make() -> RevocationsActor:
-        return RevocationsActor(
-            gateway.revocations, lambda wake: RevocationFeed(database, wake), purge, clock
-        )
-
-    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
-    # Under its own supervisor: its crash restarts neither the site nor any socket.
-    child = Child("revocations", make, ref=ref)
-    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
 
 
 def _waker(ref: Ref[Revoker]) -> Callable[[], None]:

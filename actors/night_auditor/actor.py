@@ -1,18 +1,17 @@
-"""The night auditor: audits everything once a night, however long it takes.
+"""The NightAuditor actor: audits everything once a night, however long it takes.
 
-It is a separate actor so that audits of new rows continue at the same time.
+It is an actor beside the Auditor so that audits of new rows continue at the same time.
 """
 
 import logging
 from datetime import datetime
 
-from actors.auditor.audit_metrics import audited
-from actors.auditor.messages import Audited, Auditor, LookAtClock, NightAuditor, RunWhole
-from actors.auditor.policy import USUAL, AuditorSettings, is_due
+from actors.auditor.messages import Audited, Auditor
 from actors.kernel import Actor, Ref, handles
+from actors.night_auditor.messages import LookAtClock, NightAuditor, RunWhole
+from actors.night_auditor.policy import USUAL, NightAuditorSettings, is_due
 from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
-from sql.fsck import INVARIANTS
 
 log = logging.getLogger("auditor")
 
@@ -31,7 +30,7 @@ class NightAuditorActor(Actor[NightAuditor]):
         clock: Clock,
         *,
         leadership: Leadership = ALONE,
-        settings: AuditorSettings = USUAL,
+        settings: NightAuditorSettings = USUAL,
     ) -> None:
         self._leadership = leadership
         self._auditor = auditor
@@ -71,5 +70,4 @@ class NightAuditorActor(Actor[NightAuditor]):
             log.warning("the books were not audited as a whole: %s", error)
             return
         self._begun = from_
-        audited("whole", INVARIANTS, from_, self._clock.monotonic() - begun)
-        self._auditor.tell(Audited(from_, tuple(findings)))
+        self._auditor.tell(Audited(from_, tuple(findings), self._clock.monotonic() - begun))

@@ -1,4 +1,4 @@
-"""Schedule of the audits."""
+"""Schedule of the audits of everything."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
@@ -7,14 +7,17 @@ import attrs
 
 
 @attrs.frozen
-class AuditorSettings:
-    """New rows are audited every ``every_seconds``; everything at ``night``, a time in UTC."""
+class NightAuditorSettings:
+    """Everything is audited at ``night``, a time in UTC.
+
+    The NightAuditor looks at the clock every ``every_seconds``.
+    """
 
     every_seconds: float = 60.0
     night: time = time(3, 0)
 
 
-USUAL: Final = AuditorSettings()
+USUAL: Final = NightAuditorSettings()
 
 
 def is_due(now: datetime, last: datetime | None, night: time) -> bool:

@@ -1,135 +1,50 @@
-"""The event hub: wakes the streams that follow jobs when there is something to read.
+"""The EventHub actor: wakes the streams that follow jobs when there is something to read.
 
 The hints of other actors can get lost, so the hub also polls once a second, with one query for all
 followers. Nothing is read for jobs without followers.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from enum import Enum, auto
-from typing import Any, ClassVar, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
-import attrs
 import orjson
 from prometheus_client import Gauge
 
-from actors.kernel import Actor, Message, Overflow, Ref, handles
-from actors.ports import Bus
-from actors.ports.bus import Subscription
+from actors.event_hub.messages import (
+    Admission,
+    EventHub,
+    Follow,
+    Follower,
+    HintReceived,
+    PollDue,
+    Unfollow,
+    UnitProgress,
+)
+from actors.kernel import Actor, handles
+from actors.ports import Bus, Subscription
 from sql.database import Unavailable
-from sql.events import Events
-from supervisors.backoff import Backoff
-from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.registry import Registry
-from supervisors.strategy import GiveUp, Strategy
-from supervisors.supervisor import Supervisor
-from web.gateway import Gateway
 
 LOOK_SECONDS: Final = 1.0
 FOLLOWERS_MAX: Final = 5_000
-PROGRESS_MAX: Final = 256  # units of one job, for a reader that takes none of it
 JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
 
 FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that are open here.")
 
 
-class EventHub:
-    """Marker: the address of the event hub."""
+class NewestEvents(Protocol):
+    """Events of jobs in the database."""
 
-
-class Admission(Enum):
-    """The reply to ``Follow``."""
-
-    GIVEN = auto()
-    OF_USER = auto()  # the user has as many streams as allowed
-    NONE = auto()
-
-
-@attrs.frozen
-class UnitProgress:
-    """A unit's newest progress, 0 to 1."""
-
-    unit: int
-    attempt: int
-    progress: float
-
-
-class Follower:
-    """A stream's place in the hub, which wakes it; the stream reads events by itself.
-
-    ``number`` is the newest event that it has read. Of a unit's progress only the newest is kept.
-    """
-
-    def __init__(self, job: UUID, user: UUID, number: int = 0) -> None:
-        self.job, self.user, self.number = job, user, number
-        self.is_open = True
-        self._stirred = asyncio.Event()
-        self._progress: dict[int, UnitProgress] = {}
-
-    def stir(self) -> None:
-        """Note that there is an event to read."""
-        self._stirred.set()
-
-    def put(self, progress: UnitProgress) -> None:
-        """Note a unit's progress."""
-        if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
-            self._progress[progress.unit] = progress
-            self._stirred.set()
-
-    async def take(self, *, within: float) -> Sequence[UnitProgress]:
-        """Wait at most ``within`` seconds for something to read; return the progress, if any."""
-        try:
-            async with asyncio.timeout(within):
-                await self._stirred.wait()
-        except TimeoutError:
-            return ()
-        self._stirred.clear()
-        taken, self._progress = tuple(self._progress.values()), {}
-        return taken
-
-    def close(self) -> None:
-        """End it: the reader has left, or the hub has stopped."""
-        self.is_open = False
-        self._stirred.set()
-
-
-@attrs.frozen
-class Follow(Message[EventHub, Admission]):
-    """From a stream: wake ``follower`` until it is closed."""
-
-    follower: Follower
-    of_user: int  # how many streams one user may have
-
-
-@attrs.frozen
-class Unfollow(Message[EventHub, None]):
-    """From a stream: it has ended."""
-
-    follower: Follower
-
-
-@attrs.frozen
-class HintReceived(Message[EventHub, None]):
-    """From the bus, sent by all gateways' Notifiers: changed jobs, and units' progress."""
-
-    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
-
-    moved: frozenset[UUID] = frozenset()
-    progress: tuple[tuple[UUID, UnitProgress], ...] = ()
-
-
-@attrs.frozen
-class PollDue(Message[EventHub, None]):
-    """From its own timer: look for events whose hint was lost."""
+    async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each job that has any. Raises Unavailable."""
+        ...
 
 
 class EventHubActor(Actor[EventHub]):
     """Wakes followers; ``bus`` carries the hints of all gateways."""
 
-    def __init__(self, bus: Bus, events: Events) -> None:
+    def __init__(self, bus: Bus, events: NewestEvents) -> None:
         self._bus, self._events = bus, events
         self._followers: dict[UUID, list[Follower]] = {}
         self._of_user = Counter[UUID]()
@@ -215,18 +130,3 @@ class EventHubActor(Actor[EventHub]):
 
 def _how_far(told: dict[str, Any]) -> UnitProgress:
     return UnitProgress(told["unit"], told["attempt"], told["progress"])
-
-
-def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
-    """The hub under its own supervisor: if it stays down, only streams of events fail."""
-    ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
-    child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
-    part = Supervisor(
-        "Followers",
-        Strategy.ONE_FOR_ONE,
-        Intensity(5, 30),
-        [child],
-        backoff=Backoff(1, 60),
-        give_up=GiveUp.STAY_DOWN,
-    )
-    return Child("Followers", part)
