@@ -3,7 +3,7 @@
 Half of the crops lie where the picture has detail. A coarse render by the verifier shows where that
 is. The node's own picture would be no use, as a cheating node could flatten what it did not render.
 So this module draws numbers, and the verifier places the crops by them
-(``rendertrust.node.worker.crop_placement``).
+(``rendertrust.node.worker.checks.crop_placement``).
 """
 
 from collections.abc import Sequence
