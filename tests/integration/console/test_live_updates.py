@@ -76,16 +76,19 @@ async def frame(stream: StreamReader) -> str:
                 lines = []
 
 
-async def test_only_what_changed_is_sent(
-    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart shows the same hour at all times: otherwise each minute changes it."""
     chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
 
     def unchanged(*_: object) -> Mapping[str, Any]:
-        """The chart of one hour, whatever passes: a new minute is something new."""
         return chart
 
     monkeypatch.setattr(overview, "throughput_of", unchanged)
+
+
+@pytest.mark.usefixtures("one_hour")
+async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         first = await frame(stream)
@@ -99,6 +102,7 @@ async def test_only_what_changed_is_sent(
         assert 'hx-target="#pictures"' not in second
 
 
+@pytest.mark.usefixtures("one_hour")
 async def test_one_reading_is_for_all_who_look_alike(
     face: Face, database: PostgresEndpoint
 ) -> None:
