@@ -53,6 +53,7 @@ WITH waiting AS (
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
      FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+     JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
      WHERE d.state = 'OPEN' AND d.finding IS NULL
        AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
