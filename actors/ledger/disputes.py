@@ -14,6 +14,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, book
+from actors.ledger.verdicts import refute
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import DisputeRow, EarningRow
 
@@ -65,7 +66,8 @@ def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
             draft.earnings.put(key, attrs.evolve(share, state=after))
     decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
-    return True
+    refusal = None if effect.verdict is None else refute(draft, effect.verdict)
+    return True if refusal is None else refusal
 
 
 def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:

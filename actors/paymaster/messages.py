@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
+from actors.verifier.messages import UnitVerdict
 
 PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
@@ -62,7 +63,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its window is over.
+    its window is over. ``verdict``: of the check that found the result invalid; it replaces the
+    earlier one, with its strike and fine.
     """
 
     job: UUID
@@ -70,6 +72,7 @@ class DisputeDecide:
     creator: UUID
     upheld: bool
     reason: str
+    verdict: UnitVerdict | None = None
 
 
 @attrs.frozen

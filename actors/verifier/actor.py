@@ -371,7 +371,7 @@ class VerifierActor(Actor[Verifier]):
                 case.end_swapped()
         pays = self._settings.pays_unverified
         effect = (
-            decision_on(case)
+            decision_on(case, self._peers)
             if case.is_again
             else verdict_on(case, self._peers, pays_unverified=pays)
         )
