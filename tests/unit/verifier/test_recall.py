@@ -110,6 +110,24 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
 
 
 @simulated
+async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_not() -> None:
+    """It died within the second."""
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        first = play.root
+        play.root, play.verifier, play.ledger = play.begin()
+        await play.root.start()
+        await asyncio.sleep(5)
+        await first.stop()
+        play.known("m")
+        begun = play.clock.monotonic()
+        await is_held(play, job)
+        assert play.clock.monotonic() - begun <= 61
+
+
+@simulated
 async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
     """A gateway that died as its node was found out finds it."""
     async with verifying(**NEVER_DRAWN) as play:
