@@ -139,10 +139,14 @@ class VerifierActor(Actor[Verifier]):
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
             # An invalid result that no verifier could detect, even if drawn, would cost nothing.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
-            if case.is_suspected or lacks or said:  # a node reported that it cannot be rendered
+            if lacks:
+                case.open_first()
+            elif case.is_suspected or said:  # a node reported that it cannot be rendered
                 case.compare()
         elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
             case.step = "open"  # results of trusted verifiers are not compared
+        elif case.is_unopened and not case.is_again and self._fleet.lacks(case):
+            case.open_first()
 
     def _know(self, case: Case) -> None:
         """Update the case's flags about its node."""

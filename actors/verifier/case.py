@@ -85,6 +85,7 @@ class Case:
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
     is_suspected: bool = False  # the node has a strike, or another result in doubt
     is_known: bool = False  # the node has enough valid results of this class
+    lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
@@ -107,6 +108,11 @@ class Case:
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
+
+    def open_first(self) -> None:
+        """Open the result before it waits for a verifier with its node's build."""
+        if not self.lacks_build:
+            self.step, self.lacks_build = "open", True
 
     def dispute(self) -> None:
         """Render the whole frame, and check the places that its creator names."""
@@ -159,6 +165,12 @@ class Case:
         """True if this gateway has state about the case that other gateways lack."""
         found = (self.check, self.verdict, self.unread)
         return any(one is not None for one in found) or self.step in ("more", "whole")
+
+    @property
+    def is_unopened(self) -> bool:
+        """True if the first check would be a comparison, and nothing was reported yet."""
+        found = (self.check, self.verdict, self.verifier)
+        return self.step != "open" and all(one is None for one in found)
 
     @property
     def is_accused(self) -> bool:
@@ -231,7 +243,7 @@ class Case:
     def _hear_opened(self, report: Report) -> None:
         if self.step != "open":  # more than that was requested
             self.failed += 1
-        elif report.suspect or report.is_unseen or self.is_suspected:
+        elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
         else:

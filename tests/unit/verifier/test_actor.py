@@ -125,8 +125,9 @@ async def test_a_build_that_only_the_owners_verifier_has_counts_as_one_that_nobo
     async with verifying(wait_seconds=30.0) as play:
         play.store.add_node(UUID(int=20), ("check",), owner=OPERATOR)
         play.inspector(20)
-        play.inspector(21, "cpu/avx2/4.5")
+        other = play.inspector(21, "cpu/avx2/4.5")
         job = await play.delivered()
+        await play.checks(other, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
 
@@ -155,6 +156,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
         checker = play.inspector(20, device_class)
         job = await play.delivered()
         begun = play.clock.monotonic()
+        assert not (await play.checks(checker, LOOKED)).draws
         unit = await play.ends(job, "COMPLETED")
         assert play.clock.monotonic() - begun >= 30
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
@@ -166,10 +168,23 @@ async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
     """Else a node could lie freely once the verifiers have another build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
-        play.inspector(20, "cpu/avx2/4.5")
+        checker = play.inspector(20, "cpu/avx2/4.5")
         job = await play.delivered()
+        await play.checks(checker, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
+
+
+@simulated
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_of_such_a_build_what_cannot_be_opened_is_a_strike(drawn: bool) -> None:
+    async with verifying(wait_seconds=30.0, least_odds=0.0) as play:
+        play.known("" if drawn else "v" * 1000)
+        checker = play.inspector(20, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.checks(checker, {"fault": "the picture is none"})
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.store.checks[job, 0, 1].strike) == ("invalid", True)
 
 
 @simulated
@@ -757,6 +772,8 @@ async def test_what_nobody_can_check_keeps_nobody_waiting() -> None:
         stuck = [await play.delivered() for _ in range(9)]
         last = attrs.evolve(play.store.checks[stuck[-1], 0, 1], device_class="gpu/x/9")
         play.store.checks[last.id] = last
-        await play.checks(checker, EXACT)
+        while not (order := await play.asked(checker)).draws:
+            play.says(checker, order, LOOKED)
+        play.says(checker, order, EXACT)
         await play.ends(stuck[-1], "COMPLETED")
         assert {play.verdict(job) for job in stuck[:-1]} == {None}
