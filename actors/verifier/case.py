@@ -35,8 +35,10 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
 PLACES_MOST: Final = 8  # of the places that a creator names
+TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
@@ -79,6 +81,7 @@ class Case:
     check: UUID | None = None  # the running check
     is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
+    failed_in_scene: int = 0  # those that failed while the verifier rendered the scene itself
     lost: int = 0  # checks whose verifier was lost
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
@@ -183,6 +186,12 @@ class Case:
     def scene(self) -> tuple[UUID, str]:
         """Owner and reference of the scene."""
         return self.pending.user, self.pending.payload_ref
+
+    @property
+    def turn(self) -> UUID:
+        """The creator whose turn it takes; results that the gateway recalls have one together."""
+        is_recalled = self.is_again and self.pending.disputed is None
+        return RECALLS if is_recalled else self.pending.user
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
         """Return the object key of the result, as ``named`` derives it."""
@@ -396,9 +405,10 @@ class Case:
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
-    def fail(self, verifier: UUID) -> None:
-        """Record a failed check."""
+    def fail(self, verifier: UUID, *, is_scene: bool = False) -> None:
+        """Record a failed check. ``is_scene``: the delivered files were not involved."""
         self.failed += 1
+        self.failed_in_scene += is_scene
         self.failed_by |= {verifier}
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
@@ -416,11 +426,14 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but not a strike.
+        If regions differed, the result is invalid but not a strike. If only the scene made the
+        checks fail, it is the scene's fault.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; its whole frame could not be rendered"
             self._is_invalid(said, strike=False)
+        elif 0 < self.failed == self.failed_in_scene:
+            self._cannot_tell(TOO_LARGE)
         else:
             self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
 

@@ -186,7 +186,7 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
 
 
 @simulated
-async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -> None:
+async def test_recalled_results_take_turns_with_fresh_ones() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -195,9 +195,14 @@ async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -
         is_found_out(play)
         await is_held(play, first)
         await is_held(play, second)
-        fresh = await play.delivered(UUID(int=12), UUID(int=5))
-        checker = play.inspector()
-        assert (await play.checks(checker, EXACT)).unit.job == fresh
+        fresh = [await play.delivered(UUID(int=12), UUID(int=5)) for _ in range(4)]
+        checker, asked = play.inspector(), list[UUID]()
+        for _ in range(4):
+            order = await play.asked(checker)
+            await asyncio.sleep(10)
+            asked.append(order.unit.job)
+            play.says(checker, order, EXACT)
+        assert {*asked[:4]} == {first, second, *fresh[:2]}
 
 
 @simulated

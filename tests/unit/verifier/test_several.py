@@ -122,7 +122,7 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
     """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
-    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
+    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
         play.inspector(20, "gpu/x/9")
         able = other.inspector(21)
         await asyncio.sleep(15)  # until each gateway knows the other's verifier
@@ -139,7 +139,7 @@ async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_bui
 
 @simulated
 async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_tell() -> None:
-    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
+    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
         checker = play.inspector(20, "gpu/x/9")
         gone = other.inspector(21)
         await asyncio.sleep(15)
