@@ -241,20 +241,22 @@ class Case:
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
         elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
-            self._hear_opened(report)
+            self._hear_opened(report, across=across)
         elif report.unable is not None:
             self._is_unable(report)
         elif report.looked:
-            self._hear_opened(report)
+            self._hear_opened(report, across=across)
         else:
             self._hear_regions(report, limits, across=across)
 
-    def _hear_opened(self, report: Report) -> None:
+    def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # more than that was requested
             self.failed += 1
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
+        elif across and (report.is_uncut or self.pending.is_uncut):
+            self.compare()  # it is refused without a strike, so a draw would not deter
         else:
             self.verdict = Verdict("sampled-out")
 
