@@ -231,8 +231,7 @@ class Case:
         self.verifier, self.verifier_class = verifier, device_class
         self.comparison = report.comparison
         limits = limits.across if across else limits
-        of_file = self.step != "whole" or self.why in ("uncut", "disputed")
-        if report.fault is not None and of_file:
+        if report.fault is not None:
             self._is_invalid(report.fault, strike=True)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)

@@ -161,6 +161,8 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault() -> None:
         ((UNCUT, whole(UNREAD)), "unverifiable", False),
         ((UNMADE, whole(EXACT)), "exact", False),
         ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
+        ((UNMADE, FAULT), "invalid", True),
+        ((apart(0.9), FAULT), "invalid", True),
         (
             (UNMADE, whole({**apart(0.05), "finish": {"equal": False, "off": 9.0}})),
             "invalid",
