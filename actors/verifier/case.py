@@ -319,7 +319,9 @@ class Case:
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
             # Its creator may name the places at which honest instruction sets differ most.
-            drawn = report.crops[len((self.pending.disputed or ())[:PLACES_MOST]) :]
+            named = len((self.pending.disputed or ())[:PLACES_MOST])
+            by_place = report.by_crop(len(self.compared_at.draws)) or []
+            drawn = [one for layers in by_place[named:] for one in layers]
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
             self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:

@@ -224,6 +224,8 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         (CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], False),
         (OTHER_CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], True),
         (OTHER_CLASS, [UNEQUAL, EQUAL, UNEQUAL, EQUAL], False),
+        (OTHER_CLASS, [UNEQUAL] * 2 + [EQUAL] * 6, True),  # two view layers
+        (OTHER_CLASS, [UNEQUAL] * 2 + [EQUAL] * 5 + [UNEQUAL], False),
     ],
 )
 def test_of_another_instruction_set_what_differs_at_the_named_places_alone_is_for_an_admin(
