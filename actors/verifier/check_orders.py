@@ -3,7 +3,7 @@
 Half of the crops lie where the picture has detail. A coarse render by the verifier shows where that
 is. The node's own picture would be no use, as a cheating node could flatten what it did not render.
 So this module draws numbers, and the verifier places the crops by them
-(``rendertrust.node.worker.crop_placement``).
+(``rendertrust.node.worker.checks.crop_placement``).
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ import attrs
 
 from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
-from rendertrust.node.worker.crop_placement import Drawn
+from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.checks import Pending
 from sql.sampling import draw
 from sql.units import VIDEO, Kind, evidence_key, params_of, result_key

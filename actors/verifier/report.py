@@ -9,7 +9,7 @@ import attrs
 
 from actors.verifier.messages import Comparison
 from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
-from rendertrust.node.worker.picture_digest import are_its_own
+from rendertrust.node.worker.formats.picture_digest import are_its_own
 
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300

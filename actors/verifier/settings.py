@@ -11,6 +11,8 @@ from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
 from actors.verifier.case import Case
 from actors.verifier.thresholds import DEFAULTS, Thresholds
+from config.settings import DEFAULTS as GATEWAY_DEFAULTS
+from config.settings import Verification
 from rendertrust.receipt import OFF
 
 
@@ -18,19 +20,16 @@ from rendertrust.receipt import OFF
 class VerifierSettings:
     """Settings of the Verifier.
 
-    ``enabled`` False: pending results become ``unverified``, for ``unverified_why``, a code of
-    receipts. ``require_evidence`` False: a frame without evidence is ``unverified``, not
-    ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results. ``least_odds``: the
-    least probability that a result of a known node is compared. ``own``: the gateway's verifiers.
+    ``unverified_why`` is the code in receipts of results that become ``unverified`` because
+    verification is not enabled. ``require_evidence`` False: a frame without evidence is
+    ``unverified``, not ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results.
+    ``own``: the gateway's verifiers.
     """
 
-    enabled: bool = True
+    verification: Verification = GATEWAY_DEFAULTS.verification
     unverified_why: str = OFF
     require_evidence: bool = True
     pays_unverified: bool = True
-    least_odds: float = 0.05
-    wait_seconds: float = 300.0  # for a verifier with its build; then it is unverifiable
-    check_seconds: float = 900.0  # of one check at most, in addition to the time of its unit
     first_seconds: float = 120.0  # least time of a first check
     again_seconds: float = 30.0  # after a failed check
     failures_most: int = 3  # failed checks, after which it is unverifiable
@@ -48,7 +47,7 @@ class VerifierSettings:
         for the verifiers keeps others waiting for little. It is repeated with more time.
         """
         took = case.pending.took
-        most = self.check_seconds + min(took, TOOK_MOST)
+        most = self.verification.check_seconds + min(took, TOOK_MOST)
         if case.failed or case.step in ("more", "whole"):
             return most
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.node_options import SizeParam
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def _is_version(text: str) -> bool:
 
 def said(what: "Needs") -> str:
     """Return ``device gpu, memory 8.6 GB, alike``, for people."""
-    told = {**what, "memory": formatting.size(what["memory"])} if "memory" in what else dict(what)
+    told = {**what, "memory": formats.size(what["memory"])} if "memory" in what else dict(what)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 

@@ -76,16 +76,19 @@ async def frame(stream: StreamReader) -> str:
                 lines = []
 
 
-async def test_only_what_changed_is_sent(
-    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart shows the same hour at all times: otherwise each minute changes it."""
     chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
 
     def unchanged(*_: object) -> Mapping[str, Any]:
-        """The chart of one hour, whatever passes: a new minute is something new."""
         return chart
 
     monkeypatch.setattr(overview, "throughput_of", unchanged)
+
+
+@pytest.mark.usefixtures("one_hour")
+async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         first = await frame(stream)
@@ -99,6 +102,7 @@ async def test_only_what_changed_is_sent(
         assert 'hx-target="#pictures"' not in second
 
 
+@pytest.mark.usefixtures("one_hour")
 async def test_one_reading_is_for_all_who_look_alike(
     face: Face, database: PostgresEndpoint
 ) -> None:
@@ -140,7 +144,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
     async def probe() -> bool:
         return there
 
-    face.gateway.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
@@ -164,7 +168,7 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
     async def probe() -> bool:
         return there
 
-    face.gateway.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
@@ -211,7 +215,7 @@ async def test_nobody_sees_more_while_it_is_unknown_whether_he_was_signed_out(
         async with following(visitor) as stream:
             await frame(stream)
             await proxy.down()
-            await until(lambda: not face.gateway.revocations.is_fresh)
+            await until(lambda: not face.gateway.identity.revocations.is_fresh)
 
             async def ended() -> bool:
                 return await stream.readline() == b""

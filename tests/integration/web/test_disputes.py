@@ -337,7 +337,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
 async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
     otto: Earner, jane: Person
 ) -> None:
-    store, kept = SqlStore(otto.face.gateway.database), otto.face.gateway.operators
+    store, kept = SqlStore(otto.face.gateway.database), otto.face.gateway.tables.operators
     for _ in range(2):
         _, opened = await dispute(jane, await otto.earn(jane))
         await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from actors.verifier import check_orders
-from rendertrust.node.worker.crop_placement import picked
+from rendertrust.node.worker.checks.crop_placement import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
 from tests.unit.verifier.stage import EXACT

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from actors.verifier import check_orders, thresholds
 from actors.verifier.thresholds import RegionDifference
-from rendertrust.node.worker.crop_placement import SIDE_LEAST, Crop, place
+from rendertrust.node.worker.checks.crop_placement import SIDE_LEAST, Crop, place
 from sql import reputation, sampling
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 

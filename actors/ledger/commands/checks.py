@@ -1,0 +1,187 @@
+"""Deliveries and verdicts over a draft of the books; money moves only with the verdict.
+
+A result arrives in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded,
+drawn for a comparison or not. ``UnitVerdict``: a valid result ends any other attempt, settles the
+hold, which pays the operator's share, keeps the receipt, and completes the unit and its job's
+counters; an invalid one is a failure of its node. Then fines follow, and the check is decided.
+
+Each function returns True if it changed something, False if it was done before, or a refusal.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+import attrs
+
+from actors.ledger import fines
+from actors.ledger.commands import units
+from actors.ledger.draft import Draft
+from actors.ledger.failure_attribution import SAID_MAX
+from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
+from actors.ledger.postings import Refusal
+from actors.ledger.rows import AT_WORK, change
+from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
+from sql.books import UnitRow
+from sql.checks import CheckRow
+
+VERIFYING: Final = frozenset({"VERIFYING"})
+OVERTAKEN: Final = "another node was faster"
+Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Refusal]
+
+
+def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
+    """Record a delivery, which waits for its verdict."""
+    ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
+    if ours and unit.state in ("VERIFYING", "COMPLETED"):
+        return False
+    if not ours or unit.state not in AT_WORK:
+        return GuardFailed("UnitDeliver", unit.state)
+    open_check(draft, unit, effect)
+    waiting = attrs.evolve(
+        unit,
+        state="VERIFYING",
+        lease_until=None,
+        error_class=None,
+        error_code=None,
+        error_message=None,
+        started_at=unit.started_at
+        or draft.now,  # it ran, even if its node did not report the start
+    )
+    change(draft, unit, waiting)
+    return True
+
+
+def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
+    """Record the delivered result and whether it is drawn for a comparison."""
+    is_drawn, odds = fines.drawn(draft, unit, effect)
+    row = CheckRow(
+        job_id=effect.job,
+        unit=effect.unit,
+        attempt=effect.attempt,
+        node_id=effect.node,
+        device_class=effect.device_class,
+        result_ref=effect.result_ref,
+        sha256=effect.sha256,
+        size=effect.size,
+        work=effect.work,
+        node_signature=effect.node_signature,
+        evidence_sha256=effect.evidence_sha256,
+        evidence_size=effect.evidence_size,
+        verified=effect.verified,
+        operator=effect.operator,
+        share_percent=effect.share_percent,
+        window_seconds=int(effect.dispute_window.total_seconds()),
+        opened_at=draft.now,
+        drawn=is_drawn,
+        odds=odds,
+    )
+    draft.checks.put(row.id, row)
+
+
+def overtaken(draft: Draft, unit: UnitRow) -> None:
+    """End the check of a delivery because another attempt counts."""
+    row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
+    if row is not None and row.state == "PENDING":
+        ended = attrs.evolve(
+            row, state="DECIDED", verdict="unverified", said=OVERTAKEN, decided_at=draft.now
+        )
+        draft.checks.put(row.id, ended)
+
+
+def judge(
+    draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail = units.fail
+) -> bool | Refusal:
+    """Apply a verdict: complete the unit, or ``fail`` it; then fines, and the check's own row."""
+    row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
+    if row is None:
+        return GuardFailed("UnitVerdict", unit.state)
+    if row.state == "DECIDED":
+        return False if row.verdict == effect.outcome else GuardFailed("UnitVerdict", unit.state)
+    is_its = row.attempt == unit.attempt and unit.state == "VERIFYING"
+    if not is_its or effect.operator != row.operator:
+        return GuardFailed("UnitVerdict", unit.state)
+    if falls(effect):
+        done = fail(draft, unit, _failure(row, effect), VERIFYING)
+    else:
+        done = units.complete(draft, unit, _completion(row, effect), VERIFYING)
+    refusal = _fines(draft, row, effect)
+    if refusal is not None:
+        return refusal
+    if isinstance(done, bool):
+        _decide(draft, row, effect)
+    return done
+
+
+def refute(draft: Draft, effect: UnitVerdict) -> Refusal | None:
+    """Replace the verdict on a settled result that a later check found invalid.
+
+    The dispute that asked for the check moves the charge and the share.
+    """
+    row = draft.checks.get((effect.job, effect.unit, effect.attempt))
+    if row is None or row.state != "DECIDED" or effect.operator != row.operator:
+        return GuardFailed("UnitVerdict", "" if row is None else row.state)
+    refusal = _fines(draft, row, effect)
+    if refusal is None:
+        _decide(draft, row, effect)
+    return refusal
+
+
+def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
+    decided = attrs.evolve(
+        row,
+        state="DECIDED",
+        verdict=effect.outcome,
+        said=effect.said[:SAID_MAX],
+        verifier_id=effect.verifier,
+        decided_at=draft.now,
+        strike=effect.strike,
+        withdrawn=effect.withdrawn,
+        verifier_class=effect.verifier_class,
+    )
+    if effect.comparison is not None:
+        decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
+    draft.checks.put(row.id, decided)
+
+
+def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
+    if effect.withdrawn:
+        return fines.give_back(draft, row.id[:2])
+    return fines.forfeit(draft, row, effect.fine) if effect.strike and effect.fine > 0 else None
+
+
+def falls(effect: UnitVerdict) -> bool:
+    """Return True if the result is rejected."""
+    return effect.outcome == "invalid"
+
+
+def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:
+    paid = earns(row, effect.outcome, pays=effect.pays)
+    return UnitComplete(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        node=row.node_id,
+        result_ref=row.result_ref,
+        sha256=row.sha256,
+        size=row.size,
+        verified=paid,
+        operator=row.operator if paid else None,
+        share_percent=row.share_percent,
+        dispute_window=timedelta(seconds=row.window_seconds),
+        receipt=effect.receipt,
+        free=not costs(row, effect.outcome, pays=effect.pays),
+    )
+
+
+def _failure(row: CheckRow, effect: UnitVerdict) -> UnitFail:
+    return UnitFail(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        node=row.node_id,
+        error_class="scene" if effect.withdrawn else "node",
+        error=f"the check found something else: {effect.said}",
+        error_code="invalid",
+        retry_at=effect.retry_at,
+    )

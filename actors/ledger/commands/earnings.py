@@ -1,0 +1,188 @@
+"""Operators' shares: earned with a unit's charge, claimed, payable in time, and paid out.
+
+Payouts to credits happen at once, those to money through an approved batch. Each function returns
+True if it changed something, False if it was done before, or a refusal.
+"""
+
+from uuid import UUID
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.fines import is_ripe
+from actors.ledger.messages import (
+    PAYOUTS,
+    SUSPENSE,
+    GuardFailed,
+    Transfer,
+    UnitComplete,
+    operator_account,
+    user_account,
+    work_reference,
+)
+from actors.ledger.postings import Refusal, book
+from actors.paymaster.messages import (
+    EarningClaim,
+    EarningMature,
+    OfPayout,
+    PayoutApprove,
+    PayoutPay,
+    PayoutReject,
+    PayoutTake,
+)
+from sql.books import UnitRow
+from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
+
+OWED = ("PENDING", "PAYABLE")
+NOTHING = "nothing"  # is payable
+
+
+def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
+    """Record the share that the completion of a unit has just paid."""
+    found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
+    if found is None or effect.operator is None:
+        return  # it cost nothing, or the share rounds to zero
+    transfer, _ = found
+    key = (unit.job_id, unit.number)
+    share = EarningRow(
+        id=draft.uuid(),
+        job_id=unit.job_id,
+        unit=unit.number,
+        node_id=effect.node,
+        operator_id=_operator(effect.operator),
+        amount=transfer.amount,
+        state="PENDING",
+        earned_at=draft.now,
+        payable_at=draft.now + effect.dispute_window,
+    )
+    draft.earnings.put(key, share)
+
+
+def _operator(account: str) -> UUID | None:
+    return None if account == SUSPENSE else UUID(account.removeprefix(OPERATOR))
+
+
+def _reference(effect: UnitComplete) -> str:
+    return work_reference(effect.job, effect.unit)
+
+
+def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
+    """Make a share payable once it is ripe and in no open dispute."""
+    key = (effect.job, effect.unit)
+    share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
+    may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
+    state = "" if share is None else share.state
+    if share is not None and may and state == "PENDING" and is_ripe(draft, share):
+        draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
+        return True
+    return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
+
+
+def claim(draft: Draft, effect: EarningClaim) -> bool | Refusal:
+    """Move a share from suspense to the node's new owner."""
+    share = draft.earnings.get((effect.job, effect.unit))
+    if share is None:
+        return GuardFailed("EarningClaim", "")
+    if share.operator_id is not None:
+        same = share.operator_id == effect.owner
+        return False if same else GuardFailed("EarningClaim", share.state)
+    if share.state not in OWED:
+        return GuardFailed("EarningClaim", share.state)
+    owner = operator_account(effect.owner)
+    reference = work_reference(effect.job, effect.unit)
+    words = "Earned before the node had an owner"
+    moved = book(
+        draft, Transfer(SUSPENSE, owner, SUSPENSE, share.amount, "CLAIM", reference, words)
+    )
+    if not isinstance(moved, bool):
+        return moved
+    claimed = attrs.evolve(share, operator_id=effect.owner)
+    draft.earnings.put((effect.job, effect.unit), claimed)
+    return True
+
+
+# -- payouts
+
+
+def payout_reference(payout: PayoutRow) -> str:
+    """The reference of a payout's transfer."""
+    return f"payout:{payout.id}"
+
+
+def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
+    """Apply one effect."""
+    if isinstance(effect, PayoutTake):
+        return _take(draft, effect)
+    payout = draft.payouts.found.get(effect.id) and draft.payouts.get(effect.id)
+    if payout is None:
+        return GuardFailed(type(effect).__name__, "")
+    if isinstance(effect, PayoutApprove):
+        return _approve(draft, payout, effect)
+    if isinstance(effect, PayoutReject):
+        return _reject(draft, payout, effect)
+    return _pay(draft, payout, effect)
+
+
+def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
+    """Pay out everything that was payable as the batch began."""
+    if draft.payouts.get(effect.id) is not None:
+        return False
+    payable = draft.payable.get(effect.operator)
+    if payable is None or payable.units == 0:
+        return GuardFailed("PayoutTake", NOTHING)
+    at_once = effect.kind == "CREDITS"
+    payout = PayoutRow(
+        id=effect.id,
+        operator_id=effect.operator,
+        kind=effect.kind,
+        amount=payable.amount,
+        units=payable.units,
+        state="PAID" if at_once else "REQUESTED",
+        requested_at=draft.now,
+        closed_at=draft.now if at_once else None,
+    )
+    if at_once:
+        words = "Earnings paid out as credits"
+        moved = book(draft, _transfer(payout, user_account(effect.operator), words))
+        if not isinstance(moved, bool):
+            return moved
+    draft.payable.put(effect.operator, PayableRow(effect.operator, 0, 0))
+    draft.payouts.put(payout.id, payout)
+    return True
+
+
+def _transfer(payout: PayoutRow, to: str, words: str) -> Transfer:
+    account = operator_account(payout.operator_id)
+    return Transfer(account, to, account, payout.amount, "PAYOUT", payout_reference(payout), words)
+
+
+def _approve(draft: Draft, payout: PayoutRow, effect: PayoutApprove) -> bool | Refusal:
+    if payout.batch_id == effect.batch and payout.state != "REJECTED":
+        return False
+    if payout.state != "REQUESTED":
+        return GuardFailed("PayoutApprove", payout.state)
+    draft.payouts.put(payout.id, attrs.evolve(payout, state="APPROVED", batch_id=effect.batch))
+    return True
+
+
+def _reject(draft: Draft, payout: PayoutRow, effect: PayoutReject) -> bool | Refusal:
+    if payout.state == "REJECTED":
+        return False
+    if payout.state not in (("REQUESTED", "APPROVED") if effect.not_paid else ("REQUESTED",)):
+        return GuardFailed("PayoutReject", payout.state)
+    rejected = attrs.evolve(payout, state="REJECTED", closed_at=draft.now)
+    draft.payouts.put(payout.id, rejected)
+    return True
+
+
+def _pay(draft: Draft, payout: PayoutRow, effect: PayoutPay) -> bool | Refusal:
+    if payout.state == "PAID" and payout.reference == effect.reference:
+        return False
+    if payout.state != "APPROVED":
+        return GuardFailed("PayoutPay", payout.state)
+    moved = book(draft, _transfer(payout, PAYOUTS, "Earnings paid out as money"))
+    if not isinstance(moved, bool):
+        return moved
+    paid = attrs.evolve(payout, state="PAID", reference=effect.reference, closed_at=draft.now)
+    draft.payouts.put(payout.id, paid)
+    return True

@@ -1,0 +1,264 @@
+"""Transitions of whole jobs, over a draft of the books.
+
+Each function returns True if it changed something, False if it was done before, or a refusal.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    GuardFailed,
+    JobCancel,
+    JobChange,
+    JobInsert,
+    JobPause,
+    JobResume,
+    JobStop,
+    NewUnit,
+    OfJob,
+    UnitRetry,
+    work_reference,
+)
+from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.rows import ENDED, STOPPED, alone, cancelled, change, promoted, stated
+from sql.books import JobRow, UnitRow
+
+NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
+
+
+def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
+    """Insert a job with its units."""
+    before = draft.jobs.get(effect.job)
+    if before is not None:
+        draft.touched[effect.job, 0] = None
+        return False if _same(draft, before, effect) else GuardFailed("JobInsert", before.status)
+    plan = effect.plan
+    if not plan or any(piece.price < 0 or (piece.missing and piece.price) for piece in plan):
+        return GuardFailed("JobInsert", "")
+    job = JobRow(
+        id=effect.job,
+        user_id=effect.user,
+        job_type=effect.job_type,
+        payload_ref=effect.payload_ref,
+        params=effect.params,
+        status="QUEUED",
+        price=sum(piece.price for piece in plan),
+        price_number=effect.price_number,
+        retry_of=effect.retry_of,
+        open_units=len(plan),
+        units=len(plan),
+        priority=effect.priority,
+        cap=effect.cap,
+        created_at=draft.now,
+        queued_at=draft.now,
+        updated_at=draft.now,
+    )
+    draft.add_job(job, _units(effect))
+    return True
+
+
+def _units(effect: JobInsert) -> list[UnitRow]:
+    return [
+        UnitRow(
+            job_id=effect.job,
+            number=number,
+            price=piece.price,
+            place=piece.place,
+            frames=piece.frames,
+            tile=piece.tile,
+            feeds=piece.feeds,
+            missing=piece.missing,
+        )
+        for number, piece in enumerate(effect.plan)
+    ]
+
+
+def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
+    units = list(draft.units_of(job.id))
+    found = (job.user_id, job.job_type, job.payload_ref, job.params, len(units))
+    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params, len(effect.plan))
+    pairs = zip(units, effect.plan, strict=False)
+    return found == wanted and all(_is_of(unit, piece) for unit, piece in pairs)
+
+
+def _is_of(unit: UnitRow, piece: NewUnit) -> bool:
+    """Return True if the unit is this piece; an unpaid unit's price is 0."""
+    is_priced = unit.price in (piece.price, 0)
+    return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
+
+
+def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
+    """Apply an effect that the job's owner asked for."""
+    job = draft.jobs.get(effect.job)
+    if job is None or job.user_id != effect.user:
+        return GuardFailed(type(effect).__name__, "")
+    return _DO[type(effect)](draft, job, effect)
+
+
+# -- cancel and stop
+
+
+def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
+    if job.status == "CANCELLED":
+        return _touch(draft, job)
+    if job.status not in (*NEVER_RAN, "PAUSED") or job.reached not in NEVER_RAN:
+        _touch(draft, job)
+        return GuardFailed("JobCancel", job.status)
+    if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
+        _touch(draft, job)
+        return GuardFailed("JobCancel", "RUNNING")  # its copy was delivered and is being checked
+    return _end(draft, job)
+
+
+def _stop(draft: Draft, job: JobRow, effect: JobStop) -> bool | Refusal:
+    if job.status == "CANCELLED" or job.paused == STOPPED:
+        return _touch(draft, job)
+    if job.status in ENDED:
+        return GuardFailed("JobStop", job.status)
+    return _end(draft, job)
+
+
+def _touch(draft: Draft, job: JobRow) -> bool:
+    for unit in draft.units_of(job.id):
+        draft.touched[unit.job_id, unit.number] = None
+    return False
+
+
+def _end(draft: Draft, job: JobRow) -> bool | Refusal:
+    """Cancel all open units; there may be thousands, so the job's counters change once.
+
+    Delivered units keep their hold until their verdict. Otherwise a creator could watch frames
+    arrive, stop the job and have them for nothing.
+    """
+    kept = {*ENDED, "VERIFYING"}
+    for unit in draft.units_of(job.id):
+        if unit.is_delivered_beside:
+            _keep_delivered(draft, unit)
+            job = draft.job_of(unit)
+    open_ones = [unit for unit in draft.units_of(job.id) if unit.state not in kept]
+    for unit in open_ones:
+        released = release(draft, work_reference(unit.job_id, unit.number))
+        if not isinstance(released, bool):
+            return released
+        ended = attrs.evolve(
+            alone(unit),
+            state="CANCELLED",
+            lease_until=None,
+            not_before=None,
+            ended_at=draft.now,
+            # Without a failure the text says why the unit waited, not why it ended.
+            error_message=None if unit.error_class is None else unit.error_message,
+        )
+        draft.put_unit(ended)
+    draft.jobs.put(job.id, cancelled(attrs.evolve(job, paused=STOPPED), open_ones, draft.now))
+    return True
+
+
+def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
+    """End the attempt that is still running; a delivered one stays."""
+    if unit.state != "VERIFYING":
+        change(draft, unit, promoted(unit))
+    elif unit.copy_delivered_at is None:
+        change(draft, unit, alone(unit))
+
+
+def _over(job: JobRow) -> str | None:
+    """Return how the job ended, or STOPPED; None if it is open."""
+    if job.status in ENDED:
+        return job.status
+    return "STOPPED" if job.paused == STOPPED else None
+
+
+# -- pause, resume and change
+
+
+def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
+    if over := _over(job):
+        return GuardFailed("JobPause", over)
+    return _put(draft, job, paused="owner")
+
+
+def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
+    if over := _over(job):
+        return GuardFailed("JobResume", over)
+    if job.paused is not None and _is_at_cap(draft, job):
+        return GuardFailed("JobResume", "CAP")
+    return _put(draft, job, paused=None)
+
+
+def _is_at_cap(draft: Draft, job: JobRow) -> bool:
+    """Return True if the next unit would exceed the cap, so that the job would pause at once.
+
+    Units that cost nothing may always start.
+    """
+    waiting = [
+        unit for unit in draft.units_of(job.id) if unit.state == "QUEUED" and not unit.missing
+    ]
+    if job.cap is None or not waiting or not all(unit.price for unit in waiting):
+        return False
+    first = min(waiting, key=lambda unit: (unit.place, unit.number))
+    return job.committed + first.price > job.cap
+
+
+def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
+    if over := _over(job):
+        return GuardFailed("JobChange", over)
+    cap = None if effect.uncapped else job.cap if effect.cap is None else effect.cap
+    if cap is not None and cap < job.committed:
+        return GuardFailed("JobChange", "CAP")
+    priority = job.priority if effect.priority is None else effect.priority
+    paused = job.paused
+    if paused == "cap" and cap != job.cap and not _is_at_cap(draft, attrs.evolve(job, cap=cap)):
+        paused = None
+    return _put(draft, job, cap=cap, paused=paused, priority=priority)
+
+
+def _put(draft: Draft, job: JobRow, **changes: Any) -> bool:
+    if all(getattr(job, name) == value for name, value in changes.items()):
+        return False
+    draft.jobs.put(job.id, stated(attrs.evolve(job, **changes), draft.now))
+    return True
+
+
+# -- retry of a unit
+
+
+def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
+    unit = draft.units.get((effect.job, effect.unit))
+    if unit is None:
+        return GuardFailed("UnitRetry", "")
+    draft.touched[unit.job_id, unit.number] = None
+    if unit.state not in ENDED:
+        return False  # retried before: it waits or runs
+    if (over := _over(job)) in ("CANCELLED", "STOPPED"):
+        return GuardFailed("UnitRetry", over)
+    if unit.state != "FAILED":
+        return GuardFailed("UnitRetry", unit.state)
+    for one in _together(draft, unit):
+        held = reopen(draft, work_reference(one.job_id, one.number))
+        if not isinstance(held, bool):
+            return held
+        fresh = attrs.evolve(one, failures=0, faults=0, needs_memory=0, needs_opengl=False)
+        waiting = attrs.evolve(fresh, state="QUEUED", ended_at=None, unsendable_to=())
+        change(draft, one, waiting, queued_at=draft.now)
+    return True
+
+
+def _together(draft: Draft, unit: UnitRow) -> list[UnitRow]:
+    """Return the unit; for a frame in tiles, all FAILED parts."""
+    whole = unit.number if unit.feeds is None else unit.feeds
+    found = [one for one in draft.units_of(unit.job_id) if whole in (one.number, one.feeds)]
+    return [one for one in found if one.state == "FAILED"]
+
+
+_DO: Final[Mapping[type[Any], Callable[[Draft, JobRow, Any], bool | Refusal]]] = {
+    JobCancel: _cancel,
+    JobStop: _stop,
+    JobPause: _pause,
+    JobResume: _resume,
+    JobChange: _change,
+    UnitRetry: _retry,
+}
