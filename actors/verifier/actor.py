@@ -30,7 +30,7 @@ from actors.verifier.messages import (
 from actors.verifier.report import NoReport, Report, answer, answers, clears
 from actors.verifier.reputation import NodeReputation, NodeReputations
 from actors.verifier.settings import VerifierPeers, VerifierSettings
-from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, is_same
+from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
     MEET_SECONDS,
@@ -374,20 +374,22 @@ class VerifierActor(Actor[Verifier]):
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, after a final comparison with the object store."""
         now = self._peers.clock.monotonic()
-        if case.is_for_admin:
-            await self._leave_to_admin(case)
-            return
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
         assert case.verdict is not None, "there is something to conclude"
         if case.verdict.outcome != "invalid":
             try:
                 async with asyncio.timeout(STORE_SECONDS):
-                    same = await is_same(case, self._peers.objects)
+                    found = await stored(case, self._peers.objects)
             except (ObjectsUnavailable, TimeoutError):
                 return
-            if not same:
+            if found == "missing":
+                case.end_missing()
+            elif found == "replaced":
                 case.end_swapped()
+        if case.is_for_admin:
+            await self._leave_to_admin(case)
+            return
         pays = self._settings.pays_unverified
         effect = (
             decision_on(case, self._peers)

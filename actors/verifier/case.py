@@ -38,6 +38,7 @@ NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendere
 RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
 PLACES_MOST: Final = 8  # of the places that a creator names
+MISSING: Final = "the object is not in the store any more"
 TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
@@ -443,6 +444,16 @@ class Case:
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
+
+    def end_missing(self) -> None:
+        """End the case: the store lost the object, which is not the node's fault.
+
+        The unit is rendered again; if it was settled, an admin decides.
+        """
+        if self.is_again:
+            self.verdict = Verdict("unverifiable", MISSING)
+        else:
+            self._is_invalid(MISSING, strike=False)
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""

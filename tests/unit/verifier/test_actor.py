@@ -487,6 +487,19 @@ async def test_an_object_that_was_swapped_since_it_was_delivered_is_not_paid(swa
 
 
 @simulated
+async def test_an_object_that_the_store_lost_is_rendered_again_and_is_no_strike() -> None:
+    async with verifying() as play:
+        job, checker = await play.delivered(), play.inspector()
+        order = await play.asked(checker)
+        await play.objects.delete(order.picture.key)
+        play.says(checker, order, EXACT)
+        await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, play.earned()) == ("invalid", False, 0)
+        assert not play.store.fines
+
+
+@simulated
 @pytest.mark.parametrize(
     ("seen", "strike"), [("f" * 64, True), (None, False)], ids=["other pixels", "none"]
 )

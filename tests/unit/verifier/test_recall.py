@@ -80,6 +80,21 @@ async def test_it_is_compared_and_given_back_if_it_is_invalid(
 
 
 @simulated
+async def test_an_object_that_the_store_lost_is_left_to_an_admin() -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        is_found_out(play)
+        order = await play.asked(checker)
+        await play.objects.delete(order.picture.key)
+        play.says(checker, order, EXACT)
+        await until(lambda: play.store.findings, within=60)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
+        assert not play.store.checks[job, 0, 1].strike
+
+
+@simulated
 async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
     other = UUID(int=11)
     async with verifying(**NEVER_DRAWN) as play:
