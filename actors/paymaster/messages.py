@@ -42,7 +42,8 @@ class EarningClaim:
 
 @attrs.frozen
 class DisputeOpen:
-    """From the web: the creator disputes the charge of a unit; once per unit.
+    """From the web: the creator disputes the charge of a unit; once per unit, and again after the
+    gateway's own dispute of it was rejected.
 
     Within the window of its earning; without an earning, ``window`` from its end. ``by_gateway``:
     from the Verifier, because the node delivered an invalid result elsewhere and this unit was not

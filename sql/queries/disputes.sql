@@ -74,7 +74,8 @@ JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number AND h.settle
 LEFT JOIN earnings s ON s.job_id = u.job_id AND s.unit = u.number
 WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED'
   AND CASE WHEN s.id IS NULL THEN u.ended_at > $4 ELSE s.state = 'PENDING' AND s.payable_at > $5 END
-  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number)
+  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number
+                  AND NOT (d.by_gateway AND d.state = 'REJECTED'))
 ORDER BY u.number;
 
 -- name: dispute_view_entries

@@ -245,6 +245,32 @@ async def test_an_upheld_dispute_replaces_the_verdict_with_a_strike(stage: Stage
     assert await stage.store.audit() == []
 
 
+async def test_a_creator_may_dispute_what_the_gateway_recalled_and_found_right(
+    stage: Stage,
+) -> None:
+    case = await delivered(stage)
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    of, window = (case.job, 0, case.user), timedelta(days=7)
+    recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
+    assert isinstance(await stage.do(recall), Posted)
+    mine = DisputeOpen(fresh_id(), *of, "a mark", window)
+    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), "it is being checked"
+    await stage.store.note_finding(case.job, 0, "unverifiable")
+    rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
+    assert isinstance(await stage.do(rejected), Posted)
+    again = attrs.evolve(recall, id=fresh_id())
+    assert await stage.do(again) == GuardFailed("DisputeOpen", "disputed")
+    for kind in (Posted, Replayed):
+        assert isinstance(await stage.do(mine), kind)
+    await stage.store.note_finding(case.job, 0, "invalid")
+    upheld = DisputeDecide(case.job, 0, case.user, True, "an admin looked at it")
+    assert isinstance(await stage.do(upheld), Posted)
+    assert await stage.of_user(case.user) == (200, 0)
+    other = attrs.evolve(mine, id=fresh_id())
+    assert await stage.do(other) == GuardFailed("DisputeOpen", "disputed")
+    assert await stage.store.audit() == []
+
+
 async def test_nobody_is_charged_for_a_node_that_cannot_be_paid(stage: Stage) -> None:
     """Whatever a check says: its key was never proved."""
     user, node, job = await stage.dispatched(100)
