@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Declared:
-    """The declaration of a field that its type and default do not hold."""
+    """The declaration of a setting, beside its type and default."""
 
     meaning: str
     bounds: tuple[float, float] | None

@@ -1,4 +1,4 @@
-"""The queries of the gateway's nouns over one database, in one object."""
+"""One object with everything that routes read and write in the database, beside the books."""
 
 import attrs
 

@@ -1,7 +1,7 @@
 """Disputes over a draft of the books: a creator opens one per unit and an admin decides it.
 
-A refund leaves the unit COMPLETED and its receipt as it is, with the entry that paid for it: the
-receipt says what was rendered and charged then. The refund is a transfer of its own.
+A refund is another transfer. The unit stays COMPLETED, and its receipt stays as it was signed, with
+the entry that charged for it; readers of the receipt see beside it that it was withdrawn.
 """
 
 import attrs
@@ -30,7 +30,7 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     """Open a dispute within the window.
 
-    It takes the place of the gateway's own, once that is rejected.
+    It replaces a dispute by the gateway that was rejected.
     """
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
