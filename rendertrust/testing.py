@@ -89,7 +89,7 @@ class FakeNode:
         self._behave = behave or completes()
         self._greet = greet
         self._signs = signs
-        self._device_class = device_class
+        self.device_class = device_class
         self._taken = 0
         self._is_served = False
         self._arrived = asyncio.Condition()
@@ -151,7 +151,7 @@ class FakeNode:
                 Hello(
                     version=__version__,
                     slots=self.slots,
-                    device_class=self._device_class,
+                    device_class=self.device_class,
                     capabilities=self.capabilities,
                     running=tuple(self.running),
                 )
@@ -169,6 +169,8 @@ class FakeNode:
 
     async def send(self, frame: FromNode) -> None:
         """Send one frame."""
+        if isinstance(frame, Hello):
+            self.device_class = frame.device_class
         await self._socket.send_str(encode(frame))
 
     async def send_text(self, text: str) -> None:
@@ -212,7 +214,9 @@ class FakeNode:
         """Add the signed work for a receipt to a result, unless ``signs`` is off."""
         if not self._signs or told.sha256 is None or told.size is None:
             return told
-        attester = Attester(node=lambda: self.node_id, key=self.key, renderers={})
+        build = (self.device_class or "").rpartition("/")[2] or None
+        renderers = {"render": {"name": self.name, "version": __version__, "build": build}}
+        attester = Attester(node=lambda: self.node_id, key=self.key, renderers=renderers)
         taken = CopiedFile(path=Path(), sha256=told.sha256, size=told.size)
         beside = told.evidence
         proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size) if beside else None

@@ -16,6 +16,8 @@ from actors.scheduler.messages import Assignment
 from rendertrust import receipt
 from rendertrust.protocol import Evidence, JobResult
 from rendertrust.receipt import IssuedReceipt
+from sql.device_class import kin_of
+from sql.units import RENDER
 
 PIECE: Final = 1 << 20
 HASHED_MOST: Final = 64 << 20  # bytes; verifiers compare longer ones with the sum
@@ -119,12 +121,19 @@ class SignedWork:
 
 
 def read_signed_work(
-    result: JobResult, unit: Assignment, node: NodeIdentity, seen: InspectedResult, now: datetime
+    result: JobResult,
+    unit: Assignment,
+    node: NodeIdentity,
+    seen: InspectedResult,
+    now: datetime,
+    *,
+    device_class: str,
 ) -> SignedWork | ResultRefused | None:
     """Return the work of a result; None where it signed none, or we do not know the node's key.
 
     ``seen``: what lies at our keys, where the result names it. What the node signs of how it came
-    to that is as we gave it out: a receipt vouches for all of it.
+    to that is as we gave it out: a receipt vouches for all of it. The build of Blender is that of
+    the node's ``device_class``, by which it is compared.
     """
     if result.signature is None or result.work is None or node.key is None:
         return None
@@ -143,9 +152,21 @@ def read_signed_work(
         return ResultRefused("the node signed for other evidence than is there", is_lie=True)
     if (other := _given_otherwise(work, unit)) is not None:
         return ResultRefused(f"the node signed for other {other} than it was given", is_lie=True)
+    wrong = _said_otherwise(work, unit, device_class, now)
+    return SignedWork(work, result.signature) if wrong is None else ResultRefused(wrong)
+
+
+def _said_otherwise(
+    work: receipt.WorkStatement, unit: Assignment, device_class: str, now: datetime
+) -> str | None:
+    """Return what cannot be of what the node says about itself; it may not be a lie."""
+    build = work.document["renderer"].get("build") or ""
+    is_other = bool(device_class) and build != kin_of(device_class)[1]
+    if unit.job_type == RENDER and is_other:
+        return "the node signed for another build of Blender than it has"
     if not _is_in_time(work, unit, now):
-        return ResultRefused("the node signed for times that cannot be: look at its clock")
-    return SignedWork(work, result.signature)
+        return "the node signed for times that cannot be: look at its clock"
+    return None
 
 
 def _given_otherwise(work: receipt.WorkStatement, unit: Assignment) -> str | None:

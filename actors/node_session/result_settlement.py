@@ -216,7 +216,8 @@ class ResultSettlement:
             self._refuse(held, named)
             return
         now = self._state.clock.now()
-        work = result_inspection.read_signed_work(result, unit, node, seen, now)
+        of = self._state.device_class
+        work = result_inspection.read_signed_work(result, unit, node, seen, now, device_class=of)
         if work is None and node.key is not None and waits:
             work = ResultRefused("a result that waits for a verdict is signed by its node's key")
         if isinstance(work, ResultRefused):

@@ -189,7 +189,9 @@ class Worker:
         beside = result.evidence
         if beside is None or result.sha256 is None or result.size is None:
             return result
-        attester = Attester(node=lambda: self.id, key=self.key, renderers={})
+        build = CLASS.rpartition("/")[2]
+        renderers = {"render": {"name": "kills", "version": "1", "build": build}}
+        attester = Attester(node=lambda: self.id, key=self.key, renderers=renderers)
         taken = CopiedFile(path=Path(), sha256=result.sha256, size=result.size)
         proof = CopiedFile(path=Path(), sha256=beside.sha256, size=beside.size)
         made = attester.attest(frame, utc(), Completed(), taken, proof)

@@ -65,7 +65,8 @@ class Pending:
 def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[float, list[Pending]]:
     """Return what the account loses with a lie that is found, and what is pending then.
 
-    The fine takes the newest shares until it is paid; the clawback refunds the other lies.
+    The fine takes the newest shares until it is paid; the clawback refunds the other lies. Their
+    own fines are left out, so a lie gains at most what is computed.
     """
     left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
     while due > 0 and left:

@@ -343,6 +343,13 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
     await node.send(attrs.evolve(other, unit=0))
 
 
+async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
+    """So that nobody who repeats the check has it."""
+    await farm.put(dispatch)
+    node.device_class = "cpu/avx2/nobody-has-it"  # but its hello said another one
+    await node.send(honest(node, dispatch))
+
+
 async def other_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     await farm.put(dispatch, proof=b"of an old one")
     await node.send(honest(node, dispatch))
@@ -403,6 +410,7 @@ LIES: dict[str, Lie] = {
     "an empty object": empty_object,
     "an old result": another_object,
     "a signature for another unit": signed_for_another,
+    "a signature for another build": signed_for_another_build,
     "other evidence": other_evidence,
     "a signature for other evidence": signed_for_other_evidence,
     "parts that never came": parts_that_never_came,
@@ -412,11 +420,15 @@ LIES: dict[str, Lie] = {
     "a Content-Encoding": encoded_result,
     "evidence with a Content-Encoding": encoded_evidence,
 }
-BY_DAY = ("a wrong hash", "no object", "a signature for another unit", "other evidence")
+BY_DAY = (
+    *("a wrong hash", "no object", "other evidence"),
+    *("a signature for another unit", "a signature for another build"),
+)
 # An upload that broke is a failure, and says nothing of its node's honesty.
 NO_LIES = (
     *("no object", "an empty object", "parts that never came", "evidence that comes late"),
     *("a Content-Encoding", "evidence with a Content-Encoding"),
+    "a signature for another build",  # it may have been updated meanwhile
 )
 
 
