@@ -11,10 +11,10 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.error_code import ErrorCode
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
-from sql.error_code import ErrorCode
 from sql.purchase_rows import NO_PURCHASES, PurchaseKeys, PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 

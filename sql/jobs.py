@@ -7,9 +7,9 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.error_code import ErrorCode
 from sql.batched_reads import BatchedReads
 from sql.database import Database
-from sql.error_code import ErrorCode
 from sql.page import Page
 
 

@@ -26,9 +26,9 @@ from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
 from actors.verifier.messages import UnitDeliver
+from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
 from sql.database import Unavailable
-from sql.error_code import UNDERQUOTED, ErrorCode
 from sql.overruns import Overrun, agreed
 from sql.scheduler_rows import PRICED
 from sql.unit_durations import DONE_MOST, UnitDurations, frames_in, paces

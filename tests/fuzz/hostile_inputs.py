@@ -21,11 +21,12 @@ from rendertrust.node.worker.exr_headers import MAGIC, NoHeader, channels_of, wi
 from rendertrust.node.worker.png_pixels import SIGNATURE, NoPixels
 from rendertrust.protocol import FRAME_BYTES_MAX, decode_from_gateway, decode_from_node
 from tests.fuzz.documents import SHAPES, repeated
+from tests.support.job_specs import in_frames
 from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
 from web.jobs.job_filter import CHARACTERS_MAX, wish_of
-from web.jobs.unit_plan import UNITS_MAX, UnitSplit, plan_of
+from web.jobs.unit_plan import UNITS_MAX, plan_of
 from web.objects.multipart_uploads import missing, parts_sha256
 from web.objects.zip_layout import ENTRIES_MAX, NotABundle, members_of
 
@@ -98,7 +99,7 @@ def _parsed(text: str) -> object:
 
 def _units_of(tiles: str | None) -> Callable[[str], object]:
     size = {"width": 640, "height": 480}
-    return lambda frames: plan_of(UnitSplit(frames, tiles=tiles), size, lambda _: 1)
+    return lambda frames: plan_of(in_frames(frames, tiles=tiles), size, lambda _: 1)
 
 
 # ── filters, addresses, texts ────────────────────────────────────────────────────────────────────

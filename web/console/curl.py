@@ -8,8 +8,9 @@ import orjson
 
 from rendertrust import money
 from rendertrust.frame_range import canonical, ordered, parse
+from rendertrust.job_spec import JobSpec, NodeNeeds
 from sql.job_views import ConsoleJob, ConsolePart
-from sql.scheduler_rows import GRID, POOL
+from sql.scheduler_rows import ANY, GRID, POOL
 from web.jobs.placement import FRAMES_OF, NEEDS
 from web.jobs.validation import PRIORITIES
 from web.objects.manifests import MANIFEST
@@ -23,7 +24,7 @@ def curl_of(base: str, job: ConsoleJob, parts: Sequence[ConsolePart]) -> str | N
     """
     if job.params.keys() & {FRAMES_OF, MANIFEST} or (job.units > 1 and not parts):
         return None
-    body = body_of(job, parts)
+    body = spec_of(job, parts).body()
     return " \\\n  ".join(
         (
             f"curl {shlex.quote(base.rstrip('/') + '/api/v1/jobs/dispatch')}",
@@ -34,26 +35,20 @@ def curl_of(base: str, job: ConsoleJob, parts: Sequence[ConsolePart]) -> str | N
     )
 
 
-def body_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:
-    """Return the request body; default values are left out, except that it waits for a node."""
+def spec_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> JobSpec:
+    """Return the job as it was submitted, except that it waits for a node."""
     words = {number: word for word, number in PRIORITIES.items()}
-    usual = {"priority": "normal", "order": "sequential", "chunk": 1}
-    body: dict[str, Any] = {
-        "job_type": job.job_type,
-        "payload_ref": job.payload_ref,
-        "params": shown_params(job),
-        "queue": True,
+    return JobSpec(
+        job_type=job.job_type,
+        payload_ref=job.payload_ref,
+        params=dict(shown_params(job)),
+        queue=True,
         **cut_of(job, parts),
-        "priority": words[job.priority],
-        "max_credits": None if job.cap is None else money.render(job.cap),
-        "pool": job.params.get(POOL),
-        "needs": job.params.get(NEEDS),
-    }
-    return {
-        name: value
-        for name, value in body.items()
-        if value is not None and usual.get(name) != value
-    }
+        priority=words[job.priority],
+        max_credits=None if job.cap is None else money.render(job.cap),
+        pool=job.params.get(POOL, ANY),
+        needs=None if NEEDS not in job.params else NodeNeeds(**job.params[NEEDS]),
+    )
 
 
 def cut_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:

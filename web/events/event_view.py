@@ -7,9 +7,9 @@ import attrs
 
 from rendertrust import money
 from rendertrust.api_paths import thumbnail_path
-from sql.error_code import ErrorCode
+from rendertrust.error_code import ErrorCode
+from rendertrust.value_types import Credits
 from sql.events import EventRow
-from web.http.amounts import Credits
 
 
 @attrs.frozen

@@ -1,33 +1,18 @@
 """The parameters of a job: for ``render`` known ones within bounds, for other types any object."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import attrs
 import orjson
-from msgspec import Meta
 
+from rendertrust.job_spec import RenderParams
 from web.http.converter import structure
 from web.http.problem import Fault
 
 BYTES_MAX = 10_240
 # Types of jobs that only the gateway submits: nodes do them for no other.
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
-FRAME_MAX = 1_048_574  # Blender's own bound, both ways
-
-Pixels = Annotated[int, Meta(ge=4, le=16_384)]
-
-
-@attrs.frozen
-class RenderParams:
-    """Render parameters; those left out are taken from the scene."""
-
-    frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
-    width: Pixels | None = None
-    height: Pixels | None = None
-    samples: Annotated[int, Meta(ge=1, le=65_536)] | None = None
-    format: Literal["PNG", "JPEG", "OPEN_EXR"] | None = None
-    noisy: bool | None = None
 
 
 def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
@@ -49,4 +34,4 @@ def _render(given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
         return [attrs.evolve(f, field=f"params.{f.field}".rstrip(".")) for f in params]
     if (params.width is None) != (params.height is None):
         return [Fault("params", "value", "must give width and height together")]
-    return {name: value for name, value in attrs.asdict(params).items() if value is not None}
+    return params.members()

@@ -1,11 +1,9 @@
 """Placement of a job: its pool, its needs of a node, and what that means for its price."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-import attrs
-from msgspec import Meta
-
+from rendertrust.job_spec import NodeNeeds, Pool
 from sql.scheduler_rows import ANY
 from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414 - part of what this module offers
 from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
@@ -14,33 +12,11 @@ from sql.scheduler_rows import PRICED as PRICED  # noqa: PLC0414
 FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it uses
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler
 
-Pool = Literal["mine", "trusted", "any"]
-Version = Annotated[str, Meta(pattern=r"^[2-9]\.[0-9]{1,2}$", description="of Blender, like 5.2")]
-
-
-@attrs.frozen
-class NodeNeeds:
-    """Requirements of a node; what is left out does not matter. ``memory``: bytes.
-
-    ``blender``: this version or a newer one. ``device_class``: exactly this one (device,
-    instruction set, build of Blender, as nodes report it). ``alike``: all units on nodes of one
-    class, which is chosen when the job is submitted. ``opengl``: the engine draws with it (EEVEE,
-    Workbench); known for scenes that passed pre-flight.
-    """
-
-    device: Literal["cpu", "gpu"] | None = None
-    blender: Version | None = None
-    memory: Annotated[int, Meta(ge=1, le=1 << 50)] | None = None
-    device_class: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
-    alike: bool | None = None
-    opengl: bool | None = None
-
 
 def noted(pool: Pool, needs: NodeNeeds | None) -> dict[str, Any]:
     """Return them as job parameters; defaults are left out."""
     found: dict[str, Any] = {} if pool == ANY else {POOL: pool}
-    asked = {} if needs is None else attrs.asdict(needs)
-    asked = {name: value for name, value in asked.items() if value is not None}
+    asked = {} if needs is None else needs.members()
     return {**found, NEEDS: asked} if asked else found
 
 

@@ -9,8 +9,8 @@ from msgspec import Meta
 
 from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
+from rendertrust.value_types import Credits
 from sql.job_views import JobViews, ListedJob
-from web.http.amounts import Credits
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode

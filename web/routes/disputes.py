@@ -13,10 +13,9 @@ from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Credits, Id
 from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
-from web.http.amounts import Credits
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid

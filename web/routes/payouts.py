@@ -20,10 +20,9 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
 from rendertrust.api.earnings import Payout
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Credits, Id
 from sql.operators import PayoutShown
 from web.http import spreadsheet
-from web.http.amounts import Credits
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of

@@ -1,28 +1,26 @@
 """Preflight: findings about a scene and an estimate of its time, before credits are held."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
-from uuid import UUID
+from typing import Any, Final
 
 import attrs
 
 from actors.ledger.messages import Posted
 from actors.scheduler.messages import FleetSummary, TooManyOpen
-from rendertrust.api.preflights import Estimate, SceneFinding, SceneSummary
+from rendertrust.api.preflights import Preflight, SceneFinding, SceneSummary, Waiting
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import Frames, JobSpec, Pool, Reference
 from rendertrust.preflight.findings import Finding, stops
 from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.estimates import estimate_of
-from web.jobs.placement import Pool
 from web.jobs.preflights import PreflightState, asked_frames, begin, content_of, fleet, known, meant
 from web.jobs.scene_facts import SceneFacts
-from web.jobs.unit_plan import Frames
-from web.jobs.validation import JobIdea, Reference, offer_of
-from web.jobs.wait_reasons import Reason, reasons_of
+from web.jobs.validation import offer_of
+from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import preflights as examples
 from web.routes.jobs import too_many_open
 
@@ -54,29 +52,6 @@ class Look:
     again: bool = False
 
 
-@attrs.frozen
-class Preflight:
-    """A preflight. ``DONE``: ``findings`` are complete, and the job is refused if ``stops``.
-
-    ``PENDING``: a node is checking it, or ``waiting`` says why none is yet. ``FAILED``: none could,
-    for the reason ``error``. ``nodes``: how many nodes could render it now; findings are for these.
-    ``estimate`` is null if frames could not be tried, for the reason ``not_estimated``.
-    ``thumbnail``: the address of a small picture of the scene's current frame, once there is one.
-    """
-
-    status: Literal["DONE", "PENDING", "FAILED"]
-    job_id: UUID
-    waiting: Reason | None
-    error: str | None
-    nodes: int
-    stops: bool
-    findings: list[SceneFinding]
-    scene: SceneSummary | None
-    estimate: Estimate | None
-    not_estimated: str | None
-    thumbnail: str | None
-
-
 @operations.post(
     "/api/v1/jobs/preflight",
     scope=Scope.JOBS_WRITE,
@@ -95,7 +70,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     online.
     """
     body = call.body
-    idea = JobIdea(
+    idea = JobSpec(
         job_type="render",
         payload_ref=body.payload_ref,
         params=body.params,
@@ -140,7 +115,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
 
 
 async def preflight_of(
-    call: Call[Any], idea: JobIdea, params: Mapping[str, Any]
+    call: Call[Any], idea: JobSpec, params: Mapping[str, Any]
 ) -> Preflight | None:
     """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
     content = content_of(params) if idea.job_type == "render" else None
@@ -149,7 +124,7 @@ async def preflight_of(
 
 
 async def _shown(
-    call: Call[Any], idea: JobIdea, params: Mapping[str, Any], found: PreflightState
+    call: Call[Any], idea: JobSpec, params: Mapping[str, Any], found: PreflightState
 ) -> Preflight:
     nodes = await fleet(call.gateway, call.caller, params, "render")
     frames = () if idea.frames is None else parse(idea.frames)
@@ -160,12 +135,12 @@ async def _shown(
     )
     return Preflight(
         status=found.status,
-        job_id=found.job,
+        job_id=str(found.job),
         waiting=await _waiting(call, found) if found.status == "PENDING" else None,
         error=found.error,
         nodes=nodes.nodes,
         stops=stops(said),
-        findings=[SceneFinding(**attrs.asdict(one)) for one in said],
+        findings=tuple(SceneFinding(**attrs.asdict(one)) for one in said),
         scene=None if facts is None or not facts.opened else _summary(facts),
         estimate=estimate,
         not_estimated=facts.unprobed if facts is not None and estimate is None else None,
@@ -174,7 +149,7 @@ async def _shown(
 
 
 def _said(
-    facts: SceneFacts, nodes: FleetSummary, idea: JobIdea, params: Mapping[str, Any]
+    facts: SceneFacts, nodes: FleetSummary, idea: JobSpec, params: Mapping[str, Any]
 ) -> Sequence[Finding]:
     return meant(facts, nodes, asked_frames(facts, idea.frames, params))
 
@@ -184,7 +159,7 @@ async def _thumbnail(call: Call[Any], found: PreflightState) -> str | None:
     return thumbnail_path(found.job, shown[-1].frame) if shown else None
 
 
-async def _waiting(call: Call[Any], found: PreflightState) -> Reason | None:
+async def _waiting(call: Call[Any], found: PreflightState) -> Waiting | None:
     jobs = call.gateway.jobs
     row = await jobs.by_id(found.job, call.caller)
     units = await jobs.unit_page(found.job, -1, 1)

@@ -7,8 +7,8 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
+from rendertrust.value_types import Credits
 from sql.prices import EVERY_OTHER, PriceRow, shown
-from web.http.amounts import Credits
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.receipt import IssuedReceipt
-from sql.error_code import REPORTED, ErrorCode
 
 
 @attrs.frozen

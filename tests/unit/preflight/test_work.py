@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from rendertrust.frame_range import canonical
 from rendertrust.preflight.price import MeasuredFrame, Probe, spread_of
 from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_of
+from tests.support.job_specs import in_frames
 from web.jobs.pricing import Tariff
-from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
+from web.jobs.unit_plan import UnitPlan, plan_of
 
 NUMBERS = st.integers(-1000, 1000)
 SECONDS = st.floats(0, 1000)
@@ -96,7 +97,7 @@ def test_all_frames_cost_the_same_however_they_are_cut(
     work: FrameWork, numbers: set[int], chunk: int, price: int, tiles: str | None
 ) -> None:
     tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
-    cut = UnitSplit(canonical(frames), chunk if tiles is None else 1, tiles)
+    cut = in_frames(canonical(frames), chunk if tiles is None else 1, tiles)
     plan = plan_of(cut, {"width": 64, "height": 48}, tariff.of)
     assert isinstance(plan, UnitPlan)
     assert sum(piece.price for piece in plan.pieces) == sum(map(tariff.of, frames))

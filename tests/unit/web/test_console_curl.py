@@ -5,14 +5,15 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-import msgspec
 import orjson
 import pytest
 
 from sql.job_views import ConsolePart
+from tests.support.job_specs import in_frames
 from tests.unit.web.test_timeline import JOB
-from web.console.curl import body_of, curl_of
-from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
+from web.console.curl import curl_of, spec_of
+from web.http.converter import structure
+from web.jobs.unit_plan import UnitPlan, plan_of
 from web.jobs.validation import NewJob
 
 SIZE = {"width": 64, "height": 32}
@@ -29,16 +30,17 @@ CUTS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
-    plan = plan_of(UnitSplit(**cut), SIZE, lambda _: 100)
+    plan = plan_of(in_frames(**cut), SIZE, lambda _: 100)
     assert isinstance(plan, UnitPlan)
     whole = [piece for piece in plan.pieces if piece.tile is None]
     parts = [
         ConsolePart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)
     ]
     job = attrs.evolve(JOB, params=dict(plan.params), units=max(1, len(plan.pieces)))
-    again = msgspec.convert(body_of(job, parts), NewJob)
+    again = structure(spec_of(job, parts).body(), NewJob)
+    assert isinstance(again, NewJob)
     assert again.params == SIZE
-    same = UnitSplit(again.frames, again.chunk, again.tiles, again.order)
+    same = in_frames(again.frames, again.chunk, again.tiles, again.order)
     assert plan_of(same, again.params, lambda _: 100) == plan
 
 

@@ -1,45 +1,49 @@
 """How a job is cut into units."""
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.frame_range import ORDERS, parse
+from rendertrust.frame_range import parse
+from rendertrust.job_spec import JobSpec, Order
 from sql.scheduler_rows import GRID
 from sql.unit_params import params_of
+from tests.support.job_specs import in_frames
 from web.http.problem import Fault
-from web.jobs.unit_plan import UNITS_MAX, UnitPlan, UnitSplit, plan_of
+from web.jobs.unit_plan import UNITS_MAX, UnitPlan, plan_of
 
 SIZE = {"width": 64, "height": 48}
 
 
-def planned(cut: UnitSplit, price: int = 100, **params: object) -> UnitPlan:
+def planned(cut: JobSpec, price: int = 100, **params: object) -> UnitPlan:
     plan = plan_of(cut, params, lambda _: price)
     assert isinstance(plan, UnitPlan), plan
     return plan
 
 
-def faults(cut: UnitSplit, **params: object) -> list[str]:
+def faults(cut: JobSpec, **params: object) -> list[str]:
     found = plan_of(cut, params, lambda _: 100)
     assert isinstance(found, list), found
     return [fault.field for fault in found]
 
 
 def test_without_frames_a_job_is_one_unit() -> None:
-    assert planned(UnitSplit(), frame=3) == UnitPlan({"frame": 3})
+    assert planned(in_frames(), frame=3) == UnitPlan({"frame": 3})
 
 
 @given(
     st.sets(st.integers(-50, 300), min_size=1, max_size=80),
     st.integers(1, 9),
-    st.sampled_from(ORDERS),
+    st.sampled_from(get_args(Order)),
     st.integers(0, 1000),
 )
 def test_every_frame_is_in_one_unit_and_costs_its_price(
-    numbers: set[int], chunk: int, order: str, price: int
+    numbers: set[int], chunk: int, order: Order, price: int
 ) -> None:
     text = ",".join(map(str, sorted(numbers)))
-    pieces = planned(UnitSplit(text, chunk, order=order), price).pieces
+    pieces = planned(in_frames(text, chunk, order=order), price).pieces
     of_pieces = [parse(piece.frames or "") for piece in pieces]
     assert [frame for part in of_pieces for frame in part] == sorted(numbers)
     assert max(map(len, of_pieces)) <= chunk
@@ -52,7 +56,7 @@ def test_every_frame_is_in_one_unit_and_costs_its_price(
 def test_the_tiles_of_a_frame_cost_what_the_frame_does(
     frames: int, columns: int, rows: int, price: int
 ) -> None:
-    plan = planned(UnitSplit(f"1-{frames}", tiles=f"{columns}x{rows}"), price, **SIZE)
+    plan = planned(in_frames(f"1-{frames}", tiles=f"{columns}x{rows}"), price, **SIZE)
     count = columns * rows
     assert plan.params[GRID] == [columns, rows]
     assert sum(piece.price for piece in plan.pieces) == price * frames
@@ -82,31 +86,31 @@ def test_what_its_node_is_told_is_of_the_piece() -> None:
     "frames", ["", "x", "1-", "5-1", "1,,2", "1-10x0", "1.5", "1-99999999", "1-200000"]
 )
 def test_nonsense_is_told_with_what_to_write_instead(frames: str) -> None:
-    assert faults(UnitSplit(frames)) == ["frames"]
+    assert faults(in_frames(frames)) == ["frames"]
 
 
 def test_what_does_not_go_together_is_told() -> None:
-    assert faults(UnitSplit(chunk=2, tiles="2x2", order="every_nth")) == ["chunk", "tiles", "order"]
-    assert faults(UnitSplit("1-2"), frame=1) == ["params.frame"]
-    assert faults(UnitSplit("1-2", tiles="2x2")) == ["params"]
-    assert faults(UnitSplit("1-2", 2, "2x2"), **SIZE) == ["tiles"]
-    assert faults(UnitSplit("1-2", tiles="99x1"), **SIZE) == ["tiles"]
-    assert faults(UnitSplit("1-2", tiles="2x1"), **SIZE, noisy=True) == ["params.noisy"]
+    assert faults(in_frames(chunk=2, tiles="2x2", order="every_nth")) == ["chunk", "tiles", "order"]
+    assert faults(in_frames("1-2"), frame=1) == ["params.frame"]
+    assert faults(in_frames("1-2", tiles="2x2")) == ["params"]
+    assert faults(in_frames("1-2", 2, "2x2"), **SIZE) == ["tiles"]
+    assert faults(in_frames("1-2", tiles="99x1"), **SIZE) == ["tiles"]
+    assert faults(in_frames("1-2", tiles="2x1"), **SIZE, noisy=True) == ["params.noisy"]
 
 
 def test_a_job_is_bounded() -> None:
-    assert len(planned(UnitSplit(f"1-{UNITS_MAX}")).pieces) == UNITS_MAX
-    found = plan_of(UnitSplit(f"1-{UNITS_MAX + 1}"), {}, lambda _: 1)
+    assert len(planned(in_frames(f"1-{UNITS_MAX}")).pieces) == UNITS_MAX
+    found = plan_of(in_frames(f"1-{UNITS_MAX + 1}"), {}, lambda _: 1)
     assert isinstance(found, list)
     assert isinstance(found[0], Fault)
     assert "larger chunks" in found[0].message
-    assert len(planned(UnitSplit(f"1-{UNITS_MAX + 1}", 2)).pieces) == UNITS_MAX // 2 + 1
+    assert len(planned(in_frames(f"1-{UNITS_MAX + 1}", 2)).pieces) == UNITS_MAX // 2 + 1
 
 
 @pytest.mark.parametrize(
-    "cut", [UnitSplit("1-20000", tiles="6x8"), UnitSplit("1-20000"), UnitSplit("1-20000", 2)]
+    "cut", [in_frames("1-20000", tiles="6x8"), in_frames("1-20000"), in_frames("1-20000", 2)]
 )
-def test_units_are_counted_before_any_is_made(cut: UnitSplit) -> None:
+def test_units_are_counted_before_any_is_made(cut: JobSpec) -> None:
     def cost(frame: int) -> int:
         raise AssertionError(f"frame {frame} was priced")
 
@@ -116,7 +120,7 @@ def test_units_are_counted_before_any_is_made(cut: UnitSplit) -> None:
 
 
 def test_the_units_of_tiles_are_counted_with_those_that_put_them_together() -> None:
-    assert len(planned(UnitSplit("1-1000", tiles="2x2"), **SIZE).pieces) == UNITS_MAX
-    found = plan_of(UnitSplit("1-1001", tiles="2x2"), SIZE, lambda _: 1)
+    assert len(planned(in_frames("1-1000", tiles="2x2"), **SIZE).pieces) == UNITS_MAX
+    found = plan_of(in_frames("1-1001", tiles="2x2"), SIZE, lambda _: 1)
     assert isinstance(found, list)
     assert found[0].message.startswith("make 5005 units")

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from rendertrust import money
+from rendertrust.job_spec import FRAME_MAX
 from sql.audit import Act
 from sql.jobs import PastJob
 from web.console.registry import Pages
@@ -19,7 +20,6 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.job_control import SPENT, failed_again, steered
-from web.jobs.parameters import FRAME_MAX
 from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND

@@ -9,6 +9,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import FRAME_MAX
 from sql.dispute_views import DisputeViews
 from sql.job_views import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from sql.scheduler_rows import GRID
@@ -28,7 +29,6 @@ from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import loose_of
-from web.jobs.parameters import FRAME_MAX
 from web.jobs.placement import POOL
 from web.jobs.submission import CANCELLABLE, RETRYABLE
 from web.jobs.wait_reasons import why
