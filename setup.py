@@ -63,7 +63,6 @@ DEV = [
     "pyyaml>=6",
     "pytest-aiohttp>=1.1",
     "pytest-asyncio>=1.2",
-    "pytest-rerunfailures>=16",
     "pytest-timeout>=2.4",
     "pytest-xdist>=3.8",
     "ruff>=0.14",

@@ -21,8 +21,8 @@ from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier
 from actors.kernel import Ref
 from sql.database import Database
-from sql.deliveries import Deliveries
 from sql.migrate import migrate
+from sql.webhooks import Deliveries
 from supervisors.child import Child
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint

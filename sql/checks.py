@@ -1,16 +1,28 @@
-"""Stored checks: the delivery and the finding about it."""
+"""Checks of deliveries, and their evidence: written with the books, read by actors and the web."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from sql.database import Connection, Database
+from sql.query_loader import QUERIES
 from sql.retry_policy import tries
-from sql.scheduler_rows import ANY, POOL, PartResult
+from sql.statement_batch import Part, columns_of
+from sql.units import ANY, POOL, PartResult, evidence_key, parts_of
+
+if TYPE_CHECKING:
+    from sql.books import Changes, Keys, Rows
 
 CheckId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 Place: TypeAlias = tuple[datetime, UUID, int]  # time, job, unit
+_DECIDED: Final = (
+    *("job_id", "unit", "attempt", "verdict", "said", "verifier_id"),
+    *("decided_at", "strike", "withdrawn", "compared", "remade", "distance", "verifier_class"),
+)
+PENDING: Final = "pending"  # what the console shows as the verdict of an undecided check
 
 
 @attrs.frozen
@@ -28,6 +40,14 @@ class WordRow:
     def id(self) -> CheckId:
         """The attempt."""
         return self.job_id, self.unit, self.attempt
+
+
+@attrs.frozen
+class SceneReport:
+    """A node, with its owner, that reported a unit's scene as at fault."""
+
+    node: UUID
+    owner: UUID | None
 
 
 @attrs.frozen
@@ -140,3 +160,150 @@ class Pending:
     def tries(self) -> int:
         """The number of attempts at the unit, including this one."""
         return tries(self.row.attempt, self.unsent)
+
+
+_NAMES: Final = tuple(field.name for field in attrs.fields(CheckRow))
+_OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
+
+
+async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> None:
+    """Read the checks of the units' attempts into ``rows``.
+
+    With two attempts, a verdict on one may end the other.
+    """
+    both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
+    concerned = sorted(keys.checks | both)
+    if not concerned:
+        return
+    named = [list(column) for column in zip(*concerned, strict=True)]
+    for row in await connection.fetch(QUERIES["books_checks_lock"], *named):
+        check = _row(row)
+        rows.checks[check.id] = check
+
+
+def check_parts(changes: "Changes") -> Iterator[Part]:
+    """Yield the writes: inserts of deliveries and updates of decided checks."""
+    new = [row for row in changes.checks if row.id in changes.new_checks]
+    decided = [row for row in changes.checks if row.id not in changes.new_checks]
+    yield "books_checks_insert", columns_of(new, *_NAMES)
+    yield "books_checks_decide", columns_of(decided, *_DECIDED)
+    yield "books_words_insert", columns_of(changes.words, *_OF_WORD)
+
+
+def pending(rows: Sequence[Any]) -> list[Pending]:
+    """Convert rows for the Verifier."""
+    return [_pending(row) for row in rows]
+
+
+def _pending(row: Any) -> Pending:
+    return Pending(
+        row=attrs.evolve(_row(row), opened_at=row["since"]),
+        job_type=row["job_type"],
+        payload_ref=row["payload_ref"],
+        params=row["params"],
+        user=row["user_id"],
+        frames=row["frames"],
+        price=row["price"],
+        failures=row["failures"],
+        faults=row["faults"],
+        unsent=row["unsent"],
+        owner=row["owner"],
+        blamed=frozenset(row["blamed"]),
+        tile=row["tile"],
+        parts=parts_of(row["parts"]),
+        took=max(row["took"], 0.0),
+        is_uncut=row["is_uncut"],
+        is_again=row["is_again"],
+        disputed=_places(row["places"]),
+        waited=row["waited"],
+    )
+
+
+def _places(flat: list[float] | None) -> tuple[tuple[float, float], ...] | None:
+    return None if flat is None else tuple(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _row(row: Any) -> CheckRow:
+    return CheckRow(**{name: row[name] for name in _NAMES})
+
+
+@attrs.frozen
+class EvidenceRow:
+    """The evidence of the attempt that completed a unit."""
+
+    user_id: UUID
+    job_id: UUID
+    unit: int
+    attempt: int
+    sha256: bytes
+    size: int
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return evidence_key(self.user_id, self.job_id, self.unit, self.attempt)
+
+
+class EvidenceReads:
+    """Reads of evidence for the web."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
+        """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
+        row = await self._database.one("evidence_of_unit", job, unit, owner)
+        return None if row is None else EvidenceRow(**row)
+
+
+@attrs.frozen
+class ConsoleCheck:
+    """``verdict``: the outcome, or ``pending``; ``said``: its reason.
+
+    ``grid``: the columns and rows of tiles, if the job's frames are cut.
+    """
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    frames: str | None
+    tile: int | None
+    grid: Sequence[int] | None
+    node_id: UUID
+    node_name: str
+    device_class: str
+    verdict: str
+    said: str
+    strike: bool
+    verifier_name: str | None
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+@attrs.frozen
+class CheckFilter:
+    """Filter for checks: by node, by verdict, by a text in the node's name or the reason."""
+
+    node: UUID | None = None
+    verdict: str | None = None
+    text: str | None = None
+
+
+class CheckViews:
+    """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: nodes of all users."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, owner: UUID | None, wanted: CheckFilter, limit: int
+    ) -> Sequence[ConsoleCheck]:
+        """Return the newest checks that match."""
+        about = (wanted.node, wanted.verdict, wanted.text)
+        rows = await self._database.all("check_view_page", owner, *about, limit)
+        return [ConsoleCheck(**row) for row in rows]
+
+    async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
+        """Count checks by verdict: those decided since then, and all pending ones."""
+        rows = await self._database.all("check_view_counts", owner, since)
+        return {row["verdict"]: row["number"] for row in rows}

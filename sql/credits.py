@@ -1,7 +1,11 @@
-"""A user's balance and entries. Only the Ledger writes them."""
+"""Balances, entries and holds: a user's, and for the console those of all accounts.
+
+Only the Ledger writes them.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -9,6 +13,13 @@ import attrs
 from sql.batched_reads import BatchedReads
 from sql.database import Database
 from sql.page import Page
+
+SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
+NEWEST: Final = "-entry_id"
+KINDS: Final = (
+    *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
+    *("EARNING", "CLAIM", "REVERSAL", "FINE", "PAYOUT"),
+)
 
 
 @attrs.frozen
@@ -134,3 +145,82 @@ class Credits:
         """Return the units of a job by number, including free ones."""
         rows = await self._database.all("refundable_units", job)
         return [RefundableUnit(**row) for row in rows]
+
+
+@attrs.frozen
+class EntryFilter:
+    """Filter for entries. ``account``: a prefix of its name, or part of its owner's.
+
+    ``reference``: part of it. ``before``: only smaller entry numbers. ``sort``: an attribute of the
+    rows, with '-' for descending.
+    """
+
+    kind: str | None = None
+    account: str = ""
+    reference: str = ""
+    before: int | None = None
+    sort: str = NEWEST
+
+
+@attrs.frozen
+class ConsoleEntryRow:
+    """An entry as seen from its account, and its progress towards the chain.
+
+    ``unit`` and the following fields describe its job. ``grid``: the columns and rows of tiles, if
+    the job's frames are cut.
+    """
+
+    entry_id: int
+    account: str
+    email: str | None
+    kind: str
+    amount: int
+    after: int
+    reference: str
+    description: str
+    created_at: datetime
+    leaf_index: int | None
+    signed_at: datetime | None
+    anchored_at: datetime | None
+    unit: int | None = None
+    frames: str | None = None
+    tile: int | None = None
+    grid: Sequence[int] | None = None
+
+    @property
+    def job(self) -> str | None:
+        """The job that the entry is about."""
+        sort, *parts = self.reference.split(":")
+        return parts[0] if (sort, len(parts)) in (("job", 2), ("check", 3)) else None
+
+    @property
+    def is_of_owner(self) -> bool:
+        """True if it is on the account of the job's owner, not on an operator's."""
+        return self.account.startswith("user:")
+
+
+class LedgerViews:
+    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+
+    ``owner`` None: all accounts.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(
+        self, owner: UUID | None, wish: EntryFilter, limit: int, offset: int = 0
+    ) -> Sequence[ConsoleEntryRow]:
+        """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
+        most = offset + limit if wish.sort == NEWEST else SORTED_MOST
+        bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
+        some = owner is not None or wish.account
+        accounts = await self._accounts(owner, wish.account) if some else None
+        rows = await self._database.all("ledger_view_page", *bounds, accounts)
+        return [ConsoleEntryRow(**row) for row in rows]
+
+    async def _accounts(self, owner: UUID | None, word: str) -> list[int]:
+        own = [] if owner is None else [f"{kind}:{owner}" for kind in ("user", "operator", "debt")]
+        word = word if owner is None else ""
+        rows = await self._database.all("ledger_view_accounts", own, word)
+        return [row["id"] for row in rows]

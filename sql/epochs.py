@@ -13,8 +13,8 @@ from rendertrust.merkle import leaf_hash
 from rendertrust.note import Verifier
 from sql.audit import Act, record
 from sql.database import Connection, Database
+from sql.log import edge_tiles
 from sql.query_loader import QUERIES
-from sql.sql_log import edge_tiles
 
 WITHIN_SECONDS: Final = 20.0
 

@@ -9,8 +9,7 @@ import attrs
 from asyncpg.pool import PoolConnectionProxy
 
 from rendertrust.merkle import SIZE_MAX
-from sql.anchor_audit import audit_notes
-from sql.log_audit import audit_log
+from sql.log_audit import audit_log, audit_notes
 from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # per invariant

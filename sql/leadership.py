@@ -6,8 +6,7 @@ from typing import Final
 
 import asyncpg
 
-from sql.database import WITHIN_SECONDS, Database, Unavailable
-from sql.errors import away
+from sql.database import WITHIN_SECONDS, Database, Unavailable, away
 from sql.halts import Halts
 from sql.query_loader import QUERIES
 

@@ -1,20 +1,22 @@
-"""Check the log: every leaf against its entry, every tile, every checkpoint (I7 and I8)."""
+"""Check the log: leaves against entries, tiles, checkpoints and anchor notes (I7, I8 and I12)."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
-from rendertrust import checkpoint, note
+from rendertrust import anchor_note, checkpoint, note
+from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.log_tiles import HashTile, TilePlace, TreeEdge
 from rendertrust.merkle import SIZE_MAX, leaf_hash
 from rendertrust.note import Verifier
-from sql.log import LogEntry
+from sql.log import LogEntry, edge_tiles
 from sql.query_loader import QUERIES
-from sql.sql_log import edge_tiles
 
 CHUNK: Final = 256  # leaves hashed at a time: some 5 ms
+NOTES_AT_ONCE: Final = 64  # notes checked at a time: some 5 ms
 
 
 @attrs.frozen
@@ -143,3 +145,31 @@ class _Audit:
 
     def _fault(self, invariant: str, subject: str, found: str) -> None:
         self.faults.append(LogFault(invariant, subject, found))
+
+
+async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
+    """Return anchors whose note no key of the log signed for what the row says, and why."""
+    texts = [row["verifier"] for row in await connection.fetch(QUERIES["fsck_log_keys"])]
+    read = [note.read_verifier(text) for text in texts]
+    known = [verifier for verifier in read if isinstance(verifier, Verifier)]
+    found: list[tuple[str, str]] = []
+    for place, row in enumerate(await connection.fetch(QUERIES["fsck_anchor_notes"])):
+        if place % NOTES_AT_ONCE == 0:
+            await asyncio.sleep(0)  # let other tasks run
+        if not _says(row, known):
+            found.append((f"anchor {row['size']}", "what is signed of it is not what its row says"))
+    return found[:most]
+
+
+def _says(row: Mapping[str, Any], known: Sequence[Verifier]) -> bool:
+    """Return True if one of the keys signed what the row says."""
+    expected = AnchorNote(
+        origin=row["origin"],
+        chain_id=row["chain_id"],
+        contract=row["contract"],
+        size=row["size"],
+        root=row["root"],
+        transaction=row["hash"],
+        block=row["block_number"],
+    )
+    return any(anchor_note.read(row["note"], verifier) == expected for verifier in known)

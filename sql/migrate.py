@@ -53,7 +53,8 @@ SELECT version, name, sha256, compatible_from FROM schema_migrations ORDER BY ve
 FIRST: Final = "0001_users"  # development versions before the first release began with another one
 UNRELEASED: Final = (
     "The database was made by a development version from before the first release and cannot be"
-    " upgraded: start with an empty database"
+    " upgraded: start with an empty database (with embedded engines: another data folder, or this"
+    " one removed)"
 )
 # With wal_level minimal nothing of a new sequence is logged before its transaction ends, but the
 # next 32 numbers count as logged: they would be assigned without a log record, and again after a

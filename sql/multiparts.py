@@ -1,12 +1,15 @@
-"""Rows of multipart uploads that the object store has begun."""
+"""Rows of multipart uploads, of inputs and of results, that the object store has begun."""
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
 from sql.database import Database
+
+MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, result or evidence
 
 
 @attrs.frozen
@@ -50,3 +53,58 @@ class Multiparts:
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
         """Return some multipart uploads without activity ``since`` then, oldest first."""
         return [Multipart(**row) for row in await self._database.all("multipart_abandoned", since)]
+
+
+@attrs.frozen
+class ResultMultipart:
+    """``what``: ``result`` or ``evidence``; ``store_id``: the store's id of the upload."""
+
+    job_id: UUID
+    unit: int
+    attempt: int
+    what: str
+    store_id: str
+    object_key: str
+    size: int
+
+    @property
+    def name(self) -> MultipartName:
+        """The attempt, and the kind of object."""
+        return self.job_id, self.unit, self.attempt, self.what
+
+
+class ResultMultiparts:
+    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, name: MultipartName) -> ResultMultipart | None:
+        """Return the unfinished upload, if any."""
+        row = await self._database.one("result_multipart_of", *name)
+        return None if row is None else ResultMultipart(**row)
+
+    async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
+        """Store the upload unless there is one; return the stored one, marked as used ``now``."""
+        row = await self._database.one(
+            "result_multipart_keep",
+            *begun.name,
+            begun.store_id,
+            begun.object_key,
+            begun.size,
+            now,
+        )
+        assert row is not None, "an upsert returns its row"
+        return ResultMultipart(**row)
+
+    async def end(self, multipart: ResultMultipart) -> None:
+        """Delete the record of an upload that has ended in the store."""
+        await self._database.execute("result_multipart_end", *multipart.name, multipart.store_id)
+
+    async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
+        """Return some uploads without activity ``since`` then, oldest first.
+
+        For attempts that have ended, since ``over``.
+        """
+        rows = await self._database.all("result_multipart_abandoned", since, over)
+        return [ResultMultipart(**row) for row in rows]

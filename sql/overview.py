@@ -9,7 +9,7 @@ import attrs
 
 from rendertrust.frame_range import parse
 from sql.database import Database
-from sql.job_views import named
+from sql.jobs import named
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")

@@ -13,9 +13,8 @@ from rendertrust.log_tiles import LEVELS, TilePlace, needed
 from rendertrust.merkle import Range, consistency_ranges, inclusion_ranges
 from rendertrust.proof_builder import LogTree, TileHashes
 from sql.database import Database
-from sql.log import LogEntry
+from sql.log import LogEntry, edge_tiles
 from sql.query_loader import QUERIES
-from sql.sql_log import edge_tiles
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
 EDGES_KEPT: Final = 8  # for the newest sizes

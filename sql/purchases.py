@@ -1,11 +1,149 @@
-"""Purchases as the checkout reads them. Only the Ledger writes them."""
+"""Purchases, reversals and Stripe events. Only the Ledger writes them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sql.database import Database
+import attrs
+
+from sql.database import Conflict, Connection, Database
 from sql.jobs import StoredAnswer
-from sql.purchase_rows import PurchaseRow, row_values
+from sql.query_loader import QUERIES
+from sql.statement_batch import Part, columns_of, row_values
+
+if TYPE_CHECKING:
+    from sql.books import Changes, Keys, Rows
+
+_FIXED = ("id", "user_id", "sku", "units", "amount", "currency", "created_at")
+_CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed", "movements")
+
+
+@attrs.frozen
+class PurchaseRow:
+    """``amount`` is money, in the currency's smallest unit; all other figures are credits."""
+
+    id: UUID
+    user_id: UUID
+    sku: str
+    units: int
+    amount: int
+    currency: str
+    created_at: datetime
+    state: str = "OPEN"
+    session: str | None = None
+    url: str | None = attrs.field(default=None, repr=False)
+    payment_intent: str | None = None
+    refunded: int = 0
+    disputed: int = 0
+    movements: int = 0  # how often ``refunded`` or ``disputed`` changed
+    paid_at: datetime | None = None
+
+
+@attrs.frozen
+class ReversalRow:
+    """All refunds of a charge, one refund, or one dispute, in its furthest known state."""
+
+    id: str
+    kind: str
+    payment_intent: str
+    amount: int
+    currency: str
+    state: str
+    seen_at: datetime
+
+
+@attrs.frozen
+class StripeEventRow:
+    """A Stripe event and its outcome."""
+
+    id: str
+    type: str
+    object: str
+    outcome: str
+    received_at: datetime
+
+
+@attrs.frozen
+class PurchaseKeys:
+    """Purchases by id, session and payment intent; reversals and events by Stripe's ids."""
+
+    ids: frozenset[UUID] = frozenset()
+    sessions: frozenset[str] = frozenset()
+    intents: frozenset[str] = frozenset()
+    reversals: frozenset[str] = frozenset()
+    events: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.ids or self.events)
+
+    def named(self, purchase: PurchaseRow) -> bool:
+        """Return True if the keys include the purchase."""
+        return (
+            purchase.id in self.ids
+            or purchase.session in self.sessions
+            or purchase.payment_intent in self.intents
+        )
+
+
+NO_PURCHASES: Final = PurchaseKeys()
+
+
+async def with_owners(connection: Connection, keys: "Keys") -> "Keys":
+    """Return the keys with the accounts of the purchases' owners.
+
+    A debt account is included if credits may be taken from the owner.
+    """
+    asked = keys.purchases
+    named = (list(asked.ids), list(asked.sessions), list(asked.intents))
+    accounts: set[str] = set()
+    for row in await connection.fetch(QUERIES["books_purchase_owners"], *named):
+        accounts.add(f"user:{row['user_id']}")
+        if row["reversed"] or asked.reversals:
+            accounts.add(f"debt:{row['user_id']}")
+    return attrs.evolve(keys, accounts=keys.accounts | accounts)
+
+
+async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: "Rows") -> None:
+    """Read the rows that the account locks protect. Raises Conflict if a lock is missing."""
+    named = (asked.ids, asked.sessions, asked.intents, asked.reversals, asked.events)
+    query = QUERIES["books_purchases_lock"]
+    found = await connection.fetchrow(query, *(list(names) for names in named))
+    assert found is not None, "it answers one row"
+    for row in found["purchases"]:
+        purchase = PurchaseRow(**row_values(PurchaseRow, row))
+        rows.purchases[purchase.id] = purchase
+    for row in found["reversals"]:
+        reversal = ReversalRow(**row_values(ReversalRow, row))
+        rows.reversals[reversal.id] = reversal
+    for row in found["events"]:
+        rows.events[row["id"]] = StripeEventRow(**row_values(StripeEventRow, row))
+    check_owners(asked, rows)
+
+
+def check_owners(asked: PurchaseKeys, rows: "Rows") -> None:
+    """Raise Conflict for a purchase that was created since its owner was looked up."""
+    intents = {reversal.payment_intent for reversal in rows.reversals.values()}
+    for purchase in rows.purchases.values():
+        needed = {f"user:{purchase.user_id}"}
+        if asked.reversals or purchase.payment_intent in intents:
+            needed.add(f"debt:{purchase.user_id}")
+        if not needed <= rows.accounts.keys():
+            raise Conflict("a purchase was created since its owner was looked up")
+
+
+def purchase_parts(changes: "Changes") -> Iterator[Part]:
+    """Yield the writes, each with a column of values per parameter."""
+    new = [row for row in changes.purchases if row.id in changes.new_purchases]
+    old = [row for row in changes.purchases if row.id not in changes.new_purchases]
+    yield "books_purchases_insert", columns_of(new, *_FIXED, *_CHANGING, "paid_at")
+    yield "books_purchases_update", columns_of(old, "id", *_CHANGING, "paid_at")
+    yield "books_reversals_put", columns_of(changes.reversals, *_names(ReversalRow))
+    yield "books_events_insert", columns_of(changes.events, *_names(StripeEventRow))
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in attrs.fields(kind)]
 
 
 class Purchases:

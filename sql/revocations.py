@@ -9,8 +9,7 @@ from uuid import UUID
 import asyncpg
 import attrs
 
-from sql.database import Database, Unavailable
-from sql.errors import away
+from sql.database import Database, Unavailable, away
 from sql.query_loader import QUERIES
 
 CHANNEL: Final = "revocations"

@@ -6,9 +6,12 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, TypeAlias
 
+import attrs
+
 from sql.query_loader import QUERIES
 
 Columns: TypeAlias = list[list[Any]]
+Part: TypeAlias = tuple[str, Columns]  # a named write and its columns
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -30,6 +33,11 @@ def together(parts: tuple[tuple[str, int], ...]) -> str:
     counts = [f"(SELECT count(*) FROM {name}) AS {name}" for name, _ in parts]  # noqa: S608
     counts.append("pg_current_xact_id()::text::bigint AS transaction")
     return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(counts)
+
+
+def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
+    """Return the columns of a row that the class has."""
+    return {field.name: row[field.name] for field in attrs.fields(kind)}
 
 
 def columns_of(rows: Sequence[Any], *names: str) -> Columns:

@@ -15,47 +15,39 @@ from sql.access import Access, circles_of
 from sql.attempt_logs import DONE_MOST, LOGS_MOST, last_of
 from sql.audit import Act
 from sql.audit import record as audit_record
-from sql.books import BooksTransaction
+from sql.books import BooksTransaction, SqlBooks
 from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SceneReport,
     SeenVerifier,
     UncutScene,
+    pending,
 )
-from sql.database import Conflict, Database, Mismatch, Refused
+from sql.database import Conflict, Database, Mismatch, Refused, refused
 from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
-from sql.errors import refused
 from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
 from sql.fsck_since import AuditIncrement, AuditMark, audit_since
 from sql.halts import Halts
-from sql.log import LogTransaction, LogView
-from sql.log_keys import LogKeys
+from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
+from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
+from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow, standing_of
 from sql.overruns import Overrun
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
-from sql.result_multiparts import MultipartName, ResultMultipart, ResultMultiparts
-from sql.scheduler_rows import (
+from sql.units import (
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
-    SceneReport,
-    SessionStart,
-    StandingRecord,
-    StandingRow,
     UnitDuration,
     nothing_known,
     parts_of,
-    standing_of,
 )
-from sql.sql_books import SqlBooks
-from sql.sql_checks import pending
-from sql.sql_log import SqlLog, look
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # no request waits for it

@@ -60,7 +60,7 @@ from actors.verifier.messages import Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import Watchman
-from sql.deliveries import Deliveries
+from sql.webhooks import Deliveries
 from supervisors.backoff import Backoff
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor

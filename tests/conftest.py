@@ -15,7 +15,6 @@ pytest_plugins = [
     "tests.support.cost_report",
     "tests.support.engines",
     "tests.support.lent_engines",
-    "tests.support.once_failed",
 ]
 
 NIGHT_SECONDS = 3_600.0

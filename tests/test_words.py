@@ -28,7 +28,7 @@ FOREIGN = {
     "rendertrust/node/plugins/render.py": "the last words of a Blender that died",
     "rendertrust/node/resource_monitor.py": "what Linux says of a process",
     "rendertrust/note.py": "signed notes",
-    "sql/errors.py": "the error of asyncpg for a pool that is closed",
+    "sql/database.py": "the error of asyncpg for a pool that is closed",
     "supervisors/engines/chain_web3.py": "the errors of chains' nodes",
 }
 

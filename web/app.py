@@ -26,14 +26,14 @@ from rendertrust import money
 from rendertrust.receipt import OFF
 from sql.anchors import Anchors
 from sql.credits import Credits
-from sql.deliveries import Deliveries
 from sql.jobs import Jobs
 from sql.nodes import Nodes
 from sql.proofs import Proofs
 from sql.store import SqlStore
-from sql.unit_params import CHECKED
+from sql.units import CHECKED
 from sql.uploads import Uploads
 from sql.users import Users
+from sql.webhooks import Deliveries
 from supervisors.chain_audit import settings_of
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom

@@ -11,19 +11,17 @@ from actors.kernel import DeadLetters, Restart
 from actors.ports import Chain, Clock, LogSigner, Objects, Payments, Random
 from config.settings import Settings
 from config.sources import sources_of
-from sql.administration import Administration
 from sql.anchors import Anchors
 from sql.api_keys import ApiKeys
 from sql.attempt_logs import AttemptLogs
 from sql.audit import AuditLog
+from sql.checks import EvidenceReads
 from sql.connections import ConnectionRows
 from sql.credits import Credits
-from sql.endpoints import Endpoints
 from sql.events import Events
-from sql.evidence import EvidenceReads
 from sql.halts import Halts
 from sql.jobs import Jobs
-from sql.multiparts import Multiparts
+from sql.multiparts import Multiparts, ResultMultiparts
 from sql.nodes import Nodes
 from sql.operators import Operators
 from sql.organisations import Organisations
@@ -32,13 +30,13 @@ from sql.prices import Prices
 from sql.proofs import Proofs
 from sql.purchases import Purchases
 from sql.receipts import Receipts
-from sql.result_multiparts import ResultMultiparts
 from sql.retention import Retention
 from sql.sessions import Sessions
 from sql.skus import Skus
 from sql.thumbnails import Thumbnails
 from sql.uploads import Uploads
-from sql.users import Users
+from sql.users import Administration, Users
+from sql.webhooks import Endpoints
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from web.console.console_memory import ConsoleMemory

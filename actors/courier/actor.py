@@ -24,7 +24,7 @@ from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, NotSent, Post
 from sql.database import Conflict, Unavailable
-from sql.deliveries import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
+from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0

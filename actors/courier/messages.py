@@ -9,7 +9,7 @@ import attrs
 
 from actors.kernel import Message
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import DueDelivery
+from sql.webhooks import DueDelivery
 
 Sending: TypeAlias = "asyncio.Task[Sequence[Answered | NotSent]]"
 

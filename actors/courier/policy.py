@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import DeliveryOutcome, DueDelivery, EndpointHealth
+from sql.webhooks import DeliveryOutcome, DueDelivery, EndpointHealth
 
 # Seconds after each try; one and a half days in all.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)

@@ -5,8 +5,8 @@ import orjson
 from actors.ports.webhooks import Letter
 from rendertrust import money, webhooks
 from rendertrust.api_paths import thumbnail_path
-from sql.deliveries import DueDelivery
 from sql.events import EventRow
+from sql.webhooks import DueDelivery
 
 
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:

@@ -23,7 +23,7 @@ from sql.books import (
 )
 from sql.checks import CheckId, CheckRow, WordRow
 from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
-from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
+from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 
 K = TypeVar("K")

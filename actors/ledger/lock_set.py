@@ -55,7 +55,7 @@ from actors.paymaster.messages import (
 )
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
-from sql.purchase_rows import NO_PURCHASES, PurchaseKeys
+from sql.purchases import NO_PURCHASES, PurchaseKeys
 
 OfNoJob: TypeAlias = OfPayout | PurchaseEffect
 POSTINGS_OF_EVENT = 5  # one purchase, two for refunds, two for disputes

@@ -36,7 +36,7 @@ from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
-from sql.scheduler_rows import Lease as Lease  # noqa: PLC0414 - part of what this module offers
+from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
 ADJUSTMENTS: Final = "adjustments"

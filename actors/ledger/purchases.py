@@ -24,7 +24,7 @@ from actors.ledger.messages import debt_account as debt_of
 from actors.ledger.messages import user_account as account_of
 from actors.ledger.postings import Refusal, book
 from rendertrust import money
-from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
+from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 
 _RANK: Final = ("PENDING", "COUNTS", "VOID")
 _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}

@@ -24,7 +24,7 @@ from actors.ports import ALONE, Clock, Leadership, Store
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 
 log = logging.getLogger(__name__)
 LOST: Final = Counter(

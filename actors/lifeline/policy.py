@@ -6,7 +6,7 @@ from typing import Final
 import attrs
 
 from actors.ledger.messages import UnitFail, UnitRequeue
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 
 WAITING_MOST: Final = timedelta(
     days=7

@@ -14,7 +14,7 @@ from actors.ports import Objects
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE
-from sql.unit_params import CHECKED, kind_of
+from sql.units import CHECKED, kind_of
 
 # In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
 INPUT: Final = "_input"

@@ -8,7 +8,7 @@ import attrs
 from actors.kernel import Message, Overflow
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import PartsOffered
-from sql.scheduler_rows import NOTHING_SAID, StandingRecord
+from sql.nodes import NOTHING_SAID, StandingRecord
 
 
 class NodeSession:

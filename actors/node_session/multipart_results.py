@@ -35,7 +35,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, Urls
 from rendertrust.relay_frames import PARTS_MAX
 from sql.database import Unavailable
-from sql.result_multiparts import MultipartName, ResultMultipart
+from sql.multiparts import MultipartName, ResultMultipart
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from actors.node_session.messages import StandingUpdate, TokenDue
 from actors.node_session.session_state import ActorContext, SessionState
 from actors.ports import NodeTokens
 from rendertrust.protocol import CloseCode, Drain, NodeStanding, TokenRenewal
-from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
+from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
 REASON_CHARACTERS_MOST: Final = 500  # as the frame takes it
 

@@ -30,8 +30,7 @@ from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
 from sql.database import Unavailable
 from sql.overruns import Overrun, agreed
-from sql.scheduler_rows import PRICED
-from sql.unit_durations import DONE_MOST, UnitDurations, frames_in, paces
+from sql.units import DONE_MOST, PRICED, UnitDurations, frames_in, paces
 
 Attempt: TypeAlias = tuple[UUID, int, int]
 STEP: Final = 0.01  # less is no progress

@@ -10,8 +10,8 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobResult
-from sql.scheduler_rows import evidence_key
-from sql.scheduler_rows import result_key as result_key  # noqa: PLC0414 - part of what this module offers
+from sql.units import evidence_key
+from sql.units import result_key as result_key  # noqa: PLC0414 - part of what this module offers
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # where the keys of results begin

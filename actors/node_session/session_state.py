@@ -18,7 +18,8 @@ from actors.node_session.unit_failures import Failure
 from actors.ports import Clock
 from actors.scheduler.messages import MEMORY_MOST, Assignment
 from rendertrust.protocol import Hello, JobResult, PartsWanted, Running
-from sql.scheduler_rows import ANY, StandingRecord
+from sql.nodes import StandingRecord
+from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
 LINES_MOST: Final = 80

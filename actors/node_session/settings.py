@@ -7,7 +7,7 @@ import attrs
 
 from actors.ledger.messages import SUSPENSE, operator_account
 from rendertrust.receipt import OFF
-from sql.scheduler_rows import NOTHING_SAID, StandingRecord
+from sql.nodes import NOTHING_SAID, StandingRecord
 
 
 @attrs.frozen

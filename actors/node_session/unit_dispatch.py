@@ -14,7 +14,7 @@ from actors.node_session.session_state import HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import Assignment
-from sql.scheduler_rows import weight
+from sql.units import weight
 
 log = logging.getLogger(__name__)
 

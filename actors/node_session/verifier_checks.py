@@ -28,8 +28,8 @@ from rendertrust.protocol import (
     encode,
 )
 from rendertrust.relay_frames import UNREAD
-from sql.scheduler_rows import ACTIVE
-from sql.unit_params import RENDER
+from sql.nodes import ACTIVE
+from sql.units import RENDER
 
 CHECK, BATCH = "check", "check_batch"
 PICTURE_PATH, EVIDENCE_PATH = "check/picture", "check/evidence.exr"

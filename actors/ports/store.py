@@ -9,17 +9,15 @@ from uuid import UUID
 from sql.access import Access
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
-from sql.scheduler_rows import (
+from sql.nodes import NodeRow, SessionStart, StandingRow
+from sql.units import (
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
-    SessionStart,
-    StandingRow,
     UnitDuration,
     nothing_known,
 )
@@ -28,15 +26,14 @@ if TYPE_CHECKING:
     from sql.anchors import SentRow, TransactionOutcome
     from sql.audit import Act
     from sql.books import BooksTransaction
-    from sql.checks import CheckId, Pending, Place, SeenVerifier, UncutScene
+    from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
     from sql.fsck_since import AuditIncrement, AuditMark
     from sql.halts import Halt
-    from sql.log import LogTransaction, LogView
-    from sql.log_keys import LogKeys
+    from sql.log import LogKeys, LogTransaction, LogView
+    from sql.multiparts import MultipartName, ResultMultipart
+    from sql.nodes import StandingRecord
     from sql.overruns import Overrun
     from sql.reputation import Record
-    from sql.result_multiparts import MultipartName, ResultMultipart
-    from sql.scheduler_rows import SceneReport, StandingRecord
 
 
 class Store(Protocol):

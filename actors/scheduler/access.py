@@ -12,7 +12,7 @@ from uuid import UUID
 from actors.scheduler.node import Node
 from actors.scheduler.placement_request import ANY, MINE, TRUSTED
 from sql.access import Access
-from sql.scheduler_rows import QUARANTINED
+from sql.nodes import QUARANTINED
 
 # A group of nodes, as (kind, user or organisation). OPEN and SHARED nodes take anybody's work,
 # PRIVATE and LENT ones their owner's or organisation's, TRUSTING ones that of trusted users.

@@ -11,7 +11,7 @@ from actors.scheduler.placement_request import kind_of
 from actors.scheduler.state import WINDOW, SchedulerState
 from actors.scheduler.units import DormantJob
 from sql.database import Unavailable
-from sql.scheduler_rows import JobPlace, OpenJob
+from sql.units import JobPlace, OpenJob
 
 ROWS_LEAST, ROWS_MOST = 16, 512  # units of a page, about
 JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of units is not known

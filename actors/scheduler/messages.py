@@ -10,8 +10,9 @@ import attrs
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import NewUnit, Outcome, UnitState
 from sql.audit import Act
+from sql.nodes import NOTHING_SAID, StandingRecord
 from sql.retry_policy import tries
-from sql.scheduler_rows import NOTHING_SAID, PartResult, StandingRecord
+from sql.units import PartResult
 
 MEMORY_MOST: Final = 4 << 40  # bytes: a hello that declares more counts as this
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
 from actors.scheduler.messages import MEMORY_MOST, SessionReady
 from actors.scheduler.placement_request import CPU, GPU, Requirements, version_of
-from sql.scheduler_rows import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
+from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends

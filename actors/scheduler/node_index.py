@@ -23,8 +23,8 @@ from actors.scheduler.policy import (
 )
 from sql.access import ALONE, Access
 from sql.device_class import are_comparable
+from sql.nodes import ACTIVE
 from sql.retry_policy import NODE_FAILURES_MOST
-from sql.scheduler_rows import ACTIVE
 
 HOLDERS_MOST: Final = 16  # nodes remembered for one input: the newest
 INPUTS_MOST: Final = 4_096  # inputs remembered; reached within minutes

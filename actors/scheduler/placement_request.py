@@ -6,10 +6,10 @@ from uuid import UUID
 
 import attrs
 
-from sql.scheduler_rows import ANY as ANY  # noqa: PLC0414 - part of what this module offers
-from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414
-from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
-from sql.scheduler_rows import TRUSTED as TRUSTED  # noqa: PLC0414
+from sql.units import ANY as ANY  # noqa: PLC0414 - part of what this module offers
+from sql.units import MINE as MINE  # noqa: PLC0414
+from sql.units import POOL as POOL  # noqa: PLC0414
+from sql.units import TRUSTED as TRUSTED  # noqa: PLC0414
 
 CPU: Final = "cpu"
 GPU: Final = "gpu"

@@ -19,7 +19,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.placement_request import PlacementRequest, RequestKind, Within
 from sql.access import ALONE, Access
 from sql.retry_policy import NODE_FAILURES_MOST
-from sql.scheduler_rows import ANY, weight
+from sql.units import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]
 Age: TypeAlias = tuple[int, int]

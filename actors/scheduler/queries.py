@@ -18,7 +18,7 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import Unit
 from sql.access import Access
 from sql.device_class import are_comparable
-from sql.scheduler_rows import ACTIVE
+from sql.nodes import ACTIVE
 
 
 def fleet_of(state: SchedulerState, user: UUID, job_type: str, pool: str) -> FleetSummary:

@@ -19,7 +19,7 @@ from actors.scheduler.settings import StragglerPolicy
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit, copy_of
 from sql.database import Unavailable
-from sql.unit_durations import DONE_MOST, Alike, UnitDurations, frames_of, paces
+from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
 log = logging.getLogger(__name__)
 

@@ -42,7 +42,8 @@ from actors.scheduler.policy import (
 )
 from actors.scheduler.queues import UnitQueue, UnreachableUnits
 from actors.scheduler.units import AssignmentTag, Reservation, Unit, Units, of_row
-from sql.scheduler_rows import NodeRow, OpenUnit, StandingRecord, StandingRow
+from sql.nodes import NodeRow, StandingRecord, StandingRow
+from sql.units import OpenUnit
 
 SILENCE_MOST: Final = 86_400.0  # seconds
 WINDOW: Final = 16  # units of a job that are read with everything else

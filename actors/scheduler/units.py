@@ -14,8 +14,7 @@ from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
 from actors.scheduler.policy import PENDING, Age, age, within
 from sql.retry_policy import tries, wait_seconds
-from sql.scheduler_rows import OpenUnit, PartResult
-from sql.unit_params import params_of
+from sql.units import OpenUnit, PartResult, params_of
 
 
 @attrs.define(eq=False)

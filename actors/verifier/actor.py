@@ -47,7 +47,7 @@ from sql import sampling
 from sql.checks import Pending, Place, UncutScene
 from sql.database import Unavailable
 from sql.retry_policy import wait_seconds
-from sql.scheduler_rows import MINE, evidence_key, result_key
+from sql.units import MINE, evidence_key, result_key
 
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow

@@ -16,7 +16,7 @@ from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.device_class import is_kin
 from sql.sampling import unit_name
-from sql.unit_params import Kind, kind_of
+from sql.units import Kind, kind_of
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.

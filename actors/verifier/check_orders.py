@@ -10,8 +10,7 @@ from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
 from actors.verifier.sample_regions import NOWHERE, SampleRegions
 from sql.checks import Pending
-from sql.scheduler_rows import evidence_key, result_key
-from sql.unit_params import params_of
+from sql.units import evidence_key, params_of, result_key
 
 
 def order_for(

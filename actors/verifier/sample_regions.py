@@ -12,7 +12,7 @@ import attrs
 from actors.scheduler.messages import Assignment
 from rendertrust.node.worker.crop_placement import Drawn
 from sql.sampling import draw
-from sql.unit_params import VIDEO, Kind
+from sql.units import VIDEO, Kind
 
 COUNT: Final = 3
 IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole

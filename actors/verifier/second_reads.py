@@ -7,7 +7,7 @@ import attrs
 
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from actors.verifier.case import Case, CaseId
-from sql.scheduler_rows import evidence_key, result_key
+from sql.units import evidence_key, result_key
 
 AT_ONCE: Final = 4
 SECONDS: Final = 300.0  # of one read

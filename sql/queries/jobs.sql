@@ -1,3 +1,5 @@
+-- Jobs for their owners. In job_view_…, for the console, $1 is the owner; null: all.
+
 -- name: job_terms
 -- For each order: the price of such a job and its row, whether the user may submit it, and an earlier answer
 -- under its idempotency key.
@@ -153,3 +155,185 @@ FROM taken;
 -- name: job_units
 -- The states of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
+
+-- name: job_view_page
+-- A page of the newest $10 that match, sorted by $11 ('-': descending).
+SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
+       f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
+       f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
+       (SELECT r.id FROM jobs r WHERE r.retry_of = f.id) AS retried_by,
+       f.charged,
+       CASE WHEN f.charged = 0 THEN 0 ELSE (
+           SELECT coalesce(sum(t.amount), 0)::bigint FROM accounts a JOIN transfers t ON t.subject = a.id
+           WHERE a.name = 'user:' || f.user_id AND t.kind = 'REFUND'
+             AND split_part(t.reference, ':', 2) = f.id::text) END AS refunded,
+       coalesce(up.filename, substring(f.payload_ref FROM '[^/]+$')) AS file
+FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) f
+JOIN users u ON u.id = f.user_id
+LEFT JOIN uploads up ON up.user_id = f.user_id
+      AND up.sha256 = decode(substring(f.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
+LEFT JOIN nodes n ON n.id = f.node_id
+ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
+                        WHEN 'user' THEN u.email WHEN 'node' THEN n.name END,
+         CASE $11 WHEN '-type' THEN f.job_type WHEN '-status' THEN f.status
+                  WHEN '-user' THEN u.email WHEN '-node' THEN n.name END DESC NULLS LAST,
+         CASE $11 WHEN 'price' THEN f.price
+                  WHEN 'took' THEN 1000 * extract(epoch FROM f.completed_at - f.created_at) END,
+         CASE $11 WHEN '-price' THEN f.price
+                  WHEN '-took' THEN 1000 * extract(epoch FROM f.completed_at - f.created_at)
+         END DESC NULLS LAST,
+         CASE $11 WHEN 'created' THEN f.created_at END,
+         f.created_at DESC, f.id DESC
+LIMIT $12 OFFSET $13;
+
+-- name: job_view_counts
+-- Count by status the newest $10 that match, in any status ($2: the ones counted in full).
+SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+GROUP BY status;
+
+-- name: job_view_words
+-- Names for a filter: the types of the newest jobs, and their nodes.
+WITH newest AS (
+    SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
+    ORDER BY created_at DESC, id DESC LIMIT 500
+)
+SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS types,
+       ARRAY(SELECT DISTINCT n.name FROM newest JOIN nodes n ON n.id = newest.node_id
+             ORDER BY n.name LIMIT 50) AS nodes;
+
+-- name: job_view_job
+-- A job, with the names of its user and node.
+SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
+       j.payload_ref, j.params, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
+       j.error_message, j.created_at, j.dispatched_at, j.completed_at,
+       (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
+       j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,
+       (SELECT coalesce(sum(w.attempt), 0)::bigint FROM units w WHERE w.job_id = j.id) AS attempts,
+       j.failed_units AS failed, j.charged, j.priority, j.cap, j.paused,
+       (SELECT coalesce(sum(w.price), 0)::bigint FROM units w
+        WHERE w.job_id = j.id AND w.state IN ('QUEUED', 'DISPATCHED', 'RUNNING', 'VERIFYING')) AS held,
+       (SELECT count(*) FROM units w
+        WHERE w.job_id = j.id AND w.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')) AS at_work,
+       (SELECT w.number FROM units w WHERE w.job_id = j.id AND w.state = 'QUEUED' AND w.missing = 0
+        ORDER BY w.place, w.number LIMIT 1) AS next_unit,
+       coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
+FROM jobs j
+JOIN users u ON u.id = j.user_id
+LEFT JOIN uploads up ON up.user_id = j.user_id
+      AND up.sha256 = decode(substring(j.payload_ref FROM '/([0-9a-f]{64})[^/]*$'), 'hex')
+LEFT JOIN nodes n ON n.id = j.node_id
+WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
+
+-- name: job_view_units
+-- The units of a job, at most 100.
+SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
+       w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
+       w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'given back' END AS verdict,
+       CASE WHEN d.id IS NULL THEN c.said
+            WHEN d.by_gateway THEN d.decision ELSE 'its dispute was upheld: ' || d.decision END AS said,
+       EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt
+FROM units w LEFT JOIN nodes n ON n.id = w.node_id
+LEFT JOIN checks c ON c.job_id = w.job_id AND c.unit = w.number AND c.attempt = w.attempt
+LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 'UPHELD'
+WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
+
+-- name: job_view_frames
+-- The frames of a job by number, in state $2 (null: any); for a frame in tiles the merged unit, with the sums over its
+-- tiles and their number.
+SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
+       w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
+       EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
+       coalesce(t.tiles, 0) AS tiles, (w.price + coalesce(t.price, 0))::bigint AS price,
+       (CASE WHEN w.state = 'COMPLETED' THEN w.price ELSE 0 END + coalesce(t.charged, 0))::bigint AS charged,
+       (SELECT coalesce(sum(r.amount), 0)::bigint FROM units p
+        JOIN jobs j ON j.id = p.job_id JOIN accounts a ON a.name = 'user:' || j.user_id
+        JOIN transfers r ON r.subject = a.id AND r.kind = 'REFUND'
+             AND r.reference IN ('job:' || p.job_id || ':' || p.number, 'dispute:' || p.job_id || ':' || p.number)
+        WHERE p.job_id = w.job_id AND (p.number = w.number OR p.feeds = w.number)) AS refunded,
+       EXISTS (SELECT FROM units p JOIN disputes d ON d.job_id = p.job_id AND d.unit = p.number
+               WHERE d.state = 'UPHELD' AND p.job_id = w.job_id
+                 AND (p.number = w.number OR p.feeds = w.number)) AS given_back
+FROM (
+    SELECT * FROM units
+    WHERE job_id = $1 AND tile IS NULL AND ($2::text IS NULL OR state = $2)
+    ORDER BY number LIMIT $3 OFFSET $4
+) w
+LEFT JOIN nodes n ON n.id = w.node_id
+LEFT JOIN LATERAL (
+    SELECT count(*) AS tiles, sum(p.price) AS price,
+           sum(p.price) FILTER (WHERE p.state = 'COMPLETED') AS charged
+    FROM units p WHERE p.job_id = w.job_id AND p.feeds = w.number
+) t ON true
+ORDER BY w.number;
+
+-- name: job_view_frame_counts
+-- Count the frames of a job, and those done or failed: chunks count as one, tiles as none.
+SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
+       count(*) FILTER (WHERE state = 'FAILED') AS failed
+FROM units WHERE job_id = $1 AND tile IS NULL;
+
+-- name: job_view_attempts
+-- Failed attempts, oldest first, at most 100.
+SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
+       a.ended_at, a.error_class, a.error, c.verdict, c.said
+FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
+LEFT JOIN nodes n ON n.id = a.node_id
+LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = a.attempt
+WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
+
+-- name: job_view_holds
+-- The holds of a job, at most 100.
+SELECT w.number, w.frames, w.tile, h.amount, h.settled, h.state, h.created_at, h.closed_at
+FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
+WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
+
+-- name: job_view_entries
+-- The entries for a job on its owner's account, at most 100, and their progress: the leaf, the first checkpoint and the
+-- first confirmed anchor that include it.
+SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
+       (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
+       (SELECT x.confirmed_at FROM chain_transactions x
+        WHERE x.size > l.leaf_index AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
+FROM units w
+JOIN jobs j ON j.id = w.job_id
+JOIN accounts a ON a.name = 'user:' || j.user_id
+JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
+                AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
+JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
+LEFT JOIN leaves l ON l.entry_id = e.entry_id
+WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
+
+-- name: job_view_charges
+-- All charges for a job: their number, the last time, when all were in the log and on the chain, and the refunded sum.
+WITH moved AS (
+    SELECT t.kind, e.amount, e.created_at, l.leaf_index
+    FROM units w
+    JOIN jobs j ON j.id = w.job_id
+    JOIN accounts a ON a.name = 'user:' || j.user_id
+    JOIN transfers t ON t.reference IN ('job:' || w.job_id || ':' || w.number, 'dispute:' || w.job_id || ':' || w.number)
+                    AND t.subject = a.id AND t.kind IN ('USAGE', 'REFUND')
+    JOIN entries e ON e.transfer_id = t.id AND e.account_id = a.id
+    LEFT JOIN leaves l ON l.entry_id = e.entry_id
+    WHERE w.job_id = $1
+), charged AS (
+    SELECT * FROM moved WHERE kind = 'USAGE'
+), last AS (
+    SELECT count(*) AS number, max(created_at) AS at,
+           CASE WHEN count(leaf_index) = count(*) THEN max(leaf_index) END AS leaf
+    FROM charged
+)
+SELECT number, at,
+       (SELECT coalesce(sum(amount), 0)::bigint FROM moved WHERE kind = 'REFUND') AS refunded,
+       (SELECT c.at FROM checkpoints c WHERE c.size > leaf ORDER BY c.size LIMIT 1) AS signed_at,
+       (SELECT x.confirmed_at FROM chain_transactions x
+        WHERE x.size > leaf AND x.state = 'CONFIRMED' ORDER BY x.size LIMIT 1) AS anchored_at
+FROM last;
+
+-- name: job_view_parts
+-- The frames of its units as submitted, without tiles.
+SELECT w.number, w.frames, w.place FROM units w
+WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
+
+-- name: job_view_pieces
+-- The frames or tiles of the units $2.
+SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

@@ -1,3 +1,6 @@
+-- Multipart uploads: of inputs, by the web; and of results, begun and ended by the node's session. The web removes
+-- abandoned ones.
+
 -- name: multipart_of
 -- The multipart upload of an upload.
 SELECT upload_id, store_id, object_key FROM multiparts WHERE upload_id = $1;
@@ -20,3 +23,28 @@ DELETE FROM multiparts WHERE upload_id = $1 AND store_id = $2;
 -- Some without activity since $1.
 SELECT upload_id, store_id, object_key FROM multiparts
 WHERE asked_at < $1 ORDER BY asked_at LIMIT 100;
+
+-- name: result_multipart_of
+-- The multipart upload of an attempt's result or evidence.
+SELECT job_id, unit, attempt, what, store_id, object_key, size FROM result_multiparts
+WHERE job_id = $1 AND unit = $2 AND attempt = $3 AND what = $4;
+
+-- name: result_multipart_keep
+-- Store a multipart upload; of two at once, the first is kept.
+INSERT INTO result_multiparts (job_id, unit, attempt, what, store_id, object_key, size, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (job_id, unit, attempt, what) DO UPDATE SET asked_at = excluded.asked_at
+RETURNING job_id, unit, attempt, what, store_id, object_key, size;
+
+-- name: result_multipart_end
+-- Delete the record: the store has completed or aborted the upload, or does not know it.
+DELETE FROM result_multiparts
+WHERE job_id = $1 AND unit = $2 AND attempt = $3 AND what = $4 AND store_id = $5;
+
+-- name: result_multipart_abandoned
+-- Some without activity since $1; for ended attempts, since $2.
+SELECT m.job_id, m.unit, m.attempt, m.what, m.store_id, m.object_key, m.size FROM result_multiparts m
+JOIN units u ON u.job_id = m.job_id AND u.number = m.unit
+WHERE m.asked_at < $1 OR (m.asked_at < $2
+      AND (u.attempt <> m.attempt OR u.state NOT IN ('DISPATCHED', 'RUNNING')))
+ORDER BY m.asked_at LIMIT 100;

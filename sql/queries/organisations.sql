@@ -185,3 +185,15 @@ WITH trusted AS (
     WHERE user_id = $1 AND organisation_id IS NULL AND email = $2 RETURNING user_id
 )
 SELECT trusted_id FROM trusted UNION ALL SELECT user_id FROM stranger LIMIT 1;
+
+-- name: work_circles
+-- Members of organisations, nodes lent by members, and trust between users.
+SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
+WHERE joined_at IS NOT NULL
+UNION ALL
+SELECT 'lent', l.node_id, l.organisation_id FROM organisation_nodes l
+JOIN nodes n ON n.id = l.node_id
+JOIN organisation_members m
+  ON m.organisation_id = l.organisation_id AND m.user_id = n.owner_id AND m.joined_at IS NOT NULL
+UNION ALL
+SELECT 'trust', user_id, trusted_id FROM trusts;

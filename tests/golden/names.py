@@ -12,7 +12,7 @@ from typing import Any, Final, get_args
 
 from actors.ledger.messages import Effect
 from rendertrust.node import plugins
-from sql.ledger_views import KINDS
+from sql.credits import KINDS
 from web.nodes.standing import StandingAction
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -17,8 +17,8 @@ from rendertrust.epoch import EpochLeaf, origin_of
 from rendertrust.leaf import Leaf, PrivatePart
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.receipt import canonical, receipt_document
-from sql.deliveries import DueDelivery
 from sql.events import EventRow
+from sql.webhooks import DueDelivery
 from tests.unit.proof.receipts import GATEWAY, NODE, ORIGIN, RECEIPT, TIME, WORK, file_of
 
 JOB: Final = UUID("0b0e9a8e-8a55-4f8a-9a46-0e2a3b7c9d10")

@@ -25,7 +25,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.scheduler.messages import Dispatch, UnitsChanged
-from sql.scheduler_rows import GRID
+from sql.units import GRID
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import picked
 from tests.twins.random import TwinRandom

@@ -23,8 +23,7 @@ from actors.scheduler.settings import StragglerPolicy
 from actors.scheduler.speculation import stragglers
 from actors.scheduler.state import REFILL, SchedulerState
 from actors.scheduler.work_stealing import WorkStealing
-from sql.scheduler_rows import OpenUnit, UnitDuration
-from sql.unit_durations import paces
+from sql.units import OpenUnit, UnitDuration, paces
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers

@@ -18,7 +18,7 @@ from actors.scheduler import placement
 from actors.scheduler.node import DEPTH, Node, UnitKey
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.units import AssignmentTag
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 
 SLOTS = 64

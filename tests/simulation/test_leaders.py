@@ -8,7 +8,7 @@ from datetime import timedelta
 from actors.ports.leadership import Role
 from sql.fsck import Finding
 from sql.fsck_since import AuditIncrement, AuditMark
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.store import FarStore
 from tests.twins.leadership import Leads

@@ -39,12 +39,14 @@ from sql.books import (
     TransferRow,
     UnitId,
     UnitRow,
+    numbers_for,
 )
 from sql.checks import (
     CheckId,
     CheckRow,
     Pending,
     Place,
+    SceneReport,
     SeenVerifier,
     UncutScene,
     WordRow,
@@ -63,32 +65,25 @@ from sql.earnings import (
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import AuditIncrement, AuditMark
 from sql.halts import Halted
-from sql.log import LogTransaction, LogView
-from sql.log_keys import LogKeys
+from sql.log import LogKeys, LogTransaction, LogView
+from sql.nodes import NOTHING_SAID, NodeRow, SessionStart, StandingRecord, StandingRow
 from sql.overruns import Overrun
-from sql.purchase_rows import PurchaseRow, ReversalRow, StripeEventRow
+from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
-from sql.scheduler_rows import (
+from sql.units import (
     GRID,
-    NOTHING_SAID,
     JobPlace,
     KnownParams,
     Lease,
     LeaseId,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
     PartResult,
-    SceneReport,
-    SessionStart,
-    StandingRecord,
-    StandingRow,
     UnitDuration,
     nothing_known,
 )
-from sql.sql_books import numbers_for
 from tests.twins.clock import TwinClock
 from tests.twins.store_audit import audit
 from tests.twins.store_checks import (

@@ -14,12 +14,13 @@ from sql.checks import (
     CheckRow,
     Pending,
     Place,
+    SceneReport,
 )
 from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
+from sql.nodes import StandingRecord
 from sql.reputation import HISTORY, LIES, Record
-from sql.scheduler_rows import SceneReport, StandingRecord
-from sql.unit_params import kind_of, params_of
+from sql.units import kind_of, params_of
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin

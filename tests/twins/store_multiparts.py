@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sql.result_multiparts import MultipartName, ResultMultipart
+from sql.multiparts import MultipartName, ResultMultipart
 
 
 class MultipartsOfResults:

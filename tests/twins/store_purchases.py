@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from sql.fsck import Finding
-from sql.purchase_rows import PurchaseKeys, PurchaseRow, ReversalRow
+from sql.purchases import PurchaseKeys, PurchaseRow, ReversalRow
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin

@@ -8,7 +8,7 @@ import attrs
 from rendertrust.error_code import ErrorCode
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Mismatch, Refused
-from sql.purchase_rows import PurchaseRow
+from sql.purchases import PurchaseRow
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin

@@ -19,8 +19,7 @@ from web.commands.options import where_options
 from web.commands.serve import settings_from
 
 if TYPE_CHECKING:
-    from sql.administration import Administration
-    from sql.users import UserRow, Users
+    from sql.users import Administration, UserRow, Users
 
 ROLES: Final = ("user", "operator", "admin", "auditor")
 GIVEN: Final = """\
@@ -200,8 +199,7 @@ def done(
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
     """Run ``work`` with the users in the settings' database and return its result."""
-    from sql.administration import Administration
-    from sql.users import Users
+    from sql.users import Administration, Users
 
     return with_database(where, lambda database: work(Users(database), Administration(database)))
 

@@ -11,7 +11,7 @@ from web.commands.serve import settings_from
 if TYPE_CHECKING:
     from config.settings import Settings
     from sql.database import Database
-    from sql.log_keys import LogKeys
+    from sql.log import LogKeys
 
 GIVEN: Final = """\
 The key that signs checkpoints comes from the settings. To rotate it:
@@ -43,7 +43,7 @@ def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: A
         rotated(settings)
 
     async def work(database: "Database") -> "tuple[LogKeys, str, bool]":
-        from sql.log_keys import adopt_key, read_keys
+        from sql.log import adopt_key, read_keys
 
         known = await read_keys(database)
         if known is None:

@@ -5,7 +5,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.dispute_views import DisputeViews
+from sql.disputes import DisputeViews
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
 from web.console.ledger_health import LedgerHealth, soundness_of

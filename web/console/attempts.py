@@ -6,7 +6,7 @@ from typing import Final
 
 import attrs
 
-from sql.job_views import AttemptView, ConsoleUnit
+from sql.jobs import AttemptView, ConsoleUnit
 
 STANDS: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import attrs
 
-from sql.job_views import ConsoleEntry, ConsoleHold
+from sql.jobs import ConsoleEntry, ConsoleHold
 
 WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 

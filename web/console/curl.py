@@ -9,8 +9,8 @@ import orjson
 from rendertrust import money
 from rendertrust.frame_range import canonical, ordered, parse
 from rendertrust.job_spec import JobSpec, NodeNeeds
-from sql.job_views import ConsoleJob, ConsolePart
-from sql.scheduler_rows import ANY, GRID, POOL
+from sql.jobs import ConsoleJob, ConsolePart
+from sql.units import ANY, GRID, POOL
 from web.jobs.placement import FRAMES_OF, NEEDS
 from web.jobs.validation import PRIORITIES
 from web.objects.manifests import MANIFEST

@@ -9,7 +9,7 @@ import attrs
 
 from actors.notifier.messages import Progress
 from rendertrust.frame_range import parse
-from sql.job_views import ConsoleFrame, ConsoleJob
+from sql.jobs import ConsoleFrame, ConsoleJob
 from sql.thumbnails import ThumbnailInfo
 
 SHOWN: Final = 60  # per page: each may be a full-size picture

@@ -12,7 +12,7 @@ import attrs
 from rendertrust import money
 from rendertrust.frame_range import parse
 from sql.credits import RefundableUnit
-from sql.job_views import JobFilter, JobViews, ListedJob
+from sql.jobs import JobFilter, JobViews, ListedJob
 from web.console.formatting import SHORT
 from web.gateway import Gateway
 from web.http.converter import uuid_of

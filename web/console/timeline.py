@@ -6,7 +6,7 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.job_views import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
+from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, ConsoleUnit
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}

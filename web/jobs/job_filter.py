@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import attrs
 
-from sql.job_views import STATUSES, JobFilter
+from sql.jobs import STATUSES, JobFilter
 
 CHARACTERS_MAX: Final = 500
 WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")

@@ -4,8 +4,7 @@ from typing import Final
 
 from rendertrust import money
 from rendertrust.api.jobs import LooseTiles
-from sql.job_views import ConsoleJob
-from sql.jobs import OrphanTilesRow, OwnerJobRow
+from sql.jobs import ConsoleJob, OrphanTilesRow, OwnerJobRow
 from web.gateway import Gateway
 
 STOPPED: Final = "stopped"

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rendertrust.job_spec import NodeNeeds, Pool
-from sql.scheduler_rows import ANY
-from sql.scheduler_rows import MINE as MINE  # noqa: PLC0414 - part of what this module offers
-from sql.scheduler_rows import POOL as POOL  # noqa: PLC0414
-from sql.scheduler_rows import PRICED as PRICED  # noqa: PLC0414
+from sql.units import ANY
+from sql.units import MINE as MINE  # noqa: PLC0414 - part of what this module offers
+from sql.units import POOL as POOL  # noqa: PLC0414
+from sql.units import PRICED as PRICED  # noqa: PLC0414
 
 FRAMES_OF: Final = "_frames_of"  # in a job's parameters: the job whose results it uses
 NEEDS: Final = "_needs"  # in a job's parameters, read by the Scheduler

@@ -16,7 +16,7 @@ from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, G
 from rendertrust.frame_range import parse
 from rendertrust.preflight.findings import Finding, NodeClass, findings
 from sql.preflights import PreflightRow
-from sql.scheduler_rows import ANY, GRID, POOL
+from sql.units import ANY, GRID, POOL
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode

@@ -21,7 +21,7 @@ from rendertrust.frame_range import (
 )
 from rendertrust.job_spec import JobSpec
 from rendertrust.tiling import grid
-from sql.scheduler_rows import GRID
+from sql.units import GRID
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # of one job: they are created, and cancelled, in one transaction

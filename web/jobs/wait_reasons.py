@@ -8,8 +8,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
 from rendertrust.api.preflights import Waiting
-from sql.job_views import ConsoleJob
-from sql.jobs import OwnerJobRow, PagedUnit
+from sql.jobs import ConsoleJob, OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
 

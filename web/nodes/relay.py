@@ -23,8 +23,7 @@ from actors.node_session.messages import (
 )
 from rendertrust.protocol import FRAME_BYTES_MAX, CloseCode
 from sql.database import Unavailable
-from sql.nodes import NodeIdentity
-from sql.scheduler_rows import REVOKED
+from sql.nodes import REVOKED, NodeIdentity
 from supervisors.child import StartFailed
 from web.gateway import Gateway
 from web.http.admission import is_open

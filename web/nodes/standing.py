@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED
+from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 

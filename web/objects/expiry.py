@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime, timedelta
 
-from sql.scheduler_rows import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key
 from web.gateway import Gateway
 from web.objects.object_reference import place_of
 

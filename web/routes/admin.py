@@ -8,9 +8,8 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.administration import EndedLogins
 from sql.audit import Act, ActRow
-from sql.users import UserRow
+from sql.users import EndedLogins, UserRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode

@@ -10,7 +10,7 @@ from msgspec import Meta
 from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
 from rendertrust.value_types import Credits
-from sql.job_views import JobViews, ListedJob
+from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rendertrust import webhooks
 from rendertrust.api.events import Deliveries, Delivery, Hook, Hooks, HookWithSecret, Reply
-from sql.endpoints import OF_USER_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
+from sql.webhooks import ENDPOINTS_MAX, DeliveryRow, EndpointPatch, EndpointRow, NewEndpoint
 from supervisors.engines.webhook_http import refused
 from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
@@ -71,7 +71,7 @@ class DeliveryQuery:
     scope=Scope.JOBS_WRITE,
     body=NewHook,
     answers={201: HookWithSecret},
-    refusals={409: f"You already have {OF_USER_MAX} endpoints"},
+    refusals={409: f"You already have {ENDPOINTS_MAX} endpoints"},
     rate="write",
     request_example=examples.NEW,
     example=examples.WITH_SECRET,
@@ -89,7 +89,7 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     if row is None:
         return Problem(
             409,
-            f"You already have {OF_USER_MAX} endpoints; delete one first",
+            f"You already have {ENDPOINTS_MAX} endpoints; delete one first",
             code=RefusalCode.TOO_MANY_ENDPOINTS,
         )
     return with_secret(row)

@@ -13,9 +13,8 @@ from msgspec import Meta
 from actors.paymaster.messages import FindClaimable, Paymaster
 from actors.scheduler.messages import NodeProved, NodeSeen, Scheduler
 from rendertrust.identity import KeyRefused, proof_holds, read_public_key
-from sql.nodes import NewChallenge, NodeIdentity
+from sql.nodes import REVOKED, NewChallenge, NodeIdentity
 from sql.nodes import NewNode as NodeRow
-from sql.scheduler_rows import REVOKED
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.public_host import is_reached_as

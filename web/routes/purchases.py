@@ -22,7 +22,7 @@ from actors.ledger.messages import (
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from rendertrust import money
 from rendertrust.api.credits import Checkout, Offer, Offers
-from sql.purchase_rows import PurchaseRow
+from sql.purchases import PurchaseRow
 from sql.skus import SkuRow
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations, Scope

@@ -25,7 +25,7 @@ from actors.ledger.messages import (
 from actors.ports import Store
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
-from sql.scheduler_rows import GRID, OpenUnit
+from sql.units import GRID, OpenUnit
 
 _serial = itertools.count(1)
 

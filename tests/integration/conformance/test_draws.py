@@ -26,7 +26,7 @@ from sql.books import Keys
 from sql.checks import SeenVerifier
 from sql.halts import Halted
 from sql.sampling import ALWAYS_UNTIL
-from sql.scheduler_rows import result_key
+from sql.units import result_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy

@@ -29,7 +29,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
-from sql.scheduler_rows import OpenJob, OpenJobTerms
+from sql.units import OpenJob, OpenJobTerms
 from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
 from tests.integration.conformance.test_verdicts import delivery
 

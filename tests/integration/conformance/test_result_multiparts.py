@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from sql.result_multiparts import ResultMultipart
+from sql.multiparts import ResultMultipart
 from tests.integration.conformance.stage import Stage
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -30,9 +30,9 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
-from sql.checks import UncutScene
+from sql.checks import SceneReport, UncutScene
+from sql.nodes import StandingRecord
 from sql.reputation import Record
-from sql.scheduler_rows import SceneReport, StandingRecord
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
 
 CLASS = "cpu/avx2/e13b728c6880"

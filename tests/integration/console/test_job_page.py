@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
-from sql.job_views import ConsoleCharges, JobViews
+from sql.jobs import ConsoleCharges, JobViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import newcomer

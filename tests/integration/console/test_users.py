@@ -2,7 +2,7 @@
 
 import re
 
-from sql.user_views import UserViews
+from sql.users import UserViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer, signed_in
 from tests.support.databases import execute

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from sql.query_loader import QUERIES
-from sql.scheduler_rows import parts_of
+from sql.units import parts_of
 from supervisors.engines.postgres import PostgresEndpoint
 
 JOBS, LONG = 50, 10_000

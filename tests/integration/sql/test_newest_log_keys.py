@@ -6,7 +6,7 @@ import asyncpg
 
 from sql.database import Database
 from sql.halts import Halts
-from sql.log_keys import LogKeys
+from sql.log import LogKeys
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock

@@ -10,7 +10,7 @@ import pytest
 
 from sql.database import Database
 from sql.query_loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from supervisors.engines.postgres import PostgresEndpoint
 
 ROOT = Path(__file__).resolve().parents[3]

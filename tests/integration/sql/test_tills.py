@@ -20,9 +20,8 @@ from actors.ledger.messages import (
     Transfer,
     user_account,
 )
-from sql.books import WITH_TILLS, Keys, Rows
+from sql.books import WITH_TILLS, Keys, Rows, SqlBooks
 from sql.database import Database
-from sql.sql_books import SqlBooks
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from sql.database import Database
-from sql.deliveries import OF_USER_MOST, Deliveries
+from sql.webhooks import OF_USER_MOST, Deliveries
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 

@@ -19,7 +19,7 @@ from actors.ledger.messages import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
 from sql.database import Database
-from sql.deliveries import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
+from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom

@@ -9,8 +9,7 @@ import pytest
 
 from actors.scheduler.messages import StandingChanged
 from rendertrust.identity import generate_key, public_pem, sign_proof
-from sql.nodes import StandingChange
-from sql.scheduler_rows import StandingRecord
+from sql.nodes import StandingChange, StandingRecord
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
 from tests.support.http_gateway import Face

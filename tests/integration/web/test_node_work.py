@@ -6,7 +6,7 @@ import pytest
 
 from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
 from sql.database import Database
-from sql.node_views import NodeFilter, NodeViews
+from sql.nodes import NodeFilter, NodeViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import register
 from tests.integration.web.earners import do, verified_node

@@ -10,7 +10,7 @@ import pytest
 from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, UnitFail
 from rendertrust.manifest import Manifest, ManifestEntry
 from sql.database import Database
-from sql.scheduler_rows import beside, evidence_key, result_key
+from sql.units import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person
 from tests.integration.web.test_fleet import beat, node_of

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.courier.policy import PAUSES, REST_MOST, pause, settled, standing
 from actors.ports.webhooks import Answered, NotSent
-from sql.deliveries import DueDelivery
+from sql.webhooks import DueDelivery
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
 GIVE_UP = timedelta(days=3)

@@ -17,6 +17,7 @@ from sql.checks import (
     CheckId,
     Pending,
     Place,
+    SceneReport,
     SeenVerifier,
     UncutScene,
 )
@@ -24,21 +25,17 @@ from sql.database import Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
 from sql.fsck import Finding, NotedAudit
 from sql.fsck_since import AuditIncrement, AuditMark
-from sql.log_keys import LogKeys
+from sql.log import LogKeys
+from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow
 from sql.overruns import Overrun
 from sql.reputation import Record
-from sql.scheduler_rows import (
+from sql.units import (
     JobPlace,
     KnownParams,
     Lease,
-    NodeRow,
     OpenJob,
     OpenJobTerms,
     OpenUnit,
-    SceneReport,
-    SessionStart,
-    StandingRecord,
-    StandingRow,
     UnitDuration,
     nothing_known,
 )

@@ -19,7 +19,8 @@ from actors.scheduler.backlog_reader import ROWS_LEAST, ROWS_MOST, BacklogReader
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from actors.scheduler.state import WINDOW, SchedulerState
 from sql.database import Unavailable
-from sql.scheduler_rows import KnownParams, NodeRow, OpenJob, OpenUnit, nothing_known
+from sql.nodes import NodeRow
+from sql.units import KnownParams, OpenJob, OpenUnit, nothing_known
 from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (

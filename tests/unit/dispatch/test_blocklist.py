@@ -6,7 +6,7 @@ import attrs
 
 from actors.scheduler import placement
 from actors.scheduler.state import SchedulerState
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
 from tests.unit.dispatch.test_state import Hearing, board_with

@@ -22,7 +22,8 @@ from actors.scheduler.placement_request import (
 )
 from actors.scheduler.state import SchedulerState
 from sql.access import Access
-from sql.scheduler_rows import MINE, POOL, QUARANTINED, TRUSTED, StandingRecord
+from sql.nodes import QUARANTINED, StandingRecord
+from sql.units import MINE, POOL, TRUSTED
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER, node_row, open_unit
 

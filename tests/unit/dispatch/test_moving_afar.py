@@ -31,7 +31,7 @@ from actors.scheduler.messages import (
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH

@@ -33,7 +33,7 @@ from actors.scheduler.policy import (
     rank,
 )
 from sql.access import Access
-from sql.scheduler_rows import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
+from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
 TYPES = ("echo", "render", FOR_OURS)
 SESSION: Ref[object] = Ref("session")

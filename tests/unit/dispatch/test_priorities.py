@@ -10,7 +10,7 @@ from actors.scheduler import placement
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.units import AssignmentTag
 from rendertrust.protocol import Ack, JobDispatch
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.node_session.sampling import Sampling
 from actors.verifier.messages import UnitDeliver
-from sql.log_keys import LogKeys
+from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
 from tests.twins.random import TwinRandom

@@ -1,7 +1,7 @@
 """Gateways with different keys of the log: they do not replace each other's secret of draws."""
 
 from actors.node_session.sampling import READ_AGAIN
-from sql.log_keys import LogKeys
+from sql.log import LogKeys
 from tests.twins.signer import TwinSigner
 from tests.unit.dispatch.test_sampling import Known, drawn, sampling
 from tests.unit.simulated_time import simulated

@@ -40,8 +40,7 @@ from rendertrust.protocol import (
     UrlsRequest,
 )
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
-from sql.scheduler_rows import PartResult, evidence_key
-from sql.unit_params import CHECKED
+from sql.units import CHECKED, PartResult, evidence_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide

@@ -19,7 +19,7 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.scheduler.messages import Assignment, FindAlternatives
 from rendertrust.protocol import CloseCode, Drain, Hello, NodeStanding
-from sql.scheduler_rows import StandingRecord
+from sql.nodes import StandingRecord
 from tests.support.probe import Probe
 from tests.twins.clock import TwinClock
 from tests.twins.socket import TwinSocket

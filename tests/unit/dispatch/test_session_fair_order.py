@@ -15,7 +15,7 @@ from actors.node_session.unit_dispatch import FairOrder
 from actors.scheduler import placement
 from actors.scheduler.messages import Assignment
 from rendertrust.protocol import JobDispatch
-from sql.scheduler_rows import weight
+from sql.units import weight
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import NODE, OTHER, assignment, open_unit

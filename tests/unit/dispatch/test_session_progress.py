@@ -19,7 +19,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     WantedPart,
 )
-from sql.scheduler_rows import UnitDuration
+from sql.units import UnitDuration
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.session_stage import Play, running, session, status
 from tests.unit.dispatch.stage import JOB, assignment, state_of

@@ -23,7 +23,7 @@ from actors.node_session.messages import AlternativesFound, KeyProved
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import Assignment, FindAlternatives, NodeDeclined, UnitsChanged
 from rendertrust.protocol import Ack, Hello, JobDispatch
-from sql.scheduler_rows import SceneReport
+from sql.checks import SceneReport
 from tests.unit.dispatch.session_stage import Play, result, session
 from tests.unit.dispatch.stage import (
     JOB,

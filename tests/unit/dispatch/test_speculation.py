@@ -19,8 +19,7 @@ from actors.scheduler.speculation import (
 )
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import Unit, of_row
-from sql.scheduler_rows import OpenUnit, UnitDuration
-from sql.unit_durations import UnitDurations, frames_of, paces
+from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, open_unit, state_of

@@ -14,7 +14,8 @@ from actors.scheduler.node import BACKLOG, Node
 from actors.scheduler.placement import ORDER_SECONDS
 from actors.scheduler.state import CLAIMED, SchedulerState
 from actors.scheduler.units import AssignmentTag
-from sql.scheduler_rows import PartResult, StandingRecord
+from sql.nodes import StandingRecord
+from sql.units import PartResult
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,

@@ -19,7 +19,7 @@ from actors.scheduler.policy import turn
 from actors.scheduler.queues import FEW, UnitQueue
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of
 

@@ -10,7 +10,7 @@ from actors.scheduler.node import BACKLOG, NodeResources
 from actors.scheduler.placement_request import MINE, NEEDS, POOL
 from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
-from sql.scheduler_rows import DRAINING, StandingRecord
+from sql.nodes import DRAINING, StandingRecord
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
 from tests.unit.dispatch.test_state import board_with, booked

@@ -18,7 +18,7 @@ from actors.scheduler.messages import RecallDeclined, SessionReady, UnitsChanged
 from actors.scheduler.node import Node
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
-from sql.scheduler_rows import OpenUnit
+from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
 from tests.unit.dispatch.test_scheduler import scheduling

@@ -36,8 +36,9 @@ from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDel
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
+from sql.nodes import StandingRecord
 from sql.reputation import begins_anew
-from sql.scheduler_rows import StandingRecord, evidence_key
+from sql.units import evidence_key
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy

@@ -8,7 +8,7 @@ import attrs
 import orjson
 import pytest
 
-from sql.job_views import ConsolePart
+from sql.jobs import ConsolePart
 from tests.support.job_specs import in_frames
 from tests.unit.web.test_timeline import JOB
 from web.console.curl import curl_of, spec_of

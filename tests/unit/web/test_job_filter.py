@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sql.job_views import JobFilter
+from sql.jobs import JobFilter
 from web.jobs.job_filter import WORDS, Misread, Term, terms_of, wish_of, with_status, without
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)

@@ -5,14 +5,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.job_views import (
-    AttemptView,
-    ConsoleCharges,
-    ConsoleEntry,
-    ConsoleHold,
-    ConsoleJob,
-    ConsoleUnit,
-)
+from sql.jobs import AttemptView, ConsoleCharges, ConsoleEntry, ConsoleHold, ConsoleJob, ConsoleUnit
 from web.console.bill import bill_of
 from web.console.timeline import TimelineFacts, steps_of
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, Order
-from sql.scheduler_rows import GRID
-from sql.unit_params import params_of
+from sql.units import GRID, params_of
 from tests.support.job_specs import in_frames
 from web.http.problem import Fault
 from web.jobs.unit_plan import UNITS_MAX, UnitPlan, plan_of

@@ -10,8 +10,7 @@ from structlog.testing import capture_logs
 
 from config.settings import Settings, SettingsError, load
 from rendertrust.receipt import NO_VERIFIER, OFF
-from sql.nodes import NodeIdentity
-from sql.scheduler_rows import NOTHING_SAID
+from sql.nodes import NOTHING_SAID, NodeIdentity
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
 from supervisors.engines.engine_folder import EngineFolder
 from web.app import paces_of, session_settings, verifiers_of, verifying_of

@@ -8,8 +8,8 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.check_views import PENDING, CheckFilter, CheckViews
-from sql.node_views import NodeViews
+from sql.checks import PENDING, CheckFilter, CheckViews
+from sql.nodes import NodeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import Shown, View

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.dispute_views import DisputableUnit, DisputeViews
+from sql.disputes import DisputableUnit, DisputeViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import ADMINS, Picture, Redirect, Shown, View

@@ -7,7 +7,7 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
-from sql.ledger_views import EntryFilter, LedgerViews
+from sql.credits import EntryFilter, LedgerViews
 from web.console.proof_file import proof_file
 from web.console.registry import Pages
 from web.console.view import OVERSEERS, Shown, View

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 import attrs
 from msgspec import Meta
 
-from sql.node_views import SORTED_MOST, ListedNode, NodeFilter, NodeViews
+from sql.nodes import SORTED_MOST, ListedNode, NodeFilter, NodeViews
 from sql.operators import Operators
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, one_of, order_by, sort_of

@@ -10,9 +10,9 @@ from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import FRAME_MAX
-from sql.dispute_views import DisputeViews
-from sql.job_views import ConsoleJob, ConsolePart, FrameCounts, JobViews
-from sql.scheduler_rows import GRID
+from sql.disputes import DisputeViews
+from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
+from sql.units import GRID
 from web.console.attempts import tries_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of, shown_params

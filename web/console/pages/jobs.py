@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from actors.kernel import AskFailed
 from rendertrust import money
-from sql.job_views import SORTED_MOST, JobFilter, JobViews
+from sql.jobs import SORTED_MOST, JobFilter, JobViews
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of
 from web.console.view import Redirect, Shown, View

@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from actors.auditor.messages import NightAuditor, RunWhole
-from sql.ledger_views import KINDS, NEWEST, SORTED_MOST, EntryFilter, LedgerViews
+from sql.credits import KINDS, NEWEST, SORTED_MOST, EntryFilter, LedgerViews
 from sql.overview import Overview
 from web.console.ledger_health import soundness_of
 from web.console.registry import Nav, Pages

@@ -7,8 +7,7 @@ import attrs
 import orjson
 from msgspec import Meta
 
-from sql.node_views import NodeEarnings, NodeViews
-from sql.nodes import NodeShown
+from sql.nodes import NodeEarnings, NodeShown, NodeViews
 from web.console.formatting import size
 from web.console.pages.fleet import LATELY
 from web.console.registry import Pages

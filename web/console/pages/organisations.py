@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.node_views import NodeFilter, NodeViews
+from sql.nodes import NodeFilter, NodeViews
 from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages

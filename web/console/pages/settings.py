@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from config.sources import Value, values_of
 from rendertrust import money
-from sql.log_keys import read_keys
+from sql.log import read_keys
 from sql.prices import EVERY_OTHER
 from sql.settings_views import SettingsViews
 from web.console.registry import Nav, Pages

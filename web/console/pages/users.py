@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from actors.ledger.messages import IdempotencyKey
 from rendertrust import money
-from sql.ledger_views import ConsoleEntryRow, EntryFilter, LedgerViews
+from sql.credits import ConsoleEntryRow, EntryFilter, LedgerViews
 from sql.page import Page
-from sql.user_views import SORTED_MOST, UserViews
+from sql.users import SORTED_MOST, UserViews
 from web.console.formatting import address
 from web.console.pages.credits import HOLDS, PURCHASES, bought, held
 from web.console.refunds import ALL, PIECE, RefundPreview, refunding

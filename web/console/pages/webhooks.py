@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import webhooks
-from sql.endpoints import OF_USER_MAX, EndpointPatch, NewEndpoint
+from sql.webhooks import ENDPOINTS_MAX, EndpointPatch, NewEndpoint
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
 from web.console.view import Redirect, Shown, View
@@ -74,7 +74,7 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
     """Return the user's own endpoints, for every role."""
     found = await view.gateway.endpoints.of_user(view.who.user)
     shown = table(found, ENDPOINTS, view.query.sort, "created_at")
-    return {"endpoints": shown, "most": OF_USER_MAX}
+    return {"endpoints": shown, "most": ENDPOINTS_MAX}
 
 
 @pages.page(
@@ -111,7 +111,7 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     secret = gateway.random.token(SECRET_BYTES)
     new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
     if await gateway.endpoints.insert(view.who.user, new) is None:
-        return Problem(409, f"You already have {OF_USER_MAX} endpoints; delete one first")
+        return Problem(409, f"You already have {ENDPOINTS_MAX} endpoints; delete one first")
     return Redirect(
         PATH, f"Events are sent to the endpoint from now on. Its secret: {_shown(secret)}"
     )

@@ -1,12 +1,17 @@
-"""Rows of nodes, jobs and units for the Scheduler and the Lifeline."""
+"""Open jobs and units for the Scheduler and the Lifeline: rows, leases, parameters, durations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from statistics import median
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 import orjson
+
+from rendertrust.frame_range import parse
+from rendertrust.tiling import grid
 
 # In a job's parameters: [columns, rows] of the tiles of each frame, set by the gateway.
 GRID: Final = "_tiles"
@@ -17,7 +22,18 @@ POOL: Final = "_pool"
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
 # Weights for low, normal and high priority.
 WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
-ACTIVE, DRAINING, QUARANTINED, REVOKED = "ACTIVE", "DRAINING", "QUARANTINED", "REVOKED"
+JobPlace: TypeAlias = tuple[datetime, UUID]  # queued since, and the id
+# Returns a job's parameters if the caller already has them.
+KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
+LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
+# Parameters that a tile lacks: its file has the renderer's own format.
+OF_THE_WHOLE: Final = ("format",)
+RENDER: Final = "render"
+VIDEO: Final = "video"
+CHECKED: Final = frozenset({RENDER, VIDEO})  # job types that are checked
+Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
+Alike: TypeAlias = tuple[UUID, bool]  # the tiles of a job, or its other units
+DONE_MOST: Final = 50  # the last ones of each job determine its pace
 
 
 def weight(priority: int) -> int:
@@ -41,48 +57,6 @@ def beside(result: str) -> str:
 
 
 @attrs.frozen
-class StandingRecord:
-    """A node's standing with its reason. The one with the greater version counts."""
-
-    name: str = ACTIVE
-    version: int = 0
-    reason: str = ""
-
-    def may_work_for(self, user: UUID, owner: UUID | None) -> bool:
-        """Return True if a node of ``owner`` may begin a unit of this user."""
-        return self.name == ACTIVE or (self.name == QUARANTINED and user == owner)
-
-
-NOTHING_SAID: Final = StandingRecord()
-
-
-def standing_of(row: Any) -> StandingRecord:
-    """Read a standing from a row of nodes."""
-    return StandingRecord(row["standing"], row["standing_version"], row["standing_reason"])
-
-
-@attrs.frozen
-class StandingRow:
-    """A node whose standing changed ``at`` a time, with its latest standing."""
-
-    node: UUID
-    owner: UUID | None
-    standing: StandingRecord
-    at: datetime
-
-
-@attrs.frozen
-class NodeRow:
-    id: UUID
-    owner: UUID | None
-    capabilities: tuple[str, ...]
-    load: float
-    verified: bool
-    silent_seconds: float | None = None  # since its last sign of life; None: there was none
-    epoch: int = 0  # of its newest session
-
-
-@attrs.frozen
 class PartResult:
     """The result of a unit that another one is made from, as far as known here."""
 
@@ -97,9 +71,6 @@ def parts_of(told: Sequence[str] | None) -> tuple[PartResult, ...]:
     return tuple(PartResult(*orjson.loads(one)) for one in told or ())
 
 
-JobPlace: TypeAlias = tuple[datetime, UUID]  # queued since, and the id
-
-
 @attrs.frozen
 class OpenJob:
     """An open job, and the number of its open units."""
@@ -112,17 +83,6 @@ class OpenJob:
     def place(self) -> JobPlace:
         """The position among all open jobs."""
         return self.queued_at, self.id
-
-
-@attrs.frozen
-class SessionStart:
-    """The epoch of a node's session among those of all gateways, and its start.
-
-    The time is the database's.
-    """
-
-    epoch: int
-    at: datetime
 
 
 @attrs.frozen
@@ -180,14 +140,6 @@ class OpenUnit:
 
 
 @attrs.frozen
-class SceneReport:
-    """A node, with its owner, that reported a unit's scene as at fault."""
-
-    node: UUID
-    owner: UUID | None
-
-
-@attrs.frozen
 class UnitDuration:
     """The duration of a complete unit: of its ``frames``, or of a tile."""
 
@@ -197,15 +149,8 @@ class UnitDuration:
     seconds: float
 
 
-# Returns a job's parameters if the caller already has them.
-KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
-
-
 def nothing_known(_: UUID) -> None:
     """Return None: no parameters are known."""
-
-
-LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
 
 
 @attrs.frozen
@@ -221,3 +166,57 @@ class Lease:
     @property
     def id(self) -> LeaseId:
         return self.job, self.unit, self.attempt, self.node
+
+
+def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -> dict[str, Any]:
+    """Return a unit's parameters; with ``frames`` None, those of the job."""
+    told = {name: value for name, value in params.items() if name != GRID}
+    if frames is None:
+        return told
+    numbers = parse(frames)
+    told |= {"frame": numbers[0]} if len(numbers) == 1 else {"frames": list(numbers)}
+    if GRID not in params:
+        return told
+    tiles = grid(params["width"], params["height"], *params[GRID])
+    if tile is None:
+        return {**told, "tiles": [each.members for each in tiles]}
+    told["tile"] = tiles[tile].members
+    return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
+
+
+def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
+    """Return the kind of a unit's result."""
+    if job_type == VIDEO:
+        return "video"
+    if "tile" in params:
+        return "tile"
+    if "tiles" in params:
+        return "merged"
+    return "frame" if len(params.get("frames") or [0]) == 1 else "chunk"
+
+
+@attrs.frozen
+class UnitDurations:
+    """The number of complete units of a job, and the median seconds per frame."""
+
+    done: int
+    seconds: float
+
+
+def paces(units: Iterable[UnitDuration]) -> dict[Alike, UnitDurations]:
+    """Return durations by job; tiles are separate, as they take less than frames."""
+    found: defaultdict[Alike, list[float]] = defaultdict(list)
+    for unit in units:
+        found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))
+    return {alike: UnitDurations(len(seconds), median(seconds)) for alike, seconds in found.items()}
+
+
+def frames_in(params: Mapping[str, Any]) -> int:
+    """Count the frames in a unit's own parameters; at least one."""
+    named = params.get("frames")
+    return max(len(named), 1) if isinstance(named, list) else 1  # pyright: ignore[reportUnknownArgumentType]
+
+
+def frames_of(frames: str | None) -> int:
+    """Count the frames of a unit; at least one."""
+    return 1 if frames is None else max(len(parse(frames)), 1)

@@ -106,47 +106,47 @@ class DisputeViews:
         ``withheld``: only those by which the gateway withholds a share.
         """
         named = "OPEN" if withheld else state
-        rows = await self._database.all("dispute_desk_page", owner, named, None, limit, withheld)
+        rows = await self._database.all("dispute_view_page", owner, named, None, limit, withheld)
         return [ListedDispute(**row) for row in rows]
 
     async def one(self, owner: UUID | None, dispute: UUID) -> ListedDispute | None:
-        row = await self._database.one("dispute_desk_page", owner, None, dispute, 1, False)
+        row = await self._database.one("dispute_view_page", owner, None, dispute, 1, False)
         return None if row is None else ListedDispute(**row)
 
     async def counts(self, owner: UUID | None) -> Mapping[str, int]:
         """Count disputes by state."""
-        rows = await self._database.all("dispute_desk_counts", owner)
+        rows = await self._database.all("dispute_view_counts", owner)
         return {row["state"]: row["number"] for row in rows}
 
     async def withheld(self) -> WithheldShares:
         """Count the shares that the gateway withholds."""
-        row = await self._database.one("dispute_desk_withheld", WITHHELD_MOST)
+        row = await self._database.one("dispute_view_withheld", WITHHELD_MOST)
         assert row is not None, "an aggregate has one row"
         return WithheldShares(**row)
 
     async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
         """Return the comparison attached to a dispute, of one creator or of all."""
-        row = await self._database.one("dispute_desk_comparison", dispute, owner)
+        row = await self._database.one("dispute_view_comparison", dispute, owner)
         return None if row is None else Comparison(**row)
 
     async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
         """Return its picture as PNG."""
-        row = await self._database.one("dispute_desk_picture", dispute, owner)
+        row = await self._database.one("dispute_view_picture", dispute, owner)
         return None if row is None else bytes(row["picture"])
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
         """Return the disputes of a job by unit number."""
-        rows = await self._database.all("dispute_desk_of_job", job)
+        rows = await self._database.all("dispute_view_of_job", job)
         return {row["unit"]: DisputedUnit(**row) for row in rows}
 
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
         """Return the units or tiles that ``user`` can dispute; the window began at ``since``."""
-        rows = await self._database.all("dispute_desk_open_to", job, unit, user, since, now)
+        rows = await self._database.all("dispute_view_open_to", job, unit, user, since, now)
         return [DisputableUnit(**row) for row in rows]
 
     async def entries(self, dispute: UUID, *, everybody: bool) -> Sequence[MovedEntry]:
         """Return the entries of the decision, on the creator's account or on all accounts."""
-        rows = await self._database.all("dispute_desk_entries", dispute, everybody)
+        rows = await self._database.all("dispute_view_entries", dispute, everybody)
         return [MovedEntry(**row) for row in rows]

@@ -1,5 +1,4 @@
--- Reads and writes of the Scheduler, the Lifeline and NodeSessions outside the books: open units, leases, and live
--- nodes.
+-- Open jobs and units, outside the books: reads of the Scheduler, the Lifeline and NodeSessions; leases.
 
 -- name: work_open_jobs
 -- The next $3 open jobs after the place ($1, $2) in their order; null: from the first.
@@ -113,49 +112,3 @@ CROSS JOIN LATERAL (
     LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
     WHERE u.job_id = j.id AND u.state = 'COMPLETED'
     ORDER BY u.ended_at DESC LIMIT $2) d;
-
--- name: work_healthy_nodes
--- The nodes that may get work.
-SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
-       extract(epoch FROM now() - seen_at)::float8 AS silent_seconds, session_epoch AS epoch
-FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
-
--- name: work_standings
--- The nodes whose standing changed since $1, oldest change first.
-SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reason, standing_at AS at
-FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
-
--- name: work_node_seen
--- Record a sign of life over the socket.
-UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
-
--- name: work_session_opened
--- Count a new session of a node; its number orders the sessions of all gateways.
-UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
-
--- name: work_silence
--- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; returns the nodes with their previous status.
-WITH silent AS (
-    SELECT id, status,
-           CASE WHEN seen_at IS NULL OR seen_at <= now() - interval '300 seconds'
-                THEN 'OFFLINE' ELSE 'UNHEALTHY' END AS becomes
-    FROM nodes
-    WHERE status IN ('HEALTHY', 'UNHEALTHY')
-      AND (seen_at IS NULL OR seen_at <= now() - interval '90 seconds')
-    ORDER BY id FOR UPDATE
-)
-UPDATE nodes n SET status = s.becomes FROM silent s
-WHERE n.id = s.id AND n.status <> s.becomes
-RETURNING n.id, s.status AS was;
-
--- name: work_circles
--- Members of organisations, nodes lent by members, and trust between users.
-SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
-WHERE joined_at IS NOT NULL
-UNION ALL
-SELECT 'lent', l.node_id, l.organisation_id FROM organisation_nodes l
-JOIN nodes n ON n.id = l.node_id
-JOIN organisation_members m
-  ON m.organisation_id = l.organisation_id AND m.user_id = n.owner_id AND m.joined_at IS NOT NULL
-UNION ALL
-SELECT 'trust', user_id, trusted_id FROM trusts;
