@@ -17,7 +17,6 @@ from actors.ledger.commands.job import JobInsert as JobInsert  # noqa: PLC0414
 from actors.ledger.commands.job import JobPause as JobPause  # noqa: PLC0414
 from actors.ledger.commands.job import JobResume as JobResume  # noqa: PLC0414
 from actors.ledger.commands.job import JobStop as JobStop  # noqa: PLC0414
-from actors.ledger.commands.job import NewUnit as NewUnit  # noqa: PLC0414
 from actors.ledger.commands.job import OfJob as OfJob  # noqa: PLC0414
 from actors.ledger.commands.job import UnitCopy as UnitCopy  # noqa: PLC0414
 from actors.ledger.commands.job import UnitRetry as UnitRetry  # noqa: PLC0414

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
-from actors.verifier.check_orders import order_for, params_of_unit
+from actors.verifier.check_orders import order_for
 from actors.verifier.messages import Comparison, Outcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.sample_regions import NOWHERE, SampleRegions, places
@@ -142,7 +142,7 @@ class Case:
     @property
     def kind(self) -> Kind:
         """Kind of the result: frame, tile, chunk, merged frame or video."""
-        return kind_of(self.pending.job_type, params_of_unit(self.pending))
+        return kind_of(self.pending.job_type, self.pending.params)
 
     @property
     def is_cut(self) -> bool:
@@ -158,7 +158,7 @@ class Case:
     @property
     def scene(self) -> tuple[UUID, str]:
         """Owner and reference of the scene."""
-        return self.pending.user, self.pending.payload_ref
+        return self.pending.user, self.pending.plan.payload_ref
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
         """Return the object key of the result, as ``named`` derives it."""
@@ -186,7 +186,7 @@ class Case:
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
         """Return the places of a turn; each turn uses other places."""
-        count = len(params_of_unit(self.pending).get("frames") or [0])
+        count = len(self.pending.params.get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)
 

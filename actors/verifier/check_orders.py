@@ -1,7 +1,6 @@
 """Build the order that a verifier gets for a check."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 import attrs
@@ -10,7 +9,7 @@ from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
 from actors.verifier.sample_regions import NOWHERE, SampleRegions
 from sql.checks import Pending
-from sql.units import evidence_key, params_of, result_key
+from sql.units import evidence_key, result_key
 
 
 def order_for(
@@ -49,20 +48,14 @@ def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
     )
 
 
-def params_of_unit(pending: Pending) -> dict[str, Any]:
-    """Return the parameters as the unit's node received them."""
-    return params_of(pending.params, pending.frames, pending.tile)
-
-
 def _assignment(pending: Pending) -> Assignment:
     """Return the unit as its node received it."""
     return Assignment(
         job=pending.row.job_id,
         unit=pending.row.unit,
         attempt=pending.row.attempt,
-        job_type=pending.job_type,
-        payload_ref=pending.payload_ref,
-        params=params_of_unit(pending),
+        plan=pending.plan,
+        params=pending.params,
         user=pending.user,
         failures=pending.failures,
         parts=pending.parts,

@@ -21,7 +21,7 @@ from rendertrust.node.worker.exr_headers import MAGIC, NoHeader, channels_of, wi
 from rendertrust.node.worker.png_pixels import SIGNATURE, NoPixels
 from rendertrust.protocol import FRAME_BYTES_MAX, decode_from_gateway, decode_from_node
 from tests.fuzz.documents import SHAPES, repeated
-from tests.support.job_specs import in_frames
+from tests.support.plans import in_frames
 from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
@@ -98,8 +98,8 @@ def _parsed(text: str) -> object:
 
 
 def _units_of(tiles: str | None) -> Callable[[str], object]:
-    size = {"width": 640, "height": 480}
-    return lambda frames: plan_of(in_frames(frames, tiles=tiles), size, lambda _: 1)
+    size: dict[str, Any] = {"width": 640, "height": 480}
+    return lambda frames: plan_of(in_frames(frames, tiles=tiles, **size), lambda _: 1)
 
 
 # ── filters, addresses, texts ────────────────────────────────────────────────────────────────────

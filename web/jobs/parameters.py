@@ -1,6 +1,5 @@
 """The parameters of a job: for ``render`` known ones within bounds, for other types any object."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -15,7 +14,7 @@ BYTES_MAX = 10_240
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 
 
-def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
+def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
     """Return the parameters to store, or what is wrong with them."""
     if job_type in OF_GATEWAY:
         return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
@@ -28,7 +27,7 @@ def parameters_of(job_type: str, given: dict[str, Any]) -> Mapping[str, Any] | l
     return given
 
 
-def _render(given: dict[str, Any]) -> Mapping[str, Any] | list[Fault]:
+def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
     params = structure(given, RenderParams)
     if isinstance(params, list):
         return [attrs.evolve(f, field=f"params.{f.field}".rstrip(".")) for f in params]

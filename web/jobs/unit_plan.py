@@ -4,13 +4,12 @@ Units are numbered by frame, and take turns in the requested order. A frame cost
 it is split: a chunk costs the sum of its frames, and the tiles of a frame together its price.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
-from actors.ledger.messages import NewUnit
 from rendertrust.frame_range import (
     FrameRangeError,
     canonical,
@@ -21,7 +20,7 @@ from rendertrust.frame_range import (
 )
 from rendertrust.job_spec import JobSpec
 from rendertrust.tiling import grid
-from sql.units import GRID
+from sql.job_plan import NewUnit
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # of one job: they are created, and cancelled, in one transaction
@@ -32,19 +31,18 @@ Cost: TypeAlias = Callable[[int], int] | int
 
 @attrs.frozen
 class UnitPlan:
-    """The job's parameters, all its ``frames``, and its units; without any, the job is one unit."""
+    """The units of a job and all its ``frames``; a job without frames is one unit."""
 
-    params: Mapping[str, Any]
-    pieces: tuple[NewUnit, ...] = ()
+    units: tuple[NewUnit, ...]
     frames: tuple[int, ...] = ()
 
 
-def plan_of(spec: JobSpec, params: Mapping[str, Any], cost: Cost) -> UnitPlan | list[Fault]:
+def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
     """Return the units of a job whose frames have these costs, or what is wrong with it."""
     if spec.frames is None:
         faults = _alone(spec)
-        return faults or UnitPlan(params)
-    faults = _disagreeing(spec, params)
+        return faults or UnitPlan((NewUnit(_cost_of((0,), cost)),))
+    faults = _disagreeing(spec)
     if faults:
         return faults
     try:
@@ -59,17 +57,16 @@ def plan_of(spec: JobSpec, params: Mapping[str, Any], cost: Cost) -> UnitPlan | 
         faults = _too_many(-(-len(frames) // spec.chunk))
         if faults:
             return faults
-        return UnitPlan(params, (*_whole(chunks(frames, spec.chunk), spec.order, cost),), frames)
+        return UnitPlan((*_whole(chunks(frames, spec.chunk), spec.order, cost),), frames)
     columns, rows = (int(number) for number in spec.tiles.split("x"))
     try:
-        count = len(grid(params["width"], params["height"], columns, rows))
+        count = len(grid(spec.params["width"], spec.params["height"], columns, rows))
     except ValueError as fault:
         return [Fault("tiles", "value", str(fault))]
     faults = _too_many(len(frames) * (count + 1))
     if faults:
         return faults
-    pieces = tuple(_tiled(chunks(frames, 1), spec.order, cost, count))
-    return UnitPlan({**params, GRID: [columns, rows]}, pieces, frames)
+    return UnitPlan((*_tiled(chunks(frames, 1), spec.order, cost, count),), frames)
 
 
 def _alone(spec: JobSpec) -> list[Fault]:
@@ -79,7 +76,8 @@ def _alone(spec: JobSpec) -> list[Fault]:
     return [Fault(name, "value", "goes with frames; name them") for name in said]
 
 
-def _disagreeing(spec: JobSpec, params: Mapping[str, Any]) -> list[Fault]:
+def _disagreeing(spec: JobSpec) -> list[Fault]:
+    params = spec.params
     faults = [
         Fault(f"params.{name}", "value", "is said by frames already; leave it out")
         for name in ("frame", "frames", "tile", "tiles")

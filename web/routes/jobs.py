@@ -18,6 +18,7 @@ from actors.scheduler.messages import (
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
 from rendertrust.preflight.work import SECOND
+from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
@@ -30,7 +31,7 @@ from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
 from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
-from web.jobs.validation import PRIORITIES, NewJob, PricedJob, in_pool, offer_of
+from web.jobs.validation import NewJob, PricedJob, in_pool, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
 from web.objects.object_reference import place_of
@@ -97,19 +98,17 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         return offer
     if (found := await _refusal(call, offer)) is not None:
         return found
-    wanted = attrs.evolve(offer.wanted, key=key)
-    return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
+    return placed(*await order(call.gateway, call.caller, offer.plan, terms.price_number, key))
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     """Return why nothing is held: findings in the scene, or the price."""
-    body, wanted = call.body, offer.wanted
-    about = (wanted.job_type, wanted.params, body.frames)
-    found = await refusal(call.gateway, call.caller, *about, as_is=body.as_is)
+    price, quoted = offer.plan.price, offer.plan.spec.quoted
+    found = await refusal(call.gateway, call.caller, offer.plan)
     if found is not None:
         return found
-    if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
-        said = f"It costs {money.render(offer.price)} now, but {body.quoted} was quoted"
+    if quoted is not None and price > money.parse(quoted, zero=True):
+        said = f"It costs {money.render(price)} now, but {quoted} was quoted"
         return Problem(
             409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
         )

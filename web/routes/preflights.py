@@ -1,23 +1,31 @@
 """Preflight: findings about a scene and an estimate of its time, before credits are held."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
 
 from actors.ledger.messages import Posted
-from actors.scheduler.messages import FleetSummary, TooManyOpen
+from actors.scheduler.messages import TooManyOpen
 from rendertrust.api.preflights import Preflight, SceneFinding, SceneSummary, Waiting
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import Frames, JobSpec, Pool, Reference
-from rendertrust.preflight.findings import Finding, stops
+from rendertrust.preflight.findings import stops
+from sql.job_plan import JobPlan
 from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.estimates import estimate_of
-from web.jobs.preflights import PreflightState, asked_frames, begin, content_of, fleet, known, meant
+from web.jobs.preflights import (
+    PreflightState,
+    asked_frames,
+    begin,
+    fleet,
+    known,
+    meant,
+    scene_of,
+)
 from web.jobs.scene_facts import SceneFacts
 from web.jobs.validation import offer_of
 from web.jobs.wait_reasons import reasons_of
@@ -82,17 +90,16 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
-    wanted = offer.wanted
-    found = await _looked(call, wanted.params)
+    found = await _looked(call, offer.plan)
     if isinstance(found, Problem):
         return found
-    shown = await _shown(call, idea, wanted.params, found)
+    shown = await _shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
-async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState | Problem:
+async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
     """Return what is known, or have a node check it now."""
-    gateway, content = call.gateway, content_of(params)
+    gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])
     found = await known(gateway, call.caller, content)
@@ -101,7 +108,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
         return found
     row = await gateway.preflights.of(call.caller, content)
     before = None if row is None else row.job_id
-    begun = await begin(gateway, call.caller, call.body.payload_ref, params, before)
+    begun = await begin(gateway, call.caller, plan, before)
     if begun is None:
         return AT_ONCE
     if isinstance(begun, Problem):
@@ -114,25 +121,19 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
     return PreflightState(dispatch.job, "PENDING")
 
 
-async def preflight_of(
-    call: Call[Any], idea: JobSpec, params: Mapping[str, Any]
-) -> Preflight | None:
+async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
     """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
-    content = content_of(params) if idea.job_type == "render" else None
+    content = scene_of(plan)
     found = None if content is None else await known(call.gateway, call.caller, content)
-    return None if found is None else await _shown(call, idea, params, found)
+    return None if found is None else await _shown(call, plan, found)
 
 
-async def _shown(
-    call: Call[Any], idea: JobSpec, params: Mapping[str, Any], found: PreflightState
-) -> Preflight:
-    nodes = await fleet(call.gateway, call.caller, params, "render")
-    frames = () if idea.frames is None else parse(idea.frames)
-    facts = found.facts
-    said = () if facts is None else _said(facts, nodes, idea, params)
-    estimate = (
-        None if facts is None else estimate_of(facts, frames, params, nodes.slots, chunk=idea.chunk)
-    )
+async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+    spec, facts = plan.spec, found.facts
+    nodes = await fleet(call.gateway, call.caller, "render", spec.pool)
+    frames = () if spec.frames is None else parse(spec.frames)
+    said = () if facts is None else meant(facts, nodes, asked_frames(facts, spec))
+    estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
     return Preflight(
         status=found.status,
         job_id=str(found.job),
@@ -146,12 +147,6 @@ async def _shown(
         not_estimated=facts.unprobed if facts is not None and estimate is None else None,
         thumbnail=await _thumbnail(call, found),
     )
-
-
-def _said(
-    facts: SceneFacts, nodes: FleetSummary, idea: JobSpec, params: Mapping[str, Any]
-) -> Sequence[Finding]:
-    return meant(facts, nodes, asked_frames(facts, idea.frames, params))
 
 
 async def _thumbnail(call: Call[Any], found: PreflightState) -> str | None:

@@ -35,23 +35,23 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
     offer = await offer_of(call, body, terms)
     if isinstance(offer, Problem):
         return offer
-    wanted, tariff, frames = offer.wanted, offer.tariff, offer.frames
+    plan, tariff, frames = offer.plan, offer.tariff, offer.frames
     balance = await gateway.credits.balance(call.caller)
     available = balance.balance - balance.held
     least, most = tariff.ends(frames)
     return Quote(
-        units=len(wanted.pieces) or 1,
+        units=len(plan.units),
         frames=len(frames),
         frame_price=money.render(most),
         frame_price_least=money.render(least),
-        price=money.render(offer.price),
-        held=money.render(offer.price),
+        price=money.render(plan.price),
+        held=money.render(plan.price),
         available=money.render(available),
-        enough=available >= offer.price,
-        max_credits=None if wanted.cap is None else money.render(wanted.cap),
+        enough=available >= plan.price,
+        max_credits=None if plan.cap is None else money.render(plan.cap),
         priced_by="table" if tariff.work is None else "work",
         priced_how=tariff.how if body.tiles is None else f"{tariff.how} {WORDS}",
         reference_seconds=tariff.seconds(frames),
         measurable=tariff.measurable,
-        preflight=await preflight_of(call, body, wanted.params),
+        preflight=await preflight_of(call, plan),
     )

@@ -12,7 +12,6 @@ from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.submission import NOT_FOUND
-from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import receipts as examples
 from web.routes.jobs import URL_SECONDS
@@ -83,11 +82,11 @@ async def manifest(call: Call) -> ResultUrl | Problem:
     row = await call.gateway.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
-    noted, objects = row.params.get(MANIFEST), call.gateway.objects
-    if not isinstance(noted, dict) or await objects.head(noted["key"]) is None:
+    files, objects = row.plan.inputs.files, call.gateway.objects
+    if files is None or await objects.head(files.key) is None:
         return ALONE
-    url = await objects.presign_get(noted["key"], within=URL_SECONDS, base=call.base)
-    return ResultUrl(str(row.id), url, URL_SECONDS, noted["size"], noted["sha256"])
+    url = await objects.presign_get(files.key, within=URL_SECONDS, base=call.base)
+    return ResultUrl(str(row.id), url, URL_SECONDS, files.size, files.sha256)
 
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:

@@ -4,8 +4,9 @@ import html
 import re
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
+from sql.job_plan import NewUnit
 from sql.jobs import ConsoleCharges, JobViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled

@@ -13,6 +13,7 @@ from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJo
 from rendertrust import money
 from rendertrust.job_spec import FRAME_MAX
 from sql.audit import Act
+from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
 from web.console.registry import Pages
 from web.console.view import ExternalRedirect, Picture, Redirect, View
@@ -23,7 +24,6 @@ from web.jobs.job_control import SPENT, failed_again, steered
 from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
-from web.jobs.validation import PRIORITIES
 from web.objects.archives import RESTING, address_of
 from web.objects.object_reference import place_of
 from web.routes import videos
