@@ -24,7 +24,7 @@ from actors.ledger.messages import Commit, Transfer, UnitComplete, user_account
 from bench.probe import Table, fdatasync_rate, machine
 from bench.volume import fill
 from sql.database import Database
-from sql.fsck_since import AuditMark
+from sql.fsck import AuditMark
 from sql.migrate import migrate
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres

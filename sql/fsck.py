@@ -1,6 +1,24 @@
-"""The invariants of the books, as queries that find violations."""
+"""The invariants of the books, as queries that find violations.
 
-from collections.abc import Sequence
+Each invariant is stated once, in ``sql/queries/fsck.sql``. The name of its query,
+``fsck_{rows}_i{number}…``, says which rows it checks:
+
+* ``transfers``, ``entries``, ``accounts``, ``jobs``: those with the given ids, or all of them.
+* ``always``: all that there is, as it is little; part of every audit.
+* ``whole``: everything, for sums and for rows that no new row leads to; only in a whole audit.
+
+A whole audit runs every query over all rows. An audit since a mark runs them over the rows written
+since. Entry numbers may be committed late or invented, and gateways' clocks differ, so new rows are
+recognised by their transactions. The previous audit saw everything that had ended below
+``horizon``; whatever a later transaction wrote is checked, whatever its number, if necessary again.
+
+New rows build on old ones: a new entry must follow the previous one, and an account's balance must
+be that of its newest entry, whichever of the two was written. Of the log, a few old leaves are
+checked each time, so that all of it is checked within a day.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,26 +27,19 @@ import attrs
 from asyncpg.pool import PoolConnectionProxy
 
 from rendertrust.merkle import SIZE_MAX
-from sql.log_audit import audit_log, audit_notes
+from sql.log_audit import LogFault, audit_log, audit_notes
 from sql.query_loader import QUERIES
 
-FINDINGS_MAX: Final = 1000  # per invariant
+FINDINGS_MAX: Final = 1000  # per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # after one of these nothing more may be posted
-
-
-@attrs.frozen
-class NotedAudit:
-    """The last findings of the auditing gateway: of new rows ``at``, of everything at ``whole``.
-
-    ``noted_at`` is the database's time.
-    """
-
-    at: datetime
-    whole: datetime | None
-    findings: "tuple[Finding, ...]"
-    noted_at: datetime
+# Rows that are checked by their ids, and how many at once; jobs come with all their units.
+BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
+WALKS: Final = 1200  # audits per walk over the whole log: most of a day's minutes
+WALK_LEAST: Final = 256  # leaves
+XIDS: Final = 1 << 32
+_NAME = re.compile(r"fsck_(transfers|entries|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
 
 
 @attrs.frozen
@@ -41,12 +52,68 @@ class Finding:
 
 
 @attrs.frozen
+class NotedAudit:
+    """The last findings of the auditing gateway: of new rows ``at``, of everything at ``whole``.
+
+    ``noted_at`` is the database's time.
+    """
+
+    at: datetime
+    whole: datetime | None
+    findings: tuple[Finding, ...]
+    noted_at: datetime
+
+
+@attrs.frozen
 class AuditResult:
     """Findings, and the number of correct leaves; ``ended``: the whole log was checked."""
 
     findings: Sequence[Finding]
     verified: int
     ended: bool = True
+
+
+@attrs.frozen
+class AuditMark:
+    """The position up to which the books were checked. The first one is below everything."""
+
+    horizon: int = 0  # transactions below it had ended and were checked
+    covered: int = 0  # an entry number, from the log's head
+    leaves: int = 0  # leaves of the log that were correct
+    walked: int = 0  # of those, how many the current walk has checked again
+
+
+@attrs.frozen
+class AuditIncrement:
+    """Findings since a mark, the next mark, and the number of rows checked."""
+
+    findings: Sequence[Finding]
+    mark: AuditMark
+    looked_at: int = 0
+
+
+@attrs.frozen
+class InvariantQuery:
+    """A query that finds violations of an invariant, and the kind of rows that it takes."""
+
+    name: str
+    rows: str
+    invariant: str
+
+
+def _named() -> Iterator[InvariantQuery]:
+    for name in QUERIES:
+        match = _NAME.fullmatch(name)
+        if match is not None:
+            yield InvariantQuery(name, match[1], f"I{match[2]}")
+
+
+INVARIANT_QUERIES: Final = tuple(
+    sorted(_named(), key=lambda query: (int(query.invariant[1:]), query.name))
+)
+
+
+# ── everything ───────────────────────────────────────────────────────────────────────────────────
 
 
 async def run_fsck(
@@ -71,12 +138,10 @@ async def audit_within(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
     """Do the same in the caller's transaction, which must see one snapshot."""
-    await connection.execute(QUERIES["fsck_unhurried"])
+    await connection.execute(QUERIES["fsck_settings"], "on")
     findings: list[Finding] = []
-    for name in sorted(name for name in QUERIES if name.startswith("fsck_i")):
-        invariant = name.split("_")[1].upper()
-        rows = await connection.fetch(QUERIES[name], FINDINGS_MAX)
-        findings += [Finding(invariant, row["subject"], row["found"]) for row in rows]
+    for query in INVARIANT_QUERIES:
+        findings += await _violations(connection, query)
     notes = await audit_notes(connection, FINDINGS_MAX)
     findings += [Finding("I12", subject, found) for subject, found in notes]
     log = await _audit_log(connection, log_since, log_most)
@@ -85,11 +150,83 @@ async def audit_within(
 
 async def audit_log_within(connection: Any, since: int, most: int) -> AuditResult:
     """Check only the log, in the caller's transaction, which must see one snapshot."""
-    await connection.execute(QUERIES["fsck_unhurried"])
+    await connection.execute(QUERIES["fsck_settings"], "on")
     return await _audit_log(connection, since, most)
+
+
+async def _violations(
+    connection: Any, query: InvariantQuery, ids: Sequence[Any] | None = None
+) -> Sequence[Finding]:
+    """Run one query, over the rows with these ids or over all.
+
+    The cursor bounds the findings. A LIMIT in the query would favour plans that are fast to the
+    first violations, and slow where there are none.
+    """
+    args = (ids,) if query.rows in BY_ID else ()
+    cursor = await connection.cursor(QUERIES[query.name], *args)
+    rows = await cursor.fetch(FINDINGS_MAX)
+    return [Finding(query.invariant, row["subject"], row["found"]) for row in rows]
 
 
 async def _audit_log(connection: Any, since: int, most: int) -> AuditResult:
     log = await audit_log(connection, since=since, most=most, faults_max=FINDINGS_MAX)
-    found = [Finding(fault.invariant, fault.subject, fault.found) for fault in log.faults]
+    found = _of_log(log.faults)
     return AuditResult(found, log.verified, ended=bool(found) or log.verified < since + most)
+
+
+# ── new rows ─────────────────────────────────────────────────────────────────────────────────────
+
+
+async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int) -> AuditIncrement:
+    """Return the violations since the mark; without a mark only a new mark.
+
+    Runs in the caller's transaction, which must see one snapshot.
+    """
+    await connection.execute(QUERIES["fsck_settings"], "off")
+    seen = await connection.fetchrow(QUERIES["fsck_snapshot"])
+    if mark is None:
+        return AuditIncrement((), AuditMark(seen["oldest"], seen["covered"], seen["size"]))
+    findings, looked_at = await _new_rows(connection, mark, seen["newest"])
+    log = await audit_log(connection, since=mark.leaves, most=log_most, faults_max=FINDINGS_MAX)
+    again, walked = await _walk(connection, mark)
+    following = AuditMark(seen["oldest"], seen["covered"], log.verified, walked)
+    found = dict.fromkeys([*findings, *_of_log([*log.faults, *again])])  # without duplicates
+    return AuditIncrement([*found], following, looked_at)
+
+
+async def _new_rows(connection: Any, mark: AuditMark, newest: int) -> tuple[Sequence[Finding], int]:
+    """Check the rows written since the mark, in portions; also return how many there are."""
+    more = {"entries": (mark.covered,), "accounts": (mark.horizon % XIDS,)}
+    findings, looked_at = list[Finding](), 0
+    for query in _queries_of("always"):
+        findings += await _violations(connection, query)
+    for rows, at_once in BY_ID.items():
+        args = (mark.horizon, newest, *more.get(rows, ()))
+        cursor = await connection.cursor(QUERIES[f"fsck_new_{rows}"], *args)
+        while found := await cursor.fetch(at_once):
+            looked_at += len(found)
+            ids = [row[0] for row in found]
+            for query in _queries_of(rows):
+                findings += await _violations(connection, query, ids)
+    return findings, looked_at
+
+
+def _queries_of(rows: str) -> Iterator[InvariantQuery]:
+    return (query for query in INVARIANT_QUERIES if query.rows == rows)
+
+
+async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
+    """Check some more old leaves; return faults and where the walk continues.
+
+    Old entries may have been altered by hand. The nightly audit would find that; this does within a
+    day.
+    """
+    slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
+    if slice_ <= 0:
+        return (), 0
+    old = await audit_log(connection, since=mark.walked, most=slice_, faults_max=FINDINGS_MAX)
+    return old.faults, mark.walked + slice_
+
+
+def _of_log(faults: Sequence[LogFault]) -> list[Finding]:
+    return [Finding(one.invariant, one.subject, one.found) for one in faults]

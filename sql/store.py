@@ -27,8 +27,15 @@ from sql.checks import (
 )
 from sql.database import Conflict, Database, Mismatch, Refused, refused
 from sql.earnings import WITHHELD_MOST, ClaimableEarning, MaturedEarning, UncheckedEarning
-from sql.fsck import Finding, NotedAudit, audit_log_within, audit_within
-from sql.fsck_since import AuditIncrement, AuditMark, audit_since
+from sql.fsck import (
+    AuditIncrement,
+    AuditMark,
+    Finding,
+    NotedAudit,
+    audit_log_within,
+    audit_since,
+    audit_within,
+)
 from sql.halts import Halts
 from sql.job_plan import JobPlan, plan_of
 from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look

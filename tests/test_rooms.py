@@ -130,7 +130,6 @@ NOUNS = frozenset(
             "pricing",
             "rendering",
             "sampling",
-            "sealing",
             "signing",
             "staging",
             "standing",

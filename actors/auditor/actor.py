@@ -23,8 +23,7 @@ from actors.auditor.policy import USUAL, AuditorSettings
 from actors.kernel import Actor, Ref, handles
 from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
-from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, Finding
-from sql.fsck_since import AuditMark
+from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, AuditMark, Finding
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
 KEPT_MAX: Final = 1000  # findings that are shared with other gateways

@@ -1,6 +1,7 @@
 """The ledger actor: commits that arrive while one batch is written form the next batch."""
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -9,7 +10,6 @@ from prometheus_client import Counter, Histogram
 
 from actors.kernel import Actor, Fatal, fail_point, handles, handles_batch
 from actors.ledger.decision import decide
-from actors.ledger.invariants import violation
 from actors.ledger.lock_set import keys_of
 from actors.ledger.messages import (
     REVENUE,
@@ -26,7 +26,7 @@ from actors.ledger.messages import (
 )
 from actors.ports import Clock, Random, Store
 from rendertrust.money import UNITS_PER_CREDIT
-from sql.books import BooksTransaction, Changes, Keys
+from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
 PATIENCE_SECONDS: Final = 1.8  # retry time while the database is down; askers wait two seconds
@@ -212,3 +212,66 @@ def moved(changes: Changes, kind: str) -> int:
 def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
     """Yield the effects of a batch, in order."""
     return (effect for commit in commits for effect in commit.effects)
+
+
+# -- the last check of a batch before it is written: I1 and I2
+
+
+def violation(rows: Rows, changes: Changes) -> str | None:
+    """Describe what the changes would break, in one line; None if they are sound.
+
+    It compares rows before and after, and uses nothing that the decision computed.
+    """
+    return (
+        _unbalanced(changes)
+        or _wrong_balance(rows, changes)
+        or _wrong_held(rows, changes)
+        or _overdrawn(changes.accounts)
+    )
+
+
+def _unbalanced(changes: Changes) -> str | None:
+    amounts: defaultdict[int, list[int]] = defaultdict(list)
+    for entry in changes.entries:
+        amounts[entry.transfer_id].append(entry.amount)
+    for transfer in changes.transfers:
+        if sorted(amounts.pop(transfer.id, [])) != [-transfer.amount, transfer.amount]:
+            return f"I1: the entries of transfer {transfer.id} are not its amount on either side"
+    return f"I1: entries of no transfer: {sorted(amounts)}" if amounts else None
+
+
+def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
+    entries: defaultdict[str, list[EntryRow]] = defaultdict(list)
+    for entry in changes.entries:
+        entries[entry.account].append(entry)
+    for account in changes.accounts:
+        balance, version = rows.accounts[account.name].balance, rows.accounts[account.name].version
+        for entry in entries.pop(account.name, []):
+            if (entry.before, entry.version) != (balance, version + 1):
+                return f"I2: entry {entry.entry_id} does not follow on its account"
+            balance, version = entry.after, entry.version
+        if (account.balance, account.version) != (balance, version):
+            return f"I2: the balance of {account.name} is not that of its entries"
+    return f"I2: entries of accounts that do not change: {sorted(entries)}" if entries else None
+
+
+def _wrong_held(rows: Rows, changes: Changes) -> str | None:
+    moved: defaultdict[str, int] = defaultdict(int)
+    for hold in changes.holds:
+        moved[hold.account] += _open(hold) - _open(rows.holds.get(hold.reference))
+    for account in changes.accounts:
+        if account.held != rows.accounts[account.name].held + moved.pop(account.name, 0):
+            return f"I2: what is held of {account.name} is not the sum of its holds"
+    stray = sorted(name for name, amount in moved.items() if amount)
+    return f"I2: holds of accounts that do not change: {stray}" if stray else None
+
+
+def _overdrawn(accounts: Sequence[AccountRow]) -> str | None:
+    for account in accounts:
+        if account.held < 0 or not (account.may_overdraw or account.available >= 0):
+            return f"I2: {account.name} is overdrawn"
+    return None
+
+
+def _open(hold: HoldRow | None) -> int:
+    return hold.amount if hold is not None and hold.state == "OPEN" else 0

@@ -6,23 +6,46 @@ from uuid import UUID
 
 import attrs
 
+from actors.ledger.commands import (
+    checks,
+    disputes,
+    earnings,
+    jobs,
+    purchases,
+    speculative_attempts,
+    units,
+)
 from actors.ledger.draft import Draft
 from actors.ledger.messages import (
     Booked,
     Commit,
+    Effect,
     GuardFailed,
     JobInsert,
     KeyConflict,
+    OfJob,
     Outcome,
     Posted,
+    PurchaseEffect,
     Replayed,
     Transfer,
+    UnitAssign,
+    UnitComplete,
+    UnitCopy,
+    UnitFail,
+    UnitStart,
     work_reference,
 )
-from actors.ledger.postings import book, booked_before
-from actors.ledger.purchases import pay_debts
-from actors.ledger.unit_transitions import apply
-from sql.books import Changes, KeyRow, Rows
+from actors.ledger.postings import Refusal, book, booked_before
+from actors.paymaster.messages import (
+    DisputeDecide,
+    DisputeOpen,
+    EarningClaim,
+    EarningMature,
+    OfPayout,
+)
+from actors.verifier.messages import UnitDeliver, UnitVerdict
+from sql.books import Changes, KeyRow, Rows, UnitRow
 
 
 def decide(
@@ -49,7 +72,7 @@ def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     if not isinstance(outcome, Posted | Replayed):
         draft.drop()
         return outcome
-    pay_debts(draft)
+    purchases.pay_debts(draft)
     key = commit.idempotency
     if key is not None and draft.answers.get((key.user, key.key)) is None:
         kept = KeyRow(key.user, key.key, key.request, key.answer, draft.now)
@@ -80,7 +103,7 @@ def _is_done(draft: Draft, commit: Commit) -> bool:
 def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     changed = False
     for effect in commit.effects:
-        step = apply(draft, effect)
+        step = _apply(draft, effect)
         if isinstance(step, GuardFailed):
             draft.drop()
             return attrs.evolve(step, units=draft.touched_states())
@@ -118,3 +141,57 @@ def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
     transfers = [posting for posting in commit.postings if isinstance(posting, Transfer)]
     found = [booked_before(draft, transfer) for transfer in transfers]
     return tuple(entry for entry in found if entry is not None)
+
+
+# -- effects, a closed set
+
+
+def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
+    """Apply one effect: True if it changed something, False if it was done before."""
+    if isinstance(effect, JobInsert):
+        return jobs.insert(draft, effect)
+    if isinstance(effect, OfJob):
+        return jobs.of_job(draft, effect)
+    if isinstance(effect, PurchaseEffect):
+        return purchases.of_purchase(draft, effect)
+    if isinstance(effect, OfPayout):
+        return earnings.of_payout(draft, effect)
+    if isinstance(effect, EarningMature):
+        return earnings.mature(draft, effect)
+    if isinstance(effect, EarningClaim):
+        return earnings.claim(draft, effect)
+    if isinstance(effect, DisputeOpen):
+        return disputes.open_dispute(draft, effect)
+    if isinstance(effect, DisputeDecide):
+        return disputes.decide_dispute(draft, effect)
+    unit = draft.units.get((effect.job, effect.unit))
+    if unit is None:
+        return GuardFailed(type(effect).__name__, "")
+    draft.touched[effect.job, effect.unit] = None
+    if isinstance(effect, UnitCopy):
+        return speculative_attempts.copy(draft, unit, effect)
+    if unit.copy_node_id is not None:
+        left = speculative_attempts.heard(draft, unit, effect)
+        if not isinstance(left, UnitRow):
+            return left
+        unit = left
+    return _apply_to_attempt(draft, unit, effect)
+
+
+def _apply_to_attempt(
+    draft: Draft, unit: UnitRow, effect: speculative_attempts.OfAttempt
+) -> bool | Refusal:
+    """Apply an effect on the only attempt at a unit."""
+    if isinstance(effect, UnitAssign):
+        return units.assign(draft, unit, effect)
+    if isinstance(effect, UnitStart):
+        return units.start(draft, unit, effect)
+    if isinstance(effect, UnitDeliver):
+        return checks.deliver(draft, unit, effect)
+    if isinstance(effect, UnitVerdict):
+        return checks.judge(draft, unit, effect)
+    if isinstance(effect, UnitComplete):
+        return units.complete(draft, unit, effect)
+    if isinstance(effect, UnitFail):
+        return units.fail(draft, unit, effect)
+    return units.requeue(draft, unit, effect)

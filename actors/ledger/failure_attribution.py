@@ -1,4 +1,4 @@
-"""Record a failed attempt: the error text and who is at fault."""
+"""Record a failed attempt: the error text, who is at fault, and what goes on the node's record."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -9,9 +9,11 @@ import attrs
 from actors.ledger.draft import Draft
 from actors.ledger.messages import UnitFail
 from sql.books import UnitRow
+from sql.checks import CheckRow, WordRow
 from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
+SAID_MAX: Final = 500  # characters that a check's row keeps
 EXCUSES: Final = ("gateway", "verifier")  # whose fault it was, according to the node
 
 
@@ -84,3 +86,42 @@ def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
     wait = timedelta(seconds=held_seconds(nodes=len(avoid), times=times))
     return attrs.evolve(unit, avoid=avoid, not_before=now + wait)
+
+
+def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
+    """Record a failed attempt on its node's record: a false claim, or a report about the scene."""
+    if effect.caught is not None:
+        _note_lie(draft, effect, attempt, effect.caught)
+    elif effect.accused is not None:
+        assert effect.node is not None, "somebody said it"
+        of = (effect.job, effect.unit, attempt)
+        word = WordRow(*of, effect.node, effect.accused, draft.now)
+        draft.words.put(word.id, word)
+
+
+def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
+    """Record an invalid result that was rejected before any check."""
+    assert effect.node is not None, "it is a node's failure"
+    row = CheckRow(
+        job_id=effect.job,
+        unit=effect.unit,
+        attempt=attempt,
+        node_id=effect.node,
+        device_class=device_class,
+        result_ref=None,
+        sha256=None,
+        size=None,
+        work=None,
+        node_signature=None,
+        verified=False,
+        operator=None,
+        share_percent=0,
+        window_seconds=0,
+        opened_at=draft.now,
+        state="DECIDED",
+        verdict="invalid",
+        said=effect.error[:SAID_MAX],
+        decided_at=draft.now,
+        strike=True,
+    )
+    draft.checks.put(row.id, row)

@@ -7,12 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.commands.payment import (
-    PurchaseEffect,
-    PurchaseOpen,
-    PurchaseSession,
-    SessionFact,
-)
+from actors.ledger.commands.checks import falls
 from actors.ledger.fines import operator_of
 from actors.ledger.messages import (
     DISPUTES,
@@ -31,7 +26,11 @@ from actors.ledger.messages import (
     JobStop,
     PlaceHold,
     Posting,
+    PurchaseEffect,
+    PurchaseOpen,
+    PurchaseSession,
     ReleaseHold,
+    SessionFact,
     SettleHold,
     Transfer,
     UnitComplete,
@@ -43,7 +42,6 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from actors.ledger.verdicts import falls
 from actors.paymaster.messages import (
     DisputeDecide,
     DisputeOpen,

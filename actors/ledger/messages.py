@@ -1,40 +1,26 @@
 """Messages of the Ledger and their outcomes.
 
-A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded row changes of jobs
-and units). Many commits share one database transaction; each gets a separate outcome.
+A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded changes of rows, a
+closed set). Many commits share one database transaction; each gets a separate outcome.
+
+``lock_set`` says which rows each order locks, ``commands`` what each effect does, ``postings`` what
+transfers and holds do. Effects of verifiers and of operators' money are declared with the messages
+of those who send them.
 """
 
-from datetime import datetime
-from typing import Any, Final, TypeAlias
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import Message, Ref
-from actors.ledger.commands.job import JobCancel as JobCancel  # noqa: PLC0414 - and of jobs
-from actors.ledger.commands.job import JobChange as JobChange  # noqa: PLC0414
-from actors.ledger.commands.job import JobInsert as JobInsert  # noqa: PLC0414
-from actors.ledger.commands.job import JobPause as JobPause  # noqa: PLC0414
-from actors.ledger.commands.job import JobResume as JobResume  # noqa: PLC0414
-from actors.ledger.commands.job import JobStop as JobStop  # noqa: PLC0414
-from actors.ledger.commands.job import OfJob as OfJob  # noqa: PLC0414
-from actors.ledger.commands.job import UnitCopy as UnitCopy  # noqa: PLC0414
-from actors.ledger.commands.job import UnitRetry as UnitRetry  # noqa: PLC0414
-from actors.ledger.commands.payment import PurchaseEffect as PurchaseEffect  # noqa: PLC0414 - and of these
-from actors.ledger.commands.payment import PurchaseOpen as PurchaseOpen  # noqa: PLC0414
-from actors.ledger.commands.payment import PurchaseSession as PurchaseSession  # noqa: PLC0414
-from actors.ledger.commands.payment import ReversalFact as ReversalFact  # noqa: PLC0414
-from actors.ledger.commands.payment import SessionFact as SessionFact  # noqa: PLC0414
-from actors.ledger.commands.payment import StripeEvent as StripeEvent  # noqa: PLC0414
-from actors.ledger.commands.unit import UnitAssign as UnitAssign  # noqa: PLC0414 - and of attempts
-from actors.ledger.commands.unit import UnitComplete as UnitComplete  # noqa: PLC0414
-from actors.ledger.commands.unit import UnitFail as UnitFail  # noqa: PLC0414
-from actors.ledger.commands.unit import UnitRequeue as UnitRequeue  # noqa: PLC0414
-from actors.ledger.commands.unit import UnitStart as UnitStart  # noqa: PLC0414
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
+from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
+from sql.job_plan import JobPlan
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
@@ -138,6 +124,296 @@ class ReleaseHold:
 
 Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
+
+# ── effects on jobs and units that creators ask for ──────────────────────────────────────────────
+
+
+@attrs.frozen
+class JobInsert:
+    """A new job and its units, QUEUED, as the ``plan`` has them.
+
+    With a price, the same commit must place a hold for each unit (``PlaceHold``, ``HoldUnits``).
+    The outcome names only the first unit. ``price_number``: the row of the price table.
+    ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id
+    must be derived from the old one.
+    """
+
+    job: UUID
+    user: UUID
+    plan: JobPlan
+    price_number: int | None = None
+    retry_of: UUID | None = None
+
+
+@attrs.frozen
+class JobCancel:
+    """QUEUED or DISPATCHED → CANCELLED with all units, holds released; only by its owner.
+
+    A PAUSED job can be cancelled too, if none of its units ever ran.
+    """
+
+    job: UUID
+    user: UUID
+
+
+@attrs.frozen
+class JobStop:
+    """An open job → CANCELLED: open units are cancelled and their holds released.
+
+    Completed units stay, and stay paid. Delivered units wait for their verdicts while the job is
+    PAUSED. Only by its owner.
+    """
+
+    job: UUID
+    user: UUID
+
+
+@attrs.frozen
+class JobPause:
+    """An open job → PAUSED: no unit starts; running units finish. Only by its owner."""
+
+    job: UUID
+    user: UUID
+
+
+@attrs.frozen
+class JobResume:
+    """A PAUSED job continues; only by its owner.
+
+    Refused if its next unit would exceed the cap (``found``: 'CAP').
+    """
+
+    job: UUID
+    user: UUID
+
+
+@attrs.frozen
+class JobChange:
+    """Change the priority or the cap of an open job; None: unchanged. Only by its owner.
+
+    ``uncapped``: remove the cap. A cap below what is already committed is refused (``found``:
+    'CAP').
+    """
+
+    job: UUID
+    user: UUID
+    priority: int | None = None
+    cap: int | None = None
+    uncapped: bool = False
+
+    @property
+    def of_cap(self) -> bool:
+        """True if it changes or removes the cap."""
+        return self.uncapped or self.cap is not None
+
+
+@attrs.frozen
+class UnitRetry:
+    """FAILED → QUEUED, its price held again; not if the job was cancelled. Only by the job's owner.
+
+    For a frame in tiles, all FAILED parts are queued again.
+    """
+
+    job: UUID
+    unit: int
+    user: UUID
+
+
+@attrs.frozen
+class UnitCopy:
+    """A speculative ``attempt`` at a unit on another node, in addition to the attempt ``beside``.
+
+    Guards: that attempt runs on another node and has no copy, the job is not paused, and
+    ``attempt`` was never assigned. The first complete attempt counts; the other is discarded.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+    beside: int
+
+
+OfJob: TypeAlias = JobCancel | JobStop | JobPause | JobResume | JobChange | UnitRetry
+
+
+# ── effects on attempts at units ─────────────────────────────────────────────────────────────────
+
+
+@attrs.frozen
+class UnitAssign:
+    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
+
+    Units of a paused job, and units whose parts are missing, are not assigned. If the unit would
+    exceed the job's cap, the job is PAUSED instead, and the unit waits.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
+class UnitStart:
+    """DISPATCHED → RUNNING where attempt and node match; no error if already RUNNING."""
+
+    job: UUID
+    unit: int
+    attempt: int
+    node: UUID
+
+
+@attrs.frozen
+class UnitComplete:
+    """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
+
+    The effect charges the unit's hold and, when ``verified``, pays the node's owner their share.
+    ``attempt`` None: the attempt assigned to that node. ``free``: no operator is paid, so the
+    creator is not charged: the price becomes 0 and the hold is released.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int | None
+    node: UUID
+    result_ref: str | None
+    sha256: bytes | None = None
+    size: int | None = None
+    verified: bool = False
+    operator: str | None = None  # the account that earns: the owner's, or suspense
+    share_percent: int = 70
+    dispute_window: timedelta = timedelta(days=7)  # how long its earning stays pending
+    receipt: IssuedReceipt | None = None
+    free: bool = False
+
+
+@attrs.frozen
+class UnitFail:
+    """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
+
+    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as a failure of
+    the node; in every case another node is tried next. ``error_code`` gives the cause; without one,
+    ``error`` is the node's own report.
+
+    ``caught``: the device class of a node whose false claim the session detected; it goes on the
+    node's record like an invalid check. ``accused``: the device class of a node that blames the
+    scene; it counts against the node if another one renders the scene. ``given_back``: the node
+    returns the unit, and nothing failed. ``uncounted``: another node is tried and nothing is
+    counted, because the node lacks what the unit needs, or because another node of its owner
+    already had an excuse. From then on the unit ``needs_memory`` (bytes) and ``needs_opengl``,
+    where given.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int | None
+    node: UUID | None
+    error_class: str
+    error: str
+    retry_at: datetime | None = None
+    caught: str | None = None
+    accused: str | None = None
+    given_back: bool = False
+    uncounted: bool = False
+    needs_memory: int = 0
+    needs_opengl: bool = False
+    error_code: ErrorCode = REPORTED
+
+
+@attrs.frozen
+class UnitRequeue:
+    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ended, or its node left.
+
+    If a speculative attempt is running, it continues and nothing is queued. ``unsent``: the node
+    never received the attempt, so this is no retry. ``unheard``: only if no session vouches for the
+    unit by a lease. ``unsendable_to``: the node to which the unit could not be sent; another node
+    is tried next and nothing is counted. ``lost_by``: a node that received the unit and lost it;
+    from the second loss on, another node is tried next.
+    """
+
+    job: UUID
+    unit: int
+    attempt: int
+    reason: str
+    unsent: bool = False
+    unheard: bool = False
+    unsendable_to: UUID | None = None
+    lost_by: UUID | None = None
+
+
+# ── effects on purchases, sent by the checkout and the Stripe webhook ────────────────────────────
+
+SessionState: TypeAlias = Literal["paid", "unpaid", "failed", "expired"]
+ReversalKind: TypeAlias = Literal["CHARGE", "REFUND", "DISPUTE"]
+ReversalState: TypeAlias = Literal["PENDING", "COUNTS", "VOID"]
+
+
+@attrs.frozen
+class PurchaseOpen:
+    """From the checkout: a user begins a purchase on these terms; nothing is credited yet.
+
+    ``units`` are credits; ``amount`` is money, in the currency's smallest unit.
+    """
+
+    purchase: UUID
+    user: UUID
+    sku: str
+    units: int
+    amount: int
+    currency: str
+
+
+@attrs.frozen
+class PurchaseSession:
+    """From the checkout: the Stripe session of an open purchase and its payment page."""
+
+    purchase: UUID
+    session: str
+    url: str = attrs.field(repr=False)
+
+
+@attrs.frozen
+class SessionFact:
+    """The outcome of a Stripe session; its purchase is found by id, or else by the session's id."""
+
+    session: str
+    purchase: UUID | None
+    state: SessionState
+    amount: int | None = None
+    currency: str | None = None
+    payment_intent: str | None = None
+
+
+@attrs.frozen
+class ReversalFact:
+    """A refund or dispute, or its reversal, for the purchase with this payment intent.
+
+    ``amount`` is the cumulative figure of the object ``id``, never the change by this event.
+    """
+
+    id: str
+    kind: ReversalKind
+    payment_intent: str
+    amount: int
+    currency: str
+    state: ReversalState
+
+
+@attrs.frozen
+class StripeEvent:
+    """From the webhook: an event signed by Stripe; without a fact it is only recorded."""
+
+    event: str
+    type: str
+    object: str
+    fact: SessionFact | ReversalFact | None = None
+
+
+PurchaseEffect: TypeAlias = PurchaseOpen | PurchaseSession | StripeEvent
+
+
+# ── all effects ──────────────────────────────────────────────────────────────────────────────────
 
 WorkEffect: TypeAlias = (
     JobInsert | UnitAssign | UnitCopy | UnitStart | UnitComplete | UnitFail | UnitRequeue | OfJob

@@ -1,4 +1,4 @@
-"""Transfers and holds, over a draft of the books.
+"""Transfers and holds, over a draft of the books: nothing else moves money or changes a hold.
 
 Each function returns True if it changed something, False if it was done before, or a refusal.
 """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sql.audit import Act
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
-    from sql.fsck_since import AuditIncrement, AuditMark
+    from sql.fsck import AuditIncrement, AuditMark
     from sql.halts import Halt
     from sql.log import LogKeys, LogTransaction, LogView
     from sql.multiparts import MultipartName, ResultMultipart

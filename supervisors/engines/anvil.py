@@ -1,6 +1,14 @@
-"""The embedded EVM node: a private chain, whose anchors prove nothing to outsiders."""
+"""The embedded EVM node: a private chain, whose anchors prove nothing to outsiders.
+
+The node writes its state file in place, so a kill may corrupt it. Before each start an intact file
+is copied; a corrupt one is set aside and replaced by the copy. Transactions that the chain lost
+that way are sent again, as after any kill.
+"""
 
 import asyncio
+import json
+import logging
+import os
 import signal
 from pathlib import Path
 from typing import Final
@@ -9,7 +17,6 @@ import aiohttp
 from attrs import field, frozen
 
 from supervisors.engines.anvil_program import anvil_program
-from supervisors.engines.anvil_state import mend
 from supervisors.engines.engine import Engine
 from supervisors.engines.engine_account import EngineAccount
 from supervisors.engines.free_ports import LOOPBACK, keep_ports
@@ -20,6 +27,7 @@ ANSWER_SECONDS: Final = 2.0
 SAVE_SECONDS: Final = 1  # interval at which it writes its state; a kill loses later changes
 STOP: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 KEY_BYTES: Final = 32
+log = logging.getLogger("chain")
 
 
 @frozen
@@ -57,7 +65,7 @@ class EmbeddedAnvil(Engine[ChainEndpoint]):
 
     async def command(self) -> Command:
         copy = self.folder.path / "state.json"
-        await asyncio.to_thread(mend, self._state, copy, self.folder.owned())
+        await asyncio.to_thread(repair_state, self._state, copy, self.folder.owned())
         self._port = keep_ports(self.folder.path / "ports", ("chain",))["chain"]
         words: list[str | Path] = [self._program, "--host", LOOPBACK, "--port", str(self._port)]
         words += ["--chain-id", str(self._chain_id), "--accounts", "0", "--no-cors", "--quiet"]
@@ -113,3 +121,46 @@ def keep_hex(path: Path, size: int) -> str:
     kept = path.read_text("ascii").strip()
     hide(kept)
     return kept
+
+
+def repair_state(state: Path, copy: Path, owner: tuple[int, int] | None) -> None:
+    """Make ``state`` intact, or absent; ``copy`` is in a folder that only the gateway writes."""
+    found = _read(state)
+    if found is not None and _is_whole(found):
+        _write(copy, found, None)
+    elif found is not None:
+        log.error("%s is corrupt: it is set aside and replaced by the last copy", state)
+        state.replace(state.with_suffix(".torn"))
+        found = _read(copy)
+        if found is not None:
+            _write(state, found, owner)
+
+
+def _read(path: Path) -> bytes | None:
+    """Return the file's content; a link, which the node's account could create, is not followed."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def _is_whole(raw: bytes) -> bool:
+    try:
+        return isinstance(json.loads(raw), dict)
+    except ValueError:
+        return False
+
+
+def _write(path: Path, raw: bytes, owner: tuple[int, int] | None) -> None:
+    """Write the file atomically."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if owner is not None:
+            os.fchown(descriptor, *owner)
+        file.write(raw)
+        file.flush()
+        os.fsync(descriptor)
+    new.replace(path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from actors.ports import Anchored, Bid, ChainState, Mined, Signed
 from config.sections import Chain as ChainSettings
 from config.settings import SettingsError
-from supervisors.engines.anvil import ChainEndpoint, chain_id_at
+from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.handle import Handle
 from supervisors.engines.remote import RemoteEngine
 
@@ -98,6 +98,3 @@ class KnownChain(RemoteEngine[ChainEndpoint]):
 
 async def _nothing_wrong(_: ChainEndpoint) -> str | None:
     return None
-
-
-__all__ = ["EvmChain", "KnownChain", "chain_id_at", "remote_chain"]

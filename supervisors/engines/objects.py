@@ -1,8 +1,15 @@
-"""The object store as a child of the gateway: SeaweedFS in one process, S3 on a loopback port."""
+"""The object store as a child of the gateway: SeaweedFS in one process, S3 on a loopback port.
+
+It creates unix sockets in /tmp, and no flag moves those for gRPC. Two others can be placed, unless
+the data folder's path is too long for a socket. All have a port in their names. Some remain when it
+stops, and all when it is killed. Another user's socket for a port that we chose would make it hang.
+"""
 
 import asyncio
+import contextlib
 import json
 import signal
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +27,6 @@ from supervisors.engines.free_ports import (
     read_ports,
 )
 from supervisors.engines.objects_endpoint import BUCKET, ObjectsEndpoint
-from supervisors.engines.objects_sockets import possible_sockets, remove_sockets, socket_paths
 from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.tethered_process import Command
 
@@ -35,6 +41,8 @@ ADMIN_GRPC_OFFSET = 10_000
 READY_SECONDS = 2.0
 PROBE_KEY, PROBE = ".ready", b"ready"
 STOP = ((signal.SIGTERM, 15.0),)
+SOCKETS = Path("/tmp")  # noqa: S108 - the program's choice, not ours
+SOCKETS_OF = (*SERVICES, "admin")
 
 
 class EmbeddedObjects(Engine[ObjectsEndpoint]):
@@ -208,3 +216,25 @@ async def statuses(*requests: tuple[str, str]) -> list[int]:
             except (aiohttp.ClientError, TimeoutError, OSError):
                 break
     return got
+
+
+def socket_paths(port: int) -> list[Path]:
+    """Return the existing sockets for a port, of any user."""
+    names = (f"seaweedfs-{service}{kind}" for service in SOCKETS_OF for kind in ("", "-grpc"))
+    paths = (SOCKETS / f"{name}-{port}.sock" for name in names)
+    return [path for path in paths if path.is_socket()]
+
+
+def possible_sockets(ports: Mapping[str, int]) -> list[Path]:
+    """Return the possible sockets of a store with these ports."""
+    names = [f"{service}-grpc-{ports[f'{service}.port.grpc']}" for service in SOCKETS_OF]
+    names += [f"{service}-{ports[f'{service}.port']}" for service in ("filer", "s3")]
+    return [SOCKETS / f"seaweedfs-{name}.sock" for name in names]
+
+
+def remove_sockets(ports: Mapping[str, int]) -> None:
+    """Remove sockets of a killed store; another user's stay, and their ports are not used."""
+    for port in ports.values():
+        for path in socket_paths(port):
+            with contextlib.suppress(OSError):
+                path.unlink()

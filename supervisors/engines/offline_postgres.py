@@ -13,8 +13,8 @@ from supervisors.engines.postgres import (
     UNIX_PORT,
     EmbeddedPostgres,
     PostgresEndpoint,
+    dsn,
 )
-from supervisors.engines.postgres_cluster import dsn
 from supervisors.engines.remote import check_postgres
 
 

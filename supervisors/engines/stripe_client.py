@@ -9,7 +9,7 @@ import orjson
 import stripe
 
 from actors.ports import NotFromStripe, PaymentOrder, PaymentSession, PaymentsUnavailable
-from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripeEndpoint
 
 if TYPE_CHECKING:
     from stripe import RequestOptions

@@ -5,12 +5,22 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from attrs import field, frozen
+
 from actors.ports import PaymentOrder, PaymentSession, PaymentsUnavailable
 from supervisors.engines.handle import Handle, NotStarted
-from supervisors.engines.stripe_endpoint import StripeEndpoint
 
 if TYPE_CHECKING:
     from supervisors.engines.stripe_client import StripeCaller
+
+
+@frozen
+class StripeEndpoint:
+    """Our API key, the webhook secret, and the base address; '' is Stripe's."""
+
+    secret_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+    url: str = ""
 
 
 class StripePayments:

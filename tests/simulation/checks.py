@@ -4,8 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from actors.ledger.commands.checks import OVERTAKEN
 from actors.ledger.messages import user_account, work_reference
-from actors.ledger.verdicts import OVERTAKEN
 from tests.simulation.customer import Customer
 from tests.simulation.node import SimulatedNode
 from tests.twins.store import StoreTwin

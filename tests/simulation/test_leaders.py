@@ -6,8 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from actors.ports.leadership import Role
-from sql.fsck import Finding
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import AuditIncrement, AuditMark, Finding
 from sql.units import OpenUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.store import FarStore

@@ -57,8 +57,7 @@ from sql.uploads import Uploads
 from sql.users import Users
 from supervisors.child import Child
 from supervisors.engines.handle import Handle
-from supervisors.engines.stripe_endpoint import StripeEndpoint
-from supervisors.engines.stripe_payments import StripePayments
+from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from supervisors.engines.engine_account import engine_account
-from supervisors.engines.postgres_cluster import SETTINGS
+from supervisors.engines.postgres import SETTINGS
 from supervisors.engines.postgres_tools import DEBIAN, major_of
 from supervisors.engines.tethered_process import Command
 from tests.integration.backup.older import OlderPostgres

@@ -9,7 +9,7 @@ from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
-from web.log import sealing
+from web.log.log_keys import seal, unseal
 
 
 class TwinSigner:
@@ -34,10 +34,10 @@ class TwinSigner:
         return ReceiptKey(self.keys[0].public_key().public_bytes_raw(), self.keys[0].sign)
 
     def seal(self, secret: bytes, nonce: bytes) -> bytes:
-        return sealing.seal(self.keys[0], secret, nonce)
+        return seal(self.keys[0], secret, nonce)
 
     def unseal(self, sealed: bytes) -> bytes | None:
-        return sealing.unseal(self.keys, sealed)
+        return unseal(self.keys, sealed)
 
 
 def signing_key(number: int) -> Ed25519PrivateKey:

@@ -62,8 +62,7 @@ from sql.earnings import (
     PayoutRow,
     UncheckedEarning,
 )
-from sql.fsck import Finding, NotedAudit
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
 from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView

@@ -15,8 +15,7 @@ from web.commands.admin_log import log_key
 from web.commands.admin_payouts import payouts
 from web.commands.admin_prices import prices
 from web.commands.admin_skus import skus
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from sql.users import Administration, UserRow, Users

@@ -1,29 +1,47 @@
-"""Shared parts of the ``rendertrust admin`` commands: database, audit record, reason."""
+"""Shared parts of the admin commands: database, reason, audit record, confirmation, a Ledger."""
 
 import getpass
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from web.commands.database import database_of, said
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
+    from actors.ledger.messages import Commit, Outcome
     from sql.audit import Act
     from sql.database import Database
+    from sql.halts import Halts, Kept
 
 T = TypeVar("T")
 
-reason_option = click.option(
+BOOKS_SECONDS: Final = 10.0
+UNKNOWN: Final = (
+    "The ledger does not answer: it is unknown whether this was done. Check, then try again"
+)
+
+
+def _reason(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not 1 <= len(value) <= 500:
+        raise click.BadParameter("it must have 1 to 500 characters")
+    return value
+
+
+required_reason = click.option(
+    "--reason", required=True, callback=_reason, help="The reason for the audit log."
+)
+optional_reason = click.option(
     "--reason", default="at the console", show_default=True, help="The reason for the audit log."
 )
 
 
 def common(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--config --data --json --reason`` to a command."""
-    return where_options(reason_option(command))
+    return where_options(optional_reason(command))
 
 
 def act(name: str, target: str, reason: str, **details: Any) -> "Act":
@@ -51,3 +69,85 @@ def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T
 
     done: T = said(run())
     return done
+
+
+def sure(what: str, *, yes: bool) -> None:
+    """Ask for confirmation; raise ClickException without a yes."""
+    if yes:
+        return
+    if not looked_again(lambda: click.confirm(f"{what}?", err=True), "Not confirmed"):
+        raise click.ClickException("Nothing was done")
+
+
+def looked_again(ask: Callable[[], T], nobody: str) -> T:
+    """Return the answer to a question; raise UsageError with ``nobody`` if there is no terminal."""
+    try:
+        return ask()
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError(f"{nobody}: use --yes to skip the question") from error
+
+
+def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Outcome]":
+    """Commit in order; return the outcomes up to the first that was not done."""
+    from actors.kernel import AskFailed
+    from actors.ledger.messages import Posted, Replayed
+    from supervisors.offline_ledger import offline_ledger
+
+    async def work(database: "Database") -> "Sequence[Outcome]":
+        await refuse_halted(settings_from(None, None, where["data"], where["config"]), database)
+        outcomes: list[Outcome] = []
+        async with offline_ledger(database) as ledger:
+            for order in orders:
+                outcomes.append(await ledger.ask(order, within=BOOKS_SECONDS))
+                if not isinstance(outcomes[-1], Posted | Replayed):
+                    break
+        return outcomes
+
+    try:
+        return with_database(where, work)
+    except AskFailed as error:
+        raise click.ClickException(UNKNOWN) from error
+
+
+async def refuse_halted(settings: Any, database: "Database") -> None:
+    """Raise ClickException with the reason if the books are halted."""
+    halt = await halts_of(settings, database).now()
+    if halt is not None:
+        raise click.ClickException(f"The books are halted, nothing was done: {halt.text}")
+
+
+def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
+    """Commit in order; raise ClickException unless each is done now or was done before."""
+    from actors.ledger.messages import Posted, Replayed
+
+    for outcome in committed(where, orders):
+        if not isinstance(outcome, Posted | Replayed):
+            raise click.ClickException(said_of(outcome))
+
+
+def said_of(outcome: "Outcome") -> str:
+    """Return why it was not done."""
+    from actors.ledger.messages import GuardFailed
+
+    if isinstance(outcome, GuardFailed) and outcome.found:
+        return f"It is {outcome.found.lower()} already: nothing was done"
+    return UNKNOWN if not isinstance(outcome, GuardFailed) else "It no longer exists"
+
+
+def kept_head(settings: Any) -> "Kept":
+    """Return the checkpoint that the gateway of this data folder keeps, if it is readable."""
+    from config.data_folder import data_folder
+    from web.log.log_memory import FileMemory, memory_file
+
+    path = memory_file(data_folder(settings))
+    return FileMemory(path).head if os.access(path, os.R_OK) else None
+
+
+def halts_of(settings: Any, database: "Database") -> "Halts":
+    """Return the halts that apply to a gateway with these settings."""
+    from sql.halts import Halts
+
+    head = kept_head(settings)
+    return Halts(database, chain=bool(settings.chain.url), seen=lambda: head)

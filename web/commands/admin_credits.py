@@ -6,8 +6,7 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import act, with_database
-from web.commands.decision import UNKNOWN, committed, looked_again
+from web.commands.admin_command import UNKNOWN, act, committed, looked_again, with_database
 from web.commands.options import where_options
 
 if TYPE_CHECKING:

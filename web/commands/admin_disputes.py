@@ -5,8 +5,7 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import act, with_database
-from web.commands.decision import REASON, decided, sure
+from web.commands.admin_command import act, decided, required_reason, sure, with_database
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
     for option in (
         where_options,
         click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
-        REASON,
+        required_reason,
         click.argument("dispute", type=click.UUID),
     ):
         command = option(command)

@@ -6,7 +6,7 @@ import click
 import orjson
 
 from web.commands.admin_command import act, common, with_database
-from web.commands.serve import settings_from
+from web.commands.options import settings_from
 
 if TYPE_CHECKING:
     from config.settings import Settings

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import act, with_database
-from web.commands.decision import REASON, decided, sure
+from web.commands.admin_command import act, decided, required_reason, sure, with_database
 from web.commands.options import config_option, data_option, where_options
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None
 
 @payouts.command
 @click.argument("payout", type=click.UUID, nargs=-1, required=True)
-@REASON
+@required_reason
 @yes_option
 @where_options
 def approve(
@@ -88,7 +87,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 @payouts.command
 @batch_argument
 @click.option("--reference", required=True, help="The bank's or payment provider's reference.")
-@REASON
+@required_reason
 @yes_option
 @where_options
 def paid(
@@ -120,7 +119,7 @@ def paid(
 @payouts.command
 @click.argument("payout", type=click.UUID)
 @click.option("--not-paid", is_flag=True, help="It was approved, but not sent or returned.")
-@REASON
+@required_reason
 @yes_option
 @where_options
 def reject(

@@ -9,8 +9,7 @@ import click
 import orjson
 
 from web.commands.database import claimed, database_of, said
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,7 @@ import attrs
 import click
 import orjson
 
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from supervisors.engines.postgres import PostgresEndpoint

@@ -10,8 +10,7 @@ import orjson
 
 from rendertrust.cli import exit_codes
 from web.commands.database import database_of, said
-from web.commands.options import where_options
-from web.commands.serve import settings_from
+from web.commands.options import settings_from, where_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,12 +8,12 @@ from typing import Any
 import click
 import orjson
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+from web.commands.options import config_option, data_option, settings_from
+
 PORT = click.IntRange(1, 65_535)
 OPTIONS = (
-    click.option("--config", type=FILE, help="A TOML file of settings."),
-    click.option("--data", type=FOLDER, help="The data folder."),
+    config_option,
+    data_option,
     click.option("--host", help="The address to listen on."),
     click.option("--port", type=PORT, help="The port (default: 8000, or the next free one)."),
     click.option(
@@ -30,30 +30,6 @@ def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in OPTIONS:
         command = option(command)
     return command
-
-
-def settings_from(
-    port: int | None,
-    host: str | None,
-    data: Path | None,
-    config: Path | None,
-    *,
-    insecure: bool = False,
-) -> Any:
-    """Return the settings with the command line's options applied; exit with 2 if they are
-    invalid.
-    """
-    from config.settings import SettingsError, load
-
-    given = (("port", port), ("host", host), ("insecure_development", insecure))
-    server = {name: value for name, value in given if value}
-    overrides: dict[str, Any] = {"server": server} if server else {}
-    if data is not None:
-        overrides["data"] = str(data)
-    try:
-        return load(config, overrides)
-    except SettingsError as error:
-        raise click.UsageError(str(error)) from error
 
 
 def settings_to_serve(

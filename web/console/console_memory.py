@@ -1,16 +1,136 @@
 """In-memory state of the console, lost when the gateway stops."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import attrs
+import orjson
 
+import rendertrust
 from actors.auditor.messages import Audit
 from actors.ports import Clock
 from supervisors.snapshot import Snapshot
-from web.console.actor_history import ActorHistory
-from web.console.gateways import Gateways
+from web.http.converter import uuid_of
 from web.process.loop_lag import LagHistory
+
+KEPT: Final = 300  # readings: ten minutes
+RATE_READINGS: Final = 6  # readings over which a rate is computed
+GATEWAYS: Final = "gateways"  # the topic of announcements
+GONE_SECONDS: Final = 15.0
+GATEWAYS_MOST: Final = 1_000
+TEXT_MAX: Final = 200
+
+
+@attrs.frozen
+class ActorReading:
+    """A reading of one actor, or of all children of a dynamic supervisor. ``at`` is wall-clock
+    time.
+    """
+
+    at: float
+    depth: int
+    handled: int
+    busy: float
+
+
+class ActorHistory:
+    """The readings of one tree, by the names of its parts."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot], clock: Clock) -> None:
+        self._snapshot, self._clock = snapshot, clock
+        self._readings: dict[str, deque[ActorReading]] = {}
+
+    def sample(self) -> None:
+        """Take a reading of every part; parts that left the tree are dropped."""
+        at = self._clock.now().timestamp()
+        found = dict(readings_of(self._snapshot(), at))
+        self._readings = {name: self._readings.get(name, deque(maxlen=KEPT)) for name in found}
+        for name, reading in found.items():
+            self._readings[name].append(reading)
+
+    def of(self, name: str) -> Sequence[ActorReading]:
+        """Return the readings of one part, oldest first."""
+        return tuple(self._readings.get(name, ()))
+
+    def rate(self, name: str) -> float | None:
+        """Return the recent messages per second; None before there are readings to compare."""
+        known = self.of(name)
+        if len(known) < 2:
+            return None
+        first, last = known[-min(len(known), RATE_READINGS)], known[-1]
+        passed = last.at - first.at
+        return max(0, last.handled - first.handled) / passed if passed > 0 else None
+
+
+def readings_of(part: Snapshot, at: float) -> Iterator[tuple[str, ActorReading]]:
+    """Yield a reading for each actor of the tree; names are unique in it."""
+    if part.statistics is not None:
+        figures = part.statistics
+        yield (
+            part.name,
+            ActorReading(at, figures.depth, figures.handled, figures.handle_seconds),
+        )
+    elif part.totals is not None:
+        yield part.name, ActorReading(at, part.totals.depth, part.totals.handled, part.totals.busy)
+    for child in part.children:
+        yield from readings_of(child, at)
+
+
+@attrs.frozen
+class PeerGateway:
+    """A gateway as last heard. ``since`` is when it started."""
+
+    id: UUID
+    url: str
+    version: str
+    since: datetime
+    heard_at: float  # monotonic
+
+
+class Gateways:
+    """All gateways heard recently, this one first."""
+
+    def __init__(self, id_: UUID, clock: Clock) -> None:
+        self.id = id_
+        self._clock = clock
+        self._since = clock.now()
+        self._heard: dict[UUID, PeerGateway] = {}
+
+    def hello(self, url: str) -> bytes:
+        """Return this gateway's announcement."""
+        return orjson.dumps(
+            {
+                "id": str(self.id),
+                "url": url,
+                "version": rendertrust.__version__,
+                "since": self._since.isoformat(),
+            }
+        )
+
+    def hear(self, payload: bytes) -> None:
+        """Record an announcement; ones of an unknown version are ignored."""
+        try:
+            said = orjson.loads(payload)
+            id_, since = uuid_of(said["id"]), datetime.fromisoformat(said["since"])
+            url, version = str(said["url"])[:TEXT_MAX], str(said["version"])[:TEXT_MAX]
+        except (ValueError, KeyError, TypeError):
+            return
+        if id_ is not None and (id_ in self._heard or len(self._heard) < GATEWAYS_MOST):
+            now = self._clock.monotonic()
+            self._heard[id_] = PeerGateway(id_, url, version, since, now)
+
+    def living(self, url: str) -> list[PeerGateway]:
+        """Return the running gateways, this one always included and first."""
+        now = self._clock.monotonic()
+        own = PeerGateway(self.id, url, rendertrust.__version__, self._since, now)
+        self._heard = {
+            id_: each for id_, each in self._heard.items() if now - each.heard_at < GONE_SECONDS
+        }
+        others = [each for id_, each in self._heard.items() if id_ != self.id]
+        return [own, *sorted(others, key=lambda each: each.since)]
 
 
 @attrs.define

@@ -1,4 +1,4 @@
-"""Parses the inputs of pages and actions: path ids, query and form."""
+"""Forms and queries of pages: parsing, and the errors of a refused form, shown on its page."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -12,11 +12,20 @@ from multidict import MultiDict, MultiMapping
 from web.http.body import read_bytes
 from web.http.converter import parameter_of, structure_query, uuid_of
 from web.http.json_document import mended
-from web.http.problem import Problem, invalid
+from web.http.problem import Fault, Problem, invalid, sentence
 
 MEDIA: Final = "application/x-www-form-urlencoded"
 FIELDS_MAX: Final = 2_000
 NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
+STATUSES: Final = frozenset(
+    {400, 402, 404, 409, 422}
+)  # statuses of errors that the form's user can correct
+CHARACTERS_MAX: Final = 2_000  # limit of a field's repeated value
+WORDS: Final = {
+    "a decimal string": "an amount",
+    "an integer": "a whole number",
+    "is required": "is missing",
+}
 
 
 def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
@@ -65,3 +74,43 @@ async def form_of(request: web.Request, within: float) -> MultiDict[str] | Probl
     except ValueError:
         return Problem(422, "The form is malformed")
     return MultiDict(pairs)
+
+
+class TypedValues(dict[str, str]):
+    """The typed values; '' for absent fields."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+@attrs.frozen
+class FormErrors:
+    """The errors of a form. ``said`` is about the whole form, or '' if ``faults`` says everything.
+
+    ``values`` is the form as it was sent.
+    """
+
+    said: str
+    faults: Mapping[str, str]
+    values: TypedValues = attrs.field(repr=False)
+
+
+def plain(fault: Fault) -> str:
+    """Return a fault in plain words, without terms of the API; it follows the field's name."""
+    said = fault.message
+    for api, people in WORDS.items():
+        said = said.replace(api, people)
+    return said
+
+
+def named(fault: Fault) -> str:
+    """Return the fault as a sentence, where the field's label is not beside it."""
+    words = fault.field.replace("_", " ").replace(".", ", ")
+    return sentence(f"{words} {plain(fault)}".strip())
+
+
+def refusal_of(problem: Problem, values: Mapping[str, str]) -> FormErrors:
+    """Return what a page shows about the refusal."""
+    faults = {fault.field: plain(fault) for fault in problem.errors}
+    typed = TypedValues((name, text[:CHARACTERS_MAX]) for name, text in values.items())
+    return FormErrors("" if faults else problem.detail, faults, typed)

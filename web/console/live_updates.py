@@ -18,12 +18,11 @@ from aiohttp_sse import EventSourceResponse, sse_response
 from yarl import URL
 
 from actors.kernel import AskFailed
-from web.console.console_hub import Hub, Watch
+from web.console.console_hub import Hub, PageWatcher, Watch
 from web.console.page_handler import ConsoleHandler
 from web.console.registry import ROOT, ConsolePage, Pages
 from web.console.session import FOREIGN, SignedInVisitor, is_own
 from web.console.view import View
-from web.console.watcher import PageWatcher
 from web.gateway import Gateway
 from web.http.body import read_bytes
 from web.http.operations import NOT_AUTHENTICATED, Audience

@@ -11,8 +11,7 @@ from yarl import URL
 
 from sql.users import UserRow
 from web.console.console_hub import ANYTHING, Hub, TopicChanged
-from web.console.form_errors import STATUSES, refusal_of
-from web.console.forms import form_of, ids_of, params_of, query_of, readable
+from web.console.forms import STATUSES, form_of, ids_of, params_of, query_of, readable, refusal_of
 from web.console.page_responses import (
     PageChrome,
     frame_of,
@@ -20,9 +19,9 @@ from web.console.page_responses import (
     html,
     refused,
     sign_in_first,
+    way_back,
 )
 from web.console.registry import ROOT, ConsolePage, PageAction, PageCall, Pages
-from web.console.return_link import way_back
 from web.console.session import FOREIGN, SignedInVisitor, is_own, is_secure, keep, visitor_of
 from web.console.view import ExternalRedirect, Picture, Redirect, Shown, View
 from web.gateway import Gateway

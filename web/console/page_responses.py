@@ -1,10 +1,11 @@
-"""The console's responses: pages under a strict policy, and error pages."""
+"""The console's responses: pages under a strict policy, error pages and their links back."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 import attrs
 from aiohttp import hdrs, web
@@ -14,9 +15,8 @@ from config.settings import Settings
 from sql.users import UserRow
 from web.console import render
 from web.console.assets import STATIC
-from web.console.form_errors import named
+from web.console.forms import named
 from web.console.registry import ROOT, ConsolePage, Pages
-from web.console.return_link import ReturnLink, came_from
 from web.console.session import FOREIGN, SignedInVisitor, is_secure, is_trusted
 from web.console.view import Redirect
 from web.gateway import Gateway
@@ -189,6 +189,74 @@ def compress(answer: web.Response) -> None:
     """
     answer.enable_compression(web.ContentCoding.gzip)
     answer.headers[hdrs.VARY] = hdrs.ACCEPT_ENCODING
+
+
+@attrs.frozen
+class ReturnLink:
+    """A link: ``path`` is below ``/console``."""
+
+    path: str
+    label: str
+
+
+HOME: Final = ReturnLink(ROOT, "To the console")
+
+
+def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
+    """Return a link to the nearest page above the requested one, as it was last seen."""
+    for path in _candidates(request):
+        found = pages.at(path)
+        if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
+            continue
+        page = found[0]
+        if path != request.path:
+            return ReturnLink(path + _query_of(request, path), _label(page))
+        if page.nav is not None:  # without the query, if the query caused the error
+            return ReturnLink(path, _label(page))
+    return HOME
+
+
+def _candidates(request: web.Request) -> Iterator[str]:
+    """Yield candidate paths, the longest first."""
+    path = request.path.rstrip("/")
+    if request.method == "GET" and request.query_string:
+        yield path
+    while path := path.rpartition("/")[0]:
+        yield path
+
+
+def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
+    """Return whether the user may see the page; for an unknown user the page decides itself."""
+    return visitor is None or visitor.who.role in page.who
+
+
+def _label(page: ConsolePage) -> str:
+    return f"Back to {page.title if page.nav else 'the ' + page.title.lower()}"
+
+
+def _query_of(request: web.Request, path: str) -> str:
+    """Return the filter and tab of that page, if the browser came from there."""
+    came = _came(request)
+    return f"?{came.query}" if came.path == path and came.query else ""
+
+
+def came_from(request: web.Request, pages: Pages) -> str:
+    """Return the page of the posted form, or the one above if that was an error page."""
+    came = _came(request)
+    path = came.path
+    while path and pages.at(path) is None:
+        path = path.rpartition("/")[0]
+    is_itself = path == came.path and came.query
+    return f"{path}?{came.query}" if is_itself else path or ROOT
+
+
+def _came(request: web.Request) -> SplitResult:
+    """Return the referring page; empty if it is not ours."""
+    with suppress(ValueError):
+        came = urlsplit(request.headers.get(hdrs.REFERER, ""))
+        if came.netloc == request.headers.get(hdrs.HOST):
+            return came
+    return urlsplit("")
 
 
 def refused(

@@ -1,4 +1,4 @@
-"""Timeline of a job, from its submission to the chain: steps, times and durations."""
+"""Course of a job: its timeline from submission to the chain, and the attempts at its units."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, Conso
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
 AT_ONCE: Final = timedelta(seconds=1)  # times within one commit may differ a little
+WITH_ATTEMPT: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 
 @attrs.frozen
@@ -159,3 +160,64 @@ def _log(known: TimelineFacts) -> list[TimelineStep]:
         state: State = "now" if signed else "next"
         return [logged, TimelineStep("Anchored", state, note=note, waits=True)]
     return [logged, TimelineStep("Anchored", "done", known.charges.anchored_at)]
+
+
+@attrs.frozen
+class AttemptRow:
+    """An attempt. ``place`` is its unit and its number there. ``state``: the unit's, LOST or
+    FAILED.
+
+    ``frames`` are those of the unit, None if it is not part of an animation; ``tile`` is a tile of
+    one frame. ``took`` is in seconds; None if it never began, or is running.
+    """
+
+    place: tuple[int, int]
+    node: str | None
+    given_at: datetime | None
+    state: str
+    took: float | None
+    error: str | None = None
+    verdict: str | None = None
+    said: str | None = None
+    frames: str | None = None
+    tile: int | None = None
+
+
+def tries_of(attempts: Sequence[AttemptView], units: Sequence[ConsoleUnit]) -> list[AttemptRow]:
+    """Return all attempts by unit and number."""
+    lost = [_lost(each) for each in attempts]
+    return sorted(
+        [*lost, *map(_present, filter(_adds_attempt, units))], key=lambda each: each.place
+    )
+
+
+def _lost(of: AttemptView) -> AttemptRow:
+    state, took = "FAILED" if of.error_class else "LOST", _took(of.started_at, of.ended_at)
+    return AttemptRow(
+        (of.number, of.attempt),
+        of.node_name,
+        of.assigned_at,
+        state,
+        took,
+        of.error,
+        of.verdict,
+        of.said,
+        of.frames,
+        of.tile,
+    )
+
+
+def _present(of: ConsoleUnit) -> AttemptRow:
+    took = _took(of.started_at, of.ended_at)
+    place = (of.number, of.attempt)
+    told = (None, of.verdict, of.said, of.frames, of.tile)
+    return AttemptRow(place, of.node_name, of.assigned_at, of.state, took, *told)
+
+
+def _adds_attempt(unit: ConsoleUnit) -> bool:
+    """Return whether the unit's present attempt must be added from the unit's own row."""
+    return unit.attempt > 0 and unit.state in WITH_ATTEMPT
+
+
+def _took(begun: datetime | None, ended: datetime | None) -> float | None:
+    return None if begun is None or ended is None else (ended - begun).total_seconds()

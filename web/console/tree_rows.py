@@ -7,7 +7,7 @@ import attrs
 
 from actors.kernel import Restart
 from supervisors.snapshot import Snapshot
-from web.console.actor_history import ActorHistory
+from web.console.console_memory import ActorHistory
 
 
 @attrs.frozen

@@ -67,7 +67,7 @@ class Child:
         except TimeoutError:
             raise ChildFailed(f"The {self.name} was not ready within {within:.0f} s") from None
         if not line:
-            raise ChildFailed(f"The {self.name} did not start: {self.last_words()}")
+            raise ChildFailed(f"The {self.name} did not start: {self.last_words()}; see {self.log}")
         return line.decode()
 
     async def ended(self) -> int:

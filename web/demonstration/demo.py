@@ -1,11 +1,16 @@
-"""The whole demo: starts gateway and nodes, runs the creator's journey, and cleans up."""
+"""The whole demo: folder, scene, gateway and nodes, the creator's journey, and the clean-up."""
 
 import asyncio
+import fcntl
 import json
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import attrs
@@ -13,15 +18,14 @@ import attrs
 from config.data_folder import make_folder
 from config.settings import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
+from rendertrust.node import renderer, sandbox
+from rendertrust.node.child_process import converse
 from rendertrust.node.enrolment import JoinRefused, join
 from supervisors.engines.system_clock import SystemRandom
 from web.demonstration.animation import FOLDER, FRAMES, DemoAnimation, DemoNode, animate
 from web.demonstration.child import Child, ChildFailed
-from web.demonstration.folder import FolderTaken, claim
-from web.demonstration.journey import DemoOrder, JobFailed, travel
+from web.demonstration.journey import DemoOrder, JobFailed, check_receipt, travel
 from web.demonstration.narrator import Narration
-from web.demonstration.receipt import check
-from web.demonstration.scene import SceneFailed, build_scene
 
 READY_SECONDS = 120.0
 NODES = ("node", "node-2")
@@ -32,10 +36,28 @@ PAGES = (
     ("", "/api/v1/health/ready", "what the gateway depends on"),
     ("", "/metrics", "its metrics"),
 )
+DEMOS_MAX = 100
+SCENE_SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "demo_scene.py"
+SCENE_SECONDS = 120.0
+
+
+class FolderTaken(Exception):
+    """Another demo runs on this folder."""
+
+
+class SceneFailed(Exception):
+    """The scene was not built; the text says why, and how to fix it."""
+
+
+class NodeRefused(Exception):
+    """The node cannot do what the demo needs; the text says why."""
+
+
 EXPECTED = (
     ChildFailed,
     FolderTaken,
     JobFailed,
+    NodeRefused,
     SceneFailed,
     SettingsError,
     RenderTrustError,
@@ -60,10 +82,6 @@ class DemoOptions:
     insecure: bool = False  # other machines may reach the gateway
 
 
-class NodeRefused(Exception):
-    """The node cannot do what the demo needs; the text says why."""
-
-
 async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
     """Run the whole demo; return its exit code."""
     try:
@@ -74,7 +92,7 @@ async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
             # The nodes cache what they find out about this machine there too.
             os.environ["XDG_CACHE_HOME"] = str(claimed.path / "cache")
             return await live(options, claimed.path, narrator)
-    except (*EXPECTED, NodeRefused) as error:
+    except EXPECTED as error:
         narrator.say("error", str(error))
         return 1
 
@@ -91,7 +109,7 @@ async def live(options: DemoOptions, data: Path, narrator: Narration) -> int:
             if (film := film_of(options, payload, out, run)) is not None:
                 facts |= await animate(client, film, narrator)
             job, picture = UUID(facts["job_id"]), Path(facts["picture"])
-            facts |= await check(client, job, picture, scene, narrator)
+            facts |= await check_receipt(client, job, picture, scene, narrator)
         narrator.conclude(facts)
         if options.stay:
             for title, path, what in PAGES:
@@ -184,3 +202,65 @@ def film_of(
     victim = run[-1] if options.chaos else None
     make_folder(out / FOLDER, "The folder", "--out")
     return DemoAnimation(payload, frames, out, victim, small=options.blend is None)
+
+
+@attrs.frozen
+class DemoFolder:
+    """A folder that is locked until the demo ends."""
+
+    path: Path
+    lock: IO[bytes]
+
+
+def claim(base: Path, given: Path | None) -> DemoFolder:
+    """Lock ``given``, or the first free one of demo, demo-2, … under ``base``."""
+    if given is not None:
+        claimed = _lock(given.absolute())
+        if claimed is None:
+            raise FolderTaken(f"Another demo runs on {given}; give another --data")
+        return claimed
+    for number in count(1):
+        claimed = _lock(base / ("demo" if number == 1 else f"demo-{number}"))
+        if claimed is not None:
+            return claimed
+        if number == DEMOS_MAX:
+            break
+    raise FolderTaken(f"{DEMOS_MAX} demos run already")
+
+
+def _lock(path: Path) -> DemoFolder | None:
+    make_folder(path, "The data folder", "--data")
+    path.chmod(0o711)  # engines started by root run as another user
+    lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        return None
+    return DemoFolder(path, lock)
+
+
+async def build_scene(to: Path) -> Path:
+    """Write the scene to ``to``. Raises SceneFailed."""
+    program = renderer.find()
+    if program is None:
+        raise SceneFailed(renderer.HOW_TO_GET_BLENDER)
+    box = sandbox.find(program.readable)
+    if isinstance(box, sandbox.SandboxUnavailable):
+        raise SceneFailed(box.reason)
+    work = Path(tempfile.mkdtemp(prefix="scene-", dir=to.parent))
+    try:
+        box.prepare(work)
+        view = box.view(work, SCENE_SCRIPT)
+        words = program.program(view.worker, f"{view.out}/scene.blend")
+        ending = await converse(
+            box.command(words, work, SCENE_SCRIPT),
+            environment=box.environment(work),
+            within=SCENE_SECONDS,
+            hear=lambda _: None,
+        )
+        if ending.code != 0:
+            raise SceneFailed(f"Blender could not build the scene:\n{ending.tail.strip()}")
+        return Path(shutil.move(work / "out" / "scene.blend", to))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

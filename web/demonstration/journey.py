@@ -1,5 +1,6 @@
-"""The creator's journey: one job from end to end, with the public client and nothing else."""
+"""The creator's journey: one job from end to end and its receipt, with public tools alone."""
 
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +8,10 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.cli import exit_codes
+from rendertrust.cli.output import encoded
 from rendertrust.client import AsyncClient, Job, JobSpec, NotAuthenticated, Unavailable
+from web.demonstration.child import ChildFailed, output_of
 from web.demonstration.narrator import Narration
 
 JOB_SECONDS = 1800.0
@@ -18,6 +22,7 @@ SAID: Final = {
 OPENINGS: Final = (
     3  # tries to open an account: on a busy machine, a start of everything at once is slow
 )
+RECEIPT = "receipt.json"
 
 
 @attrs.frozen
@@ -99,3 +104,23 @@ async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
     if job.status != "COMPLETED":
         raise JobFailed(job.error_message or f"The job ended as {job.status}")
     return job
+
+
+async def check_receipt(
+    client: AsyncClient, job: UUID, picture: Path, scene: Path, narrator: Narration
+) -> dict[str, Any]:
+    """Fetch the receipt and run ``rendertrust verify`` on it; return the facts.
+
+    Raises ChildFailed where the picture does not match the scene, RenderTrustError.
+    """
+    receipt = picture.parent / RECEIPT
+    found = await client.receipt(job)
+    receipt.write_text(encoded(found.document) + "\n")
+    narrator.say("receipt", str(receipt))
+    words = ("verify", str(receipt), str(picture), "--scene", str(scene))
+    narrator.say("verify", f"rendertrust {shlex.join(words)}")
+    code, printed = await output_of(*words)
+    narrator.say("", printed)
+    if code not in (exit_codes.OK, exit_codes.NOT_WITNESSED):
+        raise ChildFailed("rendertrust verify says that the picture is not what the scene gives")
+    return {"receipt": str(receipt), "repeated": code == exit_codes.OK}

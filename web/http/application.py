@@ -1,16 +1,24 @@
-"""Builds the aiohttp application: every operation behind the middleware."""
+"""Builds the aiohttp application: the API's operations and the console behind the middleware."""
 
 from aiohttp import web
 
-from web.console.console_routes import add_console
+from web.console import receipt_page
+from web.console.assets import STATIC, assets
+from web.console.live_updates import LIVE, LiveHandler
+from web.console.page_handler import ActionHandler, CallHandler, PageHandler, PublicHandler
+from web.console.page_responses import SIGN_IN, redirect
+from web.console.pages import every_page
+from web.console.receipt_page import ReceiptPage
+from web.console.registry import ROOT, Pages
+from web.console.sign_in import SignIn
 from web.gateway import GATEWAY, Gateway
+from web.http.connection import seats
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
+from web.http.problem import Problem
 from web.middleware.problem_responses import problems
-from web.middleware.proxy_limits import callers, seats
-from web.middleware.request_context import notes
+from web.middleware.request_context import request_context
 from web.middleware.request_head import request_heads
-from web.middleware.request_id import request_ids
 from web.middleware.request_metrics import measures
 from web.middleware.response_headers import add_headers
 from web.objects.archives import add_archive_route
@@ -18,13 +26,15 @@ from web.objects.object_forwarding import object_gate
 from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
+NO_PAGE = Problem(404, "There is no such page")
+
 
 def build_site(gateway: Gateway) -> web.Application:
     """Return a new application; it can be started and stopped once."""
     trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            notes(request_ids(gateway.random, trusted), callers(trusted)),
+            request_context(gateway.random, trusted),
             measures(gateway.clock, logged=gateway.settings.logs.access),
             request_heads,
             seats,
@@ -44,3 +54,40 @@ def build_site(gateway: Gateway) -> web.Application:
     add_archive_route(site, gateway, through=object_gate(gateway.rates))
     add_console(site, gateway)
     return site
+
+
+def add_console(site: web.Application, gateway: Gateway) -> None:
+    """Add every page and action, sign-in and sign-out, and the static files."""
+    pages, router = every_page(), site.router
+    add_signing(router, gateway, pages)
+    files = PublicHandler(gateway, pages, "probe", assets().serve)
+    router.add_get(STATIC + "/{version}/{name}", files.serve)
+    for page in pages:
+        router.add_get(page.path, PageHandler(gateway, pages, page).serve)
+    receipt = PublicHandler(gateway, pages, "read", ReceiptPage(gateway, pages).show)
+    router.add_get(receipt_page.PATH, receipt.serve)
+    live = LiveHandler(gateway, pages)
+    router.add_get(LIVE, live.serve, allow_head=False)
+    router.add_post(LIVE, live.serve)
+    site.on_shutdown.append(live.close)
+    for action in pages.actions:
+        router.add_post(action.path, ActionHandler(gateway, pages, action).serve)
+    for call in pages.calls:
+        handler = CallHandler(gateway, pages, call)
+        router.add_route(call.operation.method, call.path, handler.serve)
+    # the last route matches everything else
+    router.add_get(ROOT + "/{rest:.*}", PublicHandler(gateway, pages, "probe", no_page).serve)
+
+
+def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> None:
+    signing = SignIn(gateway, pages)
+    router.add_get(SIGN_IN, PublicHandler(gateway, pages, "probe", signing.show).serve)
+    router.add_post(SIGN_IN, PublicHandler(gateway, pages, "login", signing.sign_in).serve)
+    router.add_post(
+        f"{ROOT}/sign-out", PublicHandler(gateway, pages, "probe", signing.sign_out).serve
+    )
+
+
+async def no_page(request: web.Request) -> web.StreamResponse | Problem:
+    """Answer 404, or redirect if only a trailing slash is too many."""
+    return NO_PAGE if request.match_info["rest"].strip("/") else redirect(ROOT)

@@ -1,7 +1,8 @@
-"""One HTTP connection: a deadline for its headers, and JSON answers to malformed HTTP."""
+"""HTTP connections: limits on their number, deadlines, and JSON answers to malformed HTTP."""
 
 import asyncio
 import logging
+from collections import Counter as Sums
 from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import islice
@@ -9,17 +10,26 @@ from typing import Any, Final
 
 import attrs
 from aiohttp import EMPTY_PAYLOAD, StreamReader, hdrs, web
+from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
+from prometheus_client import Counter, Gauge
 
 from config.sections import Network
-from web.http.caller import subject_of, trusts
-from web.http.connection_limits import ConnectionLimits, ConnectionSlot
+from config.sections import Server as ServerSettings
+from web.http.caller import CALLER, subject_of, trusts
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import encode, refusal
 from web.middleware.request_head import Serve, with_expectations
 from web.middleware.response_headers import stamp
 
+CONNECTIONS: Final = Gauge("rendertrust_connections", "Connections that are open.")
+REFUSED: Final = Counter(
+    "rendertrust_connections_refused",
+    "Connections and requests refused because of a limit, per address or in total.",
+    ["bound"],
+)
+FILES_KEPT: Final = 256  # open files that are not clients: the database, the store, the log
 log = logging.getLogger("web.http.connection")
 NOT_HTTP = Problem(
     400,
@@ -43,13 +53,74 @@ FULL: Final = unavailable(
 )
 
 
+class ConnectionSlot:
+    """A place within the limit of one address; leaving it more than once has no effect."""
+
+    __slots__ = ("_limits", "_subject")
+
+    def __init__(self, limits: "ConnectionLimits", subject: str) -> None:
+        self._limits: ConnectionLimits | None = limits
+        self._subject = subject
+
+    def leave(self) -> None:
+        limits, self._limits = self._limits, None
+        if limits is not None:
+            limits.left(self._subject)
+
+
+SEAT: Final = web.RequestKey("seat", ConnectionSlot)
+
+
+class ConnectionLimits:
+    """Counts of open connections and seats. Node sockets are counted by the relay once established.
+
+    ``files`` is the limit of open files; accepting more would stop accepting for a second.
+    """
+
+    def __init__(self, settings: ServerSettings, files: int) -> None:
+        self._most = max(1, min(settings.connections, files - FILES_KEPT))
+        self._most_of_one = settings.connections_per_address
+        self._open = 0
+        self._seats: Sums[str] = Sums()
+
+    def open(self) -> bool:
+        """Count a new connection, refused ones too; return False if it exceeds the total limit."""
+        self._open += 1
+        CONNECTIONS.set(self._open)
+        return self._open <= self._most or self._refuse("gateway")
+
+    def closed(self) -> None:
+        """Count a closed connection."""
+        self._open -= 1
+        CONNECTIONS.set(self._open)
+
+    def seat(self, subject: str) -> ConnectionSlot | None:
+        """Return a seat for the address; None if it has too many."""
+        if self._seats[subject] >= self._most_of_one:
+            self._refuse("address")
+            return None
+        self._seats[subject] += 1
+        return ConnectionSlot(self, subject)
+
+    def left(self, subject: str) -> None:
+        """Free a seat."""
+        self._seats[subject] -= 1
+        if not self._seats[subject]:
+            del self._seats[subject]
+
+    @staticmethod
+    def _refuse(bound: str) -> bool:
+        REFUSED.labels(bound).inc()
+        return False
+
+
 @attrs.frozen
 class ConnectionBounds:
     """Limits for every connection: deadlines, connection counts, and the trusted proxies."""
 
     header_seconds: float
     write_seconds: float
-    crowd: ConnectionLimits
+    limits: ConnectionLimits
     proxies: Sequence[Network]
 
 
@@ -127,9 +198,9 @@ class Connection(RequestHandler):
         self.seat: ConnectionSlot | None = None
 
     @property
-    def crowd(self) -> ConnectionLimits:
+    def limits(self) -> ConnectionLimits:
         """The connection limits shared by all connections."""
-        return self._bounds.crowd
+        return self._bounds.limits
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -141,13 +212,13 @@ class Connection(RequestHandler):
 
     def _enter(self, transport: asyncio.BaseTransport) -> Problem | None:
         """Take a seat for a client's address; return a Problem if there is none."""
-        if not self.crowd.open():
+        if not self.limits.open():
             return FULL
         peer = transport.get_extra_info("peername")
         address = str(peer[0]) if isinstance(peer, tuple) else ""
         if trusts(self._bounds.proxies, address):
             return None
-        self.seat = self.crowd.seat(subject_of(address))
+        self.seat = self.limits.seat(subject_of(address))
         return TOO_MANY if self.seat is None else None
 
     def pause_writing(self) -> None:
@@ -230,7 +301,7 @@ class Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
         self._disarm_write()
-        self.crowd.closed()
+        self.limits.closed()
         if self.seat is not None:
             self.seat.leave()
         if self._leaving is not None and not self._leaving.done():
@@ -274,6 +345,27 @@ class Connection(RequestHandler):
         transport = self.transport
         if idle and isinstance(transport, asyncio.Transport):
             transport.abort()
+
+
+@web.middleware
+async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let each request over a trusted proxy's connection take a seat of its client.
+
+    Such a connection belongs to no client, and has no seat itself.
+    """
+    connection = request.protocol
+    assert isinstance(connection, Connection), "the gateway serves over its own connections"
+    if connection.seat is not None:
+        request[SEAT] = connection.seat
+        return await handler(request)
+    seat = connection.limits.seat(request[CALLER].subject)
+    if seat is None:
+        return refusal(request, TOO_MANY)
+    request[SEAT] = seat
+    try:
+        return await handler(request)
+    finally:
+        seat.leave()
 
 
 def has_flooded(request: web.BaseRequest) -> bool:

@@ -9,8 +9,10 @@ import attrs
 from aiohttp import hdrs, web
 from multidict import MultiDict, istr
 
+from actors.kernel import AskFailed
+from actors.watchman.messages import IsOpen, Watchman
+from supervisors.registry import Registry
 from web.gateway import Gateway
-from web.http.admission import is_open
 from web.http.body import digest_of, read_body, read_bytes, read_document
 from web.http.caller import CALLER
 from web.http.converter import structure_query, uuid_of
@@ -27,6 +29,7 @@ LATE = unavailable("The gateway did not finish in time; try again", code=Refusal
 # those of HTTP itself.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
 HALTED_SECONDS = 60  # until an operator acts; more frequent attempts are useless
+ADMISSION_SECONDS = 0.5
 CLOSING = unavailable(
     "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
 )
@@ -175,3 +178,13 @@ class Endpoint:
         if isinstance(document, Problem):
             return document
         return read_body(document, self.operation.body)
+
+
+async def is_open(registry: Registry) -> bool:
+    """Return whether the Watchman admits new work; a Watchman that is starting or stopping does
+    not answer.
+    """
+    try:
+        return await registry.ref(Watchman).ask(IsOpen(), within=ADMISSION_SECONDS)
+    except AskFailed:
+        return False

@@ -10,8 +10,7 @@ from aiohttp import web
 from actors.kernel import Actor, Message, handles
 from config.sections import Server
 from config.settings import Settings
-from web.http.connection import ConnectionBounds, Runner
-from web.http.connection_limits import ConnectionLimits
+from web.http.connection import ConnectionBounds, ConnectionLimits, Runner
 from web.process.file_limit import files
 
 FIRST_PORT = 8000
@@ -100,7 +99,7 @@ def bounds_of(server: Server) -> ConnectionBounds:
     return ConnectionBounds(
         header_seconds=server.header_seconds,
         write_seconds=server.write_seconds,
-        crowd=ConnectionLimits(server, files()),
+        limits=ConnectionLimits(server, files()),
         proxies=server.proxies(),
     )
 

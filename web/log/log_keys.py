@@ -2,7 +2,8 @@
 
 A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the current key and, after a
 rotation, the last one on a second line. Both sign until the next rotation, so that clients that
-know only the old key see that the new one follows it.
+know only the old key see that the new one follows it. Small secrets in the database are sealed with
+keys derived from them.
 """
 
 import re
@@ -11,7 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import attrs
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from actors.ports import Clock, Random, ReceiptKey
 from config.redaction import hide
@@ -23,10 +28,11 @@ from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.secret import write_private
 from web.identity.key_file import RotatedFile, made_for
-from web.log import sealing
 
 SEED_BYTES: Final = 32
 _SEED: Final = re.compile(r"[0-9a-fA-F]{64}")
+PURPOSE: Final = b"rendertrust: secrets in the database"
+NONCE_BYTES: Final = 12
 
 
 @attrs.frozen
@@ -51,10 +57,10 @@ class LogKeys:
         return ReceiptKey(self.all[0].public_key().public_bytes_raw(), self.all[0].sign)
 
     def seal(self, secret: bytes, nonce: bytes) -> bytes:
-        return sealing.seal(self.all[0], secret, nonce)
+        return seal(self.all[0], secret, nonce)
 
     def unseal(self, sealed: bytes) -> bytes | None:
-        return sealing.unseal(self.all, sealed)
+        return unseal(self.all, sealed)
 
 
 class LogKeyFile:
@@ -140,3 +146,24 @@ def rotate(path: Path, random: Random) -> LogKeys:
     stat = path.stat()
     write_private(path, "\n".join(kept) + "\n", (stat.st_uid, stat.st_gid))
     return keys_of(kept)
+
+
+def seal(key: Ed25519PrivateKey, secret: bytes, nonce: bytes) -> bytes:
+    """Encrypt and authenticate a secret."""
+    return nonce + _cipher(key).encrypt(nonce, secret, PURPOSE)
+
+
+def unseal(keys: Sequence[Ed25519PrivateKey], sealed: bytes) -> bytes | None:
+    """Return the secret, or None where none of the keys has sealed it."""
+    nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    for key in keys:
+        try:
+            return _cipher(key).decrypt(nonce, rest, PURPOSE)
+        except (InvalidTag, ValueError):
+            continue
+    return None
+
+
+def _cipher(key: Ed25519PrivateKey) -> ChaCha20Poly1305:
+    derived = HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(key.private_bytes_raw())
+    return ChaCha20Poly1305(derived)

@@ -1,1 +1,1 @@
-"""Middleware around every request, outermost first: ids, callers, metrics, seats, problems."""
+"""Middleware around every request, outermost first: context, metrics, head, problems."""

@@ -1,21 +1,42 @@
-"""Notes the facts known about a request at its start, in one layer for all of them."""
+"""Facts about a request that are known at its start: its id and its caller."""
 
-from collections.abc import Callable
-from typing import TypeAlias
+import re
+from collections.abc import Sequence
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+from multidict import istr
 
-Note: TypeAlias = Callable[[web.Request], None]
+from actors.ports import Random
+from config.sections import Network
+from web.http.caller import CALLER, caller_of, trusts
+from web.http.responses import REQUEST_ID
+from web.process.logging_setup import REQUEST
+
+HEADER: Final = istr("X-Request-ID")
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-def notes(*made: Note) -> Middleware:
-    """Call the notes in order; none of them answers or waits."""
+def request_context(random: Random, trusted: Sequence[Network]) -> Middleware:
+    """Note the id and the caller of each request, before it is logged and counted."""
 
     @web.middleware
-    async def note_all(request: web.Request, handler: Handler) -> web.StreamResponse:
-        for note in made:
-            note(request)
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[REQUEST_ID] = name = _id_of(request, random, trusted)
+        REQUEST.set(name)  # one task serves a connection's requests, one after another
+        request[CALLER] = caller_of(request, trusted)
         return await handler(request)
 
-    return note_all
+    return note
+
+
+def _id_of(request: web.Request, random: Random, trusted: Sequence[Network]) -> str:
+    """Return the id that a trusted proxy gave, if it is harmless; otherwise a new one.
+
+    Ids appear in the log and in audit records, so others may not choose them.
+    """
+    given = request.headers.get(HEADER)
+    if given and _GIVEN.fullmatch(given) and trusts(trusted, request.remote or ""):
+        return given
+    return random.token(8).hex()

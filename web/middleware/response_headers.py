@@ -7,7 +7,7 @@ from multidict import istr
 
 from web.http.rate_limits import STANDING
 from web.http.responses import REQUEST_ID
-from web.middleware.request_id import HEADER
+from web.middleware.request_context import HEADER
 
 # Names in their final form, so that they need no case folding per response.
 ALWAYS: Final = {

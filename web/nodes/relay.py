@@ -26,11 +26,10 @@ from sql.database import Unavailable
 from sql.nodes import REVOKED, NodeIdentity
 from supervisors.child import StartFailed
 from web.gateway import Gateway
-from web.http.admission import is_open
 from web.http.caller import CALLER
-from web.http.connection import has_flooded
-from web.http.connection_limits import SEAT
+from web.http.connection import SEAT, has_flooded
 from web.http.converter import uuid_of
+from web.http.endpoint import is_open
 from web.http.operations import Audience
 from web.http.problem import DATABASE_AWAY, Problem
 from web.http.public_host import reached_at

@@ -27,8 +27,7 @@ from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.rates_valkey import SharedRates
 from supervisors.engines.remote import remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.stand_in.engine import EmbeddedStripe
-from supervisors.engines.stripe_endpoint import StripeEndpoint
-from supervisors.engines.stripe_payments import StripePayments
+from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint, process_at
 from supervisors.engines.webhook_http import HttpPost

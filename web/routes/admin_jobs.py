@@ -16,7 +16,7 @@ from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
 from web.jobs.submission import again, call_off
-from web.openapi.examples import letters as examples
+from web.openapi.examples import jobs as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import retried
 
@@ -70,7 +70,7 @@ class ListedJobs:
     query=JobQuery,
     answers={200: ListedJobs},
     rate="read",
-    example=examples.LISTED,
+    example=examples.ADMINS_JOBS,
 )
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     """List the jobs of all users that match the filter, newest first."""
@@ -87,7 +87,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     "/api/v1/admin/jobs/{job_id}/retry",
     audience=Audience.ADMIN,
     body=Because,
-    request_example=examples.BECAUSE,
+    request_example=examples.JOB_REASON,
     answers={200: Placed, 202: Placed},
     refusals={
         402: "Its owner does not have enough credits",
@@ -116,13 +116,13 @@ async def retry(call: Call[Because]) -> Answer | Problem:
     "/api/v1/admin/jobs/{job_id}/cancel",
     audience=Audience.ADMIN,
     body=Because,
-    request_example=examples.BECAUSE,
+    request_example=examples.JOB_REASON,
     answers={200: Placed},
     refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
     absent="Job not found",
     absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="write",
-    example=examples.CALLED_OFF,
+    example=examples.STOPPED_BY_ADMIN,
 )
 async def cancel(call: Call[Because]) -> Placed | Problem:
     """Cancel a user's job that no node has begun; its hold is released."""

@@ -13,7 +13,7 @@ from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.dead_letters import AT_ONCE, DeadLetterActions, Kind, Letter, LetterList, LettersDone
-from web.openapi.examples import letters as examples
+from web.openapi.examples import jobs as examples
 from web.routes.admin import Limit, Reason
 
 operations = Operations()
@@ -60,7 +60,7 @@ class NamedLetters:
     absent=ABSENT,
     absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="read",
-    example=examples.LETTERS,
+    example=examples.DEAD_LETTERS,
 )
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """List the dead letters of a kind, newest first.
@@ -78,7 +78,7 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     audience=Audience.ADMIN,
     words=Which,
     body=NamedLetters,
-    request_example=examples.NAMED,
+    request_example=examples.CHOSEN_LETTERS,
     answers={200: LettersDone},
     refusals={404: ABSENT},
     absent=ABSENT,
@@ -86,7 +86,7 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     rate="dispatch",
     new_work=True,
     within=20.0,
-    example=examples.DONE,
+    example=examples.LETTERS_DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
     """Retry each: a job as a new job, failed frames within their job, an event by processing it
@@ -100,13 +100,13 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     audience=Audience.ADMIN,
     words=Which,
     body=NamedLetters,
-    request_example=examples.NAMED,
+    request_example=examples.CHOSEN_LETTERS,
     answers={200: LettersDone},
     refusals={404: ABSENT},
     absent=ABSENT,
     absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="write",
-    example=examples.DONE,
+    example=examples.LETTERS_DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
     """Discard letters: they are no longer listed. The job or event itself is not changed."""

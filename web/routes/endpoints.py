@@ -17,7 +17,7 @@ from web.http.pagination import next_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.http.responses import text_ids
-from web.openapi.examples import endpoints as examples
+from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
 operations = Operations()
@@ -73,8 +73,8 @@ class DeliveryQuery:
     answers={201: HookWithSecret},
     refusals={409: f"You already have {ENDPOINTS_MAX} endpoints"},
     rate="write",
-    request_example=examples.NEW,
-    example=examples.WITH_SECRET,
+    request_example=examples.NEW_ENDPOINT,
+    example=examples.CREATED_ENDPOINT,
 )
 async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     """Create an endpoint for events of your jobs. The secret is shown in this answer and never
@@ -100,7 +100,7 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     scope=Scope.JOBS_READ,
     answers={200: Hooks},
     rate="read",
-    example=examples.LIST,
+    example=examples.ENDPOINTS,
 )
 async def index(call: Call) -> Hooks:
     """List your endpoints, oldest first."""
@@ -117,7 +117,7 @@ async def index(call: Call) -> Hooks:
     absent="Endpoint not found",
     absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
-    request_example=examples.WISH,
+    request_example=examples.ENDPOINT_CHANGE,
     example=examples.ENDPOINT,
 )
 async def change(call: Call[HookWish]) -> Hook | Problem:
@@ -138,7 +138,7 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
     absent="Endpoint not found",
     absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
-    example=examples.WITH_SECRET,
+    example=examples.CREATED_ENDPOINT,
 )
 async def rotate(call: Call) -> HookWithSecret | Problem:
     """Create a new secret, shown only once. For a day deliveries are signed with both secrets."""
@@ -156,7 +156,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
     absent="Endpoint not found",
     absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
     rate="write",
-    example=examples.DELETED,
+    example=examples.ENDPOINT_DELETED,
 )
 async def delete(call: Call) -> Done | Problem:
     """Delete an endpoint and its pending deliveries."""

@@ -29,7 +29,6 @@ from web.nodes.standing import StandingAction
 from web.nodes.standing_change import say
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
-from web.openapi.examples.nodes import NODE_CHECKS, NODE_CONNECTIONS
 from web.routes.admin import Because
 
 operations = Operations()
@@ -97,7 +96,7 @@ async def show(call: Call) -> Node | Problem:
     scope=Scope.NODES_READ,
     query=Newest,
     answers={200: NodeChecks},
-    example=NODE_CHECKS,
+    example=examples.NODE_CHECKS,
     refusals={404: ABSENT},
     absent=ABSENT,
     absent_code=RefusalCode.NODE_NOT_FOUND,
@@ -116,7 +115,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     "/api/v1/nodes/{node_id}/connections",
     scope=Scope.NODES_READ,
     answers={200: NodeConnections},
-    example=NODE_CONNECTIONS,
+    example=examples.NODE_CONNECTIONS,
     refusals={404: ABSENT},
     absent=ABSENT,
     absent_code=RefusalCode.NODE_NOT_FOUND,

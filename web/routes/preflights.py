@@ -29,7 +29,7 @@ from web.jobs.preflights import (
 from web.jobs.scene_facts import SceneFacts
 from web.jobs.validation import offer_of
 from web.jobs.wait_reasons import reasons_of
-from web.openapi.examples import preflights as examples
+from web.openapi.examples import jobs as examples
 from web.routes.jobs import too_many_open
 
 operations = Operations()
@@ -67,7 +67,7 @@ class Look:
     answers={200: Preflight, 202: Preflight},
     rate="dispatch",
     new_work=True,
-    request_example=examples.LOOK,
+    request_example=examples.NEW_PREFLIGHT,
     example=examples.PREFLIGHT,
 )
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:

@@ -13,7 +13,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as job_examples
-from web.openapi.examples import receipts as examples
+from web.openapi.examples import log as examples
 from web.routes.jobs import URL_SECONDS
 from web.routes.ledger import proof_of, stands
 from web.routes.units import UnitWord

@@ -1,1 +1,1 @@
-"""The closed set of effects that the Ledger commits, grouped by what they change."""
+"""Functions that apply the ledger's effects to a draft of the books, one module per noun."""

@@ -18,7 +18,7 @@ from supervisors.engines.secret import keep_secret, write_private
 from supervisors.engines.stand_in.deliveries import Deliveries
 from supervisors.engines.stand_in.stripe_api import StripeApi
 from supervisors.engines.stand_in.stripe_state import StripeState
-from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripeEndpoint
 
 WEBHOOK = "/api/v1/webhooks/stripe"
 

@@ -1,12 +1,12 @@
 """The part of Stripe's API that a gateway uses, and the stand-in's pages."""
 
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from aiohttp import web
 
-from supervisors.engines.stand_in.form_encoding import nested
 from supervisors.engines.stand_in.pages import STYLE, pay_page, till_page
 from supervisors.engines.stand_in.stripe_state import Json, StripeRefusal, StripeState
 
@@ -24,6 +24,8 @@ ACTS: Final[Mapping[str, Callable[[StripeState, str], Json]]] = {
     "disputes/lose": lambda till, id_: till.close_dispute(id_, won=False),
 }
 Save: TypeAlias = Callable[[], Awaitable[None]]
+_PART = re.compile(r"\[([^\[\]]*)\]")
+DEPTH_MAX: Final = 8
 
 
 class StripeApi:
@@ -157,3 +159,22 @@ def html(text: str) -> web.Response:
 
 def back(url: str) -> web.Response:
     return web.Response(status=303, headers={"Location": url})
+
+
+def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Parse a form in the encoding of Stripe's clients into nested objects.
+
+    ``line_items[0][price_data][currency]=usd``: list indices are keys too. ValueError on conflicts.
+    """
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        path = [name.partition("[")[0], *_PART.findall(name)]
+        if len(path) > DEPTH_MAX:
+            raise ValueError(f"{name} is too deep")
+        place = found
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise ValueError(f"{name} is a value and an object")
+        place[path[-1]] = value
+    return found

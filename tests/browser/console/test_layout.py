@@ -3,8 +3,7 @@
 from playwright.async_api import Browser
 
 from tests.browser.console.looking import NARROW, WIDE
-from web.console.asset_bundle import STYLE
-from web.console.assets import assets
+from web.console.assets import STYLE, assets
 
 FACTS = f'<dl class="in facts"><dt>{"b" * 200}</dt><dd>otto@example.org, an operator</dd></dl>'
 HEAD = f"""<div class="head"><div><h1>{"W" * 100}</h1></div>

@@ -1,9 +1,12 @@
-"""How the demo's creator comes in, through a gateway that has much to do."""
+"""The demo: its creator comes in through a busy gateway, and a failed start says why."""
+
+from pathlib import Path
 
 import pytest
 
 from rendertrust.client import AsyncClient, Unavailable
 from tests.integration.client.double import GatewayDouble, refuse
+from web.demonstration.child import Child, ChildFailed
 from web.demonstration.journey import OPENINGS, enter
 
 REGISTER = "POST /api/v1/auth/register"
@@ -33,3 +36,13 @@ async def test_a_gateway_that_is_never_ready_is_given_up(gateway: GatewayDouble)
     async with AsyncClient(gateway.url) as client:
         with pytest.raises(Unavailable):
             await enter(client, "demo@example.org", "correct horse")
+
+
+async def test_a_program_that_does_not_start_says_why_and_where_its_log_is(tmp_path: Path) -> None:
+    child = Child("gateway", tmp_path / "gateway.log")
+    await child.start("serve", "--data", "/dev/null", settings={})
+    try:
+        with pytest.raises(ChildFailed, match=r"/dev/null.*; see " + str(child.log)):
+            await child.first_line(60.0)
+    finally:
+        await child.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from sql.fsck_since import AuditMark
+from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.hand_time import HandDatabase

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from actors.ledger.job_rollup import ENDED
 from actors.ledger.messages import (
     Effect,
     IssuedReceipt,
@@ -33,7 +32,7 @@ from actors.ledger.messages import (
     operator_account,
     work_reference,
 )
-from actors.ledger.speculative_attempts import next_attempt
+from actors.ledger.rows import ENDED, next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit

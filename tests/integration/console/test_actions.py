@@ -11,14 +11,14 @@ from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import OWN, newcomer, nobody
 from tests.support.http_gateway import Face, serving, settings_for_tests
-from web.console import return_link
+from web.console import page_responses
 from web.console.registry import Pages
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.identity.roles import UserRole
 
 THERE = "/console/things"
-HOME = {"again": False, "back": return_link.HOME}
+HOME = {"again": False, "back": page_responses.HOME}
 
 
 @attrs.frozen
@@ -63,7 +63,7 @@ def things() -> Things:
 async def face(
     database: PostgresEndpoint, things: Things, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Face]:
-    monkeypatch.setattr("web.console.console_routes.every_page", lambda: pages_of(things))
+    monkeypatch.setattr("web.http.application.every_page", lambda: pages_of(things))
     pool = Database(lambda: database.app_dsn)
     async with serving(pool, settings_for_tests()) as running:
         yield running

@@ -128,7 +128,7 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     async def act(view: View) -> Redirect:
         return Redirect(view.path)
 
-    monkeypatch.setattr("web.console.console_routes.every_page", lambda: pages)
+    monkeypatch.setattr("web.http.application.every_page", lambda: pages)
     return read
 
 

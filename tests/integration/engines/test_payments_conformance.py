@@ -13,8 +13,7 @@ from actors.ports import NotFromStripe, PaymentOrder, Payments, PaymentsUnavaila
 from supervisors.engines.handle import Handle
 from supervisors.engines.stand_in.engine import EmbeddedStripe
 from supervisors.engines.stripe_client import sign
-from supervisors.engines.stripe_endpoint import StripeEndpoint
-from supervisors.engines.stripe_payments import StripePayments
+from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from tests.twins.payments import TwinPayments
 
 Sign = Callable[[bytes, float], str]

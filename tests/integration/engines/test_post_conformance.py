@@ -18,8 +18,7 @@ from pytest_aiohttp import AiohttpServer
 
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 from supervisors.engines import webhook_http as engine
-from supervisors.engines.public_addresses import is_public
-from supervisors.engines.webhook_http import HttpPost, refused
+from supervisors.engines.webhook_http import HttpPost, is_public, refused
 from tests.support.free_ports import free_port
 from tests.support.listening import listening
 from tests.support.until import until

@@ -14,9 +14,9 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
 from supervisors.engines.stand_in.engine import WEBHOOK, EmbeddedStripe
-from supervisors.engines.stand_in.form_encoding import nested
+from supervisors.engines.stand_in.stripe_api import nested
 from supervisors.engines.stand_in.stripe_state import KEPT_MAX, StripeRefusal, StripeState
-from supervisors.engines.stripe_endpoint import StripeEndpoint
+from supervisors.engines.stripe_payments import StripeEndpoint
 from tests.support.until import until
 
 FORM = {

@@ -25,35 +25,35 @@ def epoch(number: int, origin: str) -> str:
 
 BREAKS_OF_ANCHORS = {
     "a checkpoint that is missing": (
-        "i8_numbers",
+        "whole_i8_numbers",
         "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0, 1)",
     ),
     "an anchor with another root": (
-        "i12_roots",
+        "whole_i12_roots",
         CHECKPOINT + sent(0) + sent(1, size="5", root="sha256('y')"),
     ),
-    "a transaction that is missing": ("i12_numbers", sent(0) + sent(2)),
+    "a transaction that is missing": ("whole_i12_numbers", sent(0) + sent(2)),
     "the contract's own transaction that is missing": (
-        "i12_contracts",
+        "whole_i12_contracts",
         CHECKPOINT + sent(1, size="5", root=HASH),
     ),
-    "an epoch without its leaf": ("i12_epochs", epoch(2, "log/epoch/2")),
+    "an epoch without its leaf": ("whole_i12_epochs", epoch(2, "log/epoch/2")),
     "a log that is not named after its epoch": (
-        "i12_epochs",
+        "whole_i12_epochs",
         (
             "INSERT INTO log_head VALUES (true, 'log', 1, sha256(''), 0);"
             f"INSERT INTO leaves VALUES (0, NULL, NULL, {HASH});" + epoch(2, "log/epoch/2")
         ),
     ),
     "a log with another name than its checkpoints": (
-        "i12_origin",
+        "whole_i12_origin",
         (
             "INSERT INTO log_head VALUES (true, 'other', 5, sha256(''), 0);"
             f"{CHECKPOINTS} (5, 1, {HASH}, now(), E'log\\n5\\n');"
         ),
     ),
     "a chain that is ahead": (
-        "i12_halt",
+        "whole_i12_halt",
         f"INSERT INTO log_halt VALUES (true, 'AHEAD', now(), 7, '0xc', 9, {HASH})",
     ),
 }

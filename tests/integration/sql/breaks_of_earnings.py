@@ -21,99 +21,103 @@ from tests.integration.conformance.stage import Stage, fresh_id
 
 BREAKS_OF_EARNINGS = {
     "a share of another amount": (
-        "i4_shares",
+        "transfers_i4_earnings",
         "UPDATE earnings SET amount = amount + 1 WHERE state = 'PENDING'",
     ),
     "a share that is nobody's": (
-        "i4_shares",
+        "transfers_i4_earnings",
         (
             "DELETE FROM earnings WHERE state = 'PENDING' AND NOT EXISTS"
             " (SELECT FROM disputes d WHERE d.job_id = earnings.job_id)"
         ),
     ),
     "a share that was never booked": (
-        "i4_shares",
+        "whole_i4_shares",
         "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'EARNING'",
     ),
     "a share that is owed though it was reversed": (
-        "i4_owed",
+        "whole_i4_owed",
         "UPDATE earnings SET state = 'PENDING' WHERE state = 'REVERSED'",
     ),
     "a share that was forfeited and moved nothing": (
-        "i4_fines",
+        "whole_i4_fines",
         "UPDATE earnings SET state = 'FORFEITED' WHERE state = 'PENDING'",
     ),
     "a fine that was more than the share": (
-        "i4_fines",
+        "whole_i4_fines",
         "UPDATE transfers SET amount = amount + 1 WHERE kind = 'FINE'",
     ),
     "a fine for what was no strike": (
-        "i4_fines",
+        "transfers_i4_fines",
         "UPDATE checks SET strike = false WHERE strike",
     ),
     "a fine of more than was due": (
-        "i4_fined",
+        "whole_i4_fined",
         "UPDATE checks SET odds = 0.99 WHERE odds < 1",
     ),
     "a share in suspense that is an operator's": (
-        "i4_owed",
+        "whole_i4_owed",
         "UPDATE earnings SET operator_id = NULL WHERE state = 'PENDING'",
     ),
     "a share that another was paid for": (
-        "i5_shares",
+        "whole_i5_shares",
         (
             "UPDATE earnings SET operator_id = (SELECT id FROM users WHERE id <> operator_id"
             " LIMIT 1) WHERE state = 'PAID'"
         ),
     ),
     "a share that is paid twice": (
-        "i4_owed",
+        "whole_i4_owed",
         "UPDATE earnings SET state = 'PAYABLE', payout_id = NULL WHERE state = 'PAID'",
     ),
     "a dispute that gave nothing back": (
-        "i4_disputed",
+        "whole_i4_disputed",
         "UPDATE disputes SET state = 'UPHELD', decided_at = now() WHERE state = 'OPEN'",
     ),
     "a dispute that gave too much back": (
-        "i4_disputed",
+        "whole_i4_disputed",
         "UPDATE disputes SET charge = charge - 1 WHERE state = 'UPHELD'",
     ),
     "a share that is payable while it is disputed": (
-        "i4_disputed",
+        "whole_i4_disputed",
         (
             "UPDATE earnings e SET state = 'PAYABLE' FROM disputes d"
             " WHERE d.job_id = e.job_id AND d.state = 'OPEN'"
         ),
     ),
     "a share that was reversed without a dispute": (
-        "i4_reversed",
+        "whole_i4_reversed",
+        "UPDATE disputes SET state = 'REJECTED' WHERE state = 'UPHELD'",
+    ),
+    "a reversal without a dispute": (
+        "transfers_i4_reversed",
         "UPDATE disputes SET state = 'REJECTED' WHERE state = 'UPHELD'",
     ),
     "a payout of another amount": (
-        "i5_payouts",
+        "whole_i5_payouts",
         "UPDATE payouts SET amount = amount + 1 WHERE state = 'PAID'",
     ),
     "a payout of money that never left": (
-        "i5_payouts",
+        "whole_i5_payouts",
         (
             "UPDATE payouts SET state = 'PAID', closed_at = now(), batch_id = id"
             " WHERE state = 'REQUESTED'"
         ),
     ),
     "a payout that lost a share": (
-        "i5_payouts",
+        "whole_i5_payouts",
         "UPDATE earnings SET payout_id = NULL WHERE state = 'PAYABLE' AND payout_id IS NOT NULL",
     ),
     "a payout that is not there": (
-        "i5_paid",
+        "transfers_i5_paid",
         "UPDATE transfers SET reference = reference || 'x' WHERE kind = 'PAYOUT'",
     ),
     "a claim of another amount": (
-        "i5_claims",
+        "transfers_i5_claims",
         "UPDATE transfers SET amount = amount + 1 WHERE kind = 'CLAIM'",
     ),
     "a claim for somebody else": (
-        "i5_claims",
+        "transfers_i5_claims",
         (
             "UPDATE transfers SET credit = (SELECT id FROM accounts WHERE name = 'revenue')"
             " WHERE kind = 'CLAIM'"

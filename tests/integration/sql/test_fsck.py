@@ -1,7 +1,9 @@
 """Each invariant, broken on purpose by the schema's owner, is found."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -20,8 +22,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from sql.database import Database
-from sql.fsck import Finding, run_fsck
-from sql.fsck_since import AuditMark
+from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
@@ -31,40 +32,56 @@ from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS, CHECKPOIN
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
 
 HASH = "sha256('x')"
+EVERY_ID = {
+    "transfers": "SELECT array_agg(id) FROM transfers",
+    "entries": "SELECT array_agg(entry_id) FROM entries",
+    "accounts": "SELECT array_agg(id) FROM accounts",
+    "jobs": "SELECT array_agg(id) FROM jobs",
+}
 BREAKS = {
-    "an entry's amount": ("i1_total", "UPDATE entries SET amount = amount - 1, after = after - 1"),
-    "an entry that is missing": ("i1_transfers", "DELETE FROM entries WHERE version = 2"),
+    "an entry's amount": (
+        "whole_i1_total",
+        "UPDATE entries SET amount = amount - 1, after = after - 1",
+    ),
+    "an entry that is missing": ("transfers_i1", "DELETE FROM entries WHERE version = 2"),
     "an entry on a third account": (
-        "i1_transfers",
+        "transfers_i1",
         (
             "UPDATE entries SET account_id = (SELECT id FROM accounts WHERE name = 'disputes'),"
             " version = 99 WHERE entry_id = 1"
         ),
     ),
     "a balance": (
-        "i2_balances",
+        "accounts_i2",
         "UPDATE accounts SET balance = balance + 1 WHERE name = 'revenue'",
     ),
-    "a version": ("i2_balances", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
-    "a chain": ("i2_chain", "UPDATE entries SET before = before + 1, after = after + 1"),
-    "what is held": ("i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
+    "a version": ("accounts_i2", "UPDATE accounts SET version = 9 WHERE name = 'revenue'"),
+    "a chain": ("entries_i2", "UPDATE entries SET before = before + 1, after = after + 1"),
+    "an entry that does not add up": (
+        "entries_i2",
+        (
+            "ALTER TABLE entries DROP CONSTRAINT entries_check;"
+            "UPDATE entries SET amount = amount + 1 WHERE entry_id = 1"
+        ),
+    ),
+    "what is held": ("always_i2_held", "UPDATE accounts SET held = 0 WHERE held > 0"),
     "what is held and is not there": (
-        "i2_held",
+        "always_i2_held",
         (
             "ALTER TABLE accounts DROP CONSTRAINT accounts_check;"
             "UPDATE accounts SET held = balance + 1 WHERE held > 0"
         ),
     ),
     "a hold without work": (
-        "i3_live",
+        "always_i3_live",
         "UPDATE holds SET reference = reference || 'x' WHERE state = 'OPEN'",
     ),
     "a hold of ended work": (
-        "i3_live",
+        "always_i3_live",
         "UPDATE units SET state = 'FAILED', ended_at = now() WHERE state = 'RUNNING'",
     ),
     "a hold of work that nobody took": (
-        "i3_deadline",
+        "always_i3_deadline",
         (
             "WITH waits AS (UPDATE units SET state = 'QUEUED', lease_until = NULL"
             " WHERE state = 'RUNNING') "
@@ -72,7 +89,7 @@ BREAKS = {
         ),
     ),
     "a hold of work that never ends": (
-        "i3_deadline",
+        "always_i3_deadline",
         (
             "UPDATE holds h SET created_at = h.created_at - interval '400 days' FROM units u"
             " WHERE h.reference = 'job:' || u.job_id || ':' || u.number AND u.state = 'RUNNING';"
@@ -81,46 +98,47 @@ BREAKS = {
         ),
     ),
     "a charge that the hold denies": (
-        "i3_once",
+        "jobs_i3_settled",
         "UPDATE holds SET state = 'RELEASED', settled = 0 WHERE state = 'SETTLED'",
     ),
     "a charge of another amount": (
-        "i3_once",
+        "jobs_i3_settled",
         "UPDATE holds SET settled = settled - 1 WHERE state = 'SETTLED'",
     ),
+    "a charge without its hold": ("transfers_i3", "DELETE FROM holds WHERE state = 'SETTLED'"),
     "completed work without a settle": (
-        "i4_completed",
+        "jobs_i4",
         "UPDATE units SET state = 'COMPLETED', ended_at = now() WHERE state = 'RUNNING'",
     ),
     "a charge above the hold": (
-        "i4_completed",
+        "jobs_i4",
         "UPDATE holds SET amount = 1, settled = 1 WHERE state = 'SETTLED'",
     ),
     "a charge for failed work": (
-        "i4_uncharged",
+        "jobs_i4",
         (
             "UPDATE units SET state = 'FAILED', verified = false, result_key = NULL"
             " WHERE state = 'COMPLETED'"
         ),
     ),
     "work that waits for no verdict": (
-        "i4_verdicts",
+        "whole_i4_verdicts",
         "UPDATE units SET state = 'VERIFYING' WHERE state = 'RUNNING'",
     ),
     "a receipt that its entry does not pay for": (
-        "i4_receipts",
+        "whole_i4_receipts",
         (
             "INSERT INTO receipts SELECT job_id, number, 1, '{}', sha256('{}'),"
             " decode(repeat('00', 64), 'hex'), 1, now() FROM units LIMIT 1"
         ),
     ),
-    "a pay for unverified work": ("i4_earnings", "UPDATE units SET verified = false"),
+    "a pay for unverified work": ("transfers_i4_earnings", "UPDATE units SET verified = false"),
     "a pay above the charge": (
-        "i4_earnings",
+        "transfers_i4_earnings",
         "UPDATE transfers SET amount = 1000 WHERE kind = 'EARNING'",
     ),
     "a refund above the charge": (
-        "i4_refunds",
+        "transfers_i4_refunds",
         (
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
             " SELECT credit, debit, debit, amount + 1, 'REFUND', reference, created_at"
@@ -128,7 +146,7 @@ BREAKS = {
         ),
     ),
     "a posting that is there twice": (
-        "i5",
+        "whole_i5",
         (
             "ALTER TABLE transfers DROP CONSTRAINT transfers_subject_kind_reference_key;"
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
@@ -137,7 +155,7 @@ BREAKS = {
         ),
     ),
     "an operator who is paid as two": (
-        "i5",
+        "whole_i5",
         (
             "INSERT INTO accounts (name) VALUES ('operator:other');"
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
@@ -146,14 +164,14 @@ BREAKS = {
         ),
     ),
     "a reference of a till": (
-        "i5_tills",
+        "whole_i5_tills",
         (
             "UPDATE transfers SET debit = t.id, subject = t.id FROM accounts t"
             " WHERE t.name = 'revenue:3' AND kind = 'EARNING'"
         ),
     ),
     "a till of another account": (
-        "i5_tills",
+        "whole_i5_tills",
         (
             "UPDATE accounts SET till_of = (SELECT id FROM accounts WHERE name = 'revenue')"
             " WHERE name = 'disputes'"
@@ -162,95 +180,99 @@ BREAKS = {
     **BREAKS_OF_EARNINGS,
     **BREAKS_OF_ANCHORS,
     "a result of another attempt": (
-        "i9_results",
+        "jobs_i9_units",
         (
             "UPDATE units SET result_key = 'results/u/' || job_id || '/' || number || '/7/x.png'"
             " WHERE state = 'COMPLETED'"
         ),
     ),
     "a result without an attempt": (
-        "i9_units",
+        "jobs_i9_units",
         "UPDATE units SET attempt = 0, node_id = NULL WHERE state = 'COMPLETED'",
     ),
     "a result of work that goes on": (
-        "i9_units",
+        "jobs_i9_units",
         "UPDATE units SET result_key = 'x' WHERE state = 'RUNNING'",
     ),
     "a job that is behind its units": (
-        "i9_jobs",
+        "jobs_i9",
         "UPDATE jobs SET status = 'QUEUED' WHERE status = 'RUNNING'",
     ),
     "a count of open units": (
-        "i9_jobs",
+        "jobs_i9",
         "UPDATE jobs SET open_units = 3 WHERE status = 'RUNNING'",
     ),
-    "a count of failed units": ("i9_jobs", "UPDATE jobs SET failed_units = 1"),
-    "a count of cancelled units": ("i9_jobs", "UPDATE jobs SET cancelled_units = 7"),
-    "a sum of what is charged": ("i9_jobs", "UPDATE jobs SET charged = charged + 1"),
-    "a sum of what is at work": ("i9_jobs", "UPDATE jobs SET committed = committed + 1"),
+    "a count of failed units": ("jobs_i9", "UPDATE jobs SET failed_units = 1"),
+    "a count of cancelled units": ("jobs_i9", "UPDATE jobs SET cancelled_units = 7"),
+    "a sum of what is charged": ("jobs_i9", "UPDATE jobs SET charged = charged + 1"),
+    "a sum of what is at work": ("jobs_i9", "UPDATE jobs SET committed = committed + 1"),
     "a pause that the status denies": (
-        "i9_jobs",
+        "jobs_i9",
         (
             "ALTER TABLE jobs DROP CONSTRAINT jobs_paused;"
             "UPDATE jobs SET paused = 'owner' WHERE status = 'RUNNING'"
         ),
     ),
-    "a picture that misses no tile": ("i9_parts", "UPDATE units SET missing = 0"),
+    "a picture that misses no tile": ("jobs_i9_parts", "UPDATE units SET missing = 0"),
     "work that nothing is held for": (
-        "i3_units",
+        "jobs_i3_units",
         "UPDATE units SET price = price + 1 WHERE state = 'RUNNING'",
     ),
     "an entry without a leaf": (
-        "i7_missing",
+        "entries_i7",
         "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 5)",
     ),
     "an entry that waits for its leaf": (
-        "i7_late",
+        "always_i7_late",
         (
             "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0);"
             "UPDATE entries SET created_at = created_at + interval '61 s' WHERE entry_id > 5"
         ),
     ),
-    "a leaf beyond the end": ("i7_indices", f"INSERT INTO leaves VALUES (0, 1, {HASH}, {HASH})"),
+    "a leaf beyond the end": ("always_i7_end", f"INSERT INTO leaves VALUES (0, 1, {HASH}, {HASH})"),
     "a leaf that is numbered as another": (
-        "i7_indices",
+        "whole_i7_indices",
         (
             "INSERT INTO log_head VALUES (true, 'log', 1, sha256(''), 0);"
             f"INSERT INTO leaves VALUES (1, 1, {HASH}, {HASH})"
         ),
     ),
     "a checkpoint beyond the end": (
-        "i7_beyond",
+        "always_i7_beyond",
         f"{CHECKPOINTS} (3, 1, {HASH}, now(), 'x')",
     ),
-    "a count of retries": ("i9_jobs", "UPDATE jobs SET retry_count = 5"),
+    "a checkpoint that no key signed": (
+        "whole_i7_keys",
+        f"{CHECKPOINTS} (3, 1, {HASH}, now(), 'x')",
+    ),
+    "a count of retries": ("jobs_i9", "UPDATE jobs SET retry_count = 5"),
     "a session that counted for nothing": (
-        "i11_purchases",
+        "whole_i11_purchases",
         "UPDATE transfers SET reference = 'x' WHERE kind = 'STRIPE'",
     ),
     "a session that counted more": (
-        "i11_purchases",
+        "transfers_i11",
         "UPDATE transfers SET amount = amount + 1 WHERE kind = 'STRIPE'",
     ),
     "a session that counted without being paid": (
-        "i11_purchases",
+        "transfers_i11",
         "UPDATE purchases SET session = session || 'x'",
     ),
     "a session that counted for another": (
-        "i11_purchases",
+        "transfers_i11",
         "UPDATE transfers SET credit = 2 WHERE kind = 'STRIPE'",
     ),
-    "a refund that was not taken": ("i11_reversals", "UPDATE purchases SET refunded = 0"),
+    "a refund that was not taken": ("whole_i11_reversals", "UPDATE purchases SET refunded = 0"),
     "a dispute that was taken as a refund": (
-        "i11_reversals",
+        "whole_i11_reversals",
         "UPDATE purchases SET refunded = refunded + disputed, disputed = 0",
     ),
     "a dispute that was won and not given back": (
-        "i11_reversals",
+        "whole_i11_reversals",
         "UPDATE reversals SET state = 'VOID' WHERE kind = 'DISPUTE'",
     ),
     "a refund that was taken twice": (
-        "i11_taken",
+        "whole_i11_taken",
         (
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
             " SELECT debit, credit, subject, amount, kind, reference || 'x', created_at"
@@ -258,7 +280,7 @@ BREAKS = {
         ),
     ),
     "a debt that is not paid": (
-        "i11_debts",
+        "always_i11_debts",
         "UPDATE accounts SET balance = 100000000 WHERE debt IS NOT NULL",
     ),
 }
@@ -330,10 +352,37 @@ async def test_every_broken_invariant_is_found(
     for broken, (query, statement) in BREAKS.items():
         await owner.execute("BEGIN")
         await owner.execute(statement)
-        rows = await owner.fetch(QUERIES[f"fsck_{query}"], 10)
+        rows = await found_by(owner, f"fsck_{query}", None)
         assert rows, broken
-        assert all(row["subject"] and row["found"] for row in rows), broken
+        assert all(subject and found for subject, found in rows), broken
         await owner.execute("ROLLBACK")
+
+
+async def found_by(
+    connection: "asyncpg.Connection[asyncpg.Record]", query: str, ids: list[Any] | None
+) -> set[tuple[str, str]]:
+    takes_ids = query.split("_")[1] in BY_ID
+    rows = await connection.fetch(QUERIES[query], *((ids,) if takes_ids else ()))
+    return {(row["subject"], row["found"]) for row in rows}
+
+
+async def test_a_check_of_given_rows_finds_what_a_check_of_all_finds_in_them(
+    owner: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    """By all ids: what a null finds; by none: nothing."""
+    checks = [check for check in INVARIANT_QUERIES if check.rows in BY_ID]
+    seen = set[str]()
+    for broken, (_, statement) in BREAKS.items():
+        await owner.execute("BEGIN")
+        await owner.execute(statement)
+        for check in checks:
+            ids = await owner.fetchval(EVERY_ID[check.rows])
+            whole = await found_by(owner, check.name, None)
+            assert await found_by(owner, check.name, ids) == whole, (broken, check)
+            assert await found_by(owner, check.name, []) == set(), (broken, check)
+            seen |= {check.name} if whole else set()
+        await owner.execute("ROLLBACK")
+    assert seen == {check.name for check in checks}
 
 
 @pytest.mark.parametrize(
@@ -371,7 +420,10 @@ async def test_a_finding_names_its_invariant(
 
 def test_every_query_was_seen_to_find_something() -> None:
     proven = {f"fsck_{query}" for query, _ in BREAKS.values()}
-    assert proven == {name for name in QUERIES if name.startswith("fsck_i")}
+    assert proven == {check.name for check in INVARIANT_QUERIES}
+    assert {check.name for check in INVARIANT_QUERIES} == {
+        n for n in QUERIES if re.search(r"fsck_.*i\d", n)
+    }
 
 
 async def test_an_overdrawn_account_is_found(

@@ -8,7 +8,7 @@ import pytest
 
 from actors.ledger.messages import user_account
 from sql.database import Database
-from sql.fsck_since import AuditMark
+from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage

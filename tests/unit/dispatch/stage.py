@@ -26,8 +26,7 @@ from sql.checks import (
 )
 from sql.database import Unavailable
 from sql.earnings import ClaimableEarning, MaturedEarning, UncheckedEarning
-from sql.fsck import Finding, NotedAudit
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.log import LogKeys
 from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow
 from sql.overruns import Overrun

@@ -15,7 +15,7 @@ from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner, signing_key
 from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import simulated
-from web.log import sealing
+from web.log.log_keys import seal, unseal
 
 NODE, CLASS = UUID(int=10), "cpu"
 SECRETS = st.binary(min_size=1, max_size=64)
@@ -80,7 +80,7 @@ async def test_where_gateways_have_different_keys_all_is_checked() -> None:
 
     class Hasty(Known):
         async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-            self.sealed_secret = sealing.seal(signing_key(9), b"another's", b"n" * 12)
+            self.sealed_secret = seal(signing_key(9), b"another's", b"n" * 12)
 
     assert all(await drawn(sampling(Hasty(), TwinSigner(1))))
 
@@ -101,23 +101,23 @@ async def test_what_stands_in_the_database_tells_no_secret() -> None:
 def test_what_is_sealed_opens_with_its_key_alone(
     secret: bytes, nonce: bytes, one: int, other: int
 ) -> None:
-    sealed = sealing.seal(signing_key(one), secret, nonce)
-    assert sealing.unseal([signing_key(one)], sealed) == secret
-    assert sealing.unseal([signing_key(other), signing_key(one)], sealed) == secret
+    sealed = seal(signing_key(one), secret, nonce)
+    assert unseal([signing_key(one)], sealed) == secret
+    assert unseal([signing_key(other), signing_key(one)], sealed) == secret
     if one != other:
-        assert sealing.unseal([signing_key(other)], sealed) is None
+        assert unseal([signing_key(other)], sealed) is None
 
 
 @given(SECRETS, NONCES, st.data())
 def test_what_was_changed_does_not_open(secret: bytes, nonce: bytes, data: st.DataObject) -> None:
-    sealed = bytearray(sealing.seal(signing_key(1), secret, nonce))
+    sealed = bytearray(seal(signing_key(1), secret, nonce))
     sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
-    assert sealing.unseal([signing_key(1)], bytes(sealed)) is None
+    assert unseal([signing_key(1)], bytes(sealed)) is None
 
 
 @pytest.mark.parametrize("short", [b"", b"123", b"n" * 12])
 def test_what_is_none_does_not_open(short: bytes) -> None:
-    assert sealing.unseal([signing_key(1)], short) is None
+    assert unseal([signing_key(1)], short) is None
 
 
 LETTERS = st.text("vm", max_size=60)

@@ -7,8 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from supervisors.engines.errors import OtherMajor
-from supervisors.engines.postgres import MAJOR_UPGRADE, check_major
-from supervisors.engines.postgres_cluster import (
+from supervisors.engines.postgres import (
+    MAJOR_UPGRADE,
+    check_major,
     dsn,
     postmaster,
     remove_stale_pid_file,

@@ -17,8 +17,7 @@ from actors.auditor.night_audit import NightAuditorActor
 from actors.auditor.policy import is_due
 from actors.kernel import Ref
 from actors.ports import ALONE, Leadership
-from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, Finding
-from sql.fsck_since import AuditIncrement, AuditMark
+from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.invariants import violation
+from actors.ledger.actor import violation
 from sql.books import AccountRow, Changes, EntryRow, Rows, TransferRow
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ledger.job_rollup import ENDED
 from actors.ledger.messages import (
     Commit,
     Effect,
@@ -30,7 +29,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
 )
-from actors.ledger.speculative_attempts import next_attempt
+from actors.ledger.rows import ENDED, next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from rendertrust import money
 from sql.books import JobRow, UnitRow

@@ -12,8 +12,7 @@ import pytest
 
 from scripts.pack_console import is_shortened, short
 from tests.support.examples import series
-from web.console.asset_bundle import bundles
-from web.console.assets import FOLDER, PACKED, assets, sources
+from web.console.assets import FOLDER, PACKED, assets, bundles, sources
 from web.console.pages import every_page
 from web.console.render import TEMPLATES, environment
 

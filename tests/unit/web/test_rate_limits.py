@@ -7,8 +7,7 @@ from supervisors.engines.rates_valkey import SharedRates
 from tests.support.http_gateway import settings_for_tests
 from tests.twins.clock import EPOCH
 from web.http.problem import Problem
-from web.http.rate_counters import RateCounters
-from web.http.rate_limits import NOT_COUNTED, RateLimits, RateState, too_many
+from web.http.rate_limits import NOT_COUNTED, RateCounters, RateLimits, RateState, too_many
 
 
 class HandClock:

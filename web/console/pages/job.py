@@ -12,7 +12,6 @@ from rendertrust.frame_range import parse
 from rendertrust.job_spec import FRAME_MAX
 from sql.disputes import DisputeViews
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
-from web.console.attempts import tries_of
 from web.console.bill import bill_of
 from web.console.curl import curl_of
 from web.console.formatting import address
@@ -20,7 +19,7 @@ from web.console.job_frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.pages.disputes import window_of
 from web.console.registry import Pages
 from web.console.tables import Column, order_by, table
-from web.console.timeline import TimelineFacts, steps_of
+from web.console.timeline import TimelineFacts, steps_of, tries_of
 from web.console.view import OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.jobs.attempt_logs import tail_of

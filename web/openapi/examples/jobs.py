@@ -1,8 +1,8 @@
-"""Examples of jobs and their units."""
+"""Examples of jobs, their units, pre-flights and dead letters."""
 
 from typing import Final
 
-from web.openapi.examples.reference import JOB_ID, NODE_ID, SHA256, USER_ID, Example
+from web.openapi.examples.reference import JOB_ID, NODE_ID, SHA256, UPLOADED, USER_ID, Example
 
 NEW_JOB: Final[Example] = {
     "job_type": "render",
@@ -169,4 +169,104 @@ UNIT_AGAIN: Final[Example] = {
     "verified": False,
     "download_url": None,
     "ended_at": None,
+}
+STOPPED_BY_ADMIN: Final[Example] = {"job_id": JOB_ID, "node_id": None, "status": "CANCELLED"}
+JOB_REASON: Final[Example] = {"reason": "the node's disk was full"}
+ADMINS_JOBS: Final[Example] = {
+    "jobs": [
+        {
+            "id": JOB_ID,
+            "job_type": "render",
+            "status": "FAILED",
+            "user_id": USER_ID,
+            "email": "jane@example.com",
+            "node_id": NODE_ID,
+            "node_name": "gpu-node-east-1",
+            "price": "10.0000",
+            "charged": "0.0000",
+            "retry_count": 2,
+            "retry_of": None,
+            "retried_by": None,
+            "error_message": "the scene has no camera",
+            "created_at": "2026-03-13T12:00:00Z",
+            "completed_at": "2026-03-13T12:05:00Z",
+        }
+    ],
+    "more": False,
+}
+DEAD_LETTERS: Final[Example] = {
+    "letters": [
+        {
+            "id": JOB_ID,
+            "at": "2026-03-13T12:05:00Z",
+            "about": "render",
+            "whose": "jane@example.com",
+            "where": "gpu-node-east-1",
+            "reason": "the scene has no camera",
+            "blame": "the scene's fault",
+            "job": JOB_ID,
+            "tried": 3,
+            "history": [
+                {
+                    "unit": 0,
+                    "attempt": 3,
+                    "at": "2026-03-13T12:05:00Z",
+                    "where": "gpu-node-east-1",
+                    "reason": "the scene has no camera",
+                    "blame": "the scene's fault",
+                }
+            ],
+        }
+    ],
+    "total": 1,
+}
+CHOSEN_LETTERS: Final[Example] = {"ids": [JOB_ID], "reason": "the node's disk was full"}
+LETTERS_DONE: Final[Example] = {
+    "done": [JOB_ID],
+    "refused": [],
+}
+NEW_PREFLIGHT: Final[Example] = {"payload_ref": UPLOADED, "frames": "1-48"}
+PREFLIGHT: Final[Example] = {
+    "status": "DONE",
+    "job_id": JOB_ID,
+    "waiting": None,
+    "error": None,
+    "nodes": 2,
+    "stops": True,
+    "findings": [
+        {
+            "code": "missing_file",
+            "level": "error",
+            "message": "a file that the scene needs (image) is not there",
+            "setting": "File > External Data > Find Missing Files, or Pack Resources",
+            "object": "Image 'wood'",
+            "path": "//textures/wood.png",
+        }
+    ],
+    "scene": {
+        "engine": "CYCLES",
+        "samples": 128,
+        "width": 1920,
+        "height": 1080,
+        "format": "PNG",
+        "frame": 1,
+        "frame_start": 1,
+        "frame_end": 48,
+        "fps": 24,
+        "fps_base": 1.0,
+    },
+    "estimate": {
+        "frames": 48,
+        "least": 1180.0,
+        "likely": 1640.5,
+        "most": 2310.2,
+        "slots": 2,
+        "elapsed": 820.3,
+        "how": "Small pieces of the frames 1, 24, 48 were rendered by one node with 4 threads;"
+        " other nodes may be faster or slower. 6 s are counted for each unit, to start Blender,"
+        " fetch the scene and send the pictures; large files take longer. On top come denoising"
+        " and compositing.",
+    },
+    "not_estimated": None,
+    "thumbnail": f"/api/v1/jobs/{JOB_ID}/preview?frame=1",
 }

@@ -1,4 +1,4 @@
-"""Examples of requests and answers, shared by the other modules.
+"""Examples of accounts, credits, uploads, nodes and webhooks, and the ids that all examples share.
 
 Each is checked against the schema of its operation. Tokens, ids and addresses are made up.
 """
@@ -395,3 +395,68 @@ SPOKEN: Final[Example] = {
 DRAINING_NODE: Final[Example] = {**SPOKEN, "standing": "DRAINING"}
 QUARANTINED_NODE: Final[Example] = {**SPOKEN, "standing": "QUARANTINED"}
 REVOKED_NODE: Final[Example] = {**SPOKEN, "standing": "REVOKED"}
+NODE_CHECKS: Final[Example] = {
+    "checks": [
+        {
+            "job_id": JOB_ID,
+            "unit": 3,
+            "attempt": 1,
+            "device_class": "cpu/avx2/5.2",
+            "verdict": "invalid",
+            "said": "5.21 times the noise; of the whole frame 5.18 times the noise",
+            "strike": True,
+            "opened_at": "2026-03-13T12:04:00Z",
+            "decided_at": "2026-03-13T12:05:00Z",
+        }
+    ]
+}
+NODE_CONNECTIONS: Final[Example] = {
+    "connections": [
+        {
+            "address": "203.0.113.7",
+            "opened_at": "2026-03-13T12:00:00Z",
+            "pong_at": "2026-03-13T12:05:00Z",
+            "ended_at": "2026-03-13T12:05:09Z",
+            "code": 4003,
+            "why": "Replaced by a newer connection",
+            "by_us": True,
+        }
+    ]
+}
+NEW_ENDPOINT: Final[Example] = {"url": "https://farm.example.com/hooks", "types": ["job.*"]}
+ENDPOINT: Final[Example] = {
+    **NEW_ENDPOINT,
+    "id": KEY_ID,
+    "enabled": True,
+    "disabled_at": None,
+    "disabled_reason": None,
+    "failing_since": None,
+    "created_at": "2026-03-13T12:00:00Z",
+}
+CREATED_ENDPOINT: Final[Example] = {
+    **ENDPOINT,
+    "secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
+ENDPOINTS: Final[Example] = {"endpoints": [ENDPOINT]}
+ENDPOINT_CHANGE: Final[Example] = {"types": ["job.completed", "job.failed"], "enabled": True}
+ENDPOINT_DELETED: Final[Example] = {"message": "The endpoint was deleted"}
+DELIVERY: Final[Example] = {
+    "id": KEY_ID,
+    "endpoint_id": KEY_ID,
+    "job_id": JOB_ID,
+    "number": 7,
+    "type": "job.completed",
+    "state": "DELIVERED",
+    "tries": 2,
+    "due_at": "2026-03-13T12:06:00Z",
+    "tried_at": "2026-03-13T12:05:00Z",
+    "status": 204,
+    "error": None,
+    "created_at": "2026-03-13T12:05:00Z",
+    "ended_at": "2026-03-13T12:05:00Z",
+    "answers": [
+        {"at": "2026-03-13T12:04:55Z", "status": 503, "error": None},
+        {"at": "2026-03-13T12:05:00Z", "status": 204, "error": None},
+    ],
+}
+DELIVERIES: Final[Example] = {"deliveries": [DELIVERY], "next": None}

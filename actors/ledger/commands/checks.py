@@ -1,5 +1,10 @@
 """Deliveries and verdicts over a draft of the books; money moves only with the verdict.
 
+A result arrives in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded,
+drawn for a comparison or not. ``UnitVerdict``: a valid result ends any other attempt, settles the
+hold, which pays the operator's share, keeps the receipt, and completes the unit and its job's
+counters; an invalid one is a failure of its node. Then fines follow, and the check is decided.
+
 Each function returns True if it changed something, False if it was done before, or a refusal.
 """
 
@@ -10,19 +15,18 @@ from typing import Final, TypeAlias
 import attrs
 
 from actors.ledger import fines
+from actors.ledger.commands import units
 from actors.ledger.draft import Draft
-from actors.ledger.job_rollup import AT_WORK
-from actors.ledger.job_transitions import change
+from actors.ledger.failure_attribution import SAID_MAX
 from actors.ledger.messages import GuardFailed, UnitComplete, UnitFail
 from actors.ledger.postings import Refusal
+from actors.ledger.rows import AT_WORK, change
 from actors.verifier.messages import UnitDeliver, UnitVerdict, costs, earns
 from sql.books import UnitRow
-from sql.checks import CheckRow, WordRow
+from sql.checks import CheckRow
 
 VERIFYING: Final = frozenset({"VERIFYING"})
-SAID_MAX: Final = 500
 OVERTAKEN: Final = "another node was faster"
-Complete: TypeAlias = Callable[[Draft, UnitRow, UnitComplete, frozenset[str]], bool | Refusal]
 Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Refusal]
 
 
@@ -86,9 +90,9 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
 
 
 def judge(
-    draft: Draft, unit: UnitRow, effect: UnitVerdict, *, complete: Complete, fail: Fail
+    draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail = units.fail
 ) -> bool | Refusal:
-    """Apply a verdict and its consequences."""
+    """Apply a verdict: complete the unit, or ``fail`` it; then fines, and the check's own row."""
     row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
     if row is None:
         return GuardFailed("UnitVerdict", unit.state)
@@ -100,7 +104,7 @@ def judge(
     if falls(effect):
         done = fail(draft, unit, _failure(row, effect), VERIFYING)
     else:
-        done = complete(draft, unit, _completion(row, effect), VERIFYING)
+        done = units.complete(draft, unit, _completion(row, effect), VERIFYING)
     refusal = _fines(draft, row, effect)
     if refusal is not None:
         return refusal
@@ -131,45 +135,6 @@ def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
 def falls(effect: UnitVerdict) -> bool:
     """Return True if the result is rejected."""
     return effect.outcome == "invalid"
-
-
-def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
-    """Record a failed attempt on its node's record: a false claim, or a report about the scene."""
-    if effect.caught is not None:
-        _note_lie(draft, effect, attempt, effect.caught)
-    elif effect.accused is not None:
-        assert effect.node is not None, "somebody said it"
-        of = (effect.job, effect.unit, attempt)
-        word = WordRow(*of, effect.node, effect.accused, draft.now)
-        draft.words.put(word.id, word)
-
-
-def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
-    """Record an invalid result that was rejected before any check."""
-    assert effect.node is not None, "it is a node's failure"
-    row = CheckRow(
-        job_id=effect.job,
-        unit=effect.unit,
-        attempt=attempt,
-        node_id=effect.node,
-        device_class=device_class,
-        result_ref=None,
-        sha256=None,
-        size=None,
-        work=None,
-        node_signature=None,
-        verified=False,
-        operator=None,
-        share_percent=0,
-        window_seconds=0,
-        opened_at=draft.now,
-        state="DECIDED",
-        verdict="invalid",
-        said=effect.error[:SAID_MAX],
-        decided_at=draft.now,
-        strike=True,
-    )
-    draft.checks.put(row.id, row)
 
 
 def _completion(row: CheckRow, effect: UnitVerdict) -> UnitComplete:

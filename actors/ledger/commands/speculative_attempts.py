@@ -4,17 +4,15 @@ The unit's row describes its first attempt while that one lives. Attempt numbers
 the next one is one more than the greatest of either kind.
 """
 
-from collections.abc import Callable
 from typing import TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.ledger import tile_dependencies, verdicts
+from actors.ledger import tile_dependencies
+from actors.ledger.commands import checks
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import blamed, lost, shunned, unsendable, words
-from actors.ledger.job_rollup import AT_WORK
-from actors.ledger.job_transitions import alone, change, promoted
+from actors.ledger.failure_attribution import blamed, lost, note, shunned, unsendable, words
 from actors.ledger.messages import (
     GuardFailed,
     UnitAssign,
@@ -25,16 +23,11 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.postings import Refusal
+from actors.ledger.rows import AT_WORK, alone, change, next_attempt, promoted
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect
-Judge: TypeAlias = Callable[[Draft, UnitRow, UnitVerdict, verdicts.Fail], bool | Refusal]
-
-
-def next_attempt(unit: UnitRow) -> int:
-    """Return the lowest attempt number that was never assigned."""
-    return max(unit.attempt, unit.copy_attempt) + 1
 
 
 def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
@@ -58,7 +51,7 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
     return True
 
 
-def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitRow | bool | Refusal:
+def heard(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Refusal:
     """Apply an effect on one of two attempts.
 
     Returns the row with which the effect continues, or the result. A delivery ends nothing: the
@@ -75,14 +68,14 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt, judge: Judge) -> UnitR
         return _deliver(draft, unit, effect) if is_copy else unit
     mine, other = (promoted(unit), alone(unit)) if is_copy else (alone(unit), promoted(unit))
     if isinstance(effect, UnitVerdict):
-        return _judged(draft, AttemptPair(unit, mine, other), effect, judge)
+        return _judged(draft, AttemptPair(unit, mine, other), effect)
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
             return GuardFailed(type(effect).__name__, mine.state)
         if other.state == "VERIFYING" or not _ends_both(effect):
-            _note(draft, unit, other, effect)
+            _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
-                verdicts.note(draft, effect, mine.attempt)
+                note(draft, effect, mine.attempt)
             return True
     return _won(draft, AttemptPair(unit, mine, other))
 
@@ -98,25 +91,23 @@ class AttemptPair:
 
 def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
     """Make one attempt the only one of the unit."""
-    verdicts.overtaken(draft, pair.other)
+    checks.overtaken(draft, pair.other)
     change(draft, pair.unit, pair.mine)
     return pair.mine
 
 
-def _judged(
-    draft: Draft, pair: AttemptPair, effect: UnitVerdict, judge: Judge
-) -> UnitRow | bool | Refusal:
+def _judged(draft: Draft, pair: AttemptPair, effect: UnitVerdict) -> UnitRow | bool | Refusal:
     """Apply a verdict on one attempt: it ends the other one, or leaves it alone."""
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
-    if not verdicts.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
+    if not checks.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
         return _won(draft, pair)
 
     def fell(_: Draft, __: UnitRow, failure: UnitFail, ___: frozenset[str]) -> bool:
-        _note(draft, pair.unit, pair.other, failure)
+        _end(draft, pair.unit, pair.other, failure)
         return True
 
-    return judge(draft, pair.mine, effect, fell)
+    return checks.judge(draft, pair.mine, effect, fell)
 
 
 def _whose(
@@ -147,7 +138,7 @@ def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
     """Record the delivery of the copy; the first attempt is unchanged."""
     if unit.copy_delivered_at is not None:
         return False
-    verdicts.open_check(draft, unit, effect)
+    checks.open_check(draft, unit, effect)
     delivered = attrs.evolve(
         unit,
         copy_delivered_at=draft.now,
@@ -165,7 +156,7 @@ def _start(draft: Draft, unit: UnitRow) -> bool:
     return True
 
 
-def _note(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitRequeue) -> None:
+def _end(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitRequeue) -> None:
     """Record the end of one attempt; the other one continues."""
     if isinstance(effect, UnitFail):
         change(draft, unit, blamed(left, effect), **shunned(draft, effect))

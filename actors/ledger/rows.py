@@ -1,4 +1,7 @@
-"""Update a job's row after a change of one unit, at a cost independent of the number of units."""
+"""Rows of units and jobs: what follows for a job's row from a change of one unit.
+
+The cost does not depend on the number of units.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -6,13 +9,53 @@ from typing import Any, Final
 
 import attrs
 
+from actors.ledger.draft import Draft
 from sql.books import JobRow, UnitRow
 from sql.retry_policy import tries
 
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
+STOPPED: Final = "stopped"  # why a job is paused that its owner stopped
 _COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}
 _PROGRESS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
+
+
+def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
+    """Put the changed unit and update the job's row."""
+    job = draft.job_of(unit)
+    draft.put_unit(changed)
+    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
+
+
+def alone(unit: UnitRow) -> UnitRow:
+    """Return the unit without its copy."""
+    return attrs.evolve(
+        unit,
+        copy_node_id=None,
+        copy_assigned_at=None,
+        copy_started_at=None,
+        copy_lease_until=None,
+        copy_delivered_at=None,
+    )
+
+
+def promoted(unit: UnitRow) -> UnitRow:
+    """Return the unit with the copy as its only attempt."""
+    state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
+    return attrs.evolve(
+        alone(unit),
+        state=state if unit.copy_delivered_at is None else "VERIFYING",
+        attempt=unit.copy_attempt,
+        node_id=unit.copy_node_id,
+        assigned_at=unit.copy_assigned_at,
+        started_at=unit.copy_started_at or unit.started_at,
+        lease_until=unit.copy_lease_until,
+    )
+
+
+def next_attempt(unit: UnitRow) -> int:
+    """Return the lowest attempt number that was never assigned."""
+    return max(unit.attempt, unit.copy_attempt) + 1
 
 
 def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **changes: Any) -> JobRow:

@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.job_rollup import ENDED, cancelled, followed, stated
 from actors.ledger.messages import (
     GuardFailed,
     JobCancel,
@@ -23,44 +22,11 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.rows import ENDED, STOPPED, alone, cancelled, change, promoted, stated
 from sql.books import JobRow, UnitRow
 from sql.job_plan import NewUnit
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
-STOPPED: Final = "stopped"
-
-
-def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
-    """Put the changed unit and update the job's row."""
-    job = draft.job_of(unit)
-    draft.put_unit(changed)
-    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
-
-
-def alone(unit: UnitRow) -> UnitRow:
-    """Return the unit without its copy."""
-    return attrs.evolve(
-        unit,
-        copy_node_id=None,
-        copy_assigned_at=None,
-        copy_started_at=None,
-        copy_lease_until=None,
-        copy_delivered_at=None,
-    )
-
-
-def promoted(unit: UnitRow) -> UnitRow:
-    """Return the unit with the copy as its only attempt."""
-    state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
-    return attrs.evolve(
-        alone(unit),
-        state=state if unit.copy_delivered_at is None else "VERIFYING",
-        attempt=unit.copy_attempt,
-        node_id=unit.copy_node_id,
-        assigned_at=unit.copy_assigned_at,
-        started_at=unit.copy_started_at or unit.started_at,
-        lease_until=unit.copy_lease_until,
-    )
 
 
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:

@@ -1,4 +1,8 @@
-"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it."""
+"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it.
+
+A refund leaves the unit COMPLETED and its receipt as it is, with the entry that paid for it: the
+receipt says what was rendered and charged then. The refund is a transfer of its own.
+"""
 
 import attrs
 
@@ -22,7 +26,7 @@ WORDS = "Dispute upheld"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
-def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
+def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     """Open a dispute within the window."""
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
@@ -45,7 +49,7 @@ def dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     return True
 
 
-def judge(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
+def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     """Decide a dispute: refund the charge, or release the share once its window is over."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)

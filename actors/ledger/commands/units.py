@@ -1,4 +1,4 @@
-"""Transitions of jobs and units over a draft of the books: a closed set, each with its guard.
+"""Effects on one attempt at a unit: assign, start, complete, fail, requeue.
 
 Each function returns True if it changed something, False if it was done before, or a refusal. "Done
 before" means the same attempt and node: an attempt number is assigned once, so the same node means
@@ -7,91 +7,40 @@ the same decision.
 
 import attrs
 
-from actors.ledger import receipts, speculative_attempts, tile_dependencies
-from actors.ledger.commands.payment import PurchaseEffect
+from actors.ledger import tile_dependencies
+from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import avoiding, blamed, lost, shunned, unsendable, words
-from actors.ledger.job_rollup import AT_WORK, stated
-from actors.ledger.job_transitions import STOPPED, change, insert, of_job
+from actors.ledger.failure_attribution import (
+    avoiding,
+    blamed,
+    lost,
+    note,
+    shunned,
+    unsendable,
+    words,
+)
 from actors.ledger.messages import (
-    Effect,
     GuardFailed,
-    JobInsert,
-    OfJob,
     SettleHold,
     UnitAssign,
     UnitComplete,
-    UnitCopy,
     UnitFail,
     UnitRequeue,
     UnitStart,
     user_account,
     work_reference,
 )
-from actors.ledger.operator_earnings import earned, of_operator
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.purchases import apply_purchase
-from actors.ledger.verdicts import Fail, deliver, judge, note
-from actors.paymaster.messages import OperatorEffect
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, stated
+from rendertrust.receipt import IssuedReceipt
 from sql.books import UnitRow
+from sql.receipts import ReceiptRow
 
 
-def apply(draft: Draft, effect: Effect) -> bool | Refusal:
-    """Apply one effect and update its job's row."""
-    if isinstance(effect, PurchaseEffect):
-        return apply_purchase(draft, effect)
-    if isinstance(effect, JobInsert):
-        return insert(draft, effect)
-    if isinstance(effect, OfJob):
-        return of_job(draft, effect)
-    if isinstance(effect, OperatorEffect):
-        return of_operator(draft, effect)
-    unit = draft.units.get((effect.job, effect.unit))
-    if unit is None:
-        return GuardFailed(type(effect).__name__, "")
-    draft.touched[effect.job, effect.unit] = None
-    if isinstance(effect, UnitCopy):
-        return speculative_attempts.copy(draft, unit, effect)
-    if unit.copy_node_id is not None:
-        left = speculative_attempts.heard(draft, unit, effect, _judge)
-        if not isinstance(left, UnitRow):
-            return left
-        unit = left
-    return _unit_effect(draft, unit, effect)
-
-
-def _judge(
-    draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail | None = None
-) -> bool | Refusal:
-    return judge(draft, unit, effect, complete=_complete, fail=fail or _fail)
-
-
-def _unit_effect(
-    draft: Draft, unit: UnitRow, effect: speculative_attempts.OfAttempt
-) -> bool | Refusal:
-    if isinstance(effect, UnitDeliver):
-        return deliver(draft, unit, effect)
-    if isinstance(effect, UnitVerdict):
-        return _judge(draft, unit, effect)
-    if isinstance(effect, UnitAssign):
-        return _assign(draft, unit, effect)
-    if isinstance(effect, UnitStart):
-        return _start(draft, unit, effect)
-    if isinstance(effect, UnitComplete):
-        return _complete(draft, unit, effect)
-    if isinstance(effect, UnitFail):
-        return _fail(draft, unit, effect)
-    return _requeue(draft, unit, effect)
-
-
-# -- units
-
-
-def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
+def assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if (unit.attempt, unit.node_id) == (effect.attempt, effect.node):
         return False
-    fits = effect.attempt == speculative_attempts.next_attempt(unit)
+    fits = effect.attempt == next_attempt(unit)
     if unit.state != "QUEUED" or not fits or unit.missing:
         return GuardFailed("UnitAssign", unit.state)
     job = draft.job_of(unit)
@@ -116,7 +65,7 @@ def _assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     return True
 
 
-def _start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
+def start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return False
@@ -126,7 +75,7 @@ def _start(draft: Draft, unit: UnitRow, effect: UnitStart) -> bool | Refusal:
     return True
 
 
-def _complete(
+def complete(
     draft: Draft, unit: UnitRow, effect: UnitComplete, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
     attempt = unit.attempt if effect.attempt is None else effect.attempt
@@ -163,32 +112,48 @@ def _complete(
 
 
 def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
+    """Settle the unit's hold, or release it where the unit is free, and keep the receipt."""
     reference = work_reference(unit.job_id, unit.number)
     if unit.price > 0 and draft.holds.get(reference) is None:
         return GuardFailed("UnitComplete", "no hold")
-    job = draft.job_of(unit)
     # A receipt with another price is not for this charge.
     told = effect.receipt is not None and effect.receipt.price == unit.price
     receipt = effect.receipt if told else None
     if effect.free:
-        released = release(draft, reference)
-        if receipt is not None and isinstance(released, bool):
-            receipts.keep(draft, unit, receipt, user_account(job.user_id), reference)
-        return released
-    order = SettleHold(
-        reference,
-        operator=effect.operator if effect.verified else None,
-        share_percent=effect.share_percent,
-        description=f"Job execution: {job.job_type}",
-        receipt=None if receipt is None else receipt.hash,
+        charged = release(draft, reference)
+    else:
+        order = SettleHold(
+            reference,
+            operator=effect.operator if effect.verified else None,
+            share_percent=effect.share_percent,
+            description=f"Job execution: {draft.job_of(unit).job_type}",
+            receipt=None if receipt is None else receipt.hash,
+        )
+        charged = settle(draft, order)
+    if receipt is not None and isinstance(charged, bool):
+        _keep_receipt(draft, unit, receipt)
+    return charged
+
+
+def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
+    """Store the receipt with the creator's entry that pays for it; nothing changes it later."""
+    account = user_account(draft.job_of(unit).user_id)
+    reference = work_reference(unit.job_id, unit.number)
+    paid = draft.transfers.get((account, "USAGE", reference))
+    row = ReceiptRow(
+        job_id=unit.job_id,
+        unit=unit.number,
+        attempt=unit.attempt,
+        document=issued.document,
+        hash=issued.hash,
+        signature=issued.signature,
+        entry_id=None if paid is None else paid[1].entry_id,
+        issued_at=draft.now,
     )
-    settled = settle(draft, order)
-    if receipt is not None and isinstance(settled, bool):
-        receipts.keep(draft, unit, receipt, user_account(job.user_id), reference)
-    return settled
+    draft.receipts.put((unit.job_id, unit.number), row)
 
 
-def _fail(
+def fail(
     draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
     error = words(effect.error)
@@ -235,7 +200,7 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
     return True
 
 
-def _requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
+def requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
     if unit.attempt == effect.attempt and (
         unit.state == "QUEUED" or tile_dependencies.was_lost(unit)
     ):

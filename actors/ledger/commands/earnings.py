@@ -1,20 +1,107 @@
-"""Payouts over a draft of the books: to credits at once, to money through an approved batch."""
+"""Operators' shares: earned with a unit's charge, claimed, payable in time, and paid out.
+
+Payouts to credits happen at once, those to money through an approved batch. Each function returns
+True if it changed something, False if it was done before, or a refusal.
+"""
+
+from uuid import UUID
 
 import attrs
 
 from actors.ledger.draft import Draft
+from actors.ledger.fines import is_ripe
 from actors.ledger.messages import (
     PAYOUTS,
+    SUSPENSE,
     GuardFailed,
     Transfer,
+    UnitComplete,
     operator_account,
     user_account,
+    work_reference,
 )
 from actors.ledger.postings import Refusal, book
-from actors.paymaster.messages import OfPayout, PayoutApprove, PayoutPay, PayoutReject, PayoutTake
-from sql.earnings import PayableRow, PayoutRow
+from actors.paymaster.messages import (
+    EarningClaim,
+    EarningMature,
+    OfPayout,
+    PayoutApprove,
+    PayoutPay,
+    PayoutReject,
+    PayoutTake,
+)
+from sql.books import UnitRow
+from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
 
+OWED = ("PENDING", "PAYABLE")
 NOTHING = "nothing"  # is payable
+
+
+def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
+    """Record the share that the completion of a unit has just paid."""
+    found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
+    if found is None or effect.operator is None:
+        return  # it cost nothing, or the share rounds to zero
+    transfer, _ = found
+    key = (unit.job_id, unit.number)
+    share = EarningRow(
+        id=draft.uuid(),
+        job_id=unit.job_id,
+        unit=unit.number,
+        node_id=effect.node,
+        operator_id=_operator(effect.operator),
+        amount=transfer.amount,
+        state="PENDING",
+        earned_at=draft.now,
+        payable_at=draft.now + effect.dispute_window,
+    )
+    draft.earnings.put(key, share)
+
+
+def _operator(account: str) -> UUID | None:
+    return None if account == SUSPENSE else UUID(account.removeprefix(OPERATOR))
+
+
+def _reference(effect: UnitComplete) -> str:
+    return work_reference(effect.job, effect.unit)
+
+
+def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
+    """Make a share payable once it is ripe and in no open dispute."""
+    key = (effect.job, effect.unit)
+    share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
+    may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
+    state = "" if share is None else share.state
+    if share is not None and may and state == "PENDING" and is_ripe(draft, share):
+        draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
+        return True
+    return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
+
+
+def claim(draft: Draft, effect: EarningClaim) -> bool | Refusal:
+    """Move a share from suspense to the node's new owner."""
+    share = draft.earnings.get((effect.job, effect.unit))
+    if share is None:
+        return GuardFailed("EarningClaim", "")
+    if share.operator_id is not None:
+        same = share.operator_id == effect.owner
+        return False if same else GuardFailed("EarningClaim", share.state)
+    if share.state not in OWED:
+        return GuardFailed("EarningClaim", share.state)
+    owner = operator_account(effect.owner)
+    reference = work_reference(effect.job, effect.unit)
+    words = "Earned before the node had an owner"
+    moved = book(
+        draft, Transfer(SUSPENSE, owner, SUSPENSE, share.amount, "CLAIM", reference, words)
+    )
+    if not isinstance(moved, bool):
+        return moved
+    claimed = attrs.evolve(share, operator_id=effect.owner)
+    draft.earnings.put((effect.job, effect.unit), claimed)
+    return True
+
+
+# -- payouts
 
 
 def payout_reference(payout: PayoutRow) -> str:

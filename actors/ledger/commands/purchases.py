@@ -10,16 +10,19 @@ from typing import Final
 
 import attrs
 
-from actors.ledger.commands.payment import (
+from actors.ledger.draft import Draft
+from actors.ledger.messages import (
+    DISPUTES,
+    PURCHASES,
+    GuardFailed,
     PurchaseEffect,
     PurchaseOpen,
     PurchaseSession,
     ReversalFact,
     SessionFact,
     StripeEvent,
+    Transfer,
 )
-from actors.ledger.draft import Draft
-from actors.ledger.messages import DISPUTES, PURCHASES, GuardFailed, Transfer
 from actors.ledger.messages import debt_account as debt_of
 from actors.ledger.messages import user_account as account_of
 from actors.ledger.postings import Refusal, book
@@ -30,7 +33,7 @@ _RANK: Final = ("PENDING", "COUNTS", "VOID")
 _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
 
 
-def apply_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
+def of_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
     """Apply one effect: True if it changed something, False if it was done before."""
     if isinstance(effect, PurchaseOpen):
         return _open(draft, effect)
