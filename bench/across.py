@@ -22,8 +22,13 @@ import numpy as np
 
 from bench.across_scenes import FIRST_SCENES, LATER_SCENES
 from bench.verify_scenes import HEAD, SAVE, SCENES
-from rendertrust.node.worker import crop_placement, exchangeability, raw_exr, view_transform
-from rendertrust.node.worker.rendering import still
+from rendertrust.node.worker.checks import (
+    coarse_render,
+    crop_placement,
+    exchangeability,
+    view_transform,
+)
+from rendertrust.node.worker.render.frames import still
 
 Array = Any
 ALL: Final[Mapping[str, str]] = {**SCENES, **FIRST_SCENES, **LATER_SCENES}
@@ -95,7 +100,7 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
     scene.render.resolution_x, scene.render.resolution_y = size.width, size.height
     scene.render.threads_mode, scene.render.threads = "FIXED", 1
     scene.render.use_persistent_data = True
-    raw_exr.choose(scene.render.image_settings)
+    coarse_render.choose_raw(scene.render.image_settings)
     made: dict[str, list[Array]] = {case: [] for case in CASES}
 
     def light(
@@ -106,7 +111,7 @@ def render_scene(name: str, folder: Path, size: Size) -> None:
         scene.render.resolution_percentage = percent
         path = folder / f"{name}.exr"
         still(bpy, scene, FRAME, str(path))
-        return raw_exr.read(str(path))
+        return coarse_render.read_raw(str(path))
 
     def keep(case: str, of: Array) -> None:
         values = view_transform.shown(bpy, scene, of, str(folder)) * 65535

@@ -26,9 +26,9 @@ import numpy as np
 import orjson
 from PIL import Image
 
+from actors.verifier.check_orders import draws
 from actors.verifier.report import Report, read_report
-from actors.verifier.sample_regions import draws
-from actors.verifier.verdict import DEFAULTS, Thresholds, is_match, of_all
+from actors.verifier.thresholds import DEFAULTS, Thresholds, is_match, of_all
 from bench.verify_scenes import HEAD, REPORTED_ON, SAVE, SCENES, SEED, TUNED_ON
 from rendertrust.node.blender import Blender
 from rendertrust.node.child_process import ProcessExit

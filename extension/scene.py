@@ -40,7 +40,7 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
     """Return the findings and the linked files. Raises Unsaved, FrameRangeError."""
     from rendertrust import frame_range
     from rendertrust.cli.local_preflight import NODES, LocalFindings
-    from rendertrust.node.worker.scene_inspector import facts
+    from rendertrust.node.worker.scene.inspector import facts
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out
     from rendertrust.preflight.unsendable_files import unsendable

@@ -9,12 +9,12 @@ ignored, so either side may be newer than the other.
 """
 
 from collections.abc import Mapping
+from enum import IntEnum
 from typing import Any, Final, TypeVar
 
 import attrs
 import orjson
 
-from rendertrust.close_codes import CloseCode
 from rendertrust.relay_frames import (
     FAILURE_CLASSES,
     FRAME_BYTES_MAX,
@@ -86,6 +86,18 @@ __all__ = [
     "decode_from_node",
     "encode",
 ]
+
+
+class CloseCode(IntEnum):
+    """Reason for closing a node's socket; the comments say how the node reacts."""
+
+    MALFORMED = 1007  # not a relay frame: reconnect
+    FLOOD = 1008  # too many frames: reconnect, later
+    SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
+    AUTHENTICATION_FAILED = 4001  # get a new token, or stop
+    HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
+    REPLACED = 4003  # another connection of this node took over: stop
+
 
 FromGateway = JobDispatch | JobCancel | Urls | Drain | NodeStanding | TokenRenewal | Ack | Welcome
 FromNode = Hello | JobStatus | JobResult | UrlsRequest | Log | Preview | Pong

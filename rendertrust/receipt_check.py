@@ -18,8 +18,8 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import note, receipt, untrusted
-from rendertrust.node.worker.picture_digest import are_its_own, of_file
-from rendertrust.node.worker.png_pixels import NoPixels
+from rendertrust.node.worker.formats.bounds import NoPixels
+from rendertrust.node.worker.formats.picture_digest import are_its_own, of_file
 from rendertrust.note import NoteRefused
 from rendertrust.onchain import ChainUnknown, OnChain
 from rendertrust.proof_check import (

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from os import PathLike
 
-from rendertrust.node.worker import zip_directory
+from rendertrust.node.worker.formats import bounds
 
 PIECE = 1 << 20
 # Accepted compression methods; further decoders would only add attack surface.
@@ -52,7 +52,7 @@ def opened(path: str | PathLike[str], most: int, entries: int) -> Generator[Zip]
     """
     with ExitStack() as stack:
         with _told():
-            packed = stack.enter_context(zip_directory.opened(path, entries))
+            packed = stack.enter_context(bounds.open_zip(path, entries))
         yield Zip(packed, most)
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rendertrust.node.libraries import LIBRARIES
+from rendertrust.node.blender import LIBRARIES
 
 PROGRAMS = {"bwrap": "bubblewrap"}
 TEST_PROGRAMS = {"ip": "iproute2", "chromium-headless-shell": "chromium-headless-shell"}

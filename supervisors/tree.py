@@ -9,10 +9,8 @@ import attrs
 from actors.anchor.actor import AnchorActor
 from actors.anchor.messages import Anchor
 from actors.anchor.policy import AnchorSettings
-from actors.auditor.actor import AuditorActor
-from actors.auditor.messages import Auditor, NightAuditor
-from actors.auditor.night_audit import NightAuditorActor
-from actors.auditor.policy import AuditorSettings
+from actors.auditor.actor import AuditorActor, AuditorSettings
+from actors.auditor.messages import Auditor
 from actors.courier.actor import CourierActor
 from actors.courier.messages import Courier
 from actors.courier.policy import CourierSettings
@@ -21,6 +19,9 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import Ledger
 from actors.lifeline.actor import LifelineActor, LifelineSettings
 from actors.lifeline.messages import Lifeline
+from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.messages import NightAuditor
+from actors.night_auditor.policy import NightAuditorSettings
 from actors.node_session.actor import NodeSessionActor, SessionPeers
 from actors.node_session.connection import Socket
 from actors.node_session.manifests import Manifests
@@ -133,6 +134,7 @@ class Paces:
     sequencer: SequencerSettings = attrs.Factory(SequencerSettings)
     paymaster: PaymasterSettings = attrs.Factory(PaymasterSettings)
     auditor: AuditorSettings = attrs.Factory(AuditorSettings)
+    night_auditor: NightAuditorSettings = attrs.Factory(NightAuditorSettings)
 
 
 UNCHANGED = Paces()
@@ -206,7 +208,8 @@ class Tree:
         sequencer, memory = self._sequencer, self._ports.memory
         auditor = self._address(Auditor, "auditor")
         night = self._address(NightAuditor, "night auditor")
-        auditing, leading = self._paces.auditor, self._ports.leadership
+        auditing, nightly = self._paces.auditor, self._paces.night_auditor
+        leading = self._ports.leadership
         paymaster = self._address(Paymaster, "paymaster")
         return [
             child(ledger, lambda: LedgerActor(store, clock, random)),
@@ -229,7 +232,7 @@ class Tree:
             child(
                 night,
                 lambda: NightAuditorActor(
-                    auditor, store, clock, leadership=leading, settings=auditing
+                    auditor, store, clock, leadership=leading, settings=nightly
                 ),
             ),
             child(paymaster, lambda: PaymasterActor(ledger, store, settings=paying)),

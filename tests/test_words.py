@@ -23,7 +23,7 @@ LOOKS = frozenset(
 FOREIGN = {
     "rendertrust/node/blender.py": "the error of bubblewrap",
     "rendertrust/node/gateway_key.py": "the error of OpenSSL",
-    "rendertrust/node/worker/scene.py": "the error of Blender",
+    "rendertrust/node/worker/scene/loader.py": "the errors of Blender",
     "rendertrust/node/worker/ipc.py": "the errors and the progress of Blender",
     "rendertrust/node/plugins/render.py": "the last words of a Blender that died",
     "rendertrust/node/resource_monitor.py": "what Linux says of a process",

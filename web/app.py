@@ -8,10 +8,11 @@ from uuid import UUID
 import attrs
 from aiohttp import web
 
-from actors.auditor.policy import AuditorSettings
+from actors.auditor.actor import AuditorSettings
 from actors.courier.policy import CourierSettings
 from actors.kernel import Ref
 from actors.lifeline.actor import LifelineSettings
+from actors.night_auditor.policy import NightAuditorSettings
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.paymaster.actor import PaymasterSettings
@@ -41,8 +42,14 @@ from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Anchoring, Couriering, Paces, Ports, Tree
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import (
+    event_hub_child,
+    hub_child,
+    pulse_child,
+    recorder_child,
+    revoker_child,
+    sweeper_child,
+)
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
 from web.http.listener import SHUTDOWN_SECONDS, ListenAddress, Listener, ListenerActor, bind
@@ -52,21 +59,17 @@ from web.identity.keyring import keyring
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
-from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.log.log_keys import log_keys
 from web.log.log_memory import FileMemory, memory_file
-from web.nodes.connection_log import recorder_child
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 from web.objects.object_forwarding import add_object_routes, object_gate
-from web.objects.sweeper import sweeper_child
 from web.process.adapters import Adapters, build_outside
 from web.process.data_lock import claim
 from web.process.readiness import needs_of_submissions
 from web.process.service_manager import ServiceManager
-from web.process.watchdog import PulseActor
 
 LISTENER_STOP_SECONDS = 3 * SHUTDOWN_SECONDS + 5.0
 NOBODY = ServiceManager()
@@ -129,8 +132,7 @@ def build(
 
     listener = listener_child(settings, place, registry, site)
     revoker = revoker_child(gateway, registry)
-    late = gateway.console.lag.note
-    pulse = Child("pulse", lambda: PulseActor(tree.vital, gateway.clock, manager, late))
+    pulse = pulse_child(gateway, lambda: tree.vital(), manager)  # noqa: PLW0108 - not made yet
     tree = Tree(
         ports,
         registry,
@@ -292,7 +294,8 @@ def paces_of(settings: Settings, verifiers: frozenset[UUID]) -> Paces:
         ),
         SequencerSettings(proof.origin, proof.checkpoint_entries, proof.checkpoint_seconds),
         PaymasterSettings(ripe_seconds=settings.earnings.sweep_seconds),
-        AuditorSettings(audit.every_seconds, audit.time()),
+        AuditorSettings(audit.every_seconds),
+        NightAuditorSettings(audit.every_seconds, audit.time()),
     )
 
 

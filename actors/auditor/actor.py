@@ -1,4 +1,4 @@
-"""The auditor actor: checks new entries every minute and reports violations."""
+"""The Auditor actor: checks new entries every minute and reports violations."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -7,27 +7,44 @@ from datetime import datetime
 from typing import Final
 
 import attrs
+from prometheus_client import Gauge
 
-from actors.auditor.audit_metrics import FINDINGS, audited, forget
 from actors.auditor.messages import (
     Audit,
     Audited,
     Auditor,
     BooksBroken,
     LastAudit,
-    NightAuditor,
     RunAudit,
-    RunWhole,
 )
-from actors.auditor.policy import USUAL, AuditorSettings
 from actors.kernel import Actor, Ref, handles
+from actors.night_auditor.messages import NightAuditor, RunWhole
 from actors.ports import ALONE, Clock, Leadership, Store
 from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, AuditMark, Finding
 
 SHOWN_MAX: Final = 20  # findings in the log of one run
 KEPT_MAX: Final = 1000  # findings that are shared with other gateways
+FINDINGS: Final = Gauge(
+    "rendertrust_audit_findings", "Known violations, by invariant.", ["invariant"]
+)
+LAST: Final = Gauge(
+    "rendertrust_audit_last_timestamp_seconds",
+    "When the last complete audit of an invariant began, in seconds since 1970.",
+    ["invariant", "run"],
+)
+SECONDS: Final = Gauge("rendertrust_audit_seconds", "How long the last audit took.", ["run"])
 log = logging.getLogger("auditor")
+
+
+@attrs.frozen
+class AuditorSettings:
+    """New rows are audited every ``every_seconds``."""
+
+    every_seconds: float = 60.0
+
+
+USUAL: Final = AuditorSettings()
 
 
 @attrs.frozen
@@ -86,7 +103,7 @@ class AuditorActor(Actor[Auditor]):
         if led and not self._leads:
             self._mark, self._at, self._whole = None, None, None
             self._kept.clear()
-            forget()
+            _forget()
         return self._leads
 
     async def _audit(self) -> None:
@@ -96,7 +113,7 @@ class AuditorActor(Actor[Auditor]):
         if first:
             self._night.tell(RunWhole())
             return
-        audited("since", OF_WHAT_IS_NEW, from_, self._clock.monotonic() - begun)
+        _audited("since", OF_WHAT_IS_NEW, from_, self._clock.monotonic() - begun)
         await self._take(increment.findings, from_)
 
     async def _read(self, since: datetime) -> None:
@@ -113,6 +130,7 @@ class AuditorActor(Actor[Auditor]):
         for key in [key for key, kept in self._kept.items() if kept.seen < whole.begun]:
             del self._kept[key]
         self._whole = whole.begun
+        _audited("whole", INVARIANTS, whole.begun, whole.took)
         await self._take(whole.findings, whole.begun)
 
     @handles(LastAudit)
@@ -155,3 +173,16 @@ def _tell(findings: Iterable[Finding]) -> None:
         log.error("%s %s: %s", finding.invariant, finding.subject, finding.found)
     if len(findings) > SHOWN_MAX:
         log.error("%d more findings; run fsck", len(findings) - SHOWN_MAX)
+
+
+def _forget() -> None:
+    """Remove the figures when another gateway takes over, so that stale values raise no alarm."""
+    for figure in (FINDINGS, LAST, SECONDS):
+        figure.clear()
+
+
+def _audited(run: str, invariants: Iterable[str], at: datetime, seconds: float) -> None:
+    """Record a finished run: of new rows (``since``) or of everything (``whole``)."""
+    for invariant in invariants:
+        LAST.labels(invariant, run).set(at.timestamp())
+    SECONDS.labels(run).set(seconds)

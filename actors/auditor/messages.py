@@ -1,4 +1,4 @@
-"""Messages of the Auditor and of the NightAuditor."""
+"""Messages of the Auditor."""
 
 from datetime import datetime
 from typing import Final
@@ -13,10 +13,6 @@ BROKEN_EXIT_CODE: Final = 3  # a restart cannot repair the books
 
 class Auditor:
     """Marker: the address of the auditor actor."""
-
-
-class NightAuditor:
-    """Marker: the address of the actor that audits everything."""
 
 
 class BooksBroken(Fatal):
@@ -49,17 +45,11 @@ class LastAudit(Message[Auditor, "Audit | None"]):
 
 @attrs.frozen
 class Audited(Message[Auditor, None]):
-    """From the NightAuditor: all violations in the books as they were at ``begun``."""
+    """From the NightAuditor: all violations in the books as they were at ``begun``.
+
+    ``took``: the seconds of the audit.
+    """
 
     begun: datetime
     findings: tuple[Finding, ...]
-
-
-@attrs.frozen
-class RunWhole(Message[NightAuditor, None]):
-    """From a starting Auditor, as rows before its first mark are unchecked; or from an admin."""
-
-
-@attrs.frozen
-class LookAtClock(Message[NightAuditor, None]):
-    """From the NightAuditor's own timer: start the nightly audit when it is due."""
+    took: float

@@ -15,15 +15,18 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import orjson
 from prometheus_client import Counter, Gauge
 
 from actors.courier.messages import Courier, Deliver, Forget, Sending, Sent
 from actors.courier.policy import CourierSettings, arrived, expired, settled, standing
-from actors.courier.webhook_messages import letter
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
-from actors.ports.webhooks import Answered, NotSent, Post
+from actors.ports.webhooks import Answered, Letter, NotSent, Post
+from rendertrust import money, webhooks
+from rendertrust.api_paths import thumbnail_path
 from sql.database import Conflict, Unavailable
+from sql.events import EventRow
 from sql.webhooks import Deliveries, DeliveryOutcome, DueDelivery, EndpointHealth
 
 LOOK_SECONDS: Final = 1.0
@@ -181,3 +184,36 @@ class CourierActor(Actor[Courier]):
 
     def _chance(self) -> float:
         return self._random.uniform(0.0, 1.0)
+
+
+def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
+    """Build the signed request, as defined by Standard Webhooks.
+
+    ``webhook-id`` stays the same for every try.
+    """
+    body = orjson.dumps(
+        {"type": event.type, "timestamp": event.at, "data": _told(due, event)},
+        option=orjson.OPT_UTC_Z,
+    )
+    headers = webhooks.headers_for(due.secrets, str(due.id), timestamp, body)
+    return Letter(due.url, headers, body, due.user)
+
+
+def _told(due: DueDelivery, event: EventRow) -> dict[str, object]:
+    """Return the event with the same fields as in the API."""
+    return {
+        "number": event.number,
+        "type": event.type,
+        "at": event.at,
+        "job_id": str(due.job),
+        "unit": event.unit,
+        "attempt": event.attempt,
+        "node_id": None if event.node_id is None else str(event.node_id),
+        "money": event.money,
+        "amount": None if event.amount is None else money.render(event.amount),
+        "error_class": event.error_class,
+        "error": event.error,
+        "error_code": event.error_code,
+        "frame": event.frame,
+        "thumbnail": thumbnail_path(due.job, event.frame),
+    }

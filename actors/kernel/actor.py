@@ -2,14 +2,30 @@
 
 from collections.abc import Awaitable, Callable
 from types import UnionType
-from typing import Any, ClassVar, Generic, overload
+from typing import Any, ClassVar, Generic, Protocol, overload
 
+from actors.kernel.envelope import Envelope
 from actors.kernel.handler import Table, check_table, table_of
 from actors.kernel.later import Later
-from actors.kernel.life import Life
 from actors.kernel.message import Message, R, To, argument_of
 from actors.kernel.ref import Ref
 from actors.kernel.timer import Timer
+
+
+class Life(Protocol):
+    """The instance of an actor as seen by the actor; documented at ``Actor``."""
+
+    def one_in_hand(self) -> Envelope: ...
+    def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
+    def after(self, seconds: float, message: Message[Any, Any], jitter: float) -> Timer: ...
+    def background(
+        self,
+        work: Callable[[], Awaitable[Message[Any, Any]]],
+        within: float,
+        otherwise: Message[Any, Any],
+    ) -> None: ...
+    def watch(self, ref: Ref[Any]) -> None: ...
+    def request_stop(self) -> None: ...
 
 
 class Actor(Generic[To]):

@@ -8,11 +8,8 @@ import attrs
 from actors.ledger.messages import UnitFail, UnitRequeue
 from sql.units import OpenUnit
 
-WAITING_MOST: Final = timedelta(
-    days=7
-)  # since the job was submitted; fsck allows one day more, and nine days at a node
-
-
+# Since the job was submitted; fsck allows one day more, and nine days at a node.
+WAITING_MOST: Final = timedelta(days=7)
 STEP_SECONDS: Final = 5.0  # the largest drift between two healthy clocks within a sweep
 
 

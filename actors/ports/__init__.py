@@ -15,18 +15,19 @@ from actors.ports.chain import (
     Mined,
     Signed,
 )
-from actors.ports.clock import Clock
+from actors.ports.environment import Clock, Random
 from actors.ports.leadership import ALONE, Leadership
-from actors.ports.memory import LogMemory
 from actors.ports.objects import (
     ObjectInfo,
     ObjectMissing,
+    ObjectReference,
     Objects,
     ObjectsUnavailable,
     ObjectTooLarge,
     Part,
     PartsRefused,
     PresignedPut,
+    place_of,
 )
 from actors.ports.payments import (
     NotFromStripe,
@@ -35,7 +36,6 @@ from actors.ports.payments import (
     PaymentSession,
     PaymentsUnavailable,
 )
-from actors.ports.random import Random
 from actors.ports.signing import (
     CheckpointSigner,
     LogSigner,
@@ -45,7 +45,7 @@ from actors.ports.signing import (
     ReceiptSigner,
     Sealer,
 )
-from actors.ports.store import AnchorStore, LogStore, Store
+from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "NotSent",
     "ObjectInfo",
     "ObjectMissing",
+    "ObjectReference",
     "ObjectTooLarge",
     "Objects",
     "ObjectsUnavailable",
@@ -91,4 +92,5 @@ __all__ = [
     "Signed",
     "Store",
     "Subscription",
+    "place_of",
 ]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sql.books import BooksTransaction
     from sql.checks import CheckId, Pending, Place, SceneReport, SeenVerifier, UncutScene
     from sql.fsck import AuditIncrement, AuditMark
-    from sql.halts import Halt
+    from sql.halts import Halt, SeenHead
     from sql.log import LogKeys, LogTransaction, LogView
     from sql.multiparts import MultipartName, ResultMultipart
     from sql.nodes import StandingRecord
@@ -313,6 +313,17 @@ class LogStore(Protocol):
 
     async def log_look(self, limit: int) -> "LogView | None":
         """Read the log without a lock, with ``limit`` waiting entries. None: no log yet."""
+        ...
+
+
+class LogMemory(Protocol):
+    """The gateway's memory of the newest checkpoint, outside the database.
+
+    Restoring an older backup of the database does not restore this memory with it.
+    """
+
+    async def note(self, head: "SeenHead") -> None:
+        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
         ...
 
 

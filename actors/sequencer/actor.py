@@ -11,7 +11,7 @@ from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, fail_point, handles, handles_batch
 from actors.ports import CheckpointSigner, Clock, LogMemory, LogStore, Random
-from actors.sequencer.log_growth import grow
+from actors.sequencer.log_growth import Watermark, grow
 from actors.sequencer.messages import (
     ChainAgreement,
     CheckpointLate,
@@ -21,7 +21,6 @@ from actors.sequencer.messages import (
     Sequencer,
 )
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
-from actors.sequencer.watermark import Watermark
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.log_tiles import HashTile, TreeEdge

@@ -1,10 +1,12 @@
-"""Turn entries into leaves, and leaves into complete tiles."""
+"""Growth of the log: leaves and tiles of new entries, and up to where the log is complete."""
 
 from collections.abc import Sequence
 
+import attrs
+
 from rendertrust.leaf import SALT_BYTES
 from rendertrust.log_tiles import HashTile, TreeEdge
-from sql.log import LeafRow, LogEntry
+from sql.log import LeafRow, LogEntry, LogView
 
 
 def grow(
@@ -22,3 +24,44 @@ def grow(
         leaves.append(LeafRow(edge.size, entry.entry_id, salt, found))
         tiles += edge.append(found)
     return leaves, tiles
+
+
+@attrs.frozen
+class TransactionBound:
+    """Every entry number up to ``entry`` was given to a transaction older than ``before``."""
+
+    entry: int
+    before: int
+
+
+class Watermark:
+    """The entry number up to which the log is complete, from views in separate transactions.
+
+    Numbers of entries are assigned in advance, to transactions that commit in any order or never. A
+    transaction with a number up to ``newest`` had begun when ``newest`` was read, so its id is
+    below that of any transaction that begins later. Once all transactions below that id have ended,
+    the visible entries up to ``newest`` are all there will ever be.
+    """
+
+    def __init__(self) -> None:
+        self._newest: int | None = None  # of the previous view
+        self._bound: TransactionBound | None = None
+
+    def covered(self, look: LogView, *, all_taken: bool) -> int:
+        """Return the new bound after a view.
+
+        ``all_taken``: all of its waiting entries are appended now.
+        """
+        bound = self._bound
+        if bound is not None and look.own <= bound.before:  # ids went backwards: another database
+            self._newest = bound = None
+        covered = look.head.covered
+        if bound is not None and look.oldest >= bound.before:
+            # With many waiting entries, those up to the last one appended now are in the log.
+            reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
+            covered = max(covered, reached)
+            bound = None if covered >= bound.entry else bound
+        if bound is None and self._newest is not None and self._newest > covered:
+            bound = TransactionBound(self._newest, look.own)
+        self._newest, self._bound = look.newest, bound
+        return covered

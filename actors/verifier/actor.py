@@ -3,21 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from actors.kernel import Actor, handles
 from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
 from actors.notifier.messages import UnitsMoved
-from actors.ports import Objects, ObjectsUnavailable
+from actors.ports import ObjectsUnavailable
 from actors.scheduler.messages import UnitsChanged
 from actors.verifier.case import Case, CaseId
-from actors.verifier.check_batches import answers, batch_of, clears
-from actors.verifier.check_orders import batch_for
-from actors.verifier.check_queue import CheckQueue
-from actors.verifier.claims import Claims
-from actors.verifier.clawback import Clawback, ClawbackTag, decision_on, finding_of
+from actors.verifier.check_orders import batch_for, least_of
+from actors.verifier.check_queue import CheckQueue, Claims, batch_of
+from actors.verifier.clawback import Clawback, ClawbackTag
 from actors.verifier.messages import (
     COMPARED,
     CheckerGone,
@@ -26,16 +23,13 @@ from actors.verifier.messages import (
     ReadBack,
     Reported,
     ReviewDue,
-    UnitVerdict,
     Verifier,
-    costs,
 )
-from actors.verifier.receipts import issued
-from actors.verifier.report import NoReport, Report, answer
+from actors.verifier.report import NoReport, Report, answer, answers, clears
 from actors.verifier.reputation import NodeReputation, NodeReputations
-from actors.verifier.sample_regions import least_of
-from actors.verifier.second_reads import SECONDS, SecondReads, is_readable
 from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, is_same
+from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
     MEET_SECONDS,
     RunningCheck,
@@ -44,10 +38,9 @@ from actors.verifier.verifier_registry import (
 )
 from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
-from sql.checks import Pending, Place, UncutScene
+from sql.checks import Place, UncutScene
 from sql.database import Unavailable
-from sql.retry_policy import wait_seconds
-from sql.units import MINE, evidence_key, result_key
+from sql.units import MINE
 
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
@@ -120,7 +113,7 @@ class VerifierActor(Actor[Verifier]):
         self._cases = {**others, **cases}
         for running in self._verifiers.about_none_of(self._cases.values()):
             self._verifiers.drop(running)
-        self._accused = {c.pending.row.node_id for c in self._cases.values() if _is_accused(c)}
+        self._accused = {c.pending.row.node_id for c in self._cases.values() if c.is_accused}
         nodes = {case.pending.row.node_id for case in self._cases.values()}
         self._known = await self._standings.known(nodes)
         return list(cases.values())
@@ -131,11 +124,8 @@ class VerifierActor(Actor[Verifier]):
             await self._assess(case)
         others = [one for one in self._cases.values() if one.is_begun and one not in cases]
         ours = await self._claims.take([*filter(self._may_act, cases), *others])
-        turn, until = self._turns.of, self._peers.clock.monotonic() + ROUND_SECONDS
-        waiting = sorted(
-            (case for case in cases if case in ours),
-            key=lambda case: (case.is_again, turn(case.pending.user), case.pending.place),
-        )
+        until = self._peers.clock.monotonic() + ROUND_SECONDS
+        waiting = self._turns.in_order(case for case in cases if case in ours)
         for case in waiting:
             if self._peers.clock.monotonic() < until:
                 await self._step(case, waiting)
@@ -315,7 +305,7 @@ class VerifierActor(Actor[Verifier]):
         until = self._peers.clock.monotonic() + ROUND_SECONDS
         reports = answers(message.report, len(running.cases))
         for case, heard in zip(running.cases, reports, strict=True):
-            if heard is None or not clears(heard, case):
+            if heard is None or not clears(heard, case.pending.row.work):
                 case.is_alone = True
                 continue
             self._hear(case, heard, running)
@@ -332,7 +322,7 @@ class VerifierActor(Actor[Verifier]):
             case.hear(heard, running.by.node, running.by.device_class, self._settings.thresholds)
         if case.differs:
             self._scenes.append(UncutScene(case.scene, case.id, self._peers.clock.now()))
-        if _is_accused(case):
+        if case.is_accused:
             self._accused.add(case.pending.row.node_id)
 
     # ── unreadable results ───────────────────────────────────────────────────────────────────────
@@ -433,72 +423,3 @@ def _split(running: RunningCheck) -> None:
     """Open the results of a batch one by one from now on."""
     for case in running.cases if running.is_batch else ():
         case.is_alone = True
-
-
-def _is_accused(case: Case) -> bool:
-    """Return whether a check found the result wrong and no later one cleared it."""
-    if case.verdict is not None:
-        return case.verdict.outcome == "invalid" and case.verdict.strike
-    return case.step == "more" or (case.step == "whole" and case.why == "regions")
-
-
-def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
-    """Return the effect that books the verdict."""
-    verdict, pending, now = case.verdict, case.pending, peers.clock.now()
-    assert verdict is not None, "there is something to conclude"
-    row, is_invalid = pending.row, verdict.outcome == "invalid"
-    # A node without valid results is not paid for what cannot be verified.
-    is_known = verdict.from_scene and case.is_known
-    pays = pays_unverified if verdict.outcome == "unverified" else is_known
-    price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
-    return UnitVerdict(
-        job=row.job_id,
-        unit=row.unit,
-        attempt=row.attempt,
-        outcome=verdict.outcome,
-        said=verdict.said,
-        verifier=case.verifier,
-        operator=row.operator,
-        pays=pays,
-        receipt=issued(pending, verdict, price, peers.signer, now),
-        retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
-        strike=verdict.strike,
-        fine=fine_for(pending) if verdict.strike else 0,
-        withdrawn=verdict.withdrawn,
-        verifier_class=case.verifier_class,
-        comparison=case.comparison,
-    )
-
-
-def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if it was found without a draw.
-
-    Such a lie is always found.
-    """
-    row = pending.row
-    if not row.drawn or row.odds is None:
-        return 0
-    return sampling.fine_of(pending.price * row.share_percent // 100, row.odds)
-
-
-def _retry_at(pending: Pending, now: datetime) -> datetime | None:
-    """Return when the unit may be retried, as after any failure of a node."""
-    wait = wait_seconds(
-        failures=pending.failures, faults=pending.faults, tried=pending.tries, is_nodes=True
-    )
-    return None if wait is None else now + timedelta(seconds=wait)
-
-
-async def is_same(case: Case, objects: Objects) -> bool:
-    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
-    row = case.pending.row
-    same = await _holds(objects, case.place(result_key), row.sha256, row.size)
-    if same and row.evidence_size is not None:
-        key = case.place(evidence_key)
-        same = await _holds(objects, key, row.evidence_sha256, row.evidence_size)
-    return same
-
-
-async def _holds(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> bool:
-    found = await objects.head(key)
-    return found is not None and found.size == size and found.sha256 in (None, sha256)

@@ -7,11 +7,15 @@ from uuid import UUID
 import attrs
 
 from actors.node_session.messages import RunCheck
-from actors.verifier.check_orders import order_for
+from actors.verifier.check_orders import (
+    NOWHERE,
+    SampleRegions,
+    order_for,
+    places,
+)
 from actors.verifier.messages import Comparison, Outcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
-from actors.verifier.sample_regions import NOWHERE, SampleRegions, places
-from actors.verifier.verdict import Finding, Thresholds, is_match, of_all, of_region
+from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.device_class import is_kin
@@ -154,6 +158,13 @@ class Case:
         """True if this gateway has state about the case that other gateways lack."""
         found = (self.check, self.verdict, self.unread)
         return any(one is not None for one in found) or self.step in ("more", "whole")
+
+    @property
+    def is_accused(self) -> bool:
+        """True if a check found the result wrong and no later one cleared it."""
+        if self.verdict is not None:
+            return self.verdict.outcome == "invalid" and self.verdict.strike
+        return self.step == "more" or (self.step == "whole" and self.why == "regions")
 
     @property
     def scene(self) -> tuple[UUID, str]:

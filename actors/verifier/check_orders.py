@@ -1,15 +1,76 @@
-"""Build the order that a verifier gets for a check."""
+"""Build the order that a verifier gets for a check, and choose by a secret where the check looks.
+
+Half of the crops lie where the picture has detail. A coarse render by the verifier shows where that
+is. The node's own picture would be no use, as a cheating node could flatten what it did not render.
+So this module draws numbers, and the verifier places the crops by them
+(``rendertrust.node.worker.checks.crop_placement``).
+"""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 import attrs
 
 from actors.node_session.messages import FurtherResult, RunCheck, StoredObject
 from actors.scheduler.messages import Assignment
-from actors.verifier.sample_regions import NOWHERE, SampleRegions
+from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.checks import Pending
-from sql.units import evidence_key, result_key
+from sql.sampling import draw
+from sql.units import VIDEO, Kind, evidence_key, result_key
+
+COUNT: Final = 3
+IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole
+IN_VIDEO: Final = 16  # frames that are compared with their pictures
+SHOWN_MOST: Final = 16
+
+
+@attrs.frozen
+class SampleRegions:
+    """``draws``: crops of a frame or tile. ``shown``: frames of a chunk or video."""
+
+    draws: tuple[Drawn, ...] = ()
+    shown: tuple[float, ...] = ()
+
+
+NOWHERE: Final = SampleRegions()  # the result is only opened
+
+
+def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> SampleRegions:
+    """Return the places for a unit of so many frames. A merged frame is checked as a whole."""
+    if kind in ("frame", "tile"):
+        return SampleRegions(draws=tuple(draws(secret, unit, result)))
+    count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
+    return SampleRegions(shown=tuple(draw(secret, b"shown", unit, result, n) for n in range(count)))
+
+
+def _at_once(frames: int) -> int:
+    return min(-(-frames // IN_CHUNK), SHOWN_MOST)
+
+
+def least_of(unit: Assignment) -> int | None:
+    """Return the least number of frames in a video, one per unit that it is made from.
+
+    None for other kinds, whose number is known.
+    """
+    return len(unit.parts) if unit.job_type == VIDEO else None
+
+
+def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
+    """Draw the numbers of three crops: x, y, and the cell.
+
+    The first is anywhere, the second where there is detail, the third either way.
+    """
+
+    def drawn(purpose: bytes, number: int) -> float:
+        return draw(secret, purpose, unit, result, number)
+
+    found: list[Drawn] = []
+    for number in range(COUNT):
+        varied = number == 1 or (number == 2 and drawn(b"kind", number) < 0.5)
+        cell = drawn(b"cell", number) if varied else None
+        found.append((drawn(b"x", number), drawn(b"y", number), cell))
+    return found
 
 
 def order_for(

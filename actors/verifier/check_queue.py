@@ -1,10 +1,18 @@
-"""Fair queueing of checks: creators share the verifiers' time equally."""
+"""The order of checks: turns of creators, results that share a check, and claims of gateways."""
 
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
-CREATORS_MOST = 10_000
+from actors.ports import Store
+from actors.verifier.case import Case
+from rendertrust.relay_frames import BATCH_MAX
+
+CREATORS_MOST: Final = 10_000
+BYTES_MOST: Final = 256 << 20  # of a batch: its files are all fetched before the first is opened
+Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 
 
 @attrs.define
@@ -22,6 +30,12 @@ class CheckQueue:
         """Return the virtual time of the creator's next check; the smallest goes first."""
         return max(self._now, self._ends.get(creator, 0.0))
 
+    def in_order(self, cases: Iterable[Case]) -> list[Case]:
+        """Sort the cases; those of settled results come last."""
+        return sorted(
+            cases, key=lambda one: (one.is_again, self.of(one.pending.user), one.pending.place)
+        )
+
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""
         self._now = self.of(creator)
@@ -31,3 +45,71 @@ class CheckQueue:
         self._ends[creator] = self.of(creator) + seconds
         if len(self._ends) > CREATORS_MOST:
             self._ends = {who: end for who, end in self._ends.items() if end > self._now}
+
+
+def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:
+    """Return the batch that one check opens together: the first result, and perhaps others.
+
+    The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
+    batch only clears results. Results that it calls wrong, or does not report on, are opened alone
+    next: no result is invalid, and no check of it fails, because of what was opened before it. All
+    results of a batch come from nodes of one owner, so a file that attacks its verifier affects
+    only that owner's results.
+    """
+    found, left = [first], BYTES_MOST - _bytes(first)
+    if not _may_join(first, now):
+        return (first,)
+    for case in waiting:
+        if len(found) == BATCH_MAX:
+            break
+        is_like = case is not first and _group(case) == _group(first)
+        if is_like and _may_join(case, now) and _bytes(case) <= left:
+            found.append(case)
+            left -= _bytes(case)
+    return tuple(found)
+
+
+def _may_join(case: Case, now: float) -> bool:
+    """Return True if the next check of a case may be a batch."""
+    row = case.pending.row
+    is_idle = case.check is None and case.verdict is None and case.unread is None
+    is_new = not case.is_alone and case.failed == 0 and case.rests_until <= now
+    is_named = row.sha256 is not None and row.size is not None
+    return case.step == "open" and case.kind == "frame" and is_idle and is_new and is_named
+
+
+def _group(case: Case) -> Group:
+    """Return the job and the owner of the node. Nodes without an owner are not grouped."""
+    owner, row = case.pending.owner, case.pending.row
+    return row.job_id, owner, row.node_id if owner is None else None
+
+
+def _bytes(case: Case) -> int:
+    row = case.pending.row
+    return (row.size or 0) + (row.evidence_size or 0)
+
+
+@attrs.frozen
+class Claims:
+    """Claims of this ``gateway``: each check is made by one gateway, until its claim runs out.
+
+    A claim lasts ``seconds``, and is renewed in every round.
+    """
+
+    store: Store
+    gateway: UUID
+    seconds: float
+
+    async def take(self, cases: Sequence[Case]) -> set[Case]:
+        """Claim the cases; return those that are now this gateway's. Raises Unavailable."""
+        if not cases:
+            return set()
+        ids = [case.id for case in cases]
+        ours = await self.store.claim_checks(self.gateway, ids, self.seconds)
+        return {case for case in cases if case.id in ours}
+
+    async def release(self, cases: Iterable[Case]) -> None:
+        """Release the cases on which this gateway cannot make progress. Raises Unavailable."""
+        idle = [case.id for case in cases if not case.is_begun]
+        if idle:
+            await self.store.release_checks(self.gateway, idle)

@@ -11,15 +11,13 @@ import attrs
 
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, LedgerUnavailable
-from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.case import Case
+from actors.paymaster.messages import DisputeOpen
 from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
 # Until another gateway learns of the strike it may settle shares: ``earnings_unlooked``.
 HEARD_SECONDS: Final = 61.0
-SAID_MOST: Final = 500
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
 
@@ -65,19 +63,3 @@ class Clawback:
             if not self._peers.ledger.tell(commit):
                 self._is_due = True
                 return
-
-
-def finding_of(case: Case) -> str:
-    """Return a check's finding, as text for the parties of a dispute."""
-    assert case.verdict is not None, "there is something to conclude"
-    outcome, said = case.verdict.outcome, case.verdict.said
-    return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
-
-
-def decision_on(case: Case) -> DisputeDecide:
-    """Return the decision: invalid and unverifiable results are refunded."""
-    row, verdict = case.pending.row, case.verdict
-    assert verdict is not None, "there is something to conclude"
-    upheld = verdict.outcome in ("invalid", "unverifiable")
-    said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
-    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])

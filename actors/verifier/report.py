@@ -8,8 +8,8 @@ from typing import Any, Final, Literal, TypeAlias, cast, get_args
 import attrs
 
 from actors.verifier.messages import Comparison
-from actors.verifier.verdict import RegionDifference, Thresholds, is_match, of_region
-from rendertrust.node.worker.picture_digest import are_its_own
+from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
+from rendertrust.node.worker.formats.picture_digest import are_its_own
 
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
@@ -121,6 +121,19 @@ def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Rep
     return read
 
 
+def answers(told: Mapping[str, Any] | None, count: int) -> list[Report | None]:
+    """Parse the report on a batch of ``count`` results; None: nothing on this one. Never raises."""
+    found = None if told is None else told.get("opened")
+    if not isinstance(found, list) or len(found) != count:
+        return [None] * count
+    return [_answer(one) for one in found]
+
+
+def _answer(told: object) -> Report | None:
+    read = read_report(told) if isinstance(told, Mapping) else None
+    return read if isinstance(read, Report) and not read.compared else None
+
+
 def held_to(report: Report, work: str | None) -> Report:
     """Return the report, with a fault if the node signed other pixels in ``work`` than were found.
 
@@ -134,6 +147,11 @@ def held_to(report: Report, work: str | None) -> Report:
         return attrs.evolve(report, is_unseen=True)
     is_right = signed["sha256"] == report.pixels and are_its_own(signed)
     return report if is_right else Report(fault=OTHER_PIXELS)
+
+
+def clears(report: Report, work: str | None) -> bool:
+    """Return True if opening a result, whose node signed ``work``, showed nothing wrong."""
+    return held_to(report, work).fault is None and report.suspect is None
 
 
 def read_report(told: Mapping[str, Any]) -> Report | NoReport:

@@ -10,7 +10,7 @@ from actors.notifier.messages import Notifier
 from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
 from actors.verifier.case import Case
-from actors.verifier.verdict import DEFAULTS, Thresholds
+from actors.verifier.thresholds import DEFAULTS, Thresholds
 from rendertrust.receipt import OFF
 
 

@@ -1,73 +1,106 @@
-"""Thresholds of comparisons: the worst region of a result decides.
+"""Verdicts for the Ledger: the effect that books one, its receipt, and its fine."""
 
-The distance of two renders means nothing by itself: a dark scene differs little even if all of it
-is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
-given in multiples of the noise, the distance of two honest renders with different seeds.
-"""
+import json
+from datetime import datetime, timedelta
+from typing import Final
 
-from collections.abc import Sequence
-from typing import Final, Literal, TypeAlias
+from actors.paymaster.messages import DisputeDecide
+from actors.ports import ReceiptSigner
+from actors.verifier.case import Case, Verdict
+from actors.verifier.messages import UnitVerdict, costs
+from actors.verifier.settings import VerifierPeers
+from rendertrust import receipt
+from rendertrust.receipt import IssuedReceipt
+from sql import sampling
+from sql.checks import Pending
+from sql.retry_policy import wait_seconds
 
-import attrs
-
-# With a share f of the samples, the same ones, a render is sqrt((1 - f) / 2f) of the noise away:
-# 0.1 is 98 % of them, 0.5 two thirds; another seed is 1.
-MATCH_NOISE: Final = 0.1
-OPEN_NOISE: Final = 0.5
-OTHER_CLASS_NOISE: Final = 0.3
-Finding: TypeAlias = Literal["exact", "match", "open", "mismatch"]
-_FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
+SAID_MOST: Final = 500
 
 
-@attrs.frozen
-class Thresholds:
-    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch.
+def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
+    """Return the effect that books the verdict."""
+    verdict, pending, now = case.verdict, case.pending, peers.clock.now()
+    assert verdict is not None, "there is something to conclude"
+    row, is_invalid = pending.row, verdict.outcome == "invalid"
+    # A node without valid results is not paid for what cannot be verified.
+    is_known = verdict.from_scene and case.is_known
+    pays = pays_unverified if verdict.outcome == "unverified" else is_known
+    price = pending.price if costs(row, verdict.outcome, pays=pays) else 0
+    return UnitVerdict(
+        job=row.job_id,
+        unit=row.unit,
+        attempt=row.attempt,
+        outcome=verdict.outcome,
+        said=verdict.said,
+        verifier=case.verifier,
+        operator=row.operator,
+        pays=pays,
+        receipt=issued(pending, verdict, price, peers.signer, now),
+        retry_at=_retry_at(pending, now) if is_invalid and not verdict.withdrawn else None,
+        strike=verdict.strike,
+        fine=fine_for(pending) if verdict.strike else 0,
+        withdrawn=verdict.withdrawn,
+        verifier_class=case.verifier_class,
+        comparison=case.comparison,
+    )
 
-    Between them more regions are compared. ``other_class`` replaces ``match`` between two
-    instruction sets.
+
+def fine_for(pending: Pending) -> int:
+    """Return the fine for an invalid result; 0 if it was found without a draw.
+
+    Such a lie is always found.
     """
-
-    match: float = MATCH_NOISE
-    open: float = OPEN_NOISE
-    other_class: float = OTHER_CLASS_NOISE
-
-    @property
-    def across(self) -> "Thresholds":
-        """Return the thresholds for a check by a machine of another class."""
-        return attrs.evolve(self, match=self.other_class)
+    row = pending.row
+    if not row.drawn or row.odds is None:
+        return 0
+    return sampling.fine_of(pending.price * row.share_percent // 100, row.odds)
 
 
-@attrs.frozen
-class RegionDifference:
-    """Distance of one region from the same part of the delivery.
+def _retry_at(pending: Pending, now: datetime) -> datetime | None:
+    """Return when the unit may be retried, as after any failure of a node."""
+    wait = wait_seconds(
+        failures=pending.failures, faults=pending.faults, tried=pending.tries, is_nodes=True
+    )
+    return None if wait is None else now + timedelta(seconds=wait)
 
-    ``off`` is 0 if equal and infinite if nothing can be compared; NaN is not a match.
+
+def issued(
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
+) -> IssuedReceipt | None:
+    """Return the signed receipt; ``price`` is the charge.
+
+    None if there is no signing key here, or the node signed no work record.
     """
-
-    equal: bool
-    off: float
-
-
-DEFAULTS: Final = Thresholds()
-
-
-def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the finding for one region."""
-    if compared.equal:
-        return "exact"
-    if compared.off <= thresholds.match:
-        return "match"
-    return "open" if compared.off <= thresholds.open else "mismatch"
-
-
-def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
-    if not found:
-        raise ValueError("nothing was compared")
-    findings = [of_region(one, thresholds) for one in found]
-    return next(one for one in _FROM_WORST if one in findings)
+    row = pending.row
+    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
+        return None
+    work = receipt.read_work(json.loads(row.work))
+    if isinstance(work, str):
+        return None
+    key = signer.receipts()
+    return receipt.issue(
+        work,
+        row.node_signature,
+        verdict=verdict.outcome,
+        price=price,
+        issued=now,
+        key=(key.public, key.sign),
+        reason=verdict.reason,
+    )
 
 
-def is_match(finding: Finding) -> bool:
-    """Return True if the delivery matches the scene, as far as it was compared."""
-    return finding in ("exact", "match")
+def finding_of(case: Case) -> str:
+    """Return a check's finding, as text for the parties of a dispute."""
+    assert case.verdict is not None, "there is something to conclude"
+    outcome, said = case.verdict.outcome, case.verdict.said
+    return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
+
+
+def decision_on(case: Case) -> DisputeDecide:
+    """Return the decision: invalid and unverifiable results are refunded."""
+    row, verdict = case.pending.row, case.verdict
+    assert verdict is not None, "there is something to conclude"
+    upheld = verdict.outcome in ("invalid", "unverifiable")
+    said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
+    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])

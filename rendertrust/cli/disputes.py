@@ -7,7 +7,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
 from rendertrust.cli.session import session_of
@@ -118,13 +118,13 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
 
 
 def _row(dispute: "Dispute", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = formats.ago if people else formats.stamp
     return (
         when(dispute.opened_at),
         dispute.state,
         dispute.charge,
         dispute.job_id,
         str(dispute.unit),
-        formatting.harmless(dispute.reason),
-        formatting.harmless(dispute.decision) or "-",
+        formats.harmless(dispute.reason),
+        formats.harmless(dispute.decision) or "-",
     )

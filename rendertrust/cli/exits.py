@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class Exit:
         """Return the message for people."""
         if not self.detail:
             return self.hint
-        lines = [f"rendertrust: {formatting.harmless(self.detail)}"]
+        lines = [f"rendertrust: {formats.harmless(self.detail)}"]
         lines += [f"  {line}" for line in self.hint.splitlines()]
         request = self.facts.get("request_id")
         if self.name == "gateway_fault" and request:

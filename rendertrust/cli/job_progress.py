@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from rendertrust.cli import formatting, job_grid
+from rendertrust.cli import formats, job_grid
 from rendertrust.cli.output import Printer
 from rendertrust.cli.progress_rate import ProgressRate
 
@@ -84,13 +84,13 @@ def line(job: "Job", left: float | None) -> str:
     """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
     words = [job.status]
     if job.progress is not None and not job.ended:
-        words.append(formatting.percent(job.progress))
+        words.append(formats.percent(job.progress))
     if job.node_id is not None:
-        words.append(f"node {formatting.short(job.node_id)}")
+        words.append(f"node {formats.short(job.node_id)}")
     if job.retry_count:
         words.append(f"attempt {job.retry_count + 1}")
     if left is not None:
-        words.append(f"eta {formatting.duration(left)}")
+        words.append(f"eta {formats.duration(left)}")
     return " ".join(words)
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.output import Printer
 from rendertrust.cli.session import is_interactive
@@ -33,9 +33,9 @@ def _each(quote: "Quote") -> str:
 def how(quote: "Quote") -> str:
     """Return how the price was computed, as the gateway says."""
     if quote.reference_seconds is None:
-        return formatting.harmless(quote.priced_how)
-    work = f"{formatting.duration(quote.reference_seconds)} of work on the reference machine"
-    return f"{work}. {formatting.harmless(quote.priced_how)}"
+        return formats.harmless(quote.priced_how)
+    work = f"{formats.duration(quote.reference_seconds)} of work on the reference machine"
+    return f"{work}. {formats.harmless(quote.priced_how)}"
 
 
 def told(output: Printer, quote: "Quote") -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import click
 
-from rendertrust.cli import exit_codes, formatting, job_outcome, job_progress, orphan_tiles, scene
+from rendertrust.cli import exit_codes, formats, job_outcome, job_progress, orphan_tiles, scene
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import (
@@ -75,7 +75,7 @@ def list_jobs(context: click.Context, status: str | None, limit: int, offset: in
 
 def _table(session: CliSession, found: "JobList") -> None:
     people = session.output.terminal
-    rows = [_row(job, formatting.ago if people else formatting.stamp) for job in found.jobs]
+    rows = [_row(job, formats.ago if people else formats.stamp) for job in found.jobs]
     columns = COLUMNS if people else ALL_COLUMNS
     session.output.table(columns, [row[: len(columns)] for row in rows])
 
@@ -84,10 +84,10 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
     return (
         job.id,
         job.status,
-        formatting.percent(job.progress),
+        formats.percent(job.progress),
         job.price or "-",
         time(job.created_at),
-        formatting.harmless(job.job_type),
+        formats.harmless(job.job_type),
         job.node_id or "-",
     )
 
@@ -119,18 +119,18 @@ def facts(job: "Job") -> dict[str, str | None]:
     return {
         "job": job.id,
         "status": job.status,
-        "progress": None if job.progress is None else formatting.percent(job.progress),
-        "error": None if not job.error_message else formatting.harmless(job.error_message),
-        "type": formatting.harmless(job.job_type),
-        "payload": formatting.harmless(job.payload_ref),
+        "progress": None if job.progress is None else formats.percent(job.progress),
+        "error": None if not job.error_message else formats.harmless(job.error_message),
+        "type": formats.harmless(job.job_type),
+        "payload": formats.harmless(job.payload_ref),
         "node": job.node_id,
         "retries": str(job.retry_count),
         **_of_many(job),
         "price": job.price,
         "charged": job.charged,
         "refunded": _given_back(job),
-        "result": None if job.result_ref is None else formatting.harmless(job.result_ref),
-        **{name: None if at is None else formatting.stamp(at) for name, at in times.items()},
+        "result": None if job.result_ref is None else formats.harmless(job.result_ref),
+        **{name: None if at is None else formats.stamp(at) for name, at in times.items()},
     }
 
 

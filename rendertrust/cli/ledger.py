@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.command import Group
 from rendertrust.cli.output import encoded
 from rendertrust.cli.pins import PinFile
@@ -56,11 +56,11 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
     session.output.document(found)
     session.output.facts(
         {
-            "origin": formatting.harmless(found.origin),
+            "origin": formats.harmless(found.origin),
             "size": str(found.size),
             "root": found.root,
-            "time": formatting.stamp(found.time),
-            "key": formatting.harmless(found.verifier),
+            "time": formats.stamp(found.time),
+            "key": formats.harmless(found.verifier),
             "kept in": str(PinFile(session.url).path),
         }
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class LocalFindings:
         lines: list[str] = []
         for finding in self.findings:
             where = finding.path or finding.object
-            at = f" ({formatting.harmless(where)})" if where else ""
-            lines.append(f"{finding.level}: {formatting.harmless(finding.message)}{at}")
-            lines.append(f"    {formatting.harmless(finding.setting)}")
+            at = f" ({formats.harmless(where)})" if where else ""
+            lines.append(f"{finding.level}: {formats.harmless(finding.message)}{at}")
+            lines.append(f"    {formats.harmless(finding.setting)}")
         return lines
 
     def files(self) -> list[str]:
@@ -51,9 +51,9 @@ class LocalFindings:
         if not layout.files:
             return []
         what = "One linked file" if len(layout.files) == 1 else f"{len(layout.files)} linked files"
-        lines = [f"{what}, {formatting.size(layout.size)}:"]
+        lines = [f"{what}, {formats.size(layout.size)}:"]
         lines += [
-            f"    {file.size:>12,}  {formatting.harmless(str(file.source))}"
+            f"    {file.size:>12,}  {formats.harmless(str(file.source))}"
             for file in layout.files[:FILES_SHOWN]
         ]
         if len(layout.files) > FILES_SHOWN:

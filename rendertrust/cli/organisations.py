@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import session_of
 
@@ -36,7 +36,7 @@ def list_(context: click.Context) -> None:
     rows = [
         (
             one.id,
-            formatting.harmless(one.name),
+            formats.harmless(one.name),
             one.role if one.joined else "invited",
             str(one.members),
             str(one.nodes),
@@ -54,20 +54,19 @@ def show(context: click.Context, organisation: UUID) -> None:
     session = session_of(context)
     found = session.run(lambda client: client.organisation(organisation))
     session.output.document(found)
-    session.output.say(formatting.harmless(found.name))
+    session.output.say(formats.harmless(found.name))
     members = [
         (
             one.user_id,
-            formatting.harmless(one.email),
+            formats.harmless(one.email),
             one.role,
-            "invited" if one.joined_at is None else formatting.stamp(one.joined_at),
+            "invited" if one.joined_at is None else formats.stamp(one.joined_at),
         )
         for one in found.members
     ]
     session.output.table(MEMBERS, members)
     nodes = [
-        (one.node_id, formatting.harmless(one.name), one.status, one.owner_id)
-        for one in found.nodes
+        (one.node_id, formats.harmless(one.name), one.status, one.owner_id) for one in found.nodes
     ]
     if nodes:
         session.output.table(NODES, nodes)
@@ -81,7 +80,7 @@ def found(context: click.Context, name: str) -> None:
     session = session_of(context)
     made = session.run(lambda client: client.found_organisation(name))
     session.output.document(made)
-    session.output.say(f"Founded {formatting.harmless(made.name)}: {made.id}")
+    session.output.say(f"Founded {formats.harmless(made.name)}: {made.id}")
 
 
 @organisations.command()

@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formatting,
+    formats,
     local_preflight,
     remote_preflight,
     scene,
@@ -86,7 +86,7 @@ def _by_node(
     output = session.output
 
     async def look(client: "AsyncClient") -> "Preflight":
-        name = f"Uploaded {formatting.harmless(path.name)}"
+        name = f"Uploaded {formats.harmless(path.name)}"
         with sent.written() as files, transfer.shown(output, name) as progress:
             bundle = await client.upload_all(sent.scene, files, progress=progress)
         return await remote_preflight.looked(output, client, bundle.fill(spec), again=again)

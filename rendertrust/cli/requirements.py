@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.node_options import SizeParam
 from rendertrust.job_spec import NodeNeeds
 
@@ -53,7 +53,7 @@ def said(what: NodeNeeds) -> str:
     """Return ``device gpu, memory 8.6 GB, alike``, for people."""
     told = what.members()
     if what.memory is not None:
-        told["memory"] = formatting.size(what.memory)
+        told["memory"] = formats.size(what.memory)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 

@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import (
     exit_codes,
-    formatting,
+    formats,
     job_options,
     job_outcome,
     job_progress,
@@ -148,7 +148,7 @@ class Submission:
         output, packed = self.session.output, self.packed
         with (
             packed.written() as files,
-            transfer.shown(output, f"Uploaded {formatting.harmless(self.path.name)}") as progress,
+            transfer.shown(output, f"Uploaded {formats.harmless(self.path.name)}") as progress,
         ):
             try:
                 bundle = await client.upload_all(packed.scene, files, progress=progress)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import formatting
+from rendertrust.cli import formats
 from rendertrust.cli.command import Group
 from rendertrust.cli.session import session_of
 
@@ -33,8 +33,8 @@ def list_(context: click.Context) -> None:
     rows = [
         (
             one.user_id,
-            formatting.harmless(one.email),
-            formatting.stamp(one.since),
+            formats.harmless(one.email),
+            formats.stamp(one.since),
         )
         for one in found.trusted
     ]

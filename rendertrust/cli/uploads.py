@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from rendertrust.cli import exit_codes, formatting
+from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.session import session_of
@@ -39,7 +39,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
         return
     output.table(COLUMNS, [_row(kept, people=output.terminal) for kept in found.uploads])
     output.more(offset + len(found.uploads), found.count)
-    output.note(f"{formatting.size(found.used)} of {formatting.size(found.quota)} used.")
+    output.note(f"{formats.size(found.used)} of {formats.size(found.quota)} used.")
 
 
 @uploads.command()
@@ -71,12 +71,12 @@ async def _delete(client: "AsyncClient", upload: UUID) -> None:
 
 
 def _row(kept: "KeptUpload", *, people: bool) -> tuple[str, ...]:
-    when = formatting.ago if people else formatting.stamp
+    when = formats.ago if people else formats.stamp
     return (
         kept.id,
-        formatting.size(kept.size) if people else str(kept.size),
-        formatting.harmless(kept.filename),
+        formats.size(kept.size) if people else str(kept.size),
+        formats.harmless(kept.filename),
         when(kept.created_at),
-        formatting.stamp(kept.expires_at),
+        formats.stamp(kept.expires_at),
         str(kept.jobs) if kept.jobs else "-",
     )

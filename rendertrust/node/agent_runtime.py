@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+import signal
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from typing import Any, Final
 
 import aiohttp
 import attrs
 
 from rendertrust import __version__
-from rendertrust.node import heartbeat, machine_facts, plugins, stop_signals
+from rendertrust.node import machine_facts, plugins
 from rendertrust.node.agent_settings import AgentSettings
 from rendertrust.node.attester import attester
 from rendertrust.node.cache import Cache
@@ -19,7 +20,6 @@ from rendertrust.node.enrolment import NodeLogin
 from rendertrust.node.gateway_pinning import GatewayPin
 from rendertrust.node.health import HealthPage
 from rendertrust.node.hello import hello, pools_of
-from rendertrust.node.lease_renewal import renewal_seconds, uploading
 from rendertrust.node.plugin import Failed
 from rendertrust.node.readiness import readiness_of
 from rendertrust.node.rmtree import clear
@@ -35,6 +35,7 @@ from rendertrust.protocol import (
     FromGateway,
     JobCancel,
     JobDispatch,
+    JobStatus,
     NodeStanding,
     Running,
     TokenRenewal,
@@ -103,7 +104,7 @@ class Agent:
         if self._doing.rest is not None:
             self._narrate(f"resting: {self._doing.rest}")
         try:
-            with stop_signals.heard(stop):
+            with _stop_signals(stop):
                 return await self._run(stop)
         finally:
             with contextlib.suppress(OSError):
@@ -259,7 +260,7 @@ class Agent:
         if (self._doing.is_draining or self._doing.rest is not None) and not is_known:
             self._slots.refuse(ref_of(frame), DRAINING if self._doing.is_draining else RESTING)
         else:
-            self._renew_seconds = renewal_seconds(frame, self._settings)
+            self._renew_seconds = _renewal_seconds(frame, self._settings)
             self._leased.set()
             self._slots.accept(frame)
 
@@ -312,7 +313,7 @@ class Agent:
             self._leased.clear()
             self._slots.tell()
             for ref in self._uploader.uploading():
-                self._connection.send(uploading(ref))
+                self._connection.send(_uploading(ref))
 
     async def _tell_state(self) -> None:
         told: Mapping[str, Any] = {}
@@ -332,7 +333,7 @@ class Agent:
             self._turn(self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
             if self._doing.rest is not None and is_done and self._connection.is_wanted:
-                await heartbeat.beat(self._login, 0.0, self._facts())
+                await self._login.beat(0.0, self._facts())
                 await self._connection.flush()
                 await self._connection.rest()
             await asyncio.sleep(self._settings.look_seconds)
@@ -349,14 +350,12 @@ class Agent:
             self._connection.wake()
 
     async def _beat(self) -> None:
-        await heartbeat.keep_beating(
-            self._login,
-            self._settings.heartbeat_seconds,
-            load=lambda: min(self._slots.busy / self._settings.slots, 1.0),
-            metadata=self._facts,
-            is_awake=lambda: self._connection.is_wanted,
-            answered=self._connection.hear,
-        )
+        """Send heartbeats beside the socket while it is wanted; a failed one is not repeated."""
+        while True:
+            load = min(self._slots.busy / self._settings.slots, 1.0)
+            if self._connection.is_wanted and await self._login.beat(load, self._facts()):
+                self._connection.hear()
+            await asyncio.sleep(self._settings.heartbeat_seconds)
 
     def _facts(self) -> Mapping[str, Any]:
         """Return the heartbeat's metadata; ``resting``: the reason, while the node disconnects."""
@@ -366,3 +365,36 @@ class Agent:
 
 def _ref(frame: JobCancel | Ack | Urls) -> Running:
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+
+
+def _renewal_seconds(frame: JobDispatch, settings: AgentSettings) -> float:
+    """Return the interval of status reports: a quarter of the newest unit's lease at most."""
+    given = frame.lease_seconds
+    return settings.lease_seconds if given is None else min(settings.lease_seconds, given / 4)
+
+
+def _uploading(ref: Running) -> JobStatus:
+    """Return the status of a unit whose result is being uploaded."""
+    return JobStatus(
+        job_id=ref.job_id,
+        unit=ref.unit,
+        attempt=ref.attempt,
+        progress=1.0,
+        detail="uploading",
+    )
+
+
+@contextlib.contextmanager
+def _stop_signals(stop: asyncio.Event) -> Generator[None]:
+    """Let SIGTERM and SIGINT set ``stop``, in the main thread of a system that has them."""
+    loop = asyncio.get_running_loop()
+    taken: list[signal.Signals] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop.set)
+            taken.append(number)
+    try:
+        yield
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)

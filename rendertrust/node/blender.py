@@ -1,5 +1,6 @@
 """Blender on this machine: finding it, testing it once, and running orders in its sandbox."""
 
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 import attrs
 import orjson
 
-from rendertrust.node import libraries, renderer, sandbox
+from rendertrust.node import renderer, sandbox
 from rendertrust.node.child_process import ProcessExit, converse
 from rendertrust.node.machine_facts import ram_bytes
 from rendertrust.node.resource_monitor import ResourceLimits, ResourceMonitor
@@ -20,6 +21,19 @@ FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker")
+# Libraries that `bpy` needs even without a screen (`ldd bpy/__init__.so`), and their packages.
+LIBRARIES: Final = {
+    "libGL.so.1": "libgl1",
+    "libICE.so.6": "libice6",
+    "libSM.so.6": "libsm6",
+    "libX11.so.6": "libx11-6",
+    "libXext.so.6": "libxext6",
+    "libXfixes.so.3": "libxfixes3",
+    "libXi.so.6": "libxi6",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libXrender.so.1": "libxrender1",
+}
+_MISSING: Final = re.compile(r"([\w.+-]+\.so[\w.]*): cannot open shared object file")
 
 
 @attrs.frozen(kw_only=True)
@@ -186,11 +200,22 @@ def _why(ending: ProcessExit) -> str:
     if ending.excess is not None:
         return ending.excess.reason
     said = f"{ending.last.get('error', '')}\n{ending.tail}"
-    if (library := libraries.missing_library(said)) is not None:
-        return libraries.advice(library)
+    if (advice := library_advice(said)) is not None:
+        return advice
     if (advice := sandbox.explain(ending.tail)) is not None:
         return advice
     if ending.code is None:
         return f"Blender did not start within {TRIAL_SECONDS:.0f} s"
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "no output")
     return f"Blender does not start here (exit code {ending.code}): {last.strip()[:300]}"
+
+
+def library_advice(text: str) -> str | None:
+    """Return one line of advice if a loader's error message names a missing shared library."""
+    found = _MISSING.search(text)
+    if found is None:
+        return None
+    return (
+        f"Blender needs the library {found[1]}, which is missing here; on Debian or Ubuntu run: "
+        f"apt-get install --no-install-recommends {' '.join(LIBRARIES.values())}"
+    )

@@ -5,7 +5,7 @@ import contextlib
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -247,7 +247,7 @@ def normal_url(url: str) -> str | None:
 
 @attrs.define
 class NodeLogin:
-    """The node's token, and its renewal."""
+    """The node's token, its renewal, and heartbeats with it."""
 
     folder: StateFolder
     enrolment: Enrolment
@@ -269,6 +269,23 @@ class NodeLogin:
         """Switch to ``token``, which the gateway sent."""
         self.enrolment = attrs.evolve(self.enrolment, token=token)
         await self._keep()
+
+    async def beat(self, load: float, metadata: Mapping[str, Any]) -> bool:
+        """Send a heartbeat; return True if the gateway responded. A 401 renews the token."""
+        token = self.enrolment.token
+        try:
+            async with self.session.post(
+                f"{self.enrolment.url}/api/v1/nodes/heartbeat",
+                json={"current_load": round(load, 3), "metadata": dict(metadata)},
+                headers=self.headers,
+                timeout=TIMEOUT,
+            ) as response:
+                status = response.status
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+        if status == 401:
+            await self.renew(instead_of=token)
+        return True
 
     async def check_gateway(self) -> gateway_key.Answer:
         """Check that the gateway is the one that was joined, and store its current key."""

@@ -18,9 +18,9 @@ from rendertrust.node.input_urls import InputUrls
 from rendertrust.node.plugin import Completed, Failed, Plugin, Result, Task
 from rendertrust.node.safe_open import NotARegularFile
 from rendertrust.node.spool import EVIDENCE, RESULT, CopiedFile, Spool
-from rendertrust.node.staging import Staging
-from rendertrust.node.unit_log import UnitLog, clean
+from rendertrust.node.unit_inputs import UnitInputs
 from rendertrust.protocol import (
+    LOG_CHARACTERS_MAX,
     Evidence,
     JobDispatch,
     JobResult,
@@ -33,11 +33,64 @@ from rendertrust.protocol import (
 from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
+LOG_SECONDS: Final = 1.0  # per piece, so that a chatty scene cannot displace other frames
+LOG_CHARACTERS_KEPT: Final = 64 * 1024
 
 
 def ref_of(frame: JobDispatch) -> Running:
     """Return the unit and attempt of a dispatch."""
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)
+
+
+@attrs.define
+class UnitLog:
+    """Log of a unit's program, sent to the gateway in pieces.
+
+    Lost pieces show in the ``offset``, in bytes of UTF-8.
+    """
+
+    ref: Running
+    send: Callable[[Log], object]
+    clock: Callable[[], float]
+    _waiting: str = ""
+    _offset: int = 0
+    _sequence: int = 0
+    _sent_at: float = float("-inf")
+
+    def hear(self, text: str) -> None:
+        """Append text; drop the oldest if too much is waiting."""
+        self._waiting += clean(text)
+        self._forget(len(self._waiting) - LOG_CHARACTERS_KEPT)
+        if self.clock() - self._sent_at >= LOG_SECONDS:
+            self.tell()
+
+    def tell(self) -> None:
+        """Send the next piece, if there is one and the connection takes it."""
+        piece = self._waiting[:LOG_CHARACTERS_MAX]
+        ref = self.ref
+        if piece and self.send(
+            Log(
+                job_id=ref.job_id,
+                unit=ref.unit,
+                attempt=ref.attempt,
+                sequence=self._sequence,
+                offset=self._offset,
+                text=piece,
+            )
+        ):
+            self._sequence += 1
+            self._sent_at = self.clock()
+            self._forget(len(piece))
+
+    def _forget(self, characters: int) -> None:
+        if characters > 0:
+            self._offset += len(self._waiting[:characters].encode())
+            self._waiting = self._waiting[characters:]
+
+
+def clean(text: str) -> str:
+    """Replace characters that a relay frame may not contain."""
+    return text.replace("\0", " ").encode("utf-8", "replace").decode()
 
 
 @attrs.define(eq=False)
@@ -113,8 +166,8 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
     unit.is_running, unit.begun = True, utc()
     unit.tell()
     try:
-        staging = Staging(cache, work, unit.addresses)
-        inputs = await staging.stage(unit.dispatch)
+        staged = UnitInputs(cache, work, unit.addresses)
+        inputs = await staged.lay_out(unit.dispatch)
     except OSError as fault:
         return of_disk(fault)
     if isinstance(inputs, Failed):
@@ -128,7 +181,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
         params=unit.dispatch.params,
         folder=work,
         inputs=inputs,
-        delivered=staging.delivered,
+        delivered=staged.delivered,
         content=content_of(unit.dispatch),
         threads=threads,
         on_progress=unit.report,

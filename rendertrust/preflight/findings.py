@@ -10,7 +10,6 @@ from typing import Any, Final
 import attrs
 
 from rendertrust import frame_range
-from rendertrust.preflight import missing_output
 
 LEVELS: Final = ("error", "warning", "note")
 SAMPLES_MANY: Final = 4096
@@ -168,9 +167,48 @@ def _output(facts: Facts) -> Iterator[Finding]:
         )
 
 
+@attrs.frozen(kw_only=True)
+class MissingOutput:
+    """Texts of the finding about a scene without a deliverable picture."""
+
+    code: str
+    message: str
+    setting: str
+
+
+MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
+    "format": MissingOutput(
+        code="format_not_delivered",
+        message="the scene writes {format}; no node delivers pictures of this format",
+        setting="Output Properties > Output > File Format: PNG or OpenEXR",
+    ),
+    "stereoscopy": MissingOutput(
+        code="stereoscopy",
+        message="it renders several pictures of a frame at once; nodes deliver one",
+        setting="Output Properties > Stereoscopy: off, and submit a scene for each eye",
+    ),
+    "no_view_layer": MissingOutput(
+        code="no_view_layer",
+        message="all view layers are switched off for rendering",
+        setting="View Layer Properties > View Layer > Use for Rendering",
+    ),
+    "no_compositor_output": MissingOutput(
+        code="no_compositor_output",
+        message="the compositor has no picture output",
+        setting="Compositor: Add > Output > Group Output, or switch off Output Properties > "
+        "Post Processing > Compositing",
+    ),
+}
+
+
 def _unmade(facts: Facts) -> Iterator[Finding]:
-    for one in missing_output.of(facts):
-        yield Finding(code=one.code, level="error", message=one.message, setting=one.setting)
+    for told in facts.get("unmade", ()):
+        known = MISSING_OUTPUT.get(told)  # None: the code of a newer worker
+        # A movie's format has a finding of its own.
+        if known is None or (told == "format" and facts["is_movie"]):
+            continue
+        message = known.message.format(format=facts["format"])
+        yield Finding(code=known.code, level="error", message=message, setting=known.setting)
 
 
 def _camera(facts: Facts) -> Iterator[Finding]:

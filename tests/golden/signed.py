@@ -9,7 +9,7 @@ import attrs
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from actors.courier.webhook_messages import letter
+from actors.courier.actor import letter
 from rendertrust import anchor_note, checkpoint, identity, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint

@@ -69,8 +69,7 @@ from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import event_hub_child, hub_child, revoker_child
 from web.gateway import Accounts, Gateway, Sales
 from web.http.application import build_site
 from web.http.listener import make_runner
@@ -78,7 +77,6 @@ from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
 from web.identity.passwords import Passwords
 from web.identity.revocation import Revocations
-from web.identity.revoker import revoker_child
 from web.identity.tokens import Tokens
 from web.process.readiness import needs_of_submissions
 

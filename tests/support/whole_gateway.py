@@ -29,14 +29,11 @@ from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
 from tests.twins.signer import TwinSigner
 from web.app import identity_of
-from web.console.console_hub import hub_child
-from web.events.event_hub import event_hub_child
+from web.edge import event_hub_child, hub_child, recorder_child, revoker_child
 from web.gateway import Gateway
 from web.http.application import build_site
 from web.identity.node_tokens import SignedNodeTokens
-from web.identity.revoker import revoker_child
 from web.log.log_memory import FileMemory
-from web.nodes.connection_log import recorder_child
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
 from web.process.gateway_metrics import GatewayMetrics

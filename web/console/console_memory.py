@@ -18,7 +18,6 @@ from web.process.loop_lag import LagHistory
 
 KEPT: Final = 300  # readings: ten minutes
 RATE_READINGS: Final = 6  # readings over which a rate is computed
-GATEWAYS: Final = "gateways"  # the topic of announcements
 GONE_SECONDS: Final = 15.0
 GATEWAYS_MOST: Final = 1_000
 TEXT_MAX: Final = 200

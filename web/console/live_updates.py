@@ -9,6 +9,7 @@ browsers open at most six connections to a host (docs/adr/0037-render-the-consol
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,10 +18,11 @@ from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 from yarl import URL
 
+from actors.console_hub.messages import Fragment, Hub, LiveView, PageWatcher, Watch
 from actors.kernel import AskFailed
-from web.console.console_hub import Hub, PageWatcher, Watch
 from web.console.page_handler import ConsoleHandler
 from web.console.registry import ROOT, ConsolePage, Pages
+from web.console.render import blocks
 from web.console.session import FOREIGN, SignedInVisitor, is_own
 from web.console.view import View
 from web.gateway import Gateway
@@ -42,13 +44,25 @@ TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Re
 WORDS: Final = {TOO_MANY.status: "crowded", OTHERS.status: "other"}
 
 
+def live_view(page: ConsolePage, view: View[Any]) -> LiveView:
+    """Return a page as the user of ``view`` sees it."""
+
+    async def read() -> Sequence[Fragment] | None:
+        shown = await page.read(view)
+        if not isinstance(shown, dict):
+            return None
+        return blocks(page.template, page.live, {**shown, "view": view})
+
+    key = f"{view.who.user if page.own else ''} {view.key()}"
+    return LiveView(key, page.path, page.topics, page.every, page.rest, page.inside, read)
+
+
 @attrs.frozen
 class WatchedPage:
     """A page of a stream; ``place`` is its number among them."""
 
     place: int
-    page: ConsolePage
-    view: View[Any]
+    view: LiveView
     watcher: PageWatcher
 
 
@@ -105,8 +119,8 @@ class LiveHandler(ConsoleHandler):
 
     def _found(
         self, request: web.Request, visitor: SignedInVisitor, address: str
-    ) -> tuple[ConsolePage, View[Any]] | Problem:
-        """Return the page and view of an address, or a Problem."""
+    ) -> LiveView | Problem:
+        """Return the page at an address as its visitor sees it, or a Problem."""
         try:
             url = URL(address)
         except ValueError:
@@ -118,7 +132,7 @@ class LiveHandler(ConsoleHandler):
             return OTHERS
         page, words = found
         view = self._view(request, visitor, page, words, url.query)
-        return view if isinstance(view, Problem) else (page, view)
+        return view if isinstance(view, Problem) else live_view(page, view)
 
     async def _follow(
         self, request: web.Request, claims: Claims, stream: "LiveStream"
@@ -126,7 +140,7 @@ class LiveHandler(ConsoleHandler):
         try:
             hub = self.gateway.registry.ref(Hub)
             for each in stream.looks:
-                watch = Watch(each.page, each.view, each.watcher)
+                watch = Watch(each.view, each.watcher)
                 if not await hub.ask(watch, within=HUB_SECONDS):
                     return refusal(request, NO_HUB)
         except (AskFailed, LookupError):
@@ -171,13 +185,13 @@ class LiveStream:
     lost: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
     problem: Problem = NO_PAGE  # for pages that may not be followed
 
-    def add(self, place: int, found: tuple[ConsolePage, View[Any]] | Problem) -> None:
+    def add(self, place: int, found: LiveView | Problem) -> None:
         """Add a page, or the reason why it cannot be followed."""
         if isinstance(found, Problem):
             self.lost.append((WORDS.get(found.status, "gone"), place))
             self.problem = found
         else:
-            self.looks.append(WatchedPage(place, *found, PageWatcher(self.filled)))
+            self.looks.append(WatchedPage(place, found, PageWatcher(self.filled)))
 
     def goes_on(self) -> bool:
         """Return whether there is anything to follow; otherwise the client starts again."""

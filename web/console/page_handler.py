@@ -9,8 +9,8 @@ from aiohttp import web
 from multidict import MultiDict, MultiMapping
 from yarl import URL
 
+from actors.console_hub.messages import ANYTHING, Hub, TopicChanged
 from sql.users import UserRow
-from web.console.console_hub import ANYTHING, Hub, TopicChanged
 from web.console.forms import STATUSES, form_of, ids_of, params_of, query_of, readable, refusal_of
 from web.console.page_responses import (
     PageChrome,

@@ -6,29 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from actors.console_hub.messages import Fragment
 from web.console import formatting
 from web.console.assets import assets
 from web.console.icons import icon
 from web.console.tables import heads, order_of
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-
-
-@attrs.frozen
-class Fragment:
-    """A rendered block; ``digest`` detects changes."""
-
-    name: str
-    html: str = attrs.field(repr=False)
-    digest: bytes = attrs.field(repr=False)
-
-    @property
-    def swap(self) -> str:
-        """Return the markup that replaces the block on a page; unchanged parts are kept."""
-        return f'<hx-partial hx-target="#{self.name}" hx-swap="innerMorph">{self.html}</hx-partial>'
 
 
 @cache

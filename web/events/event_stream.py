@@ -13,10 +13,10 @@ import attrs
 from aiohttp import web
 from aiohttp_sse import EventSourceResponse, sse_response
 
+from actors.event_hub.messages import Admission, EventHub, Follow, Follower, Unfollow, UnitProgress
 from actors.kernel import AskFailed
 from sql.database import Unavailable
 from sql.events import EventPage, EventRow
-from web.events.event_hub import Admission, EventHub, Follow, Follower, Unfollow, UnitProgress
 from web.events.event_view import shown
 from web.gateway import Gateway
 from web.http.operations import Audience

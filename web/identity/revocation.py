@@ -1,6 +1,6 @@
 """The set of revocations, in memory, so that a request costs no query.
 
-PostgreSQL has the truth. An actor reads it every second, and at once when the database reports a
+PostgreSQL has the truth. The Revoker reads it every second, and at once when the database reports a
 change. When it could not be read for two seconds, all requests that need a token are refused, as
 the database is down: a token may have been revoked in that time.
 """

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from actors.ports import ObjectMissing, ObjectsUnavailable
+from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust.blend_file import HEAD_BYTES, is_blend
 from sql.job_plan import NO_INPUTS, InputFile, Inputs
 from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.manifests import files_of
-from web.objects.object_reference import place_of
 
 NO_SCENE = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
-from actors.ports import ObjectMissing, ObjectTooLarge
+from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, Pool
@@ -24,7 +24,6 @@ from web.http.refusal_code import RefusalCode
 from web.jobs.placement import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.jobs.submission import PREFLIGHT, asked
-from web.objects.object_reference import place_of
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600

@@ -20,7 +20,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
+from actors.ports import ObjectMissing, Objects, ObjectsUnavailable, place_of
 from rendertrust.file_types import FRAME_FILE, HEAD_BYTES, suffix_of
 from rendertrust.frame_range import parse
 from sql.database import Unavailable
@@ -31,7 +31,6 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
 from web.objects.checksums import Checksums, ClientLeftError, IsGone, content
-from web.objects.object_reference import place_of
 from web.objects.transfer_rate import TransferRate, write_in_pace
 from web.objects.zip_layout import (
     TAIL_BYTES,

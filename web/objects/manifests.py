@@ -6,14 +6,13 @@ from uuid import UUID
 
 import attrs
 
-from actors.ports import ObjectMissing
+from actors.ports import ObjectMissing, place_of
 from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
 from sql.job_plan import FileList, Inputs
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Fault
-from web.objects.object_reference import place_of
 
 FIELD = "manifest"
 

@@ -146,13 +146,9 @@ class UploadParts:
         return sorted(whole, key=lambda part: part.number)
 
     async def _abort(self, multipart: Multipart) -> None:
-        await abort(self.gateway, multipart)
-
-
-async def abort(gateway: Gateway, multipart: Multipart) -> None:
-    """Abort it, at the store first: while it is in the database, it is retried."""
-    await gateway.objects.abort_multipart(multipart.object_key, multipart.store_id)
-    await gateway.multiparts.end(multipart)
+        """Abort it, at the store first: while it is in the database, it is retried."""
+        await self.gateway.objects.abort_multipart(multipart.object_key, multipart.store_id)
+        await self.gateway.multiparts.end(multipart)
 
 
 def missing(there: Sequence[int], count: int) -> Problem | None:

@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+from prometheus_client import Histogram
 
 from actors.ports import Clock
-from web.process.watchdog import LAG
 
 KEPT: Final = 300  # readings: ten minutes
 WINDOW_SECONDS: Final = 2.0
+LAG: Final = Histogram(
+    "rendertrust_loop_lag_seconds",
+    "How much later than asked the event loop ran a timer.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+)
 
 
 @attrs.frozen

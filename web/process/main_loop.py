@@ -1,7 +1,6 @@
 """Runs a gateway until a signal stops it, or it gives up."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
 
@@ -9,12 +8,11 @@ import structlog
 
 from supervisors.child import StartFailed
 from web.app import NOBODY, Application
-from web.process.log_writer import LINES
+from web.process.forced_exit import exit_now
 from web.process.memory_tuning import settle_down
 from web.process.service_manager import ServiceManager
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-HASTE_SECONDS = 0.2  # for the last lines of the log, before an immediate end
 log = structlog.get_logger("gateway")
 
 
@@ -38,8 +36,7 @@ class StopSignals:
 
     def _stop(self, number: signal.Signals) -> None:
         if self.asked.is_set():
-            LINES.close(within=HASTE_SECONDS)
-            os._exit(128 + number)
+            exit_now(128 + number)
         log.info("stopping", signal=number.name)
         self._manager.say(STOPPING=1, STATUS="Stopping")
         self.asked.set()

@@ -20,7 +20,6 @@ from typing import Any, Final
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 MAPPED_BYTES: Final = 128 << 10  # larger blocks are always mapped
 KEPT_BYTES: Final = 1 << 20  # so much may stay free at the heap's end
-TIDY_SECONDS: Final = 60.0  # how often old cycles are collected, and free memory is returned
 COLLECT_AFTER: Final = 20_000  # new objects that are still alive, until the next collection
 OLDER_AFTER: Final = 3  # young collections until an older one
 ALL_AFTER: Final = 50  # older collections until a full one, if that happens within the minute

@@ -6,7 +6,7 @@ import attrs
 from aiohttp import hdrs, web
 from msgspec import Meta
 
-from web.events.event_hub import Follower
+from actors.event_hub.messages import Follower
 from web.events.event_stream import PAGE, EventStream
 from web.events.event_view import Event, shown
 from web.http.operations import Call, Operations, Scope

@@ -8,6 +8,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.ledger.messages import InsufficientCredits, KeyConflict, Posted, Replayed
 from actors.notifier.messages import Notifier, ProgressOf
+from actors.ports import place_of
 from actors.scheduler.messages import (
     AllNodesFull,
     Dispatch,
@@ -34,7 +35,6 @@ from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
 from web.jobs.validation import NewJob, PricedJob, in_pool, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
-from web.objects.object_reference import place_of
 from web.openapi.examples import jobs as examples
 
 operations = Operations()

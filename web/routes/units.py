@@ -7,6 +7,7 @@ import attrs
 from msgspec import Meta
 
 from actors.ledger.messages import UnitRetry
+from actors.ports import place_of
 from rendertrust import money
 from rendertrust.api.units import Unit, Units
 from sql.jobs import PagedUnit
@@ -16,7 +17,6 @@ from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import NO_UNIT, controlled
 from web.jobs.submission import EXPIRED, NOT_FOUND
 from web.jobs.wait_reasons import reasons_of
-from web.objects.object_reference import place_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, own_result
 

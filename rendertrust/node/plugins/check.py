@@ -15,7 +15,7 @@ from rendertrust.node.plugins.render import RenderPlugin, order_for
 from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.plugins.video import VideoPlugin, playing
 from rendertrust.node.sandbox import DELIVERED
-from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
+from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 
 NO_SANDBOX: Final = "untrusted scenes are opened only in a sandbox, and there is none"
 DRAWS_MAX: Final = 16

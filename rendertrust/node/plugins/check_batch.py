@@ -9,7 +9,7 @@ from rendertrust.node.plugin import BATCH, Completed, Failed, Result, Task, in_b
 from rendertrust.node.plugins.check import place_of, why_no_strangers
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for
 from rendertrust.node.plugins.render_order import refused
-from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
+from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # the parameter with their number

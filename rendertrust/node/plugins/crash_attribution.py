@@ -1,9 +1,9 @@
 """Attribution of a check's crash: to the scene, to this machine, or to the delivered file.
 
-The worker announces what it is about to open (``worker/open_watchdog.py``). If it dies there, the
-file is opened again without the scene, in a worker that has just opened a file of ours of the same
-size and kind (``worker/isolated_open.py``). If that worker dies twice, the file is to blame. If it
-survives, or dies of our file, nothing is blamed.
+The worker announces what it is about to open (``worker/checks/open_watchdog.py``). If it dies
+there, the file is opened again without the scene, in a worker that has just opened a file of ours
+of the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the file
+is to blame. If it survives, or dies of our file, nothing is blamed.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import attrs
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Task
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
-from rendertrust.node.worker.open_watchdog import MAKING
+from rendertrust.node.worker.checks.open_watchdog import MAKING
 
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import re
 import tempfile
@@ -18,7 +19,6 @@ from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Result, Task
 from rendertrust.node.plugins import bundle
 from rendertrust.node.plugins.render_order import PATHS, order_of, placed_tiles, scene_of
-from rendertrust.node.progress_estimate import ProgressEstimate
 from rendertrust.node.resident_blender import BlenderKey, ResidentBlenders
 from rendertrust.node.resource_monitor import MACHINES, MEMORY, LimitExceeded
 from rendertrust.node.rmtree import empty
@@ -26,6 +26,7 @@ from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
+PACE: Final = 1.5  # 78 % of the remaining work counts as done when the estimated time is over
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
 NAME_MAX: Final = 100  # characters of a file name that are kept; the worker's are shorter
 TOO_MANY_FILES: Final = "the scene reported more files than were ordered"
@@ -108,6 +109,34 @@ class RenderPlugin:
                 hear=progress.hear,
                 overhear=progress.overhear,
             )
+
+
+@attrs.define
+class ProgressEstimate:
+    """Progress of a frame between two reports of Blender, which never decreases.
+
+    Cycles renders samples in batches and reports only after each, on a slow machine once a minute.
+    The time between is interpolated by its estimate of the remaining time. The interpolation slows
+    down, so that it neither stops when the estimate was too short, nor reaches the end before
+    Blender does. Times are seconds of one clock.
+    """
+
+    told: float = 0.0
+    _share: float = 0.0
+    _at: float = 0.0
+    _remaining: float = 0.0
+
+    def hear(self, share: float, remaining: float | None, now: float) -> None:
+        """Take a report: ``share`` is done, ``remaining`` seconds are left."""
+        self._share, self._at, self._remaining = share, now, remaining or 0.0
+
+    def share(self, now: float) -> float:
+        """Return the share that is done, 0 to 1."""
+        gone = 0.0
+        if self._remaining > 0:
+            gone = 1 - math.exp(-PACE * (now - self._at) / self._remaining)
+        self.told = max(self.told, self._share + (1 - self._share) * gone)
+        return self.told
 
 
 @attrs.define

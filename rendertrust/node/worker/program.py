@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .batch import open_batch
-from .chunk_check import hold
-from .evidence import prove
-from .evidence_check import check
+from .checks.chunk_check import hold
+from .checks.evidence_check import check
+from .checks.isolated_open import alone
+from .checks.quick_look import look, open_batch
+from .checks.rerender import rerender
+from .checks.video_check import watch
 from .ipc import (
     MachineError,
     MissingCapability,
@@ -21,17 +23,22 @@ from .ipc import (
     speaker,
     take_standard_output,
 )
-from .isolated_open import alone
-from .plausibility import look
-from .postprocessing import finish
-from .price_probe import probe
-from .rendering import render
-from .rerender import rerender
+from .render import frames, tiles
+from .render.evidence import prove
+from .render.price_probe import probe
+from .render.smoke_render import draw, try_out
+from .render.video_encoder import encode
 from .resource_limits import come_last, limit
-from .scene_inspector import inspect
-from .smoke_render import draw, try_out
-from .video_check import watch
-from .video_encoder import encode
+from .scene.inspector import inspect
+
+
+def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Render frames, or one tile."""
+    if "tile" in order:
+        tiles.render(bpy, order, say)
+    else:
+        frames.render(bpy, order, say)
+
 
 ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "render": render,
@@ -43,7 +50,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "hold": hold,
     "watch": watch,
     "prove": prove,
-    "finish": finish,
+    "finish": tiles.finish,
     "inspect": inspect,
     "probe": probe,
     "try": try_out,

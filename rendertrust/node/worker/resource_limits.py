@@ -1,7 +1,23 @@
-"""Resource limits that the worker sets for itself before it opens a scene."""
+"""Limits that the worker sets for itself: resources before it opens a scene, and processor time.
+
+Processor time is limited for operations that may never return to Python. The kernel ends the
+process, independent of the machine's load. All threads together get the time once for each
+processor, because Blender decodes pictures in parallel. The calling thread, which opens files and
+waits for the others, gets it only once, because a file that keeps one processor busy could
+otherwise take hours.
+"""
 
 import contextlib
+import ctypes
+import os
 import resource
+import signal
+import time
+from collections.abc import Generator
+
+LEAST = 1e-6  # zero would switch the timer off
+BILLION = 10**9
+LIBRARIES = (None, "librt.so.1")  # older glibc has timers in librt
 
 
 def limit(limits: dict[str, int]) -> None:
@@ -27,3 +43,62 @@ def come_last() -> None:
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")
+
+
+class _Event(ctypes.Structure):
+    """``struct sigevent``: zeros except for the signal."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("rest", ctypes.c_char * 48),
+    )
+
+
+class _Times(ctypes.Structure):
+    """``struct itimerspec``: interval, then first expiry."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_long) for name in ("again", "again_ns", "seconds", "nanoseconds")
+    )
+
+
+@contextlib.contextmanager
+def at_most(seconds: float, processors: int) -> Generator[None]:
+    """End this process if the calling thread uses more than ``seconds`` of processor time.
+
+    All threads together may use ``seconds`` times ``processors``.
+    """
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, max(seconds * processors, LEAST))
+    try:
+        with _of_this_thread(max(seconds, LEAST)):
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+@contextlib.contextmanager
+def _of_this_thread(seconds: float) -> Generator[None]:
+    timers, timer = _timers(), ctypes.c_void_p()
+    event = _Event(signal=signal.SIGPROF)
+    clock = time.CLOCK_THREAD_CPUTIME_ID
+    _done(timers.timer_create(clock, ctypes.byref(event), ctypes.byref(timer)))
+    try:
+        times = _Times(seconds=int(seconds), nanoseconds=int(seconds % 1 * BILLION))
+        _done(timers.timer_settime(timer, 0, ctypes.byref(times), None))
+        yield
+    finally:
+        timers.timer_delete(timer)
+
+
+def _timers() -> ctypes.CDLL:
+    """Return the library with POSIX timers. Raises OSError if there is none."""
+    libraries = (ctypes.CDLL(name, use_errno=True) for name in LIBRARIES)
+    return next(one for one in libraries if hasattr(one, "timer_create"))
+
+
+def _done(failed: int) -> None:
+    if failed:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -2,12 +2,13 @@
 
 import asyncio
 
+from actors.console_hub.actor import TICK_SECONDS
+from actors.console_hub.messages import Hub, TopicChanged
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live_updates import NODE, following, frame
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.console.console_hub import TICK_SECONDS, Hub, TopicChanged
 
 FRAMES = 6
 SEVERAL = 10

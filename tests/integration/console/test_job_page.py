@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import attrs
 
+from actors.console_hub.messages import Hub, TopicChanged
 from actors.ledger.messages import Commit, JobInsert, Ledger, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
 from sql.job_plan import NewUnit
@@ -17,7 +18,6 @@ from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import charge, joined, worked
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.console.console_hub import Hub, TopicChanged
 
 LEAF = """
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from aiohttp import ClientSession, ClientTimeout, StreamReader
 
+from actors.console_hub.messages import Hub, TopicChanged
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by
@@ -19,7 +20,6 @@ from tests.integration.console.people import OWN, Visitor, live, newcomer, nobod
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
-from web.console.console_hub import Hub, TopicChanged
 from web.console.live_updates import OF_ONE_MAX
 from web.console.pages import overview
 from web.console.registry import Pages
@@ -76,16 +76,19 @@ async def frame(stream: StreamReader) -> str:
                 lines = []
 
 
-async def test_only_what_changed_is_sent(
-    face: Face, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chart shows the same hour at all times: otherwise each minute changes it."""
     chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
 
     def unchanged(*_: object) -> Mapping[str, Any]:
-        """The chart of one hour, whatever passes: a new minute is something new."""
         return chart
 
     monkeypatch.setattr(overview, "throughput_of", unchanged)
+
+
+@pytest.mark.usefixtures("one_hour")
+async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         first = await frame(stream)
@@ -99,6 +102,7 @@ async def test_only_what_changed_is_sent(
         assert 'hx-target="#pictures"' not in second
 
 
+@pytest.mark.usefixtures("one_hour")
 async def test_one_reading_is_for_all_who_look_alike(
     face: Face, database: PostgresEndpoint
 ) -> None:
@@ -158,7 +162,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
     seldom: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("web.console.console_hub.BEAT_SECONDS", 0.2)
+    monkeypatch.setattr("actors.console_hub.actor.BEAT_SECONDS", 0.2)
     there = True
 
     async def probe() -> bool:

@@ -3,6 +3,7 @@
 import re
 from uuid import UUID, uuid4
 
+from actors.console_hub.messages import Hub, TopicChanged
 from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitFail, UnitStart
 from actors.notifier.messages import Progress
 from actors.verifier.messages import UnitDeliver
@@ -13,7 +14,6 @@ from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import joined
 from tests.support.http_gateway import Face
-from web.console.console_hub import Hub, TopicChanged
 
 
 async def film(face: Face, jane: Visitor, cap: int | None = None) -> UUID:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from actors.sweeper.removal import ABANDONED_AFTER, OVER_AFTER
 from rendertrust.protocol import (
     JobCancel,
     JobDispatch,
@@ -17,8 +18,8 @@ from rendertrust.protocol import (
 )
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import WITHIN, Farm, farm
+from tests.support.sweeping import remove_abandoned_results
 from tests.twins.objects import TwinObjects
-from web.objects.sweeper import ABANDONED_AFTER, OVER_AFTER, remove_results
 
 __all__ = ["farm"]
 PART = 64 << 20
@@ -76,7 +77,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
 async def swept(farm: Farm, ago: timedelta) -> int:
     """How many are left when that is how long ago they were asked for."""
     await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
-    await remove_results(farm.gateway.gateway)
+    await remove_abandoned_results(farm.gateway.gateway)
     return len(await begun(farm))
 
 

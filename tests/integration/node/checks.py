@@ -8,13 +8,13 @@ from typing import Any
 import attrs
 import orjson
 
+from actors.verifier.check_orders import draws
 from actors.verifier.report import Report, read_report
-from actors.verifier.sample_regions import draws
-from actors.verifier.verdict import of_all
+from actors.verifier.thresholds import of_all
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import EVIDENCE, PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
+from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from tests.integration.node.scenes import unit
 
 DRAWS = [list(drawn) for drawn in draws(b"secret" * 6, b"job:0:1", b"r" * 32)]

@@ -14,7 +14,7 @@ import pytest
 
 from actors.verifier.case import Case, Verdict
 from actors.verifier.report import Report, answer
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.thresholds import DEFAULTS
 from bench.verify_scenes import HEAD, SAVE, SCENES
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed

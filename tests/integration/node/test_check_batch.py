@@ -9,9 +9,8 @@ import attrs
 import pytest
 
 from actors.verifier.case import Case
-from actors.verifier.check_batches import answers, clears
-from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.report import Report, answers, clears, read_report
+from actors.verifier.thresholds import DEFAULTS
 from rendertrust.node.plugin import BATCH, Completed, in_batch
 from rendertrust.node.plugins.check_batch import CheckBatchPlugin
 from rendertrust.relay_frames import BATCH_MAX
@@ -77,7 +76,11 @@ async def test_of_sixteen_results_the_good_ones_are_settled_and_two_are_faults(
     for number, heard in enumerate(answers(told, BATCH_MAX)):
         case = Case.opened(pending(drawn=False))
         assert heard is not None
-        alone = await opened_alone(stage, number, results) if not clears(heard, case) else heard
+        alone = (
+            await opened_alone(stage, number, results)
+            if not clears(heard, case.pending.row.work)
+            else heard
+        )
         case.hear(alone, min(OURS), CLASS, DEFAULTS)
         assert case.verdict is not None
         outcomes.append(case.verdict.outcome)

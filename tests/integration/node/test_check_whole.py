@@ -10,7 +10,7 @@ import pytest
 
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer, read_report
-from actors.verifier.verdict import DEFAULTS, of_all
+from actors.verifier.thresholds import DEFAULTS, of_all
 from tests.integration.node.checks import DRAWS, FRAME
 from tests.integration.node.scenes import ARTISTS, build, make
 from tests.integration.node.test_check_uncut import BY_REGION
@@ -21,18 +21,20 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 BLIND = """
 import json, sys
 import bpy
-from rendertrust.node.worker import evidence_check, evidence, tile_hazards
+from rendertrust.node.worker.checks import evidence_check
+from rendertrust.node.worker.render import evidence
+from rendertrust.node.worker.scene import reproducibility
 order, do = json.loads(sys.argv[1]), sys.argv[2]
-reasons, read = tile_hazards.reasons, evidence_check.read_evidence
+reasons, read = reproducibility.region_dependence, evidence_check.read_evidence
 def say(event, **told):
     if event == "done":
         with open(sys.argv[3], "w") as file:
             json.dump(told, file)
 try:
-    tile_hazards.reasons = lambda bpy: []
+    reproducibility.region_dependence = lambda bpy: []
     {"prove": evidence.prove, "check": evidence_check.check}[do](bpy, order, say)
 finally:
-    tile_hazards.reasons, evidence_check.read_evidence = reasons, read
+    reproducibility.region_dependence, evidence_check.read_evidence = reasons, read
 """
 # Far from a crop at the upper left.
 SPOILT = """

@@ -12,8 +12,8 @@ from PIL import Image
 from rendertrust.node.blender import WORKER, Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
-from rendertrust.node.worker.open_watchdog import OPEN_SECONDS
-from rendertrust.node.worker.scene_output import SUFFIXES
+from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
+from rendertrust.node.worker.scene.output import SUFFIXES
 from tests.integration.node.checks import DRAWS, Files, Stage
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit

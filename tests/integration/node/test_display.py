@@ -12,7 +12,7 @@ PROGRAM = """
 import json, sys
 import bpy
 import numpy as np
-from rendertrust.node.worker import view_transform
+from rendertrust.node.worker.checks import view_transform
 
 out, told = sys.argv[1], {}
 scene = bpy.context.scene

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.worker.exr_headers import heads_of
+from rendertrust.node.worker.formats.exr import heads_of
 from tests.integration.node.checks import Files, Stage
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]

@@ -13,8 +13,8 @@ import pytest
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Failed
 from rendertrust.node.plugins.render import RenderPlugin
-from rendertrust.node.worker.image_headers import size_of
-from rendertrust.node.worker.scene_output import SUFFIXES
+from rendertrust.node.worker.formats.image_headers import size_of
+from rendertrust.node.worker.scene.output import SUFFIXES
 from tests.integration.node.checks import Files, Stage
 from tests.integration.node.scenes import build
 

@@ -26,10 +26,10 @@ SIZE = (67, 37)
 # Reads every pass of multi-layer files, and saves them as arrays.
 READ = """
 import bpy, numpy, sys
-from rendertrust.node.worker import render_passes
+from rendertrust.node.worker.render import passes
 kinds = {layer: {"Combined": ("RGBA", "COLOR")} for layer in sys.argv[1].split(",")}
 for path in sys.argv[4:]:
-    found = render_passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
+    found = passes.read(bpy, path, (int(sys.argv[2]), int(sys.argv[3])), kinds)
     numpy.savez(path + ".npz", **{layer: of["Combined"] for layer, of in found.items()})
 """
 # The undenoised frame, rendered without our worker, every pass of it.

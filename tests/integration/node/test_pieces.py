@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from actors.verifier.report import Report, read_report
-from actors.verifier.verdict import of_all, of_region
+from actors.verifier.thresholds import of_all, of_region
 from rendertrust.node.plugin import Completed
 from rendertrust.node.plugins.check import PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin

@@ -284,7 +284,7 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
 LOOK = """
 import json, sys
 import bpy
-from rendertrust.node.worker.scene_inspector import inspect
+from rendertrust.node.worker.scene.inspector import inspect
 inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
 """
 

@@ -23,7 +23,7 @@ from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node import sandbox
 from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
-from rendertrust.node.worker.picture_digest import of_file
+from rendertrust.node.worker.formats.picture_digest import of_file
 from rendertrust.receipt import receipt_document, sign_work, work_document
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import SAVE, SMALL, build, locally, make, unit

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from rendertrust.node.worker import usd_layers
+from rendertrust.node.worker.scene import usd_layers
 from tests.integration.node.scenes import make
 
 pytestmark = pytest.mark.render
 
 FIND = """
 import json, os, sys
-from rendertrust.node.worker import usd_layers
+from rendertrust.node.worker.scene import usd_layers
 bpy.utils.expose_bundled_modules()
 from pxr import Sdf, Usd, UsdGeom, UsdUtils
 

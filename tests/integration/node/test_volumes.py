@@ -16,8 +16,8 @@ material.use_nodes = True
 material.node_tree.nodes.clear()
 material.node_tree.nodes.new("ShaderNodeGroup").node_tree = group
 bpy.data.objects["Cube"].data.materials.append(material)
-from rendertrust.node.worker import tile_rendering
-found = tile_rendering.rendered((20, 18, 8, 8), scene)
+from rendertrust.node.worker.render import tiles
+found = tiles.rendered((20, 18, 8, 8), scene)
 assert found == WANTED, found
 """
 

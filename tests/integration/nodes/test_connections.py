@@ -12,9 +12,9 @@ from sql.connections import KEPT
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.nodes.test_program import PERSON
 from tests.support.http_gateway import settings_for_tests
+from tests.support.sweeping import remove_expired
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
-from web.objects.expiry import remove_expired
 
 SETTINGS = settings_for_tests(jwt={"secret": "a secret that both of them sign tokens with"})
 

@@ -9,7 +9,9 @@ import aiohttp
 import orjson
 import pytest
 
+from actors.event_hub.messages import EventHub, HintReceived, UnitProgress
 from actors.ledger.messages import JobStop, UnitAssign, UnitComplete, UnitFail, UnitRetry, UnitStart
+from actors.sweeper.messages import SweepDue
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus
 from rendertrust.testing import FakeNode
 from sql.database import Database
@@ -26,9 +28,7 @@ from tests.support.event_audit import untold
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 from tests.support.whole_gateway import whole
-from web.events.event_hub import EventHub, HintReceived, UnitProgress
 from web.money.ledger_client import commit
-from web.objects.sweeper import Sweep
 
 Json = dict[str, Any]
 SSE = {"Accept": "text/event-stream"}
@@ -167,7 +167,7 @@ async def test_old_events_are_removed_but_the_last(
         f"UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = '{old}'",
     )
     async with sweeping(jane.face) as sweeper:
-        await sweeper.ask(Sweep(), within=SOON)
+        await sweeper.ask(SweepDue(), within=SOON)
     assert await told(jane, old) == LIFE[-1:]
     assert await told(jane, young) == LIFE
     await do(jane.face, UnitRetry(old, 1, UUID(jane.id)))

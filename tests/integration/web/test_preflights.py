@@ -15,9 +15,9 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
 from tests.support.databases import execute
 from tests.support.http_gateway import settings_for_tests
+from tests.support.sweeping import remove_expired
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
-from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]
 BOTH = ("preflight", "render")

@@ -18,8 +18,8 @@ from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.sweeping import remove_expired
 from tests.support.until import until
-from web.objects.expiry import remove_expired
 
 Json = dict[str, Any]
 Headers = dict[str, str]

@@ -13,9 +13,12 @@ import pytest
 
 from actors.kernel import Ref
 from actors.ports import Clock
+from actors.revoker.actor import RevocationsActor
+from actors.revoker.messages import RemoveExpired, Revoker
 from sql.database import Database
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as Rows
+from sql.sessions import Sessions
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
@@ -30,7 +33,6 @@ from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
 from web.identity.revocation import Revocations
-from web.identity.revoker import RemoveExpired, RevocationsActor, Revoker
 from web.identity.tokens import Claims, TokenType
 
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
@@ -59,12 +61,12 @@ def claims(sid: UUID, kind: TokenType = TokenType.ACCESS, subject: UUID | None =
 @asynccontextmanager
 async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set]:
     """A set that is being filled from the database."""
-    rows = Rows(database)
+    rows, logins = Rows(database), Sessions(database)
     revocations, ref, heard = Revocations(clock), Ref[Revoker]("revocations"), list[UUID]()
     revocations.hear(heard.extend)
 
     def make() -> RevocationsActor:
-        return RevocationsActor(revocations, partial(RevocationFeed, database), rows.purge, clock)
+        return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
 
     child = Child("revocations", make, ref=ref)
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
@@ -86,7 +88,7 @@ async def test_what_one_gateway_revokes_all_refuse_at_once(
     pool: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing is read by the clock: the database has said so.
-    monkeypatch.setattr("web.identity.revoker.READ_EVERY_SECONDS", 3_600.0)
+    monkeypatch.setattr("actors.revoker.actor.READ_EVERY_SECONDS", 3_600.0)
     async with filled(pool) as one, filled(pool) as other:
         sids = [uuid4() for _ in range(5)]
         await Rows(pool).insert("session", sids, FAR)

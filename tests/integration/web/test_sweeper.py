@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from actors.kernel import Ref
+from actors.sweeper.messages import SweepDue, Sweeper
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
@@ -12,7 +13,7 @@ from supervisors.supervisor import Supervisor
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
-from web.objects.sweeper import Sweep, Sweeper, sweeper_child
+from web.edge import sweeper_child
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def test_parts_are_removed_a_day_after_the_last_was_asked_for(
     await age(database, 25)
     young = await sent(face, bob, (1,))
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=60)
+        await sweeper.ask(SweepDue(), within=60)
     assert len(face.objects.multiparts.open) == 1
     assert (await call(face, jane, "GET", old))[1]["parts"]["arrived"] == []
     assert (await call(face, bob, "GET", young))[1]["parts"]["arrived"] != []
@@ -59,7 +60,7 @@ async def test_an_upload_that_takes_days_is_left_alone(
     await age(database, 25)
     leave = (await asked(face, jane, upload, (2,)))[2]
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=60)
+        await sweeper.ask(SweepDue(), within=60)
     assert await put(face, leave, BODIES[1]) == 200
     assert (await complete(face, jane, upload, SHAS))[0] == 200
 
@@ -69,8 +70,8 @@ async def test_a_store_that_is_away_is_asked_again(face: Face, database: Postgre
     await age(database, 25)
     async with sweeping(face) as sweeper:
         face.objects.away = True
-        await sweeper.ask(Sweep(), within=60)
+        await sweeper.ask(SweepDue(), within=60)
         assert face.objects.multiparts.open
         face.objects.away = False
-        await sweeper.ask(Sweep(), within=60)
+        await sweeper.ask(SweepDue(), within=60)
     assert not face.objects.multiparts.open

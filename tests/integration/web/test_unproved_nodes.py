@@ -6,13 +6,13 @@ from uuid import UUID
 import jwt
 import pytest
 
+from actors.sweeper.messages import SweepDue
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_nodes import beat, described, post, prove
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, serving, settings_for_tests
-from web.objects.sweeper import Sweep
 
 OLD = "now() - interval '25 hours'"
 # A node that is old, and has been given a unit.
@@ -45,7 +45,7 @@ def change(database: PostgresEndpoint) -> Callable[..., Awaitable[None]]:
 
 async def swept(face: Face) -> None:
     async with sweeping(face) as sweeper:
-        await sweeper.ask(Sweep(), within=60)
+        await sweeper.ask(SweepDue(), within=60)
 
 
 async def is_there(face: Face, node: str) -> bool:

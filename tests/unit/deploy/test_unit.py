@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from actors.auditor.messages import BROKEN_EXIT_CODE
+from actors.pulse.actor import LOOK_SECONDS
 from config.settings import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
-from web.process.watchdog import LOOK_SECONDS
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy/systemd"

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from actors.auditor.actor import AuditorActor
-from actors.auditor.messages import Audit, Auditor, LastAudit, NightAuditor
-from actors.auditor.night_audit import NightAuditorActor
-from actors.auditor.policy import is_due
+from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
+from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.messages import NightAuditor
+from actors.night_auditor.policy import is_due
 from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child

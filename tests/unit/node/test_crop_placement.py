@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.crop_placement import CELL, Crop, enlarged, place
+from rendertrust.node.worker.checks.crop_placement import CELL, Crop, enlarged, place
 
 SHARES = st.floats(0, 1, exclude_max=True)
 SIDES = st.integers(1, 700)

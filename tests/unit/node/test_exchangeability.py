@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker import exchangeability
-from rendertrust.node.worker.exchangeability import (
+from rendertrust.node.worker.checks import exchangeability
+from rendertrust.node.worker.checks.exchangeability import (
     ACCEPTED,
     AGAIN,
     CELLS_LEAST,

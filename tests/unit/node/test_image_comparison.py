@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.image_comparison import CELL, GRAIN_CELL, NOISE_CELL, compared
+from rendertrust.node.worker.checks.image_comparison import CELL, GRAIN_CELL, NOISE_CELL, compared
 from tests.support.examples import examples
 
 MATCH, BETWEEN_CLASSES, MISMATCH = 0.1, 0.3, 0.5

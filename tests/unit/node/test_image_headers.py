@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from rendertrust.node.worker.image_headers import READERS, size_of
-from rendertrust.node.worker.png_pixels import NoPixels
+from rendertrust.node.worker.formats.bounds import NoPixels
+from rendertrust.node.worker.formats.image_headers import READERS, size_of
 
 SIZE = (67, 37)
 KINDS = {

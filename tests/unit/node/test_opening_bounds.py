@@ -9,7 +9,7 @@ import pytest
 SECONDS = 0.05
 PROGRAM = """
 import hashlib, os, sys, threading, time
-from rendertrust.node.worker.open_watchdog import MAKING, PICTURE, OpenProgress
+from rendertrust.node.worker.checks.open_watchdog import MAKING, PICTURE, OpenProgress
 
 def work(clock, seconds):
     began = clock()

@@ -14,7 +14,13 @@ from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import PREVIEW_BYTES_MAX, Completed, Failed, Task
 from rendertrust.node.plugins.check import CheckPlugin
 from rendertrust.node.plugins.preflight import PreflightPlugin
-from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, order_for, result_of
+from rendertrust.node.plugins.render import (
+    ProgressEstimate,
+    RenderPlugin,
+    RenderProgress,
+    order_for,
+    result_of,
+)
 from rendertrust.node.plugins.render_order import KNOWN, order_of, scene_of
 from rendertrust.node.plugins.video import VideoPlugin
 from rendertrust.node.renderer import Renderer
@@ -253,3 +259,33 @@ def test_blender_that_gets_no_memory_is_no_failure_of_the_node(
     failed = result_of(ProcessExit(code=-6, last=last, tail=tail), Path("/w"))
     assert isinstance(failed, Failed)
     assert failed.lacks == "memory"
+
+
+def test_share_grows_by_the_time_that_blender_thinks_is_left() -> None:
+    estimate = ProgressEstimate()
+    assert estimate.share(5) == 0
+    estimate.hear(0.2, 10, now=100)
+    assert estimate.share(100) == 0.2
+    assert 0.5 < estimate.share(105) < 0.7
+    due = estimate.share(110)
+    assert 0.8 < due < 0.9
+    assert due < estimate.share(115)
+    assert estimate.share(130) < 1
+    estimate.hear(1.0, None, now=1000)
+    assert estimate.share(1000) == 1
+
+
+words = st.tuples(st.floats(0, 1), st.none() | st.floats(0, 1e5), st.floats(0, 100))
+
+
+@given(st.lists(words))
+def test_share_never_shrinks_nor_leaves_its_bounds(
+    said: list[tuple[float, float | None, float]],
+) -> None:
+    estimate, now, before = ProgressEstimate(), 0.0, 0.0
+    for share, remaining, later in said:
+        estimate.hear(share, remaining, now)
+        now += later
+        told = estimate.share(now)
+        assert before <= told <= 1
+        before = told

@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.crop_placement import Crop
-from rendertrust.node.worker.rerender import (
+from rendertrust.node.worker.checks.crop_placement import Crop
+from rendertrust.node.worker.checks.frame_crops import RenderedCrop
+from rendertrust.node.worker.checks.rerender import (
     BLOCK,
     DeliveredPicture,
-    RerenderRegion,
     aligned,
     box,
     cells_of,
@@ -65,7 +65,7 @@ def test_a_region_lies_in_the_empty_frame_where_it_lay_in_its_own(
     area = (left, top, right - left, below - top)
     frame = np.arange(width * height, dtype=np.float32).reshape(height, width, 1) + 1
     empty = {"layer": {"Combined": np.zeros_like(frame)}}
-    paste(empty, RerenderRegion(crop, area, ""), {"layer": {"Combined": box(frame, area)}})
+    paste(empty, RenderedCrop(crop, area, ""), {"layer": {"Combined": box(frame, area)}})
     put = empty["layer"]["Combined"]
     assert np.array_equal(box(put, crop), box(frame, crop))
     assert np.count_nonzero(put) == crop[2] * crop[3]

@@ -4,9 +4,15 @@ from typing import Any
 
 import pytest
 
-from rendertrust.node.worker.exchangeability import ACCEPTED, FEW_CELLS, FEW_NOISY, REFUSED, UNSAID
-from rendertrust.node.worker.exchangeability import Exchangeability as Seen
-from rendertrust.node.worker.seed_check import same_seed, together
+from rendertrust.node.worker.checks.exchangeability import (
+    ACCEPTED,
+    FEW_CELLS,
+    FEW_NOISY,
+    REFUSED,
+    UNSAID,
+)
+from rendertrust.node.worker.checks.exchangeability import Exchangeability as Seen
+from rendertrust.node.worker.checks.seed_check import same_seed, together
 
 SAME = {"equal": True, "off": None}
 GOOD, BAD = Seen(3, 200, 150), Seen(3, 200, 150, reasons=("smoothed",))

@@ -16,9 +16,10 @@ from rendertrust.node.worker.ipc import (
     remaining_of,
     share_of,
 )
-from rendertrust.node.worker.price_probe import idle_seconds
-from rendertrust.node.worker.scene import name_of, saved_by
-from rendertrust.node.worker.tile_rendering import select
+from rendertrust.node.worker.render.price_probe import idle_seconds
+from rendertrust.node.worker.render.tiles import select
+from rendertrust.node.worker.scene.loader import saved_by
+from rendertrust.node.worker.scene.output import name_of
 
 
 @pytest.mark.parametrize(

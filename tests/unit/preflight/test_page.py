@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from rendertrust.node.plugins.render_order import CHUNK_MAX, KNOWN
-from rendertrust.preflight import findings, missing_output, unsendable_files
+from rendertrust.preflight import findings, unsendable_files
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "RENDERING.md").read_text()
@@ -27,7 +27,7 @@ def table(heading: str) -> dict[str, list[str]]:
 
 def levels_of_codes() -> dict[str, str]:
     """What the source says: the code and the level of each finding."""
-    found = {one.code: "error" for one in missing_output.KNOWN.values()} | dict.fromkeys(
+    found = {one.code: "error" for one in findings.MISSING_OUTPUT.values()} | dict.fromkeys(
         sent(), "error"
     )
     for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):

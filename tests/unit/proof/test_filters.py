@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from rendertrust.node.worker.png_pixels import _unfiltered  # pyright: ignore[reportPrivateUsage]
+from rendertrust.node.worker.formats.png import _unfiltered  # pyright: ignore[reportPrivateUsage]
 
 STEPS = (1, 2, 3, 4, 6, 8)
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rendertrust.node.worker.picture_digest import of_file, size_of, told, told_of_several
-from rendertrust.node.worker.png_pixels import NoPixels
+from rendertrust.node.worker.formats.bounds import NoPixels
+from rendertrust.node.worker.formats.image_headers import size_of
+from rendertrust.node.worker.formats.picture_digest import of_file, told, told_of_several
 from tests.unit.proof import receipts
 
 WIDTH, HEIGHT = 53, 37

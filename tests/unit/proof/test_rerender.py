@@ -28,7 +28,7 @@ from rendertrust.cli.rerender import (
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.node.rerender import RerenderRequest, read_report, rerender
-from rendertrust.node.worker.crop_placement import place
+from rendertrust.node.worker.checks.crop_placement import place
 from rendertrust.proof_check import Step
 from rendertrust.receipt import read_receipt, receipt_document, sign_work, work_document
 from rendertrust.receipt_check import PictureFile

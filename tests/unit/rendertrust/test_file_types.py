@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rendertrust.file_types import BEGINNINGS, FRAME_FILE, MEDIA, suffix_of
-from rendertrust.node.worker.scene_output import SUFFIXES
+from rendertrust.node.worker.scene.output import SUFFIXES
 
 
 @pytest.mark.parametrize(

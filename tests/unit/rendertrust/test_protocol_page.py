@@ -8,8 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from rendertrust.close_codes import CloseCode
-from rendertrust.protocol import FROM_GATEWAY, FROM_NODE
+from rendertrust.protocol import FROM_GATEWAY, FROM_NODE, CloseCode
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "PROTOCOL.md").read_text("utf-8")
 SIDES: Mapping[str, Mapping[str, type[Any]]] = {

@@ -4,7 +4,7 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from actors.sequencer.watermark import Watermark
+from actors.sequencer.log_growth import Watermark
 from sql.log import Head, LogView
 from tests.support.examples import examples
 

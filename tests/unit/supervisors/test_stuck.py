@@ -8,14 +8,13 @@ import pytest
 
 from actors.kernel import fail_point
 from actors.kernel.handler import Table
+from actors.pulse.stuck_detector import StuckDetector
 from supervisors.registry import Registry
 from supervisors.tree import MAY_TAKE_MINUTES
 from tests.twins.bus import TwinBus
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
-from web.console.console_hub import hub_child
-from web.objects.sweeper import sweeper_child
-from web.process.watchdog import StuckDetector
+from web.edge import hub_child, sweeper_child
 
 LOOK, HOUR = 5, 3_600
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from actors.verifier.actor import fine_for
 from actors.verifier.case import Case, Verdict
 from actors.verifier.messages import Comparison
 from actors.verifier.report import Report, answer
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.thresholds import DEFAULTS
+from actors.verifier.verdict import fine_for
 from tests.unit.verifier.stage import CLASS, EXACT, apart, pending
 
 OTHER_CLASS = "cpu/sse/5.2"

@@ -21,8 +21,8 @@ from actors.ledger.messages import (
 from actors.node_session.messages import RunCheck
 from actors.node_session.results import result_key
 from actors.verifier.case import Case
-from actors.verifier.check_batches import BYTES_MOST, answers, batch_of, clears
-from actors.verifier.report import Report
+from actors.verifier.check_queue import BYTES_MOST, batch_of
+from actors.verifier.report import Report, answers, clears
 from rendertrust.relay_frames import BATCH_MAX
 from sql.job_plan import NewUnit
 from tests.support.plans import planned
@@ -162,7 +162,7 @@ def test_a_batch_blames_nobody(report: Report, is_cleared: bool) -> None:
     signed = '{"pixels": {"sha256": "ab", "of": "png"}}' if report.pixels else None
     row = attrs.evolve(one.pending.row, work=signed)
     one.pending = attrs.evolve(one.pending, row=row)
-    assert clears(report, one) is is_cleared
+    assert clears(report, one.pending.row.work) is is_cleared
 
 
 # ── on stage ─────────────────────────────────────────────────────────────────────────────────────

@@ -7,8 +7,8 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.verifier import sample_regions
-from rendertrust.node.worker.crop_placement import picked
+from actors.verifier import check_orders
+from rendertrust.node.worker.checks.crop_placement import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
 from tests.unit.verifier.stage import EXACT
@@ -22,7 +22,7 @@ OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
 def looked_at(frames: int, number: int) -> list[int]:
     """Which frames the first check of a chunk looks at."""
     name, result = b"job:%d:1" % number, number.to_bytes(32)
-    return picked([*sample_regions.places("chunk", frames, SECRET, name, result).shown], frames)
+    return picked([*check_orders.places("chunk", frames, SECRET, name, result).shown], frames)
 
 
 @pytest.mark.parametrize("frames", [2, 3, 8, 9, 16, 64, 128, 250])

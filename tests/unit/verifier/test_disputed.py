@@ -13,7 +13,7 @@ from actors.node_session.messages import RunCheck
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.thresholds import DEFAULTS
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from actors.verifier.case import Case, Verdict
 from actors.verifier.report import OtherClassReport, Report, answer
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.thresholds import DEFAULTS
 from rendertrust.receipt import drawing_of
 from tests.unit.verifier.stage import CLASS, pending
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from actors.kernel import Ref
 from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
-from actors.verifier.verdict import DEFAULTS
+from actors.verifier.thresholds import DEFAULTS
 from actors.verifier.verifier_registry import VerifierFleet, VerifierRegistry
 from sql.checks import SeenVerifier
 from tests.twins.store import StoreTwin

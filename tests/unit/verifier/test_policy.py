@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.verifier import sample_regions, verdict
-from actors.verifier.verdict import RegionDifference
-from rendertrust.node.worker.crop_placement import SIDE_LEAST, Crop, place
+from actors.verifier import check_orders, thresholds
+from actors.verifier.thresholds import RegionDifference
+from rendertrust.node.worker.checks.crop_placement import SIDE_LEAST, Crop, place
 from sql import reputation, sampling
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 
@@ -17,7 +17,7 @@ from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, NEW, STRIKES_MOST, Record
 def placed(
     result: bytes, size: tuple[int, int], grid: list[list[float]] | None = None
 ) -> list[Crop]:
-    found = sample_regions.draws(SECRET, UNIT, result)
+    found = check_orders.draws(SECRET, UNIT, result)
     return [place(drawn, size, grid or []) for drawn in found]
 
 
@@ -64,7 +64,7 @@ def test_crops_lie_within_the_frame(
     result: bytes, size: tuple[int, int], grid: list[list[float]]
 ) -> None:
     found = placed(result, size, grid)
-    assert len(found) == sample_regions.COUNT
+    assert len(found) == check_orders.COUNT
     for x, y, across, down in found:
         assert 0 <= x <= x + across <= size[0]
         assert 0 <= y <= y + down <= size[1]
@@ -76,8 +76,8 @@ def test_crops_lie_within_the_frame(
 def test_without_the_secret_nobody_knows_where_the_crops_lie() -> None:
     for other in (b"", b"another"):
         for drawn, guessed in zip(
-            sample_regions.draws(SECRET, UNIT, RESULT),
-            sample_regions.draws(other, UNIT, RESULT),
+            check_orders.draws(SECRET, UNIT, RESULT),
+            check_orders.draws(other, UNIT, RESULT),
             strict=True,
         ):
             assert drawn[:2] != guessed[:2]
@@ -121,19 +121,19 @@ def test_a_frame_without_pixels_has_no_crops() -> None:
     ],
 )
 def test_what_a_region_says(compared: RegionDifference, said: str) -> None:
-    assert verdict.of_region(compared) == said
+    assert thresholds.of_region(compared) == said
 
 
 @given(st.lists(st.builds(RegionDifference, st.booleans(), st.floats(0, 2)), min_size=1))
 def test_the_worst_region_counts(found: list[RegionDifference]) -> None:
     order = ["mismatch", "open", "match", "exact"]
-    worst = min(order.index(verdict.of_region(one)) for one in found)
-    assert verdict.of_all(found) == order[worst]
+    worst = min(order.index(thresholds.of_region(one)) for one in found)
+    assert thresholds.of_all(found) == order[worst]
 
 
 def test_nothing_compared_is_no_verdict() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        verdict.of_all([])
+        thresholds.of_all([])
 
 
 # ── reputation ───────────────────────────────────────────────────────────────────────────────────

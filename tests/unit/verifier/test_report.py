@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from actors.verifier.report import OTHER_PIXELS, NoReport, Report, answer, held_to, read_report
-from actors.verifier.verdict import RegionDifference
+from actors.verifier.thresholds import RegionDifference
 
 EQUAL = {"equal": True}
 PIXELS = hashlib.sha256(b"pixels").hexdigest()

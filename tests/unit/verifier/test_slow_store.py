@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from actors.ports import ObjectInfo
+from actors.pulse.stuck_detector import StuckDetector
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import NODE, verifying
-from web.process.watchdog import StuckDetector
 
 DELIVERIES = 80
 

@@ -6,11 +6,17 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from web.console.console_hub import RESTS, SHARE, OpenView
+from actors.console_hub.messages import LiveView
+from actors.console_hub.open_view import RESTS, SHARE, OpenView
 from web.console.live_updates import LiveHandler, LiveStream
-from web.console.registry import ConsolePage, Pages
+from web.console.registry import Pages
 
-PAGE = ConsolePage("/console", "Overview", "overview.html", None, every=5.0, rest=0.5)  # type: ignore[arg-type]
+
+async def nothing() -> None:
+    """The page is never read."""
+
+
+VIEW = LiveView("a", "/console", frozenset(), every=5.0, rest=0.5, inside=False, read=nothing)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +29,7 @@ PAGE = ConsolePage("/console", "Overview", "overview.html", None, every=5.0, res
     ],
 )
 def test_what_is_read_rests(took: float, all_took: float, rest: float) -> None:
-    view: Any = None
-    watched = OpenView(PAGE, view)
+    watched = OpenView(VIEW)
     watched.read_at(100.0, took, all_took)
     watched.stirred = True
     assert not watched.is_due(100.0 + rest - 0.01)
@@ -32,8 +37,7 @@ def test_what_is_read_rests(took: float, all_took: float, rest: float) -> None:
 
 
 def test_who_comes_waits_for_no_other_view() -> None:
-    view: Any = None
-    watched = OpenView(PAGE, view)
+    watched = OpenView(VIEW)
     watched.read_at(100.0, 0.004, 0.4)
     watcher: Any = None
     watched.join(watcher)

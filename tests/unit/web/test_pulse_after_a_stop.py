@@ -6,17 +6,17 @@ from collections.abc import Iterable
 import attrs
 import pytest
 
+from actors.pulse import actor as pulse
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.pulses import pulse_of
 from tests.support.until import until
 from tests.unit.web.test_watchdog import Hang, WorkerActor
-from web.process import watchdog
 from web.process.service_manager import ServiceManager
-from web.process.watchdog import PulseActor
 
 
 @attrs.define
@@ -32,8 +32,8 @@ class StoppedClock(SystemClock):
 async def test_a_gateway_that_was_stopped_for_longer_than_a_minute_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.01)
-    monkeypatch.setattr(watchdog, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.01)
+    monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.01)
     clock, go_on, looks = StoppedClock(), asyncio.Event(), list[float]()
 
     def vital() -> Iterable[Snapshot]:
@@ -41,7 +41,7 @@ async def test_a_gateway_that_was_stopped_for_longer_than_a_minute_goes_on(
         return [tree.snapshot()]
 
     worker = Child("worker", lambda: WorkerActor(go_on), stop_within=0.1)
-    beats = Child("pulse", lambda: PulseActor(vital, clock, ServiceManager(), end=go_on.set))
+    beats = Child("pulse", lambda: pulse_of(vital, clock, ServiceManager(), end=go_on.set))
     tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [worker, beats])
     await tree.start()
     try:

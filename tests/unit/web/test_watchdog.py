@@ -12,16 +12,18 @@ import pytest
 from prometheus_client import Gauge, Histogram
 
 from actors.kernel import Actor, Message, Statistics, handles
+from actors.pulse import actor as pulse
+from actors.pulse.actor import STUCK
+from actors.pulse.stuck_detector import StuckDetector
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.pulses import pulse_of
 from tests.support.service_manager import Manager
 from tests.support.until import until
-from web.process import watchdog
 from web.process.service_manager import ServiceManager, service_manager
-from web.process.watchdog import STUCK, PulseActor, StuckDetector
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -84,17 +86,17 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: Manager) -> Non
 async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_then_the_tree_gives_up(
     manager: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watchdog, "STUCK_SECONDS", 0.3)
-    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.02)
     go_on = asyncio.Event()
     worker = Child("worker", lambda: WorkerActor(go_on), stop_within=0.1)
     beats = Child(
         "pulse",
-        lambda: PulseActor(
+        lambda: pulse_of(
             lambda: [tree.snapshot()],
             SystemClock(),
             ServiceManager(manager.address, 0.04),
             end=lambda: ended.append(True),
+            stuck_seconds=0.3,
         ),
     )
     ended: list[bool] = []
@@ -113,8 +115,8 @@ async def test_the_watchdog_is_fed_until_an_actor_is_stuck_and_then_the_tree_giv
 
 
 async def test_memory_is_tidied_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watchdog, "BEAT_SECONDS", 0.001)
-    monkeypatch.setattr(watchdog, "TIDY_SECONDS", 0.05)
+    monkeypatch.setattr(pulse, "BEAT_SECONDS", 0.001)
+    monkeypatch.setattr(pulse, "TIDY_SECONDS", 0.05)
     twice, times = asyncio.Event(), itertools.count(1)
     clock, manager = SystemClock(), ServiceManager()
 
@@ -122,7 +124,7 @@ async def test_memory_is_tidied_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
         if next(times) == 2:
             twice.set()
 
-    beats = Child("pulse", lambda: PulseActor(list, clock, manager, tidy=tidy))
+    beats = Child("pulse", lambda: pulse_of(list, clock, manager, tidy=tidy))
     tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [beats])
     await tree.start()
     try:
@@ -136,16 +138,18 @@ IMMOVABLE = """
 import asyncio
 from functools import partial
 from actors.kernel import handles
+from actors.pulse import actor as pulse
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.pulses import pulse_of
 from tests.unit.web.test_watchdog import Hang, WorkerActor
-from web.process import watchdog
+from web.process.forced_exit import exit_within
 from web.process.service_manager import ServiceManager
 
-watchdog.STUCK_SECONDS, watchdog.BEAT_SECONDS, watchdog.LOOK_SECONDS = 0.3, 0.02, 0.05
+pulse.BEAT_SECONDS, pulse.LOOK_SECONDS = 0.02, 0.05
 
 class Immovable(WorkerActor):
     @handles(Hang)
@@ -158,9 +162,9 @@ class Immovable(WorkerActor):
 
 async def main():
     worker = Child("worker", lambda: Immovable(asyncio.Event()), stop_within=0.1)
-    end = partial(watchdog.end_within, 0.5)
-    beats = Child("pulse", lambda: watchdog.PulseActor(
-        lambda: [tree.snapshot()], SystemClock(), ServiceManager(), end=end))
+    end = partial(exit_within, 0.5)
+    beats = Child("pulse", lambda: pulse_of(
+        lambda: [tree.snapshot()], SystemClock(), ServiceManager(), end=end, stuck_seconds=0.3))
     tree = Supervisor("Edge", Strategy.ONE_FOR_ONE, Intensity(), [worker, beats])
     await tree.start()
     worker.ref.tell(Hang())
@@ -171,7 +175,7 @@ asyncio.run(main())
 
 
 async def test_a_process_ends_though_its_stuck_handler_takes_no_notice_of_its_end() -> None:
-    """Without ``end_within`` the loop waits for that handler for ever."""
+    """Without ``exit_within`` the loop waits for that handler for ever."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", IMMOVABLE, cwd=ROOT)
     try:
         async with asyncio.timeout(60):

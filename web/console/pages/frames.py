@@ -10,6 +10,7 @@ import attrs
 from msgspec import Meta
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
+from actors.ports import place_of
 from rendertrust import money
 from rendertrust.job_spec import FRAME_MAX
 from sql.audit import Act
@@ -25,7 +26,6 @@ from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import RESTING, address_of
-from web.objects.object_reference import place_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo

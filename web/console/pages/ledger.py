@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal
 import attrs
 from msgspec import Meta
 
-from actors.auditor.messages import NightAuditor, RunWhole
+from actors.night_auditor.messages import NightAuditor, RunWhole
 from sql.credits import KINDS, NEWEST, SORTED_MOST, EntryFilter, LedgerViews
 from sql.overview import Overview
 from web.console.ledger_health import soundness_of

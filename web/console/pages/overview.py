@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 import attrs
 
+from actors.ports import place_of
 from sql.overview import JobThumbnail, Minute, Overview
 from web.console.alerts import alerts_of
 from web.console.job_frames import address_of
@@ -13,7 +14,6 @@ from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
 from web.console.view import ExternalRedirect, Shown, View
 from web.http.problem import Problem
-from web.objects.object_reference import place_of
 
 pages = Pages()
 MINUTES: Final = 60

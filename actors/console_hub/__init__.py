@@ -1,0 +1,1 @@
+"""The console hub keeps open console pages up to date."""

@@ -1,0 +1,132 @@
+"""Messages of the console's hub, and what it shares with the streams of browsers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import ClassVar, Final, Literal, TypeAlias
+
+import attrs
+
+from actors.kernel import Message, Overflow
+
+ANYTHING: Final = "anything"  # the topic of a change of unknown kind
+Word: TypeAlias = Literal["", "beat", "here", "away"]
+
+
+class Hub:
+    """Marker: the address of the hub."""
+
+
+@attrs.frozen
+class Fragment:
+    """A rendered block; ``digest`` detects changes."""
+
+    name: str
+    html: str = attrs.field(repr=False)
+    digest: bytes = attrs.field(repr=False)
+
+    @property
+    def swap(self) -> str:
+        """Return the markup that replaces the block on a page; unchanged parts are kept."""
+        return f'<hx-partial hx-target="#{self.name}" hx-swap="innerMorph">{self.html}</hx-partial>'
+
+
+@attrs.frozen
+class PageUpdate:
+    """An update: changed blocks, and whether the shown content is current or old.
+
+    ``beat``: a sign of life without content; without it a page could not detect a broken
+    connection.
+    """
+
+    fragments: tuple[Fragment, ...] = ()
+    word: Word = ""
+
+
+class PageWatcher:
+    """A viewer's pending changes. The stream owns it, and the hub writes to it.
+
+    Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
+    ``filled`` is set when there is something to take; several watchers of one stream share it.
+    """
+
+    def __init__(self, filled: asyncio.Event) -> None:
+        self._pending: dict[str, Fragment] = {}
+        self._word: Word = ""
+        self._filled = filled
+        self.is_open = True
+
+    def put(self, fragments: Iterable[Fragment]) -> None:
+        """Add changed blocks; without blocks: the shown content is current."""
+        self._pending.update((fragment.name, fragment) for fragment in fragments)
+        self._word = "here"
+        self._filled.set()
+
+    def put_away(self) -> None:
+        """Record that nothing can be read now: the shown content is old."""
+        self._word = "away"
+        self._filled.set()
+
+    def put_beat(self) -> None:
+        """Add a sign of life, unless something else is pending."""
+        self._word = self._word or "beat"
+        self._filled.set()
+
+    def take(self) -> PageUpdate:
+        """Return what is new, if anything."""
+        news = PageUpdate(tuple(self._pending.values()), self._word)
+        self._pending, self._word = {}, ""
+        return news
+
+    def close(self) -> None:
+        """Close the watcher: nothing is read or written any more."""
+        self.is_open = False
+        self._filled.set()
+
+
+@attrs.frozen(eq=False)
+class LiveView:
+    """A page as some users see it; views of the same ``key`` are read and rendered once.
+
+    It is read again when something of ``topics`` changes, at least every ``every`` seconds, and at
+    most every ``rest`` seconds. ``inside``: it can be read while the database is away. ``read``
+    returns the rendered blocks, or None if the object of the page is gone; it raises Unavailable
+    and AskFailed, and any other error is a defect of the page.
+    """
+
+    key: str
+    path: str
+    topics: frozenset[str]
+    every: float
+    rest: float
+    inside: bool
+    read: Callable[[], Awaitable[Sequence[Fragment] | None]]
+
+
+@attrs.frozen
+class Watch(Message[Hub, bool]):
+    """From a stream: keep ``watcher`` up to date with a view. False if there are too many."""
+
+    view: LiveView
+    watcher: PageWatcher
+
+
+@attrs.frozen
+class TopicChanged(Message[Hub, None]):
+    """From the bus or an action: a topic changed. One reading covers all of its changes."""
+
+    overflow: ClassVar[Overflow] = Overflow.COALESCE
+
+    topic: str
+
+    def coalesce_key(self) -> str:
+        return self.topic
+
+
+@attrs.frozen
+class RefreshDue(Message[Hub, None]):
+    """From the hub's own timer: read the views that are due."""
+
+
+@attrs.frozen
+class SampleActors(Message[Hub, None]):
+    """From the hub's own timer: take a reading of the actors, for the charts."""

@@ -1,0 +1,1 @@
+"""The event hub wakes the streams that follow jobs."""

@@ -1,0 +1,132 @@
+"""The EventHub actor: wakes the streams that follow jobs when there is something to read.
+
+The hints of other actors can get lost, so the hub also polls once a second, with one query for all
+followers. Nothing is read for jobs without followers.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+import orjson
+from prometheus_client import Gauge
+
+from actors.event_hub.messages import (
+    Admission,
+    EventHub,
+    Follow,
+    Follower,
+    HintReceived,
+    PollDue,
+    Unfollow,
+    UnitProgress,
+)
+from actors.kernel import Actor, handles
+from actors.ports import Bus, Subscription
+from sql.database import Unavailable
+
+LOOK_SECONDS: Final = 1.0
+FOLLOWERS_MAX: Final = 5_000
+JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
+
+FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that are open here.")
+
+
+class NewestEvents(Protocol):
+    """Events of jobs in the database."""
+
+    async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
+        """Return the number of the newest event of each job that has any. Raises Unavailable."""
+        ...
+
+
+class EventHubActor(Actor[EventHub]):
+    """Wakes followers; ``bus`` carries the hints of all gateways."""
+
+    def __init__(self, bus: Bus, events: NewestEvents) -> None:
+        self._bus, self._events = bus, events
+        self._followers: dict[UUID, list[Follower]] = {}
+        self._of_user = Counter[UUID]()
+        self._subscriptions: list[Subscription] = []
+
+    async def started(self) -> None:
+        self._subscriptions = [
+            self._bus.subscribe(JOBS, self._hear_moved),
+            self._bus.subscribe(PROGRESS, self._hear_progress),
+        ]
+        self.after(LOOK_SECONDS, PollDue())
+
+    async def stopped(self) -> None:
+        """Close all streams; their readers reconnect, here or to another gateway."""
+        for subscription in self._subscriptions:
+            subscription.close()
+        for follower in self._all():
+            follower.close()
+        FOLLOWERS.set(0)
+
+    @handles(Follow)
+    async def follow(self, message: Follow) -> Admission:
+        follower = message.follower
+        if self._of_user.total() >= FOLLOWERS_MAX:
+            return Admission.NONE
+        if self._of_user[follower.user] >= message.of_user:
+            return Admission.OF_USER
+        self._followers.setdefault(follower.job, []).append(follower)
+        self._of_user[follower.user] += 1
+        FOLLOWERS.set(self._of_user.total())
+        return Admission.GIVEN
+
+    @handles(Unfollow)
+    async def left(self, message: Unfollow) -> None:
+        follower = message.follower
+        others = self._followers.get(follower.job, [])
+        if follower not in others:
+            return
+        others.remove(follower)
+        if not others:
+            del self._followers[follower.job]
+        self._of_user[follower.user] -= 1
+        self._of_user += Counter[UUID]()  # drops users who have none
+        FOLLOWERS.set(self._of_user.total())
+
+    @handles(HintReceived)
+    async def heard(self, message: HintReceived) -> None:
+        for job in message.moved:
+            for follower in self._followers.get(job, ()):
+                follower.stir()
+        for job, progress in message.progress:
+            for follower in self._followers.get(job, ()):
+                follower.put(progress)
+
+    @handles(PollDue)
+    async def look(self, _: PollDue) -> None:
+        self.after(LOOK_SECONDS, PollDue(), jitter=0.1)
+        if not self._followers:
+            return
+        try:
+            newest = await self._events.newest(list(self._followers))
+        except Unavailable:
+            return  # the next poll finds the events
+        for follower in self._all():
+            if newest.get(follower.job, 0) > follower.number:
+                follower.stir()
+
+    def _all(self) -> list[Follower]:
+        return [follower for followers in self._followers.values() for follower in followers]
+
+    def _hear_moved(self, payload: bytes) -> None:
+        """Handle a hint from the bus: those of jobs without followers end here."""
+        moved = frozenset(UUID(told["job"]) for told in orjson.loads(payload))
+        if not moved.isdisjoint(self._followers):
+            self.ref.tell(HintReceived(moved & self._followers.keys()))
+
+    def _hear_progress(self, payload: bytes) -> None:
+        told = [(UUID(one["job"]), _how_far(one)) for one in orjson.loads(payload)]
+        followed = tuple(pair for pair in told if pair[0] in self._followers)
+        if followed:
+            self.ref.tell(HintReceived(progress=followed))
+
+
+def _how_far(told: dict[str, Any]) -> UnitProgress:
+    return UnitProgress(told["unit"], told["attempt"], told["progress"])

@@ -1,0 +1,103 @@
+"""Messages of the EventHub, and the place of a stream in it."""
+
+import asyncio
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import ClassVar, Final
+from uuid import UUID
+
+import attrs
+
+from actors.kernel import Message, Overflow
+
+PROGRESS_MAX: Final = 256  # units of one job, for a reader that takes none of it
+
+
+class EventHub:
+    """Marker: the address of the event hub."""
+
+
+class Admission(Enum):
+    """The reply to ``Follow``."""
+
+    GIVEN = auto()
+    OF_USER = auto()  # the user has as many streams as allowed
+    NONE = auto()
+
+
+@attrs.frozen
+class UnitProgress:
+    """A unit's newest progress, 0 to 1."""
+
+    unit: int
+    attempt: int
+    progress: float
+
+
+class Follower:
+    """A stream's place in the hub, which wakes it; the stream reads events by itself.
+
+    ``number`` is the newest event that it has read. Of a unit's progress only the newest is kept.
+    """
+
+    def __init__(self, job: UUID, user: UUID, number: int = 0) -> None:
+        self.job, self.user, self.number = job, user, number
+        self.is_open = True
+        self._stirred = asyncio.Event()
+        self._progress: dict[int, UnitProgress] = {}
+
+    def stir(self) -> None:
+        """Note that there is an event to read."""
+        self._stirred.set()
+
+    def put(self, progress: UnitProgress) -> None:
+        """Note a unit's progress."""
+        if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
+            self._progress[progress.unit] = progress
+            self._stirred.set()
+
+    async def take(self, *, within: float) -> Sequence[UnitProgress]:
+        """Wait at most ``within`` seconds for something to read; return the progress, if any."""
+        try:
+            async with asyncio.timeout(within):
+                await self._stirred.wait()
+        except TimeoutError:
+            return ()
+        self._stirred.clear()
+        taken, self._progress = tuple(self._progress.values()), {}
+        return taken
+
+    def close(self) -> None:
+        """End it: the reader has left, or the hub has stopped."""
+        self.is_open = False
+        self._stirred.set()
+
+
+@attrs.frozen
+class Follow(Message[EventHub, Admission]):
+    """From a stream: wake ``follower`` until it is closed."""
+
+    follower: Follower
+    of_user: int  # how many streams one user may have
+
+
+@attrs.frozen
+class Unfollow(Message[EventHub, None]):
+    """From a stream: it has ended."""
+
+    follower: Follower
+
+
+@attrs.frozen
+class HintReceived(Message[EventHub, None]):
+    """From the bus, sent by all gateways' Notifiers: changed jobs, and units' progress."""
+
+    overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
+
+    moved: frozenset[UUID] = frozenset()
+    progress: tuple[tuple[UUID, UnitProgress], ...] = ()
+
+
+@attrs.frozen
+class PollDue(Message[EventHub, None]):
+    """From the EventHub's own timer: look for events whose hint was lost."""

@@ -1,0 +1,1 @@
+"""The night auditor checks all of the books once a night."""

@@ -1,0 +1,73 @@
+"""The NightAuditor actor: audits everything once a night, however long it takes.
+
+It is an actor beside the Auditor so that audits of new rows continue at the same time.
+"""
+
+import logging
+from datetime import datetime
+
+from actors.auditor.messages import Audited, Auditor
+from actors.kernel import Actor, Ref, handles
+from actors.night_auditor.messages import LookAtClock, NightAuditor, RunWhole
+from actors.night_auditor.policy import USUAL, NightAuditorSettings, is_due
+from actors.ports import ALONE, Clock, Leadership, Store
+from sql.database import Conflict, Unavailable
+
+log = logging.getLogger("auditor")
+
+
+class NightAuditorActor(Actor[NightAuditor]):
+    """Runs every invariant over all rows, each night and when the Auditor asks.
+
+    The leading gateway does the nightly audit; the others audit only on request. An audit that
+    fails because the database is down is retried at the next tick.
+    """
+
+    def __init__(
+        self,
+        auditor: Ref[Auditor],
+        store: Store,
+        clock: Clock,
+        *,
+        leadership: Leadership = ALONE,
+        settings: NightAuditorSettings = USUAL,
+    ) -> None:
+        self._leadership = leadership
+        self._auditor = auditor
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self._begun: datetime | None = None
+
+    async def started(self) -> None:
+        # Later than the Auditor's first audit, which requests one itself; otherwise there would be
+        # two at a start.
+        self.after(2 * self._settings.every_seconds, LookAtClock(), jitter=0.1)
+
+    @handles(RunWhole)
+    async def run(self, _: RunWhole) -> None:
+        await self._run()
+
+    @handles(LookAtClock)
+    async def look(self, _: LookAtClock) -> None:
+        if is_due(self._clock.now(), self._begun, self._settings.night) and await self._leads():
+            await self._run()
+        self.after(self._settings.every_seconds, LookAtClock(), jitter=0.1)
+
+    async def _leads(self) -> bool:
+        try:
+            return await self._leadership.leads("auditor")
+        except Unavailable as error:
+            log.warning("the books were not audited as a whole: %s", error)
+            return False
+
+    async def _run(self) -> None:
+        begun, from_ = self._clock.monotonic(), self._clock.now()
+        self._begun = None
+        try:
+            findings = await self._store.audit()
+        except (Unavailable, Conflict) as error:
+            log.warning("the books were not audited as a whole: %s", error)
+            return
+        self._begun = from_
+        self._auditor.tell(Audited(from_, tuple(findings), self._clock.monotonic() - begun))

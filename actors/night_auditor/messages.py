@@ -1,0 +1,19 @@
+"""Messages of the NightAuditor."""
+
+import attrs
+
+from actors.kernel import Message
+
+
+class NightAuditor:
+    """Marker: the address of the actor that audits everything."""
+
+
+@attrs.frozen
+class RunWhole(Message[NightAuditor, None]):
+    """From a starting Auditor, as rows before its first mark are unchecked; or from an admin."""
+
+
+@attrs.frozen
+class LookAtClock(Message[NightAuditor, None]):
+    """From the NightAuditor's own timer: start the nightly audit when it is due."""

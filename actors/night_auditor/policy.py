@@ -1,0 +1,29 @@
+"""Schedule of the audits of everything."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class NightAuditorSettings:
+    """Everything is audited at ``night``, a time in UTC.
+
+    The NightAuditor looks at the clock every ``every_seconds``.
+    """
+
+    every_seconds: float = 60.0
+    night: time = time(3, 0)
+
+
+USUAL: Final = NightAuditorSettings()
+
+
+def is_due(now: datetime, last: datetime | None, night: time) -> bool:
+    """Return True if the time ``night`` has passed since the last audit of everything began."""
+    if last is None:
+        return True
+    today = datetime.combine(now.astimezone(UTC).date(), night, UTC)
+    newest = today if today <= now else today - timedelta(days=1)
+    return last < newest

@@ -1,0 +1,1 @@
+"""The pulse shows that the event loop runs and that actors make progress."""

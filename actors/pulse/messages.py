@@ -1,0 +1,14 @@
+"""Messages of the Pulse."""
+
+import attrs
+
+from actors.kernel import Message
+
+
+class Pulse:
+    """Marker: the address of the pulse actor."""
+
+
+@attrs.frozen
+class Beat(Message[Pulse, None]):
+    """From the Pulse's own timer."""

@@ -1,0 +1,1 @@
+"""The recorder writes down how nodes connect and disconnect."""

@@ -1,0 +1,14 @@
+"""Messages of the Recorder."""
+
+import attrs
+
+from actors.kernel import Message
+
+
+class Recorder:
+    """Marker: the address of the recorder actor."""
+
+
+@attrs.frozen
+class Write(Message[Recorder, None]):
+    """From the Recorder's own timer: write what has happened, and that this gateway is alive."""

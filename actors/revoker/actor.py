@@ -1,0 +1,129 @@
+"""The Revoker actor: reads revocations every second, and whenever the database reports one."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from actors.kernel import Actor, Ref, handles
+from actors.ports import Clock
+from actors.revoker.messages import RemoveExpired, RevocationPoll, RevocationsChanged, Revoker
+from sql.database import Unavailable
+from sql.revocations import Revocation, Revoked
+
+READ_EVERY_SECONDS: Final = 1.0
+TIDY_EVERY_SECONDS: Final = 600.0
+LOGINS_KEPT: Final = timedelta(days=30)  # after they expired
+
+log = logging.getLogger("revocations")
+
+
+class RevocationSource(Protocol):
+    """The source of revocations."""
+
+    async def read(self, since: int, now: datetime) -> Revoked:
+        """Return at least the revocations from ``since`` on. Raises Unavailable within a second."""
+        ...
+
+    def close(self) -> None:
+        """Release its resources."""
+        ...
+
+
+class RevocationSet(Protocol):
+    """The revocations that authentication checks; they outlive the actor."""
+
+    def learn(self, found: Iterable[Revocation]) -> None:
+        """Add what was read."""
+        ...
+
+    def read_at(self, monotonic: float) -> None:
+        """Note that the set has everything that was revoked before then."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove what has expired."""
+        ...
+
+
+class ExpiringRows(Protocol):
+    """Rows that concern no token once they have expired."""
+
+    async def purge(self, before: datetime) -> None:
+        """Delete rows that expired before. Raises Unavailable."""
+        ...
+
+
+class RevocationsActor(Actor[Revoker]):  # a label of metrics has this name
+    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake it.
+
+    It also deletes old rows of revocations and ``logins``.
+    """
+
+    def __init__(
+        self,
+        revocations: RevocationSet,
+        connect: Callable[[Callable[[], None]], RevocationSource],
+        rows: ExpiringRows,
+        logins: ExpiringRows,
+        clock: Clock,
+    ) -> None:
+        self._revocations = revocations
+        self._connect = connect
+        self._rows, self._logins = rows, logins
+        self._clock = clock
+        self._feed: RevocationSource | None = None
+        self._since = 0
+        self._away = False
+
+    async def started(self) -> None:
+        self._feed = self._connect(_waker(self.ref))
+        self.after(READ_EVERY_SECONDS, RevocationPoll())
+        self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
+        await self._look()
+
+    async def stopped(self) -> None:
+        if self._feed is not None:
+            self._feed.close()
+
+    @handles(RevocationsChanged)
+    async def read(self, _: RevocationsChanged) -> None:
+        await self._look()
+
+    @handles(RevocationPoll)
+    async def tick(self, _: RevocationPoll) -> None:
+        self.after(READ_EVERY_SECONDS, RevocationPoll())
+        await self._look()
+
+    @handles(RemoveExpired)
+    async def tidy(self, _: RemoveExpired) -> None:
+        self._revocations.tidy()
+        now = self._clock.now()
+        try:
+            await self._rows.purge(now)
+            await self._logins.purge(now - LOGINS_KEPT)
+        except Unavailable as error:
+            log.warning("old revocations cannot be deleted for now: %s", error)
+        self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
+
+    async def _look(self) -> None:
+        assert self._feed is not None, "it was made when the actor started"
+        began = self._clock.monotonic()
+        try:
+            revoked = await self._feed.read(self._since, self._clock.now())
+        except Unavailable as error:
+            if not self._away:
+                log.warning("revocations cannot be read: %s", error)
+            self._away = True
+            return
+        self._away = False
+        self._since = revoked.horizon
+        self._revocations.learn(revoked.found)
+        self._revocations.read_at(began)
+
+
+def _waker(ref: Ref[Revoker]) -> Callable[[], None]:
+    def wake() -> None:
+        ref.tell(RevocationsChanged())
+
+    return wake

@@ -1,0 +1,31 @@
+"""Messages of the Revoker."""
+
+from typing import ClassVar
+
+import attrs
+
+from actors.kernel import Message, Overflow
+
+
+class Revoker:
+    """Marker: the address of the revoker actor."""
+
+
+@attrs.frozen
+class RevocationsChanged(Message[Revoker, None]):
+    """From the database, through the feed: something was revoked. One reading finds all."""
+
+    overflow: ClassVar[Overflow] = Overflow.COALESCE
+
+    def coalesce_key(self) -> str:
+        return "read"
+
+
+@attrs.frozen
+class RevocationPoll(Message[Revoker, None]):
+    """From the Revoker's own timer: read again, in case a notification was lost."""
+
+
+@attrs.frozen
+class RemoveExpired(Message[Revoker, None]):
+    """From the Revoker's own timer: remove what has expired, here and in the database."""

@@ -1,0 +1,1 @@
+"""The sweeper removes what has expired or was abandoned."""

@@ -1,0 +1,70 @@
+"""The Sweeper actor: removes what has expired: parts, inputs, results, events, unproved nodes."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from actors.kernel import Actor, handles
+from actors.ports import ObjectsUnavailable
+from actors.sweeper.messages import SweepDue, Sweeper
+from actors.sweeper.ports import SweeperPorts, SweeperSettings
+from actors.sweeper.removal import remove_abandoned, remove_abandoned_results, remove_expired
+from sql.database import Unavailable
+
+FIRST_SECONDS: Final = 60.0  # after the start
+SWEEP_SECONDS: Final = 600.0
+UNPROVED_AFTER: Final = timedelta(days=1)
+NODES_AT_ONCE: Final = 100
+JOBS_AT_ONCE: Final = 500  # each with some thousands of events
+SWEEP_MOST: Final = 200  # batches per run, so that others get their turn
+
+log = logging.getLogger("sweeper")
+
+
+class SweeperActor(Actor[Sweeper]):
+    """Several gateways may sweep at once: each step is idempotent."""
+
+    def __init__(self, ports: SweeperPorts, settings: SweeperSettings) -> None:
+        self._ports, self._settings = ports, settings
+        self._expired = datetime(1970, 1, 1, tzinfo=UTC)  # events of jobs that ended before
+
+    async def started(self) -> None:
+        self.after(FIRST_SECONDS, SweepDue(), jitter=0.5)
+
+    @handles(SweepDue)
+    async def sweep(self, _: SweepDue) -> None:
+        try:
+            await remove_abandoned(self._ports)
+            await remove_abandoned_results(self._ports)
+        except (Unavailable, ObjectsUnavailable) as error:
+            log.warning("abandoned parts cannot be removed for now: %s", error)
+        try:
+            await remove_expired(self._ports, self._settings)
+        except (Unavailable, ObjectsUnavailable) as error:
+            log.warning("expired inputs and results cannot be removed for now: %s", error)
+        try:
+            await self._expire_events()
+        except Unavailable as error:
+            log.warning("old events cannot be removed for now: %s", error)
+        try:
+            await self._forget_nodes()
+        except Unavailable as error:
+            log.warning("unproved registrations cannot be removed for now: %s", error)
+        self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
+
+    async def _expire_events(self) -> None:
+        before = self._ports.clock.now() - self._settings.events
+        for _ in range(SWEEP_MOST):
+            if self._expired >= before:
+                break
+            self._expired = await self._ports.events.expire(self._expired, before, JOBS_AT_ONCE)
+
+    async def _forget_nodes(self) -> None:
+        """Delete old unproved nodes, where proof is required: anyone may register a node."""
+        if not self._settings.require_proof:
+            return
+        before = self._ports.clock.now() - UNPROVED_AFTER
+        for _ in range(SWEEP_MOST):
+            forgotten = await self._ports.nodes.forget_unproved(before, NODES_AT_ONCE)
+            if forgotten < NODES_AT_ONCE:
+                break

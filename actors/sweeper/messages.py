@@ -1,0 +1,14 @@
+"""Messages of the Sweeper."""
+
+import attrs
+
+from actors.kernel import Message
+
+
+class Sweeper:
+    """Marker: the address of the sweeper actor."""
+
+
+@attrs.frozen
+class SweepDue(Message[Sweeper, None]):
+    """From the Sweeper's own timer: remove what has expired."""

@@ -1,0 +1,88 @@
+"""Removal of abandoned parts, and of expired inputs and results.
+
+Several gateways may remove the same at once: each step is idempotent. All functions raise
+Unavailable and ObjectsUnavailable; the next run continues.
+"""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Final
+
+from actors.ports import place_of
+from actors.sweeper.ports import SweeperPorts, SweeperSettings
+from sql.units import beside, evidence_key, result_key
+
+ABANDONED_AFTER: Final = timedelta(days=1)
+OVER_AFTER: Final = timedelta(hours=2)  # by then presigned uploads of parts have expired
+JOBS_AT_ONCE: Final = 100  # whose thumbnails and logs are removed
+log = logging.getLogger("sweeper")
+
+
+async def remove_abandoned(ports: SweeperPorts) -> None:
+    """Remove parts of inputs whose upload was given up."""
+    since = ports.clock.now() - ABANDONED_AFTER
+    while abandoned := await ports.multiparts.abandoned(since):
+        for multipart in abandoned:
+            # At the store first: while it is in the database, it is retried.
+            await ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
+            await ports.multiparts.end(multipart)
+            log.info("the parts of upload %s were removed", multipart.upload_id)
+
+
+async def remove_abandoned_results(ports: SweeperPorts) -> None:
+    """Remove parts of results that were given up, and of attempts that have ended."""
+    now = ports.clock.now()
+    since, over = now - ABANDONED_AFTER, now - OVER_AFTER
+    while abandoned := await ports.result_multiparts.abandoned(since, over):
+        for begun in abandoned:
+            await ports.objects.abort_multipart(begun.object_key, begun.store_id)
+            await ports.result_multiparts.end(begun)
+            log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
+
+
+async def remove_expired(ports: SweeperPorts, settings: SweeperSettings) -> None:
+    """Remove inputs and results, and the rows that are kept as long as results or events."""
+    now = ports.clock.now()
+    before = now - settings.results
+    await _inputs(ports, settings.inputs)
+    await _results(ports, settings)
+    await _attempts(ports, before)
+    await ports.preflights.expire(before)
+    while await ports.thumbnails.expire(before, JOBS_AT_ONCE):
+        pass
+    while await ports.attempt_logs.expire(before, JOBS_AT_ONCE):
+        pass
+    while await ports.connections.expire(now - settings.events):
+        pass
+
+
+async def _inputs(ports: SweeperPorts, kept: timedelta) -> None:
+    now = ports.clock.now()
+    while inputs := await ports.retention.inputs(now - kept, now):
+        for each in inputs:
+            await ports.objects.delete(each.object_key)
+            await ports.retention.input_gone(each.id)
+        log.info("%d inputs have expired", len(inputs))
+
+
+async def _results(ports: SweeperPorts, settings: SweeperSettings) -> None:
+    now = ports.clock.now()
+    while results := await ports.retention.results(now - settings.results, now):
+        for result in results:
+            place = place_of(result.result_key)
+            if place is not None and place.bucket == settings.bucket:
+                for key in (place.key, beside(place.key)):
+                    await ports.objects.delete(key)
+            await ports.retention.result_gone(result, now)
+        log.info("%d results have expired", len(results))
+
+
+async def _attempts(ports: SweeperPorts, before: datetime) -> None:
+    """Delete what was delivered and refused, or came too late; most attempts left nothing."""
+    now = ports.clock.now()
+    while attempts := await ports.retention.attempts(before):
+        for one in attempts:
+            for key_of in (result_key, evidence_key):
+                await ports.objects.delete(key_of(one.user, one.job_id, one.unit, one.attempt))
+            await ports.retention.attempt_gone(one, now)
+        log.info("what %d attempts left has expired", len(attempts))

@@ -1,0 +1,89 @@
+"""Checks of delivered objects in the object store: still the same ones, and readable."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
+from actors.verifier.case import Case, CaseId
+from sql.units import evidence_key, result_key
+
+AT_ONCE: Final = 4
+SECONDS: Final = 300.0  # of one read
+AGAIN_SECONDS: Final = 10.0  # until the next one, if the store was down
+PIECE: Final = 1 << 20
+READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is read, too
+
+
+async def is_same(case: Case, objects: Objects) -> bool:
+    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
+    row = case.pending.row
+    same = await _holds(objects, case.place(result_key), row.sha256, row.size)
+    if same and row.evidence_size is not None:
+        key = case.place(evidence_key)
+        same = await _holds(objects, key, row.evidence_sha256, row.evidence_size)
+    return same
+
+
+async def _holds(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> bool:
+    found = await objects.head(key)
+    return found is not None and found.size == size and found.sha256 in (None, sha256)
+
+
+@attrs.define
+class SecondReads:
+    """Second reads of results that a verifier could not read, and when to repeat failed ones."""
+
+    _running: set[CaseId] = attrs.field(factory=set[CaseId])
+    _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])
+
+    def begin(self, of: CaseId, now: float) -> bool:
+        """Return True if a read begins now; it is then marked as running."""
+        self._after = {case: after for case, after in self._after.items() if after > now}
+        if of in self._running or of in self._after or len(self._running) >= AT_ONCE:
+            return False
+        self._running.add(of)
+        return True
+
+    def end(self, of: CaseId, now: float) -> None:
+        """Mark the end of a read; the next one of the same delivery waits."""
+        self._running.discard(of)
+        self._after[of] = now + AGAIN_SECONDS
+
+
+async def is_readable(case: Case, objects: Objects) -> bool | None:
+    """Return True if all objects can be read completely, as delivered.
+
+    None: the store is down. Compressed objects (Content-Encoding) count as unreadable, as not every
+    client decodes them.
+    """
+    row = case.pending.row
+    stored = [(case.place(result_key), row.size)]
+    if row.evidence_size is not None:
+        stored.append((case.place(evidence_key), row.evidence_size))
+    try:
+        return all([await _is_readable(key, size, objects) for key, size in stored])
+    except ObjectsUnavailable:
+        return None
+
+
+async def _is_readable(key: str, size: int | None, objects: Objects) -> bool:
+    found = await objects.head(key)
+    if found is None or found.size != size or found.encoding is not None:
+        return False
+    try:
+        for start in _starts(found.size):
+            length = min(PIECE, found.size - start)
+            if len(await objects.piece(key, start, length)) != length:
+                return False
+    except ObjectMissing:
+        return False
+    return True
+
+
+def _starts(size: int) -> Iterator[int]:
+    """Yield the offsets of the pieces to read."""
+    yield from range(0, min(size, READ_MOST), PIECE)
+    if size > READ_MOST:
+        yield max(READ_MOST, size - PIECE)

@@ -1,0 +1,73 @@
+"""Thresholds of comparisons: the worst region of a result decides.
+
+The distance of two renders means nothing by itself: a dark scene differs little even if all of it
+is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
+given in multiples of the noise, the distance of two honest renders with different seeds.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
+
+import attrs
+
+# With a share f of the samples, the same ones, a render is sqrt((1 - f) / 2f) of the noise away:
+# 0.1 is 98 % of them, 0.5 two thirds; another seed is 1.
+MATCH_NOISE: Final = 0.1
+OPEN_NOISE: Final = 0.5
+OTHER_CLASS_NOISE: Final = 0.3
+Finding: TypeAlias = Literal["exact", "match", "open", "mismatch"]
+_FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
+
+
+@attrs.frozen
+class Thresholds:
+    """Multiples of the noise: up to ``match`` it is a match, beyond ``open`` a mismatch.
+
+    Between them more regions are compared. ``other_class`` replaces ``match`` between two
+    instruction sets.
+    """
+
+    match: float = MATCH_NOISE
+    open: float = OPEN_NOISE
+    other_class: float = OTHER_CLASS_NOISE
+
+    @property
+    def across(self) -> "Thresholds":
+        """Return the thresholds for a check by a machine of another class."""
+        return attrs.evolve(self, match=self.other_class)
+
+
+@attrs.frozen
+class RegionDifference:
+    """Distance of one region from the same part of the delivery.
+
+    ``off`` is 0 if equal and infinite if nothing can be compared; NaN is not a match.
+    """
+
+    equal: bool
+    off: float
+
+
+DEFAULTS: Final = Thresholds()
+
+
+def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
+    """Return the finding for one region."""
+    if compared.equal:
+        return "exact"
+    if compared.off <= thresholds.match:
+        return "match"
+    return "open" if compared.off <= thresholds.open else "mismatch"
+
+
+def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
+    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
+    if not found:
+        raise ValueError("nothing was compared")
+    findings = [of_region(one, thresholds) for one in found]
+    return next(one for one in _FROM_WORST if one in findings)
+
+
+def is_match(finding: Finding) -> bool:
+    """Return True if the delivery matches the scene, as far as it was compared."""
+    return finding in ("exact", "match")

@@ -1,0 +1,163 @@
+"""Inputs of a unit, laid out in its folder: those of its dispatch, and a manifest's files.
+
+Everything below ``in`` is a read-only regular file: a manifest has no links, and its paths stay
+below ``in``. Another node's result goes to a separate folder under a random name, so that a scene
+cannot find it and render differently for a verifier.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from rendertrust.manifest import Manifest, ManifestEntry, ManifestError, read
+from rendertrust.node.cache import Cache, place, safe_path
+from rendertrust.node.disk_space import of_disk
+from rendertrust.node.input_urls import InputUrls
+from rendertrust.node.plugin import Failed, is_delivered
+from rendertrust.node.rmtree import clear
+from rendertrust.node.sandbox import DELIVERED as FOLDER
+from rendertrust.protocol import Input, JobDispatch
+from rendertrust.relay_frames import FILES_ASKED_MAX
+
+AT_ONCE: Final = 4
+ROUNDS: Final = 3  # a URL may expire while a slow connection fetches other files
+
+
+@attrs.frozen(eq=False)
+class UnitInputs:
+    """Inputs of one unit in its folder ``work``; ``placed``: the files that are there."""
+
+    cache: Cache
+    work: Path
+    addresses: InputUrls
+    placed: dict[str, Path] = attrs.field(factory=dict[str, Path])
+    delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
+
+    async def lay_out(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
+        """Fetch uncached files, and lay everything out."""
+        await asyncio.to_thread(_fresh, self.work)
+        for wanted in dispatch.inputs:
+            if is_delivered(dispatch.job_type, wanted.path):
+                if (failed := await self._take(wanted)) is not None:
+                    return failed
+                continue
+            path = safe_path(wanted.path)
+            if path is None or str(path) in self.placed:
+                return WRONG_PATH
+            if (failed := await self._put(wanted, [str(path)])) is not None:
+                return failed
+        if dispatch.manifest is not None:
+            failed = await self._lay_out_manifest(dispatch.manifest)
+        else:
+            failed = None
+        return self.placed if failed is None else failed
+
+    async def _lay_out_manifest(self, wanted: Input) -> Failed | None:
+        source = await self.cache.fetch(wanted)
+        if isinstance(source, Failed):
+            return source
+        try:
+            manifest = read(await asyncio.to_thread(source.read_bytes), "key")
+        except ManifestError as fault:
+            return Failed(failure="gateway", error=f"the manifest is wrong: {fault}"[:500])
+        if any(entry.path in self.placed for entry in manifest.files):
+            return WRONG_PATH
+        return await self._fetch_all(manifest)
+
+    async def _fetch_all(self, manifest: Manifest) -> Failed | None:
+        paths: dict[str, list[str]] = {}
+        for entry in manifest.files:
+            paths.setdefault(entry.sha256, []).append(entry.path)
+        waiting: list[ManifestEntry] = []
+        for entry in manifest.by_sha256.values():
+            cached = await asyncio.to_thread(self.cache.has, entry.sha256, entry.size)
+            if not cached or await self._put(_cached(entry), paths[entry.sha256]) is not None:
+                waiting.append(entry)
+        for start in range(0, len(waiting), FILES_ASKED_MAX):
+            batch = waiting[start : start + FILES_ASKED_MAX]
+            if (failed := await self._fetch(batch, paths)) is not None:
+                return failed
+        return None
+
+    async def _fetch(
+        self, batch: Sequence[ManifestEntry], paths: dict[str, list[str]]
+    ) -> Failed | None:
+        """Fetch a batch; retry with new URLs if the network failed."""
+        failed: Failed | None = None
+        for _ in range(ROUNDS):
+            given = await self.addresses.of([entry.sha256 for entry in batch])
+            if isinstance(given, Failed):
+                return given
+            ends = await self._at_once(
+                [(_of(entry, given[entry.sha256]), paths[entry.sha256]) for entry in batch]
+            )
+            batch = [entry for entry, end in zip(batch, ends, strict=True) if end is not None]
+            failed = next((end for end in ends if end is not None), None)
+            if failed is None or failed.failure != "network":
+                return failed
+        return failed
+
+    async def _at_once(self, wanted: Sequence[tuple[Input, list[str]]]) -> list[Failed | None]:
+        free = asyncio.Semaphore(AT_ONCE)
+
+        async def one(given: Input, paths: list[str]) -> Failed | None:
+            async with free:
+                return await self._put(given, paths)
+
+        async with asyncio.TaskGroup() as tasks:
+            begun = [tasks.create_task(one(*pair)) for pair in wanted]
+        return [task.result() for task in begun]
+
+    async def _put(self, wanted: Input, paths: Sequence[str]) -> Failed | None:
+        """Place a file from the cache or its URL at each of its paths."""
+        targets = {path: self.work / "in" / path for path in paths}
+        if (failed := await self._place(wanted, targets)) is None:
+            self.placed.update(targets)
+        return failed
+
+    async def _take(self, wanted: Input) -> Failed | None:
+        """Fetch a file that another node delivered."""
+        if wanted.path in self.delivered:
+            return WRONG_PATH
+        folder = self.work / FOLDER / secrets.token_hex(16)
+        target = folder / wanted.path.rpartition("/")[2]
+        if (failed := await self._place(wanted, {wanted.path: target})) is not None:
+            return attrs.evolve(failed, unread=wanted.path)
+        self.delivered[wanted.path] = target
+        return None
+
+    async def _place(self, wanted: Input, targets: Mapping[str, Path]) -> Failed | None:
+        """Fetch a file and link it at once, before the cache can evict it."""
+        try:
+            source = await self.cache.fetch(wanted)
+            if isinstance(source, Failed):
+                return source
+            for target in targets.values():
+                await asyncio.to_thread(place, source, target)
+        except OSError as fault:
+            return of_disk(fault)
+        return None
+
+
+WRONG_PATH: Final = Failed(
+    failure="gateway", error="the dispatch has an invalid or repeated input path"
+)
+
+
+def _of(entry: ManifestEntry, given: Input) -> Input:
+    """Combine the gateway's URL with the manifest's hash and size."""
+    return Input(path=entry.path, url=given.url, sha256=entry.sha256, size=entry.size)
+
+
+def _cached(entry: ManifestEntry) -> Input:
+    """Return an input without a URL; if it was evicted, it is fetched like the others."""
+    return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
+
+
+def _fresh(work: Path) -> None:
+    clear(work)
+    (work / "in").mkdir(mode=0o755, parents=True)

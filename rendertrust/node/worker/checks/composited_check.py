@@ -1,0 +1,127 @@
+"""Check of a frame by rendering it as its node did, denoised and composited."""
+
+import contextlib
+import filecmp
+import os
+from collections.abc import Generator
+from typing import Any
+
+from ..formats import picture_digest
+from ..formats.bounds import NoPixels
+from ..formats.exr import channels_of
+from ..render import passes
+from ..render.frames import still, written_size
+from ..render.passes import kinds_in
+from ..scene.loader import opened
+from ..scene.output import choose_format
+from ..scene.settings import held, prepare
+from . import image_comparison
+from .delivered_files import DeliveryFault, may_be_opened, pixels_of
+from .open_watchdog import PICTURE, OpenProgress
+
+SEED_STEP = 7919
+
+
+@contextlib.contextmanager
+def other_seed(scene: Any, number: int = 1) -> Generator[None]:
+    """Give the scene another seed, chosen by number, inside this context."""
+    seed = scene.cycles.seed
+    try:
+        with held(scene, "cycles.seed"):
+            scene.cycles.seed = (seed + number * SEED_STEP) % SEED_STEP**2
+            yield
+    finally:
+        scene.cycles.seed = seed
+
+
+def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
+    """Render the frame as a node does; with the name ``other``, use another seed."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
+    if name == "other" and scene.render.engine == "CYCLES":
+        with other_seed(scene):
+            still(bpy, scene, frame, path)
+    else:
+        still(bpy, scene, frame, path)
+    return path
+
+
+def compared(
+    bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: OpenProgress
+) -> dict[str, Any] | None:
+    """Compare our render with theirs; if they differ, also render with another seed.
+
+    None: the pictures differ, and their format cannot be read.
+    """
+    path, picture = of
+    scene = bpy.context.scene
+    size, is_cycles = written_size(scene), scene.render.engine == "CYCLES"
+    with progress.about(PICTURE, size, theirs=picture, ours=path):
+        found = beside(bpy, path, picture, size)
+    if found is None or found["equal"] or found["off"] is None or not is_cycles:
+        return found
+    other = render(bpy, order, frame, "other")
+    ours, theirs, noisy = (pixels_of(bpy, one) for one in (path, picture, other))
+    if not ours.size:
+        return _compared_passes(bpy, (path, picture, other), size)
+    if ours.shape == theirs.shape == noisy.shape:
+        return image_comparison.compared(ours, theirs, noisy)
+    return found
+
+
+def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Compare both pictures; None if they differ and their format cannot be read."""
+    known = may_be_opened(picture, os.path.splitext(path)[1], size)
+    if not known and _same(path, picture):
+        return {"equal": True, "off": None}
+    if path.endswith(".exr") and not _has_same_layers(path, picture):
+        raise DeliveryFault("the picture has other layers or passes than this frame")
+    ours = pixels_of(bpy, path)
+    if not ours.size:  # multi-layer: Blender exposes no pixels of such an image
+        return _layers(bpy, path, picture, size) if known else None
+    theirs = pixels_of(bpy, picture)
+    if theirs.shape != ours.shape:
+        raise DeliveryFault("the picture cannot be decoded, or has another size or other channels")
+    return image_comparison.compared(ours, theirs)
+
+
+def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str, Any] | None:
+    """Compare multi-layer pictures by all their passes."""
+    if _same(ours, theirs):
+        return {"equal": True, "off": None}
+    try:
+        return _compared_passes(bpy, (ours, theirs), size)
+    except NoPixels:
+        return None
+
+
+def _same(one: str, other: str) -> bool:
+    """Return True if both have equal pixels or, if unreadable, equal bytes."""
+    try:
+        return bool(
+            picture_digest.of_file(one)["sha256"] == picture_digest.of_file(other)["sha256"]
+        )
+    except NoPixels:
+        return filecmp.cmp(one, other, shallow=False)
+
+
+def _has_same_layers(one: str, other: str) -> bool:
+    """Return True if both files have the same channels. Raises OSError, NoPixels."""
+    return channels_of(one) == channels_of(other)
+
+
+def _compared_passes(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
+    """Compare all passes of our file, theirs and, if given, ours with another seed.
+
+    The worst pass counts. Raises NoPixels, MachineError.
+    """
+    kinds = kinds_in(files[0])
+    read = [passes.read(bpy, path, size, kinds) for path in files]
+    return image_comparison.worst(
+        [
+            image_comparison.compared(*(of[layer][name] for of in read))
+            for layer, bands in kinds.items()
+            for name in bands
+        ]
+    )

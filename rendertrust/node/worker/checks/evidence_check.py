@@ -1,0 +1,280 @@
+"""Check of a frame: renders parts of it again and compares them with the picture's evidence.
+
+The picture is also made again from that evidence. Picture and evidence are untrusted, so their
+headers are checked before Blender decodes them. A ``fault`` in them is the delivering node's.
+Errors of the scene or of this machine end the order as usual and say nothing about the result.
+"""
+
+import os
+import time
+from typing import Any
+
+from ..formats import picture_digest
+from ..ipc import Say
+from ..render import passes, tiles
+from ..render.evidence import make
+from ..render.frames import facts, still
+from ..render.passes import Layers, channels_in
+from ..scene import reproducibility
+from ..scene.loader import opened
+from ..scene.output import choose_format, size_of
+from ..scene.settings import prepare
+from . import (
+    composited_check,
+    frame_crops,
+    image_comparison,
+    quick_look,
+    raster_check,
+    seed_check,
+)
+from .coarse_render import coarse
+from .composited_check import beside, other_seed
+from .crop_placement import Crop, place
+from .delivered_files import DeliveryFault, NoEvidence, bytes_most, files_of, read_evidence
+from .exchangeability import REFUSED
+from .frame_crops import EvidencePasses, RenderedCrop
+from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
+
+WHOLE = "whole.exr"  # our whole render
+
+
+def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Check the delivered ``picture`` and ``evidence``.
+
+    ``draws`` place the crops. The report has the difference of each crop and of the picture, a
+    ``fault`` of the result, or why the scene is ``unable`` to be checked. Without draws it is a
+    quick look at picture and evidence; a ``suspect`` result should get a check. ``whole``: cut the
+    crops out of the whole frame, rendered as its node had to. ``across``: another kind of device or
+    instruction set made the result; the draws of a second look.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frame = (order.get("frames") or [scene.frame_current])[0]
+    reasons, depends = tiles.obstacles(scene), reproducibility.device_note(scene, order)
+    progress = OpenProgress(say, len(order["draws"]) + 2, order)
+    progress.watch(bpy)
+    try:
+        if reasons:
+            told = quick_look.uncut_frame(bpy, scene, order, progress)
+            again = _again(bpy, order, frame, progress) if order.get("whole") else None
+            told = told | (again or {"unable": reasons[0], "uncut": True})
+        elif order["draws"]:
+            told = _compare(bpy, scene, order, frame, progress)
+        else:
+            told = quick_look.frame(bpy, scene, order, progress)
+    except DeliveryFault as fault:
+        told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
+    # The scene was opened again since.
+    say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
+
+
+def _compare(
+    bpy: Any, scene: Any, order: dict[str, Any], frame: int, progress: OpenProgress
+) -> dict[str, Any]:
+    size, kinds = size_of(scene), tiles.tile_kinds(scene)
+    suffix = choose_format(scene.render, order.get("format"))
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
+    with progress.about(EVIDENCE, size, channels_in(kinds), theirs=evidence, kinds=kinds):
+        layers = read_evidence(bpy, evidence, size, kinds)
+    theirs = EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
+    told = crops_of(bpy, scene, order, theirs, progress)
+    progress.next("picture")
+    # Opening the picture may crash this process; keep the crops' results.
+    progress.found = told
+    across = told.get("across", {}).get("outcome")
+    if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
+        return told
+    made_of = theirs.layers
+    if order.get("whole"):  # making a picture from the delivered passes may crash this process
+        made_of = passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
+    return told | finished(bpy, order, frame, (picture, made_of), progress)
+
+
+def crops_of(
+    bpy: Any, scene: Any, order: dict[str, Any], theirs: EvidencePasses, progress: OpenProgress
+) -> dict[str, Any]:
+    """Compare the drawn crops with the delivered passes, by view layer."""
+    scene.render.use_persistent_data = True  # keep prepared data between renders
+    grid = coarse(bpy, scene, order, progress, theirs.area)
+    crops = _placed(order["draws"], theirs.area, grid)
+    told: dict[str, Any]
+    if order.get("whole"):
+        found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
+        told = {"whole": True, "crops": found}
+    else:
+        found = _held(bpy, scene, crops, theirs, (progress, False))
+        if not all(one["equal"] for one in found):
+            # Confirm a difference without data that was kept from an earlier render.
+            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
+        told = {"crops": found}
+    if order.get("across"):
+        told["across"] = _across(bpy, order, (found, crops), (theirs, grid), progress)
+    return told
+
+
+def _placed(draws: list[Any], area: Crop, grid: list[list[float]]) -> list[Crop]:
+    left, top, *size = area
+    placed = [place((x, y, cell), (size[0], size[1]), grid) for x, y, cell in draws]
+    return [(left + x, top + y, across, down) for x, y, across, down in placed]
+
+
+def _across(
+    bpy: Any,
+    order: dict[str, Any],
+    first: tuple[list[dict[str, Any]], list[Crop]],
+    of: tuple[EvidencePasses, list[list[float]]],
+    progress: OpenProgress,
+) -> dict[str, Any]:
+    """Return the comparison across devices, by the same seed or, if undecided, other seeds."""
+    (found, crops), (theirs, grid) = first, of
+    outcome = seed_check.same_seed(found)
+    if outcome is not None:
+        return {"outcome": outcome}
+    second = _placed(order["across"], theirs.area, grid)
+    how = seed_check.SeedCheck(lambda: _anew(bpy, order), bool(order.get("whole")), progress)
+    return seed_check.other_seeds(bpy, theirs, (crops, second), how)
+
+
+def _anew(bpy: Any, order: dict[str, Any]) -> Any:
+    """Open the stripped scene again, without keeping data between renders."""
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    tiles.strip(scene)
+    scene.render.use_persistent_data = False
+    return scene
+
+
+def _held(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, how: tuple[OpenProgress, bool]
+) -> list[dict[str, Any]]:
+    """Render the crops of the stripped scene and compare them by view layer.
+
+    ``how``: the progress, and True to measure differences by the noise.
+    """
+    progress, measures = how
+
+    def render(crop: Crop, name: str) -> RenderedCrop:
+        return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
+
+    rendered = list[RenderedCrop]()
+    for number, crop in enumerate(crops):
+        progress.next(f"crop {number + 1}")
+        rendered.append(render(crop, f"crop-{number}.exr"))
+    # Reading renders another scene, which drops the data that was kept for the next crop.
+    found = list[dict[str, Any]]()
+    for one in rendered:
+        ours, delivered = (
+            frame_crops.read(bpy, one, theirs.kinds),
+            frame_crops.part(theirs, one.crop),
+        )
+        other: Layers = {}
+        if measures and not _all_same(ours, delivered):
+            with other_seed(scene):
+                noisy = render(one.crop, "other.exr")
+            other = frame_crops.read(bpy, noisy, theirs.kinds)
+        found += _of_layers(one.crop, ours, delivered, other)
+    return found
+
+
+def _of_whole(
+    bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, progress: OpenProgress
+) -> list[dict[str, Any]]:
+    """Compare crops that are cut out of the whole frame.
+
+    Some scenes render differently in parts, which is not the node's fault.
+    """
+    progress.next("whole frame")
+    ours, delivered = (
+        _whole(bpy, scene, theirs, WHOLE),
+        [frame_crops.part(theirs, c) for c in crops],
+    )
+    mine, other = [frame_crops.part(ours, crop) for crop in crops], ours
+    if not all(_all_same(of, part) for of, part in zip(mine, delivered, strict=True)):
+        progress.next("whole frame, another seed")
+        with other_seed(scene):
+            other = _whole(bpy, scene, theirs, "whole-other.exr")
+    found = list[dict[str, Any]]()
+    for crop, of, part in zip(crops, mine, delivered, strict=True):
+        found += _of_layers(crop, of, part, frame_crops.part(other, crop))
+    return found
+
+
+def _whole(bpy: Any, scene: Any, theirs: EvidencePasses, name: str) -> EvidencePasses:
+    """Render the frame, or the tile, as a node renders its evidence."""
+    path, size = os.path.join(theirs.out, name), theirs.area[2:]
+    if size != size_of(scene):
+        tiles.select(scene, theirs.area)
+    still(bpy, scene, theirs.frame, path)
+    return theirs._replace(layers=passes.read(bpy, path, size, theirs.kinds))
+
+
+def _all_same(ours: Layers, theirs: Layers) -> bool:
+    return all(
+        image_comparison.is_same(of, theirs[layer][name])
+        for layer, bands in ours.items()
+        for name, of in bands.items()
+    )
+
+
+def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
+    """Return the pass that differs most in each layer, since each may affect the picture."""
+    found = list[dict[str, Any]]()
+    for layer, bands in ours.items():
+        noisy = other.get(layer, {})
+        told = [
+            {"pass": name} | image_comparison.compared(of, theirs[layer][name], noisy.get(name, of))
+            for name, of in bands.items()
+        ]
+        found.append({"at": list(crop), "layer": layer, **image_comparison.worst(told)})
+    return found
+
+
+def finished(
+    bpy: Any,
+    order: dict[str, Any],
+    frame: int,
+    delivered: tuple[str, Layers],
+    progress: OpenProgress,
+) -> dict[str, Any]:
+    """Make the picture again from the evidence and compare it with the delivered one.
+
+    ``finish`` is None if the files differ and their format cannot be read.
+    """
+    picture, layers = delivered
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    suffix = choose_format(scene.render, order.get("format"))
+    path = os.path.join(order["out"], "our" + suffix)
+    size = size_of(scene)
+    with progress.about(MAKING, size):
+        make(bpy, scene, frame, layers, (order["out"], "our" + suffix))
+    with progress.about(PICTURE, size, theirs=picture, ours=path):
+        return {"finish": beside(bpy, path, picture, size), **picture_digest.seen(picture)}
+
+
+# ── a frame that cannot be split ──────────────────────────────────────────────────────────────────
+
+
+def _again(
+    bpy: Any, order: dict[str, Any], frame: int, progress: OpenProgress
+) -> dict[str, Any] | None:
+    """Render the whole frame as its node had to, and compare it.
+
+    ``loose``: honest renders of this scene may differ. None: the format cannot be read.
+    """
+    progress.next("whole frame")
+    path = composited_check.render(bpy, order, frame, "our")
+    is_drawn = reproducibility.is_drawn(bpy.context.scene)
+    is_loose = reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not is_drawn)
+    theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
+    found = composited_check.compared(bpy, order, frame, (path, theirs), progress)
+    if found is None:
+        return None
+    told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
+    told |= {"loose": True} if is_loose else {}
+    if is_drawn:
+        told["across"] = raster_check.compare(
+            bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]
+        )
+    return told

@@ -1,0 +1,219 @@
+"""Quick look at delivered files that get no check, or before one.
+
+It tests that all frames are there, under the right names and of the right size, that they can be
+decoded, and that they do not all have one colour unless the scene has. It does not show that they
+show the scene.
+"""
+
+import os
+import tempfile
+import time
+from typing import Any
+
+from ..formats import picture_digest
+from ..ipc import Say
+from ..render import tiles
+from ..render.frames import facts, written_size
+from ..scene.loader import opened
+from ..scene.output import choose_format, compositor_nodes, shows_strips, size_of
+from ..scene.settings import prepare
+from . import image_comparison
+from .coarse_render import coarse
+from .delivered_files import (
+    DeliveryFault,
+    bytes_most,
+    copy_picture,
+    files_of,
+    fits,
+    may_be_opened,
+    pictures_of,
+    pixels_of,
+    read_tile,
+    undecoded,
+)
+from .open_watchdog import PICTURE, OpenProgress
+
+VARIES = 0.02  # deviation within a cell of the coarse picture: it has several colours
+PLAIN = "the picture has one colour, but the scene does not"
+
+
+def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Take a quick look at the delivered ``picture``.
+
+    The report says that it ``looked``, what is ``suspect``, or a ``fault``. With ``tile`` the file
+    has passes of that part; with several ``frames`` it is a zip.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    frames = order.get("frames") or [scene.frame_current]
+    progress = OpenProgress(say, len(frames) + 1, order)
+    progress.watch(bpy)
+    told: dict[str, Any]
+    try:
+        if "tile" in order:
+            read_tile(bpy, scene, order, progress)
+            told = {"looked": True}
+        else:
+            told = _pictures(bpy, scene, order, frames, progress)
+        told |= picture_digest.seen(order["picture"])
+    except DeliveryFault as fault:
+        told = {"fault": str(fault)}
+    say("done", frame=frames[0], **told, **facts(bpy, scene, started))
+
+
+def _pictures(
+    bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
+) -> dict[str, Any]:
+    size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
+    most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
+    plain, odd = list[bool](), dict[str, str]()
+    for path in pictures_of(order, frames, suffix, most):
+        progress.next(os.path.basename(path))
+        with progress.about(PICTURE, size, theirs=path):
+            is_plain, found = _looked_at(bpy, path, suffix, size)
+        plain.append(is_plain)
+        odd |= found
+        os.unlink(path)
+    # A compositor, or a cut to black, may also make frames of one colour.
+    if not all(plain) or compositor_nodes(scene) or tiles.obstacles(scene):
+        return {"looked": True, **odd}
+    if not _varies(bpy, scene, order, progress):
+        return {"looked": True, **odd}
+    return {"looked": True, "suspect": "all frames have one colour, but the scene does not"}
+
+
+def _looked_at(
+    bpy: Any, path: str, suffix: str, size: tuple[int, int]
+) -> tuple[bool, dict[str, str]]:
+    """Return True if it has one colour, and what is ``suspect``.
+
+    Raises DeliveryFault if it is not a picture of this size.
+    """
+    known = may_be_opened(path, suffix, size)
+    pixels = image_comparison.visible(pixels_of(bpy, path))
+    if not known and pixels.shape[:2] != (size[1], size[0]):
+        raise DeliveryFault("the picture cannot be decoded, or has another size")
+    return _is_plain(pixels), undecoded(path, pixels)
+
+
+# ── one frame ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> dict[str, Any]:
+    """Take a quick look at picture and evidence, which costs next to nothing.
+
+    A compositor may make a picture of one colour, so that is not a fault, but a reason to check.
+    """
+    is_plain, told = _opened_frame(bpy, scene, order, progress)
+    if is_plain and _varies(bpy, scene, order, progress):
+        told["suspect"] = PLAIN
+    return told
+
+
+def _opened_frame(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
+) -> tuple[bool, dict[str, Any]]:
+    """Return True if the picture has one colour, and the rest of the report on a quick look.
+
+    Raises DeliveryFault if picture or evidence is invalid. The scene stays unchanged.
+    """
+    size, kinds = size_of(scene), tiles.tile_kinds(scene)
+    suffix = choose_format(scene.render, order.get("format"))
+    picture, evidence = files_of(order, suffix, bytes_most(size, kinds))
+    fits(evidence, size, kinds)
+    told: dict[str, Any] = {"looked": True}
+    with progress.about(PICTURE, size, theirs=picture):
+        is_known, is_plain = may_be_opened(picture, suffix, size), False
+        if is_known:
+            pixels = pixels_of(bpy, picture)
+            is_plain = _is_plain(image_comparison.visible(pixels))
+            told |= undecoded(picture, pixels)
+        told |= picture_digest.seen(picture)
+    return is_plain, told
+
+
+def _is_plain(pixels: Any) -> bool:
+    return bool(pixels.size) and not (pixels != pixels[0, 0]).any()
+
+
+def uncut_frame(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
+) -> dict[str, Any]:
+    """Take a quick look at a frame that cannot be split; no check could decide a suspicion."""
+    is_plain, told = _opened_uncut(bpy, scene, order, progress)
+    if is_plain and shows_itself(scene) and _varies(bpy, scene, order, progress):
+        return told | {"suspect": PLAIN}
+    return told
+
+
+def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> bool:
+    """Return True if the scene has several colours."""
+    grid = coarse(bpy, scene, order, progress)
+    return max(map(max, grid), default=0.0) >= VARIES
+
+
+def _opened_uncut(
+    bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
+) -> tuple[bool, dict[str, str]]:
+    """Return True if ``picture`` has one colour, and its hash. Raises DeliveryFault."""
+    suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
+    path = copy_picture(order, suffix, size)
+    with progress.about(PICTURE, size, theirs=path):
+        is_known = may_be_opened(path, suffix, size)
+        found = image_comparison.visible(pixels_of(bpy, path))
+        told = {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
+    if not is_known and found.shape[:2] != size[::-1]:
+        raise DeliveryFault("the picture cannot be decoded, or has another size")
+    return _is_plain(found), told
+
+
+def shows_itself(scene: Any) -> bool:
+    """Return True if a small Cycles render shows the same content as the picture.
+
+    Another engine, a compositor, strips or a render region would change the content.
+    """
+    composed = shows_strips(scene) or compositor_nodes(scene)
+    return scene.render.engine == "CYCLES" and not (composed or scene.render.use_border)
+
+
+# ── several results of a job ──────────────────────────────────────────────────────────────────────
+
+
+def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
+    """Report on each of the ``results`` that it ``looked`` good, or its ``fault``.
+
+    The scene is opened only once: nothing is rendered, so it stays unchanged.
+
+    ``unable``: why the scene cannot be checked in regions. There is no report on a picture of one
+    colour, because only a render shows if that is wrong.
+    """
+    started = time.monotonic()
+    scene = opened(bpy, order)
+    prepare(scene, order)
+    reasons = tiles.obstacles(scene)
+    progress = OpenProgress(say, len(order["results"]), order)
+    for number, files in enumerate(order["results"]):
+        progress.next(f"result {number + 1}")
+        with tempfile.TemporaryDirectory(dir=order["out"]) as out:
+            told = _opened_result(bpy, scene, {**order, **files, "out": out}, reasons, progress)
+        if told is not None:
+            say("opened", number=number, told=told)
+    say("done", **facts(bpy, scene, started))
+
+
+def _opened_result(
+    bpy: Any, scene: Any, order: dict[str, Any], reasons: list[str], progress: OpenProgress
+) -> dict[str, Any] | None:
+    """Return the report on one result; None if its picture has one colour."""
+    told: dict[str, Any]
+    try:
+        if reasons:
+            is_plain, seen = _opened_uncut(bpy, scene, order, progress)
+            told = {**seen, "unable": reasons[0], "uncut": True}
+            is_plain = is_plain and shows_itself(scene)
+        else:
+            is_plain, told = _opened_frame(bpy, scene, order, progress)
+    except DeliveryFault as fault:
+        return {"fault": str(fault)}
+    return None if is_plain else told

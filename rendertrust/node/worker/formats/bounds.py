@@ -1,0 +1,66 @@
+"""Bounds for untrusted pictures and zips, checked before anything decodes them."""
+
+import io
+import zipfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+PIXELS_MAX = 1 << 28
+SIDE_MAX = 1 << 16
+ENTRY = b"PK\x01\x02"
+ENTRY_BYTES = 512  # average size of an entry, with its name
+
+
+class NoPixels(Exception):
+    """The pixels cannot be read; the text says why."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise NoPixels for a size that no picture may have."""
+    if not (0 < width <= SIDE_MAX and 0 < height <= SIDE_MAX and width * height <= PIXELS_MAX):
+        raise NoPixels("it has too many pixels or none")
+
+
+def read_exactly(file: Any, size: int) -> bytes:
+    """Read ``size`` bytes. Raises NoPixels if the file ends before."""
+    found: bytes = file.read(size)
+    if len(found) != size:
+        raise NoPixels("it is truncated")
+    return found
+
+
+class TooManyEntries(zipfile.BadZipFile):
+    """The zip has more entries than may be read."""
+
+
+class _Counted(io.BufferedReader):
+    """A zip's file that refuses to return a directory of more than ``most`` entries.
+
+    ``zipfile`` reads a directory by its size, whatever number of entries the end record claims.
+    """
+
+    most: int | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.most is None:
+            return super().read(size)
+        if size is not None and size > self.most * ENTRY_BYTES:
+            raise TooManyEntries(f"over {self.most} files in one zip")
+        content = super().read(size)
+        if content.count(ENTRY) > self.most:
+            raise TooManyEntries(f"over {self.most} files in one zip")
+        return content
+
+
+@contextmanager
+def open_zip(path: Any, most: int) -> Generator[zipfile.ZipFile]:
+    """Open the zip at ``path``, counting its entries before ``zipfile`` creates an object for each.
+
+    Raises BadZipFile, its subclass TooManyEntries, and OSError.
+    """
+    with _Counted(io.FileIO(path)) as file:
+        file.most = most
+        with zipfile.ZipFile(file) as packed:
+            file.most = None  # later reads are contents
+            yield packed

@@ -1,0 +1,99 @@
+"""Hashes of pictures: of the pixels or, for lossy formats, of the coded picture.
+
+The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pictures-v1
+{number}``, a newline, and a line with name and hash for each, sorted by name.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+from . import bounds, exr, jpeg, png
+from .bounds import NoPixels
+
+NAME = "rendertrust-pictures-v1"
+FILES_MAX = 4096
+NAMED_MAX = 64  # pictures that are listed one by one
+ZIP = b"PK\x03\x04"
+
+
+def of_file(path: str) -> dict[str, Any]:
+    """Return the sha256 and the facts of a picture or a zip of pictures.
+
+    Raises OSError, and NoPixels for any other or unsupported file.
+    """
+    with open(path, "rb") as file:
+        if file.read(4) == ZIP:
+            return _of_zip(path)
+        file.seek(0)
+        return _of(file)
+
+
+def told(path: str) -> dict[str, Any]:
+    """Return the hash as the member ``pixels`` of a report; empty for an unsupported file."""
+    try:
+        return {"pixels": of_file(path)}
+    except NoPixels:
+        return {}
+
+
+def seen(path: str) -> dict[str, str]:
+    """Return only the hash of a delivered picture, as the member ``seen``."""
+    found = told(path)
+    return {"seen": found["pixels"]["sha256"]} if found else {}
+
+
+def told_of_several(paths: dict[str, str]) -> dict[str, Any]:
+    """Return the hash of several files, by their names in a zip, as the member ``pixels``."""
+    try:
+        return {"pixels": _together({name: of_file(path) for name, path in paths.items()})}
+    except NoPixels:
+        return {}
+
+
+def _of(file: Any) -> dict[str, Any]:
+    head = file.read(4)
+    file.seek(0)
+    if head == exr.MAGIC:
+        return exr.digest_of(file)
+    return jpeg.digest_of(file) if head[:2] == jpeg.BEGIN else png.digest_of(file)
+
+
+def _of_zip(path: str) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {}
+    try:
+        with bounds.open_zip(path, FILES_MAX) as packed:
+            for entry in packed.infolist():
+                if entry.compress_type != zipfile.ZIP_STORED or entry.filename in found:
+                    raise NoPixels("it is not a zip of a chunk of frames")
+                with packed.open(entry) as picture:
+                    found[entry.filename] = _of(picture)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as fault:
+        raise NoPixels("it is a zip that cannot be read") from fault
+    return _together(found)
+
+
+def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return one hash over all pictures and, unless they are many, each of them."""
+    named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
+    told: dict[str, Any] = {"sha256": of_named(named), "files": len(named)}
+    return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})
+
+
+def of_named(named: Mapping[str, str]) -> str:
+    """Return the hash over named hashes of pictures."""
+    digest = hashlib.sha256(f"{NAME} {len(named)}\n".encode())
+    for name in sorted(named):
+        digest.update(f"{name} {named[name]}\n".encode())
+    return digest.hexdigest()
+
+
+def are_its_own(pixels: Mapping[str, Any]) -> bool:
+    """Return True if the listed pictures, if any, match the hash over all."""
+    named = pixels.get("pictures")
+    if named is None:
+        return True
+    if not isinstance(named, dict) or not all(isinstance(of, str) for of in named.values()):
+        return False
+    return bool(of_named(named) == pixels.get("sha256"))

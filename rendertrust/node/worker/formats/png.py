@@ -1,0 +1,172 @@
+"""Hashes of the pixels of PNG files, computed without a library.
+
+Other versions and threads encode the same pixels differently. The hash is over one line of ASCII,
+``rendertrust-pixels-v1 {width} {height} {channels} {bits}``, a newline, and the samples as the file
+has them, row by row from the top. The format is PNG 1.2 without palette and interlacing, which
+Blender does not write.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from .bounds import NoPixels, check_size
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+NAME = "rendertrust-pixels-v1"
+CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
+PIECE = 1 << 20
+
+
+def digest_of(file: Any) -> dict[str, Any]:
+    """Return sha256, width, height, channels and bits per channel. Raises NoPixels."""
+    width, height, channels, bits = _head(file)
+    digest = hashlib.sha256(f"{NAME} {width} {height} {channels} {bits}\n".encode())
+    step = channels * bits // 8
+    _rows(file, width * step, height, step, digest)
+    return {
+        "sha256": digest.hexdigest(),
+        "width": width,
+        "height": height,
+        "channels": channels,
+        "bits": bits,
+    }
+
+
+def size_of(path: str) -> tuple[int, int]:
+    """Return width and height from the header. Raises OSError and NoPixels."""
+    with open(path, "rb") as file:
+        width, height, _, _ = _head(file)
+        return width, height
+
+
+def _head(file: Any) -> tuple[int, int, int, int]:
+    """Return width, height, channels and bits per channel."""
+    if file.read(8) != SIGNATURE:
+        raise NoPixels("it is not a PNG file")
+    kind, length = _begin(file)
+    if kind != b"IHDR" or length != 13:
+        raise NoPixels("it does not begin with a header")
+    body = b"".join(_body(file, kind, length))
+    width, height, bits, color, _, _, interlaced = struct.unpack(">IIBBBBB", body)
+    if color not in CHANNELS or bits not in (8, 16) or interlaced:
+        raise NoPixels("it is an unsupported PNG file")
+    check_size(width, height)
+    return width, height, CHANNELS[color], bits
+
+
+def _begin(file: Any) -> tuple[bytes, int]:
+    """Read the kind and length of a chunk."""
+    head = file.read(8)
+    if len(head) != 8:
+        raise NoPixels("it is truncated")
+    length = int.from_bytes(head[:4], "big")
+    if length > 1 << 30:
+        raise NoPixels("one of its parts is too long")
+    return head[4:], length
+
+
+def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
+    """Yield the content of a chunk in pieces. Raises NoPixels at its end if it is damaged."""
+    check = zlib.crc32(kind)
+    while length:
+        piece = file.read(min(length, PIECE))
+        if not piece:
+            raise NoPixels("it is damaged")
+        check, length = zlib.crc32(piece, check), length - len(piece)
+        yield piece
+    if check != int.from_bytes(file.read(4), "big"):
+        raise NoPixels("it is damaged")
+
+
+def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
+    """Decode and hash row by row; memory has one row and one piece at most."""
+    held, before, done = bytearray(), bytes(length), 0
+    for piece in _unpacked(file):
+        held += piece
+        while len(held) > length and done < height:
+            before = _unfiltered(held[0], held[1 : length + 1], before, step)
+            del held[: length + 1]
+            digest.update(before)
+            done += 1
+        if done == height and held:
+            raise NoPixels("it has more rows than it says")
+    if done < height:
+        raise NoPixels("rows are missing")
+
+
+def _unpacked(file: Any) -> Iterator[bytes]:
+    """Yield the decompressed image data in pieces, whatever the compression ratio."""
+    unpacker = zlib.decompressobj()
+    while True:
+        kind, length = _begin(file)
+        for body in _body(file, kind, length):
+            if kind == b"IDAT" and not unpacker.eof:  # otherwise it would buffer data after its end
+                yield from _pieces(unpacker, body)
+        if kind == b"IEND":
+            return
+
+
+def _pieces(unpacker: Any, body: bytes) -> Iterator[bytes]:
+    try:
+        while piece := unpacker.decompress(body, PIECE):
+            yield piece
+            body = unpacker.unconsumed_tail
+    except zlib.error as fault:
+        raise NoPixels("its data cannot be unpacked") from fault
+
+
+def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
+    """Undo the filter of a row (PNG 1.2, 6)."""
+    if kind == 1:
+        return _sums(row, step)
+    if kind == 2:
+        return _added(int.from_bytes(row, "little"), above)
+    if kind == 3:
+        for place, value in enumerate(above):
+            left = row[place - step] if place >= step else 0
+            row[place] = row[place] + (left + value >> 1) & 255
+    elif kind == 4:
+        _paeth(row, above, step)
+    elif kind:
+        raise NoPixels("it has an unknown filter")
+    return bytes(row)
+
+
+def _added(one: int, row: bytes) -> bytes:
+    """Add all bytes at once modulo 256, without carrying over to the next byte."""
+    length = len(row)
+    return _plus(one, int.from_bytes(row, "little"), length).to_bytes(length, "little")
+
+
+def _plus(one: int, other: int, length: int) -> int:
+    low, high = (int.from_bytes(bytes([byte]) * length, "little") for byte in (0x7F, 0x80))
+    return ((one & low) + (other & low)) ^ ((one ^ other) & high)
+
+
+def _sums(row: bytearray, step: int) -> bytes:
+    """Return prefix sums of bytes ``step`` apart, doubling the distance each time."""
+    length, shift = len(row), 8 * step
+    mask, found = (1 << 8 * length) - 1, int.from_bytes(row, "little")
+    while shift < 8 * length:
+        found = _plus(found, found << shift & mask, length)
+        shift *= 2
+    return found.to_bytes(length, "little")
+
+
+def _paeth(row: bytearray, above: bytes, step: int) -> None:
+    """Undo the Paeth filter one channel at a time, in place."""
+    for channel in range(step):
+        left = corner = 0
+        found = bytearray()
+        for value, over in zip(row[channel::step], above[channel::step], strict=True):
+            rise, run = over - corner, left - corner
+            far, near, both = abs(rise), abs(run), abs(rise + run)
+            best = over if near <= both else corner
+            if far <= near and far <= both:
+                best = left
+            left, corner = value + best & 255, over
+            found.append(left)
+        row[channel::step] = found

@@ -1,0 +1,1 @@
+"""Renders of the scene: frames, tiles, evidence, videos, and previews for prices."""

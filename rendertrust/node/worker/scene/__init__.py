@@ -1,0 +1,1 @@
+"""The artist's scene: opened without its scripts, inspected, and prepared for a render."""

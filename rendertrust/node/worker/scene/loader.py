@@ -1,0 +1,220 @@
+"""Opening of the artist's scene, which may be hostile.
+
+None of its scripts run. Its file paths are replaced by the job's inputs, and every other file is
+blocked.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..ipc import MachineError, MissingCapability, SceneError, one_line
+from . import simulation_caches
+from .files import IMPORT_PATH, computed_imports, is_essential
+
+SAID_MAX = 1 << 20
+NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
+NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
+NEWER = re.compile(r"newer version", re.IGNORECASE)
+# The header of an uncompressed file, since 5.0 and before: ``…v0500``, ``…v403``.
+HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
+FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # images that are read from files
+NOWHERE = "not sent"  # a folder that no job has
+
+
+def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
+    """Load the order's scene and remap its files.
+
+    Also return its render engine if that comes from a missing add-on, in which case Blender
+    continues with another engine.
+    """
+    said = _open(bpy, order["scene"])
+    if "paths" in order:
+        with open(order["paths"], encoding="utf-8") as file:
+            remap(bpy, json.load(file), order["inputs"])
+    scene = bpy.context.scene
+    lost = {found[2]: found[1] for found in NO_ENGINE.finditer(said)}
+    return scene, lost.get(scene.name)
+
+
+def opened(bpy: Any, order: dict[str, Any]) -> Any:
+    """Load the order's scene for rendering."""
+    scene, lost = load(bpy, order)
+    if lost is not None:
+        raise SceneError(f"the render engine {lost} comes from an add-on; choose Cycles")
+    if order.get("opengl") is False and draws_by_opengl(scene.render.engine):
+        raise MissingCapability(
+            "opengl", f"the scene's engine is {name_of_engine(scene)}, {NO_OPENGL}"
+        )
+    shut(bpy, order["inputs"])
+    simulation_caches.pack_bakes(bpy)
+    return scene
+
+
+def draws_by_opengl(engine: str) -> bool:
+    """Return True if the engine needs OpenGL, without which Blender crashes."""
+    return engine.startswith("BLENDER_EEVEE") or engine == "BLENDER_WORKBENCH"
+
+
+def name_of_engine(scene: Any) -> str:
+    """Return the engine's usual name."""
+    name: str = scene.render.engine
+    return "EEVEE" if "EEVEE" in name else "Workbench"
+
+
+def _open(bpy: Any, path: str) -> str:
+    """Load the file without running its scripts; return Blender's output."""
+    with tempfile.TemporaryFile() as heard:
+        kept = os.dup(2)
+        sys.stderr.flush()
+        for stream in (1, 2):
+            os.dup2(heard.fileno(), stream)
+        try:
+            bpy.ops.wm.open_mainfile(filepath=path, load_ui=False, use_scripts=False)
+        except RuntimeError as fault:
+            told = f"Blender {bpy.app.version_string} cannot open the scene: {one_line(fault)}"
+            too_new = NEWER.search(told) or saved_by(path) > bpy.app.version[:2]
+            raise (MachineError if too_new else SceneError)(told) from fault
+        finally:
+            sys.stdout.flush()
+            for stream in (1, 2):
+                os.dup2(kept, stream)
+            heard.seek(0)
+            said = heard.read(SAID_MAX)
+            os.write(2, said)
+            os.close(kept)
+    return said.decode("utf-8", "replace")
+
+
+def saved_by(path: str) -> tuple[int, int]:
+    """Return the Blender version that wrote the file, as (major, minor); (0, 0) if unknown."""
+    with open(path, "rb") as file:
+        found = HEAD.match(file.read(32))
+    return divmod(int(found[1]), 100) if found else (0, 0)
+
+
+# ── file paths ────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class InputPaths:
+    """Mapping of written paths to inputs below the folder ``inputs``.
+
+    Keys of ``paths`` are the scene's path, or LIBRARY|path for a linked file's path. ``libraries``:
+    the original paths of libraries found so far.
+    """
+
+    bpy: Any
+    paths: dict[str, str]
+    inputs: str
+    libraries: dict[str, str] = field(default_factory=dict[str, str])
+
+    def place(self, written: str) -> str | None:
+        """Return the input for a written path; None if the path stays."""
+        path = self.paths.get(written)
+        return None if path is None else os.path.join(self.inputs, path)
+
+    def of_file(self, owner: Any, path: str, *_: Any) -> str | None:
+        """Return the input for a path of ``owner``; None if the path stays."""
+        inside = owner.library
+        if inside is None:
+            return self.place(path)
+        return self.place(f"{self.libraries.get(inside.name_full, inside.filepath)}|{path}")
+
+    def find_libraries(self) -> None:
+        """Remap and reload libraries, repeatedly, because reloading reveals further ones."""
+        known = self.libraries
+        while new := [one for one in self.bpy.data.libraries if one.name_full not in known]:
+            for library in new:
+                written = known[library.name_full] = self._written(library)
+                if place := self.place(written):
+                    library.filepath = place
+                    library.reload()
+
+    def _written(self, library: Any) -> str:
+        """Return the library's path as the artist's file has it.
+
+        Blender rewrites relative paths that lead above the root, which happens if the file is
+        opened in a less deep folder than before.
+        """
+        if library.filepath in self.paths:
+            return str(library.filepath)
+        here = self._means(library.filepath)
+        for key, place in self.paths.items():
+            if here in (self._means(key), os.path.join(self.inputs, place)):
+                return key
+        return str(library.filepath)
+
+    def _means(self, written: str) -> str:
+        return os.path.normpath(str(self.bpy.path.abspath(written)))
+
+    def check_libraries(self) -> None:
+        """Raise SceneError if a library was sent but not found: its objects would be missing."""
+        found = set(self.libraries.values())
+        for key in self.paths:
+            if "|" not in key and key.lower().endswith(".blend") and key not in found:
+                raise SceneError(f"the library {key} was sent but cannot be found by its path")
+
+
+def remap(bpy: Any, paths: dict[str, str], inputs: str) -> None:
+    """Replace the scene's file paths by the inputs in ``paths``.
+
+    Keys are the scene's path, or LIBRARY|path for a linked file's path.
+    """
+    places = InputPaths(bpy, paths, inputs)
+    places.find_libraries()
+    places.check_libraries()
+    _rewrite(bpy, places.of_file)
+
+
+def shut(bpy: Any, inputs: str) -> None:
+    """Block all files that were not sent, even if this machine has them.
+
+    Otherwise pictures could reveal local files, and would differ between machines.
+    """
+    blenders = filter(None, (bpy.utils.resource_path("LOCAL"), bpy.utils.resource_path("SYSTEM")))
+    kept = [os.path.realpath(of) + os.sep for of in (inputs, *blenders)]
+    _leave_out_imports(bpy)
+
+    def visit(owner: Any, path: str, *_: Any) -> str | None:
+        place = os.path.realpath(bpy.path.abspath(path, library=owner.library))
+        if not path or path.startswith("<") or place.startswith(tuple(kept)) or is_essential(place):
+            return None
+        return os.path.join(inputs, NOWHERE, os.path.basename(place))
+
+    _rewrite(bpy, visit)
+
+
+def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
+    """Rewrite paths and reload the data that was read from the old ones."""
+    changed = list[Any]()
+
+    def visited(owner: Any, path: str, *more: Any) -> str | None:
+        new = visit(owner, path, *more)
+        if new is not None:
+            changed.append(owner)
+        return new
+
+    bpy.data.file_path_foreach(visited)
+    for owner, holder, name in simulation_caches.holders(bpy):
+        if (new := visit(owner, getattr(holder, name))) is not None:
+            setattr(holder, name, new)
+    for owner in changed:
+        kind = type(owner).__name__
+        if kind == "Image" and owner.source in FILED and owner.packed_file is None:
+            owner.reload()
+        if kind == "VectorFont":
+            owner.filepath = owner.filepath  # which reads it
+
+
+def _leave_out_imports(bpy: Any) -> None:
+    """Let import nodes with a computed path read nothing, on every machine alike."""
+    for tree, node in list(computed_imports(bpy)):
+        for link in list(node.inputs[IMPORT_PATH].links):
+            tree.links.remove(link)
+        node.inputs[IMPORT_PATH].default_value = ""

@@ -1,0 +1,217 @@
+"""Reasons why honest renders of one scene may differ.
+
+Between parts of a frame: tiles and crops are rendered with a render region. A driver, or a shader's
+Attribute node, that reads the region changes the picture in each part; one that reads the number of
+threads changes it on each machine. A script could read a file that only one machine has. Such
+pictures cannot be checked. Keyframes cannot do this.
+
+Between kinds of devices: Blender's own tests exclude hair, overlapping surfaces, path guiding and
+Open Shading Language when they compare graphics cards with processors. Surfaces that touch within
+one mesh, or of two different meshes, are not detected.
+
+Between machines: EEVEE's frames depend on the drawing class, and unbaked simulations on the frames
+before.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .files import label
+
+QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # names of bones, nodes, properties
+# A scene's render settings, from wherever a path reaches the scene.
+RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
+HARMLESS = ("fps", "fps_base")  # equal in all parts, and read by many drivers
+DIGITS = 4  # of a corner's coordinates
+EEVEE = "BLENDER_EEVEE"
+WORDS_MAX = 200
+
+
+# ── parts of a frame ──────────────────────────────────────────────────────────────────────────────
+
+
+def region_dependence(bpy: Any) -> list[str]:
+    """Return why parts of the scene may differ from its frame."""
+    return [
+        f"{type(owner).__name__} {owner.name}: {reader} reads {path}"
+        for owner in animated(bpy)
+        for reader, path in (*_driven(owner), *_looked_up(owner))
+        if reads_render(path)
+    ] + list(_script_nodes(bpy))
+
+
+def reads_render(path: str) -> bool:
+    """Return True if a driver's path reads its scene's render settings."""
+    found = RENDER.findall(QUOTED.sub("", path))
+    return any(name not in HARMLESS for name in found)
+
+
+def animated(bpy: Any) -> Iterator[Any]:
+    """Yield everything that may have drivers and keyframes."""
+    for name in dir(bpy.data):
+        of = getattr(bpy.data, name)
+        if name == "all_ids" or not isinstance(of, bpy.types.bpy_prop_collection):
+            continue
+        for block in of:
+            if hasattr(block, "animation_data"):
+                yield block
+            inner = getattr(block, "node_tree", None)
+            if inner is not None and hasattr(inner, "animation_data"):
+                yield inner
+
+
+def _driven(owner: Any) -> Iterator[tuple[str, str]]:
+    """Yield the paths that its drivers read."""
+    for curve in owner.animation_data.drivers if owner.animation_data is not None else ():
+        for variable in curve.driver.variables:
+            yield from (("a driver", target.data_path) for target in variable.targets)
+
+
+def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
+    """Yield the property paths that its Attribute nodes read, other than mesh attributes."""
+    for node in getattr(owner, "nodes", ()):
+        if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
+            yield f"Attribute node {node.name}", node.attribute_name
+
+
+def _script_nodes(bpy: Any) -> Iterator[str]:
+    """Yield script shaders, which can read any picture on the machine."""
+    if not any(getattr(scene.cycles, "shading_system", False) for scene in bpy.data.scenes):
+        return
+    for owner in animated(bpy):
+        for node in getattr(owner, "nodes", ()):
+            if node.bl_idname == "ShaderNodeScript":
+                yield f"{type(owner).__name__} {owner.name}: Script node {node.name}"
+
+
+# ── kinds of devices ──────────────────────────────────────────────────────────────────────────────
+
+
+def device_dependence(scene: Any) -> list[str]:
+    """Return why the scene depends on the kind of device, as far as its settings show."""
+    if scene.render.engine != "CYCLES":
+        return []
+    objects = sorted(scene.objects, key=lambda thing: thing.name)
+    shown = [thing for thing in objects if not thing.hide_render]
+    return [*_settings(scene.cycles), *_hair(shown), *_overlapping(shown)]
+
+
+def device_note(scene: Any, order: dict[str, Any]) -> dict[str, str]:
+    """Return the report's entry if a device of another kind made the result."""
+    found = device_dependence(scene) if order.get("across") else []
+    return {"depends": found[0]} if found else {}
+
+
+def _settings(cycles: Any) -> Iterator[str]:
+    if cycles.use_guiding:
+        yield "Render Properties > Path Guiding"
+    if getattr(cycles, "shading_system", False):
+        yield "Render Properties > Open Shading Language"
+
+
+def _hair(shown: list[Any]) -> Iterator[str]:
+    for thing in shown:
+        if thing.type == "CURVES":
+            yield f"hair of Object '{thing.name}'"
+        for modifier in thing.modifiers:
+            if modifier.type != "PARTICLE_SYSTEM" or not modifier.show_render:
+                continue
+            system = modifier.particle_system
+            if system.settings.type == "HAIR" and system.settings.render_type == "PATH":
+                yield f"hair of Object '{thing.name}' > {system.name}"
+
+
+def _overlapping(shown: list[Any]) -> Iterator[str]:
+    """Yield pairs of meshes with equal bounds and counts, which are copies in one place."""
+    seen = dict[tuple[Any, ...], str]()
+    for thing in shown:
+        if thing.type != "MESH" or not thing.data.polygons:
+            continue
+        name = (len(thing.data.vertices), len(thing.data.polygons), *_corners(thing))
+        if name in seen:
+            yield f"overlapping surfaces of Object '{seen[name]}' and Object '{thing.name}'"
+        seen.setdefault(name, thing.name)
+
+
+def _corners(thing: Any) -> list[tuple[float, ...]]:
+    """Return the corners of its bounding box, in an order that no rotation changes."""
+    matrix = [[float(value) for value in row] for row in thing.matrix_world]
+    return sorted(
+        tuple(
+            round(sum(m * c for m, c in zip(row, corner, strict=False)) + row[3], DIGITS) + 0.0
+            for row in matrix[:3]
+        )
+        for corner in thing.bound_box
+    )
+
+
+# ── machines of one class ─────────────────────────────────────────────────────────────────────────
+
+
+def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
+    """Return True if two machines of one class may render the scene differently.
+
+    They may have other drivers or numbers of threads. ``by_driver``: EEVEE counts as different, as
+    between drivers; otherwise only differences within one drawing class count.
+    """
+    cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
+    learns = cycles.use_guiding and not cycles.use_deterministic_guiding
+    engines = {of.render.engine for of in bpy.data.scenes if by_driver or not is_drawn(of)}
+    return bool(
+        engines - {"CYCLES"}
+        or (scene.render.engine == "CYCLES" and learns)
+        or any(layer.cycles.pass_render_time for layer in layers)
+        or region_dependence(bpy)
+        or next(iter(unbaked(scene)), None)
+    )
+
+
+def unbaked(scene: Any) -> Iterator[str]:
+    """Yield unbaked simulations, which cannot start at a middle frame."""
+    for thing in scene.objects:
+        for modifier in thing.modifiers:
+            cache = getattr(modifier, "point_cache", None)
+            if cache is not None and modifier.type in ("CLOTH", "SOFT_BODY") and not cache.is_baked:
+                yield f"{label(thing)} > {modifier.name}"
+        for system in thing.particle_systems:
+            is_emitter = system.settings.type == "EMITTER" and system.settings.physics_type != "NO"
+            if is_emitter and not system.point_cache.is_baked:
+                yield f"{label(thing)} > {system.name}"
+    world = scene.rigidbody_world
+    if world is None or not world.enabled or not world.collection:
+        return
+    if len(world.collection.objects) and not world.point_cache.is_baked:
+        yield f"Scene '{scene.name}' > Rigid Body World"
+
+
+def is_drawn(scene: Any) -> bool:
+    """Return True if EEVEE draws the scene."""
+    return bool(scene.render.engine.startswith(EEVEE))
+
+
+def drawing_class() -> str | None:
+    """Return the driver and its version, plus the processor's maker for software drivers.
+
+    Frames of one class are equal. None: nothing was drawn in this process.
+    """
+    import gpu  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
+
+    platform: Any = gpu.platform  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType]
+    try:
+        names = ("backend_type_get", "vendor_get", "renderer_get", "version_get")
+        told = [str(getattr(platform, name)()) for name in names]
+        is_software = platform.device_type_get() == "SOFTWARE"
+    except SystemError:
+        return None
+    return "; ".join([*told, *([_processor_maker()] if is_software else [])])[:WORDS_MAX]
+
+
+def _processor_maker() -> str:
+    """Return the processor's maker, for which software drivers compile."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            found = next((line for line in file if line.startswith("vendor_id")), "")
+    except OSError:
+        found = ""
+    return found.partition(":")[2].strip() or "unknown processor"

@@ -1,0 +1,89 @@
+"""Settings of a scene for a render: the order's, and those that make it repeatable."""
+
+import contextlib
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from ..ipc import SceneError
+from .output import WORDS, compositor_nodes, shows_strips, unmade
+
+# Stamps that differ between machines or renders.
+FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
+
+
+def prepare(scene: Any, order: dict[str, Any]) -> None:
+    """Apply the order's settings and make the render repeatable, but change nothing else."""
+    render = scene.render
+    if "width" in order:
+        render.resolution_x, render.resolution_y = order["width"], order["height"]
+        render.resolution_percentage = 100
+    if "samples" in order:
+        set_samples(scene, order["samples"])
+    if render.engine == "CYCLES":
+        scene.cycles.device = "CPU"
+    if order.get("threads"):
+        render.threads_mode, render.threads = "FIXED", order["threads"]
+    make_repeatable(scene)
+    if scene.camera is None and not shows_strips(scene):
+        raise SceneError("the scene has no camera; add one with Add > Camera and set it active")
+    for code in unmade(scene):
+        if code in WORDS:  # the order may choose another format
+            raise SceneError(WORDS[code])
+
+
+def make_repeatable(scene: Any) -> None:
+    """Remove what makes two renders of a frame differ: time limits, and stamps of time and place.
+
+    Seed and dither stay as the artist set them, because they are repeatable.
+    """
+    if hasattr(scene, "cycles"):
+        scene.cycles.time_limit = 0.0
+    for stamp in FLEETING_STAMPS:
+        setattr(scene.render, f"use_stamp_{stamp}", False)
+    for node in compositor_nodes(scene):
+        if node.bl_idname == "CompositorNodeOutputFile":
+            node.mute = True  # its files are not delivered; the picture stays the same
+
+
+def set_samples(scene: Any, samples: int) -> None:
+    """Set the samples per pixel for the scene's engine."""
+    if scene.render.engine == "CYCLES":
+        scene.cycles.samples = samples
+    elif scene.render.engine.startswith("BLENDER_EEVEE"):
+        scene.eevee.taa_render_samples = samples
+
+
+# ── animation ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextlib.contextmanager
+def held(scene: Any, *paths: str) -> Generator[None]:
+    """Mute the animation of these properties inside this context; they keep their last values."""
+    found = [of for of in animating(scene) if of.data_path in paths and not of.mute]
+    for curve in found:
+        curve.mute = True
+    try:
+        yield
+    finally:
+        for curve in found:
+            curve.mute = False
+
+
+def animating(scene: Any) -> Iterator[Any]:
+    """Yield the curves that animate settings of the scene."""
+    animation = scene.animation_data
+    if animation is None:
+        return
+    yield from animation.drivers
+    strips = (strip for track in animation.nla_tracks for strip in track.strips)
+    for action in (animation.action, *(strip.action for strip in strips)):
+        if action is not None:
+            yield from curves_of(action)
+
+
+def curves_of(action: Any) -> Iterator[Any]:
+    """Yield the curves of an action."""
+    for layer in getattr(action, "layers", ()):
+        for strip in layer.strips:
+            for bag in strip.channelbags:
+                yield from bag.fcurves

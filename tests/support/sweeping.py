@@ -1,0 +1,15 @@
+"""Single runs of the Sweeper's steps over a gateway."""
+
+from actors.sweeper import removal
+from web.edge import sweeper_ports, sweeper_settings
+from web.gateway import Gateway
+
+
+async def remove_expired(gateway: Gateway) -> None:
+    """Remove expired inputs and results."""
+    await removal.remove_expired(sweeper_ports(gateway), sweeper_settings(gateway.settings))
+
+
+async def remove_abandoned_results(gateway: Gateway) -> None:
+    """Remove parts of results that were given up."""
+    await removal.remove_abandoned_results(sweeper_ports(gateway))

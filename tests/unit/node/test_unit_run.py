@@ -1,0 +1,60 @@
+"""What a unit's program says, in pieces."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rendertrust.node.unit_run import LOG_CHARACTERS_KEPT, LOG_SECONDS, UnitLog
+from rendertrust.protocol import LOG_CHARACTERS_MAX, Log, Running, encode
+
+REF = Running(job_id="j", unit=0, attempt=1)
+
+
+class Wire:
+    """A clock, and a way to the gateway that may be down."""
+
+    def __init__(self) -> None:
+        self.now, self.is_open = 100.0, True
+        self.sent: list[Log] = []
+        self.log = UnitLog(REF, self.send, lambda: self.now)
+
+    def send(self, frame: Log) -> bool:
+        assert len(encode(frame)) <= 64 * 1024
+        if self.is_open:
+            self.sent.append(frame)
+        return self.is_open
+
+
+@given(st.lists(st.text(max_size=3000), max_size=12))
+def test_all_of_a_short_log_arrives_in_order(texts: list[str]) -> None:
+    wire = Wire()
+    for text in texts:
+        wire.log.hear(text)
+        wire.now += LOG_SECONDS
+    for _ in range(20):
+        wire.log.tell()
+    whole = "".join(texts).replace("\0", " ").encode("utf-8", "replace")
+    assert "".join(piece.text for piece in wire.sent).encode() == whole
+    assert [piece.sequence for piece in wire.sent] == list(range(len(wire.sent)))
+    for piece in wire.sent:
+        assert whole[piece.offset :].startswith(piece.text.encode())
+
+
+def test_a_program_that_talks_without_end_is_heard_once_a_second() -> None:
+    wire = Wire()
+    for _ in range(1000):
+        wire.log.hear("x" * LOG_CHARACTERS_MAX)
+        wire.now += LOG_SECONDS / 100
+    assert len(wire.sent) <= 11
+    assert wire.sent[-1].offset > len(wire.sent) * LOG_CHARACTERS_MAX  # what was left out shows
+
+
+def test_what_was_said_while_nobody_listened_is_told_later() -> None:
+    wire = Wire()
+    wire.is_open = False
+    wire.log.hear("é" * LOG_CHARACTERS_KEPT + "the end")
+    wire.is_open = True
+    for _ in range(9):
+        wire.log.tell()
+    assert sum(len(piece.text) for piece in wire.sent) == LOG_CHARACTERS_KEPT
+    assert wire.sent[0].offset == 2 * len("the end")
+    assert wire.sent[-1].text.endswith("the end")

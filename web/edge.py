@@ -1,0 +1,132 @@
+"""Children of the tree's edge: actors that work over the gateway, each with its ports.
+
+Most have a supervisor of their own, so that their failure stops nothing else.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from functools import partial
+
+from actors.console_hub.actor import HubActor
+from actors.console_hub.messages import Hub
+from actors.event_hub.actor import EventHubActor
+from actors.event_hub.messages import EventHub
+from actors.kernel import Ref
+from actors.ports import Bus
+from actors.pulse.actor import Process, PulseActor
+from actors.recorder.actor import RecorderActor
+from actors.recorder.messages import Recorder
+from actors.revoker.actor import RevocationsActor
+from actors.revoker.messages import Revoker
+from actors.sweeper.actor import SweeperActor
+from actors.sweeper.messages import Sweeper
+from actors.sweeper.ports import SweeperPorts, SweeperSettings
+from config.settings import Settings
+from sql.revocations import RevocationFeed
+from sql.revocations import Revocations as RevocationRows
+from supervisors.child import Child
+from supervisors.intensity import Intensity
+from supervisors.registry import Registry
+from supervisors.snapshot import Snapshot
+from supervisors.strategy import Strategy
+from supervisors.supervisor import Supervisor
+from supervisors.tree import expendable
+from web.gateway import Gateway
+from web.process.forced_exit import exit_within
+from web.process.memory_tuning import tidy
+from web.process.service_manager import ServiceManager
+
+
+def revoker_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that keeps the revocations up to date; without it nobody is admitted."""
+    database, logins = gateway.database, gateway.accounts.sessions
+    revocations, clock, rows = gateway.revocations, gateway.clock, RevocationRows(database)
+
+    def make() -> RevocationsActor:
+        return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
+
+    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
+    child = Child("revocations", make, ref=ref)
+    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
+
+
+def recorder_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that records connections of nodes."""
+    ref = registry.register(Recorder, Ref[Recorder]("recorder"))
+    child = Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
+    return Child("Connections", expendable("Connections", [child]))
+
+
+def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that removes what has expired."""
+    ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
+    child = Child(
+        "sweeper",
+        lambda: SweeperActor(sweeper_ports(gateway), sweeper_settings(gateway.settings)),
+        ref=ref,
+    )
+    return Child("Uploads", expendable("Uploads", [child]))
+
+
+def sweeper_ports(gateway: Gateway) -> SweeperPorts:
+    """Return what the Sweeper removes."""
+    return SweeperPorts(
+        clock=gateway.clock,
+        objects=gateway.objects,
+        multiparts=gateway.multiparts,
+        result_multiparts=gateway.result_multiparts,
+        retention=gateway.retention,
+        preflights=gateway.preflights,
+        thumbnails=gateway.thumbnails,
+        attempt_logs=gateway.attempt_logs,
+        connections=gateway.connections,
+        events=gateway.events,
+        nodes=gateway.nodes,
+    )
+
+
+def sweeper_settings(settings: Settings) -> SweeperSettings:
+    """Return how long the Sweeper keeps what it removes."""
+    return SweeperSettings(
+        bucket=settings.objects.bucket,
+        inputs=timedelta(days=settings.retention.inputs_days),
+        results=timedelta(days=settings.retention.results_days),
+        events=timedelta(days=settings.events.keep_days),
+        require_proof=settings.nodes.require_proof,
+    )
+
+
+def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+    """Return the child that keeps open console pages up to date; consoles work without it."""
+    ref = registry.register(Hub, Ref[Hub]("console", capacity=4_096))
+    memory, url = gateway.console, gateway.sales.url
+
+    async def answers() -> bool:
+        return await gateway.probes["database"]()
+
+    def make() -> HubActor:
+        return HubActor(
+            bus,
+            gateway.clock,
+            charts=memory.history,
+            gateways=memory.gateways,
+            url=url,
+            probe=answers,
+        )
+
+    return Child("Console", expendable("Console", [Child("console", make, ref=ref)]))
+
+
+def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+    """Return the child that wakes streams of events; if it stays down, only these fail."""
+    ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
+    child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
+    return Child("Followers", expendable("Followers", [child]))
+
+
+def pulse_child(
+    gateway: Gateway, vital: Callable[[], Iterable[Snapshot]], manager: ServiceManager
+) -> Child:
+    """Return the child that ends the process if one of the ``vital`` parts is stuck."""
+    process = Process(vital, manager, gateway.console.lag.note, exit_within, tidy)
+    return Child("pulse", lambda: PulseActor(process, gateway.clock))

@@ -1,0 +1,27 @@
+"""An end of the process that waits for nothing but the last lines of the log."""
+
+import os
+import threading
+from typing import Final
+
+from actors.kernel import Fatal
+from web.process.log_writer import LINES
+
+LAST_LINES_SECONDS: Final = 0.2  # for the last lines of the log
+END_SECONDS: Final = 60.0  # the time of an orderly stop when an actor is stuck
+
+
+def exit_now(code: int) -> None:
+    """End the process at once."""
+    LINES.close(within=LAST_LINES_SECONDS)
+    os._exit(code)
+
+
+def exit_within(seconds: float = END_SECONDS) -> None:
+    """End the process after that time, unless it has ended by then.
+
+    A handler that ignores its cancellation could block the orderly stop for ever.
+    """
+    timer = threading.Timer(seconds, exit_now, [Fatal.exit_code])
+    timer.daemon = True
+    timer.start()
