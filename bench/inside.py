@@ -24,20 +24,21 @@ from actors.ledger.messages import (
 from actors.node_session.messages import NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
+from actors.scheduler.settings import SchedulerSettings
 from rendertrust.job_spec import JobSpec
 from sql.database import Database
 from sql.job_plan import JobPlan, NewUnit
 from sql.store import SqlStore
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Tree
 from tests.support.http_gateway import settings_for_tests
 from tests.support.whole_gateway import IdleActor
-from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
-from tests.twins.signer import TwinSigner
+from tests.twins.ports import twin_ports
 from web.identity.node_tokens import SignedNodeTokens
 from web.identity.tokens import Tokens
 
@@ -140,9 +141,14 @@ async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
     objects = TwinObjects(lambda: clock.now().timestamp())
     tokens = SignedNodeTokens(Tokens(settings.jwt, clock, random), random)
     store = SqlStore(database)
-    ports = Ports(store, objects, TwinBus(), clock, random, tokens, store, TwinSigner())
-    sessions = NodeSessionSettings(bucket=settings.objects.bucket)
-    tree = Tree(ports, registry, sessions, engines=[], web=[Child("web", IdleActor)])
+    ports = twin_ports(
+        clock=clock, random=random, store=store, log=store, objects=objects, tokens=tokens
+    )
+    actors = ActorSettings(
+        NodeSessionSettings(bucket=settings.objects.bucket),
+        scheduler=SchedulerSettings(settings.limits),
+    )
+    tree = Tree(ports, registry, actors, [Child("web", IdleActor)])
     creators, nodes, owners = ([uuid4() for _ in range(n)] for n in (CREATORS, NODES, NODES))
     await write_rows(endpoint, creators, nodes, owners)
     running = Inside(registry, creators)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from platformdirs import user_data_path
 
-from config.settings import Settings, SettingsError
+from config.loader import SettingsError
+from config.settings import Settings
 
 FOR_ROOT = Path("/var/lib/rendertrust")
 

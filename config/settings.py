@@ -1,90 +1,445 @@
-"""Settings of a gateway, from defaults, the environment's file, a given file and RENDERTRUST_*."""
+"""The settings of a gateway: each with its type, default, bounds and meaning.
 
-import os
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import Any
+To add a setting, add a field here; ``scripts/settings_table.py`` then updates the documentation.
+"""
+
+from datetime import UTC, datetime, time
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final, TypeAlias
+from uuid import UUID
 
 import attrs
-import typed_settings as ts
-from typed_settings.converters import Converter
-from typed_settings.exceptions import TsError
 
-from config.sections import (
-    Audit,
-    Chain,
-    Credits,
-    Database,
-    Earnings,
-    Events,
-    Jwt,
-    Leases,
-    Limits,
-    Logs,
-    Nodes,
-    Objects,
-    Payloads,
-    Preflight,
-    Pricing,
-    Proof,
-    Redis,
-    Results,
-    Retention,
-    Scheduling,
-    Server,
-    Stripe,
-    Verification,
-    Webhooks,
-)
+from config.declaration import setting, settings_in
 
-PREFIX = "RENDERTRUST_"
-NO_VERIFIER = (
-    "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
-    " switch verification off by verification.enabled = false"
-)
-ENVIRONMENTS = ("development", "production")
-LIVE_KEYS = ("sk_live_", "rk_live_")  # real payments, so earnings are worth money
-FREE_MONEY = (
-    "credits.starter must be 0: users could turn free credits into money at their own nodes"
-)
+LIVE_KEYS: Final = ("sk_live_", "rk_live_")  # real payments, so earnings are worth money
+Network: TypeAlias = IPv4Network | IPv6Network
 
 
-class SettingsError(Exception):
-    """The settings are invalid; the text is one line that says which and why."""
+@attrs.frozen
+class Server:
+    host: str = setting("127.0.0.1", "address to listen on", production="0.0.0.0")  # noqa: S104
+    port: int = setting(0, "0: 8000, or the next free port", (0, 65_535), production=8000)
+    public_url: str = setting(
+        "", "address for clients, such as that of the TLS proxy; empty: http://host:port"
+    )
+    trusted_proxies: str = setting(
+        "", "comma-separated addresses and networks whose X-Forwarded-For and -Proto count"
+    )
+    header_seconds: float = setting(8.0, "deadline for the request line and headers", (0.1, 600))
+    body_seconds: float = setting(
+        7.5, "deadline for the request body; limits slow-loris clients", (0.1, 3600)
+    )
+    write_seconds: float = setting(
+        30.0, "a client that reads nothing of a response for this long is disconnected", (0.1, 3600)
+    )
+    keepalive_seconds: float = setting(
+        75.0, "lifetime of an idle connection; a proxy's own should be shorter", (1, 3600)
+    )
+    connections: int = setting(
+        20_000, "in total; fewer where the process may open fewer files", (10, 1_000_000)
+    )
+    connections_per_address: int = setting(
+        500,
+        "also its requests in flight through a trusted proxy; without node sockets",
+        (1, 1_000_000),
+        development=20_000,
+    )
+    sockets_per_address: int = setting(
+        2000, "node sockets from one address", (1, 1_000_000), development=20_000
+    )
+    insecure_development: bool = setting(
+        False, "serve other machines in development, where nodes need not prove keys"
+    )
+    wait_seconds: float = setting(
+        30.0, "at the start, for an external database, Redis or store", (0.1, 600)
+    )
+
+    @property
+    def loopback(self) -> bool:
+        """Return True if the gateway listens only on this machine."""
+        try:
+            address = ip_address(self.host)
+        except ValueError:
+            return self.host == "localhost"
+        return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+    def proxies(self) -> tuple[Network, ...]:
+        """Return the networks whose ``X-Forwarded-*`` headers are trusted. Raises ValueError."""
+        return tuple(ip_network(n.strip()) for n in self.trusted_proxies.split(",") if n.strip())
+
+
+@attrs.frozen
+class Database:
+    url: str = setting("", "postgresql://… of the application's role", secret=True)
+    owner_url: str = setting(
+        "", "postgresql://… of the role that owns the schema; empty: url", secret=True
+    )
+    connections: int = setting(16, "maximum for the whole gateway", (4, 1000))
+
+
+@attrs.frozen
+class Redis:
+    url: str = setting("", "redis://, rediss:// or unix://…", secret=True)
+
+
+@attrs.frozen
+class Objects:
+    url: str = setting("", "https://… of any S3 store; the bucket must exist")
+    access_key: str = setting("", "for the store at url", secret=True)
+    secret_key: str = setting("", "for the store at url", secret=True)
+    bucket: str = setting("rendertrust", "for uploads and results")
+    region: str = setting("us-east-1", "used in presigned URLs")
+    public_url: str = setting("", "used in presigned URLs; empty: the caller's Host")
+
+
+@attrs.frozen
+class Jwt:
+    secret: str = setting(
+        "", "HS256, at least 32 bytes; empty in development: made in the data folder", secret=True
+    )
+    previous: str = setting("", "a secret that stays valid during rotation", secret=True)
+    issuer: str = setting("rendertrust", "issuer (iss) of all tokens")
+    audience: str = setting("rendertrust", "audience (aud) of users' tokens")
+    node_audience: str = setting("rendertrust-nodes", "audience (aud) of nodes' tokens")
+    access_minutes: int = setting(30, "lifetime of an access token", (1, 1440))
+    refresh_days: int = setting(7, "lifetime of an unused login", (1, 365))
+    node_hours: float = setting(
+        24.0, "lifetime of a node's token; renewed over the socket at half of it", (0.001, 8760)
+    )
+
+
+@attrs.frozen
+class Credits:
+    starter: str = setting("0", "granted once, at registration", development="100")
+
+
+@attrs.frozen
+class Proof:
+    """The log: its name, its keys, and how often it is signed."""
+
+    origin: str = setting("", "name of a new log, like farm.example/log; empty: generated")
+    key: str = setting(
+        "", "signs checkpoints, 64 hexadecimal digits; empty: made in the data folder", secret=True
+    )
+    previous_key: str = setting("", "signs beside it during a rotation", secret=True)
+    checkpoint_entries: int = setting(
+        10_000, "a checkpoint after this many entries", (1, 1_000_000)
+    )
+    checkpoint_seconds: float = setting(
+        10.0, "or after this time, if there is a new entry", (0.1, 86_400)
+    )
+
+
+@attrs.frozen
+class Earnings:
+    """Operators' shares of charges, and the dispute window before they mature."""
+
+    share_percent: int = setting(
+        70, "of the charge of a verified unit, for its node's owner; rounded down", (0, 100)
+    )
+    dispute_hours: float = setting(
+        168.0, "dispute window of a unit; afterwards its share is payable", (0, 8760)
+    )
+    sweep_seconds: float = setting(5.0, "how often matured earnings are released", (0.1, 3600))
+
+
+@attrs.frozen
+class Audit:
+    """Times of the audit: new entries every few seconds, all entries each night."""
+
+    every_seconds: float = setting(60.0, "how often new rows of the books are checked", (0.1, 3600))
+    night: str = setting("03:00", "time of the nightly check of all books; UTC")
+
+    def time(self) -> time:
+        """Return the time of day in UTC. Raises ValueError."""
+        return datetime.strptime(self.night, "%H:%M").replace(tzinfo=UTC).time()
+
+
+@attrs.frozen
+class Stripe:
+    secret_key: str = setting(
+        "", "sk_… or rk_…; empty in development: a Stripe stand-in on this machine", secret=True
+    )
+    webhook_secret: str = setting(
+        "", "whsec_… of the endpoint /api/v1/webhooks/stripe", secret=True
+    )
+    url: str = setting("", "base address of Stripe's API; empty: Stripe's default")
+    return_url: str = setting("", "where buyers return to; empty: a page of the gateway")
+
+
+@attrs.frozen
+class Chain:
+    """Anchoring of checkpoints: chain, key and interval."""
+
+    url: str = setting(
+        "", 'JSON-RPC of the EVM chain for anchors, or "embedded"; empty: none', secret=True
+    )
+    chain_id: int = setting(
+        0, "expected id of the chain; a chain with another id is not used", (0, 2**63 - 1)
+    )
+    key: str = setting(
+        "", "signs transactions, 64 hexadecimal digits; or use key_file", secret=True
+    )
+    key_file: str = setting("", "file of the key, readable by the gateway only")
+    fee_cap_gwei: float = setting(100.0, "maximum fee for a unit of gas", (0.001, 1_000_000))
+    anchor_seconds: float = setting(300.0, "minimum time between two anchors", (0, 604_800))
+    confirmations: int = setting(
+        12, "blocks until an anchor counts; an embedded chain needs one", (1, 10_000)
+    )
+
+    @property
+    def embedded(self) -> bool:
+        """Return True if the gateway runs the chain."""
+        return self.url == "embedded"
+
+
+@attrs.frozen
+class Nodes:
+    require_proof: bool = setting(
+        True, "nodes get no work before POST /nodes/verify", development=False
+    )
+
+
+@attrs.frozen
+class Leases:
+    """Leases of units, and how often they are renewed and swept; in seconds."""
+
+    seconds: float = setting(60.0, "a node that is silent for this long loses its unit", (1, 3600))
+    renew_seconds: float = setting(
+        15.0, "how often leases are renewed; at most half of leases.seconds", (0.1, 1200)
+    )
+    unsent_seconds: float = setting(
+        45.0, "an assigned node that does not connect for this long loses its unit, too", (1, 3600)
+    )
+    grace_seconds: float = setting(
+        35.0, "after a start, for nodes to reconnect: their back-off ends at 30", (0.1, 600)
+    )
+    sweep_seconds: float = setting(5.0, "how often expired leases are looked for", (0.1, 600))
+
+
+@attrs.frozen
+class Scheduling:
+    """Speculation: when a straggler gets a second attempt."""
+
+    straggler_times: float = setting(
+        2.0, "times the usual duration before an idle node duplicates a unit; 0: never", (0, 1000)
+    )
+    straggler_seconds: float = setting(
+        10.0, "minimum runtime before a unit is duplicated", (0.1, 86_400)
+    )
+
+
+@attrs.frozen
+class Results:
+    require_object: bool = setting(
+        True, "a result without its object in the store fails the unit", development=False
+    )
+    require_evidence: bool = setting(
+        True,
+        "results without evidence are not verified; always on with a live Stripe key",
+        development=False,
+    )
+
+
+@attrs.frozen
+class Verification:
+    """Verification of rendered frames, and its verifiers.
+
+    ``embedded``: the gateway runs a verifier with ``threads`` and ``memory_gib``; 0 is half of the
+    machine. ``own_nodes``: further verifiers.
+    """
+
+    enabled: bool = setting(True, "frames wait for a verdict before anybody is charged or paid")
+    embedded: bool = setting(True, "the gateway runs a verifier on this machine")
+    threads: int = setting(
+        0, "of the embedded verifier; 0: half of the processors, at least one", (0, 1024)
+    )
+    memory_gib: int = setting(
+        0, "of the embedded verifier, at least 2; 0: half of the machine's memory", (0, 65_536)
+    )
+    least_odds: float = setting(
+        0.05, "minimum probability of comparing a known node's result", (0, 1)
+    )
+    wait_seconds: float = setting(
+        300.0,
+        "for a verifier with the node's Blender build; then a result is unverifiable",
+        (0.1, 86_400),
+    )
+    check_seconds: float = setting(
+        900.0, "for one check, plus the unit's own time; then the check is repeated", (0.1, 86_400)
+    )
+    own_nodes: str = setting("", "comma-separated ids of more verifiers; they also measure scenes")
+
+    def own(self) -> frozenset[UUID]:
+        """Return the ids of ``own_nodes``. Raises ValueError."""
+        names = (name.strip() for name in self.own_nodes.split(","))
+        return frozenset(UUID(name) for name in names if name)
+
+
+@attrs.frozen
+class Payloads:
+    external_buckets: str = setting(
+        "",
+        'comma-separated, of payloads that are not uploads; "*": any, as in development',
+        development="*",
+    )
+
+    def allows(self, bucket: str) -> bool:
+        """Return True if payloads may be in this external bucket."""
+        names = {name.strip() for name in self.external_buckets.split(",")}
+        return "*" in names or bucket in names
+
+
+@attrs.frozen
+class Preflight:
+    """Limit of preflights per user and hour."""
+
+    per_hour: int = setting(60, "free preflights of one user", (0, 1_000_000))
+
+
+@attrs.frozen
+class Pricing:
+    """Pricing of frames.
+
+    ``frame_seconds``: seconds of a verifier's work that the table's price pays for; 0: every frame
+    costs that price. ``look_first``: scenes must be measured before frames are accepted.
+    """
+
+    frame_seconds: int = setting(
+        60,
+        "of a verifier's work that the price of a frame buys; 0: all frames cost the same",
+        (0, 86_400),
+    )
+    look_first: bool = setting(False, "accept frames only after a verifier measured their scene")
+
+
+@attrs.frozen
+class Retention:
+    """Days until unused inputs and ended jobs' results are deleted, and a user's quota."""
+
+    inputs_days: int = setting(
+        30, "after an input's last use; inputs of open jobs and disputes stay", (2, 36_500)
+    )
+    results_days: int = setting(
+        90,
+        "after a job's end, or the end of a refused or late attempt; receipts stay for ever",
+        (2, 36_500),
+    )
+    quota_gib: int = setting(100, "of inputs that one user may keep", (1, 1_000_000))
+
+    @property
+    def quota_bytes(self) -> int:
+        return self.quota_gib << 30
+
+
+@attrs.frozen
+class Events:
+    """Retention of job events, and the limit of a user's event streams."""
+
+    keep_days: int = setting(
+        30,
+        "of a job's events after its end (the last one stays), and of node connections",
+        (1, 36_500),
+    )
+    streams: int = setting(30, "open streams of one user at one gateway", (1, 10_000))
+
+
+@attrs.frozen
+class Webhooks:
+    """Allowed webhook endpoints, and when a failing one is disabled."""
+
+    private: bool = setting(
+        False,
+        "allow endpoints in private networks and plain http; never on the internet",
+        development=True,
+    )
+    give_up_days: float = setting(
+        3.0, "without a successful delivery, then an endpoint is disabled", (0.001, 365)
+    )
+    keep_days: int = setting(30, "how long deliveries are listed", (3, 36_500))
+
+
+@attrs.frozen
+class Limits:
+    shared: bool = setting(False, "count in Redis, together with other gateways")
+    subjects: int = setting(
+        100_000, "addresses, users and nodes that are counted at once", (100, 10_000_000)
+    )
+    open_jobs: int = setting(
+        1_000, "jobs of one user that have not ended", (1, 100_000_000), development=10_000_000
+    )
+    open_free_jobs: int = setting(
+        50, "of these, jobs that cost nothing", (1, 100_000_000), development=10_000_000
+    )
+    open_kinds: int = setting(
+        50,
+        "kinds of nodes that one user's open jobs need: type, pool and needs",
+        (1, 100_000_000),
+        development=10_000_000,
+    )
+    # Requests per 60 s, these per address:
+    login: int = setting(5, "login attempts, successful ones too", (1, 1_000_000))
+    refresh: int = setting(3, "refreshing a login", (1, 1_000_000))
+    register: int = setting(10, "new accounts", (1, 1_000_000))
+    node: int = setting(60, "registering and verifying nodes", (1, 1_000_000))
+    probe: int = setting(
+        6000, "health, version, metrics, documents", (1, 100_000_000), development=1_000_000
+    )
+    webhook: int = setting(6000, "Stripe events", (1, 100_000_000), development=1_000_000)
+    socket: int = setting(3000, "connecting to the relay", (1, 100_000_000), development=1_000_000)
+    object: int = setting(
+        12_000,
+        "uploads and downloads through the gateway",
+        (1, 100_000_000),
+        development=10_000_000,
+    )
+    # These per user or node; per address for anonymous callers:
+    read: int = setting(
+        3000, "requests that change nothing", (1, 100_000_000), development=10_000_000
+    )
+    write: int = setting(
+        1200, "requests that change something", (1, 100_000_000), development=10_000_000
+    )
+    dispatch: int = setting(1200, "submitting jobs", (1, 100_000_000), development=10_000_000)
+
+
+@attrs.frozen
+class Logs:
+    level: str = setting("info", "debug, info, warning or error; reloaded at SIGHUP")
+    access: bool = setting(True, "one line per request")
 
 
 @attrs.frozen
 class Settings:
-    environment: str
-    data: str
-    server: Server
-    database: Database
-    redis: Redis
-    objects: Objects
-    jwt: Jwt
-    credits: Credits
-    stripe: Stripe
-    proof: Proof
-    chain: Chain
-    earnings: Earnings
-    audit: Audit
-    nodes: Nodes
-    leases: Leases
-    scheduling: Scheduling
-    results: Results
-    verification: Verification
-    payloads: Payloads
-    preflight: Preflight
-    pricing: Pricing
-    retention: Retention
-    events: Events
-    webhooks: Webhooks
-    limits: Limits
-    logs: Logs
+    environment: str = setting("development", "development or production")
+    data: str = setting(
+        "", "data folder; empty: /var/lib/rendertrust as root, else in the XDG data home"
+    )
+    server: Server = attrs.field(factory=Server)
+    database: Database = attrs.field(factory=Database)
+    redis: Redis = attrs.field(factory=Redis)
+    objects: Objects = attrs.field(factory=Objects)
+    jwt: Jwt = attrs.field(factory=Jwt)
+    credits: Credits = attrs.field(factory=Credits)
+    proof: Proof = attrs.field(factory=Proof)
+    earnings: Earnings = attrs.field(factory=Earnings)
+    audit: Audit = attrs.field(factory=Audit)
+    stripe: Stripe = attrs.field(factory=Stripe)
+    chain: Chain = attrs.field(factory=Chain)
+    nodes: Nodes = attrs.field(factory=Nodes)
+    leases: Leases = attrs.field(factory=Leases)
+    scheduling: Scheduling = attrs.field(factory=Scheduling)
+    results: Results = attrs.field(factory=Results)
+    verification: Verification = attrs.field(factory=Verification)
+    payloads: Payloads = attrs.field(factory=Payloads)
+    preflight: Preflight = attrs.field(factory=Preflight)
+    pricing: Pricing = attrs.field(factory=Pricing)
+    retention: Retention = attrs.field(factory=Retention)
+    events: Events = attrs.field(factory=Events)
+    webhooks: Webhooks = attrs.field(factory=Webhooks)
+    limits: Limits = attrs.field(factory=Limits)
+    logs: Logs = attrs.field(factory=Logs)
 
     @property
     def production(self) -> bool:
@@ -101,263 +456,5 @@ class Settings:
         return self.results.require_evidence or self.is_for_money
 
 
-def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Load the settings from all sources; ``overrides`` (nested, from the command line) win.
-
-    Raises SettingsError for an unknown key, a wrong type, an unreadable file, or insecure
-    production settings.
-    """
-    environment = _environment(file, overrides or {})
-    try:
-        loaders = _loaders(environment, file, overrides or {})
-        settings = ts.load_settings(Settings, loaders, converter=_converter(Path.cwd()))
-    except TsError as error:
-        raise SettingsError(_line(error)) from error
-    _refuse_unknown_variables()
-    _refuse_out_of_bounds(settings)
-    if settings.production:
-        _refuse_weak(settings)
-    elif settings.stripe.secret_key.startswith(LIVE_KEYS) and _grants_credits(settings):
-        raise SettingsError(f"stripe.secret_key is live, so {FREE_MONEY}")
-    return settings
-
-
-@cache
-def _converter(_: Path) -> Converter:
-    """Return a converter for a working folder, by which it resolves relative paths.
-
-    It is cached because generating its functions takes most of the loading time.
-    """
-    return ts.default_converter()
-
-
-def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
-    """Return the environment, which selects a file of defaults."""
-    named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
-    if not named and file is not None:
-        named = read_file(file).get("environment")
-    if not named:
-        named = "development"
-    if named not in ENVIRONMENTS:
-        raise SettingsError(f"environment is {named!r}; it must be development or production")
-    return str(named)
-
-
-def read_file(file: Path) -> dict[str, Any]:
-    """Read a file of settings. Raises SettingsError."""
-    try:
-        return tomllib.loads(file.read_text())
-    except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {error}") from error
-
-
-def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) -> list[Any]:
-    folder = Path(str(resources.files("config")))
-    files = [folder / "defaults.toml", folder / f"{environment}.toml", *([file] if file else [])]
-    return [
-        ts.FileLoader({"*.toml": ts.TomlFormat(section=None)}, [f"!{path}" for path in files]),
-        ts.EnvLoader(PREFIX),
-        ts.loaders.DictLoader({**overrides, "environment": environment}),
-    ]
-
-
-def _options() -> Iterator[tuple[str, type[Any]]]:
-    """Yield the sections of the settings, by name."""
-    for section in attrs.fields(Settings):
-        if section.type is not None and attrs.has(section.type):
-            yield section.name, section.type
-
-
-def _refuse_unknown_variables() -> None:
-    """Refuse misspelt variables like RENDERTRUST_DATABASE_…, which would have no effect."""
-    prefixes = tuple(f"{PREFIX}{name}_".upper() for name, _ in _options())
-    known = {
-        f"{PREFIX}{name}_{option.name}".upper()
-        for name, section in _options()
-        for option in attrs.fields(section)
-    }
-    for name in sorted(os.environ):
-        if name.startswith(prefixes) and name not in known:
-            raise SettingsError(f"{name} is not a setting")
-
-
-# Smallest and largest value of each number.
-_BOUNDS = {
-    "server.port": (0, 65_535),
-    "server.header_seconds": (0.1, 600),
-    "server.body_seconds": (0.1, 3_600),
-    "server.write_seconds": (0.1, 3_600),
-    "server.keepalive_seconds": (1, 3_600),
-    "server.wait_seconds": (0.1, 600),
-    "server.connections": (10, 1_000_000),
-    "server.connections_per_address": (1, 1_000_000),
-    "server.sockets_per_address": (1, 1_000_000),
-    "database.connections": (4, 1_000),
-    "jwt.access_minutes": (1, 1_440),
-    "jwt.refresh_days": (1, 365),
-    "jwt.node_hours": (0.001, 8_760),
-    "proof.checkpoint_entries": (1, 1_000_000),
-    "proof.checkpoint_seconds": (0.1, 86_400),
-    "chain.fee_cap_gwei": (0.001, 1_000_000),
-    "chain.anchor_seconds": (0, 604_800),
-    "chain.confirmations": (1, 10_000),
-    "earnings.share_percent": (0, 100),
-    "earnings.dispute_hours": (0, 8_760),
-    "verification.least_odds": (0, 1),
-    "verification.threads": (0, 1_024),
-    "verification.memory_gib": (0, 65_536),
-    "earnings.sweep_seconds": (0.1, 3_600),
-    "audit.every_seconds": (0.1, 3_600),
-    "scheduling.straggler_times": (0, 1_000),
-    "scheduling.straggler_seconds": (0.1, 86_400),
-    "leases.seconds": (1, 3_600),
-    "leases.renew_seconds": (0.1, 1_200),
-    "leases.unsent_seconds": (1, 3_600),
-    "leases.grace_seconds": (0.1, 600),
-    "leases.sweep_seconds": (0.1, 600),
-    "preflight.per_hour": (0, 1_000_000),
-    "pricing.frame_seconds": (0, 86_400),
-    "retention.inputs_days": (2, 36_500),
-    "retention.results_days": (2, 36_500),
-    "retention.quota_gib": (1, 1_000_000),
-    "events.keep_days": (1, 36_500),
-    "events.streams": (1, 10_000),
-    "webhooks.give_up_days": (0.001, 365),
-    "webhooks.keep_days": (3, 36_500),
-    "limits.subjects": (100, 10_000_000),
-    "limits.open_jobs": (1, 100_000_000),
-    "limits.open_free_jobs": (1, 100_000_000),
-    "limits.open_kinds": (1, 100_000_000),
-    "limits.login": (1, 1_000_000),
-    "limits.refresh": (1, 1_000_000),
-    "limits.register": (1, 1_000_000),
-    "limits.node": (1, 1_000_000),
-    "limits.probe": (1, 100_000_000),
-    "limits.webhook": (1, 100_000_000),
-    "limits.socket": (1, 100_000_000),
-    "limits.object": (1, 100_000_000),
-    "limits.read": (1, 100_000_000),
-    "limits.write": (1, 100_000_000),
-    "limits.dispatch": (1, 100_000_000),
-}
-
-
-def _refuse_out_of_bounds(settings: Settings) -> None:
-    for name, (low, high) in _BOUNDS.items():
-        section, option = name.split(".")
-        value = getattr(getattr(settings, section), option)
-        if not low <= value <= high:
-            raise SettingsError(f"{name} is {value}; it must be {low} to {high}")
-    try:
-        settings.server.proxies()
-    except ValueError as error:
-        raise SettingsError(f"server.trusted_proxies: {error}") from error
-    try:
-        settings.audit.time()
-    except ValueError as error:
-        raise SettingsError("audit.night must be a time of day in UTC, like 03:00") from error
-    if settings.leases.renew_seconds * 2 > settings.leases.seconds:
-        raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
-    if settings.verification.memory_gib == 1:
-        raise SettingsError("verification.memory_gib is 1; Blender needs at least 2")
-    _refuse_unfinished(settings.chain)
-    stripe = settings.stripe
-    if bool(stripe.secret_key) != bool(stripe.webhook_secret):
-        raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
-    if stripe.url and not stripe.secret_key:
-        raise SettingsError("stripe.url needs stripe.secret_key")
-    if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
-        raise SettingsError(
-            "proof.origin must not have blanks, plus signs or more than 255 characters"
-        )
-
-
-def _refuse_unfinished(chain: Chain) -> None:
-    """Check that an external chain has its id and a key."""
-    if not chain.url or chain.embedded:
-        return
-    if not chain.url.startswith(("http://", "https://")):
-        raise SettingsError('chain.url must be an http(s) URL, "embedded", or empty')
-    if chain.chain_id <= 0:
-        raise SettingsError("chain.url needs chain.chain_id")
-    if bool(chain.key) == bool(chain.key_file):
-        raise SettingsError("chain.url needs exactly one of chain.key and chain.key_file")
-
-
-def _refuse_weak(settings: Settings) -> None:
-    """Refuse settings that are insecure in production."""
-    faults = [
-        (_weak(settings.jwt.secret), "jwt.secret must have at least 32 random bytes"),
-        (
-            bool(settings.jwt.previous) and _weak(settings.jwt.previous),
-            "jwt.previous must have at least 32 random bytes",
-        ),
-        (
-            bool(settings.objects.url)
-            and not (settings.objects.access_key and settings.objects.secret_key),
-            "objects.url needs objects.access_key and objects.secret_key",
-        ),
-        (
-            not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
-            "stripe.secret_key must be set: Stripe's sk_… or rk_…",
-        ),
-        (
-            not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
-            "stripe.webhook_secret must be set: the endpoint's whsec_…",
-        ),
-        (not settings.nodes.require_proof, "nodes.require_proof must be on"),
-        (not settings.results.require_object, "results.require_object must be on"),
-        (not settings.results.require_evidence, "results.require_evidence must be on"),
-        (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
-        (settings.webhooks.private, "webhooks.private must be off"),
-        (_lacks_verifier(settings.verification), NO_VERIFIER),
-        (_grants_credits(settings), FREE_MONEY),
-    ]
-    wrong = [text for broken, text in faults if broken]
-    if wrong:
-        raise SettingsError("production refuses to start: " + "; ".join(wrong))
-
-
-def _grants_credits(settings: Settings) -> bool:
-    """Return True if new users get credits."""
-    return settings.credits.starter.strip("0.") != ""
-
-
-def refuse_exposed(settings: Settings) -> None:
-    """Raise SettingsError if a gateway in development would serve other machines unasked."""
-    server = settings.server
-    if settings.production or server.loopback or server.insecure_development:
-        return
-    raise SettingsError(
-        f"development does not serve other machines, but server.host is {server.host!r}: anyone"
-        " who reaches it gets free credits, and nodes need no proof of their key. Use"
-        ' environment = "production", or accept this with --insecure-development'
-    )
-
-
-def _lacks_verifier(given: Verification) -> bool:
-    return given.enabled and not (given.embedded or given.own_nodes.strip())
-
-
-def _weak(secret: str) -> bool:
-    """Return True if too short or typed by hand, like ``change-me-change-me-…``."""
-    return len(secret.encode()) < 32 or len(set(secret)) < 12
-
-
-def _is_stripes(secret: str, *prefixes: str) -> bool:
-    """Return True if it looks like a secret from Stripe."""
-    return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
-
-
-def _line(error: BaseException) -> str:
-    """Return a settings error with its causes on one line."""
-    if isinstance(error, BaseExceptionGroup):
-        notes = getattr(error, "__notes__", [])
-        return "; ".join(_line(inner) for inner in error.exceptions) + "".join(notes)
-    text = " ".join(str(error).split())
-    notes = " ".join(str(note) for note in getattr(error, "__notes__", []))
-    cause = error.__cause__
-    parts = [text, notes, _line(cause) if cause is not None else ""]
-    return ": ".join(part for part in parts if part)
+SETTINGS: Final = tuple(settings_in(Settings))
+DEFAULTS: Final = Settings()

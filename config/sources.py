@@ -1,20 +1,18 @@
 """Source of each setting's value, for people who look for its reason."""
 
 import os
-import re
-from collections.abc import Iterator, Mapping
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
+from config.declaration import Setting
+from config.loader import read_file
 from config.redaction import redact
-from config.settings import PREFIX, Settings, read_file
+from config.settings import SETTINGS, Settings
 
 DEFAULT, START = "default", "given at the start"
-_LINE: Final = re.compile(r'(\w+) = (?:"[^"]*"|[^ #]+)\s*(?:#\s*(.*))?')
-_SECTION: Final = re.compile(r"\[(\w+)\]")
 
 
 @attrs.frozen
@@ -26,72 +24,42 @@ class Value:
     source: str
     meaning: str
     is_secret: bool
-
-    @property
-    def variable(self) -> str:
-        """Return the environment variable that sets it."""
-        return variable_of(self.name)
-
-
-def variable_of(name: str) -> str:
-    """Return the environment variable: ``server.port`` is RENDERTRUST_SERVER_PORT."""
-    return PREFIX + name.replace(".", "_").upper()
+    variable: str
 
 
 def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
     """Return each setting's source. Call it when they are loaded. Raises SettingsError."""
-    folder = Path(str(resources.files("config")))
     given = {} if file is None else _flat(read_file(file))
-    own = _flat(read_file(folder / f"{settings.environment}.toml"))
-    usual = _flat(read_file(folder / "defaults.toml"))
-    found = dict[str, str]()
-    for name, value, _ in _options(settings):
-        layers = (
-            (f"environment, {variable_of(name)}", os.environ.get(variable_of(name))),
-            (f"file {file}", given.get(name)),
-            (f"default of {settings.environment}", own.get(name)),
-            (DEFAULT, usual.get(name)),
-        )
-        source, said = next((layer for layer in layers if layer[1] is not None), (START, None))
-        found[name] = source if _is_same(value, said) else START
-    return found
+    return {one.name: _source(one, settings, file, given) for one in SETTINGS}
+
+
+def _source(one: Setting, settings: Settings, file: Path | None, given: Mapping[str, Any]) -> str:
+    layers = (
+        (f"environment, {one.variable}", os.environ.get(one.variable)),
+        (f"file {file}", given.get(one.name)),
+        (
+            f"default of {settings.environment}",
+            one.declared.by_environment.get(settings.environment),
+        ),
+        (DEFAULT, one.default),
+    )
+    source, said = next(layer for layer in layers if layer[1] is not None)
+    return source if _is_same(one.of(settings), said) else START
 
 
 def values_of(settings: Settings, sources: Mapping[str, str]) -> list[Value]:
-    """Return all settings in the order of the sections, with secrets masked."""
-    meanings = meanings_of((resources.files("config") / "defaults.toml").read_text())
+    """Return all settings in the order of their declaration, with secrets masked."""
     return [
         Value(
-            name,
-            _shown(value, is_secret=is_secret),
-            sources.get(name, DEFAULT),
-            meanings.get(name, ""),
-            is_secret,
+            one.name,
+            _shown(one.of(settings), is_secret=one.is_secret),
+            sources.get(one.name, DEFAULT),
+            one.declared.meaning,
+            one.is_secret,
+            one.variable,
         )
-        for name, value, is_secret in _options(settings)
+        for one in SETTINGS
     ]
-
-
-def meanings_of(defaults: str) -> Mapping[str, str]:
-    """Return the settings' descriptions from the comments in ``defaults.toml``."""
-    found, section = dict[str, str](), ""
-    for line in defaults.splitlines():
-        if head := _SECTION.match(line):
-            section = f"{head[1]}."
-        elif option := _LINE.match(line):
-            found[section + option[1]] = option[2] or ""
-    return found
-
-
-def _options(settings: Settings) -> Iterator[tuple[str, Any, bool]]:
-    """Yield (name, value, True if secret) for each setting."""
-    for field in attrs.fields(Settings):
-        value = getattr(settings, field.name)
-        if not attrs.has(type(value)):
-            yield field.name, value, not field.repr
-            continue
-        for option in attrs.fields(type(value)):
-            yield f"{field.name}.{option.name}", getattr(value, option.name), not option.repr
 
 
 def _shown(value: Any, *, is_secret: bool) -> str:
@@ -113,9 +81,9 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(value: Any, said: Any) -> bool:
-    """Return True if a layer has the effective value; assumed for switches, which vary in form."""
-    if isinstance(value, bool) or said is None:
-        return said is not None
+    """Return True if a layer has the effective value; assumed for a variable's yes or no."""
+    if isinstance(value, bool) and not isinstance(said, bool):
+        return True
     try:
         return bool(value == type(value)(said))
     except (TypeError, ValueError):

@@ -1,36 +1,44 @@
-"""Write the table of settings into ``docs/OPERATIONS.md``, from ``config/defaults.toml``."""
+"""Write the table of settings into ``docs/OPERATIONS.md``, from their declarations."""
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-DOCUMENT, DEFAULTS = CHECKOUT / "docs/OPERATIONS.md", CHECKOUT / "config/defaults.toml"
+from config.declaration import Setting
+from config.settings import SETTINGS
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs/OPERATIONS.md"
 BEGIN, END = "<!-- settings: scripts/settings_table.py -->\n", "<!-- end of settings -->\n"
-LINE = re.compile(r'(\w+) = ("[^"]*"|[^ #]+)\s*(?:#\s*(.*))?')
-SECTION = re.compile(r"\[(\w+)\]")
 
 
-def table(defaults: str) -> str:
-    """Return a table of every setting with its default and its comment."""
-    rows = ["| setting | default | meaning |", "| --- | --- | --- |"]
-    section = ""
-    for line in defaults.splitlines():
-        if found := SECTION.match(line):
-            section = found[1]
-        elif found := LINE.match(line):
-            name, value, meaning = found[1], found[2], found[3] or ""
-            full = f"{section}.{name}" if section else name
-            meaning = meaning.replace("|", "\\|")
-            rows.append(f"| {full} | `{value}` | {meaning} |")
+def table(settings: Iterable[Setting] = SETTINGS) -> str:
+    """Return a table of the settings with their defaults, bounds and meanings."""
+    rows = ["| setting | default | bounds | meaning |", "| --- | --- | --- | --- |"]
+    for one in settings:
+        defaults = [f"`{_toml(one.default)}`"]
+        for environment, default in one.declared.by_environment.items():
+            defaults.append(f"{environment}: `{_toml(default)}`")
+        bounds = one.declared.bounds
+        limits = "" if bounds is None else f"{bounds[0]:,} to {bounds[1]:,}"
+        meaning = one.declared.meaning.replace("|", "\\|")
+        rows.append(f"| {one.name} | {', '.join(defaults)} | {limits} | {meaning} |")
     return "\n".join(rows) + "\n"
 
 
-def with_table(document: str, defaults: str) -> str:
+def with_table(document: str) -> str:
     """Return the document with the current table between its marks."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return before + BEGIN + table(defaults) + END + after
+    return before + BEGIN + table() + END + after
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return f"{value:_}"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 if __name__ == "__main__":
-    DOCUMENT.write_text(with_table(DOCUMENT.read_text(), DEFAULTS.read_text()))
+    DOCUMENT.write_text(with_table(DOCUMENT.read_text()))

@@ -10,7 +10,7 @@ from actors.anchor.actor import AnchorActor, astray
 from actors.anchor.chain_check import ChainCheck, ChainChecker
 from actors.anchor.policy import AnchorSettings, sorted_out
 from actors.ports import Anchored, Chain, ChainState, Clock
-from config.sections import Chain as ChainSettings
+from config.settings import Chain as ChainSettings
 from sql.anchors import PENDING, Anchors, SentRow
 from sql.fsck import Finding
 from sql.halts import Halt
@@ -50,7 +50,7 @@ class ChainView:
         return bool(self.missing or self.holes or self.unmade or self.strays)
 
 
-def settings_of(given: ChainSettings) -> AnchorSettings:
+def anchor_settings(given: ChainSettings) -> AnchorSettings:
     """Return the Anchor's settings; it runs at least as often as it may anchor."""
     often = max(given.anchor_seconds, ANCHOR_LOOK_SECONDS_LEAST)
     return AnchorSettings(

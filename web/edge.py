@@ -12,7 +12,6 @@ from actors.console_hub.messages import Hub
 from actors.event_hub.actor import EventHubActor
 from actors.event_hub.messages import EventHub
 from actors.kernel import Ref
-from actors.ports import Bus
 from actors.pulse.actor import Process, PulseActor
 from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
@@ -39,8 +38,12 @@ from web.process.service_manager import ServiceManager
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that keeps the revocations up to date; without it nobody is admitted."""
-    database, logins = gateway.database, gateway.accounts.sessions
-    revocations, clock, rows = gateway.revocations, gateway.clock, RevocationRows(database)
+    database, logins = gateway.database, gateway.tables.sessions
+    revocations, clock, rows = (
+        gateway.identity.revocations,
+        gateway.ports.clock,
+        RevocationRows(database),
+    )
 
     def make() -> RevocationsActor:
         return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
@@ -71,17 +74,17 @@ def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
 def sweeper_ports(gateway: Gateway) -> SweeperPorts:
     """Return what the Sweeper removes."""
     return SweeperPorts(
-        clock=gateway.clock,
-        objects=gateway.objects,
-        multiparts=gateway.multiparts,
-        result_multiparts=gateway.result_multiparts,
-        retention=gateway.retention,
-        preflights=gateway.preflights,
-        thumbnails=gateway.thumbnails,
-        attempt_logs=gateway.attempt_logs,
+        clock=gateway.ports.clock,
+        objects=gateway.ports.objects,
+        multiparts=gateway.tables.multiparts,
+        result_multiparts=gateway.tables.result_multiparts,
+        retention=gateway.tables.retention,
+        preflights=gateway.tables.preflights,
+        thumbnails=gateway.tables.thumbnails,
+        attempt_logs=gateway.tables.attempt_logs,
         connections=gateway.connections,
-        events=gateway.events,
-        nodes=gateway.nodes,
+        events=gateway.tables.events,
+        nodes=gateway.tables.nodes,
     )
 
 
@@ -96,18 +99,18 @@ def sweeper_settings(settings: Settings) -> SweeperSettings:
     )
 
 
-def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+def hub_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that keeps open console pages up to date; consoles work without it."""
     ref = registry.register(Hub, Ref[Hub]("console", capacity=4_096))
-    memory, url = gateway.console, gateway.sales.url
+    memory, url = gateway.console, gateway.url
 
     async def answers() -> bool:
-        return await gateway.probes["database"]()
+        return await gateway.monitoring.probes["database"]()
 
     def make() -> HubActor:
         return HubActor(
-            bus,
-            gateway.clock,
+            gateway.ports.bus,
+            gateway.ports.clock,
             charts=memory.history,
             gateways=memory.gateways,
             url=url,
@@ -117,10 +120,12 @@ def hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
     return Child("Console", expendable("Console", [Child("console", make, ref=ref)]))
 
 
-def event_hub_child(gateway: Gateway, registry: Registry, bus: Bus) -> Child:
+def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that wakes streams of events; if it stays down, only these fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
-    child = Child("events", lambda: EventHubActor(bus, gateway.events), ref=ref)
+    child = Child(
+        "events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref
+    )
     return Child("Followers", expendable("Followers", [child]))
 
 
@@ -129,4 +134,4 @@ def pulse_child(
 ) -> Child:
     """Return the child that ends the process if one of the ``vital`` parts is stuck."""
     process = Process(vital, manager, gateway.console.lag.note, exit_within, tidy)
-    return Child("pulse", lambda: PulseActor(process, gateway.clock))
+    return Child("pulse", lambda: PulseActor(process, gateway.ports.clock))

@@ -1,44 +1,23 @@
-"""The gateway object: everything that handlers can reach (ports, actors' addresses, rows)."""
+"""The gateway object: what the handlers of requests can reach."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
 from aiohttp import web
 
 from actors.kernel import DeadLetters, Restart
-from actors.ports import Chain, Clock, LogSigner, Objects, Payments, Random
+from actors.ports import Clock, Ports
 from config.settings import Settings
-from config.sources import sources_of
-from sql.anchors import Anchors
-from sql.api_keys import ApiKeys
-from sql.attempt_logs import AttemptLogs
-from sql.audit import AuditLog
-from sql.checks import EvidenceReads
 from sql.connections import ConnectionRows
-from sql.credits import Credits
-from sql.events import Events
+from sql.database import Database
 from sql.halts import Halts
-from sql.jobs import Jobs
-from sql.multiparts import Multiparts, ResultMultiparts
-from sql.nodes import Nodes
-from sql.operators import Operators
-from sql.organisations import Organisations
-from sql.preflights import Preflights
-from sql.prices import Prices
-from sql.proofs import Proofs
-from sql.purchases import Purchases
-from sql.receipts import Receipts
-from sql.retention import Retention
-from sql.sessions import Sessions
-from sql.skus import Skus
-from sql.thumbnails import Thumbnails
-from sql.uploads import Uploads
-from sql.users import Administration, Users
-from sql.webhooks import Endpoints
+from sql.tables import Tables
+from supervisors.engines.rates_valkey import SharedRates
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
+from supervisors.supervisor import Supervisor
 from web.console.console_memory import ConsoleMemory
 from web.http.rate_limits import RateLimits
 from web.identity.api_keys import VerifiedKeys
@@ -47,193 +26,132 @@ from web.identity.revocation import Revocations
 from web.identity.tokens import Tokens
 from web.nodes.connections import Connections
 from web.process.gateway_metrics import GatewayMetrics
-from web.process.readiness import Probe, Readiness
+from web.process.readiness import Probe, Readiness, needs_of_submissions
 from web.process.response_cache import CachedBody, ResponseCache
 
-if TYPE_CHECKING:
-    from sql.database import Database
 
+@attrs.frozen
+class Identity:
+    """How callers prove who they are: tokens, passwords, API keys, and what was revoked."""
 
-def _operators(gateway: "Gateway") -> Operators:
-    return Operators(gateway.database)
+    tokens: Tokens
+    passwords: Passwords
+    api_keys: VerifiedKeys
+    revocations: Revocations
 
-
-def _organisations(gateway: "Gateway") -> Organisations:
-    return Organisations(gateway.database)
-
-
-def _retention(gateway: "Gateway") -> Retention:
-    return Retention(gateway.database)
-
-
-def _preflights(gateway: "Gateway") -> Preflights:
-    return Preflights(gateway.database)
-
-
-def _thumbnails(gateway: "Gateway") -> Thumbnails:
-    return Thumbnails(gateway.database)
-
-
-def _attempt_logs(gateway: "Gateway") -> AttemptLogs:
-    return AttemptLogs(gateway.database)
-
-
-def _prices(gateway: "Gateway") -> Prices:
-    return Prices(gateway.database)
-
-
-def _events(gateway: "Gateway") -> Events:
-    return Events(gateway.database)
-
-
-def _endpoints(gateway: "Gateway") -> Endpoints:
-    return Endpoints(gateway.database)
-
-
-def _receipts(gateway: "Gateway") -> Receipts:
-    return Receipts(gateway.database)
-
-
-def _evidence(gateway: "Gateway") -> EvidenceReads:
-    return EvidenceReads(gateway.database)
-
-
-def _multiparts(gateway: "Gateway") -> Multiparts:
-    return Multiparts(gateway.database)
-
-
-def _result_multiparts(gateway: "Gateway") -> ResultMultiparts:
-    return ResultMultiparts(gateway.database)
-
-
-def _figures(gateway: "Gateway") -> GatewayMetrics:
-    return GatewayMetrics(gateway.database, gateway.probes, gateway.clock, gateway.halts)
-
-
-def _readiness(gateway: "Gateway") -> ResponseCache[Readiness]:
-    return ResponseCache(gateway.clock)
-
-
-def _metrics(gateway: "Gateway") -> tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]]:
-    return ResponseCache(gateway.clock), ResponseCache(gateway.clock)
-
-
-def _own_nodes(gateway: "Gateway") -> frozenset[UUID]:
-    return gateway.settings.verification.own()
-
-
-def _sources(gateway: "Gateway") -> Mapping[str, str]:
-    return sources_of(gateway.settings, None)
-
-
-def _memory(gateway: "Gateway") -> ConsoleMemory:
-    return ConsoleMemory.of(gateway.random.uuid(), gateway.snapshot, gateway.clock)
-
-
-def _connections(gateway: "Gateway") -> Connections:
-    id_, rows = gateway.console.gateways.id, ConnectionRows(gateway.database)
-    return Connections(id_, rows, gateway.clock, gateway.random)
+    @classmethod
+    def of(cls, tokens: Tokens, tables: Tables, clock: Clock) -> "Identity":
+        """Return a new one, which has heard of no revocation yet."""
+        revocations = Revocations(clock)
+        keys = VerifiedKeys.over(tables.api_keys, clock, revocations)
+        return cls(tokens, Passwords(), keys, revocations)
 
 
 @attrs.frozen
-class Accounts:
-    """Rows of logins, API keys, and what admins do."""
+class Monitoring:
+    """Readiness and metrics; ``metrics`` are cached as plain text, and as OpenMetrics."""
 
-    sessions: Sessions
-    api_keys: ApiKeys
-    administration: Administration
-    audit: AuditLog
+    probes: dict[str, Probe]
+    figures: GatewayMetrics
+    readiness: ResponseCache[Readiness]
+    metrics: tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]]
 
     @classmethod
-    def over(cls, database: "Database") -> "Accounts":
-        """Make all of them over one database."""
-        return cls(
-            Sessions(database), ApiKeys(database), Administration(database), AuditLog(database)
-        )
+    def of(
+        cls, probes: dict[str, Probe], database: Database, clock: Clock, halts: Halts
+    ) -> "Monitoring":
+        """Return one that has cached nothing yet."""
+        figures = GatewayMetrics(database, probes, clock, halts)
+        metrics = ResponseCache[CachedBody](clock), ResponseCache[CachedBody](clock)
+        return cls(probes, figures, ResponseCache(clock), metrics)
 
 
 @attrs.frozen
-class Sales:
-    """The price list, the payment provider, and purchases.
+class TreeView:
+    """The supervision tree as pages and metrics see it. ``root`` returns it once it is built."""
 
-    ``url`` is the gateway's public address for buyers.
-    """
+    root: Callable[[], Supervisor]
 
-    payments: Payments
-    skus: Skus
-    purchases: Purchases
-    url: Callable[[], str]
+    def snapshot(self) -> Snapshot:
+        """Return a brief reading of the whole tree."""
+        return self.root().snapshot(brief=True)
 
-    @classmethod
-    def over(cls, database: "Database", payments: Payments, url: Callable[[], str]) -> "Sales":
-        """Make them over one database."""
-        return cls(payments, Skus(database), Purchases(database), url)
+    def restarts(self) -> Sequence[Restart]:
+        """Return the recent restarts."""
+        return self.root().restarts.recent()
+
+    def unread(self) -> DeadLetters:
+        """Return the messages that were not delivered."""
+        return self.root().dead_letters
 
 
 @attrs.frozen
 class Gateway:
-    """Everything that handlers can reach; built once by the composition root."""
+    """Everything that handlers can reach; built once by the composition root.
+
+    ``sources`` says where each setting's value came from. ``halts`` are reasons to refuse all
+    writes. ``starter`` are the units that a new user is given. ``verifiers`` are the gateway's own.
+    ``url`` returns its public address.
+    """
 
     settings: Settings
-    clock: Clock
-    random: Random
+    sources: Mapping[str, str]
+    ports: Ports
+    database: Database
+    tables: Tables
+    halts: Halts
     registry: Registry
-    database: "Database"
-    objects: Objects
-    tokens: Tokens
-    passwords: Passwords
+    tree: TreeView
+    identity: Identity
     rates: RateLimits
-    revocations: Revocations
-    api_keys: VerifiedKeys
-    accounts: Accounts
-    users: Users
-    nodes: Nodes
-    uploads: Uploads
-    jobs: Jobs
-    credits: Credits
-    proofs: Proofs
-    anchors: Anchors
-    sales: Sales
-    halts: Halts  # reasons to refuse all writes
-    signer: LogSigner
-    starter: int  # units that a new user is given
-    probes: dict[str, Probe]  # the checks of readiness, by name
-    snapshot: Callable[[], Snapshot]  # a brief reading of the whole tree
-    preflights: Preflights = attrs.field(default=attrs.Factory(_preflights, takes_self=True))
-    thumbnails: Thumbnails = attrs.field(default=attrs.Factory(_thumbnails, takes_self=True))
-    attempt_logs: AttemptLogs = attrs.field(default=attrs.Factory(_attempt_logs, takes_self=True))
-    prices: Prices = attrs.field(default=attrs.Factory(_prices, takes_self=True))
-    receipts: Receipts = attrs.field(default=attrs.Factory(_receipts, takes_self=True))
-    evidence: EvidenceReads = attrs.field(default=attrs.Factory(_evidence, takes_self=True))
-    multiparts: Multiparts = attrs.field(default=attrs.Factory(_multiparts, takes_self=True))
-    result_multiparts: ResultMultiparts = attrs.field(
-        default=attrs.Factory(_result_multiparts, takes_self=True)
-    )
-    endpoints: Endpoints = attrs.field(default=attrs.Factory(_endpoints, takes_self=True))
-    events: Events = attrs.field(default=attrs.Factory(_events, takes_self=True))
-    figures: GatewayMetrics = attrs.field(default=attrs.Factory(_figures, takes_self=True))
-    readiness: ResponseCache[Readiness] = attrs.field(
-        default=attrs.Factory(_readiness, takes_self=True)
-    )
-    # Of /metrics: as plain text, and as OpenMetrics.
-    metrics: tuple[ResponseCache[CachedBody], ResponseCache[CachedBody]] = attrs.field(
-        default=attrs.Factory(_metrics, takes_self=True)
-    )
-    operators: Operators = attrs.field(default=attrs.Factory(_operators, takes_self=True))
-    organisations: Organisations = attrs.field(
-        default=attrs.Factory(_organisations, takes_self=True)
-    )
-    retention: Retention = attrs.field(default=attrs.Factory(_retention, takes_self=True))
-    verifiers: frozenset[UUID] = attrs.field(default=attrs.Factory(_own_nodes, takes_self=True))
-    chain: Chain | None = None  # None: nothing is anchored
-    restarts: Callable[[], Sequence[Restart]] = tuple  # the log of the whole tree
-    unread: Callable[[], DeadLetters] = (
-        DeadLetters  # messages of the whole tree that were not delivered
-    )
-    console: ConsoleMemory = attrs.field(default=attrs.Factory(_memory, takes_self=True))
-    connections: Connections = attrs.field(default=attrs.Factory(_connections, takes_self=True))
-    # where each setting's value came from
-    sources: Mapping[str, str] = attrs.field(default=attrs.Factory(_sources, takes_self=True))
+    monitoring: Monitoring
+    console: ConsoleMemory
+    connections: Connections
+    verifiers: frozenset[UUID]
+    starter: int
+    url: Callable[[], str]
 
 
 GATEWAY: Final = web.AppKey("gateway", Gateway)
+
+
+def make_gateway(
+    settings: Settings,
+    ports: Ports,
+    database: Database,
+    halts: Halts,
+    *,
+    registry: Registry,
+    root: Callable[[], Supervisor],
+    tokens: Tokens,
+    url: Callable[[], str],
+    probes: Mapping[str, Probe],
+    starter: int,
+    sources: Mapping[str, str],
+    verifiers: frozenset[UUID],
+    shared_rates: SharedRates | None = None,
+) -> Gateway:
+    """Make the gateway object over its ports and database."""
+    clock, tables, tree = ports.clock, Tables.over(database), TreeView(root)
+    console = ConsoleMemory.of(ports.random.uuid(), tree.snapshot, clock)
+    own = console.gateways.id
+    return Gateway(
+        settings=settings,
+        sources=sources,
+        ports=ports,
+        database=database,
+        tables=tables,
+        halts=halts,
+        registry=registry,
+        tree=tree,
+        identity=Identity.of(tokens, tables, clock),
+        rates=RateLimits(settings.limits, clock, shared_rates),
+        monitoring=Monitoring.of(
+            {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts
+        ),
+        console=console,
+        connections=Connections(own, ConnectionRows(database), clock, ports.random),
+        verifiers=verifiers,
+        starter=starter,
+        url=url,
+    )

@@ -19,7 +19,9 @@ from actors.auditor.messages import (
 )
 from actors.kernel import Actor, Ref, handles
 from actors.night_auditor.messages import NightAuditor, RunWhole
-from actors.ports import ALONE, Clock, Leadership, Store
+from actors.ports import Ports
+from config.settings import DEFAULTS
+from config.settings import Audit as AuditSettings
 from sql.database import Conflict, Unavailable
 from sql.fsck import BOOKS_BROKEN, INVARIANTS, OF_WHAT_IS_NEW, AuditMark, Finding
 
@@ -64,19 +66,16 @@ class AuditorActor(Actor[Auditor]):
 
     def __init__(
         self,
+        ports: Ports,
         night: Ref[NightAuditor],
-        store: Store,
-        clock: Clock,
-        *,
-        leadership: Leadership = ALONE,
-        settings: AuditorSettings = USUAL,
+        settings: AuditSettings = DEFAULTS.audit,
     ) -> None:
         self._night = night
-        self._leadership = leadership
+        self._leadership = ports.leadership
         self._leads = False
         self._since: datetime | None = None  # by the database's clock
-        self._store = store
-        self._clock = clock
+        self._store = ports.store
+        self._clock = ports.clock
         self._settings = settings
         self._mark: AuditMark | None = None
         self._at: datetime | None = None

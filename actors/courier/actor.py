@@ -19,10 +19,11 @@ import orjson
 from prometheus_client import Counter, Gauge
 
 from actors.courier.messages import Courier, Deliver, Forget, Sending, Sent
-from actors.courier.policy import CourierSettings, arrived, expired, settled, standing
+from actors.courier.policy import arrived, expired, settled, standing
 from actors.kernel import Actor, Timer, fail_point, handles, handles_batch
 from actors.ports import Clock, Random
 from actors.ports.webhooks import Answered, Letter, NotSent, Post
+from config.settings import DEFAULTS, Webhooks
 from rendertrust import money, webhooks
 from rendertrust.api_paths import thumbnail_path
 from sql.database import Conflict, Unavailable
@@ -42,7 +43,6 @@ DISABLED: Final = Counter(
     "rendertrust_webhook_endpoints_disabled", "Endpoints disabled by this gateway."
 )
 WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries waiting to be sent.")
-UNCHANGED: Final = CourierSettings()
 log = logging.getLogger("courier")
 
 
@@ -55,7 +55,7 @@ class CourierActor(Actor[Courier]):
         deliveries: Deliveries,
         clock: Clock,
         random: Random,
-        settings: CourierSettings = UNCHANGED,
+        settings: Webhooks = DEFAULTS.webhooks,
     ) -> None:
         self._post, self._deliveries = post, deliveries
         self._clock, self._random, self._settings = clock, random, settings

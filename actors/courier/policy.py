@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-import attrs
-
 from actors.ports.webhooks import Answered, NotSent
 from sql.webhooks import DeliveryOutcome, DueDelivery, EndpointHealth
 
@@ -13,14 +11,6 @@ PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 4
 GONE: Final = 410  # HTTP status by which an endpoint unsubscribes
 REST_MOST: Final = 600.0  # the longest pause of an endpoint after a failure, in seconds
 ERROR_CHARACTERS: Final = 300
-
-
-@attrs.frozen
-class CourierSettings:
-    """An endpoint is disabled after ``give_up_days`` without a success."""
-
-    give_up_days: float = 3.0
-    keep_days: float = 30.0  # longer than the longest retry schedule
 
 
 def pause(tries: int, chance: float) -> float | None:

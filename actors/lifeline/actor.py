@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-import attrs
 from prometheus_client import Counter
 
 from actors.kernel import Actor, Ref, handles
@@ -20,8 +19,9 @@ from actors.ledger.messages import (
 from actors.lifeline.messages import Expire, Lifeline, Sweep
 from actors.lifeline.policy import WAITING_MOST, Clocks, expired, rescue, stepped
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import ALONE, Clock, Leadership, Store
+from actors.ports import Ports
 from actors.scheduler.messages import NodeGone, Scheduler, UnitsChanged
+from config.settings import DEFAULTS, Leases
 from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 from sql.units import OpenUnit
@@ -32,65 +32,53 @@ LOST: Final = Counter(
 )
 
 
-@attrs.frozen
-class LifelineSettings:
-    """Settings, in seconds.
-
-    ``grace_seconds``: pause after a start, a database outage, or a step of the database's clock.
-    Leases could not be renewed in the meantime, and a node agent waits up to 30 s between two tries
-    to connect.
-    """
-
-    sweep_seconds: float = 5.0
-    grace_seconds: float = 35.0
-    unsent_seconds: float = 45.0
-    expire_seconds: float = 600.0
+EXPIRE_SECONDS: Final = 600.0  # between two searches for units that have waited too long
 
 
 class LifelineActor(Actor[Lifeline]):
     """Commits its decisions; a lost commit is decided again at the next sweep.
 
-    One of several gateways sweeps; all watch the clocks, as each may have to take over.
+    One of several gateways sweeps; all watch the clocks, as each may have to take over. After a
+    start, a database outage, or a step of the database's clock it pauses for
+    ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
+    to 30 s between two tries to connect.
     """
 
     def __init__(
         self,
+        ports: Ports,
         ledger: Ref[Ledger],
         scheduler: Ref[Scheduler],
         notifier: Ref[Notifier],
-        store: Store,
-        clock: Clock,
-        *,
-        leadership: Leadership = ALONE,
-        settings: LifelineSettings = LifelineSettings(),
+        leases: Leases = DEFAULTS.leases,
     ) -> None:
-        self._leadership = leadership
+        self._leadership = ports.leadership
         self._ledger = ledger
         self._scheduler = scheduler
         self._notifier = notifier
-        self._store = store
-        self._clock = clock
-        self._settings = settings
+        self._store = ports.store
+        self._clock = ports.clock
+        self._leases = leases
         self._read: Clocks | None = None
 
     async def started(self) -> None:
-        self.after(self._settings.grace_seconds, Sweep())
-        self.after(self._settings.grace_seconds, Expire())
+        self.after(self._leases.grace_seconds, Sweep())
+        self.after(self._leases.grace_seconds, Expire())
 
     @handles(Sweep)
     async def sweep(self, message: Sweep) -> None:
         try:
             if await self._stepped():
                 log.warning("no sweep: the database's clock was set ahead")
-                self.after(self._settings.grace_seconds, Sweep())
+                self.after(self._leases.grace_seconds, Sweep())
                 return
             if await self._leadership.leads("lifeline"):
                 await self._sweep()
         except Unavailable as error:
             log.warning("no sweep: %s", type(error).__name__)
-            self.after(self._settings.grace_seconds, Sweep())
+            self.after(self._leases.grace_seconds, Sweep())
         else:
-            self.after(self._settings.sweep_seconds, Sweep(), jitter=0.1)
+            self.after(self._leases.sweep_seconds, Sweep(), jitter=0.1)
 
     async def _stepped(self) -> bool:
         before = self._read
@@ -99,7 +87,7 @@ class LifelineActor(Actor[Lifeline]):
 
     @handles(Expire)
     async def expire(self, message: Expire) -> None:
-        self.after(self._settings.expire_seconds, Expire(), jitter=0.1)
+        self.after(EXPIRE_SECONDS, Expire(), jitter=0.1)
         try:
             leads = await self._leadership.leads("lifeline")
             waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
@@ -111,7 +99,7 @@ class LifelineActor(Actor[Lifeline]):
     async def _sweep(self) -> None:
         for node in await self._store.silence():
             self._scheduler.tell(NodeGone(node))
-        lost = await self._store.lost_units(timedelta(seconds=self._settings.unsent_seconds))
+        lost = await self._store.lost_units(timedelta(seconds=self._leases.unsent_seconds))
         self._commit([(unit, rescue(unit)) for unit in lost])
 
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:

@@ -9,8 +9,9 @@ from datetime import datetime
 from actors.auditor.messages import Audited, Auditor
 from actors.kernel import Actor, Ref, handles
 from actors.night_auditor.messages import LookAtClock, NightAuditor, RunWhole
-from actors.night_auditor.policy import USUAL, NightAuditorSettings, is_due
-from actors.ports import ALONE, Clock, Leadership, Store
+from actors.night_auditor.policy import is_due
+from actors.ports import Ports
+from config.settings import DEFAULTS, Audit
 from sql.database import Conflict, Unavailable
 
 log = logging.getLogger("auditor")
@@ -25,17 +26,14 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     def __init__(
         self,
+        ports: Ports,
         auditor: Ref[Auditor],
-        store: Store,
-        clock: Clock,
-        *,
-        leadership: Leadership = ALONE,
-        settings: NightAuditorSettings = USUAL,
+        settings: Audit = DEFAULTS.audit,
     ) -> None:
-        self._leadership = leadership
+        self._leadership = ports.leadership
         self._auditor = auditor
-        self._store = store
-        self._clock = clock
+        self._store = ports.store
+        self._clock = ports.clock
         self._settings = settings
         self._begun: datetime | None = None
 
@@ -50,7 +48,7 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     @handles(LookAtClock)
     async def look(self, _: LookAtClock) -> None:
-        if is_due(self._clock.now(), self._begun, self._settings.night) and await self._leads():
+        if is_due(self._clock.now(), self._begun, self._settings.time()) and await self._leads():
             await self._run()
         self.after(self._settings.every_seconds, LookAtClock(), jitter=0.1)
 

@@ -1,23 +1,6 @@
 """Schedule of the audits of everything."""
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
-
-import attrs
-
-
-@attrs.frozen
-class NightAuditorSettings:
-    """Everything is audited at ``night``, a time in UTC.
-
-    The NightAuditor looks at the clock every ``every_seconds``.
-    """
-
-    every_seconds: float = 60.0
-    night: time = time(3, 0)
-
-
-USUAL: Final = NightAuditorSettings()
 
 
 def is_due(now: datetime, last: datetime | None, night: time) -> bool:

@@ -71,7 +71,7 @@ from actors.node_session.unit_failures import Failure
 from actors.node_session.unit_reports import UnitReports
 from actors.node_session.verifier_checks import VerifierChecks
 from actors.notifier.messages import Notifier, UnitsMoved
-from actors.ports import Clock, NodeTokens, Objects, ObjectsUnavailable, ReceiptSigner, Store
+from actors.ports import ObjectsUnavailable, Ports
 from actors.scheduler.messages import (
     Assignment,
     RecallDeclined,
@@ -107,13 +107,9 @@ class SessionPeers:
     scheduler: Ref[Scheduler]
     ledger: Ref[Ledger]
     notifier: Ref[Notifier]
-    store: Store
-    objects: Objects
-    clock: Clock
-    tokens: NodeTokens
+    ports: Ports
     progress: ProgressTracker  # of all sessions
     overruns: OverrunTracker  # of all sessions
-    signer: ReceiptSigner | None = None  # None: no receipts are given
     verifier: Ref[Verifier] | None = None  # None: nothing is checked
     sampling: Sampling | None = None  # of all sessions; None: nothing is checked
     manifests: Manifests = attrs.field(factory=Manifests)  # of all sessions
@@ -129,23 +125,22 @@ class NodeSessionActor(Actor[NodeSession]):
     def __init__(
         self, node: NodeIdentity, socket: Socket, peers: SessionPeers, settings: NodeSessionSettings
     ) -> None:
-        self._peers = peers
-        self._settings = settings
-        self._state = state = SessionState(node, settings, peers.clock)
-        self._connection = connection = NodeConnection(socket, peers.clock, settings, self.stop)
+        self._peers, self._settings, ports = peers, settings, peers.ports
+        self._state = state = SessionState(node, settings, ports.clock)
+        self._connection = connection = NodeConnection(socket, ports.clock, settings, self.stop)
         self._commits = commits = UnitCommits(state, peers.ledger, peers.scheduler, self)
         self._leases = LeaseRenewal(state, peers.ledger, self)
-        self._frames = FrameBuilder(peers.objects, peers.manifests, settings, node.base)
+        self._frames = FrameBuilder(ports.objects, peers.manifests, settings, node.base)
         self._announcements = Announcements(state, peers.scheduler, self)
         self._dispatcher = UnitDispatcher(
             state, connection, commits, self._leases, frames=self._frames, progress=peers.progress
         )
-        self._reports = UnitReports(state, commits, peers.progress, peers.notifier, peers.store)
+        self._reports = UnitReports(state, commits, peers.progress, peers.notifier, ports.store)
         self._watchdog = ProgressWatchdog(
             state,
             connection,
             commits,
-            store=peers.store,
+            store=ports.store,
             progress=peers.progress,
             overruns=peers.overruns,
         )
@@ -159,23 +154,23 @@ class NodeSessionActor(Actor[NodeSession]):
             self._parts_of,
             self,
             sampling=peers.sampling,
-            signer=peers.signer,
+            signer=ports.receipts,
         )
         self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
         self._standing = StandingUpdates(
-            state, connection, peers.tokens, self, self._checks.refresh
+            state, connection, ports.tokens, self, self._checks.refresh
         )
         self._early: list[JobResult] = []  # results that came before the assignments
         self._seen_at = float("-inf")
 
     def _parts_of(self, unit: Assignment) -> MultipartResult:
-        peers, base = self._peers, self._state.node.base
-        return MultipartResult(unit, peers.objects, peers.store, peers.clock, self._settings, base)
+        ports, base = self._peers.ports, self._state.node.base
+        return MultipartResult(unit, ports.objects, ports.store, ports.clock, self._settings, base)
 
     # -- opening
 
     async def started(self) -> None:
-        opened = await self._peers.store.session_opened(self._state.node.id)
+        opened = await self._peers.ports.store.session_opened(self._state.node.id)
         self._state.epoch = opened.epoch
         self._state.opened_at = (opened.at, self._state.now)
         self._announcements.opened()
@@ -512,7 +507,7 @@ class NodeSessionActor(Actor[NodeSession]):
         self._seen_at = now
         self._announcements.seen()
         try:
-            await self._peers.store.node_seen(self._state.node.id)
+            await self._peers.ports.store.node_seen(self._state.node.id)
         except Unavailable:
             self._seen_at = float("-inf")  # at the next pong
 

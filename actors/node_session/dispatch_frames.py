@@ -47,7 +47,7 @@ class FrameBuilder:
                 payload_ref=unit.plan.payload_ref,
                 unit=unit.unit,
                 attempt=unit.attempt,
-                lease_seconds=settings.lease_seconds,
+                lease_seconds=settings.leases.seconds,
                 params=_params(unit, settings),
                 inputs=inputs,
                 manifest=await manifests.offered(unit, self.objects, settings, self.base),

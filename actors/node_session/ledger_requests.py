@@ -130,11 +130,11 @@ class LeaseRenewal:
     def renew(self, now: float) -> None:
         """Renew the leases as of ``now``, and start the timer again while there are units."""
         units, settings = self._state.units, self._state.settings
-        leases = renewals(units, self._state.node.id, now, settings.lease_seconds)
+        leases = renewals(units, self._state.node.id, now, settings.leases.seconds)
         if leases:
             self._ledger.tell(RenewLeases(leases))
         if len(units):
-            self._renew_within(settings.renew_seconds)
+            self._renew_within(settings.leases.renew_seconds)
 
     def _renew_within(self, seconds: float) -> None:
         due = self._state.now + seconds

@@ -125,8 +125,8 @@ def completion(
         size=found.size if found is not None and ours else None,
         verified=verified,
         operator=node.account if verified else None,
-        share_percent=settings.share_percent,
-        dispute_window=timedelta(seconds=settings.dispute_seconds),
+        share_percent=settings.earnings.share_percent,
+        dispute_window=timedelta(hours=settings.earnings.dispute_hours),
     )
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.messages import SUSPENSE, operator_account
+from config.settings import DEFAULTS, Earnings, Leases
 from rendertrust.receipt import OFF
 from sql.nodes import NOTHING_SAID, StandingRecord
 
@@ -16,16 +17,14 @@ class NodeSessionSettings:
 
     bucket: str
     require_object: bool = False
-    share_percent: int = 70
-    dispute_seconds: float = 7 * 86_400.0  # for so long what a unit earns is pending
+    earnings: Earnings = DEFAULTS.earnings
+    leases: Leases = DEFAULTS.leases
     hello_seconds: float = 2.0
     ready_seconds: float = 3.0  # at least, between two reports of changed hellos to the Scheduler
     announce_seconds: float = 5.0
     ping_seconds: float = 30.0
     pong_seconds: float = 90.0  # without one the socket is closed
     seen_seconds: float = 45.0  # how often a pong is noted in the database
-    lease_seconds: float = 60.0
-    renew_seconds: float = 15.0
     first_lease_seconds: float = 2.0
     answer_seconds: float = 10.0  # for the Ledger's answer to a commit; then it is sent again
     retry_seconds: float = 1.0  # doubled up to

@@ -16,6 +16,7 @@ from actors.paymaster.messages import (
     Paymaster,
 )
 from actors.ports import Store
+from config.settings import DEFAULTS, Earnings
 from sql.database import Unavailable
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 class PaymasterSettings:
     """``at_once``: shares per query; a full page means that there may be more."""
 
-    ripe_seconds: float = 5.0
+    earnings: Earnings = DEFAULTS.earnings
     claims_seconds: float = 30.0
     again_seconds: float = 0.2
     at_once: int = 500
@@ -49,12 +50,12 @@ class PaymasterActor(Actor[Paymaster]):
         self._settings = settings
 
     async def started(self) -> None:
-        self.after(self._settings.ripe_seconds, FindMatured(), jitter=0.1)
+        self.after(self._settings.earnings.sweep_seconds, FindMatured(), jitter=0.1)
         self.after(self._settings.claims_seconds, FindClaimable(again=True), jitter=0.1)
 
     @handles(FindMatured)
     async def look_for_ripe(self, _: FindMatured) -> None:
-        wait = self._settings.ripe_seconds
+        wait = self._settings.earnings.sweep_seconds
         try:
             found = await self._store.ripe_earnings(self._settings.at_once)
         except Unavailable as error:

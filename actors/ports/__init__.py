@@ -36,6 +36,7 @@ from actors.ports.payments import (
     PaymentSession,
     PaymentsUnavailable,
 )
+from actors.ports.ports import Ports
 from actors.ports.signing import (
     CheckpointSigner,
     LogSigner,
@@ -83,6 +84,7 @@ __all__ = [
     "PaymentSession",
     "Payments",
     "PaymentsUnavailable",
+    "Ports",
     "Post",
     "PresignedPut",
     "Random",

@@ -17,7 +17,7 @@ from actors.kernel import Actor, Down, Later, Ref, Timer, handles
 from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
-from actors.ports import Clock, Store
+from actors.ports import Ports
 from actors.scheduler import ledger_commands, placement, queries
 from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
 from actors.scheduler.messages import (
@@ -92,21 +92,19 @@ class SchedulerActor(Actor[Scheduler]):
 
     def __init__(
         self,
+        ports: Ports,
         ledger: Ref[Ledger],
         notifier: Ref[Notifier],
-        store: Store,
-        clock: Clock,
-        *,
         sessions: Callable[[], Iterable[Ref[NodeSession]]],
         settings: SchedulerSettings = USUAL,
     ) -> None:
         self._ledger, self._notifier = ledger, notifier
-        self._store, self._clock = store, clock
+        self._store, self._clock = ports.store, ports.clock
         self._sessions, self._settings = sessions, settings
         self._state = SchedulerState(Node.tell, settings.ours)
         self._work_stealing = WorkStealing(self._state)
         self._wait_reasons = queries.WaitReasons(self._state)
-        self._backlog = BacklogReader(store, self._state, clock.now)
+        self._backlog = BacklogReader(ports.store, self._state, ports.clock.now)
         self._loaded = False  # everything open was read once
         self._pending = PendingDispatches()
         self._answers: dict[Any, Later[DispatchOutcome]] = {}  # to pending dispatches, by job
@@ -159,7 +157,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _too_many(self, order: Dispatch) -> TooManyOpen | None:
         """Refuse a job if its user has too many open; their open jobs are never given up for it."""
-        units, most = self._state.units, self._settings
+        units, most = self._state.units, self._settings.limits
         if units.jobs_of(order.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
         if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
@@ -291,7 +289,7 @@ class SchedulerActor(Actor[Scheduler]):
             self._balance_due = self.after(seconds, BalanceLoad(), jitter=0.1)
 
     async def _copy_stragglers(self) -> None:
-        policy = self._settings.stragglers
+        policy = self._settings.scheduling
         for tag in await speculate(self._state, self._store, self._clock, policy):
             self._commit(tag)
 

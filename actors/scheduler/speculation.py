@@ -7,6 +7,7 @@ of the job wait: until then an idle node has better things to do.
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -15,38 +16,40 @@ from actors.ports import Clock, Store
 from actors.scheduler.node import Node
 from actors.scheduler.placement import PLACING_SECONDS
 from actors.scheduler.policy import is_assigned
-from actors.scheduler.settings import StragglerPolicy
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit, copy_of
+from config.settings import Scheduling
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
+DONE_LEAST: Final = 3  # units of a job, before one of the others may count as a straggler
 log = logging.getLogger(__name__)
 
 # -- policy
 
 
-def straggles(
-    seconds: float, frames: int, pace: UnitDurations | None, policy: StragglerPolicy
-) -> bool:
-    """Return whether a unit of so many frames is at work for far too long."""
-    if pace is None or pace.done < policy.done or not policy.times:
+def straggles(seconds: float, frames: int, pace: UnitDurations | None, policy: Scheduling) -> bool:
+    """Return True if a unit of so many frames is at work for far too long.
+
+    That is ``straggler_times`` as long as half of the others of its job took; 0: never.
+    """
+    if pace is None or pace.done < DONE_LEAST or not policy.straggler_times:
         return False
-    return seconds >= max(policy.times * pace.seconds * frames, policy.seconds)
+    return seconds >= max(policy.straggler_times * pace.seconds * frames, policy.straggler_seconds)
 
 
 def late(
-    units: Iterable[Unit], partial_jobs: Iterable[UUID], now: datetime, policy: StragglerPolicy
+    units: Iterable[Unit], partial_jobs: Iterable[UUID], now: datetime, policy: Scheduling
 ) -> list[Unit]:
     """Return the units that might straggle: at work for long, in jobs of which nothing waits.
 
     ``partial_jobs`` have waiting units that are not among ``units``.
     """
-    if not policy.times:
+    if not policy.straggler_times:
         return []
     known = list(units)
     waiting = {unit.job for unit in known if not is_assigned(unit.state)} | set(partial_jobs)
-    least = timedelta(seconds=policy.seconds)
+    least = timedelta(seconds=policy.straggler_seconds)
     return [
         unit
         for unit in known
@@ -61,7 +64,7 @@ def stragglers(
     units: Iterable[Unit],
     pace: Mapping[Alike, UnitDurations],
     now: datetime,
-    policy: StragglerPolicy,
+    policy: Scheduling,
 ) -> list[Unit]:
     """Return the units that straggle, the longest at work first."""
     found = [
@@ -81,7 +84,7 @@ def stragglers(
 
 
 async def speculate(
-    state: SchedulerState, store: Store, clock: Clock, policy: StragglerPolicy
+    state: SchedulerState, store: Store, clock: Clock, policy: Scheduling
 ) -> Sequence[AssignmentTag]:
     """Reserve idle nodes for copies of stragglers; each tag must be committed or refused.
 
@@ -101,7 +104,7 @@ async def speculate(
     return [copy for copy in copies if copy is not None]
 
 
-def late_units(state: SchedulerState, now: datetime, policy: StragglerPolicy) -> list[Unit]:
+def late_units(state: SchedulerState, now: datetime, policy: Scheduling) -> list[Unit]:
     """Return the units that may be copied if their jobs' others were faster."""
     if not state.index.free:
         return []

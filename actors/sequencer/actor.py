@@ -10,7 +10,7 @@ import attrs
 from prometheus_client import Counter, Gauge
 
 from actors.kernel import Actor, fail_point, handles, handles_batch
-from actors.ports import CheckpointSigner, Clock, LogMemory, LogStore, Random
+from actors.ports import Ports
 from actors.sequencer.log_growth import Watermark, grow
 from actors.sequencer.messages import (
     ChainAgreement,
@@ -48,29 +48,19 @@ class SequencerActor(Actor[Sequencer]):
     Nothing is lost when one dies: the next run finds entries without a leaf.
     """
 
-    def __init__(
-        self,
-        store: LogStore,
-        signer: CheckpointSigner,
-        clock: Clock,
-        random: Random,
-        *,
-        settings: SequencerSettings = UNCHANGED,
-        awaits_chain: bool = False,
-        memory: LogMemory | None = None,
-    ) -> None:
-        """``awaits_chain``: sign nothing until the Anchor reports that the chain agrees.
+    def __init__(self, ports: Ports, settings: SequencerSettings = UNCHANGED) -> None:
+        """With a chain, it signs nothing until the Anchor reports that the chain agrees.
 
-        ``memory``: checkpoints are noted there before they are published.
+        Checkpoints are noted in ``ports.memory`` before they are published.
         """
-        self._store, self._signer = store, signer
-        self._clock, self._random = clock, random
+        self._store, self._signer = ports.log, ports.signer
+        self._clock, self._random = ports.clock, ports.random
         self._settings = settings
         self._coverage = Watermark()
         self._edge: TreeEdge | None = None  # of the committed tree, if known
         self._lag = 0.0  # age of the last appended entry, in seconds
-        self._may_sign = not awaits_chain
-        self._memory = memory
+        self._may_sign = ports.chain is None
+        self._memory = ports.memory
 
     async def started(self) -> None:
         self.after(0.0, Pass())
@@ -134,7 +124,7 @@ class SequencerActor(Actor[Sequencer]):
                     return self._settings.every_seconds
                 look = await books.look(self._settings.batch)
                 if look is None:
-                    await books.begin(self._settings.origin or self._name())
+                    await books.begin(self._settings.proof.origin or self._name())
                     return AGAIN_SECONDS
                 done = await self._advance(books, look)
         await self._committed(done, look)

@@ -6,6 +6,7 @@ from typing import Final
 
 import attrs
 
+from config.settings import DEFAULTS, Proof
 from sql.log import LogView
 
 SHARE: Final = 0.1  # of the time is for the log, while the last entry it took is younger than this:
@@ -15,14 +16,9 @@ LAG_SECONDS_MAX: Final = 40.0  # from here on all of it: after sixty an entry is
 
 @attrs.frozen
 class SequencerSettings:
-    """A checkpoint is made after ``entries``, or after ``seconds`` if there is a new entry.
+    """The Sequencer looks for entries every ``every_seconds``, and appends ``batch`` at once."""
 
-    The Sequencer looks for entries every ``every_seconds`` and appends up to ``batch`` at once.
-    """
-
-    origin: str = ""  # name of a new log; empty: one is generated
-    entries: int = 10_000
-    seconds: float = 10.0
+    proof: Proof = DEFAULTS.proof
     every_seconds: float = 0.5
     batch: int = 4000
 
@@ -33,7 +29,9 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
         return True
     fresh = size - look.checked
     age = (now - look.checked_at).total_seconds()
-    return fresh >= settings.entries or (fresh > 0 and age >= settings.seconds)
+    proof = settings.proof
+    is_old = fresh > 0 and age >= proof.checkpoint_seconds
+    return fresh >= proof.checkpoint_entries or is_old
 
 
 def rest_after(worked: float, lag: float) -> float:

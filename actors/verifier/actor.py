@@ -67,7 +67,7 @@ class VerifierActor(Actor[Verifier]):
         self._scenes: list[UncutScene] = []  # to be stored
         self._known = NodeReputation()  # of the nodes with pending results
         self._verifiers = VerifierRegistry()
-        seen_seconds = max(settings.wait_seconds, 3 * MEET_SECONDS)
+        seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
         self._turns = CheckQueue()
         self._recall = Clawback(peers)
@@ -183,7 +183,7 @@ class VerifierActor(Actor[Verifier]):
         """Return the code of the reason to skip the check of a case; None: check it."""
         if case.is_again:
             return None  # its share stays withheld until a check, or an admin, decides
-        if not self._settings.enabled:
+        if not self._settings.verification.enabled:
             return self._settings.unverified_why
         return OWN_NODE if case.pending.pool == MINE else None
 
@@ -196,7 +196,7 @@ class VerifierActor(Actor[Verifier]):
             return "the store tells no SHA-256 of it"
         if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
-            if waited >= self._settings.wait_seconds:
+            if waited >= self._settings.verification.wait_seconds:
                 return NO_BUILD
         return None
 

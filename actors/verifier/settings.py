@@ -11,6 +11,8 @@ from actors.ports import Clock, Objects, Random, ReceiptSigner, Store
 from actors.scheduler.messages import Scheduler
 from actors.verifier.case import Case
 from actors.verifier.thresholds import DEFAULTS, Thresholds
+from config.settings import DEFAULTS as GATEWAY_DEFAULTS
+from config.settings import Verification
 from rendertrust.receipt import OFF
 
 
@@ -18,19 +20,16 @@ from rendertrust.receipt import OFF
 class VerifierSettings:
     """Settings of the Verifier.
 
-    ``enabled`` False: pending results become ``unverified``, for ``unverified_why``, a code of
-    receipts. ``require_evidence`` False: a frame without evidence is ``unverified``, not
-    ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results. ``least_odds``: the
-    least probability that a result of a known node is compared. ``own``: the gateway's verifiers.
+    ``unverified_why`` is the code in receipts of results that become ``unverified`` because
+    verification is not enabled. ``require_evidence`` False: a frame without evidence is
+    ``unverified``, not ``invalid``. ``pays_unverified``: nodes are paid for ``unverified`` results.
+    ``own``: the gateway's verifiers.
     """
 
-    enabled: bool = True
+    verification: Verification = GATEWAY_DEFAULTS.verification
     unverified_why: str = OFF
     require_evidence: bool = True
     pays_unverified: bool = True
-    least_odds: float = 0.05
-    wait_seconds: float = 300.0  # for a verifier with its build; then it is unverifiable
-    check_seconds: float = 900.0  # of one check, in addition to the time that its unit took
     again_seconds: float = 30.0  # after a failed check
     failures_most: int = 3  # failed checks, after which it is unverifiable
     look_seconds: float = 1.0
@@ -42,7 +41,7 @@ class VerifierSettings:
 
     def seconds_of(self, case: Case) -> float:
         """Return the time limit of the next check: a slow render is slow to check."""
-        return self.check_seconds + min(case.pending.took, TOOK_MOST)
+        return self.verification.check_seconds + min(case.pending.took, TOOK_MOST)
 
 
 TOOK_MOST = 3600.0  # the figure is only the node's claim

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from actors.ports import Anchored, Bid, ChainState, Mined, Signed
-from config.sections import Chain as ChainSettings
-from config.settings import SettingsError
+from config.loader import SettingsError
+from config.settings import Chain as ChainSettings
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.handle import Handle
 from supervisors.engines.remote import RemoteEngine

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from config.sections import Chain as ChainSettings
+from config.settings import Chain as ChainSettings
 from supervisors.engines.anvil import ChainEndpoint, EmbeddedAnvil, chain_id_at, endpoint_of
 from supervisors.engines.chain import EvmChain, remote_chain
 from supervisors.engines.engine_account import engine_account

@@ -25,7 +25,8 @@ from tests.support.http_gateway import Face, serving, settings_for_tests, with_s
 from web.app import site_of
 from web.console.session import COOKIE
 from web.gateway import Gateway
-from web.http.operations import RATES, Audience
+from web.http.operations import Audience
+from web.http.rate_limits import RATES
 from web.identity.roles import UserRole
 from web.identity.tokens import TokenType
 from web.nodes.relay import Relay
@@ -114,7 +115,7 @@ async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
 async def asker(face: Face, database: PostgresEndpoint) -> Asker:
     """Somebody who may do everything, and a node that nobody knows."""
     admin = await with_role(face, database.owner_dsn, "admin")
-    issue = face.gateway.tokens.issue
+    issue = face.gateway.identity.tokens.issue
     node, _ = issue(TokenType.NODE, uuid4(), uuid4())
 
     def cookie() -> str:

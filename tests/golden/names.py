@@ -4,13 +4,13 @@ import ast
 import importlib
 import pkgutil
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from actors.ledger.messages import Effect
+from config.settings import SETTINGS
 from rendertrust.node import plugins
 from sql.credits import KINDS
 from web.nodes.standing import StandingAction
@@ -127,21 +127,11 @@ def _faults() -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     """Each setting with its default and, where they differ, those of an environment."""
-    for name in ("defaults", "development", "production"):
-        yield from (f"{key} {name} {value!r}" for key, value in _flat(_read(name)))
+    for one in SETTINGS:
+        yield f"{one.name} defaults {one.default!r}"
+        for environment, default in one.declared.by_environment.items():
+            yield f"{one.name} {environment} {default!r}"
 
 
 def _keys() -> Iterator[str]:
-    return (key for key, _ in _flat(_read("defaults")))
-
-
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((ROOT / "config" / f"{name}.toml").read_text())
-
-
-def _flat(section: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in section.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
+    return (one.name for one in SETTINGS)

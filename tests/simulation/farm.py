@@ -19,17 +19,17 @@ from actors.ledger.messages import UnitState
 from actors.node_session.messages import NodeSession, Recall, Send, Withdraw
 from actors.scheduler import placement, speculation
 from actors.scheduler.node import Node
-from actors.scheduler.settings import StragglerPolicy
 from actors.scheduler.speculation import stragglers
 from actors.scheduler.state import REFILL, SchedulerState
 from actors.scheduler.work_stealing import WorkStealing
+from config.settings import Scheduling
 from sql.units import OpenUnit, UnitDuration, paces
 from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
 BALANCE_SECONDS = 0.5  # and for nodes with nothing to do
-NEVER = StragglerPolicy(times=0)
+NEVER = Scheduling(straggler_times=0)
 SCENE_FETCH = 2.0  # seconds, where a node has not the inputs
 JOB_TYPE = "render"
 
@@ -97,7 +97,7 @@ class Farm:
         slots: int = 1,
         slow: int = 0,
         seed: int = 1,
-        patience: StragglerPolicy = NEVER,
+        patience: Scheduling = NEVER,
         joining: tuple[float, int] = (0.0, 0),
         balancing: bool = False,
     ) -> None:
@@ -134,7 +134,7 @@ class Farm:
         self._outcome.ended = [0.0] * len(orders)
         for number, order in enumerate(orders):
             self._later(order.at, ("order", number))
-        if self._patience.times:
+        if self._patience.straggler_times:
             self._later(POLL_SECONDS, ("poll",))
         if self._balancing:
             self._later(BALANCE_SECONDS, ("balance",))
@@ -286,7 +286,7 @@ class Farm:
 
     def _started(self, job: UUID, unit: int, attempt: int) -> None:
         """Tell the state that a unit runs, and since when."""
-        if self._patience.times:
+        if self._patience.straggler_times:
             is_copy = attempt == self._copied.get((job, unit))
             shelf = self._board.copies if is_copy else self._board.units
             shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)

@@ -18,21 +18,23 @@ from actors.scheduler.messages import Scheduler
 from actors.scheduler.settings import SchedulerSettings
 from actors.sequencer.policy import SequencerSettings
 from actors.verifier.settings import VerifierSettings
+from config.settings import Earnings, Limits
 from rendertrust.protocol import CloseCode
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child, StartFailed
 from supervisors.registry import Registry
-from supervisors.tree import Paces, Ports, Tree
+from supervisors.tree import Tree
 from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.random import TwinRandom
-from tests.twins.signer import TwinSigner
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
-from tests.twins.tokens import TwinTokens
 
 BUCKET = "rendertrust"
+MANY = Limits(open_jobs=1_000_000, open_free_jobs=1_000_000, open_kinds=1_000_000)
 
 
 class Idle:
@@ -112,31 +114,33 @@ class SimulatedGateway:
         """A new process."""
         self.starts += 1
         self._registry = Registry()
-        twins = (self.clock, self._chance, TwinTokens(), self.store, TwinSigner())
-        ports = Ports(self.store, self.objects, self._bus(), *twins, leadership=self.leadership)
+        ports = twin_ports(
+            clock=self.clock,
+            random=self._chance,
+            store=self.store,
+            objects=self.objects,
+            bus=self._bus(),
+            leadership=self.leadership,
+        )
         verifying = self._verifying
         own = frozenset() if verifying is None else verifying.own
-        settings = NodeSessionSettings(
-            bucket=BUCKET,
-            runtime_seconds_most=600.0,
-            dispute_seconds=120.0,
-            verified_types=frozenset() if verifying is None else frozenset({"render"}),
-            own=own,
+        earnings = Earnings(dispute_hours=1 / 30, sweep_seconds=120.0)
+        settings = ActorSettings(
+            NodeSessionSettings(
+                bucket=BUCKET,
+                earnings=earnings,
+                runtime_seconds_most=600.0,
+                verified_types=frozenset() if verifying is None else frozenset({"render"}),
+                own=own,
+            ),
+            # Nobody says anything about nodes here.
+            scheduler=SchedulerSettings(MANY, ours=own, standings_seconds=30.0),
+            sequencer=SequencerSettings(every_seconds=5.0),
+            paymaster=PaymasterSettings(earnings, claims_seconds=600.0),
+            verifier=verifying,
         )
         web = Child("web", IdleActor)
-        paces = Paces(
-            # Nobody says anything about nodes here.
-            scheduler=SchedulerSettings(standings_seconds=30.0, ours=own),
-            sequencer=SequencerSettings(every_seconds=5.0),
-            paymaster=PaymasterSettings(ripe_seconds=120.0, claims_seconds=600.0),
-        )
-        tree = Tree(
-            *(ports, self._registry, settings),
-            paces=paces,
-            verifying=verifying,
-            engines=[],
-            web=[web],
-        )
+        tree = Tree(ports, self._registry, settings, [web])
         await tree.root.start()
         self._tree = tree
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from actors.scheduler.node import DEPTH
-from actors.scheduler.settings import StragglerPolicy
+from config.settings import Scheduling
 from tests.simulation.farm import Farm, Order
 from tests.support.examples import series
 
@@ -70,7 +70,7 @@ def test_a_slow_node_does_not_hold_up_the_end_of_a_job(seed: int) -> None:
     """Two of twenty nodes take ten times as long; their last frames are done by others, too."""
     order = Order(0, 100, seconds=30.0)
     (alone,) = Farm(20, slow=2, seed=seed).run([order]).ended
-    outcome = Farm(20, slow=2, seed=seed, patience=StragglerPolicy()).run([order])
+    outcome = Farm(20, slow=2, seed=seed, patience=Scheduling()).run([order])
     assert outcome.ended[0] < 0.75 * alone
     assert len(outcome.finished) == 100, "each frame ended once"
     assert 0 < outcome.won <= outcome.copies <= 6
@@ -78,14 +78,14 @@ def test_a_slow_node_does_not_hold_up_the_end_of_a_job(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_nothing_is_copied_where_all_take_about_as_long(seed: int) -> None:
-    outcome = Farm(20, seed=seed, patience=StragglerPolicy()).run([Order(0, 107, seconds=30.0)])
+    outcome = Farm(20, seed=seed, patience=Scheduling()).run([Order(0, 107, seconds=30.0)])
     assert (outcome.copies, len(outcome.finished)) == (0, 107)
 
 
 def test_what_waits_comes_before_any_copy() -> None:
     """A farm of which nobody is idle copies nothing, however slow some are."""
     orders = [Order(0, 60, seconds=30.0), Order(1, 3000, seconds=30.0)]
-    outcome = Farm(20, slow=2, patience=StragglerPolicy()).run(orders)
+    outcome = Farm(20, slow=2, patience=Scheduling()).run(orders)
     assert len(outcome.finished) == 3060
     assert outcome.copies <= 6
 

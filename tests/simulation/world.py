@@ -10,6 +10,7 @@ import attrs
 
 from actors.node_session.settings import NodeIdentity
 from actors.verifier.settings import VerifierSettings
+from config.settings import Verification
 from sql.checks import CheckRow
 from sql.database import Unavailable
 from sql.fsck import Finding
@@ -119,10 +120,8 @@ class World:
             clock=GatewayClock(skew, since),
             bus=lambda: BusOfGateway(self.network, number),
             verifying=VerifierSettings(
+                Verification(least_odds=LEAST_ODDS, wait_seconds=900.0, check_seconds=120.0),
                 own=self.own,
-                least_odds=LEAST_ODDS,
-                wait_seconds=900.0,
-                check_seconds=120.0,
                 look_seconds=5.0,
             ),
         )

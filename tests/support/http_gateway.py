@@ -27,6 +27,7 @@ from actors.notifier.messages import (
     UnitsMoved,
 )
 from actors.paymaster.messages import FindClaimable, Paymaster
+from actors.ports import Chain, Ports
 from actors.scheduler.actor import SchedulerActor
 from actors.scheduler.messages import (
     AccessChanged,
@@ -44,41 +45,34 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.watchman.messages import IsOpen, Watchman
-from config.settings import Settings, load
+from config.loader import load
+from config.settings import Settings
+from config.sources import sources_of
 from sql.anchors import Anchors
-from sql.credits import Credits
 from sql.database import Database
-from sql.halts import Halts
-from sql.jobs import Jobs
-from sql.nodes import Nodes
-from sql.proofs import Proofs
+from sql.halts import Halts, Kept
 from sql.store import SqlStore
-from sql.uploads import Uploads
-from sql.users import Users
 from supervisors.child import Child
 from supervisors.engines.handle import Handle
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.intensity import Intensity
 from supervisors.registry import Registry
-from supervisors.snapshot import Snapshot
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
+from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
 from web.edge import event_hub_child, hub_child, revoker_child
-from web.gateway import Accounts, Gateway, Sales
+from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import make_runner
-from web.http.rate_limits import RateLimits
-from web.identity.api_keys import VerifiedKeys
-from web.identity.passwords import Passwords
-from web.identity.revocation import Revocations
+from web.identity.node_tokens import SignedNodeTokens
 from web.identity.tokens import Tokens
-from web.process.readiness import needs_of_submissions
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 # Nobody is there: who wants a Stripe that answers sets the address of a stand-in.
@@ -276,8 +270,8 @@ def with_scheduler(database: Database) -> Mapping[type, Callable[[Script], Actor
 
     def scheduler(script: Script) -> Actor[Any]:
         ledger, notifier = script.registry.ref(Ledger), script.registry.ref(Notifier)
-        store, clock = SqlStore(database), SystemClock()
-        return SchedulerActor(ledger, notifier, store, clock, sessions=lambda: ())
+        ports = twin_ports(store=SqlStore(database), clock=SystemClock())
+        return SchedulerActor(ports, ledger, notifier, lambda: ())
 
     return {**with_ledger(database), Scheduler: scheduler}
 
@@ -287,47 +281,47 @@ def gateway_over(
     settings: Settings,
     registry: Registry,
     objects: TwinObjects,
-    snapshot: Callable[[], Snapshot],
+    root: Callable[[], Supervisor],
     *,
+    chain: Chain | None = None,
+    seen: Callable[[], Kept] = lambda: None,
     stripe: Handle[StripeEndpoint] | None = None,
     url: Callable[[], str] = lambda: "http://127.0.0.1:1",
 ) -> Gateway:
     """What the handlers can reach, over a database; everybody begins with 100 credits."""
-    payments = StripePayments(stripe or Handle(NO_STRIPE))
     clock, random = SystemClock(), SystemRandom()
-    accounts, revocations = Accounts.over(database), Revocations(clock)
-    halts = Halts(database, chain=False)
-    return Gateway(
-        settings=settings,
+    tokens, halts = (
+        Tokens(settings.jwt, clock, random),
+        Halts(database, chain=chain is not None, seen=seen),
+    )
+    store = SqlStore(database, halts)
+    ports = Ports(
         clock=clock,
         random=random,
-        registry=registry,
-        database=database,
+        store=store,
+        log=store,
         objects=objects,
-        tokens=Tokens(settings.jwt, clock, random),
-        passwords=Passwords(),
-        rates=RateLimits(settings.limits, clock),
-        revocations=revocations,
-        api_keys=VerifiedKeys.over(accounts.api_keys, clock, revocations),
-        accounts=accounts,
-        users=Users(database),
-        nodes=Nodes(database),
-        uploads=Uploads(database),
-        jobs=Jobs(database),
-        credits=Credits(database),
-        proofs=Proofs(database),
-        anchors=Anchors(database),
-        halts=halts,
+        bus=TwinBus(),
+        tokens=SignedNodeTokens(tokens, random),
         signer=TwinSigner(),
-        sales=Sales.over(database, payments, url),
+        payments=StripePayments(stripe or Handle(NO_STRIPE)),
+        post=TwinPost(),
+        chain=chain,
+        anchors=Anchors(database),
+    )
+    return make_gateway(
+        settings,
+        ports,
+        database,
+        halts,
+        registry=registry,
+        root=root,
+        tokens=tokens,
+        url=url,
+        probes={"database": _yes, "redis": _yes, "objects": _yes},
         starter=1_000_000,
-        probes={
-            "database": _yes,
-            "redis": _yes,
-            "objects": _yes,
-            **needs_of_submissions(registry, halts),
-        },
-        snapshot=snapshot,
+        sources=sources_of(settings, None),
+        verifiers=settings.verification.own(),
     )
 
 
@@ -351,16 +345,14 @@ async def serving(
         settings,
         registry,
         objects,
-        lambda: tree.snapshot(),  # noqa: PLW0108 - it comes below
+        lambda: tree,
         stripe=stripe,
         url=lambda: str(server.make_url("")).rstrip("/"),
     )
-    gateway = attrs.evolve(gateway, unread=lambda: tree.dead_letters)
     server = FaceServer(make(gateway), settings)
     children.append(revoker_child(gateway, registry))
-    bus = TwinBus()
-    children.append(hub_child(gateway, registry, bus))
-    children.append(event_hub_child(gateway, registry, bus))
+    children.append(hub_child(gateway, registry))
+    children.append(event_hub_child(gateway, registry))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)
     await tree.start()
     try:
@@ -369,12 +361,12 @@ async def serving(
     finally:
         await tree.stop()
         await close_payments(gateway)
-        gateway.passwords.close()
+        gateway.identity.passwords.close()
 
 
 async def close_payments(gateway: Gateway) -> None:
     """Its connections to Stripe."""
-    payments = gateway.sales.payments
+    payments = gateway.ports.payments
     assert isinstance(payments, StripePayments)
     await payments.aclose()
 

@@ -13,37 +13,30 @@ from actors.anchor.policy import AnchorSettings
 from actors.kernel import Actor, Ref
 from actors.node_session.messages import NodeSession
 from actors.node_session.settings import NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
 from actors.ports import Chain
+from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
 from config.settings import Settings
 from sql.database import Database
-from sql.halts import Halts
 from sql.store import SqlStore
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.engines.system_clock import SystemClock, SystemRandom
+from supervisors.engines.system_clock import SystemClock
 from supervisors.registry import Registry
-from supervisors.tree import UNCHANGED, Anchoring, Paces, Ports, Tree
+from supervisors.tree import Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
-from tests.twins.bus import TwinBus
 from tests.twins.objects import TwinObjects
-from tests.twins.signer import TwinSigner
 from web.app import identity_of
 from web.edge import event_hub_child, hub_child, recorder_child, revoker_child
 from web.gateway import Gateway
 from web.http.application import build_site
-from web.identity.node_tokens import SignedNodeTokens
 from web.log.log_memory import FileMemory
 from web.nodes.relay import AcceptedNode, Relay
 from web.nodes.socket import NodeSocket
-from web.process.gateway_metrics import GatewayMetrics
 
-
-def _anchoring(gateway: Gateway, given: tuple[Chain, AnchorSettings] | None) -> Anchoring | None:
-    """A chain of the test's own, which needs no engine."""
-    if given is None:
-        return None
-    return Anchoring(Child("chain", IdleActor), given[0], gateway.anchors, given[1])
+UNCHANGED = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
 
 
 class Idle:
@@ -72,43 +65,45 @@ async def whole(
     anchoring: tuple[Chain, AnchorSettings] | None = None,
     memory: FileMemory | None = None,
     verifying: VerifierSettings | None = None,
-    paces: Paces = UNCHANGED,
+    scheduler: SchedulerSettings = UNCHANGED.scheduler,
+    paymaster: PaymasterSettings = UNCHANGED.paymaster,
     **session: Any,
 ) -> AsyncGenerator[Whole]:
     """One that serves; ``memory`` is what it keeps beside the database, ``session`` are settings of
     node sessions.
     """
     database, registry = Database(lambda: endpoint.app_dsn), Registry()
-    clock, random = SystemClock(), SystemRandom()
-    objects = TwinObjects(lambda: clock.now().timestamp())
-    gateway = gateway_over(database, settings, registry, objects, lambda: tree.root.snapshot())  # noqa: PLW0108
-    tokens = SignedNodeTokens(gateway.tokens, random)
-    gateway = attrs.evolve(gateway, restarts=lambda: tree.root.restarts.recent())  # noqa: PLW0108
-    if anchoring is not None:
-        gateway = attrs.evolve(gateway, chain=anchoring[0])
-    halts = Halts(
+    gateway = gateway_over(
         database,
-        chain=anchoring is not None,
+        settings,
+        registry,
+        TwinObjects(lambda: SystemClock().now().timestamp()),
+        lambda: tree.root,
+        chain=None if anchoring is None else anchoring[0],
         seen=lambda: None if memory is None else memory.head,
     )
-    figures = GatewayMetrics(database, gateway.probes, clock, halts)
-    gateway = attrs.evolve(gateway, halts=halts, figures=figures)
-    store, signer, bus = SqlStore(database, gateway.halts), TwinSigner(), TwinBus()
-    ports = Ports(store, objects, bus, clock, random, tokens, store, signer, memory, signer)
+    ports = attrs.evolve(gateway.ports, memory=memory, receipts=gateway.ports.signer)
+    store = SqlStore(database, gateway.halts)
     tree = Tree(
         ports,
         registry,
-        NodeSessionSettings(bucket=settings.objects.bucket, **session),
-        paces=paces,
-        anchoring=_anchoring(gateway, anchoring),
-        verifying=verifying,
-        engines=[],
-        web=[
+        ActorSettings(
+            NodeSessionSettings(
+                bucket=settings.objects.bucket,
+                **{"earnings": settings.earnings, "leases": settings.leases, **session},
+            ),
+            scheduler=attrs.evolve(scheduler, limits=settings.limits),
+            paymaster=paymaster,
+            verifier=verifying,
+            anchor=AnchorSettings() if anchoring is None else anchoring[1],
+        ),
+        [
             revoker_child(gateway, registry),
             recorder_child(gateway, registry),
             Child("web", IdleActor),
+            hub_child(gateway, registry),
+            event_hub_child(gateway, registry),
         ],
-        last=[hub_child(gateway, registry, bus), event_hub_child(gateway, registry, bus)],
     )
 
     async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
@@ -125,5 +120,5 @@ async def whole(
         await server.close()
         await tree.root.stop()
         await close_payments(gateway)
-        gateway.passwords.close()
+        gateway.identity.passwords.close()
         await database.close()

@@ -77,14 +77,14 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
         from sql.anchors import Anchors
-        from supervisors.chain_audit import make_contract, settings_of
+        from supervisors.chain_audit import anchor_settings, make_contract
         from supervisors.engines.system_clock import SystemClock
 
         anchors, clock = Anchors(database), SystemClock()
         there = (await _seen(chain, database)).contract
         async with asyncio.timeout(within):
             address = there or await make_contract(
-                chain, anchors, clock, settings_of(settings.chain), tell
+                chain, anchors, clock, anchor_settings(settings.chain), tell
             )
         state = await chain.state()
         made = {"contract": address, "made": there is None, "chain_id": state.chain_id}
@@ -159,7 +159,7 @@ def with_chain(
 async def _expected(work: Awaitable[T]) -> T:
     """Report expected errors in one line."""
     from actors.ports import ChainRefused, ChainUnavailable
-    from config.settings import SettingsError
+    from config.loader import SettingsError
     from rendertrust.cli import exit_codes
     from rendertrust.cli.exits import CommandExit, Exit
     from sql.database import Unavailable

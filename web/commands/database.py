@@ -48,7 +48,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 def claimed(settings: Any) -> Generator[None]:
     """Lock the data folder: no gateway can start with it until the block ends."""
     from config.data_folder import data_folder
-    from config.settings import SettingsError
+    from config.loader import SettingsError
     from supervisors.engines.errors import FolderBusy
     from web.process.data_lock import claim
 

@@ -31,7 +31,7 @@ def settings_from(
     """Return the settings with the command line's options applied; exit with 2 if they are
     invalid.
     """
-    from config.settings import SettingsError, load
+    from config.loader import SettingsError, load
 
     given = (("port", port), ("host", host), ("insecure_development", insecure))
     server = {name: value for name, value in given if value}

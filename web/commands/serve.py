@@ -36,7 +36,7 @@ def settings_to_serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
 ) -> Any:
     """Return the settings of a gateway to run; also exit with 2 if they would expose it."""
-    from config.settings import SettingsError, refuse_exposed
+    from config.loader import SettingsError, refuse_exposed
 
     settings = settings_from(port, host, data, config, insecure=insecure)
     try:
@@ -82,7 +82,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     import asyncio
     import gc
 
-    from config.settings import SettingsError
+    from config.loader import SettingsError
     from supervisors.engines.errors import EngineError
     from web.app import build
     from web.http.listener import CannotListen
@@ -123,7 +123,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
 def _read_again(config: Path | None) -> None:
     """Reload what can change at run time: the log level."""
-    from config.settings import SettingsError, load
+    from config.loader import SettingsError, load
     from web.process.logging_setup import set_level
 
     try:

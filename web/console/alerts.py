@@ -46,7 +46,7 @@ async def alerts_of(
     gateway: Gateway, nodes: Mapping[str, int], log: LogStanding | None
 ) -> list[Alert]:
     """Return the alerts, the worst first."""
-    found = [*await _dependencies(gateway), *actors_of(gateway.snapshot())]
+    found = [*await _dependencies(gateway), *actors_of(gateway.tree.snapshot())]
     found += broken(await soundness_of(gateway))
     due = (await DisputeViews(gateway.database).withheld()).due
     if due:
@@ -62,7 +62,7 @@ async def alerts_of(
 
 
 async def _dependencies(gateway: Gateway) -> list[Alert]:
-    found = await readiness_of(gateway.probes)
+    found = await readiness_of(gateway.monitoring.probes)
     return [
         Alert("bad", NOT_READY.get(name, f"{NAMES.get(name, name)} does not answer"))
         for name, answer in found.checks.items()
@@ -94,7 +94,7 @@ def _late(gateway: Gateway, log: LogStanding | None) -> Alert | None:
     chain = gateway.settings.chain
     if not chain.url or log is None or log.unanchored_since is None:
         return None
-    age = (gateway.clock.now() - log.unanchored_since).total_seconds()
+    age = (gateway.ports.clock.now() - log.unanchored_since).total_seconds()
     if age < ANCHOR_LATE * chain.anchor_seconds:
         return None
     said = f"{log.unanchored:,} entries have been waiting for their anchor longer than usual"

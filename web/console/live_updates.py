@@ -166,8 +166,8 @@ class LiveHandler(ConsoleHandler):
 
     async def _may(self, claims: Claims) -> bool:
         """Return whether the session is still valid; an open page shows no more than a new one."""
-        revocations = self.gateway.revocations
-        if claims.expires <= self.gateway.clock.now() or not await revocations.current():
+        revocations = self.gateway.identity.revocations
+        if claims.expires <= self.gateway.ports.clock.now() or not await revocations.current():
             return False
         return not revocations.refuses(claims)
 

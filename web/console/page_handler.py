@@ -28,10 +28,10 @@ from web.gateway import Gateway
 from web.http.caller import CALLER
 from web.http.converter import structure_query
 from web.http.endpoint import Endpoint
-from web.http.operations import NOT_AUTHENTICATED, Audience, Rate
+from web.http.operations import NOT_AUTHENTICATED, Audience
 from web.http.problem import Problem, invalid, unavailable
 from web.http.public_host import reached_at
-from web.http.rate_limits import admit
+from web.http.rate_limits import Rate, admit
 from web.http.responses import REQUEST_ID, refusal
 from web.identity.tokens import CONSOLE_HOURS
 from web.middleware.problem_responses import http_problem, problem_of
@@ -139,7 +139,7 @@ class ConsoleHandler:
             return LATE
 
     async def _user(self, visitor: SignedInVisitor) -> UserRow | None:
-        return await self.gateway.users.by_id(visitor.claims.subject)
+        return await self.gateway.tables.users.by_id(visitor.claims.subject)
 
     def _view(
         self,

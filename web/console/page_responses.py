@@ -143,12 +143,12 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
     host = request.headers.get(hdrs.HOST, "")
     if gateway.settings.objects.public_url or _SOURCE.fullmatch(host):
         return ""
-    return gateway.random.token(NONCE_BYTES).hex()
+    return gateway.ports.random.token(NONCE_BYTES).hex()
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
     """Return ``now`` in milliseconds: browsers' clocks may be wrong, so relative times use ours."""
-    now = int(gateway.clock.now().timestamp() * 1000)
+    now = int(gateway.ports.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
 
 

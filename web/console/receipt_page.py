@@ -38,7 +38,7 @@ class ReceiptPage:
         job, number = uuid_of(request.match_info["job_id"]), request.match_info["number"]
         if job is None or not NUMBER.fullmatch(number):
             return NONE
-        receipts = self._gateway.receipts
+        receipts = self._gateway.tables.receipts
         row = await receipts.shown(job, int(number))
         if row is None:
             return NONE

@@ -82,7 +82,7 @@ async def refunding(
     job = await _job_of(JobViews(gateway.database), user, name.strip().lower())
     if isinstance(job, Problem):
         return job
-    units = await gateway.credits.refundable_units(job)
+    units = await gateway.tables.credits.refundable_units(job)
     chosen = _chosen(units, piece.strip())
     if isinstance(chosen, Problem):
         return chosen

@@ -16,8 +16,9 @@ from web.console.view import (
     Shown,
     View,
 )
-from web.http.operations import Audience, Handler, Operation, Operations, Rate
+from web.http.operations import Audience, Handler, Operation, Operations
 from web.http.problem import Problem
+from web.http.rate_limits import Rate
 from web.identity.roles import UserRole
 
 Reader: TypeAlias = Callable[

@@ -74,22 +74,22 @@ async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor 
     token = request.cookies.get(cookie_name(secure=is_secure(request, gateway)))
     if not token:
         return None
-    claims = await gateway.tokens.verify(token, TokenType.CONSOLE)
+    claims = await gateway.identity.tokens.verify(token, TokenType.CONSOLE)
     if claims is None:
         return None
-    if not await gateway.revocations.current():
+    if not await gateway.identity.revocations.current():
         return DATABASE_AWAY
-    if gateway.revocations.refuses(claims):
+    if gateway.identity.revocations.refuses(claims):
         return None
-    if gateway.clock.now() - claims.issued < RENEW_AFTER:
+    if gateway.ports.clock.now() - claims.issued < RENEW_AFTER:
         return SignedInVisitor(claims)
     return await _renewed(gateway, claims)
 
 
 async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:
-    now = gateway.clock.now()
+    now = gateway.ports.clock.now()
     until = now + timedelta(days=gateway.settings.jwt.refresh_days)
-    role = await gateway.accounts.sessions.touch(claims.family, claims.subject, now, until)
+    role = await gateway.tables.sessions.touch(claims.family, claims.subject, now, until)
     if role is None:
         return None
     token, fresh = issue(gateway, claims.subject, claims.family, UserRole(role))
@@ -98,7 +98,7 @@ async def _renewed(gateway: Gateway, claims: Claims) -> SignedInVisitor | None:
 
 def issue(gateway: Gateway, user: UUID, family: UUID, role: UserRole) -> tuple[str, Claims]:
     """Return the cookie's token and its claims."""
-    return gateway.tokens.issue(TokenType.CONSOLE, user, family, role)
+    return gateway.identity.tokens.issue(TokenType.CONSOLE, user, family, role)
 
 
 def keep(response: web.StreamResponse, token: str, *, secure: bool, seconds: int) -> None:

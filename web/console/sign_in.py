@@ -69,10 +69,10 @@ class SignIn:
         checked = await checked_password(gateway, given.email, given.password)
         if checked is None:
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
-        sid, now = gateway.random.uuid(), gateway.clock.now()
+        sid, now = gateway.ports.random.uuid(), gateway.ports.clock.now()
         token, claims = issue(gateway, checked.user, sid, UserRole(checked.role))
         family = TokenFamily(sid, claims.identity, claims.expires, client_of(request))
-        if not await gateway.accounts.sessions.open(checked, family, now):
+        if not await gateway.tables.sessions.open(checked, family, now):
             return self._page(request, there, refused=REFUSED, email=given.email, status=401)
         await grant_starter(gateway, checked.user)
         answer = redirect(there)
@@ -92,8 +92,8 @@ class SignIn:
         visitor = await visitor_of(gateway, request)
         if visitor is not None and not isinstance(visitor, Problem):
             family, user = visitor.claims.family, visitor.claims.subject
-            await gateway.accounts.sessions.end(family, user, gateway.clock.now())
-            gateway.revocations.add(family)
+            await gateway.tables.sessions.end(family, user, gateway.ports.clock.now())
+            gateway.identity.revocations.add(family)
         answer = redirect(f"{SIGN_IN}?{urlencode({'out': '1'})}")
         forget(answer, secure=is_secure(request, gateway))
         return answer

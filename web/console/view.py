@@ -64,7 +64,7 @@ class View(Generic[Q]):
     @property
     def now(self) -> datetime:
         """Return the gateway's time."""
-        return self.gateway.clock.now()
+        return self.gateway.ports.clock.now()
 
     @property
     def url(self) -> str:

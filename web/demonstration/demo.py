@@ -16,7 +16,7 @@ from uuid import UUID
 import attrs
 
 from config.data_folder import make_folder
-from config.settings import SettingsError
+from config.loader import SettingsError
 from rendertrust.client import AsyncClient, RenderTrustError
 from rendertrust.node import renderer, sandbox
 from rendertrust.node.child_process import converse

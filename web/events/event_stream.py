@@ -134,7 +134,7 @@ class EventStream:
         """Return the events that are there now; None while the database is down."""
         follower = self._follower
         try:
-            events = self._gateway.events
+            events = self._gateway.tables.events
             page = await events.page(follower.job, follower.user, follower.number, PAGE)
         except Unavailable:
             return None

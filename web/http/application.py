@@ -16,6 +16,7 @@ from web.http.connection import seats
 from web.http.endpoint import Endpoint
 from web.http.json_document import BYTES_MAX
 from web.http.problem import Problem
+from web.http.refusal_code import RefusalCode
 from web.middleware.problem_responses import problems
 from web.middleware.request_context import request_context
 from web.middleware.request_head import request_heads
@@ -26,7 +27,7 @@ from web.objects.object_forwarding import object_gate
 from web.openapi.description import DESCRIPTION, Description
 from web.routes import OPERATIONS
 
-NO_PAGE = Problem(404, "There is no such page")
+NO_PAGE = Problem(404, "There is no such page", code=RefusalCode.NOT_FOUND)
 
 
 def build_site(gateway: Gateway) -> web.Application:
@@ -34,8 +35,8 @@ def build_site(gateway: Gateway) -> web.Application:
     trusted = gateway.settings.server.proxies()
     site = web.Application(
         middlewares=[
-            request_context(gateway.random, trusted),
-            measures(gateway.clock, logged=gateway.settings.logs.access),
+            request_context(gateway.ports.random, trusted),
+            measures(gateway.ports.clock, logged=gateway.settings.logs.access),
             request_heads,
             seats,
             problems,

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import attrs
 from aiohttp import web
 
-from config.sections import Network
+from config.settings import Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
 FOR, PROTO = "X-Forwarded-For", "X-Forwarded-Proto"

@@ -14,8 +14,8 @@ from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 from prometheus_client import Counter, Gauge
 
-from config.sections import Network
-from config.sections import Server as ServerSettings
+from config.settings import Network
+from config.settings import Server as ServerSettings
 from web.http.caller import CALLER, subject_of, trusts
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode

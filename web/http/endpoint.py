@@ -16,9 +16,9 @@ from web.gateway import Gateway
 from web.http.body import digest_of, read_body, read_bytes, read_document
 from web.http.caller import CALLER
 from web.http.converter import structure_query, uuid_of
-from web.http.operations import PER_CALLER, Answer, Call, Operation
+from web.http.operations import Answer, Call, Operation
 from web.http.problem import Problem, invalid, sentence, unavailable
-from web.http.rate_limits import admit
+from web.http.rate_limits import PER_CALLER, admit
 from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal, success
 from web.identity.authentication import identify

@@ -8,8 +8,7 @@ import attrs
 from aiohttp import web
 
 from actors.kernel import Actor, Message, handles
-from config.sections import Server
-from config.settings import Settings
+from config.settings import Server, Settings
 from web.http.connection import ConnectionBounds, ConnectionLimits, Runner
 from web.process.file_limit import files
 

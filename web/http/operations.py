@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Any, Final, Generic, Literal, TypeAlias, get_args
+from typing import Any, Final, Generic, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -13,6 +13,7 @@ from typing_extensions import TypeVar
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.public_host import reached_at
+from web.http.rate_limits import Rate
 from web.http.refusal_code import RefusalCode
 from web.identity.roles import Scope as Scope  # noqa: PLC0414 - part of what this module offers
 from web.identity.tokens import Claims
@@ -74,24 +75,6 @@ class Answer:
 # A handler returns the answer's value, an Answer, a Problem, or a finished response.
 Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
-# Rate limits; each is a setting of the same name. Per address: login, refresh, register, node,
-# probe (health, metrics, documents), webhook, socket (the relay), object (presigned URLs). Per user
-# or node, else per address: read, write, dispatch.
-Rate: TypeAlias = Literal[
-    "login",
-    "refresh",
-    "register",
-    "node",
-    "probe",
-    "webhook",
-    "socket",
-    "object",
-    "read",
-    "write",
-    "dispatch",
-]
-RATES: Final[tuple[Rate, ...]] = get_args(Rate)
-PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 
 
 @attrs.frozen

@@ -7,9 +7,9 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from web.http.caller import CALLER
-from web.http.operations import Audience, Rate
+from web.http.operations import Audience
 from web.http.problem import Problem
-from web.http.rate_limits import RateLimits, admit
+from web.http.rate_limits import Rate, RateLimits, admit
 from web.http.refusal_code import RefusalCode
 from web.http.responses import refusal
 

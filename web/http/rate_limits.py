@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 import attrs
 import structlog
@@ -14,11 +14,29 @@ from multidict import istr
 from prometheus_client import Counter
 
 from actors.ports import Clock
-from config.sections import Limits
+from config.settings import Limits
 from supervisors.engines.rates_valkey import AWAY, SharedRates
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 
+# Rate limits; each is a setting of the same name. Per address: login, refresh, register, node,
+# probe (health, metrics, documents), webhook, socket (the relay), object (presigned URLs). Per user
+# or node, else per address: read, write, dispatch.
+Rate: TypeAlias = Literal[
+    "login",
+    "refresh",
+    "register",
+    "node",
+    "probe",
+    "webhook",
+    "socket",
+    "object",
+    "read",
+    "write",
+    "dispatch",
+]
+RATES: Final[tuple[Rate, ...]] = get_args(Rate)
+PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # deadline for an answer of the shared counters
 REST_SECONDS: Final = 1.0  # after a failure: how long the shared counters are not asked
@@ -112,10 +130,8 @@ class RateLimits:
         self._here = RateCounters(clock.monotonic, settings.subjects, WINDOW_SECONDS)
         self._shared = shared
         self._rests_until = -math.inf
-        self._limits = {
-            name: RateLimitItemPerMinute(value)
-            for name, value in attrs.asdict(settings).items()
-            if name not in ("shared", "subjects", "open_jobs", "open_free_jobs", "open_kinds")
+        self._limits: Mapping[str, RateLimitItem] = {
+            rate: RateLimitItemPerMinute(getattr(settings, rate)) for rate in RATES
         }
 
     async def count(self, rate: str, subject: str) -> RateState | Problem:

@@ -22,11 +22,11 @@ class AdminIdentity:
         self, name: str, target: str, reason: str, details: Mapping[str, Any]
     ) -> Act | None:
         """Return the record of what the admin is about to do; None if the user no longer exists."""
-        admin = await self.gateway.users.by_id(self.user)
+        admin = await self.gateway.tables.users.by_id(self.user)
         if admin is None:
             return None
         return Act(
-            at=self.gateway.clock.now(),
+            at=self.gateway.ports.clock.now(),
             actor_id=admin.id,
             actor=admin.email,
             act=name,

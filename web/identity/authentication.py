@@ -45,16 +45,16 @@ async def identify(
 async def verified(gateway: Gateway, token: str, audience: Audience) -> Claims | Problem:
     """Return the claims of a token or an API key, or why it is refused."""
     if audience is Audience.NODE:
-        claims = await gateway.tokens.verify(token, TokenType.NODE)
+        claims = await gateway.identity.tokens.verify(token, TokenType.NODE)
     elif token.startswith(PREFIX):
-        claims = await gateway.api_keys.verify(token)
+        claims = await gateway.identity.api_keys.verify(token)
     else:
-        claims = await gateway.tokens.verify(token, TokenType.ACCESS)
+        claims = await gateway.identity.tokens.verify(token, TokenType.ACCESS)
     if claims is None:
         return TOKEN_REFUSED
-    if not await gateway.revocations.current():
+    if not await gateway.identity.revocations.current():
         return DATABASE_AWAY
-    return TOKEN_REFUSED if gateway.revocations.refuses(claims) else claims
+    return TOKEN_REFUSED if gateway.identity.revocations.refuses(claims) else claims
 
 
 def forbidden(claims: Claims, operation: Operation) -> Problem | None:

@@ -8,8 +8,7 @@ import attrs
 
 from actors.ports import Clock
 from config.redaction import hide
-from config.sections import Jwt
-from config.settings import Settings
+from config.settings import Jwt, Settings
 from supervisors.engines.secret import fresh_secret, keep_secret, write_private
 from web.identity.key_file import RotatedFile, made_for
 

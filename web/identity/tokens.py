@@ -16,7 +16,7 @@ from aiohttp import web
 from aiohttp_jwt import JWTMiddleware
 
 from actors.ports import Clock, Random
-from config.sections import Jwt
+from config.settings import Jwt
 from web.http.converter import uuid_of
 from web.identity.keyring import Keyring, TokenKeys, given
 from web.identity.roles import Scope, UserRole

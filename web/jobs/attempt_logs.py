@@ -20,7 +20,7 @@ async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Att
 
     Raises Unavailable.
     """
-    kept = await gateway.attempt_logs.of_job(job, unit)
+    kept = await gateway.tables.attempt_logs.of_job(job, unit)
     heard = [line for line in await tail_of(gateway, job) if unit in (None, line.unit)]
     told = lines_of(heard)
     ended = [_ended(one, told) for one in reversed(kept)]

@@ -31,10 +31,10 @@ async def checking_of(
     """
     if not units:
         return {}
-    now = gateway.clock.now()
+    now = gateway.ports.clock.now()
     return {
         one.unit: CheckProgress(words_of(one, now), one.since)
-        for one in await gateway.jobs.open_checks(job, units)
+        for one in await gateway.tables.jobs.open_checks(job, units)
     }
 
 

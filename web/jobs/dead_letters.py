@@ -114,7 +114,7 @@ class DeadLetterActions:
 
     @property
     def _unread(self) -> Unread:
-        return self.doer.gateway.unread()
+        return self.doer.gateway.tree.unread()
 
     async def page(
         self, kind: Kind, *, limit: int = AT_ONCE, offset: int = 0, sort: str = NEWEST
@@ -212,7 +212,7 @@ class DeadLetterActions:
         if not await self._kept.events([id_]):
             return GONE
         try:
-            told = await gateway.sales.payments.event(id_)
+            told = await gateway.ports.payments.event(id_)
         except PaymentsUnavailable:
             return "Stripe does not answer"
         event = None if told is None else event_of(told)
@@ -226,7 +226,7 @@ class DeadLetterActions:
 
     def _messages(self) -> list[Letter]:
         gateway = self.doer.gateway
-        now, clock = gateway.clock.monotonic(), gateway.clock.now()
+        now, clock = gateway.ports.clock.monotonic(), gateway.ports.clock.now()
         return [
             Letter(
                 id=str(each.number),

@@ -54,7 +54,7 @@ _AGAIN: Final = unavailable("The job has changed; try again", code=RefusalCode.C
 
 async def controlled(call: Call[Any, Any], effect: OfJob) -> Problem | None:
     """Commit the effect; None if it is done, now or before. Raises AskFailed, Unavailable."""
-    row = await call.gateway.jobs.by_id(effect.job, call.caller)
+    row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await steered(call.gateway, effect)
 
 
@@ -83,7 +83,7 @@ async def retried(
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: as
     many units as there are credits for.
     """
-    row = await gateway.jobs.past(job, owner)
+    row = await gateway.tables.jobs.past(job, owner)
     if row is None or row.units == 1:
         return await again(gateway, job, owner, act)
     done = await failed_again(gateway, row, act, partly=partly)
@@ -101,7 +101,7 @@ async def failed_again(
     """
     if row.status == "CANCELLED":
         return ANEW
-    units = await gateway.jobs.unit_page(row.id, -1, row.units)
+    units = await gateway.tables.jobs.unit_page(row.id, -1, row.units)
     failed = [unit for unit in units if unit.state == "FAILED"]
     if not failed:
         return NONE_FAILED
@@ -113,7 +113,7 @@ async def failed_again(
         return PartialRetry(len(some), len(some))
     if refused.status != 402:
         return refused
-    balance = await gateway.credits.balance(row.user_id)
+    balance = await gateway.tables.credits.balance(row.user_id)
     there, takes = balance.balance - balance.held, sum(unit.price for unit in some)
     chosen, done = affordable(some, there)
     if not partly or not chosen:

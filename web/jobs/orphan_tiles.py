@@ -27,5 +27,5 @@ async def loose_of(gateway: Gateway, job: OwnerJobRow | ConsoleJob) -> OrphanTil
     is_stopped = job.status == "CANCELLED" or job.paused == STOPPED
     if job.units == 1 or not (job.failed or is_stopped):
         return None
-    row = await gateway.jobs.loose_tiles(job.id)
+    row = await gateway.tables.jobs.loose_tiles(job.id)
     return row if row.tiles else None

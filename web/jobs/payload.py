@@ -25,7 +25,7 @@ def _not_ours(bucket: str, manifest: str | None) -> str:
 async def _may_be_scene(call: Call[Any, Any], row: UploadRow) -> bool:
     """Return True if it begins as a .blend file, or cannot be read: then the node finds out."""
     try:
-        head = await call.gateway.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
+        head = await call.gateway.ports.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
     except (ObjectMissing, ObjectsUnavailable):
         return True
     return is_blend(head)
@@ -45,7 +45,7 @@ async def input_of(
     ``manifest`` the payload is one of its files. A file that is no scene is a fault only in an
     order: otherwise (``is_order`` false) pre-flight has a finding for it.
     """
-    settings, retention = call.gateway.settings, call.gateway.retention
+    settings, retention = call.gateway.settings, call.gateway.tables.retention
     place = place_of(reference)
     if place is None:
         return Fault("payload_ref", "value", "must be s3://bucket/key")
@@ -53,8 +53,8 @@ async def input_of(
         if settings.payloads.allows(place.bucket) and manifest is None:
             return NO_INPUTS
         return Fault("payload_ref", "value", _not_ours(place.bucket, manifest))
-    row = await call.gateway.uploads.by_key(call.caller, place.key)
-    if row is None or not await retention.use(call.caller, [row], call.gateway.clock.now()):
+    row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
+    if row is None or not await retention.use(call.caller, [row], call.gateway.ports.clock.now()):
         return Fault("payload_ref", "value", "must be a completed upload of yours")
     if is_order and job_type == "render" and not await _may_be_scene(call, row):
         return Fault("payload_ref", "not_a_scene", NO_SCENE)  # as pre-flight calls it

@@ -68,7 +68,7 @@ async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> Jo
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
     """Return what is known; None if there is no pre-flight, or it was cancelled."""
-    row = await gateway.preflights.of(user, content)
+    row = await gateway.tables.preflights.of(user, content)
     if row is None or (row.facts is None and row.status in (None, "CANCELLED")):
         return None
     if row.facts is not None:
@@ -89,12 +89,12 @@ async def _read(gateway: Gateway, user: UUID, row: PreflightRow) -> PreflightSta
     if place is None or place.bucket != ours or not place.key.startswith(f"results/{user}/"):
         return PreflightState(row.job_id, "FAILED", error="The node left no report")
     try:
-        report = await gateway.objects.get(place.key, at_most=BYTES_MAX)
+        report = await gateway.ports.objects.get(place.key, at_most=BYTES_MAX)
     except (ObjectMissing, ObjectTooLarge):
         return PreflightState(row.job_id, "FAILED", error="The report is not there, or too long")
     found = _of_facts(gateway, row, facts_in(report))
     if found.facts is not None:
-        await gateway.preflights.found(user, row.job_id, attrs.asdict(found.facts))
+        await gateway.tables.preflights.found(user, row.job_id, attrs.asdict(found.facts))
     return found
 
 
@@ -112,15 +112,15 @@ async def begin(
 
     ``before`` is the last one's job. None: another request is starting it.
     """
-    content, now = plan.inputs.content, gateway.clock.now()
+    content, now = plan.inputs.content, gateway.ports.clock.now()
     assert content is not None, "only uploads have pre-flights"
-    count, first = await gateway.preflights.lately(user, now)
+    count, first = await gateway.tables.preflights.lately(user, now)
     most = gateway.settings.preflight.per_hour
     if count >= most:
         since = 0 if first is None else int((now - first).total_seconds())
         return too_many(most, max(HOUR_SECONDS - since, 1))
-    job = gateway.random.uuid()
-    if not await gateway.preflights.begin(user, content, job, now, before):
+    job = gateway.ports.random.uuid()
+    if not await gateway.tables.preflights.begin(user, content, job, now, before):
         return None
     spec = JobSpec(
         PREFLIGHT,

@@ -20,7 +20,7 @@ async def refused_of(gateway: Gateway, job: UUID) -> Mapping[int, Problem]:
 
     Raises Unavailable.
     """
-    rows = await gateway.preflights.underquoted(job)
+    rows = await gateway.tables.preflights.underquoted(job)
     found: dict[int, Problem] = {}
     for _, each in groupby(rows, key=lambda row: row.overrun.unit):
         of_unit = list(each)

@@ -90,7 +90,7 @@ async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> 
         return Tariff(price, ELSEWHERE)
     found = None if content is None else await known(gateway, user, content)
     if content is not None and found is not None and found.is_ours:
-        overruns = await gateway.preflights.overruns(user, content)
+        overruns = await gateway.tables.preflights.overruns(user, content)
         tariff = _measured(gateway, found, spec.params, price, overruns)
         if tariff is not None:
             return tariff

@@ -22,11 +22,11 @@ class AnnouncedContent(Protocol):
 
 async def too_much(gateway: Gateway, user: UUID, content: AnnouncedContent) -> Problem | None:
     """Return why it may not be uploaded; None if there is room. Content counts once per user."""
-    known = await gateway.uploads.by_content(user, bytes.fromhex(content.sha256))
+    known = await gateway.tables.uploads.by_content(user, bytes.fromhex(content.sha256))
     if known is not None and known.completed_at is not None:
         return None
-    kept = await gateway.retention.usage(
-        user, gateway.clock.now(), None if known is None else known.id
+    kept = await gateway.tables.retention.usage(
+        user, gateway.ports.clock.now(), None if known is None else known.id
     )
     quota = gateway.settings.retention.quota_bytes
     if kept.used + content.size <= quota:

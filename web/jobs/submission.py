@@ -78,7 +78,7 @@ async def order(
     ``key``: of idempotency.
     """
     dispatch = Dispatch(
-        job=gateway.random.uuid(),
+        job=gateway.ports.random.uuid(),
         user=user,
         plan=plan,
         idempotency=key,
@@ -99,7 +99,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. An admin may not
     spend more of a user's credits than the user agreed to.
     """
-    row = await gateway.jobs.past(job, owner)
+    row = await gateway.tables.jobs.past(job, owner)
     if row is None:
         return NOT_FOUND
     if row.retried_by is not None:
@@ -116,10 +116,10 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         return LOOK
     if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
         return dearer
-    terms = await gateway.jobs.terms(JobOrder(row.user_id, row.plan.job_type, None))
+    terms = await gateway.tables.jobs.terms(JobOrder(row.user_id, row.plan.job_type, None))
     if not terms.active:
         return INACTIVE
-    if not await gateway.retention.renew(row.id, row.user_id, gateway.clock.now()):
+    if not await gateway.tables.retention.renew(row.id, row.user_id, gateway.ports.clock.now()):
         return EXPIRED
     price = _price_now(row, price_in(row.plan.spec.pool, terms.price))
     if act is not None and act.actor_id != row.user_id and price > row.price:
@@ -157,7 +157,7 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
 async def _before(gateway: Gateway, row: PastJob) -> RetryOutcome | Problem:
     """Return the retry that exists already."""
     assert row.retried_by is not None, "asked before"
-    done = await gateway.jobs.by_id(row.retried_by, row.user_id)
+    done = await gateway.tables.jobs.by_id(row.retried_by, row.user_id)
     return (
         NOT_FOUND
         if done is None
@@ -183,7 +183,7 @@ async def call_off(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
 ) -> UUID | Problem:
     """Cancel a job that no node has begun; return its owner. ``owner`` None: any user's."""
-    row = await gateway.jobs.past(job, owner)
+    row = await gateway.tables.jobs.past(job, owner)
     if row is None:
         return NOT_FOUND
     if row.status not in MAYBE:

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from actors.ports import Clock, Random, ReceiptKey
+from config.loader import SettingsError
 from config.redaction import hide
-from config.sections import Proof
-from config.settings import Settings, SettingsError
+from config.settings import Proof, Settings
 from rendertrust import anchor_note, checkpoint, nonce_note, note
 from rendertrust.anchor_note import AnchorNote
 from rendertrust.checkpoint import Checkpoint

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler, Middleware
 from multidict import istr
 
 from actors.ports import Random
-from config.sections import Network
+from config.settings import Network
 from web.http.caller import CALLER, caller_of, trusts
 from web.http.responses import REQUEST_ID
 from web.process.logging_setup import REQUEST

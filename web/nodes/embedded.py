@@ -6,7 +6,8 @@ from typing import Final
 
 import attrs
 
-from config.settings import Settings, SettingsError
+from config.loader import SettingsError
+from config.settings import Settings
 from rendertrust.node.state_folder import Enrolment
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NewNode
@@ -23,7 +24,6 @@ from supervisors.engines.errors import EngineError
 from supervisors.engines.handle import Handle
 from web.gateway import Gateway
 from web.http.listener import ListenAddress
-from web.identity.node_tokens import SignedNodeTokens
 from web.nodes.relay import AcceptedNode
 
 # It gets no work to render.
@@ -49,23 +49,23 @@ class EmbeddedVerifierState:
         """Return why results are unverified where verification is off: a code of receipts."""
         return OFF if self.why_not is None else NO_VERIFIER
 
-    def child(self, gateway: Gateway, place: ListenAddress) -> Child | None:
-        """Return the verifier's child; it connects to ``place`` like any node."""
+    def children(self, gateway: Gateway, place: ListenAddress) -> list[Child]:
+        """Return the verifier's child, if it can run; it connects to ``place`` like any node."""
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
-            return None
-        tokens = SignedNodeTokens(gateway.tokens, gateway.random)
+            return []
 
         async def enrol() -> Enrolment:
             node = NewNode(confined.id, NAME, confined.public_key, CAPABILITIES, {})
-            await gateway.nodes.embed(node)
-            token = tokens.issue(node.id).text
+            await gateway.tables.nodes.embed(node)
+            token = gateway.ports.tokens.issue(node.id).text
             return Enrolment(
                 url=place.url, node_id=str(node.id), name=NAME, token=token, proven=True
             )
 
         bounds = bounds_of(given.threads, given.memory_gib)
-        return engine_child(EmbeddedVerifier(confined, bounds, enrol), Handle[int](), late=True)
+        engine = EmbeddedVerifier(confined, bounds, enrol)
+        return [engine_child(engine, Handle[int](), late=True)]
 
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings

@@ -76,7 +76,7 @@ class Relay:
         self._open_session = open_session
         self._serving: dict[UUID, ServedSession] = {}
         most = gateway.settings.server.sockets_per_address
-        self._places = SocketQuota(most, gateway.clock)
+        self._places = SocketQuota(most, gateway.ports.clock)
         self._closing = False
 
     def add_to(self, site: web.Application) -> None:
@@ -178,7 +178,7 @@ class Relay:
             raise Unavailable("revocations")
         if isinstance(claims, Problem) or claims.subject != node:
             return None
-        row = await self._gateway.nodes.by_id(node)
+        row = await self._gateway.tables.nodes.by_id(node)
         if row is None:
             return None
         unproved = self._gateway.settings.nodes.require_proof and row.verified_at is None

@@ -32,7 +32,7 @@ async def say(
         return node  # it has this standing already
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
     word = StandingChange(node.id, node.standing.version, standing, reason, doer.user)
-    said = await gateway.nodes.stand(word, act)
+    said = await gateway.tables.nodes.stand(word, act)
     if said is None:
         return CHANGED
     gateway.registry.ref(Scheduler).tell(StandingChanged(said.id, said.standing))

@@ -62,9 +62,9 @@ log = structlog.get_logger(__name__)
 
 def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) -> str:
     """Return an address at which everyone who has it can fetch the zip for ``within`` seconds."""
-    expires = int(gateway.clock.now().timestamp()) + within
+    expires = int(gateway.ports.clock.now().timestamp()) + within
     path = PATH.format(user=user, job=job)
-    signature = gateway.tokens.seal(f"{path}\n{expires}")
+    signature = gateway.identity.tokens.seal(f"{path}\n{expires}")
     return f"{base.rstrip('/')}{path}?{urlencode({'expires': expires, 'signature': signature})}"
 
 
@@ -100,7 +100,7 @@ class Archives:
     )
 
     def __attrs_post_init__(self) -> None:
-        self.crcs = Checksums(self.gateway.objects)
+        self.crcs = Checksums(self.gateway.ports.objects)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer 200, or 206 for a range; 403, 404 and 503."""
@@ -120,19 +120,19 @@ class Archives:
     def _opened(self, request: web.Request) -> tuple[UUID, UUID] | Problem:
         """Return the user and the job of a valid address; the signature is checked first."""
         expires, signature = (request.query.get(name, "") for name in ("expires", "signature"))
-        if not self.gateway.tokens.is_sealed(f"{request.path}\n{expires}", signature):
+        if not self.gateway.identity.tokens.is_sealed(f"{request.path}\n{expires}", signature):
             return NOT_OPEN
-        if not expires.isdecimal() or int(expires) < self.gateway.clock.now().timestamp():
+        if not expires.isdecimal() or int(expires) < self.gateway.ports.clock.now().timestamp():
             return NOT_OPEN
         user, job = (uuid_of(request.match_info[name]) for name in ("user", "job"))
         return NO_ARCHIVE if user is None or job is None else (user, job)
 
     async def _archive(self, user: UUID, job: UUID, is_gone: IsGone) -> Archive | None:
         """Return the cached archive, or make it once for all requests at a time."""
-        row = await self.gateway.jobs.by_id(job, user)
+        row = await self.gateway.tables.jobs.by_id(job, user)
         if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
-        version, clock = (user, row.status, row.done, row.updated_at), self.gateway.clock
+        version, clock = (user, row.status, row.done, row.updated_at), self.gateway.ports.clock
         if (lock := self._making.get(job)) is None:
             lock = self._making[job] = asyncio.Lock()
         async with lock:
@@ -157,7 +157,7 @@ class Archives:
             self._files -= len(dropped.layout.members)
 
     async def _layout(self, user: UUID, job: UUID, is_gone: IsGone) -> ZipLayout | None:
-        rows = await self.gateway.jobs.unit_page(job, -1, UNITS_MAX)
+        rows = await self.gateway.tables.jobs.unit_page(job, -1, UNITS_MAX)
         units = [unit for unit in worth_keeping(rows) if unit.state == "COMPLETED"]
         bucket = self.gateway.settings.objects.bucket
         keys = [result_of(unit, user, bucket) for unit in units]
@@ -171,7 +171,7 @@ class Archives:
     async def _of_frames(
         self, kept: Sequence[tuple[PagedUnit, str]], is_gone: IsGone
     ) -> list[ZipMember]:
-        suffix = await suffix_of_singles(self.gateway.objects, kept)
+        suffix = await suffix_of_singles(self.gateway.ports.objects, kept)
         members: list[ZipMember] = []
         for unit, key in kept:
             if is_gone():
@@ -180,7 +180,7 @@ class Archives:
         return members
 
     async def _of_tiles(self, kept: Sequence[tuple[PagedUnit, str]]) -> list[ZipMember]:
-        suffix = await suffix_of_singles(self.gateway.objects, kept)
+        suffix = await suffix_of_singles(self.gateway.ports.objects, kept)
         return [
             ZipMember(tile_name(unit, suffix), key, 0, unit.result_size or 0) for unit, key in kept
         ]
@@ -191,7 +191,7 @@ class Archives:
         name = padded(frames[0])
         if suffix == ZIP:
             start = max(0, size - TAIL_BYTES)
-            tail = await self.gateway.objects.piece(key, start, TAIL_BYTES)
+            tail = await self.gateway.ports.objects.piece(key, start, TAIL_BYTES)
             try:
                 members = members_of(tail, size, key)
                 if all(FRAME_FILE.fullmatch(member.name) for member in members):
@@ -256,7 +256,7 @@ class Archives:
                 head = layout.head(index, await self.crcs.of(member, is_gone))
                 yield head[max(0, start - begin) :]
             skipped = max(0, start - begin - head_bytes)
-            async for chunk in content(self.gateway.objects, member, skipped, is_gone):
+            async for chunk in content(self.gateway.ports.objects, member, skipped, is_gone):
                 yield chunk
         crcs = {i: await self.crcs.of(each, is_gone) for i, each in enumerate(layout.members)}
         yield layout.ending(crcs)[max(0, start - layout.directory) :]

@@ -33,7 +33,7 @@ async def files_of(
         return _fault(str(error))
     files = await keep(call.gateway, call.caller, kept)
     uploads = [_id(entry.place, entry.path) for entry in manifest.files]
-    await call.gateway.retention.list_manifest(files.key, uploads)
+    await call.gateway.tables.retention.list_manifest(files.key, uploads)
     return Inputs(files=files, scene=manifest.scene if job_type == "render" else None)
 
 
@@ -42,13 +42,13 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
     place = place_of(reference)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
         return _fault("must be an upload of yours")
-    row = await call.gateway.uploads.by_key(call.caller, place.key)
+    row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
     if row is None:
         return _fault("must be a completed upload of yours")
     if row.size > BYTES_MAX:
         return _fault(f"is longer than {BYTES_MAX} bytes")
     try:
-        return await call.gateway.objects.get(row.object_key, at_most=BYTES_MAX)
+        return await call.gateway.ports.objects.get(row.object_key, at_most=BYTES_MAX)
     except ObjectMissing:
         return _fault("is not in the store any more; send it again")
 
@@ -56,9 +56,9 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
 async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
     """Replace uploads by the keys of their objects; each upload is the caller's own."""
     ids = [_id(entry.place, entry.path) for entry in manifest.files]
-    rows = {row.id: row for row in await call.gateway.uploads.completed(call.caller, ids)}
-    now = call.gateway.clock.now()
-    if not await call.gateway.retention.use(call.caller, list(rows.values()), now):
+    rows = {row.id: row for row in await call.gateway.tables.uploads.completed(call.caller, ids)}
+    now = call.gateway.ports.clock.now()
+    if not await call.gateway.tables.retention.use(call.caller, list(rows.values()), now):
         raise ManifestError("lists an upload that is just expiring; send its files again")
     entries = []
     for upload, entry in zip(ids, manifest.files, strict=True):
@@ -83,7 +83,7 @@ async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> FileList:
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"
-    await gateway.objects.put(key, content)
+    await gateway.ports.objects.put(key, content)
     return FileList(key, sha256, len(content))
 
 

@@ -75,16 +75,16 @@ class UploadParts:
 
     async def begin(self) -> Multipart:
         """Return the multipart upload, begun now unless it was."""
-        gateway, now = self.gateway, self.gateway.clock.now()
+        gateway, now = self.gateway, self.gateway.ports.clock.now()
         multipart = await self._begun()
         if multipart is not None and await self._listed(multipart) is not None:
-            await gateway.multiparts.asked(multipart, now)
+            await gateway.tables.multiparts.asked(multipart, now)
             return multipart
         key = self.row.object_key
-        begun = Multipart(self.row.id, await gateway.objects.begin_multipart(key), key)
-        kept = await gateway.multiparts.keep(begun, now)
+        begun = Multipart(self.row.id, await gateway.ports.objects.begin_multipart(key), key)
+        kept = await gateway.tables.multiparts.keep(begun, now)
         if kept != begun:
-            await gateway.objects.abort_multipart(key, begun.store_id)
+            await gateway.ports.objects.abort_multipart(key, begun.store_id)
         return kept
 
     async def complete(self, digests: Sequence[bytes]) -> Problem | None:
@@ -103,7 +103,7 @@ class UploadParts:
     async def _join(
         self, multipart: Multipart, parts: Sequence[Part], digests: Sequence[bytes]
     ) -> Problem | None:
-        objects, key = self.gateway.objects, multipart.object_key
+        objects, key = self.gateway.ports.objects, multipart.object_key
         told = [
             attrs.evolve(part, sha256=digest) for part, digest in zip(parts, digests, strict=True)
         ]
@@ -115,12 +115,12 @@ class UploadParts:
             return OTHER_PARTS
         except ObjectMissing:
             return NOT_ARRIVED  # unless another request has just completed it
-        await self.gateway.multiparts.end(multipart)
+        await self.gateway.tables.multiparts.end(multipart)
         return None
 
     async def _begun(self) -> Multipart | None:
         """Return the multipart upload of the current object, if begun."""
-        multipart = await self.gateway.multiparts.of(self.row.id)
+        multipart = await self.gateway.tables.multiparts.of(self.row.id)
         if multipart is not None and multipart.object_key != self.row.object_key:
             await self._abort(multipart)
             return None
@@ -129,9 +129,11 @@ class UploadParts:
     async def _listed(self, multipart: Multipart) -> Sequence[Part] | None:
         """Return the parts at the store; None if the store no longer has the upload."""
         try:
-            return await self.gateway.objects.parts_of(multipart.object_key, multipart.store_id)
+            return await self.gateway.ports.objects.parts_of(
+                multipart.object_key, multipart.store_id
+            )
         except ObjectMissing:
-            await self.gateway.multiparts.end(multipart)
+            await self.gateway.tables.multiparts.end(multipart)
             return None
 
     def _whole(self, parts: Sequence[Part]) -> list[Part]:
@@ -147,8 +149,8 @@ class UploadParts:
 
     async def _abort(self, multipart: Multipart) -> None:
         """Abort it, at the store first: while it is in the database, it is retried."""
-        await self.gateway.objects.abort_multipart(multipart.object_key, multipart.store_id)
-        await self.gateway.multiparts.end(multipart)
+        await self.gateway.ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
+        await self.gateway.tables.multiparts.end(multipart)
 
 
 def missing(there: Sequence[int], count: int) -> Problem | None:

@@ -7,8 +7,7 @@ from typing import Any
 import attrs
 
 from actors.ports import ObjectsUnavailable
-from config.sections import Chain
-from config.settings import Settings
+from config.settings import Chain, Settings
 from sql.database import Database, Unavailable
 from sql.halts import Halts, Kept
 from sql.leadership import SqlLeadership
@@ -36,14 +35,6 @@ from web.process.readiness import Probe
 
 
 @attrs.frozen
-class ChainAdapter:
-    """The chain that checkpoints are anchored on; ``engine`` runs it, or has its address."""
-
-    engine: Child
-    port: EvmChain
-
-
-@attrs.frozen
 class Adapters:
     """Ports that outlive their engines; ``engines`` are the children that run or check these.
 
@@ -60,14 +51,14 @@ class Adapters:
     payments: StripePayments
     rates: SharedRates
     post: HttpPost
-    chain: "ChainAdapter | None"
+    chain: EvmChain | None  # checkpoints are anchored on it; None: nothing is anchored
     probes: dict[str, Probe]
     url: Callable[[], str]
 
     async def close(self) -> None:
         """Close all connections, after the tree has stopped."""
         if self.chain is not None:
-            await self.chain.port.close()
+            await self.chain.close()
         await self.post.close()
         await self.rates.close()
         await self.bus.close()
@@ -102,7 +93,7 @@ def build_outside(
     postgres, valkey = Handle[PostgresEndpoint](), Handle[ValkeyEndpoint]()
     stored, stripe = Handle[ObjectsEndpoint](), stripe_of(settings)
     database = Database(lambda: app_dsn(postgres), connections=settings.database.connections)
-    chain = build_chain(settings.chain, data, account)
+    chain, chain_engine = build_chain(settings.chain, data, account)
     halts = Halts(database, chain=chain is not None, seen=seen)
     objects = S3Objects(stored, lambda: settings.objects.public_url or public_url())
     return Adapters(
@@ -114,6 +105,7 @@ def build_outside(
             engine_child(_objects(settings, data, account), stored),
             engine_child(_valkey(settings, data, account), valkey),
             *([] if given else [engine_child(EmbeddedStripe(data, own_url), stripe)]),
+            *chain_engine,
         ],
         stored=stored,
         database=database,
@@ -134,17 +126,21 @@ def build_outside(
     )
 
 
-def build_chain(given: Chain, data: Path, account: EngineAccount | None) -> ChainAdapter | None:
-    """Return the chain; None where nothing is anchored. Raises SettingsError."""
+def build_chain(
+    given: Chain, data: Path, account: EngineAccount | None
+) -> tuple[EvmChain | None, Sequence[Child]]:
+    """Return the chain, and the child that runs it or has its address; None: nothing is anchored.
+
+    Raises SettingsError.
+    """
     if not given.url:
-        return None
+        return None, ()
     current = Handle[ChainEndpoint]()
     engine: RunsEngine[ChainEndpoint] = (
         EmbeddedAnvil(data, account=account) if given.embedded else KnownChain(remote_chain(given))
     )
-    return ChainAdapter(
-        engine_child(engine, current), EvmChain(current, fee_cap_gwei=given.fee_cap_gwei)
-    )
+    chain = EvmChain(current, fee_cap_gwei=given.fee_cap_gwei)
+    return chain, [engine_child(engine, current)]
 
 
 def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:

@@ -137,7 +137,7 @@ class AuditList:
 )
 async def users(call: Call[None, UserQuery]) -> AccountList:
     """List users, newest first."""
-    query, rows = call.query, call.gateway.users
+    query, rows = call.query, call.gateway.tables.users
     page = await rows.page(query.search, query.after, query.limit)
     more = page[-1].id if len(page) == query.limit else None
     return AccountList([shown(row) for row in page], await rows.count(query.search), more)
@@ -178,7 +178,7 @@ async def _set_active(call: Call[Because], name: str, *, active: bool) -> Accoun
     act = await act_of(call, name, user, call.body.reason)
     if isinstance(act, Problem):
         return act
-    administration = call.gateway.accounts.administration
+    administration = call.gateway.tables.administration
     return changed(call, await administration.set_active(user, act, active=active))
 
 
@@ -189,7 +189,7 @@ async def role(call: Call[NewRole]) -> Account | Problem:
     act = await act_of(call, "user.role", user, body.reason, {"role": body.role})
     if isinstance(act, Problem):
         return act
-    ended = await call.gateway.accounts.administration.set_role(user, body.role, act)
+    ended = await call.gateway.tables.administration.set_role(user, body.role, act)
     return changed(call, ended)
 
 
@@ -200,8 +200,8 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
     act = await act_of(call, "user.password", user, body.reason)
     if isinstance(act, Problem):
         return act
-    fresh = await gateway.passwords.hash(body.password)
-    return changed(call, await gateway.accounts.administration.set_password(user, fresh, act))
+    fresh = await gateway.identity.passwords.hash(body.password)
+    return changed(call, await gateway.tables.administration.set_password(user, fresh, act))
 
 
 @operations.get(
@@ -215,7 +215,7 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
     """List what admins did, newest first."""
     query = call.query
-    rows = await call.gateway.accounts.audit.page(query.before, query.target, query.limit)
+    rows = await call.gateway.tables.audit.page(query.before, query.target, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
     return AuditList([record(row) for row in rows], more)
 
@@ -266,8 +266,8 @@ def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Proble
     """Return the changed user; this gateway refuses the ended tokens from now on."""
     if ended is None:
         return NOT_FOUND
-    call.gateway.revocations.add(*ended.sessions)
-    call.gateway.revocations.changed(ended.user.id)
+    call.gateway.identity.revocations.add(*ended.sessions)
+    call.gateway.identity.revocations.changed(ended.user.id)
     return shown(ended.user)
 
 

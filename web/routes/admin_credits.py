@@ -170,7 +170,7 @@ async def give_back(
     doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Refund a unit, once."""
-    unit = await doer.gateway.credits.charged_unit(of.job, of.unit)
+    unit = await doer.gateway.tables.credits.charged_unit(of.job, of.unit)
     if unit is None or of.user not in (None, unit.user_id):
         return NO_UNIT
     if unit.charged == 0:
@@ -201,7 +201,7 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
     if isinstance(key, Problem):
         return key
     who = f"{name} {call.caller}"
-    reference = reference_of(who, key and key[0], call.gateway.random.uuid)
+    reference = reference_of(who, key and key[0], call.gateway.ports.random.uuid)
     movement = CreditMovement(name, body.user_id, units, reference, body.description)
     return await move(doer_of(call), movement, body.reason, _kept(call.caller, key))
 
@@ -213,7 +213,7 @@ async def move(
     act = await act_upon(doer, movement.act, movement.user, reason)
     if isinstance(act, Problem):
         return act
-    if await doer.gateway.users.by_id(movement.user) is None:
+    if await doer.gateway.tables.users.by_id(movement.user) is None:
         return NOT_FOUND
     order = order_of(movement, act, key)
     return moved(await commit(doer.gateway, order), REFUNDED)

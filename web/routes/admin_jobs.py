@@ -75,7 +75,7 @@ class ListedJobs:
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     """List the jobs of all users that match the filter, newest first."""
     query, gateway = call.query, call.gateway
-    wish = wish_of(query.q, gateway.clock.now())
+    wish = wish_of(query.q, gateway.ports.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
     desk, wanted = JobViews(gateway.database), query.limit + 1

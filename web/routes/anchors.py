@@ -94,7 +94,7 @@ class Verification:
 )
 async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
     """List the anchors of the log, newest first."""
-    asked, kept = call.query, call.gateway.anchors
+    asked, kept = call.query, call.gateway.tables.anchors
     rows = await kept.page(asked.since, asked.per_page, (asked.page - 1) * asked.per_page)
     count = await kept.count(asked.since)
     return AnchorList([listed(row) for row in rows], count, asked.page, asked.per_page)
@@ -121,14 +121,14 @@ async def verify(call: Call) -> Verification | Problem:
 async def held_against_chain(gateway: Gateway, standing: Standing) -> Verification | Problem:
     """Check an entry against the chain, both as they are now."""
     covering = standing.covering
-    if gateway.chain is None or covering is None:
+    if gateway.ports.chain is None or covering is None:
         return _not_anchored(gateway, standing)
     try:
-        state = await gateway.chain.state()
+        state = await gateway.ports.chain.state()
         if state.chain_id != covering.chain_id:
             return _not_anchored(gateway, standing, _elsewhere(covering, state.chain_id))
-        on_chain = await gateway.chain.root_at(covering.contract, covering.signed.size)
-        mined = await gateway.chain.mined(covering.hash)
+        on_chain = await gateway.ports.chain.root_at(covering.contract, covering.signed.size)
+        mined = await gateway.ports.chain.mined(covering.hash)
     except (ChainUnavailable, ChainRefused):
         return AWAY
     contradicted = on_chain not in (
@@ -164,7 +164,7 @@ async def difference(
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
         return ALTERED
-    proof = await gateway.proofs.inclusion(place.leaf_index, signed.size)
+    proof = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     arguments = (place.hash, place.leaf_index, signed.size, proof, signed.root)
     if not merkle.verify_inclusion(*arguments):
         return "the leaf does not lead to the anchored root: the log was altered"
@@ -181,7 +181,7 @@ def _elsewhere(covering: CoveringAnchor, now: int) -> str:
 
 def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> Verification:
     """Return the result without a chain; an altered entry is reported even then."""
-    disabled, own = gateway.chain is None, standing.own.entry
+    disabled, own = gateway.ports.chain is None, standing.own.entry
     if own.leaf_hash(standing.place.salt) != standing.place.hash:
         why = ALTERED
     elif disabled:

@@ -39,7 +39,7 @@ async def archive(call: Call) -> ResultUrl | Problem:
     `tiles/`, the tiles of incomplete frames, named like `0012-3.exr` by frame and tile. It is
     generated while it is sent; ``Range`` works.
     """
-    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.status not in ENDED:
@@ -52,6 +52,6 @@ async def archive(call: Call) -> ResultUrl | Problem:
         return ALONE
     if not row.done:
         return NOTHING
-    base = call.base or call.gateway.sales.url()
+    base = call.base or call.gateway.url()
     url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
     return ResultUrl(str(row.id), url, URL_SECONDS, None, None)

@@ -42,7 +42,7 @@ async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     successful one 64 lines, for 100 attempts per job. Lines of running attempts are what the farm's
     gateways received recently.
     """
-    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     return JobLog(tuple(await attempts_of(call.gateway, row.id, call.query.unit)))

@@ -83,10 +83,10 @@ class Done:
 async def register(call: Call[Registration]) -> Registered | Problem:
     """Open an account; you are logged in at once."""
     gateway, body = call.gateway, call.body
-    password_hash = await gateway.passwords.hash(body.password)
-    user = NewUser(gateway.random.uuid(), body.email, body.name, password_hash)
+    password_hash = await gateway.identity.passwords.hash(body.password)
+    user = NewUser(gateway.ports.random.uuid(), body.email, body.name, password_hash)
     tokens, family = issue(call, user.id, UserRole.USER)
-    row = await gateway.users.insert(user, family, gateway.clock.now())
+    row = await gateway.tables.users.insert(user, family, gateway.ports.clock.now())
     if row is None:
         return Problem(409, "Email already registered", code=RefusalCode.EMAIL_REGISTERED)
     await grant_starter(gateway, row.id)
@@ -111,7 +111,7 @@ async def login(call: Call[Credentials]) -> Tokens | Problem:
     if checked is None:
         return LOGIN_REFUSED
     tokens, family = issue(call, checked.user, UserRole(checked.role))
-    if not await gateway.accounts.sessions.open(checked, family, gateway.clock.now()):
+    if not await gateway.tables.sessions.open(checked, family, gateway.ports.clock.now()):
         return LOGIN_REFUSED  # the user was deactivated or changed while the password was checked
     await grant_starter(gateway, checked.user)
     return tokens
@@ -131,11 +131,11 @@ async def login(call: Call[Credentials]) -> Tokens | Problem:
 async def refresh(call: Call[Refresh]) -> Tokens | Problem:
     """Exchange a refresh token, once, for new tokens of the same session."""
     gateway = call.gateway
-    spent = await gateway.tokens.verify(call.body.refresh_token, TokenType.REFRESH)
+    spent = await gateway.identity.tokens.verify(call.body.refresh_token, TokenType.REFRESH)
     if spent is None:
         return REFRESH_REFUSED
     tokens, family = issue(call, spent.subject, spent.role, spent.family)
-    if await gateway.accounts.sessions.rotate(family, spent.identity, gateway.clock.now()):
+    if await gateway.tables.sessions.rotate(family, spent.identity, gateway.ports.clock.now()):
         return tokens
     await end_if_stolen(gateway, spent)
     return REFRESH_REFUSED
@@ -152,8 +152,8 @@ async def logout(call: Call) -> Done | Problem:
     """End this session: its access token and its refresh token are refused from now on."""
     gateway, claims = call.gateway, call.claims
     assert claims is not None, "this operation needs a token"
-    await gateway.accounts.sessions.end(claims.family, claims.subject, gateway.clock.now())
-    gateway.revocations.add(claims.family)
+    await gateway.tables.sessions.end(claims.family, claims.subject, gateway.ports.clock.now())
+    gateway.identity.revocations.add(claims.family)
     return Done("Logged out successfully")
 
 
@@ -173,31 +173,31 @@ async def change_password(call: Call[PasswordChange]) -> Done | Problem:
     """Change your password; all other sessions end."""
     gateway, body, claims = call.gateway, call.body, call.claims
     assert claims is not None, "this operation needs a token"
-    row = await gateway.users.by_id(claims.subject)
+    row = await gateway.tables.users.by_id(claims.subject)
     if row is None or row.password_hash is None:
         return TOKEN_REFUSED
-    if not await gateway.passwords.matches(body.old_password, row.password_hash):
+    if not await gateway.identity.passwords.matches(body.old_password, row.password_hash):
         return Problem(
             403, "The current password is incorrect", code=RefusalCode.PASSWORD_INCORRECT
         )
-    fresh = await gateway.passwords.hash(body.new_password)
-    ended = await gateway.accounts.administration.change_password(
-        row.id, row.password_hash, fresh, claims.family, gateway.clock.now()
+    fresh = await gateway.identity.passwords.hash(body.new_password)
+    ended = await gateway.tables.administration.change_password(
+        row.id, row.password_hash, fresh, claims.family, gateway.ports.clock.now()
     )
     if ended is None:
         return Problem(
             409, "The password was changed at the same time", code=RefusalCode.CHANGED_MEANWHILE
         )
-    gateway.revocations.add(*ended.sessions)
+    gateway.identity.revocations.add(*ended.sessions)
     log.info("password changed", user=str(row.id), ended=len(ended.sessions))
     return Done("Password changed; all other sessions have ended")
 
 
 async def checked_password(gateway: Gateway, email: str, password: str) -> LoginState | None:
     """Return the active user with this password; None otherwise, after the same time."""
-    row = await gateway.users.by_email(email)
+    row = await gateway.tables.users.by_email(email)
     kept = None if row is None else row.password_hash
-    fits = await gateway.passwords.matches(password, kept)
+    fits = await gateway.identity.passwords.matches(password, kept)
     if not fits or row is None or kept is None or not row.is_active:
         return None
     return LoginState(row.id, kept, row.role)
@@ -208,9 +208,9 @@ def issue(
 ) -> tuple[Tokens, TokenFamily]:
     """Return the tokens of a session, a new one unless ``sid`` is given, and its row."""
     gateway = call.gateway
-    sid = sid or gateway.random.uuid()
-    access, _ = gateway.tokens.issue(TokenType.ACCESS, user, sid, role)
-    refresh_token, claims = gateway.tokens.issue(TokenType.REFRESH, user, sid, role)
+    sid = sid or gateway.ports.random.uuid()
+    access, _ = gateway.identity.tokens.issue(TokenType.ACCESS, user, sid, role)
+    refresh_token, claims = gateway.identity.tokens.issue(TokenType.REFRESH, user, sid, role)
     family = TokenFamily(sid, claims.identity, claims.expires, client_of(call.request))
     return Tokens(access, refresh_token), family
 
@@ -224,8 +224,8 @@ def client_of(request: web.Request) -> str:
 async def end_if_stolen(gateway: Gateway, spent: Claims) -> None:
     """End the session of a refresh token that is used again late: it may be stolen."""
     sid, jti = spent.family, spent.identity
-    if await gateway.accounts.sessions.reused(sid, jti, gateway.clock.now()):
-        gateway.revocations.add(sid)
+    if await gateway.tables.sessions.reused(sid, jti, gateway.ports.clock.now()):
+        gateway.identity.revocations.add(sid)
         log.warning(
             "a refresh token was used again: its session has ended", user=str(spent.subject)
         )

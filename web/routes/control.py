@@ -112,5 +112,5 @@ async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     refused = await controlled(call, effect)
     if refused is not None:
         return refused
-    row = await call.gateway.jobs.by_id(effect.job, call.caller)
+    row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await in_full(call, row)

@@ -67,7 +67,7 @@ class Days:
 )
 async def balance(call: Call) -> Balance:
     """Get your balance."""
-    found = await call.gateway.credits.balance(call.caller)
+    found = await call.gateway.tables.credits.balance(call.caller)
     return Balance(
         balance=money.render(found.balance),
         user_id=str(call.caller),
@@ -86,7 +86,7 @@ async def balance(call: Call) -> Balance:
 )
 async def history(call: Call[None, Cursor]) -> History | Problem:
     """List the entries of your account, newest first."""
-    page, kept = call.query, call.gateway.credits
+    page, kept = call.query, call.gateway.tables.credits
     rows = await kept.page(call.caller, span_of(page))
     if rows is None:
         return NOT_THERE
@@ -134,7 +134,7 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
 )
 async def holds(call: Call[None, Window]) -> Holds:
     """List the open holds on your credits, newest first."""
-    window, kept = call.query, call.gateway.credits
+    window, kept = call.query, call.gateway.tables.credits
     rows = await kept.holds(call.caller, Page(window.limit, window.offset))
     held = (await kept.balance(call.caller)).held
     count = await kept.holds_count(call.caller)
@@ -151,9 +151,9 @@ async def holds(call: Call[None, Window]) -> Holds:
 )
 async def usage(call: Call[None, Days]) -> Usage:
     """List your charges for jobs, day by day."""
-    today = call.gateway.clock.now().date()
+    today = call.gateway.ports.clock.now().date()
     first = today - timedelta(days=call.query.days - 1)
-    return _usage(await call.gateway.credits.usage(call.caller, first, today))
+    return _usage(await call.gateway.tables.credits.usage(call.caller, first, today))
 
 
 def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:

@@ -193,7 +193,7 @@ async def picture(call: Call) -> web.Response | Problem:
     node that delivered the frame. It is what the creator sent.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
-    found = await call.gateway.operators.comparison_picture(job, unit, call.caller)
+    found = await call.gateway.tables.operators.comparison_picture(job, unit, call.caller)
     if found is None:
         return NO_PICTURE
     return web.Response(body=found, content_type="image/png", headers=HARMLESS)
@@ -218,17 +218,17 @@ async def opened(
 ) -> Opened | Problem:
     """Dispute a unit of the user's job. Raises AskFailed, Unavailable."""
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
-    effect = DisputeOpen(gateway.random.uuid(), job, unit, user, reason, window)
+    effect = DisputeOpen(gateway.ports.random.uuid(), job, unit, user, reason, window)
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
         return Problem(404, ABSENT, code=RefusalCode.UNIT_NOT_FOUND)
-    row = await gateway.operators.dispute_of(job, unit)
+    row = await gateway.tables.operators.dispute_of(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
     if row is not None and (is_new or is_same):
         if given is not None and row.state == "OPEN" and not row.by_gateway:
-            await gateway.operators.keep_comparison(row.id, given)
+            await gateway.tables.operators.keep_comparison(row.id, given)
         return Opened(row, is_new=is_new)
     return Problem(
         409,
@@ -318,7 +318,7 @@ async def decided(
     doer: AdminIdentity, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
     """Decide a dispute as an admin. Raises AskFailed, Unavailable."""
-    kept = doer.gateway.operators
+    kept = doer.gateway.tables.operators
     row = await kept.dispute(id_)
     if row is None:
         return Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
@@ -343,7 +343,7 @@ async def decided(
 async def _page(
     call: Call[None, Any], user: UUID | None, *, by_gateway: bool | None = None
 ) -> tuple[list[DisputeShown], int] | None:
-    page, kept = call.query, call.gateway.operators
+    page, kept = call.query, call.gateway.tables.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.disputes(user, state, span_of(page), by_gateway=by_gateway)
     if rows is None:

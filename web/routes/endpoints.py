@@ -83,9 +83,11 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
     gateway, body = call.gateway, call.body
     if (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
-    secret, types = gateway.random.token(SECRET_BYTES), list(dict.fromkeys(body.types))
-    new = NewEndpoint(gateway.random.uuid(), body.url, types, secret, gateway.clock.now())
-    row = await gateway.endpoints.insert(call.caller, new)
+    secret, types = gateway.ports.random.token(SECRET_BYTES), list(dict.fromkeys(body.types))
+    new = NewEndpoint(
+        gateway.ports.random.uuid(), body.url, types, secret, gateway.ports.clock.now()
+    )
+    row = await gateway.tables.endpoints.insert(call.caller, new)
     if row is None:
         return Problem(
             409,
@@ -104,7 +106,7 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
 )
 async def index(call: Call) -> Hooks:
     """List your endpoints, oldest first."""
-    rows = await call.gateway.endpoints.of_user(call.caller)
+    rows = await call.gateway.tables.endpoints.of_user(call.caller)
     return Hooks(tuple(shown(row) for row in rows))
 
 
@@ -122,11 +124,13 @@ async def index(call: Call) -> Hooks:
 )
 async def change(call: Call[HookWish]) -> Hook | Problem:
     """Change the address or the events of an endpoint; enable or disable it."""
-    body, now = call.body, call.gateway.clock.now()
+    body, now = call.body, call.gateway.ports.clock.now()
     if body.url is not None and (fault := url_fault(call.gateway, body.url)) is not None:
         return invalid([fault])
     wish = EndpointPatch(body.url, body.types, body.enabled)
-    row = await call.gateway.endpoints.change(call.ids["endpoint_id"], call.caller, wish, now)
+    row = await call.gateway.tables.endpoints.change(
+        call.ids["endpoint_id"], call.caller, wish, now
+    )
     return NOT_FOUND if row is None else shown(row)
 
 
@@ -143,8 +147,8 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
 async def rotate(call: Call) -> HookWithSecret | Problem:
     """Create a new secret, shown only once. For a day deliveries are signed with both secrets."""
     gateway = call.gateway
-    secret, until = gateway.random.token(SECRET_BYTES), gateway.clock.now() + FORMER_FOR
-    row = await gateway.endpoints.rotate(call.ids["endpoint_id"], call.caller, secret, until)
+    secret, until = gateway.ports.random.token(SECRET_BYTES), gateway.ports.clock.now() + FORMER_FOR
+    row = await gateway.tables.endpoints.rotate(call.ids["endpoint_id"], call.caller, secret, until)
     return NOT_FOUND if row is None else with_secret(row)
 
 
@@ -160,7 +164,7 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
 )
 async def delete(call: Call) -> Done | Problem:
     """Delete an endpoint and its pending deliveries."""
-    if not await call.gateway.endpoints.delete(call.ids["endpoint_id"], call.caller):
+    if not await call.gateway.tables.endpoints.delete(call.ids["endpoint_id"], call.caller):
         return NOT_FOUND
     return Done("The endpoint was deleted")
 
@@ -178,7 +182,7 @@ async def delete(call: Call) -> Done | Problem:
 )
 async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
     """List the deliveries of an endpoint, newest first."""
-    endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.endpoints
+    endpoint, page, rows = call.ids["endpoint_id"], call.query, call.gateway.tables.endpoints
     if await rows.by_id(endpoint, call.caller) is None:
         return NOT_FOUND
     found = await rows.deliveries(endpoint, call.caller, page.limit + 1, page.after)
@@ -198,8 +202,8 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
 )
 async def replay(call: Call) -> Delivery | Problem:
     """Send a delivery again under the same id, whatever its state."""
-    now = call.gateway.clock.now()
-    row = await call.gateway.endpoints.replay(call.ids["delivery_id"], call.caller, now)
+    now = call.gateway.ports.clock.now()
+    row = await call.gateway.tables.endpoints.replay(call.ids["delivery_id"], call.caller, now)
     return NO_DELIVERY if row is None else delivery(row)
 
 

@@ -65,7 +65,7 @@ async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
     The list is empty unless something was lost.
     """
     gateway = call.gateway
-    signed = await gateway.proofs.newest()
+    signed = await gateway.tables.proofs.newest()
     if signed is None:
         return NO_LOG
     size = call.query.size or signed.size
@@ -73,12 +73,12 @@ async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
         told = f"is {size}; the newest checkpoint has {signed.size} leaves"
         return invalid([Fault("size", "value", told)])
     rows = [row for row in await read_epochs(gateway.database) if row.leaf_index < size]
-    root = await gateway.proofs.root(size)
+    root = await gateway.tables.proofs.root(size)
     return EpochList([await _shown(gateway, row, size) for row in rows], size, root.hex())
 
 
 async def _shown(gateway: Gateway, row: EpochRow, size: int) -> Epoch:
-    hashes = await gateway.proofs.inclusion(row.leaf_index, size)
+    hashes = await gateway.tables.proofs.inclusion(row.leaf_index, size)
     ranges = inclusion_ranges(row.leaf_index, size)
     return Epoch(
         number=row.number,

@@ -78,7 +78,7 @@ async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse
     if isinstance(after, Problem):
         return after
     job = call.ids["job_id"]
-    first = await call.gateway.events.page(job, call.caller, after, PAGE)
+    first = await call.gateway.tables.events.page(job, call.caller, after, PAGE)
     if first is None:
         return NOT_FOUND
     if not first.events and await _is_beyond(call, after):
@@ -91,7 +91,7 @@ async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse
 
 async def _page(call: Call[None, EventQuery]) -> EventList | Problem:
     job, query = call.ids["job_id"], call.query
-    page = await call.gateway.events.page(job, call.caller, query.after, query.limit + 1)
+    page = await call.gateway.tables.events.page(job, call.caller, query.after, query.limit + 1)
     if page is None:
         return NOT_FOUND
     if not page.events and await _is_beyond(call, query.after):
@@ -108,7 +108,7 @@ async def _is_beyond(call: Call[None, EventQuery], after: int) -> bool:
     restored.
     """
     job = call.ids["job_id"]
-    return after > 0 and (await call.gateway.events.newest([job])).get(job, 0) < after
+    return after > 0 and (await call.gateway.tables.events.newest([job])).get(job, 0) < after
 
 
 def _after(call: Call[None, EventQuery]) -> int | Problem:

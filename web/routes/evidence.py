@@ -29,10 +29,12 @@ async def of_unit(call: Call) -> ResultUrl | Problem:
 
     They are as rendered, before denoising and compositing: OpenEXR, 32 bits.
     """
-    found = await call.gateway.evidence.of(
+    found = await call.gateway.tables.evidence.of(
         call.ids["job_id"], int(call.words["number"]), call.caller
     )
     if found is None:
         return NONE
-    url = await call.gateway.objects.presign_get(found.key, within=URL_SECONDS, base=call.base)
+    url = await call.gateway.ports.objects.presign_get(
+        found.key, within=URL_SECONDS, base=call.base
+    )
     return ResultUrl(str(found.job_id), url, URL_SECONDS, found.size, found.sha256.hex())

@@ -63,7 +63,7 @@ class Said:
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     """List your nodes, newest first; admins see all nodes."""
-    page, kept = call.query, call.gateway.nodes
+    page, kept = call.query, call.gateway.tables.nodes
     if page.after is not None and await _visible(call, page.after) is None:
         return NOT_THERE
     owner = None if _sees_all(call) else call.caller
@@ -107,7 +107,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     row = await _visible(call, call.ids["node_id"])
     if row is None:
         return NOT_FOUND
-    found = await call.gateway.nodes.checks(row.id, call.query.limit)
+    found = await call.gateway.tables.nodes.checks(row.id, call.query.limit)
     return NodeChecks(tuple(_check(one) for one in found))
 
 
@@ -202,7 +202,7 @@ def shown(
 
 async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:
     found: dict[UUID, list[Reputation]] = {}
-    for record in await call.gateway.nodes.records(nodes):
+    for record in await call.gateway.tables.nodes.records(nodes):
         known = record.reputation
         members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
         del members["forgiven"]  # meaningless without the rule
@@ -225,7 +225,7 @@ async def _shown(call: Call[Any, Any], row: NodeShown) -> Node:
 
 async def _visible(call: Call[Any, Any], node: UUID) -> NodeShown | None:
     """Return the node if the caller may see it; None for another user's node."""
-    row = await call.gateway.nodes.shown(node)
+    row = await call.gateway.tables.nodes.shown(node)
     if row is None or not (_sees_all(call) or row.owner_id == call.caller):
         return None
     return row

@@ -71,12 +71,12 @@ async def metrics(call: Call) -> web.StreamResponse:
     gateway = call.gateway
 
     async def made() -> CachedBody:
-        await gateway.figures.show(gateway.snapshot())
+        await gateway.monitoring.figures.show(gateway.tree.snapshot())
         answer = await server_stats(call.request)
         assert isinstance(answer.body, bytes), "server_stats answers with bytes"
         return CachedBody(answer.body, answer.content_type)
 
-    plain, openly = gateway.metrics
+    plain, openly = gateway.monitoring.metrics
     is_open = OPENMETRICS in call.request.headers.get(hdrs.ACCEPT, "")
     text = await (openly if is_open else plain).get(made)
     answer = web.Response(body=text.body)
@@ -100,6 +100,6 @@ async def ready(call: Call) -> Readiness:
 
     async def made() -> Readiness:
         log = partial(log_state, gateway.database, gateway.halts)
-        return await readiness_of(gateway.probes, log)
+        return await readiness_of(gateway.monitoring.probes, log)
 
-    return await gateway.readiness.get(made)
+    return await gateway.monitoring.readiness.get(made)

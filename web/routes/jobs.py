@@ -89,7 +89,9 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    terms = await call.gateway.jobs.terms(JobOrder(call.caller, call.body.job_type, key and key[0]))
+    terms = await call.gateway.tables.jobs.terms(
+        JobOrder(call.caller, call.body.job_type, key and key[0])
+    )
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
     terms = in_pool(terms, call.body.pool)
@@ -126,10 +128,10 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
 async def index(call: Call[None, Page]) -> JobList | Problem:
     """List your jobs, newest first."""
     page = call.query
-    rows = await call.gateway.jobs.page(call.caller, page.status, span_of(page))
+    rows = await call.gateway.tables.jobs.page(call.caller, page.status, span_of(page))
     if rows is None:
         return NOT_THERE
-    count = await call.gateway.jobs.count(call.caller, page.status)
+    count = await call.gateway.tables.jobs.count(call.caller, page.status)
     jobs = [await shown(call, row) for row in rows[: page.limit]]
     return JobList(tuple(jobs), count, next_of(rows, page.limit))
 
@@ -146,7 +148,7 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
 )
 async def show(call: Call) -> Job | Problem:
     """Get one of your jobs."""
-    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     return await in_full(call, row)
@@ -168,7 +170,7 @@ async def cancel(call: Call) -> Job | Problem:
     called_off = await call_off(call.gateway, job, call.caller)
     if isinstance(called_off, Problem):
         return called_off
-    row = await call.gateway.jobs.by_id(job, call.caller)
+    row = await call.gateway.tables.jobs.by_id(job, call.caller)
     return NOT_FOUND if row is None else await shown(call, row)
 
 
@@ -214,7 +216,7 @@ async def result(call: Call) -> ResultUrl | Problem:
     For a job of several units this is a zip of all frames, generated while it is sent; ``Range``
     works. The frames of a job that did not complete are available at its units.
     """
-    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.status != "COMPLETED":
@@ -225,20 +227,20 @@ async def result(call: Call) -> ResultUrl | Problem:
             code=RefusalCode.JOB_NOT_COMPLETED,
         )
     if row.units > 1:
-        base = call.base or call.gateway.sales.url()
+        base = call.base or call.gateway.url()
         url = address_of(call.gateway, call.caller, row.id, base, URL_SECONDS)
         return ResultUrl(str(row.id), url, URL_SECONDS, None, None)
     place = None if row.result_ref is None else place_of(row.result_ref)
     ours = call.gateway.settings.objects.bucket
     if place is None or (place.bucket == ours and not own_result(call.caller, place.key)):
         return Problem(404, "Job has no result to download", code=RefusalCode.RESULT_NOT_FOUND)
-    facts = await call.gateway.jobs.result(row.id)
+    facts = await call.gateway.tables.jobs.result(row.id)
     if facts.expired:
         return Problem(
             410, "The result has expired; submit the job again", code=RefusalCode.RESULT_EXPIRED
         )
     bucket = None if place.bucket == ours else place.bucket
-    url = await call.gateway.objects.presign_get(
+    url = await call.gateway.ports.objects.presign_get(
         place.key, within=URL_SECONDS, bucket=bucket, base=call.base
     )
     sha256 = None if facts.sha256 is None else facts.sha256.hex()
@@ -325,7 +327,7 @@ async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the job with the members that lists omit."""
     loose = await loose_tiles(call.gateway, row)
     seconds = await _eta(call, row)
-    back = await call.gateway.jobs.given_back(row.id)
+    back = await call.gateway.tables.jobs.given_back(row.id)
     found = await shown(call, row)
     return attrs.evolve(found, eta_seconds=seconds, loose_tiles=loose, given_back=back)
 
@@ -333,7 +335,7 @@ async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
 async def _eta(call: Call[Any, Any], row: OwnerJobRow) -> float | None:
     if row.units == 1 or row.status != "RUNNING":
         return None
-    pace = await call.gateway.jobs.pace(row.id, call.gateway.clock.now())
+    pace = await call.gateway.tables.jobs.pace(row.id, call.gateway.ports.clock.now())
     left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
     return None if left is None else round(left, 1)
 

@@ -43,13 +43,13 @@ class NewKey:
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
     """Create a key. It is shown in this answer and never again."""
-    gateway, body, now = call.gateway, call.body, call.gateway.clock.now()
+    gateway, body, now = call.gateway, call.body, call.gateway.ports.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])
-    key = make_key(gateway.random)
+    key = make_key(gateway.ports.random)
     scopes = list(dict.fromkeys(body.scopes))
     new = NewApiKey(
-        id=gateway.random.uuid(),
+        id=gateway.ports.random.uuid(),
         name=body.name,
         sha256=digest(key),
         hint=key[-HINT:],
@@ -57,7 +57,7 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
         created_at=now,
         expires_at=body.expires_at,
     )
-    row = await gateway.accounts.api_keys.insert(call.caller, new)
+    row = await gateway.tables.api_keys.insert(call.caller, new)
     if row is None:
         return Problem(
             409,
@@ -76,7 +76,7 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
 )
 async def index(call: Call[None, Window]) -> ApiKeys:
     """List your keys that are not revoked, newest first."""
-    rows, window = call.gateway.accounts.api_keys, call.query
+    rows, window = call.gateway.tables.api_keys, call.query
     found = await rows.page(call.caller, window.limit, window.offset)
     return ApiKeys(tuple(map(shown, found)), await rows.count(call.caller))
 
@@ -93,9 +93,9 @@ async def index(call: Call[None, Window]) -> ApiKeys:
 async def revoke(call: Call) -> Done | Problem:
     """Revoke a key; it is refused from now on."""
     key, gateway = call.ids["key_id"], call.gateway
-    if not await gateway.accounts.api_keys.revoke(key, call.caller, gateway.clock.now()):
+    if not await gateway.tables.api_keys.revoke(key, call.caller, gateway.ports.clock.now()):
         return NOT_FOUND
-    gateway.revocations.add(key)
+    gateway.identity.revocations.add(key)
     return Done("The key was revoked")
 
 

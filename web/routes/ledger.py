@@ -120,10 +120,10 @@ async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
     Keep it, and request the consistency proof from it to the next one. A checkpoint can be copied
     by anybody: send a `nonce` to check that the gateway holds the key.
     """
-    signed = await call.gateway.proofs.newest()
+    signed = await call.gateway.tables.proofs.newest()
     if signed is None:
         return NO_LOG
-    nonce, signer = call.query.nonce, call.gateway.signer
+    nonce, signer = call.query.nonce, call.gateway.ports.signer
     return LogCheckpoint(
         origin=signed.origin,
         size=signed.size,
@@ -132,7 +132,7 @@ async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
         checkpoint=signed.note,
         verifier=signed.verifier,
         verifiers=tuple(signed.verifiers),
-        anchor=await call.gateway.anchors.noted(),
+        anchor=await call.gateway.tables.anchors.noted(),
         answer=None if nonce is None else signer.sign_nonce(signed.origin, nonce),
     )
 
@@ -147,7 +147,7 @@ async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
 )
 async def consistency(call: Call[None, Between]) -> Consistency | Problem:
     """Get the proof that the log only grew from one size to another; public."""
-    signed, kept = await call.gateway.proofs.newest(), call.gateway.proofs
+    signed, kept = await call.gateway.tables.proofs.newest(), call.gateway.tables.proofs
     if signed is None:
         return NO_LOG
     older, newer = call.query.from_, call.query.to or signed.size
@@ -189,10 +189,10 @@ async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
 
 async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Standing | Problem:
     """Return an entry's position in the log, adding it if needed. ``owner`` None: any owner."""
-    found = await gateway.proofs.entry(owner, key)
+    found = await gateway.tables.proofs.entry(owner, key)
     if found is None:
         return await _absent(gateway, key)
-    signed = await gateway.proofs.newest()
+    signed = await gateway.tables.proofs.newest()
     if not _covers(signed, found.place):
         answer = await gateway.registry.ref(Sequencer).ask(RequestCheckpoint(), within=ASK_SECONDS)
         if not isinstance(answer, CheckpointReady):
@@ -200,11 +200,11 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
                 f"The entry is not in the log yet: {answer.why}; try again",
                 code=RefusalCode.ENTRY_NOT_LOGGED,
             )
-        found = await gateway.proofs.entry(owner, key) or found
-        signed = await gateway.proofs.newest()
+        found = await gateway.tables.proofs.entry(owner, key) or found
+        signed = await gateway.tables.proofs.newest()
     if signed is None or found.place is None or found.place.leaf_index >= signed.size:
         return NOT_YET
-    covering = await gateway.anchors.covering(found.place.leaf_index)
+    covering = await gateway.tables.anchors.covering(found.place.leaf_index)
     return Standing(found, found.place, signed, covering)
 
 
@@ -213,7 +213,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
     If a reopening gave up leaves, it may have been among them; the answer says so.
     """
-    leaf = await gateway.proofs.orphan(key) if isinstance(key, int) else None
+    leaf = await gateway.tables.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
         return Problem(
             404,
@@ -239,7 +239,7 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
     entry, place, covering = standing.own.entry, standing.place, standing.covering
     signed = standing.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
-    hashes = await gateway.proofs.inclusion(place.leaf_index, signed.size)
+    hashes = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     ranges = inclusion_ranges(place.leaf_index, signed.size)
     private = Opening(place.salt.hex(), entry.private.canonical.decode())
     return EntryProof(

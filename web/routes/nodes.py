@@ -112,18 +112,18 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
     if faults or isinstance(key, KeyRefused):
         return invalid(faults)
     raw = key.public_bytes_raw()
-    known = await call.gateway.nodes.by_verified_key(raw)
+    known = await call.gateway.tables.nodes.by_verified_key(raw)
     challenge = _challenge(call)
     if known is None:
-        node, kind = call.gateway.random.uuid(), TokenType.NODE
-        kept = await call.gateway.nodes.insert(_row(node, raw, call.body), challenge)
+        node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
+        kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
     else:
         # The caller has proved nothing yet: this token is only good for being replaced.
         node, kind = known, TokenType.UNPROVED
-        kept = await call.gateway.nodes.insert_challenge(node, challenge)
+        kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
     if not kept:
         return TOKEN_REFUSED
-    await call.gateway.nodes.sweep(call.gateway.clock.now() - CHALLENGES_KEPT)
+    await call.gateway.tables.nodes.sweep(call.gateway.ports.clock.now() - CHALLENGES_KEPT)
     token = _token(call, kind, node)
     return RegisteredNode(node, challenge.challenge.hex(), token, "REGISTERED")
 
@@ -146,9 +146,9 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
 )
 async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     """Prove possession of the key: key and owner are bound to the node."""
-    body, now = call.body, call.gateway.clock.now()
+    body, now = call.body, call.gateway.ports.clock.now()
     challenge = bytes.fromhex(body.challenge)
-    asked = await call.gateway.nodes.challenge(challenge, body.node_id)
+    asked = await call.gateway.tables.nodes.challenge(challenge, body.node_id)
     if asked is None:
         return Problem(404, "Node or challenge not found", code=RefusalCode.CHALLENGE_NOT_FOUND)
     if asked.used_at is not None or asked.expires_at <= now:
@@ -170,7 +170,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
         return Problem(401, "The signature is invalid", code=RefusalCode.SIGNATURE_INVALID)
     if asked.standing == REVOKED:
         return SHUT_OUT
-    node = await call.gateway.nodes.verify(challenge, body.node_id, now)
+    node = await call.gateway.tables.nodes.verify(challenge, body.node_id, now)
     if node is None:
         return Problem(
             409,
@@ -199,7 +199,7 @@ async def heartbeat(call: Call[Heartbeat]) -> HeartbeatSeen | Problem:
     faults = _metadata_faults(call.body.metadata)
     if faults:
         return invalid(faults)
-    node = await call.gateway.nodes.heartbeat(
+    node = await call.gateway.tables.nodes.heartbeat(
         call.caller,
         call.body.current_load,
         call.body.metadata,
@@ -224,12 +224,12 @@ def _row(node: UUID, raw: bytes, body: NewNode) -> NodeRow:
 def _challenge(call: Call[NewNode]) -> NewChallenge:
     gateway = call.gateway
     owner = None if call.claims is None else call.claims.subject
-    expires = gateway.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
-    return NewChallenge(gateway.random.token(32), owner, expires)
+    expires = gateway.ports.clock.now() + timedelta(seconds=CHALLENGE_SECONDS)
+    return NewChallenge(gateway.ports.random.token(32), owner, expires)
 
 
 def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
-    token, _ = call.gateway.tokens.issue(kind, node, call.gateway.random.uuid())
+    token, _ = call.gateway.identity.tokens.issue(kind, node, call.gateway.ports.random.uuid())
     return token
 
 

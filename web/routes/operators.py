@@ -57,7 +57,7 @@ class NewPayout:
 )
 async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
     """List the earnings of your nodes, unit by unit, newest first."""
-    page, kept = call.query, call.gateway.operators
+    page, kept = call.query, call.gateway.tables.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.earnings(call.caller, state, span_of(page))
     if rows is None:
@@ -78,7 +78,7 @@ async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
 )
 async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
     """List your payouts, newest first."""
-    page, kept = call.query, call.gateway.operators
+    page, kept = call.query, call.gateway.tables.operators
     rows = await kept.payouts(call.caller, None, span_of(page))
     if rows is None:
         return NOT_THERE
@@ -106,7 +106,7 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
     key = key_of(call)
     if isinstance(key, Problem):
         return key
-    payout = call.gateway.random.uuid()
+    payout = call.gateway.ports.random.uuid()
     kind: Literal["CREDITS", "MONEY"] = "CREDITS" if call.body.to == "credits" else "MONEY"
     kept = None if key is None else _kept(call.caller, key, payout)
     effect = PayoutTake(payout, call.caller, kind)
@@ -118,7 +118,7 @@ async def pay_out(call: Call[NewPayout]) -> Answer | Problem:
     again = isinstance(outcome, Replayed) and outcome.answer is not None
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         payout = UUID(outcome.answer["payout"])
-    [row] = await call.gateway.operators.payouts_by_id([payout])
+    [row] = await call.gateway.tables.operators.payouts_by_id([payout])
     return begun(row, again=again)
 
 

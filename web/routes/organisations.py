@@ -89,11 +89,11 @@ class Role:
 )
 async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
     """Found an organisation; you become an owner."""
-    organisation = call.gateway.random.uuid()
+    organisation = call.gateway.ports.random.uuid()
     act = await act_of(call, "organisation.found", f"organisation:{organisation}", call.body.name)
     if act is None:
         return TOKEN_REFUSED
-    made = await call.gateway.organisations.found(organisation, call.body.name, act)
+    made = await call.gateway.tables.organisations.found(organisation, call.body.name, act)
     if made is None:
         return Problem(
             409,
@@ -112,7 +112,7 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
 )
 async def index(call: Call) -> Organisations:
     """List the organisations that you belong to or are invited to."""
-    rows = await call.gateway.organisations.of_user(call.caller)
+    rows = await call.gateway.tables.organisations.of_user(call.caller)
     return Organisations(tuple(Organisation(**text_ids(attrs.asdict(row))) for row in rows))
 
 
@@ -128,7 +128,7 @@ async def index(call: Call) -> Organisations:
 )
 async def show(call: Call) -> OrganisationPage | Problem:
     """Get an organisation's members and nodes, as a member."""
-    kept, wanted = call.gateway.organisations, call.ids["organisation_id"]
+    kept, wanted = call.gateway.tables.organisations, call.ids["organisation_id"]
     mine = [one for one in await kept.of_user(call.caller) if one.id == wanted and one.joined]
     if not mine:
         return NOT_FOUND
@@ -154,7 +154,7 @@ async def show(call: Call) -> OrganisationPage | Problem:
 )
 async def end(call: Call) -> Done | Problem:
     """End an organisation; its nodes serve only their owners again."""
-    kept, of = call.gateway.organisations, call.ids["organisation_id"]
+    kept, of = call.gateway.tables.organisations, call.ids["organisation_id"]
     words = "The organisation has ended"
     return await done(call, "end", "by an owner", partial(kept.end, of), words)
 
@@ -177,7 +177,7 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
     The answer is the same if the address has no account. A user who registers later must be invited
     again: remove the invitation first.
     """
-    kept, of, wish = call.gateway.organisations, call.ids["organisation_id"], call.body
+    kept, of, wish = call.gateway.tables.organisations, call.ids["organisation_id"], call.body
     invited = partial(kept.invite, of, wish.email, wish.role)
     return await done(call, "invite", wish.email, invited, INVITED)
 
@@ -194,7 +194,7 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
 )
 async def accept(call: Call) -> Done | Problem:
     """Accept an invitation."""
-    kept, of = call.gateway.organisations, call.ids["organisation_id"]
+    kept, of = call.gateway.tables.organisations, call.ids["organisation_id"]
     return await done(call, "join", "accepted", partial(kept.join, of), "You are now a member")
 
 
@@ -212,7 +212,11 @@ async def accept(call: Call) -> Done | Problem:
 )
 async def set_role(call: Call[Role]) -> Done | Problem:
     """Make a member an owner, or an owner a member."""
-    kept, of, user = call.gateway.organisations, call.ids["organisation_id"], call.ids["user_id"]
+    kept, of, user = (
+        call.gateway.tables.organisations,
+        call.ids["organisation_id"],
+        call.ids["user_id"],
+    )
     made = partial(kept.set_role, of, user, call.body.role)
     return await done(call, "role", f"{user}: {call.body.role}", made, "Done")
 
@@ -231,7 +235,11 @@ async def leave(call: Call) -> Done | Problem:
     """Leave, decline an invitation, or, as an owner, remove a member. Their nodes then serve
     only them.
     """
-    kept, of, user = call.gateway.organisations, call.ids["organisation_id"], call.ids["user_id"]
+    kept, of, user = (
+        call.gateway.tables.organisations,
+        call.ids["organisation_id"],
+        call.ids["user_id"],
+    )
     return await done(call, "leave", str(user), partial(kept.leave, of, user), "Done")
 
 
@@ -247,7 +255,11 @@ async def leave(call: Call) -> Done | Problem:
 )
 async def lend(call: Call) -> Done | Problem:
     """Lend one of your nodes: members render on it for free (``pool: mine``)."""
-    kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
+    kept, of, node = (
+        call.gateway.tables.organisations,
+        call.ids["organisation_id"],
+        call.ids["node_id"],
+    )
     return await done(call, "lend", str(node), partial(kept.lend, of, node), "The node is lent")
 
 
@@ -263,7 +275,11 @@ async def lend(call: Call) -> Done | Problem:
 )
 async def unlend(call: Call) -> Done | Problem:
     """Take a node back, or, as an owner of the organisation, return it."""
-    kept, of, node = call.gateway.organisations, call.ids["organisation_id"], call.ids["node_id"]
+    kept, of, node = (
+        call.gateway.tables.organisations,
+        call.ids["organisation_id"],
+        call.ids["node_id"],
+    )
     words = "The node serves only its owner again"
     return await done(call, "unlend", str(node), partial(kept.unlend, of, node), words)
 

@@ -128,7 +128,7 @@ class BatchQuery:
 )
 async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
     """List the payouts of all users, newest first."""
-    page, kept = call.query, call.gateway.operators
+    page, kept = call.query, call.gateway.tables.operators
     state = None if page.state is None else page.state.upper()
     rows = await kept.payouts(None, state, span_of(page))
     if rows is None:
@@ -157,12 +157,12 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     ids = tuple(dict.fromkeys(call.body.payouts))
     if len(ids) != len(call.body.payouts):
         return invalid([Fault("payouts", "duplicate", "must name each payout once")])
-    rows = await call.gateway.operators.payouts_by_id(ids)
+    rows = await call.gateway.tables.operators.payouts_by_id(ids)
     if len(rows) != len(ids):
         return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
     if any(row.operator_id == call.caller for row in rows):
         return OWN
-    batch = call.gateway.random.uuid()
+    batch = call.gateway.ports.random.uuid()
     details = {"payouts": [str(id_) for id_ in ids], "amount": summed(rows)}
     act = await act_on(call, "payout.approve", f"batch:{batch}", call.body.reason, details)
     if isinstance(act, Problem):
@@ -181,7 +181,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
     again = isinstance(outcome, Replayed) and outcome.answer is not None
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         batch = UUID(outcome.answer["batch"])
-    rows = await call.gateway.operators.payouts_by_id(batches=[batch])
+    rows = await call.gateway.tables.operators.payouts_by_id(batches=[batch])
     return Answer(200, batch_of(batch, rows), REPLAYED if again else {})
 
 
@@ -202,7 +202,7 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
 
     For an approved payout, which may already have been sent, ``not_paid`` confirms that it was not.
     """
-    id_, kept, not_paid = call.ids["payout_id"], call.gateway.operators, call.body.not_paid
+    id_, kept, not_paid = call.ids["payout_id"], call.gateway.tables.operators, call.body.not_paid
     details = {"not_paid": True} if not_paid else {}
     act = await act_on(call, "payout.reject", f"payout:{id_}", call.body.reason, details)
     if isinstance(act, Problem):
@@ -232,7 +232,7 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
 async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     """Get a batch of approved payouts; as CSV (``format=csv``, or by Accept) for the bank."""
     id_ = call.ids["batch_id"]
-    rows = await call.gateway.operators.payouts_by_id(batches=[id_])
+    rows = await call.gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
         return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
     if spreadsheet.wants_csv(call, call.query.format):
@@ -259,7 +259,7 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     A batch is sent once, with one reference.
     """
     id_, gateway = call.ids["batch_id"], call.gateway
-    rows = await gateway.operators.payouts_by_id(batches=[id_])
+    rows = await gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
         return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
     if all(row.state == "REJECTED" for row in rows):
@@ -267,16 +267,16 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     other = sent_under(rows, call.body.reference)
     if other is not None:
         return Problem(409, other, code=RefusalCode.BATCH_REFERENCE_DIFFERS)
-    until = gateway.clock.monotonic() + SENDING_SECONDS
+    until = gateway.ports.clock.monotonic() + SENDING_SECONDS
     for row in rows:
         if row.state != "APPROVED":
             continue
         refused = await _sent(call, row)
         if refused is not None:
             return refused
-        if gateway.clock.monotonic() >= until:
+        if gateway.ports.clock.monotonic() >= until:
             break
-    return batch_of(id_, await gateway.operators.payouts_by_id(batches=[id_]))
+    return batch_of(id_, await gateway.tables.operators.payouts_by_id(batches=[id_]))
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
@@ -294,7 +294,7 @@ async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
     outcome = await commit(call.gateway, Commit(effects=effects, act=act))
     assert isinstance(outcome, Posted | Replayed | GuardFailed), outcome
     if isinstance(outcome, GuardFailed) and outcome.found == "PAID":
-        rows = await call.gateway.operators.payouts_by_id([row.id])
+        rows = await call.gateway.tables.operators.payouts_by_id([row.id])
         return Problem(
             409, sent_under(rows, body.reference) or "", code=RefusalCode.BATCH_REFERENCE_DIFFERS
         )

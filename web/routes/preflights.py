@@ -86,7 +86,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
         frames=body.frames,
         pool=body.pool,
     )
-    terms = await call.gateway.jobs.terms(JobOrder(call.caller, "render", None))
+    terms = await call.gateway.tables.jobs.terms(JobOrder(call.caller, "render", None))
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
@@ -106,7 +106,7 @@ async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
     again = call.body.again and found is not None and found.status != "PENDING"
     if found is not None and not again:
         return found
-    row = await gateway.preflights.of(call.caller, content)
+    row = await gateway.tables.preflights.of(call.caller, content)
     before = None if row is None else row.job_id
     begun = await begin(gateway, call.caller, plan, before)
     if begun is None:
@@ -150,12 +150,12 @@ async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Prefl
 
 
 async def _thumbnail(call: Call[Any], found: PreflightState) -> str | None:
-    shown = await call.gateway.thumbnails.shown(found.job)
+    shown = await call.gateway.tables.thumbnails.shown(found.job)
     return thumbnail_path(found.job, shown[-1].frame) if shown else None
 
 
 async def _waiting(call: Call[Any], found: PreflightState) -> Waiting | None:
-    jobs = call.gateway.jobs
+    jobs = call.gateway.tables.jobs
     row = await jobs.by_id(found.job, call.caller)
     units = await jobs.unit_page(found.job, -1, 1)
     reasons = {} if row is None else await reasons_of(call.gateway, row, units)

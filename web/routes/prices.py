@@ -105,7 +105,7 @@ class PriceList:
 )
 async def index(call: Call[None, PriceQuery]) -> PriceList:
     """List present prices and their history."""
-    query, kept = call.query, call.gateway.prices
+    query, kept = call.query, call.gateway.tables.prices
     rows = await kept.history(query.job_type, query.before, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
     return PriceList(
@@ -138,7 +138,7 @@ async def change(call: Call[NewPrice]) -> PriceChange | Problem:
     if isinstance(act, Problem):
         return act
     units = None if body.price is None else money.parse(body.price, zero=True)
-    row = await call.gateway.prices.set(job_type, units, act)
+    row = await call.gateway.tables.prices.set(job_type, units, act)
     return NOTHING_THERE if row is None else _change(row)
 
 

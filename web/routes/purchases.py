@@ -65,7 +65,7 @@ class NewPurchase:
 )
 async def offers(call: Call) -> Offers:
     """List what is on sale, the cheapest first."""
-    return Offers(tuple(offer(row) for row in await call.gateway.sales.skus.all()))
+    return Offers(tuple(offer(row) for row in await call.gateway.tables.skus.all()))
 
 
 @operations.post(
@@ -94,7 +94,7 @@ async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
         return Answer(200, Checkout(purchase.url), headers)
     title = await _title(call, purchase)
     try:
-        session = await call.gateway.sales.payments.open(order_of(call, purchase, title))
+        session = await call.gateway.ports.payments.open(order_of(call, purchase, title))
     except PaymentsUnavailable as error:
         log.warning("no session for a purchase", purchase=str(purchase.id), why=str(error))
         return AWAY
@@ -138,13 +138,13 @@ async def _begun(
     call: Call[NewPurchase], key: tuple[str, bytes] | None
 ) -> tuple[PurchaseRow, dict[str, str]] | Problem:
     """Return the purchase (an earlier one with this key, or a new one) and response headers."""
-    sales = call.gateway.sales
-    kept = None if key is None else await sales.purchases.under_key(call.caller, key[0])
+    tables = call.gateway.tables
+    kept = None if key is None else await tables.purchases.under_key(call.caller, key[0])
     if key is not None and kept is not None:
         if kept.request != key[1]:
             return OTHER_REQUEST
         return await _purchase(call, UUID(kept.answer["purchase"])), REPLAYED
-    sku = await sales.skus.by_name(call.body.sku)
+    sku = await tables.skus.by_name(call.body.sku)
     if sku is None or not sku.on_sale:
         return invalid([Fault("sku", "value", "is not for sale; see GET /api/v1/credits/skus")])
     return await _open(call, sku, key)
@@ -153,7 +153,7 @@ async def _begun(
 async def _open(
     call: Call[NewPurchase], sku: SkuRow, key: tuple[str, bytes] | None
 ) -> tuple[PurchaseRow, dict[str, str]] | Problem:
-    id_ = call.gateway.random.uuid()
+    id_ = call.gateway.ports.random.uuid()
     terms = (call.caller, sku.name, sku.units, sku.amount, sku.currency)
     answer = {"status": 200, "purchase": str(id_)}
     named = None if key is None else IdempotencyKey(call.caller, *key, answer=answer)
@@ -168,13 +168,13 @@ async def _open(
 
 
 async def _purchase(call: Call[Any, Any], id_: UUID) -> PurchaseRow:
-    row = await call.gateway.sales.purchases.of_user(id_, call.caller)
+    row = await call.gateway.tables.purchases.of_user(id_, call.caller)
     assert row is not None, "the purchase was inserted above"
     return row
 
 
 async def _title(call: Call[Any, Any], purchase: PurchaseRow) -> str:
-    sku = await call.gateway.sales.skus.by_name(purchase.sku)
+    sku = await call.gateway.tables.skus.by_name(purchase.sku)
     return purchase.sku if sku is None else sku.title
 
 
@@ -215,7 +215,7 @@ def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
     given = call.gateway.settings.stripe.return_url
     if given:
         return str(URL(given).update_query(checkout=how))
-    return f"{call.gateway.sales.url()}/checkout/{how}"
+    return f"{call.gateway.url()}/checkout/{how}"
 
 
 def offer(row: SkuRow) -> Offer:

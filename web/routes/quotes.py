@@ -30,13 +30,13 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
     known result of `POST /jobs/preflight` is included; no node is asked.
     """
     body, gateway = call.body, call.gateway
-    terms = await gateway.jobs.terms(JobOrder(call.caller, body.job_type, None))
+    terms = await gateway.tables.jobs.terms(JobOrder(call.caller, body.job_type, None))
     terms = in_pool(terms, body.pool)
     offer = await offer_of(call, body, terms)
     if isinstance(offer, Problem):
         return offer
     plan, tariff, frames = offer.plan, offer.tariff, offer.frames
-    balance = await gateway.credits.balance(call.caller)
+    balance = await gateway.tables.credits.balance(call.caller)
     available = balance.balance - balance.held
     least, most = tariff.ends(frames)
     return Quote(

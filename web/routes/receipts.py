@@ -57,7 +57,7 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
     """Get the receipt of a job of one unit; with several units each has its own."""
-    row = await call.gateway.jobs.by_id(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
     return NONE if row.units > 1 else await _receipt(call, row.id, 0)
@@ -79,10 +79,10 @@ async def manifest(call: Call) -> ResultUrl | Problem:
     It lists the scene and its linked files, each with path, SHA-256 and size. The job's receipts
     name it by its SHA-256.
     """
-    row = await call.gateway.jobs.past(call.ids["job_id"], call.caller)
+    row = await call.gateway.tables.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
-    files, objects = row.plan.inputs.files, call.gateway.objects
+    files, objects = row.plan.inputs.files, call.gateway.ports.objects
     if files is None or await objects.head(files.key) is None:
         return ALONE
     url = await objects.presign_get(files.key, within=URL_SECONDS, base=call.base)
@@ -90,7 +90,7 @@ async def manifest(call: Call) -> ResultUrl | Problem:
 
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
-    row = await call.gateway.receipts.of(job, number, call.caller)
+    row = await call.gateway.tables.receipts.of(job, number, call.caller)
     if row is None:
         return NONE
     return ReceiptFile(
@@ -104,7 +104,7 @@ async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:
 
 
 async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
-    found = await call.gateway.receipts.withdrawn(row.job_id, row.unit)
+    found = await call.gateway.tables.receipts.withdrawn(row.job_id, row.unit)
     if found is None:
         return None
     return Withdrawn(found.entry_id, found.at, await _proof(call, found.entry_id))

@@ -23,7 +23,7 @@ NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NO
 )
 async def index(call: Call[None, Window]) -> Sessions:
     """List your active sessions, the last used first."""
-    sessions, now, window = call.gateway.accounts.sessions, call.gateway.clock.now(), call.query
+    sessions, now, window = call.gateway.tables.sessions, call.gateway.ports.clock.now(), call.query
     here = None if call.claims is None else call.claims.family
     rows = await sessions.page(call.caller, now, window.limit, window.offset)
     found = [
@@ -52,7 +52,7 @@ async def index(call: Call[None, Window]) -> Sessions:
 async def end(call: Call) -> Done | Problem:
     """End one of your sessions."""
     sid, gateway = call.ids["sid"], call.gateway
-    if not await gateway.accounts.sessions.end(sid, call.caller, gateway.clock.now()):
+    if not await gateway.tables.sessions.end(sid, call.caller, gateway.ports.clock.now()):
         return NOT_FOUND
-    gateway.revocations.add(sid)
+    gateway.identity.revocations.add(sid)
     return Done("The session has ended")

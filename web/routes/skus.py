@@ -75,7 +75,7 @@ class SkuList:
 )
 async def index(call: Call) -> SkuList:
     """List all SKUs, withdrawn ones too."""
-    rows = await call.gateway.sales.skus.all(withdrawn=True)
+    rows = await call.gateway.tables.skus.all(withdrawn=True)
     return SkuList([shown(row) for row in rows])
 
 
@@ -94,11 +94,11 @@ async def index(call: Call) -> SkuList:
 )
 async def put(call: Call[Terms]) -> Sku | Problem:
     """Set the credits and the price of a SKU for new purchases."""
-    row = row_of(call.words["sku"], call.body, call.gateway.clock.now())
+    row = row_of(call.words["sku"], call.body, call.gateway.ports.clock.now())
     act = await act_on(call, "sku.put", target_of(row.name), call.body.reason, details_of(row))
     if isinstance(act, Problem):
         return act
-    return shown(await call.gateway.sales.skus.put(row, act))
+    return shown(await call.gateway.tables.skus.put(row, act))
 
 
 def target_of(sku: str) -> str:

@@ -56,7 +56,7 @@ async def statement(call: Call[None, StatementQuery]) -> Statement | web.Respons
 
     JSON has pages of lines; CSV (``format=csv``, or by Accept) has all of them.
     """
-    query, kept, who = call.query, call.gateway.operators, call.caller
+    query, kept, who = call.query, call.gateway.tables.operators, call.caller
     first, end = months(query.month)
     opening, closing = await kept.moment(who, first), await kept.moment(who, end)
     if spreadsheet.wants_csv(call, query.format):

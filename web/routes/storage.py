@@ -28,7 +28,7 @@ async def index(call: Call[None, Window]) -> KeptUploads:
     """List your stored uploads, the largest first, with your quota."""
     gateway, window = call.gateway, call.query
     days = timedelta(days=gateway.settings.retention.inputs_days)
-    rows = await gateway.retention.page(call.caller, window.limit, window.offset)
+    rows = await gateway.tables.retention.page(call.caller, window.limit, window.offset)
     kept = [
         KeptUpload(
             id=str(row.id),
@@ -41,7 +41,7 @@ async def index(call: Call[None, Window]) -> KeptUploads:
         )
         for row, jobs in rows
     ]
-    usage = await gateway.retention.usage(call.caller, gateway.clock.now())
+    usage = await gateway.tables.retention.usage(call.caller, gateway.ports.clock.now())
     return KeptUploads(tuple(kept), usage.count, usage.used, gateway.settings.retention.quota_bytes)
 
 
@@ -58,11 +58,11 @@ async def index(call: Call[None, Window]) -> KeptUploads:
 async def remove(call: Call) -> Done | Problem:
     """Remove an upload that no open job or dispute needs."""
     gateway, upload = call.gateway, call.ids["upload_id"]
-    if await gateway.uploads.by_id(upload, call.caller) is None:
+    if await gateway.tables.uploads.by_id(upload, call.caller) is None:
         return NOT_FOUND
-    going = await gateway.retention.expire(upload, call.caller, gateway.clock.now())
+    going = await gateway.tables.retention.expire(upload, call.caller, gateway.ports.clock.now())
     if going is None:
         return NEEDED
-    await gateway.objects.delete(going.object_key)
-    await gateway.retention.input_gone(going.id)
+    await gateway.ports.objects.delete(going.object_key)
+    await gateway.tables.retention.input_gone(going.id)
     return Done("The upload was removed")

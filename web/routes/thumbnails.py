@@ -47,8 +47,8 @@ async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     shows what its node sent. It is kept as long as the results.
     """
     gateway, job = call.gateway, call.ids["job_id"]
-    found = await gateway.thumbnails.of_job(job, call.caller, call.query.frame)
+    found = await gateway.tables.thumbnails.of_job(job, call.caller, call.query.frame)
     if found is not None:
         return web.Response(body=found.picture, content_type="image/jpeg", headers=HARMLESS)
-    known = await gateway.jobs.by_id(job, call.caller)
+    known = await gateway.tables.jobs.by_id(job, call.caller)
     return NOT_FOUND if known is None else NONE_YET

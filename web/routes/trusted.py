@@ -48,7 +48,7 @@ async def index(call: Call) -> TrustedPeople:
 
     Your nodes without a sandbox accept their jobs. Trust is not mutual.
     """
-    rows = await call.gateway.organisations.trusted(call.caller)
+    rows = await call.gateway.tables.organisations.trusted(call.caller)
     return TrustedPeople(tuple(Trusted(**text_ids(attrs.asdict(row))) for row in rows))
 
 
@@ -74,7 +74,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     act = await act_of(call, "trust.add", f"address:{email}", email)
     if act is None:
         return TOKEN_REFUSED
-    said = await gateway.organisations.trust(email, act)
+    said = await gateway.tables.organisations.trust(email, act)
     if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
     return await outcome(
@@ -98,7 +98,7 @@ async def distrust(call: Call) -> Done | Problem:
     act = await act_of(call, "trust.end", f"user:{user}", "ended")
     if act is None:
         return TOKEN_REFUSED
-    said = await call.gateway.organisations.distrust(user, act)
+    said = await call.gateway.tables.organisations.distrust(user, act)
     if said is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     return await outcome(call, said, "You no longer trust this account")
@@ -106,5 +106,5 @@ async def distrust(call: Call) -> Done | Problem:
 
 async def is_own(gateway: Gateway, caller: UUID, email: str) -> bool:
     """Return whether this is the caller's own address."""
-    user = await gateway.users.by_email(email)
+    user = await gateway.tables.users.by_email(email)
     return user is not None and user.id == caller

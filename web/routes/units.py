@@ -55,10 +55,10 @@ class UnitWord:
 async def units(call: Call[None, UnitQuery]) -> Units | Problem:
     """List the units of a job by number, with the results of complete units."""
     job, page = call.ids["job_id"], call.query
-    row = await call.gateway.jobs.by_id(job, call.caller)
+    row = await call.gateway.tables.jobs.by_id(job, call.caller)
     if row is None:
         return NOT_FOUND
-    rows = await call.gateway.jobs.unit_page(job, page.after, page.limit + 1)
+    rows = await call.gateway.tables.jobs.unit_page(job, page.after, page.limit + 1)
     reasons = await reasons_of(call.gateway, row, rows[: page.limit])
     shown = [
         attrs.evolve(await _shown(call, unit), waiting=reasons.get(unit.number))
@@ -92,12 +92,14 @@ async def retry(call: Call) -> Unit | Problem:
     instead of `price`.
     """
     job, number = call.ids["job_id"], int(call.words["number"])
-    if not await call.gateway.retention.renew(job, call.caller, call.gateway.clock.now()):
+    if not await call.gateway.tables.retention.renew(
+        job, call.caller, call.gateway.ports.clock.now()
+    ):
         return EXPIRED
     refused = await controlled(call, UnitRetry(job, number, call.caller))
     if refused is not None:
         return refused
-    rows = await call.gateway.jobs.unit_page(job, number - 1, 1)
+    rows = await call.gateway.tables.jobs.unit_page(job, number - 1, 1)
     return await _shown(call, rows[0]) if rows else NO_UNIT
 
 
@@ -139,4 +141,6 @@ async def _url(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> str | None
         return None
     if not own_result(call.caller, place.key):
         return None
-    return await call.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=call.base)
+    return await call.gateway.ports.objects.presign_get(
+        place.key, within=URL_SECONDS, base=call.base
+    )

@@ -113,9 +113,9 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     if (full := await too_much(gateway, call.caller, body)) is not None:
         return full
     content = Content(
-        gateway.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
+        gateway.ports.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
     )
-    row = await gateway.uploads.announce(call.caller, content)
+    row = await gateway.tables.uploads.announce(call.caller, content)
     if row is None:
         return TOKEN_REFUSED
     if row.expired_at is not None:
@@ -137,7 +137,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 )
 async def show(call: Call) -> Upload | Problem:
     """Get one of your uploads, and which parts of it have arrived."""
-    row = await call.gateway.uploads.by_id(call.ids["upload_id"], call.caller)
+    row = await call.gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
         return NOT_FOUND
     return shown(call, row, parts=await parts_of(call, row))
@@ -165,7 +165,7 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
     Parts for which no URL was requested during a day are removed.
     """
     gateway = call.gateway
-    row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
+    row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.completed_at is not None:
@@ -203,7 +203,7 @@ async def complete(call: Call[SentParts]) -> Upload | Problem:
     the body's list, they are removed and the answer is 409.
     """
     gateway = call.gateway
-    row = await gateway.uploads.by_id(call.ids["upload_id"], call.caller)
+    row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
     if row is None:
         return NOT_FOUND
     if row.completed_at is None:
@@ -213,7 +213,7 @@ async def complete(call: Call[SentParts]) -> Upload | Problem:
             return found
         if not is_announced(found, row, digests):
             return OTHER_CONTENT
-        row = await gateway.uploads.complete(row.id, call.caller, gateway.clock.now())
+        row = await gateway.tables.uploads.complete(row.id, call.caller, gateway.ports.clock.now())
     return NOT_FOUND if row is None else shown(call, row)
 
 
@@ -221,7 +221,7 @@ async def found_of(
     call: Call[Any, Any], row: UploadRow, digests: Sequence[bytes]
 ) -> ObjectInfo | Problem:
     """Return the object of an upload, joined from its parts if necessary."""
-    objects, key = call.gateway.objects, row.object_key
+    objects, key = call.gateway.ports.objects, row.object_key
     found = await objects.head(key)
     if found is not None or not in_parts(row.size):
         return found or NOT_ARRIVED
@@ -243,7 +243,7 @@ async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
     """Return the URL for the whole content; None if no store accepts that size at once."""
     if row.size > PUT_BYTES_MAX:
         return None
-    put = await call.gateway.objects.presign_put(
+    put = await call.gateway.ports.objects.presign_put(
         row.object_key,
         within=URL_SECONDS,
         size=row.size,
@@ -268,7 +268,7 @@ async def part_url(
 ) -> PartUrl:
     """Return the URL for one part."""
     size = size_of(part.number, row.size)
-    put = await call.gateway.objects.presign_part(
+    put = await call.gateway.ports.objects.presign_part(
         row.object_key,
         store_id,
         part.number,

@@ -101,13 +101,13 @@ async def made(
     key: tuple[str, bytes] | None = None,
 ) -> Answer | Problem:
     """Order the video for ``user``, who owns the job. Raises AskFailed, Unavailable."""
-    terms = await gateway.jobs.terms(JobOrder(user, VIDEO, key and key[0]))
+    terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, key and key[0]))
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
     if not terms.active:
         return TOKEN_REFUSED
-    row = await gateway.jobs.by_id(job, user)
-    past = await gateway.jobs.past(job, user)
+    row = await gateway.tables.jobs.by_id(job, user)
+    past = await gateway.tables.jobs.past(job, user)
     if row is None or past is None:
         return NOT_FOUND
     if row.completed_at is None:
@@ -120,13 +120,13 @@ async def made(
 
 async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
     """Return the price of a video of a job in this pool, in units of money."""
-    terms = await gateway.jobs.terms(JobOrder(user, VIDEO, None))
+    terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
     return price_in(pool, terms.price)
 
 
 async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
     """Return the plan of the video, with the list of its files: the scene and every frame."""
-    rows = await gateway.jobs.unit_page(past.id, -1, UNITS_MAX)
+    rows = await gateway.tables.jobs.unit_page(past.id, -1, UNITS_MAX)
     done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
     try:
         frames = await _frames(gateway, past.user_id, done)
@@ -163,9 +163,9 @@ async def _keep_scene(
     gateway: Gateway, user: UUID, manifest: str, scene: ManifestEntry | None
 ) -> None:
     """Keep the scene until the video is made; the frames are kept as results of the other job."""
-    upload = None if scene is None else await gateway.uploads.by_key(user, scene.place)
+    upload = None if scene is None else await gateway.tables.uploads.by_key(user, scene.place)
     if upload is not None:
-        await gateway.retention.list_manifest(manifest, [upload.id])
+        await gateway.tables.retention.list_manifest(manifest, [upload.id])
 
 
 async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[ManifestEntry]:
@@ -175,7 +175,7 @@ async def _frames(gateway: Gateway, user: UUID, units: list[PagedUnit]) -> list[
     named = [(unit, key) for unit, key in kept if unit.result_sha256 is not None]
     if not named:
         return []
-    suffix = await suffix_of_singles(gateway.objects, named)
+    suffix = await suffix_of_singles(gateway.ports.objects, named)
     return [_entry(unit, key, ZIP if is_chunk(unit) else suffix) for unit, key in named]
 
 
@@ -197,6 +197,6 @@ async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
         return ManifestEntry(SCENE, file.sha256, file.size, file.key)
     if listed is None:
         return None
-    content = await gateway.objects.get(listed.key, at_most=KEPT_BYTES_MAX)
+    content = await gateway.ports.objects.get(listed.key, at_most=KEPT_BYTES_MAX)
     manifest = read(content, "key")
     return attrs.evolve(manifest.by_path[manifest.scene], path=SCENE)

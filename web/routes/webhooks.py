@@ -44,7 +44,7 @@ async def stripe(call: Call[bytes]) -> Received | Problem:
             400, f"The header {SIGNATURE} is missing", code=RefusalCode.SIGNATURE_MISSING
         )
     try:
-        event = event_of(await call.gateway.sales.payments.read_event(call.body, signature))
+        event = event_of(await call.gateway.ports.payments.read_event(call.body, signature))
     except NotFromStripe as error:
         return Problem(400, str(error), code=RefusalCode.SIGNATURE_INVALID)
     except PaymentsUnavailable:

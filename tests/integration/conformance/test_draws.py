@@ -22,6 +22,7 @@ from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
+from config.settings import Verification
 from sql.books import Keys
 from sql.checks import SeenVerifier
 from sql.halts import Halted
@@ -41,7 +42,7 @@ from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 
 LEAST, DELIVERIES, VERIFIERS = 0.3, 240, 3
-SETTINGS = VerifierSettings(least_odds=LEAST, look_seconds=0.05)
+SETTINGS = VerifierSettings(Verification(least_odds=LEAST), look_seconds=0.05)
 EXACT = {
     "crops": [{"equal": True, "off": None}] * 3,
     "finish": {"equal": True, "off": None},

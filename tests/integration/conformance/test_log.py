@@ -17,6 +17,7 @@ from actors.sequencer.messages import (
     Sequencer,
 )
 from actors.sequencer.policy import SequencerSettings
+from config.settings import Proof
 from sql.database import Conflict, Unavailable
 from sql.log import Append, LogTransaction, LogView
 from supervisors.child import Child
@@ -25,6 +26,8 @@ from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Serial, Stage, fresh_id, grant
 from tests.support.until import until
+from tests.twins.chain import ChainTwin
+from tests.twins.ports import twin_ports
 from tests.twins.signer import TwinSigner
 
 
@@ -50,7 +53,11 @@ async def sequencing(
     log: LogStore | None = None,
     awaits_chain: bool = False,
     clock: Clock | None = None,
-    **settings: Any,
+    origin: str = "",
+    entries: int = 10_000,
+    seconds: float = 10.0,
+    batch: int = 4000,
+    every_seconds: float = 0.01,
 ) -> AsyncGenerator[Ref[Sequencer]]:
     """A Sequencer at work, until the block ends.
 
@@ -58,17 +65,16 @@ async def sequencing(
     """
 
     def make() -> Actor[Sequencer]:
-        words: dict[str, Any] = {"every_seconds": 0.01, **settings}
-        chosen = SequencerSettings(**words)
-        kept = log or log_of(stage)
-        return SequencerActor(
-            kept,
-            signer or TwinSigner(),
-            clock or stage.clock,
-            Serial(),
-            settings=chosen,
-            awaits_chain=awaits_chain,
+        proof = Proof(origin=origin, checkpoint_entries=entries, checkpoint_seconds=seconds)
+        chosen = SequencerSettings(proof, every_seconds=every_seconds, batch=batch)
+        ports = twin_ports(
+            clock=clock or stage.clock,
+            random=Serial(),
+            log=log or log_of(stage),
+            signer=signer or TwinSigner(),
+            chain=ChainTwin() if awaits_chain else None,
         )
+        return SequencerActor(ports, chosen)
 
     child = Child("sequencer", make)
     inner = Supervisor("Books", Strategy.ONE_FOR_ONE, Intensity(1000, 1.0), [child])

@@ -59,7 +59,7 @@ async def said(visitor: Visitor, path: str, *jobs: UUID) -> str:
 
 
 async def states(face: Face, job: UUID) -> list[str]:
-    return [unit.state for unit in await face.gateway.jobs.unit_page(job, -1, 10)]
+    return [unit.state for unit in await face.gateway.tables.jobs.unit_page(job, -1, 10)]
 
 
 async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face: Face) -> None:
@@ -69,7 +69,7 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face
     words = await said(jane, SELECTED, film, one, whole)
     assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of it failed."
     assert await states(face, film) == ["QUEUED"] * 3
-    past = await face.gateway.jobs.past(one, UUID(jane.id))
+    past = await face.gateway.tables.jobs.past(one, UUID(jane.id))
     assert past is not None
     assert past.retried_by is not None
 

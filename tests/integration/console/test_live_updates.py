@@ -144,7 +144,7 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
     async def probe() -> bool:
         return there
 
-    face.gateway.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
@@ -168,7 +168,7 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
     async def probe() -> bool:
         return there
 
-    face.gateway.probes["database"] = probe
+    face.gateway.monitoring.probes["database"] = probe
     visitor = await newcomer(face)
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
@@ -215,7 +215,7 @@ async def test_nobody_sees_more_while_it_is_unknown_whether_he_was_signed_out(
         async with following(visitor) as stream:
             await frame(stream)
             await proxy.down()
-            await until(lambda: not face.gateway.revocations.is_fresh)
+            await until(lambda: not face.gateway.identity.revocations.is_fresh)
 
             async def ended() -> bool:
                 return await stream.readline() == b""

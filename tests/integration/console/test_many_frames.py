@@ -160,7 +160,7 @@ async def failed_film(face: Face, jane: Visitor, price: int, frames: int, rest: 
 
 
 async def states_of(face: Face, job: UUID) -> list[str]:
-    return [unit.state for unit in await face.gateway.jobs.unit_page(job, -1, 10)]
+    return [unit.state for unit in await face.gateway.tables.jobs.unit_page(job, -1, 10)]
 
 
 async def test_who_has_too_few_credits_to_try_again_is_told_how_many(with_books: Face) -> None:

@@ -78,7 +78,7 @@ async def test_a_supervisor_has_no_drawing_of_messages(
     face: Face, database: PostgresEndpoint
 ) -> None:
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    name = face.gateway.snapshot().name
+    name = face.gateway.tree.snapshot().name
     _, text = await ann.get(f"/console/actors?actor={name}")
     assert "no mailbox" in text
     assert "messages handled" not in text

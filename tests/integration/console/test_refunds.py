@@ -42,7 +42,7 @@ async def do(ann: Visitor, user: Visitor, page: str) -> str:
 
 
 async def balance(with_books: Face, user: Visitor) -> int:
-    return (await with_books.gateway.credits.balance(UUID(user.id))).balance // 10_000
+    return (await with_books.gateway.tables.credits.balance(UUID(user.id))).balance // 10_000
 
 
 async def test_a_unit_of_many_is_named_and_refunded(

@@ -151,7 +151,7 @@ async def test_a_form_is_not_sent_again_by_itself(
     async def away() -> bool:
         return False
 
-    monkeypatch.setattr(face.gateway.revocations, "current", away)
+    monkeypatch.setattr(face.gateway.identity.revocations, "current", away)
     status, text = await jane.get("/console/jobs")
     assert (status, "data-retry" in text) == (503, True)
     answer = await jane.ask("POST", f"/console/jobs/{JOB}/cancel", headers=OWN)

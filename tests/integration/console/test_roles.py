@@ -91,7 +91,7 @@ async def test_a_read_only_admin_is_refused_every_change(
         path, method = path_of(call.path), call.operation.method
         assert (await rita.ask(method, path, json={}, headers=OWN)).status == 403, call.path
     assert face.script.seen == [], "no actor was asked for anything"
-    assert list(await face.gateway.accounts.audit.page(None, None, 1)) == []
+    assert list(await face.gateway.tables.audit.page(None, None, 1)) == []
 
 
 async def test_changes_of_a_strange_site_are_refused(
@@ -107,7 +107,7 @@ async def test_changes_of_a_strange_site_are_refused(
             path, method = path_of(call.path), call.operation.method
             answer = await ann.ask(method, path, json={}, headers=headers)
             assert answer.status == 403, path
-    assert list(await face.gateway.accounts.audit.page(None, None, 1)) == []
+    assert list(await face.gateway.tables.audit.page(None, None, 1)) == []
 
 
 async def test_a_stranger_is_asked_to_sign_in(face: Face) -> None:

@@ -225,7 +225,9 @@ async def test_over_https_the_cookie_has_the_hosts_prefix(database: PostgresEndp
 async def test_a_session_that_is_in_use_goes_on_for_as_long_as_its_login(face: Face) -> None:
     visitor = await newcomer(face)
     gateway = face.gateway
-    claims = await gateway.tokens.verify(visitor.cookie().partition("=")[2], TokenType.CONSOLE)
+    claims = await gateway.identity.tokens.verify(
+        visitor.cookie().partition("=")[2], TokenType.CONSOLE
+    )
     assert claims is not None
     fresh = await visitor.ask("GET", "/console")
     assert "Set-Cookie" not in fresh.headers
@@ -233,15 +235,18 @@ async def test_a_session_that_is_in_use_goes_on_for_as_long_as_its_login(face: F
     answer = await nobody(face).ask("GET", "/console", headers={"Cookie": old})
     assert answer.status == 200
     assert answer.headers["Set-Cookie"].startswith("rendertrust-console=")
-    await gateway.accounts.sessions.end(claims.family, claims.subject, gateway.clock.now())
-    gateway.revocations.tidy()
+    now = gateway.ports.clock.now()
+    await gateway.tables.sessions.end(claims.family, claims.subject, now)
+    gateway.identity.revocations.tidy()
     answer = await nobody(face).ask("GET", "/console", headers={"Cookie": old})
     assert answer.status == 303
 
 
 async def test_a_session_that_was_not_used_for_half_a_day_is_over(face: Face) -> None:
     visitor = await newcomer(face)
-    claims = await face.gateway.tokens.verify(visitor.cookie().partition("=")[2], TokenType.CONSOLE)
+    claims = await face.gateway.identity.tokens.verify(
+        visitor.cookie().partition("=")[2], TokenType.CONSOLE
+    )
     assert claims is not None
     old = aged(face, claims, minutes=12 * 60 + 1)
     assert (await nobody(face).ask("GET", "/console", headers={"Cookie": old})).status == 303
@@ -250,7 +255,7 @@ async def test_a_session_that_was_not_used_for_half_a_day_is_over(face: Face) ->
 def aged(face: Face, claims: Claims, *, minutes: int) -> str:
     """The same cookie, made so many minutes ago."""
     clock = TwinClock()
-    clock.skew = (face.gateway.clock.now() - clock.now()).total_seconds() - minutes * 60
-    tokens = Tokens(face.gateway.settings.jwt, clock, face.gateway.random)
+    clock.skew = (face.gateway.ports.clock.now() - clock.now()).total_seconds() - minutes * 60
+    tokens = Tokens(face.gateway.settings.jwt, clock, face.gateway.ports.random)
     token, _ = tokens.issue(TokenType.CONSOLE, claims.subject, claims.family, claims.role)
     return f"rendertrust-console={token}"

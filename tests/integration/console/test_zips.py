@@ -60,7 +60,7 @@ async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
     job = await half_done(with_books, database.owner_dsn, jane)
     status, effect = ends(job, UUID(jane.id))[end]
     await ask(with_books, effect)
-    row = await with_books.gateway.jobs.past(job, UUID(jane.id))
+    row = await with_books.gateway.tables.jobs.past(job, UUID(jane.id))
     assert row is not None
     assert row.status == status
     link = f"/console/archives/{job}"

@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from eth_account import Account
 
-from config.sections import Chain as ChainSettings
+from config.settings import Chain as ChainSettings
 from sql.anchors import Anchors
 from sql.database import Database
 from sql.fsck import run_fsck
-from supervisors.chain_audit import audit_chain, settings_of
+from supervisors.chain_audit import anchor_settings, audit_chain
 from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
@@ -67,7 +67,7 @@ async def chained(
     }
     proof = {"key": "07" * 32, "checkpoint_seconds": 0.2}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.app.settings_of", eager)
+        patch.setattr("supervisors.actor_settings.anchor_settings", eager)
         patch.setattr("actors.anchor.actor.AWAY_SECONDS", 0.2)
         patch.setattr("supervisors.engines.chain_web3.CALL_SECONDS", 1.0)
         data = tmp_path_factory.mktemp("chained")
@@ -76,7 +76,7 @@ async def chained(
 
 
 def eager(given: ChainSettings) -> Any:
-    return attrs.evolve(settings_of(given), every_seconds=0.1)
+    return attrs.evolve(anchor_settings(given), every_seconds=0.1)
 
 
 @pytest.fixture(autouse=True)

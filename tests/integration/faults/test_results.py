@@ -22,6 +22,7 @@ from rendertrust.node import agent, enrolment
 from rendertrust.node.plugin import Completed, Result, Task
 from rendertrust.node.plugins.echo import EchoPlugin
 from rendertrust.node.state_folder import StateFolder
+from supervisors.actor_settings import session_settings
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
@@ -31,7 +32,6 @@ from tests.integration.node.conftest import QUICK
 from tests.support.api_clients import Creator
 from tests.support.examples import chosen
 from tests.support.until import until
-from web.app import session_settings
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20
@@ -67,7 +67,7 @@ async def gateway(
         return attrs.evolve(session_settings(settings, verifiers, why), part_bytes=PART)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.app.session_settings", in_parts)
+        patch.setattr("supervisors.actor_settings.session_settings", in_parts)
         async with faulty_gateway(engines, tmp_path_factory.mktemp("here")) as running:
             yield running
 

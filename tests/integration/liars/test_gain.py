@@ -23,7 +23,6 @@ from rendertrust.identity import generate_key
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.tree import Paces
 from tests.integration.liars.test_liars import (
     EVIDENCE,
     EXACT,
@@ -142,7 +141,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         database,
         settings_for_tests(verification=checks, limits={"dispatch": 10_000}),
         verifying=VerifierSettings(look_seconds=LOOK_SECONDS, own=frozenset({name})),
-        paces=Paces(scheduler=SchedulerSettings(ours=frozenset({name}))),
+        scheduler=SchedulerSettings(ours=frozenset({name})),
         require_object=True,
         verified_types=frozenset({"render"}),
     )

@@ -22,6 +22,7 @@ from actors.node_session.sampling import Sampling
 from actors.paymaster.actor import PaymasterSettings
 from actors.scheduler.settings import SchedulerSettings
 from actors.verifier.settings import VerifierSettings
+from config.settings import Earnings
 from rendertrust.identity import generate_key
 from rendertrust.protocol import Ack, Evidence, Hello, JobDispatch, JobResult, Output
 from rendertrust.receipt_check import read_picture, verify_receipt
@@ -30,7 +31,6 @@ from sql.fsck import run_fsck
 from sql.nodes import StandingChange
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.tree import Paces
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -148,7 +148,7 @@ class Farm:
         """Its object and the evidence beside it, where they belong."""
         assert dispatch.output is not None
         assert dispatch.evidence is not None
-        objects = self.gateway.gateway.objects
+        objects = self.gateway.gateway.ports.objects
         await objects.put(dispatch.output.key, content)
         await objects.put(dispatch.evidence.key, proof)
 
@@ -189,10 +189,8 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
         database,
         settings,
         verifying=verifying,
-        paces=Paces(
-            scheduler=SchedulerSettings(ours=frozenset(keys)),
-            paymaster=PaymasterSettings(ripe_seconds=0.2),
-        ),
+        scheduler=SchedulerSettings(ours=frozenset(keys)),
+        paymaster=PaymasterSettings(Earnings(sweep_seconds=0.2)),
         require_object=True,
         verified_types=frozenset({"render"}),
         result_bytes_most=HUGE,
@@ -312,7 +310,7 @@ async def wrong_hash(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
 
 async def another_jobs_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     other = f"results/{UUID(int=5)}/{UUID(int=6)}/0/1/result"
-    await farm.gateway.gateway.objects.put(other, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(other, CONTENT)
     await node.send(honest(node, dispatch, result_ref=other))
 
 
@@ -358,7 +356,7 @@ async def signed_for_other_evidence(farm: Farm, node: FakeNode, dispatch: JobDis
 
 async def encoded(farm: Farm, output: Output | None, content: bytes) -> None:
     """Put an object by its address, as something that clients would decode."""
-    objects = farm.gateway.gateway.objects
+    objects = farm.gateway.gateway.ports.objects
     assert isinstance(objects, TwinObjects)
     assert output is not None
     headers = {**output.headers, "Content-Encoding": "gzip"}
@@ -373,7 +371,7 @@ async def encoded_result(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> N
 
 async def encoded_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     assert dispatch.output is not None
-    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
     await encoded(farm, dispatch.evidence, PROOF)
     await node.send(honest(node, dispatch))
 
@@ -387,7 +385,7 @@ async def huge_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> No
 
 async def late_evidence(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     assert dispatch.output is not None
-    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
     await node.send(honest(node, dispatch))
     await node.next(Ack, within=WITHIN)
     await farm.put(dispatch)
@@ -464,7 +462,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     await other.next(JobDispatch, within=WITHIN)
     assert (await farm.unit(job))["node_id"] == str(other.node_id)
     assert asked == len([frame for frame in node.received if isinstance(frame, JobDispatch)])
-    nodes, row = farm.gateway.gateway.nodes, UUID(str(node.node_id))
+    nodes, row = farm.gateway.gateway.tables.nodes, UUID(str(node.node_id))
     somebody = await farm.owner.fetchval("SELECT id FROM users LIMIT 1")
     said = StandingChange(row, 1, "ACTIVE", "it was a broken disk", somebody)
     assert await nodes.stand(said, None) is not None
@@ -503,7 +501,7 @@ async def test_nothing_can_be_put_in_the_place_of_what_was_delivered(farm: Farm)
     swaps: list[int] = []
 
     async def swaps_it(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-        objects, output = farm.gateway.gateway.objects, dispatch.output
+        objects, output = farm.gateway.gateway.ports.objects, dispatch.output
         assert isinstance(objects, TwinObjects)
         assert output is not None
         await delivers(farm, node, dispatch)

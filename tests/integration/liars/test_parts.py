@@ -88,7 +88,7 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
     dispatch = await node.next(JobDispatch, within=WITHIN)
     await asks(node, dispatch)
     await offered(node)
-    objects = farm.gateway.gateway.objects
+    objects = farm.gateway.gateway.ports.objects
     assert isinstance(objects, TwinObjects)
     assert len(objects.multiparts.open) == 1
     if is_over:

@@ -39,7 +39,7 @@ async def administrator(farm: Farm) -> Person:
 
 async def takes(farm: Farm, job: str) -> None:
     """The picture is downloaded before anybody checked it; the job has no result yet."""
-    objects, unit = farm.gateway.gateway.objects, await farm.unit(job)
+    objects, unit = farm.gateway.gateway.ports.objects, await farm.unit(job)
     assert (unit["state"], unit["charged"]) == ("VERIFYING", "0.0000")
     assert isinstance(objects, TwinObjects)
     answer = await objects.request("GET", unit["download_url"])

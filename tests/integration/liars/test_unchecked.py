@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from actors.verifier.settings import VerifierSettings
+from config.settings import Verification
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
 from sql.reputation import STRIKES_MOST
@@ -27,7 +28,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
     running = whole(
         database,
         settings_for_tests(credits={"starter": "100"}),
-        verifying=VerifierSettings(enabled=False, look_seconds=0.2),
+        verifying=VerifierSettings(Verification(enabled=False), look_seconds=0.2),
         require_object=True,
         verified_types=frozenset(),
     )
@@ -42,7 +43,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
 async def put(farm: Farm, dispatch: JobDispatch) -> None:
     assert dispatch.evidence is None, "nobody would look at it"
     assert dispatch.output is not None
-    await farm.gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
 
 
 def signed(node: FakeNode, dispatch: JobDispatch, **named: Any) -> Any:
@@ -62,7 +63,7 @@ async def wrong_hash(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
 
 async def anothers_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     other = f"results/{UUID(int=5)}/{UUID(int=6)}/0/1/result"
-    await farm.gateway.gateway.objects.put(other, CONTENT)
+    await farm.gateway.gateway.ports.objects.put(other, CONTENT)
     await node.send(signed(node, dispatch, result_ref=other))
 
 
@@ -77,7 +78,7 @@ async def no_object(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def strikes(farm: Farm, node: FakeNode) -> int:
-    records = await farm.gateway.gateway.nodes.records([UUID(str(node.node_id))])
+    records = await farm.gateway.gateway.tables.nodes.records([UUID(str(node.node_id))])
     return sum(record.reputation.strikes for record in records)
 
 

@@ -96,19 +96,19 @@ async def test_a_token_is_renewed_before_it_ends_and_nobody_notices(
         node = UUID(await joined(site, tmp_path))
         async with running(tmp_path) as run:
             tokens = {run.token}
-            first = await site.gateway.tokens.verify(run.token, TokenType.NODE)
+            first = await site.gateway.identity.tokens.verify(run.token, TokenType.NODE)
             assert first is not None
 
             async def twice_renewed() -> bool:
                 tokens.add(run.token)
-                return len(tokens) > 2 and site.gateway.clock.now() > first.expires
+                return len(tokens) > 2 and site.gateway.ports.clock.now() > first.expires
 
             await until(twice_renewed, within=SOON)
-            now = site.gateway.clock.now()
+            now = site.gateway.ports.clock.now()
 
             async def heard_of() -> bool:
                 """A heartbeat with the newest token."""
-                row = await site.gateway.nodes.shown(node)
+                row = await site.gateway.tables.nodes.shown(node)
                 return row is not None and row.seen_at is not None and row.seen_at > now
 
             await until(heard_of, within=SOON)

@@ -47,7 +47,7 @@ def month() -> str:
 async def test_an_operator_sees_what_was_earned_and_is_paid(
     database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
 ) -> None:
-    async with whole(database, settings_for_tests(), dispute_seconds=0.0) as site:
+    async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as site:
         jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
         program = await program_of(otto, tmp_path)
         told = await program.run("earnings")
@@ -84,7 +84,7 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
 async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
     database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
 ) -> None:
-    async with whole(database, settings_for_tests(), dispute_seconds=0.0) as site:
+    async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as site:
         jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
         program = await program_of(otto, tmp_path)
         job = await done(site, jane, otto)
@@ -137,7 +137,7 @@ def renders(site: Whole) -> Behaviour:
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
-        await site.gateway.objects.put(dispatch.output.key, PICTURE)
+        await site.gateway.ports.objects.put(dispatch.output.key, PICTURE)
         done = JobResult(
             job_id=dispatch.job_id,
             unit=dispatch.unit,

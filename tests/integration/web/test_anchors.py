@@ -172,7 +172,7 @@ async def test_what_was_altered_is_verified_no_more(
     anchor = await verified(jane, entry)
     _, before = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     await changed(database, statement)
-    gateway.gateway.proofs.forget()
+    gateway.gateway.tables.proofs.forget()
     _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert ALTERED[statement] in found["reason"]

@@ -128,7 +128,8 @@ async def shop(
 ) -> AsyncGenerator[Shop]:
     user, job = await complete(face, objects, database.owner_dsn)
     shop = Shop("", Watched(objects))
-    gateway = attrs.evolve(face.gateway, objects=shop.objects)
+    ports = attrs.evolve(face.gateway.ports, objects=shop.objects)
+    gateway = attrs.evolve(face.gateway, ports=ports)
     app = web.Application()
     add_archive_route(app, gateway, through=shop.through)
     server = FaceServer(app, gateway.settings)

@@ -147,6 +147,6 @@ async def test_of_a_job_a_bounded_number_is_kept_and_goes_with_its_results(
         await jane.job_within(placed["job_id"], "FAILED")
     rows = await kept(database)
     assert len(rows) == LOGS_MOST
-    logs, clock = gateway.gateway.attempt_logs, gateway.gateway.clock
+    logs, clock = gateway.gateway.tables.attempt_logs, gateway.gateway.ports.clock
     assert await logs.expire(clock.now(), 10)
     assert await kept(database) == []

@@ -270,7 +270,7 @@ async def test_a_header_that_stands_twice_is_refused(face: Face, name: str) -> N
 
 
 async def test_the_token_of_a_user_who_is_gone_is_refused(face: Face) -> None:
-    token, _ = face.gateway.tokens.issue(TokenType.ACCESS, uuid4(), uuid4())
+    token, _ = face.gateway.identity.tokens.issue(TokenType.ACCESS, uuid4(), uuid4())
     headers = {"Authorization": f"Bearer {token}"}
     node = {"name": "n", "public_key": public_pem(generate_key()), "capabilities": ["echo"]}
     upload = {"sha256": SHA, "size": 5, "filename": "a.blend"}

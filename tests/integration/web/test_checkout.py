@@ -219,13 +219,13 @@ async def test_webhooks_come_again_until_they_are_taken(
 ) -> None:
     """Also those that were not taken before the stand-in ended."""
     _, answer = await checkout(jane)
-    secret = face.gateway.sales.payments
+    secret = face.gateway.ports.payments
     face.stripe.set(attrs.evolve(face.stripe.get(), webhook_secret="whsec_of_somebody_else"))
     await shop.press(f"{answer['url']}/card")
     await engine.stop()
     assert await balance(jane) == "100"
     face.stripe.set(await engine.start())
-    assert face.gateway.sales.payments is secret
+    assert face.gateway.ports.payments is secret
     await has(jane, "200")
 
 

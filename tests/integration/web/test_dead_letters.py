@@ -159,7 +159,7 @@ async def test_an_event_is_put_aside(face: Face, boss: Person) -> None:
 
 
 async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Person) -> None:
-    letters = face.gateway.unread()
+    letters = face.gateway.tree.unread()
     ended = Ref[Notifier]("notifier of old")
     ended.mailbox.dead_letters = letters
     ended.mailbox.close("stopped")

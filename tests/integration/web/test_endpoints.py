@@ -192,7 +192,7 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
 ) -> None:
     made = await endpoint(jane, ["job.completed"])
     await completed(jane)
-    now = jane.face.gateway.clock.now()
+    now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [due] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
     arrived = DeliveryOutcome(due.id, due.tries, "DELIVERED", status=200, ended_at=now)
@@ -215,7 +215,7 @@ async def test_what_a_courier_took_and_did_not_finish_another_sends(
     """At least once: one that is killed leaves what it had for who comes after a minute."""
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
     await completed(jane)
-    now = jane.face.gateway.clock.now()
+    now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [taken] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
     assert await deliveries.claim(now, now + timedelta(seconds=60), (), 64) == []

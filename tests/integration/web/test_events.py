@@ -67,7 +67,9 @@ async def life(person: Person) -> UUID:
     face, node = person.face, await verified_node(person.face, None)
     job = await job_of(person, units=2)
     await do(face, UnitAssign(job, 0, 1, node))
-    await do(face, UnitFail(job, 0, 1, node, "network", "gone", retry_at=face.gateway.clock.now()))
+    await do(
+        face, UnitFail(job, 0, 1, node, "network", "gone", retry_at=face.gateway.ports.clock.now())
+    )
     await do(face, UnitAssign(job, 0, 2, node))
     await do(face, UnitStart(job, 0, 2, node))
     await do(face, UnitComplete(job, 0, 2, node, "x"))
@@ -290,7 +292,7 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
         async with following(face.client, f"/api/v1/jobs/{job}/events", jane.access) as reader:
             await reader.until("job.queued")
             await proxy.down()
-            await until(lambda: not face.gateway.revocations.is_fresh, within=SOON)
+            await until(lambda: not face.gateway.identity.revocations.is_fresh, within=SOON)
             far = ((job, UnitProgress(0, 1, 0.5)),)
             face.gateway.registry.ref(EventHub).tell(HintReceived(progress=far))
             assert await reader.next() == ("", {})

@@ -189,8 +189,8 @@ async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(face:
     jane = await register(face)
     node = await node_of(face, jane)
     word = StandingChange(UUID(node["node_id"]), 0, "DRAINING", "", UUID(jane.id))
-    assert await face.gateway.nodes.stand(word, None) is not None
-    assert await face.gateway.nodes.stand(word, None) is None
+    assert await face.gateway.tables.nodes.stand(word, None) is not None
+    assert await face.gateway.tables.nodes.stand(word, None) is None
 
 
 @pytest.mark.parametrize("body", [{"reason": "x" * 501}, {"reason": 1}, {"why": "x"}])

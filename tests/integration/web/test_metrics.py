@@ -124,7 +124,7 @@ async def test_too_many_requests_are_counted_by_route(face: Face) -> None:
 
 async def test_while_the_database_is_away_the_metrics_say_so_and_are_there(face: Face) -> None:
     async with serving(Database(lambda: DEAD), settings_for_tests()) as other:
-        other.gateway.probes["database"] = _no
+        other.gateway.monitoring.probes["database"] = _no
         timeout = aiohttp.ClientTimeout(total=60.0)
         async with other.client.get("/metrics", timeout=timeout) as answer:
             assert answer.status == 200

@@ -36,5 +36,5 @@ async def test_a_node_that_has_a_copy_works_on_it(face: Face) -> None:
     found = {node: await fleet.work(node, 10) for node in (first, second)}
     assert [(one.attempt, one.state) for one in found[first]] == [(1, "RUNNING")]
     assert [(one.attempt, one.state) for one in found[second]] == [(2, "DISPATCHED")]
-    page = await fleet.page(None, NodeFilter(sort="-work"), face.gateway.clock.now(), 10, 0)
+    page = await fleet.page(None, NodeFilter(sort="-work"), face.gateway.ports.clock.now(), 10, 0)
     assert {node.id: node.units for node in page} == {first: 1, second: 1}

@@ -262,7 +262,7 @@ async def test_an_owner_stays_the_owner(face: Face) -> None:
     await prove(face, again)
     _, later = await post(face, "register", described(), joe)
     assert (await prove(face, later))[0] == 200
-    shown = await face.gateway.nodes.shown(UUID(node["node_id"]))
+    shown = await face.gateway.tables.nodes.shown(UUID(node["node_id"]))
     assert shown is not None
     subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
     assert shown.owner_id == UUID(subject)

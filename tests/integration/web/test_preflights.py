@@ -74,7 +74,7 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
-        await gateway.gateway.objects.put(dispatch.output.key, content)
+        await gateway.gateway.ports.objects.put(dispatch.output.key, content)
         about: Json = {"job_id": dispatch.job_id, "unit": dispatch.unit}
         about["attempt"] = dispatch.attempt
         await node.send(Preview(**about, frame=4, data=b64encode(SMALL).decode()))
@@ -97,7 +97,7 @@ async def sent(gateway: Whole, person: Creator, content: bytes = SCENE) -> str:
     status, upload = await person.call("POST", "/uploads", body)
     if status == 201:
         key = upload["payload_ref"].split("/", 3)[3]
-        await gateway.gateway.objects.put(key, content)
+        await gateway.gateway.ports.objects.put(key, content)
         status, upload = await person.call("POST", f"/uploads/{upload['id']}/complete")
     assert status == 200, upload
     return str(upload["payload_ref"])

@@ -15,7 +15,6 @@ from rendertrust.testing import FakeNode
 from sql.audit import Act
 from sql.nodes import NewNode
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.tree import Paces
 from tests.integration.web.test_preflights import (
     BOTH,
     REPORT,
@@ -65,8 +64,8 @@ async def own(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
 
 @pytest.fixture
 async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]:
-    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
-    async with whole(database, settings(own), require_object=True, paces=paces) as running:
+    scheduler = SchedulerSettings(ours=frozenset({UUID(own)}))
+    async with whole(database, settings(own), require_object=True, scheduler=scheduler) as running:
         yield running
 
 
@@ -150,7 +149,7 @@ async def test_a_job_that_costs_more_by_now_than_was_quoted_is_refused(
     async with ours(gateway, key, REPORT):
         await looked(jane, scene)
         quote = await quoted(jane, scene)
-        now, prices = gateway.gateway.clock.now(), gateway.gateway.prices
+        now, prices = gateway.gateway.ports.clock.now(), gateway.gateway.tables.prices
         await prices.set("render", 200_000, Act(now, None, "ann", "prices.set", "render", "power"))
         status, refused = await dispatched(jane, scene, quoted=quote["price"])
         assert status == 409, refused
@@ -187,15 +186,15 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
     key, scene = identity.generate_key(), await sent(gateway, jane)
     public = key.public_key().public_bytes_raw()
     embedded = NewNode(uuid4(), "embedded verifier", public, ("check", "preflight"), {})
-    await gateway.gateway.nodes.embed(embedded)
+    await gateway.gateway.tables.nodes.embed(embedded)
     async with ours(gateway, key, REPORT) as verifier:
         assert verifier.node_id == str(embedded.id)
         await looked(jane, scene)
         assert (await quoted(jane, scene))["price"] == "5.0000"
         status, placed = await dispatched(jane, scene)
         assert (status, placed["status"]) == (202, "QUEUED")
-    await gateway.gateway.nodes.embed(embedded)  # as at each of its starts
-    row = await gateway.gateway.nodes.shown(embedded.id)
+    await gateway.gateway.tables.nodes.embed(embedded)  # as at each of its starts
+    row = await gateway.gateway.tables.nodes.shown(embedded.id)
     assert row is not None
     assert row.verified_at is not None
     assert (row.owner_id, row.name) == (None, embedded.name)
@@ -257,9 +256,9 @@ async def test_a_frame_of_months_is_refused(
 async def test_a_gateway_may_take_no_frames_that_were_not_measured(
     database: PostgresEndpoint, own: str, key: Ed25519PrivateKey, http: aiohttp.ClientSession
 ) -> None:
-    paces = Paces(scheduler=SchedulerSettings(ours=frozenset({UUID(own)})))
+    scheduler = SchedulerSettings(ours=frozenset({UUID(own)}))
     strict = settings(own, look_first=True)
-    async with whole(database, strict, require_object=True, paces=paces) as gateway:
+    async with whole(database, strict, require_object=True, scheduler=scheduler) as gateway:
         jane = await somebody(gateway, http, "jane")
         scene = await sent(gateway, jane)
         status, refused = await dispatched(jane, scene)

@@ -11,7 +11,7 @@ from tests.support.http_gateway import Face
 def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Each time that the database was probed, or that the tree was read."""
     found: list[str] = []
-    probe, show = face.gateway.probes["database"], face.gateway.figures.show
+    probe, show = face.gateway.monitoring.probes["database"], face.gateway.monitoring.figures.show
 
     async def probed() -> bool:
         found.append("database")
@@ -21,8 +21,8 @@ def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         found.append("figures")
         await show(tree)  # type: ignore[arg-type]
 
-    monkeypatch.setitem(face.gateway.probes, "database", probed)
-    monkeypatch.setattr(face.gateway.figures, "show", shown)
+    monkeypatch.setitem(face.gateway.monitoring.probes, "database", probed)
+    monkeypatch.setattr(face.gateway.monitoring.figures, "show", shown)
     return found
 
 

@@ -77,7 +77,7 @@ async def test_a_bug_is_a_500_that_says_nothing_and_is_logged_under_its_id(
     face: Face, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     user = await face.user()
-    face.gateway.probes["broken"] = _broken
+    face.gateway.monitoring.probes["broken"] = _broken
     with caplog.at_level(logging.ERROR):
         async with face.client.get("/api/v1/health/ready", headers=user) as answer:
             assert answer.status == 500
@@ -142,7 +142,7 @@ async def test_readiness_names_what_is_missing_and_is_200(face: Face) -> None:
             "checks": dict.fromkeys(CHECKS, "connected"),
             "log": None,  # it begins with the first run of a Sequencer
         }
-    face.gateway.probes["redis"] = _no
+    face.gateway.monitoring.probes["redis"] = _no
     async with face.client.get("/api/v1/health/ready") as answer:
         assert answer.status == 200
         body = await answer.json()

@@ -66,7 +66,7 @@ def delivering(gateway: Whole, change: Any = None) -> Behaviour:
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
-        await gateway.gateway.objects.put(dispatch.output.key, CONTENT)
+        await gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
         told = JobResult(
             job_id=dispatch.job_id,
             unit=dispatch.unit,

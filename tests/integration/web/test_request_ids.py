@@ -20,7 +20,7 @@ async def _broken() -> bool:
 async def test_a_request_has_one_id_in_its_answer_its_lines_and_its_error(
     face: Face, tmp_path: Path
 ) -> None:
-    face.gateway.probes["broken"] = _broken
+    face.gateway.monitoring.probes["broken"] = _broken
     with logged(tmp_path) as log:
         async with face.client.get("/api/v1/health/ready") as answer:
             body = await answer.json()

@@ -63,14 +63,14 @@ async def pass_days(database: PostgresEndpoint, days: int) -> None:
 async def is_there(face: Face, user: Headers, upload: Json) -> bool:
     status, _ = await call(face, user, "GET", f"/api/v1/uploads/{upload['id']}")
     key = upload["payload_ref"].removeprefix("s3://rendertrust/")
-    kept = await face.gateway.objects.head(key)
+    kept = await face.gateway.ports.objects.head(key)
     assert (status == 200) == (kept is not None)
     return status == 200
 
 
 async def finish(face: Face, job: str, node: str, key: str) -> None:
     """As its node does, with an object of ours."""
-    await face.gateway.objects.put(key, b"a picture")
+    await face.gateway.ports.objects.put(key, b"a picture")
     reference = f"s3://rendertrust/{key}"
     sha256 = hashlib.sha256(b"a picture").digest()
     done = UnitComplete(UUID(job), 0, None, UUID(node), result_ref=reference, sha256=sha256, size=9)
@@ -140,7 +140,7 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
     key = "/".join(("results", await user_of(face, jane), job, "0", "1", "frame.png"))
     await finish(face, job, str(row["node_id"]), key)
-    await face.gateway.objects.put(beside(key), b"its evidence")
+    await face.gateway.ports.objects.put(beside(key), b"its evidence")
     await pass_days(database, 89)
     await remove_expired(face.gateway)
     assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
@@ -150,8 +150,8 @@ async def test_a_result_goes_ninety_days_after_its_job_ended(
     assert (status, refused["detail"]) == (410, "The result has expired; submit the job again")
     _, page = await call(face, jane, "GET", f"/api/v1/jobs/{job}/units")
     assert page["units"][0]["download_url"] is None
-    assert await face.gateway.objects.head(key) is None
-    assert await face.gateway.objects.head(beside(key)) is None
+    assert await face.gateway.ports.objects.head(key) is None
+    assert await face.gateway.ports.objects.head(beside(key)) is None
     assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
 
 
@@ -165,7 +165,7 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
     job, user = UUID(await submitted(face, jane, scene)), UUID(await user_of(face, jane))
     keys = [of(user, job, 0, attempt) for of in (result_key, evidence_key) for attempt in (1, 2)]
     for key in keys:
-        await face.gateway.objects.put(key, b"what was delivered")
+        await face.gateway.ports.objects.put(key, b"what was delivered")
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
     refused = UnitFail(job, 0, 1, UUID(str(row["node_id"])), "node", "another hash")
     outcome = await face.gateway.registry.ref(Ledger).ask(Commit(effects=(refused,)), within=60.0)
@@ -173,7 +173,7 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
 
     async def left() -> list[bool]:
         await remove_expired(face.gateway)
-        return [await face.gateway.objects.head(key) is not None for key in keys]
+        return [await face.gateway.ports.objects.head(key) is not None for key in keys]
 
     await pass_days_of_attempts(database, 89)
     assert await left() == [True, True, True, True]
@@ -223,12 +223,12 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
     assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 409
     await pass_days(database, 400)
     await remove_expired(face.gateway)
-    assert await face.gateway.objects.head(key) is not None
+    assert await face.gateway.ports.objects.head(key) is not None
     assert await is_there(face, jane, scene)
     cancel = f"/api/v1/jobs/{video['job_id']}/cancel"
     assert (await call(face, jane, "POST", cancel))[0] == 200
     await remove_expired(face.gateway)
-    assert await face.gateway.objects.head(key) is None
+    assert await face.gateway.ports.objects.head(key) is None
 
 
 async def test_a_dispute_keeps_what_it_is_about(face: Face, database: PostgresEndpoint) -> None:
@@ -249,11 +249,11 @@ async def test_a_dispute_keeps_what_it_is_about(face: Face, database: PostgresEn
     await pass_days(database, 400)
     await remove_expired(face.gateway)
     assert await is_there(face, jane, scene)
-    assert await face.gateway.objects.head(key) is not None
+    assert await face.gateway.ports.objects.head(key) is not None
     await execute(database.owner_dsn, "UPDATE disputes SET state = 'REJECTED', decided_at = now()")
     await remove_expired(face.gateway)
     assert not await is_there(face, jane, scene)
-    assert await face.gateway.objects.head(key) is None
+    assert await face.gateway.ports.objects.head(key) is None
 
 
 async def user_of(face: Face, user: Headers) -> str:
@@ -266,8 +266,8 @@ async def test_what_was_begun_before_a_fall_is_gone_on_with(
     jane = await face.user()
     scene = await sent(face, jane, b"a scene", "a.blend")
     await pass_days(database, 31)
-    now = face.gateway.clock.now()
-    assert len(await face.gateway.retention.inputs(now, now)) == 1  # marked, and no more
+    now = face.gateway.ports.clock.now()
+    assert len(await face.gateway.tables.retention.inputs(now, now)) == 1  # marked, and no more
     body = {"sha256": scene["sha256"], "size": scene["size"], "filename": "a.blend"}
     assert (await call(face, jane, "POST", "/api/v1/uploads", body))[0] == 503
     await remove_expired(face.gateway)

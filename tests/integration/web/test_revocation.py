@@ -230,7 +230,7 @@ async def test_without_the_database_nobody_is_served_and_no_revoked_token_ever(
 
     async def refused() -> bool:
         seen.add(await status(distant, jane.access))
-        return not distant.gateway.revocations.is_fresh
+        return not distant.gateway.identity.revocations.is_fresh
 
     await until(refused)
     assert seen <= {503}, "the balance needs the database, too"
@@ -261,11 +261,11 @@ async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
     jane = await register(distant)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
     await proxy.down()
-    await until(lambda: not distant.gateway.revocations.is_fresh)
+    await until(lambda: not distant.gateway.identity.revocations.is_fresh)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 503
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}, token="nonsense"))[0] == 401
     await proxy.up()
-    await until(lambda: distant.gateway.revocations.is_fresh)
+    await until(lambda: distant.gateway.identity.revocations.is_fresh)
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
 
 

@@ -6,14 +6,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from config.settings import load
+from config.loader import load
 from tests.support.engines import engine_folder
 from tests.support.http_gateway import SECRET
 from web.app import build, site_of
 from web.console.page_handler import ConsoleHandler
 from web.http.endpoint import Endpoint
-from web.http.operations import RATES, Audience
+from web.http.operations import Audience
 from web.http.rate_gate import RateGate
+from web.http.rate_limits import RATES
 from web.nodes.relay import Relay
 
 
@@ -30,7 +31,7 @@ def site() -> Iterator[web.Application]:
 
         relay = Relay(application.gateway, nobody)
         yield site_of(application.gateway, relay, application.outside)
-        application.gateway.passwords.close()
+        application.gateway.identity.passwords.close()
 
 
 def declared(route: web.AbstractRoute) -> tuple[Any, Any] | None:

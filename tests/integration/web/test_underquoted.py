@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from config.settings import Leases
 from rendertrust.protocol import JobCancel
 from rendertrust.testing import FakeNode, hangs
 from supervisors.engines.postgres import PostgresEndpoint
@@ -33,7 +34,7 @@ ONE: Json = {"frames": "1", "params": {"width": 4, "height": 4, "samples": 1}}
 async def gateway(database: PostgresEndpoint, own: str) -> AsyncGenerator[Whole]:
     quick: dict[str, Any] = {
         "quote_start_seconds": 0.0,
-        "renew_seconds": 0.5,
+        "leases": Leases(renew_seconds=0.5),
         "first_lease_seconds": 0.5,
     }
     async with whole(database, settings(own), require_object=True, **quick) as running:

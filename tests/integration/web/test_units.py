@@ -155,7 +155,7 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
 ) -> None:
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, frames="1-2")
-    begun = face.gateway.clock.now()
+    begun = face.gateway.ports.clock.now()
     for effect in (
         UnitAssign(UUID(job["id"]), 1, 1, node),
         UnitDeliver(UUID(job["id"]), 1, 1, node, "cpu", None, verified=True),

@@ -49,7 +49,7 @@ async def swept(face: Face) -> None:
 
 
 async def is_there(face: Face, node: str) -> bool:
-    return await face.gateway.nodes.by_id(UUID(node)) is not None
+    return await face.gateway.tables.nodes.by_id(UUID(node)) is not None
 
 
 async def test_what_was_not_proved_within_a_day_is_forgotten(

@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from config.data_folder import FOR_ROOT, data_folder
-from config.settings import SettingsError, load, refuse_exposed
+from config.loader import SettingsError, load, refuse_exposed
+from config.settings import SETTINGS
 
 SECRET = "0123456789abcdefghijklmnopqrstuvwxyz"
 STRIPE = {"secret_key": "sk_live_" + SECRET, "webhook_secret": "whsec_" + SECRET}
@@ -73,6 +74,15 @@ def test_what_is_wrong_is_told_in_one_line(file: Path, text: str, said: str) -> 
         load(file)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_every_number_has_bounds_that_its_defaults_keep() -> None:
+    numbers = [one for one in SETTINGS if type(one.default) in {int, float}]
+    assert [one.name for one in numbers if one.declared.bounds is None] == []
+    for one in numbers:
+        low, high = one.declared.bounds or (0, 0)
+        for default in (one.default, *one.declared.by_environment.values()):
+            assert low <= default <= high, one.name
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import load
+from config.loader import load
 from config.sources import DEFAULT, START, sources_of, values_of
 
 SECRET = "a-secret-of-the-tests-0123456789-abcdefgh"
@@ -27,6 +27,14 @@ def test_each_value_names_the_last_source_that_said_it(
     values = {value.name: value for value in values_of(settings, found)}
     assert (values["server.port"].text, values["logs.access"].text) == ("8200", "false")
     assert set(found) == set(values)
+
+
+def test_a_switch_that_the_command_line_sets_is_given_at_the_start() -> None:
+    settings = load(overrides={"server": {"insecure_development": True}})
+    found = sources_of(settings, None)
+    assert found["server.insecure_development"] == START
+    assert found["nodes.require_proof"] == "default of development"
+    assert found["pricing.look_first"] == DEFAULT
 
 
 def test_every_value_has_a_meaning() -> None:

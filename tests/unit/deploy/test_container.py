@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
-from config.settings import load
+from config.loader import load
 from web.commands.serve import serve
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 

@@ -10,7 +10,7 @@ import pytest
 
 from actors.auditor.messages import BROKEN_EXIT_CODE
 from actors.pulse.actor import LOOK_SECONDS
-from config.settings import SettingsError, load
+from config.loader import SettingsError, load
 from web.app import LISTENER_STOP_SECONDS
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
 

@@ -33,6 +33,7 @@ from tests.support.probe import Probe
 from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.objects import TwinObjects
+from tests.twins.ports import twin_ports
 from tests.twins.socket import TwinSocket
 from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, Cast, assignment, decide, state_of
@@ -123,10 +124,9 @@ async def session(
         scheduler=cast.scheduler.ref,
         ledger=cast.ledger.ref,
         notifier=cast.notifier.ref,
-        store=cast.store,
-        objects=objects,
-        clock=clock,
-        tokens=tokens or TwinTokens(),
+        ports=twin_ports(
+            clock=clock, store=cast.store, objects=objects, tokens=tokens or TwinTokens()
+        ),
         verifier=None if verifier is None else verifier.ref,
         progress=progress or ProgressTracker(),
         overruns=OverrunTracker(),

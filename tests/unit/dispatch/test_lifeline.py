@@ -14,7 +14,8 @@ from actors.lifeline.policy import STEP_SECONDS, Clocks, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
 from sql.retry_policy import TRIES_MOST
-from tests.twins.clock import EPOCH, TwinClock
+from tests.twins.clock import EPOCH
+from tests.twins.ports import twin_ports
 from tests.unit.dispatch.stage import JOB, NODE, Cast, decide, on_stage, open_unit, state_of
 from tests.unit.simulated_time import simulated
 
@@ -27,7 +28,7 @@ async def sweeping() -> AsyncGenerator[Cast]:
     ledger, scheduler, notifier = cast.ledger.ref, cast.scheduler.ref, cast.notifier.ref
 
     def make() -> LifelineActor:
-        return LifelineActor(ledger, scheduler, notifier, cast.store, TwinClock())
+        return LifelineActor(twin_ports(store=cast.store), ledger, scheduler, notifier)
 
     async with on_stage("lifeline", make):
         yield cast

@@ -52,9 +52,11 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.settings import SchedulerSettings
+from config.settings import Limits
 from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
+from tests.twins.ports import twin_ports
 from tests.unit.dispatch.stage import (
     JOB,
     JOB2,
@@ -73,7 +75,8 @@ from tests.unit.dispatch.stage import (
 )
 from tests.unit.simulated_time import simulated
 
-USUAL = SchedulerSettings()
+MANY = 1_000_000
+USUAL = SchedulerSettings(Limits(open_jobs=MANY, open_free_jobs=MANY, open_kinds=MANY))
 
 
 @attrs.frozen
@@ -113,12 +116,11 @@ async def scheduling(
 
     def make() -> SchedulerActor:
         return SchedulerActor(
+            twin_ports(store=cast_.store, clock=clock),
             cast_.ledger.ref,
             cast_.notifier.ref,
-            cast_.store,
-            clock,
-            sessions=lambda: [cast_.session.ref],
-            settings=settings,
+            lambda: [cast_.session.ref],
+            settings,
         )
 
     async with on_stage("scheduler", make) as ref:
@@ -228,7 +230,7 @@ async def test_every_node_full() -> None:
 
 @simulated
 async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
-    settings = SchedulerSettings(open_jobs=2)
+    settings = SchedulerSettings(Limits(open_jobs=2))
     async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
         answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
         assert await answers[1] == TooManyOpen(2)  # the first is not in the books yet
@@ -244,7 +246,7 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
 
 @simulated
 async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_beside_them() -> None:
-    settings = SchedulerSettings(open_free_jobs=2)
+    settings = SchedulerSettings(Limits(open_free_jobs=2))
     async with scheduling(nodes=[], units=[open_unit()], settings=settings) as play:
         free = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
         assert await free[1] == TooManyOpen(2, "free jobs")
@@ -260,7 +262,7 @@ async def test_a_user_has_no_more_free_jobs_open_than_he_may_and_priced_ones_bes
 @simulated
 async def test_a_users_open_jobs_are_of_no_more_kinds_than_may_be() -> None:
     """What is of a kind that is open already is taken."""
-    settings = SchedulerSettings(open_kinds=2)
+    settings = SchedulerSettings(Limits(open_kinds=2))
     async with scheduling(nodes=[], settings=settings) as play:
         taken = [
             play.dispatch(job=type(JOB)(int=n), job_type=kind, queue=True)
@@ -280,9 +282,9 @@ async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
     of: OpenOf, is_known: bool
 ) -> None:
     limits: dict[OpenOf, SchedulerSettings] = {
-        "jobs": SchedulerSettings(open_jobs=1),
-        "free jobs": SchedulerSettings(open_free_jobs=1),
-        "kinds": SchedulerSettings(open_kinds=1),
+        "jobs": SchedulerSettings(Limits(open_jobs=1)),
+        "free jobs": SchedulerSettings(Limits(open_free_jobs=1)),
+        "kinds": SchedulerSettings(Limits(open_kinds=1)),
     }
     settings = limits[of]
     paused = attrs.evolve(open_unit(), paused="owner")
@@ -304,7 +306,7 @@ async def test_what_its_owner_paused_is_counted_as_open_until_it_ends(
 async def test_a_paused_job_that_is_listed_no_more_has_ended() -> None:
     """Another gateway ended it, and its word of it was lost."""
     paused = attrs.evolve(open_unit(), paused="owner")
-    settings = SchedulerSettings(open_jobs=1)
+    settings = SchedulerSettings(Limits(open_jobs=1))
     async with scheduling(nodes=[], units=[paused], settings=settings) as play:
         assert await play.dispatch(job=JOB2, queue=True) == TooManyOpen(1)
         store = play.cast.store

@@ -18,6 +18,7 @@ from actors.node_session.session_state import HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.node_session.unit_failures import Failure
 from actors.scheduler.messages import Assignment, FindAlternatives
+from config.settings import Leases
 from rendertrust.protocol import CloseCode, Drain, Hello, NodeStanding
 from sql.nodes import StandingRecord
 from tests.support.probe import Probe
@@ -171,7 +172,7 @@ async def test_the_report_of_the_creators_own_node_ends_the_unit_at_once() -> No
 
 @simulated
 async def test_leases_are_renewed_by_one_timer_soon_and_then_regularly() -> None:
-    state = state_of_node(first_lease_seconds=2.0, renew_seconds=15.0)
+    state = state_of_node(first_lease_seconds=2.0, leases=Leases(renew_seconds=15.0))
     cast, context = Cast(), StandInContext()
     leases = LeaseRenewal(state, cast.ledger.ref, context)
     held = hold(state, assignment(), Phase.WAITING)

@@ -10,6 +10,7 @@ import pytest
 from actors.ledger.messages import Posted, UnitFail
 from actors.node_session.messages import PongSeen
 from actors.node_session.progress_watchdog import ProgressTracker
+from config.settings import Leases
 from rendertrust.protocol import (
     Hello,
     JobCancel,
@@ -27,7 +28,7 @@ from tests.unit.dispatch.stage import JOB, assignment, state_of
 from tests.unit.simulated_time import simulated
 
 STILL = 100.0
-PATIENT: dict[str, Any] = {"still_seconds": STILL, "pong_seconds": 1e6, "lease_seconds": 80_000.0}
+PATIENT: dict[str, Any] = {"still_seconds": STILL, "pong_seconds": 1e6, "leases": Leases(80_000.0)}
 
 
 async def began(play: Play, **fields: Any) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from actors.ledger.messages import GuardFailed, Posted, UnitCopy, UnitState
 from actors.node_session.messages import Send, Withdraw
 from actors.scheduler import ledger_commands, speculation
-from actors.scheduler.settings import StragglerPolicy
 from actors.scheduler.speculation import (
     late,
     stragglers,
@@ -19,6 +18,7 @@ from actors.scheduler.speculation import (
 )
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import Unit, of_row
+from config.settings import Scheduling
 from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
@@ -26,7 +26,7 @@ from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, o
 from tests.unit.dispatch.test_state import Hearing, board_with
 
 MINUTE = EPOCH + timedelta(seconds=60)
-USUAL = StragglerPolicy()
+USUAL = Scheduling()
 SECONDS = st.floats(0.1, 10_000)
 
 
@@ -75,7 +75,7 @@ def test_a_straggler_took_far_longer_than_half_of_the_others(
 
 def test_nobody_straggles_where_nobody_can_tell() -> None:
     assert not straggles(1e9, 1, None, USUAL)
-    assert not straggles(1e9, 1, UnitDurations(9, 1.0), StragglerPolicy(times=0))
+    assert not straggles(1e9, 1, UnitDurations(9, 1.0), Scheduling(straggler_times=0))
 
 
 @given(st.lists(st.tuples(st.integers(1, 10), SECONDS), min_size=1, max_size=30))
@@ -105,9 +105,7 @@ def units(*rows: OpenUnit) -> list[Unit]:
     return [of_row(each) for each in rows]
 
 
-def found_late(
-    *rows: OpenUnit, more: tuple[UUID, ...] = (), patience: StragglerPolicy = USUAL
-) -> int:
+def found_late(*rows: OpenUnit, more: tuple[UUID, ...] = (), patience: Scheduling = USUAL) -> int:
     known = units(*rows)
     for unit in known:
         unit.told = True
@@ -123,7 +121,7 @@ def test_only_near_the_end_of_a_job_anybody_is_late() -> None:
     assert found_late(row(units=1)) == 0, "it has no others"
     assert found_late(row(assigned_at=MINUTE - timedelta(seconds=9))) == 0
     assert found_late(row(started_at=MINUTE - timedelta(seconds=9))) == 0
-    assert found_late(row(), patience=StragglerPolicy(times=0)) == 0
+    assert found_late(row(), patience=Scheduling(straggler_times=0)) == 0
 
 
 def test_who_is_longest_at_work_comes_first() -> None:

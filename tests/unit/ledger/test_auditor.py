@@ -24,8 +24,9 @@ from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
-from tests.twins.clock import EPOCH, TwinClock
+from tests.twins.clock import EPOCH
 from tests.twins.leadership import Leads, TwinLeadership
+from tests.twins.ports import twin_ports
 from tests.twins.store import StoreTwin
 from tests.unit.simulated_time import in_time, simulated
 
@@ -64,16 +65,16 @@ async def auditing(
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
     """Both actors, as the tree has them."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
-    clock = TwinClock()
+    ports = twin_ports(store=store, leadership=leadership)
     children = [
         Child(
             "auditor",
-            lambda: AuditorActor(night, store, clock, leadership=leadership),
+            lambda: AuditorActor(ports, night),
             ref=auditor,
         ),
         Child(
             "night",
-            lambda: NightAuditorActor(auditor, store, clock, leadership=leadership),
+            lambda: NightAuditorActor(ports, auditor),
             ref=night,
         ),
     ]

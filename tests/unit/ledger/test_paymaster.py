@@ -9,12 +9,13 @@ from actors.kernel import Ref
 from actors.ledger.messages import Commit
 from actors.paymaster.actor import PaymasterActor, PaymasterSettings
 from actors.paymaster.messages import EarningClaim, EarningMature, FindClaimable, Paymaster
+from config.settings import Earnings
 from sql.earnings import ClaimableEarning, MaturedEarning
 from tests.unit.dispatch.stage import JOB, OWNER, Cast, on_stage
 from tests.unit.simulated_time import simulated
 
 RIPE = MaturedEarning(JOB, 0)
-SETTINGS = PaymasterSettings(ripe_seconds=5.0, claims_seconds=30.0, at_once=3)
+SETTINGS = PaymasterSettings(Earnings(sweep_seconds=5.0), claims_seconds=30.0, at_once=3)
 
 
 @asynccontextmanager

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.sequencer.policy import SequencerSettings, is_due, is_idle, new_keys, rest_after
+from config.settings import Proof
 from sql.log import Head, LogView
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-SETTINGS = SequencerSettings(entries=100, seconds=10.0)
+SETTINGS = SequencerSettings(Proof(checkpoint_entries=100, checkpoint_seconds=10.0))
 
 
 def look(*, size: int = 0, checked: int | None = 0, age: float = 0.0, newest: int = 0) -> LogView:

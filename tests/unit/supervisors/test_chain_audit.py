@@ -3,8 +3,8 @@
 import attrs
 import pytest
 
-from config.settings import load
-from supervisors.chain_audit import settings_of
+from config.loader import load
+from supervisors.chain_audit import anchor_settings
 
 
 @pytest.mark.parametrize(("between_anchors", "looks"), [(300.0, 5.0), (2.0, 2.0), (0.0, 0.5)])
@@ -12,4 +12,4 @@ def test_the_anchor_looks_at_least_as_often_as_it_may_anchor(
     between_anchors: float, looks: float
 ) -> None:
     given = attrs.evolve(load().chain, anchor_seconds=between_anchors)
-    assert settings_of(given).every_seconds == looks
+    assert anchor_settings(given).every_seconds == looks

@@ -11,19 +11,16 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
 from sql.job_plan import Pricing
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Tree
 from tests.simulation.gateway import IdleActor
 from tests.support.plans import planned
-from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
-from tests.twins.objects import TwinObjects
-from tests.twins.random import TwinRandom
-from tests.twins.signer import TwinSigner
+from tests.twins.ports import twin_ports
 from tests.twins.socket import TwinSocket
 from tests.twins.store import StoreTwin
-from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import NODE, OWNER, USER
 from tests.unit.simulated_time import simulated
 
@@ -40,12 +37,10 @@ class Grid:
         clock, store = TwinClock(), StoreTwin()
         store.make_account(user_account(USER))
         store.add_node(NODE, ("render",), owner=OWNER)
-        objects = TwinObjects(clock.monotonic)
-        twins = (TwinBus(), clock, TwinRandom(), TwinTokens(), store, TwinSigner())
-        ports = Ports(store, objects, *twins)
-        settings = NodeSessionSettings(bucket="rendertrust")
+        ports = twin_ports(clock=clock, store=store)
+        settings = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
         web = Child("web", IdleActor)
-        self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
+        self.tree = Tree(ports, self.registry, settings, [web])
         self.socket = TwinSocket()
         self.session: Ref[NodeSession] | None = None
 

@@ -11,7 +11,6 @@ from actors.kernel.handler import Table
 from actors.pulse.stuck_detector import StuckDetector
 from supervisors.registry import Registry
 from supervisors.tree import MAY_TAKE_MINUTES
-from tests.twins.bus import TwinBus
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
 from web.edge import hub_child, sweeper_child
@@ -36,9 +35,9 @@ def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_mes
 
 
 def test_what_may_take_minutes_for_one_message_is_left_out() -> None:
-    site = SimpleNamespace(console=None, sales=SimpleNamespace(url=""))
+    site = SimpleNamespace(console=None, url="", ports=None)
     registry, gateway = Registry(), cast("Any", site)
-    parts = [sweeper_child(gateway, registry), hub_child(gateway, registry, TwinBus())]
+    parts = [sweeper_child(gateway, registry), hub_child(gateway, registry)]
     audits = {"auditor", "night auditor"}
     assert {*audits, *(part.name for part in parts)} == MAY_TAKE_MINUTES
 

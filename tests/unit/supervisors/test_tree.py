@@ -8,18 +8,14 @@ import pytest
 from actors.kernel import State
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.notifier.messages import Notifier, UnitsMoved
+from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry
-from supervisors.tree import Ports, Tree
+from supervisors.tree import Tree
 from tests.simulation.gateway import IdleActor
 from tests.twins.bus import TwinBus
-from tests.twins.clock import TwinClock
-from tests.twins.objects import TwinObjects
-from tests.twins.random import TwinRandom
-from tests.twins.signer import TwinSigner
+from tests.twins.ports import twin_ports
 from tests.twins.socket import TwinSocket
-from tests.twins.store import StoreTwin
-from tests.twins.tokens import TwinTokens
 from tests.unit.dispatch.stage import NODE, OWNER, state_of
 from tests.unit.simulated_time import simulated
 
@@ -38,21 +34,10 @@ class City:
         self.webs = 0
         self.registry = Registry()
         self.socket = TwinSocket()
-        clock = TwinClock()
-        store = StoreTwin()
-        ports = Ports(
-            store,
-            TwinObjects(clock.monotonic),
-            BrokenBus(),
-            clock,
-            TwinRandom(),
-            TwinTokens(),
-            store,
-            TwinSigner(),
-        )
-        settings = NodeSessionSettings(bucket="rendertrust")
+        ports = twin_ports(bus=BrokenBus())
+        settings = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
         web = Child("web", self._web)
-        self.tree = Tree(ports, self.registry, settings, engines=[], web=[web])
+        self.tree = Tree(ports, self.registry, settings, [web])
 
     def _web(self) -> IdleActor:
         self.webs += 1

@@ -34,6 +34,7 @@ from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
+from config.settings import Verification
 from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.nodes import StandingRecord
@@ -314,8 +315,11 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
     store, clock = Store(), TwinClock()
     objects = TwinObjects(clock.monotonic)
     scheduler, notifier = Probe[Scheduler]("scheduler"), Probe[Notifier]("notifier")
+    declared = {field.name for field in attrs.fields(Verification)}
+    section = {name: value for name, value in settings.items() if name in declared}
     given: dict[str, Any] = {"look_seconds": 0.5, "own": OURS, **settings}
-    chosen, lives = VerifierSettings(**given), itertools.count(1)
+    given = {name: value for name, value in given.items() if name not in declared}
+    chosen, lives = VerifierSettings(Verification(**section), **given), itertools.count(1)
 
     def begin() -> tuple[Supervisor, Ref[Verifier], Ref[Ledger]]:
         life = next(lives)
@@ -340,7 +344,7 @@ async def verifying(**settings: Any) -> AsyncGenerator[Play]:
 
     root, verifier, ledger = begin()
     await root.start()
-    sampling = Sampling(store, TwinSigner(), TwinRandom(7), chosen.least_odds)
+    sampling = Sampling(store, TwinSigner(), TwinRandom(7), chosen.verification.least_odds)
     play = Play(verifier, ledger, store, objects, clock, root, scheduler, begin, sampling)
     try:
         yield play

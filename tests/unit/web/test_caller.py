@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from config.settings import SettingsError
+from config.loader import SettingsError
 from tests.support.http_gateway import settings_for_tests
 from web.http.caller import Caller, address_of, caller_of, client_of, subject_of
 

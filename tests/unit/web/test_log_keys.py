@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from config.loader import SettingsError
 from config.redaction import KNOWN
-from config.settings import SettingsError
 from rendertrust import checkpoint
 from rendertrust.checkpoint import Checkpoint
 from supervisors.engines.system_clock import SystemRandom

@@ -8,7 +8,8 @@ import pytest
 
 from supervisors.engines.system_clock import SystemClock
 from tests.support.http_gateway import settings_for_tests
-from web.http.operations import PER_CALLER, RATES, Audience, Operation, Operations
+from web.http.operations import Audience, Operation, Operations
+from web.http.rate_limits import PER_CALLER, RATES
 from web.identity.authentication import ADMINS_ONLY, PEOPLE_ONLY, forbidden
 from web.identity.roles import RoleName, Scope, ScopeName, UserRole
 from web.identity.tokens import Claims, TokenType

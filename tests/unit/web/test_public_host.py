@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from config.settings import load
+from config.loader import load
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.s3_signing import Presigner
 from web.http.caller import CALLER, Caller

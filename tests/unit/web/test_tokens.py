@@ -7,7 +7,7 @@ import attrs
 import jwt
 import pytest
 
-from config.sections import Jwt
+from config.settings import Jwt
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from tests.support.http_gateway import SECRET
 from web.identity.tokens import Tokens, TokenType, key_id

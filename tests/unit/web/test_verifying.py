@@ -8,12 +8,14 @@ import attrs
 import pytest
 from structlog.testing import capture_logs
 
-from config.settings import Settings, SettingsError, load
+from config.loader import SettingsError, load
+from config.settings import Settings
 from rendertrust.receipt import NO_VERIFIER, OFF
 from sql.nodes import NOTHING_SAID, NodeIdentity
+from supervisors.actor_settings import actor_settings, session_settings, verifier_settings
 from supervisors.engines.embedded_verifier import CannotVerify, Confinement, SandboxCommand
 from supervisors.engines.engine_folder import EngineFolder
-from web.app import paces_of, session_settings, verifiers_of, verifying_of
+from web.app import verifiers_of
 from web.http.listener import ListenAddress
 from web.nodes import embedded
 from web.nodes.embedded import EmbeddedVerifierState, embedding_of
@@ -26,11 +28,11 @@ PLACE = ListenAddress("0.0.0.0", 8123)
 
 
 def test_odds_and_waits_are_settings() -> None:
-    usual = verifying_of(load(overrides={"verification": {"enabled": True}}), frozenset())
-    assert (usual.least_odds, usual.wait_seconds, usual.own) == (0.05, 300.0, frozenset())
+    usual = verifier_settings(load(overrides={"verification": {"enabled": True}}), frozenset())
+    assert (usual.verification.least_odds, usual.own) == (0.05, frozenset())
     said = {"enabled": True, "least_odds": 1.0, "wait_seconds": 60.0}
-    made = verifying_of(load(overrides={"verification": said}), frozenset({OWN}))
-    assert (made.least_odds, made.wait_seconds, made.own) == (1.0, 60.0, frozenset({OWN}))
+    made = verifier_settings(load(overrides={"verification": said}), frozenset({OWN}))
+    assert (made.verification.wait_seconds, made.own) == (60.0, frozenset({OWN}))
 
 
 def test_odds_are_shares() -> None:
@@ -84,8 +86,9 @@ def test_where_nobody_can_verify_nothing_is_and_the_log_says_why(
     assert WHY in event
     assert "not verified" in event
     assert "not paid" not in event
-    told = verifying_of(settings, frozenset(), embedding.unverified_why)
-    assert (told.enabled, told.unverified_why, told.pays_unverified) == (False, NO_VERIFIER, True)
+    told = verifier_settings(settings, frozenset(), embedding.unverified_why)
+    assert (told.unverified_why, told.pays_unverified) == (NO_VERIFIER, True)
+    assert not told.verification.enabled
     production = attrs.evolve(asked, environment="production")
     with pytest.raises(SettingsError, match=f"production refuses to start: {WHY}"):
         embedding_of(production, tmp_path)
@@ -124,7 +127,7 @@ def test_where_credits_cost_money_no_node_is_paid_for_what_is_unverified(tmp_pat
     for settings, pays in ((played, True), (paid, False)):
         embedding, settings_now = embedding_of(settings, tmp_path)
         assert session_settings(settings_now).pays_unverified is pays
-        assert verifying_of(settings_now, frozenset()).pays_unverified is pays
+        assert verifier_settings(settings_now, frozenset()).pays_unverified is pays
         assert embedding.unverified_why == OFF
         [(setting, event)] = warned(settings_now)
         assert setting == "verification.enabled"
@@ -137,7 +140,7 @@ def test_where_credits_cost_money_evidence_is_asked_for() -> None:
     assert not paid.results.require_evidence, "it is development"
     for settings, asks in ((played, False), (paid, True)):
         assert session_settings(settings).require_evidence is asks
-        assert verifying_of(settings, frozenset()).require_evidence is asks
+        assert verifier_settings(settings, frozenset()).require_evidence is asks
 
 
 def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_named(
@@ -149,9 +152,9 @@ def test_all_who_must_know_it_know_the_embedded_one_beside_the_nodes_that_are_na
     )
     verifiers = verifiers_of(settings, embedding)
     assert verifiers == {OWN, confinement(tmp_path).id}
-    assert verifying_of(settings, verifiers).own == verifiers
+    assert verifier_settings(settings, verifiers).own == verifiers
     assert session_settings(settings, verifiers).own == verifiers
-    assert paces_of(settings, verifiers).scheduler.ours == verifiers
+    assert actor_settings(settings, verifiers).scheduler.ours == verifiers
     with pytest.raises(SettingsError, match="own_nodes must be ids"):
         verifiers_of(settings_with(own_nodes="mine"), embedding)
 

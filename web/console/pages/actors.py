@@ -57,9 +57,9 @@ class ActorsQuery:
 async def actors(view: View[ActorsQuery]) -> Shown | Problem:
     """Return the tree, the charts of one actor, and the restart log."""
     gateway, query = view.gateway, view.query
-    history, log = gateway.console.history, gateway.restarts()
-    now = gateway.clock.monotonic()
-    branches = branches_of(gateway.snapshot(), history, log, now)
+    history, log = gateway.console.history, gateway.tree.restarts()
+    now = gateway.ports.clock.monotonic()
+    branches = branches_of(gateway.tree.snapshot(), history, log, now)
     chosen = next((each for each in branches if each.name == query.actor), None)
     if query.actor and chosen is None:
         return NO_ACTOR

@@ -56,10 +56,10 @@ async def credits_(view: View[CreditsQuery]) -> Shown:
     """Return the user's own credits, whatever their role."""
     gateway, user = view.gateway, view.who.user
     return {
-        "balance": await gateway.credits.balance(user),
-        "holds": held(view, await gateway.credits.holds(user, Page(ROWS))),
-        "purchases": bought(view, await gateway.sales.purchases.page(user, ROWS)),
-        "skus": table(await gateway.sales.skus.all(), SKUS, view.query.sort, "amount", "skus"),
+        "balance": await gateway.tables.credits.balance(user),
+        "holds": held(view, await gateway.tables.credits.holds(user, Page(ROWS))),
+        "purchases": bought(view, await gateway.tables.purchases.page(user, ROWS)),
+        "skus": table(await gateway.tables.skus.all(), SKUS, view.query.sort, "amount", "skus"),
     }
 
 

@@ -134,7 +134,7 @@ async def picture(view: View) -> Picture | Problem:
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
     """Return the form: the charged units and the reason."""
     job, user = view.ids["id"], view.who.user
-    row = await view.gateway.jobs.by_id(job, user)
+    row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
         return NO_JOB
     return {

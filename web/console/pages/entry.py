@@ -106,7 +106,7 @@ async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
     return {
         "proof": attrs.asdict(proof),
         "chain": await _chain(gateway, standing),
-        "asked_at": gateway.clock.now(),
+        "asked_at": gateway.ports.clock.now(),
     }
 
 

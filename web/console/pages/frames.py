@@ -96,10 +96,10 @@ class JobChangeForm:
 @pages.page("/frames/{job}", "Frame", "", query=FramePath, absent=NO_FILE.detail)
 async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     """Redirect to the result of a unit, if the user may see it."""
-    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
+    row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
     if row is None:
         return NO_FILE
-    units = await view.gateway.jobs.unit_page(row.id, view.query.unit - 1, 1)
+    units = await view.gateway.tables.jobs.unit_page(row.id, view.query.unit - 1, 1)
     found = next((each for each in units if each.number == view.query.unit), None)
     if found is None or found.state != "COMPLETED" or found.result_key is None:
         return NO_FILE
@@ -108,7 +108,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
         return NO_FILE
     if not place.key.startswith(f"results/{row.user_id}/"):
         return NO_FILE
-    objects = view.gateway.objects
+    objects = view.gateway.ports.objects
     return ExternalRedirect(
         await objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
     )
@@ -118,17 +118,17 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
 async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
     """Return a frame's thumbnail from its node, if the user may see the job."""
     wish = view.query
-    found = await view.gateway.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
+    found = await view.gateway.tables.thumbnails.of_job(view.ids["job"], view.owner, wish.frame)
     return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
 
 
 @pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
 async def archive(view: View) -> ExternalRedirect | Problem:
     """Redirect to a zip of the complete results of an ended or paused job."""
-    row = await view.gateway.jobs.past(view.ids["job"], view.owner)
+    row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
     if row is None or row.status not in RESTING or row.units == 1:
         return NO_FILE
-    base = view.base or view.gateway.sales.url()
+    base = view.base or view.gateway.url()
     return ExternalRedirect(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
 
 
@@ -206,7 +206,7 @@ async def _steer(
 async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | Problem:
     """Perform the action; an admin's action on another user's job is recorded."""
     job = view.ids["id"]
-    row = await view.gateway.jobs.past(job, None if view.is_admin else view.who.user)
+    row = await view.gateway.tables.jobs.past(job, None if view.is_admin else view.who.user)
     if row is None:
         return NOT_FOUND
     act = None

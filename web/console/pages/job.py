@@ -100,7 +100,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     units, attempts = await desk.units(row.id), await desk.attempts(row.id)
     charges, chain = await desk.charges(row.id), bool(view.gateway.settings.chain.url)
     known = TimelineFacts(row, units, attempts, holds, charges, anchoring=chain)
-    base = view.base or view.gateway.settings.server.public_url or view.gateway.sales.url()
+    base = view.base or view.gateway.settings.server.public_url or view.gateway.url()
     tries, bill, sort = tries_of(attempts, units), bill_of(holds, entries), view.query.sort
     lines = await tail_of(view.gateway, row.id)
     failed = next((unit for unit in units if unit.error_class is not None), None)
@@ -149,7 +149,7 @@ async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
 
 async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob) -> Shown:
     """Return a page of frames; for a job of one unit none, but ``small``, its thumbnail."""
-    thumbnails = view.gateway.thumbnails
+    thumbnails = view.gateway.tables.thumbnails
     if row.units == 1:
         shown = await thumbnails.shown(row.id)
         small = small_of(row.id, shown[-1] if shown else None)
@@ -206,7 +206,7 @@ async def eta_of(view: View[JobPageQuery], row: ConsoleJob) -> float | None:
     """Return the estimated remaining seconds, as in the API."""
     if row.status != "RUNNING" or row.units == 1:
         return None
-    pace = await view.gateway.jobs.pace(row.id, view.now)
+    pace = await view.gateway.tables.jobs.pace(row.id, view.now)
     left = seconds_left(pace.done, pace.mean, pace.at_work, pace.waiting)
     if left is None:
         return None

@@ -76,8 +76,8 @@ class LedgerQuery:
 async def ledger(view: View[LedgerQuery]) -> Shown:
     """Return the audit results, the log, and a page of entries or anchors."""
     gateway, query = view.gateway, view.query
-    standing, signed = await Overview(gateway.database).log(), await gateway.proofs.newest()
-    anchored = await gateway.anchors.count(None)
+    standing, signed = await Overview(gateway.database).log(), await gateway.tables.proofs.newest()
+    anchored = await gateway.tables.anchors.count(None)
     more = await (_anchors(view) if query.show == "anchors" else _entries(view))
     sound = await soundness_of(gateway)
     return {
@@ -125,6 +125,6 @@ async def _entries(view: View[LedgerQuery]) -> Shown:
 
 async def _anchors(view: View[LedgerQuery]) -> Shown:
     query = view.query
-    found = [listed(row) for row in await view.gateway.anchors.page(None, ANCHORS_MOST, 0)]
+    found = [listed(row) for row in await view.gateway.tables.anchors.page(None, ANCHORS_MOST, 0)]
     whole = table(found, ANCHORS, query.sort, "-created_at")
     return {"rows": page_of(whole, query.offset, ROWS), "older": None}

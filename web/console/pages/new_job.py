@@ -63,7 +63,7 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
     if not view.may_change:
         return Redirect("/console/jobs")
     gateway = view.gateway
-    prices = await gateway.prices.now()
+    prices = await gateway.tables.prices.now()
     return {
         "formats": FORMATS,
         "orders": ORDERS,

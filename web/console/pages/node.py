@@ -115,7 +115,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
         "earned": NodeEarnings() if owner is None else await desk.earned(owner, row.id, since),
         "shares": table(shares, SHARED, sort, "-earned_at", "earned"),
         "facts": facts_of(row.metadata),
-        "reputation": await view.gateway.nodes.records([row.id]),
+        "reputation": await view.gateway.tables.nodes.records([row.id]),
         "uncheckable": (await checkable(view.gateway, row.id)).get(row.id) is False,
         "buttons": buttons,
         "may_quarantine": any(verb == StandingAction.QUARANTINE.value for verb, *_ in buttons),
@@ -126,7 +126,7 @@ async def node(view: View[NodeQuery]) -> Shown | Problem:
 
 async def visible(view: View[Any]) -> NodeShown | None:
     """Return the node if the user may see it; None otherwise."""
-    row = await view.gateway.nodes.shown(view.ids["id"])
+    row = await view.gateway.tables.nodes.shown(view.ids["id"])
     return row if row is not None and view.owner in (None, row.owner_id) else None
 
 

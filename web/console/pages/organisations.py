@@ -96,7 +96,7 @@ class OrganisationQuery(SortQuery):
 )
 async def organisations(view: View[OrganisationsQuery]) -> Shown:
     """Return the user's organisations, invitations and trusted users, for every role."""
-    kept, user, sort = view.gateway.organisations, view.who.user, view.query.sort
+    kept, user, sort = view.gateway.tables.organisations, view.who.user, view.query.sort
     return {
         "organisations": table(await kept.of_user(user), ORGANISATIONS, sort, "", "of"),
         "trusted": table(await kept.trusted(user), TRUSTED, sort, "email", "trusted"),
@@ -116,7 +116,7 @@ async def organisations(view: View[OrganisationsQuery]) -> Shown:
 )
 async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
     """Return an organisation's members and lent nodes, for its members."""
-    kept, id_, sort = view.gateway.organisations, view.ids["id"], view.query.sort
+    kept, id_, sort = view.gateway.tables.organisations, view.ids["id"], view.query.sort
     own = await _own(view)
     if own is None:
         return NOT_FOUND
@@ -136,7 +136,7 @@ async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
 
 async def _own(view: View[Any]) -> Organisation | None:
     """Return the organisation if the user is a member."""
-    found = await view.gateway.organisations.of_user(view.who.user)
+    found = await view.gateway.tables.organisations.of_user(view.who.user)
     return next((each for each in found if each.id == view.ids["id"] and each.joined), None)
 
 
@@ -144,11 +144,11 @@ async def _own(view: View[Any]) -> Organisation | None:
 async def found(view: View[NewOrganisation]) -> Redirect | Problem:
     """Found an organisation."""
     gateway, name = view.gateway, view.query.name
-    new = gateway.random.uuid()
+    new = gateway.ports.random.uuid()
     act = await _act(view, "organisation.found", f"organisation:{new}", name)
     if act is None:
         return NOBODY
-    if await gateway.organisations.found(new, name, act) is None:
+    if await gateway.tables.organisations.found(new, name, act) is None:
         return Problem(409, f"You are already in {OF_USER_MOST} organisations; leave one first")
     return Redirect(f"{PATH}/{new}", f"{name} is founded. Invite others and lend it nodes.")
 
@@ -158,7 +158,7 @@ async def found(view: View[NewOrganisation]) -> Redirect | Problem:
 )
 async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     """Invite a user."""
-    kept, form, id_ = view.gateway.organisations, view.query, view.ids["id"]
+    kept, form, id_ = view.gateway.tables.organisations, view.query, view.ids["id"]
     return await _changed(
         view,
         ("organisation.invite", form.email),
@@ -170,7 +170,7 @@ async def invite(view: View[InvitationForm]) -> Redirect | Problem:
 @pages.action("/organisations/{id}/accept", absent=ABSENT)
 async def accept(view: View) -> Redirect | Problem:
     """Accept an invitation."""
-    kept, id_ = view.gateway.organisations, view.ids["id"]
+    kept, id_ = view.gateway.tables.organisations, view.ids["id"]
     about = ("organisation.join", "accepted")
     return await _changed(view, about, lambda act: kept.join(id_, act), "You are now a member.")
 
@@ -178,7 +178,7 @@ async def accept(view: View) -> Redirect | Problem:
 @pages.action("/organisations/{id}/leave", absent=ABSENT)
 async def leave(view: View) -> Redirect | Problem:
     """Leave an organisation or decline an invitation."""
-    kept, user, id_ = view.gateway.organisations, view.who.user, view.ids["id"]
+    kept, user, id_ = view.gateway.tables.organisations, view.who.user, view.ids["id"]
     about = ("organisation.leave", str(user))
     said = "You and your nodes have left the organisation."
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
@@ -187,7 +187,7 @@ async def leave(view: View) -> Redirect | Problem:
 @pages.action("/organisations/{id}/remove", form=MemberPath, absent=ABSENT)
 async def remove(view: View[MemberPath]) -> Redirect | Problem:
     """Remove a member, as an owner."""
-    kept, user, id_ = view.gateway.organisations, view.query.user, view.ids["id"]
+    kept, user, id_ = view.gateway.tables.organisations, view.query.user, view.ids["id"]
     about = ("organisation.leave", str(user))
     return await _changed(
         view, about, lambda act: kept.leave(id_, user, act), "The member is removed."
@@ -197,7 +197,7 @@ async def remove(view: View[MemberPath]) -> Redirect | Problem:
 @pages.action("/organisations/{id}/members/{user}/role", form=RoleForm, absent=ABSENT)
 async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     """Make a member an owner, or an owner a member."""
-    kept, user, role = view.gateway.organisations, view.ids["user"], view.query.role
+    kept, user, role = view.gateway.tables.organisations, view.ids["user"], view.query.role
     id_, about = view.ids["id"], ("organisation.role", f"{user}: {role}")
     said = f"The member is now {'an owner' if role == 'owner' else 'a member'}."
     return await _changed(view, about, lambda act: kept.set_role(id_, user, role, act), said)
@@ -206,7 +206,7 @@ async def set_role(view: View[RoleForm]) -> Redirect | Problem:
 @pages.action("/organisations/{id}/end", absent=ABSENT)
 async def end(view: View) -> Redirect | Problem:
     """End an organisation."""
-    kept, id_ = view.gateway.organisations, view.ids["id"]
+    kept, id_ = view.gateway.tables.organisations, view.ids["id"]
     said = "The organisation has ended; its nodes serve only their owners again."
     about = ("organisation.end", "by an owner")
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
@@ -215,7 +215,7 @@ async def end(view: View) -> Redirect | Problem:
 @pages.action("/organisations/{id}/lend", form=NodeForm, absent=ABSENT)
 async def lend(view: View[NodeForm]) -> Redirect | Problem:
     """Lend a node to the organisation."""
-    kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
+    kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
     about = ("organisation.lend", str(node))
     return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
 
@@ -223,7 +223,7 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
 @pages.action("/organisations/{id}/take-back", form=NodeForm, absent=ABSENT)
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """Take a node back."""
-    kept, node, id_ = view.gateway.organisations, view.query.node, view.ids["id"]
+    kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
     about, said = ("organisation.unlend", str(node)), "The node serves only its owner again."
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
@@ -231,7 +231,7 @@ async def take_back(view: View[NodeForm]) -> Redirect | Problem:
 @pages.action("/trusted", form=MemberForm, form_on="/organisations")
 async def trust(view: View[MemberForm]) -> Redirect | Problem:
     """Trust a user."""
-    kept, email = view.gateway.organisations, view.query.email
+    kept, email = view.gateway.tables.organisations, view.query.email
     if await is_own(view.gateway, view.who.user, email):
         return YOURSELF
     act = await _act(view, "trust.add", f"address:{email}", email)
@@ -250,7 +250,7 @@ async def distrust(view: View) -> Redirect | Problem:
     act = await _act(view, "trust.end", f"user:{user}", "ended")
     if act is None:
         return NOBODY
-    if await view.gateway.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
+    if await view.gateway.tables.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
     return Redirect(PATH, "You no longer trust this account. Its nodes finish your running units.")

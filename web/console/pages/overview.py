@@ -60,7 +60,7 @@ async def overview(view: View[OverviewQuery]) -> Shown:
         "images": [shot_of(each) for each in await rows.pictures(owner, PICTURES)],
         "alerts": await alerts_of(view.gateway, nodes, log) if everything else [],
         "gateways": table(
-            view.gateway.console.gateways.living(view.gateway.sales.url()),
+            view.gateway.console.gateways.living(view.gateway.url()),
             *(GATEWAYS, view.query.sort, "", "gateways"),
         ),
         "here": view.gateway.console.gateways.id,
@@ -79,7 +79,7 @@ async def picture(view: View) -> ExternalRedirect | Problem:
     if not place.key.startswith(f"results/{row.user_id}/"):
         return NO_PICTURE
     return ExternalRedirect(
-        await view.gateway.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
+        await view.gateway.ports.objects.presign_get(place.key, within=URL_SECONDS, base=view.base)
     )
 
 

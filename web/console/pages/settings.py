@@ -15,6 +15,7 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
+from web.http.rate_limits import PER_CALLER, RATES
 from web.identity.admin_identity import AdminIdentity
 from web.routes import webhooks
 from web.routes.admin import Reason
@@ -87,9 +88,6 @@ ACTS: Final = (
     Column("When", "at", "time"),
 )
 LIMITS: Final = "limits."
-OPEN: Final = frozenset({"limits.open_jobs", "limits.open_free_jobs", "limits.open_kinds"})
-NOT_REQUESTS: Final = frozenset({"limits.shared", "limits.subjects", *OPEN})
-PER_USER: Final = frozenset({"limits.read", "limits.write", "limits.dispatch"})
 SIGNING: Final = ("jwt.secret", "jwt.previous")
 ENDPOINT: Final = next(each.path for each in webhooks.operations if each.handler is webhooks.stripe)
 
@@ -178,7 +176,7 @@ async def keys_of(view: View[SettingsQuery]) -> Shown:
 
 async def prices_of(view: View[SettingsQuery]) -> Shown:
     """Return the prices and their history."""
-    kept = view.gateway.prices
+    kept = view.gateway.tables.prices
     changes = await kept.history(None, None, SORTED_MOST)
     return {
         "prices": table(await kept.now(), PRICES, view.query.sort, "job_type", "now"),
@@ -199,7 +197,7 @@ async def webhooks_of(view: View[SettingsQuery]) -> Shown:
     hooks = await desk.endpoints(text, SORTED_MOST)
     return {
         "hooks": table(hooks, HOOKS, sort, "-created_at", "hooks"),
-        "endpoint": f"{gateway.sales.url()}{ENDPOINT}",
+        "endpoint": f"{gateway.url()}{ENDPOINT}",
         "secret": next(each for each in _values(view) if each.name == "stripe.webhook_secret"),
         "events": _page(view, rows, EVENTS, "-received_at"),
     }
@@ -220,7 +218,7 @@ async def acts_of(view: View[SettingsQuery]) -> Shown:
     """Return a page of the audit log."""
     query = view.query
     target = query.q.strip() or None
-    rows = await view.gateway.accounts.audit.page(query.before, target, SORTED_MOST)
+    rows = await view.gateway.tables.audit.page(query.before, target, SORTED_MOST)
     acts = _page(view, rows, ACTS, "-at")
     older = rows[-1].number if len(rows) == SORTED_MOST and acts.after is None else None
     return {"acts": acts, "older": older, "begun": query.before is None}
@@ -242,9 +240,10 @@ def limits_of(values: Sequence[Value]) -> list[LimitRow]:
     found = []
     for value in values:
         if value.name.startswith(LIMITS):
-            of = "user or node" if value.name in PER_USER else "address"
-            of = "" if value.name in NOT_REQUESTS else f"requests per minute, per {of}"
-            found.append(LimitRow(value.name.removeprefix(LIMITS), value.text, of, value))
+            name = value.name.removeprefix(LIMITS)
+            of = "user or node" if name in PER_CALLER else "address"
+            of = f"requests per minute, per {of}" if name in RATES else ""
+            found.append(LimitRow(name, value.text, of, value))
     return found
 
 
@@ -271,7 +270,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
         return NOBODY
-    row = await view.gateway.prices.set(form.job_type, units, act)
+    row = await view.gateway.tables.prices.set(form.job_type, units, act)
     if row is None:
         return NOTHING_THERE
     return Redirect(f"{PATH}?tab=prices", f"The price of {form.job_type} applies from now on.")

@@ -82,10 +82,14 @@ async def system(view: View[SystemQuery]) -> Shown:
         "pool": gateway.database.pool_use(),
         "sockets": view.gateway.connections.living,
         "answers": table(
-            await answers_of(gateway.probes, gateway.clock), ANSWERS, view.query.sort, "", "answers"
+            await answers_of(gateway.monitoring.probes, gateway.ports.clock),
+            ANSWERS,
+            view.query.sort,
+            "",
+            "answers",
         ),
         "process": process_of(),
-        "here": memory.gateways.living(gateway.sales.url())[0],
+        "here": memory.gateways.living(gateway.url())[0],
         "python": platform.python_version(),
         "version": rendertrust.__version__,
         "level": level_now(),
@@ -105,7 +109,7 @@ async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})
     if act is None:
         return NOBODY
-    await view.gateway.accounts.audit.note(act)
+    await view.gateway.tables.audit.note(act)
     set_level(wanted)
     return Redirect(PATH, f"Lines of level {wanted} and above are written now.")
 

@@ -154,7 +154,7 @@ async def users(view: View[UsersQuery]) -> Shown:
         "columns": COLUMNS,
         "sort": sort,
         "rows": rows[:ROWS],
-        "count": await view.gateway.users.count(query.q.strip()),
+        "count": await view.gateway.tables.users.count(query.q.strip()),
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
     }
@@ -175,16 +175,16 @@ async def users(view: View[UsersQuery]) -> Shown:
 async def user(view: View[UserPageQuery]) -> Shown | Problem:
     """Return a user's credits, holds, purchases, sessions and keys."""
     gateway, id_ = view.gateway, view.ids["id"]
-    row = await gateway.users.by_id(id_)
+    row = await gateway.tables.users.by_id(id_)
     if row is None:
         return NOT_FOUND
     may = view.is_admin and id_ != view.who.user
     return {
         "title": row.name,
         "user": row,
-        "balance": await gateway.credits.balance(id_),
-        "holds": held(view, await gateway.credits.holds(id_, Page(ROWS))),
-        "purchases": bought(view, await gateway.sales.purchases.page(id_, ROWS)),
+        "balance": await gateway.tables.credits.balance(id_),
+        "holds": held(view, await gateway.tables.credits.holds(id_, Page(ROWS))),
+        "purchases": bought(view, await gateway.tables.purchases.page(id_, ROWS)),
         "doors": await doors_of(view, may=may),
         "may": may,
     }
@@ -192,10 +192,10 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
 
 async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
     """Return the tables of sessions and keys: name, label, and rows sorted as the address says."""
-    accounts, id_, text = view.gateway.accounts, view.ids["id"], view.query.sort
+    tables, id_, text = view.gateway.tables, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
-    logins = await accounts.sessions.page(id_, view.now, ROWS, 0)
-    keys = await accounts.api_keys.page(id_, ROWS, 0)
+    logins = await tables.sessions.page(id_, view.now, ROWS, 0)
+    keys = await tables.api_keys.page(id_, ROWS, 0)
     return [
         ("sessions", "Sessions", table(logins, (*LOGINS, *end), text, "-rotated_at", "sessions")),
         ("keys", "API keys", table(keys, (*KEYS, *end), text, "-created_at", "keys")),
@@ -215,8 +215,8 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
     gateway, step = view.gateway, view.query
     once = uuid_of(step.once)
     if step.act == "grant" and once is None:
-        return Redirect(address(view.path, dict(view.params), once=gateway.random.uuid()))
-    row = await gateway.users.by_id(view.ids["id"])
+        return Redirect(address(view.path, dict(view.params), once=gateway.ports.random.uuid()))
+    row = await gateway.tables.users.by_id(view.ids["id"])
     if row is None:
         return NOT_FOUND
     back: RefundPreview | Problem | None = None
@@ -229,7 +229,7 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
     done = None if once is None or back is not None else await _granted(view, once)
     units = money.parse(step.amount) if back is None else back.amount
     units = units if done is None else done.amount
-    balance = await gateway.credits.balance(row.id)
+    balance = await gateway.tables.credits.balance(row.id)
     return {
         "user": row,
         "step": step,
@@ -251,7 +251,7 @@ async def _granted(view: View[CreditStep], once: UUID) -> ConsoleEntryRow | None
 
 
 def _reference(view: View[Any], once: UUID) -> UUID:
-    return reference_of(f"{GRANT} {view.who.user}", str(once), view.gateway.random.uuid)
+    return reference_of(f"{GRANT} {view.who.user}", str(once), view.gateway.ports.random.uuid)
 
 
 @pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
@@ -300,15 +300,15 @@ async def end_session(view: View[RevocationForm]) -> Redirect | Problem:
 @pages.action("/users/{id}/sessions/all", who=ADMINS, form=ReasonForm, absent=ABSENT)
 async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     """End all sessions of the user, each with its own audit record."""
-    accounts, id_ = view.gateway.accounts, view.ids["id"]
+    tables, id_ = view.gateway.tables, view.ids["id"]
     ended = 0
-    for login in await accounts.sessions.page(id_, view.now, SORTED_MOST, 0):
+    for login in await tables.sessions.page(id_, view.now, SORTED_MOST, 0):
         details = {"which": str(login.sid)}
         act = await act_upon(_doer(view), "user.end_session", id_, view.query.reason, details)
         if isinstance(act, Problem):
             return act
-        ended += await accounts.administration.end_session(id_, login.sid, act)
-        view.gateway.revocations.add(login.sid)
+        ended += await tables.administration.end_session(id_, login.sid, act)
+        view.gateway.identity.revocations.add(login.sid)
     return Redirect(f"{PATH}/{id_}", f"{ended} session{' has' if ended == 1 else 's have'} ended.")
 
 
@@ -323,11 +323,11 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
     act = await act_upon(_doer(view), name, id_, view.query.reason, {"which": str(which)})
     if isinstance(act, Problem):
         return act
-    administration = gateway.accounts.administration
+    administration = gateway.tables.administration
     end = administration.revoke_key if absent is NO_KEY else administration.end_session
     if not await end(id_, which, act):
         return absent
-    gateway.revocations.add(which)
+    gateway.identity.revocations.add(which)
     what = "The key is revoked." if absent is NO_KEY else "The session has ended."
     return Redirect(f"{PATH}/{id_}", what)
 

@@ -72,7 +72,7 @@ class WebhookQuery:
 )
 async def hooks(view: View[WebhooksQuery]) -> Shown:
     """Return the user's own endpoints, for every role."""
-    found = await view.gateway.endpoints.of_user(view.who.user)
+    found = await view.gateway.tables.endpoints.of_user(view.who.user)
     shown = table(found, ENDPOINTS, view.query.sort, "created_at")
     return {"endpoints": shown, "most": ENDPOINTS_MAX}
 
@@ -91,7 +91,7 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
 )
 async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     """Return the deliveries of an endpoint, newest first."""
-    endpoint, rows = view.ids["endpoint_id"], view.gateway.endpoints
+    endpoint, rows = view.ids["endpoint_id"], view.gateway.tables.endpoints
     row = await rows.by_id(endpoint, view.who.user)
     if row is None:
         return NOT_FOUND
@@ -108,9 +108,9 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     fault = url_fault(gateway, url)
     if fault is not None:
         return invalid([fault])
-    secret = gateway.random.token(SECRET_BYTES)
-    new = NewEndpoint(gateway.random.uuid(), url, TOLD[form.told], secret, view.now)
-    if await gateway.endpoints.insert(view.who.user, new) is None:
+    secret = gateway.ports.random.token(SECRET_BYTES)
+    new = NewEndpoint(gateway.ports.random.uuid(), url, TOLD[form.told], secret, view.now)
+    if await gateway.tables.endpoints.insert(view.who.user, new) is None:
         return Problem(409, f"You already have {ENDPOINTS_MAX} endpoints; delete one first")
     return Redirect(
         PATH, f"Events are sent to the endpoint from now on. Its secret: {_shown(secret)}"
@@ -121,9 +121,9 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
 async def rotate(view: View) -> Redirect | Problem:
     """Create a new secret; for a day both sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
-    secret = gateway.random.token(SECRET_BYTES)
+    secret = gateway.ports.random.token(SECRET_BYTES)
     until = view.now + FORMER_FOR
-    if await gateway.endpoints.rotate(endpoint, view.who.user, secret, until) is None:
+    if await gateway.tables.endpoints.rotate(endpoint, view.who.user, secret, until) is None:
         return NOT_FOUND
     return Redirect(
         f"{PATH}/{endpoint}", f"For a day both secrets sign. The new one: {_shown(secret)}"
@@ -135,7 +135,7 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
     """Enable or disable an endpoint."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
     wish = EndpointPatch(enabled=enabled)
-    if await view.gateway.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
+    if await view.gateway.tables.endpoints.change(endpoint, view.who.user, wish, view.now) is None:
         return NOT_FOUND
     said = "It is enabled; pending deliveries are sent first." if enabled else "It is disabled."
     return Redirect(f"{PATH}/{endpoint}", said)
@@ -144,7 +144,7 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
 @pages.action("/webhooks/{endpoint_id}/delete", absent=ABSENT)
 async def delete(view: View) -> Redirect | Problem:
     """Delete an endpoint and its pending deliveries."""
-    if not await view.gateway.endpoints.delete(view.ids["endpoint_id"], view.who.user):
+    if not await view.gateway.tables.endpoints.delete(view.ids["endpoint_id"], view.who.user):
         return NOT_FOUND
     return Redirect(PATH, "The endpoint and its pending deliveries were deleted.")
 
@@ -153,7 +153,7 @@ async def delete(view: View) -> Redirect | Problem:
 async def replay(view: View) -> Redirect | Problem:
     """Send a delivery again under its id."""
     delivery = view.ids["delivery_id"]
-    row = await view.gateway.endpoints.replay(delivery, view.who.user, view.now)
+    row = await view.gateway.tables.endpoints.replay(delivery, view.who.user, view.now)
     if row is None:
         return Problem(404, "There is no such delivery")
     return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is queued again.")

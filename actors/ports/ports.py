@@ -1,0 +1,45 @@
+"""All ports of a gateway in one object."""
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from actors.ports.bus import Bus
+from actors.ports.chain import Chain
+from actors.ports.environment import Clock, Random
+from actors.ports.leadership import ALONE, Leadership
+from actors.ports.objects import Objects
+from actors.ports.payments import Payments
+from actors.ports.signing import LogSigner, NodeTokens, ReceiptSigner
+from actors.ports.store import AnchorStore, LogMemory, LogStore, Store
+from actors.ports.webhooks import Post
+
+if TYPE_CHECKING:
+    from sql.webhooks import Deliveries
+
+
+@attrs.frozen
+class Ports:
+    """The outside world, as the actors and the routes of a gateway see it.
+
+    ``store`` holds the books, ``log`` the transparency log, ``anchors`` the transactions that were
+    sent to ``chain``, ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides among
+    several gateways.
+    """
+
+    clock: Clock
+    random: Random
+    store: Store
+    log: LogStore
+    objects: Objects
+    bus: Bus
+    tokens: NodeTokens
+    signer: LogSigner
+    payments: Payments
+    post: Post
+    leadership: Leadership = ALONE
+    receipts: ReceiptSigner | None = None  # None: no receipts
+    memory: LogMemory | None = None  # None: only the database has a memory of the log
+    chain: Chain | None = None  # None: nothing is anchored
+    anchors: AnchorStore | None = None
+    deliveries: "Deliveries | None" = None  # None: no webhooks

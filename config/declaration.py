@@ -1,0 +1,71 @@
+"""Declare a setting once: type, default, bounds and meaning at its field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+import attrs
+
+PREFIX: Final = "RENDERTRUST_"
+_DECLARED: Final = "rendertrust"  # the key in a field's metadata
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Declared:
+    """The declaration of a field that its type and default do not hold."""
+
+    meaning: str
+    bounds: tuple[float, float] | None
+    by_environment: Mapping[str, Any]  # defaults of development and production, where they differ
+
+
+def setting(
+    default: T,
+    meaning: str,
+    bounds: tuple[float, float] | None = None,
+    *,
+    development: T | None = None,
+    production: T | None = None,
+    secret: bool = False,
+) -> T:
+    """Return the attrs field of a setting.
+
+    ``meaning`` is its documentation. ``bounds`` are the least and the greatest number allowed.
+    ``development`` and ``production`` replace the default in that environment. ``secret`` values
+    are left out of representations, and masked where settings are shown.
+    """
+    given = {"development": development, "production": production}
+    other = {name: value for name, value in given.items() if value is not None}
+    metadata = {_DECLARED: Declared(meaning, bounds, other)}
+    field: T = attrs.field(default=default, repr=not secret, metadata=metadata)
+    return field
+
+
+@attrs.frozen
+class Setting:
+    """A setting of a gateway. ``name`` has its section, as in ``server.port``."""
+
+    name: str
+    default: Any
+    declared: Declared
+    is_secret: bool
+
+    @property
+    def variable(self) -> str:
+        """Return the environment variable: ``server.port`` is RENDERTRUST_SERVER_PORT."""
+        return PREFIX + self.name.replace(".", "_").upper()
+
+    def of(self, settings: Any) -> Any:
+        """Return the value in ``settings``."""
+        section, dot, option = self.name.partition(".")
+        return getattr(getattr(settings, section), option) if dot else getattr(settings, section)
+
+
+def settings_in(cls: type[Any], section: str = "") -> Iterator[Setting]:
+    """Yield the settings that a class declares, those of its sections included, in their order."""
+    for field in attrs.fields(cls):
+        if field.type is not None and attrs.has(field.type):
+            yield from settings_in(field.type, f"{field.name}.")
+        else:
+            declared: Declared = field.metadata[_DECLARED]
+            yield Setting(section + field.name, field.default, declared, not field.repr)

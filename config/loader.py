@@ -1,0 +1,229 @@
+"""Load the settings from their defaults, a file, RENDERTRUST_* and the command line."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import typed_settings as ts
+from typed_settings.converters import Converter
+from typed_settings.exceptions import TsError
+
+from config.declaration import PREFIX
+from config.settings import LIVE_KEYS, SETTINGS, Chain, Settings, Verification
+
+NO_VERIFIER = (
+    "verification needs a verifier: set verification.embedded or verification.own_nodes, or"
+    " switch verification off by verification.enabled = false"
+)
+ENVIRONMENTS = ("development", "production")
+FREE_MONEY = (
+    "credits.starter must be 0: users could turn free credits into money at their own nodes"
+)
+
+
+class SettingsError(Exception):
+    """The settings are invalid; the text is one line that says which and why."""
+
+
+def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Load the settings from all sources; ``overrides`` (nested, from the command line) win.
+
+    Raises SettingsError for an unknown key, a wrong type, an unreadable file, or insecure
+    production settings.
+    """
+    environment = _environment(file, overrides or {})
+    try:
+        loaders = _loaders(environment, file, overrides or {})
+        settings = ts.load_settings(Settings, loaders, converter=_converter(Path.cwd()))
+    except TsError as error:
+        raise SettingsError(_line(error)) from error
+    _refuse_unknown_variables()
+    _refuse_out_of_bounds(settings)
+    if settings.production:
+        _refuse_weak(settings)
+    elif settings.stripe.secret_key.startswith(LIVE_KEYS) and _grants_credits(settings):
+        raise SettingsError(f"stripe.secret_key is live, so {FREE_MONEY}")
+    return settings
+
+
+@cache
+def _converter(_: Path) -> Converter:
+    """Return a converter for a working folder, by which it resolves relative paths.
+
+    It is cached because generating its functions takes most of the loading time.
+    """
+    return ts.default_converter()
+
+
+def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
+    """Return the environment, which selects a file of defaults."""
+    named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
+    if not named and file is not None:
+        named = read_file(file).get("environment")
+    if not named:
+        named = "development"
+    if named not in ENVIRONMENTS:
+        raise SettingsError(f"environment is {named!r}; it must be development or production")
+    return str(named)
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """Read a file of settings. Raises SettingsError."""
+    try:
+        return tomllib.loads(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) -> list[Any]:
+    files = [f"!{file}"] if file else []
+    return [
+        ts.loaders.DictLoader(_defaults_of(environment)),
+        ts.FileLoader({"*.toml": ts.TomlFormat(section=None)}, files),
+        ts.EnvLoader(PREFIX),
+        ts.loaders.DictLoader({**overrides, "environment": environment}),
+    ]
+
+
+def _defaults_of(environment: str) -> dict[str, Any]:
+    """Return the defaults of this environment that differ from the others, by section."""
+    found = dict[str, Any]()
+    for one in SETTINGS:
+        if environment in one.declared.by_environment:
+            section, _, option = one.name.partition(".")
+            found.setdefault(section, {})[option] = one.declared.by_environment[environment]
+    return found
+
+
+def _refuse_unknown_variables() -> None:
+    """Refuse misspelt variables like RENDERTRUST_DATABASE_…, which would have no effect."""
+    sections = {one.name.partition(".")[0] for one in SETTINGS if "." in one.name}
+    prefixes = tuple(f"{PREFIX}{section}_".upper() for section in sections)
+    known = {one.variable for one in SETTINGS}
+    for name in sorted(os.environ):
+        if name.startswith(prefixes) and name not in known:
+            raise SettingsError(f"{name} is not a setting")
+
+
+def _refuse_out_of_bounds(settings: Settings) -> None:
+    for one in SETTINGS:
+        value, bounds = one.of(settings), one.declared.bounds
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            raise SettingsError(f"{one.name} is {value}; it must be {bounds[0]} to {bounds[1]}")
+    try:
+        settings.server.proxies()
+    except ValueError as error:
+        raise SettingsError(f"server.trusted_proxies: {error}") from error
+    try:
+        settings.audit.time()
+    except ValueError as error:
+        raise SettingsError("audit.night must be a time of day in UTC, like 03:00") from error
+    if settings.leases.renew_seconds * 2 > settings.leases.seconds:
+        raise SettingsError("leases.renew_seconds must be at most half of leases.seconds")
+    if settings.verification.memory_gib == 1:
+        raise SettingsError("verification.memory_gib is 1; Blender needs at least 2")
+    _refuse_unfinished(settings.chain)
+    stripe = settings.stripe
+    if bool(stripe.secret_key) != bool(stripe.webhook_secret):
+        raise SettingsError("stripe.secret_key and stripe.webhook_secret must be set together")
+    if stripe.url and not stripe.secret_key:
+        raise SettingsError("stripe.url needs stripe.secret_key")
+    if re.search(r"[\s+]", settings.proof.origin) or len(settings.proof.origin) > 255:
+        raise SettingsError(
+            "proof.origin must not have blanks, plus signs or more than 255 characters"
+        )
+
+
+def _refuse_unfinished(chain: Chain) -> None:
+    """Check that an external chain has its id and a key."""
+    if not chain.url or chain.embedded:
+        return
+    if not chain.url.startswith(("http://", "https://")):
+        raise SettingsError('chain.url must be an http(s) URL, "embedded", or empty')
+    if chain.chain_id <= 0:
+        raise SettingsError("chain.url needs chain.chain_id")
+    if bool(chain.key) == bool(chain.key_file):
+        raise SettingsError("chain.url needs exactly one of chain.key and chain.key_file")
+
+
+def _refuse_weak(settings: Settings) -> None:
+    """Refuse settings that are insecure in production."""
+    faults = [
+        (_weak(settings.jwt.secret), "jwt.secret must have at least 32 random bytes"),
+        (
+            bool(settings.jwt.previous) and _weak(settings.jwt.previous),
+            "jwt.previous must have at least 32 random bytes",
+        ),
+        (
+            bool(settings.objects.url)
+            and not (settings.objects.access_key and settings.objects.secret_key),
+            "objects.url needs objects.access_key and objects.secret_key",
+        ),
+        (
+            not _is_stripes(settings.stripe.secret_key, "sk_", "rk_"),
+            "stripe.secret_key must be set: Stripe's sk_… or rk_…",
+        ),
+        (
+            not _is_stripes(settings.stripe.webhook_secret, "whsec_"),
+            "stripe.webhook_secret must be set: the endpoint's whsec_…",
+        ),
+        (not settings.nodes.require_proof, "nodes.require_proof must be on"),
+        (not settings.results.require_object, "results.require_object must be on"),
+        (not settings.results.require_evidence, "results.require_evidence must be on"),
+        (bool(settings.payloads.external_buckets), "payloads.external_buckets must be empty"),
+        (settings.webhooks.private, "webhooks.private must be off"),
+        (_lacks_verifier(settings.verification), NO_VERIFIER),
+        (_grants_credits(settings), FREE_MONEY),
+    ]
+    wrong = [text for broken, text in faults if broken]
+    if wrong:
+        raise SettingsError("production refuses to start: " + "; ".join(wrong))
+
+
+def _grants_credits(settings: Settings) -> bool:
+    """Return True if new users get credits."""
+    return settings.credits.starter.strip("0.") != ""
+
+
+def refuse_exposed(settings: Settings) -> None:
+    """Raise SettingsError if a gateway in development would serve other machines unasked."""
+    server = settings.server
+    if settings.production or server.loopback or server.insecure_development:
+        return
+    raise SettingsError(
+        f"development does not serve other machines, but server.host is {server.host!r}: anyone"
+        " who reaches it gets free credits, and nodes need no proof of their key. Use"
+        ' environment = "production", or accept this with --insecure-development'
+    )
+
+
+def _lacks_verifier(given: Verification) -> bool:
+    return given.enabled and not (given.embedded or given.own_nodes.strip())
+
+
+def _weak(secret: str) -> bool:
+    """Return True if too short or typed by hand, like ``change-me-change-me-…``."""
+    return len(secret.encode()) < 32 or len(set(secret)) < 12
+
+
+def _is_stripes(secret: str, *prefixes: str) -> bool:
+    """Return True if it looks like a secret from Stripe."""
+    return secret.startswith(prefixes) and len(secret) >= 24 and len(set(secret)) >= 12
+
+
+def _line(error: BaseException) -> str:
+    """Return a settings error with its causes on one line."""
+    if isinstance(error, BaseExceptionGroup):
+        notes = getattr(error, "__notes__", [])
+        return "; ".join(_line(inner) for inner in error.exceptions) + "".join(notes)
+    text = " ".join(str(error).split())
+    notes = " ".join(str(note) for note in getattr(error, "__notes__", []))
+    cause = error.__cause__
+    parts = [text, notes, _line(cause) if cause is not None else ""]
+    return ": ".join(part for part in parts if part)

@@ -1,0 +1,67 @@
+"""The queries of the gateway's nouns over one database, in one object."""
+
+import attrs
+
+from sql.anchors import Anchors
+from sql.api_keys import ApiKeys
+from sql.attempt_logs import AttemptLogs
+from sql.audit import AuditLog
+from sql.checks import EvidenceReads
+from sql.credits import Credits
+from sql.database import Database
+from sql.events import Events
+from sql.jobs import Jobs
+from sql.multiparts import Multiparts, ResultMultiparts
+from sql.nodes import Nodes
+from sql.operators import Operators
+from sql.organisations import Organisations
+from sql.preflights import Preflights
+from sql.prices import Prices
+from sql.proofs import Proofs
+from sql.purchases import Purchases
+from sql.receipts import Receipts
+from sql.retention import Retention
+from sql.sessions import Sessions
+from sql.skus import Skus
+from sql.thumbnails import Thumbnails
+from sql.uploads import Uploads
+from sql.users import Administration, Users
+from sql.webhooks import Endpoints
+
+
+@attrs.frozen
+class Tables:
+    """What routes and actors read and write, beside the books."""
+
+    administration: Administration
+    anchors: Anchors
+    api_keys: ApiKeys
+    attempt_logs: AttemptLogs
+    audit: AuditLog
+    credits: Credits
+    endpoints: Endpoints
+    events: Events
+    evidence: EvidenceReads
+    jobs: Jobs
+    multiparts: Multiparts
+    nodes: Nodes
+    operators: Operators
+    organisations: Organisations
+    preflights: Preflights
+    prices: Prices
+    proofs: Proofs
+    purchases: Purchases
+    receipts: Receipts
+    result_multiparts: ResultMultiparts
+    retention: Retention
+    sessions: Sessions
+    skus: Skus
+    thumbnails: Thumbnails
+    uploads: Uploads
+    users: Users
+
+    @classmethod
+    def over(cls, database: Database) -> "Tables":
+        """Return all of them over one database."""
+        fields = attrs.fields_dict(cls)
+        return cls(**{name: field.type(database) for name, field in fields.items() if field.type})

@@ -1,0 +1,149 @@
+"""How each actor is made: its ports, its settings, and the actors that it tells."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import count
+from typing import Any, Final, TypeAlias
+
+from actors.anchor.actor import AnchorActor
+from actors.anchor.messages import Anchor
+from actors.auditor.actor import AuditorActor
+from actors.auditor.messages import Auditor
+from actors.courier.actor import CourierActor
+from actors.courier.messages import Courier
+from actors.kernel import Actor, Ref
+from actors.ledger.actor import LedgerActor
+from actors.ledger.messages import Ledger
+from actors.lifeline.actor import LifelineActor
+from actors.lifeline.messages import Lifeline
+from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.messages import NightAuditor
+from actors.node_session.actor import NodeSessionActor, SessionPeers
+from actors.node_session.connection import Socket
+from actors.node_session.messages import NodeSession
+from actors.node_session.progress_watchdog import OverrunTracker, ProgressTracker
+from actors.node_session.sampling import Sampling
+from actors.node_session.settings import NodeIdentity
+from actors.notifier.actor import NotifierActor
+from actors.notifier.messages import Notifier
+from actors.paymaster.actor import PaymasterActor
+from actors.paymaster.messages import Paymaster
+from actors.ports import Ports
+from actors.scheduler.actor import SchedulerActor
+from actors.scheduler.messages import Scheduler
+from actors.sequencer.actor import SequencerActor
+from actors.sequencer.messages import Sequencer
+from actors.verifier.actor import VerifierActor
+from actors.verifier.messages import Verifier
+from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.watchman.actor import WatchmanActor
+from actors.watchman.messages import Watchman
+from supervisors.actor_settings import ActorSettings
+from supervisors.registry import Registry
+
+# In messages: for a Send and two answers of the Ledger per unit that its node may have, besides an
+# eighth for the node's own frames.
+SESSION_CAPACITY: Final = 1_024
+
+Maker: TypeAlias = Callable[[], Actor[Any]]
+
+
+class ActorMakers:
+    """Makes the actors of one tree. ``sessions`` returns the addresses of the living sessions."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        settings: ActorSettings,
+        registry: Registry,
+        sessions: Callable[[], Sequence[Ref[NodeSession]]],
+    ) -> None:
+        self._ports, self._settings = ports, settings
+        self._to, self._sessions = registry.ref, sessions
+        self._numbers = count(1)
+
+    def all(self) -> Mapping[type[Any], Maker]:
+        """Return what makes each actor, by its marker; actors that are off are left out."""
+        p, s, to, sessions = self._ports, self._settings, self._to, self._sessions
+        return {
+            Ledger: lambda: LedgerActor(p.store, p.clock, p.random),
+            Sequencer: lambda: SequencerActor(p, s.sequencer),
+            Auditor: lambda: AuditorActor(p, to(NightAuditor), s.auditor),
+            NightAuditor: lambda: NightAuditorActor(p, to(Auditor), s.auditor),
+            Paymaster: lambda: PaymasterActor(to(Ledger), p.store, settings=s.paymaster),
+            Scheduler: lambda: SchedulerActor(p, to(Ledger), to(Notifier), sessions, s.scheduler),
+            Lifeline: lambda: LifelineActor(p, to(Ledger), to(Scheduler), to(Notifier), s.lifeline),
+            Notifier: lambda: NotifierActor(p.bus, scheduler=to(Scheduler), name=p.random.uuid()),
+            Watchman: lambda: WatchmanActor(sessions, p.store),
+            **self._verifier(),
+            **self._courier(),
+            **self._anchor(),
+        }
+
+    def _verifier(self) -> Mapping[type[Any], Maker]:
+        p, settings = self._ports, self._settings.verifier
+        if settings is None:
+            return {}
+        gateway = p.random.uuid()
+
+        def make() -> VerifierActor:
+            peers = VerifierPeers(
+                ledger=self._to(Ledger),
+                scheduler=self._to(Scheduler),
+                notifier=self._to(Notifier),
+                store=p.store,
+                objects=p.objects,
+                clock=p.clock,
+                random=p.random,
+                signer=p.receipts,
+                gateway=gateway,
+            )
+            return VerifierActor(peers, settings)
+
+        return {Verifier: make}
+
+    def _courier(self) -> Mapping[type[Any], Maker]:
+        p, settings, deliveries = self._ports, self._settings.courier, self._ports.deliveries
+        if deliveries is None:
+            return {}
+        return {Courier: lambda: CourierActor(p.post, deliveries, p.clock, p.random, settings)}
+
+    def _anchor(self) -> Mapping[type[Any], Maker]:
+        p, chain, anchors = self._ports, self._ports.chain, self._ports.anchors
+        if chain is None or anchors is None:
+            return {}
+
+        def make() -> AnchorActor:
+            return AnchorActor(
+                *(chain, anchors, p.clock),
+                settings=self._settings.anchor,
+                sequencer=self._to(Sequencer),
+                signer=p.signer,
+            )
+
+        return {Anchor: make}
+
+    def session(self, node: NodeIdentity, socket: Socket) -> tuple[Ref[NodeSession], Maker]:
+        """Return the address of a new session, and what makes it."""
+        peers, settings = self._peers, self._settings.session
+        ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
+        return ref, lambda: NodeSessionActor(node, socket, peers, settings)
+
+    @cached_property
+    def _peers(self) -> SessionPeers:
+        """Return what all sessions share."""
+        to, checks = self._to, self._settings.verifier
+        return SessionPeers(
+            scheduler=to(Scheduler),
+            ledger=to(Ledger),
+            notifier=to(Notifier),
+            ports=self._ports,
+            progress=ProgressTracker(),
+            overruns=OverrunTracker(),
+            verifier=None if checks is None else to(Verifier),
+            sampling=None if checks is None else self._sampling(checks),
+        )
+
+    def _sampling(self, checks: VerifierSettings) -> Sampling:
+        p = self._ports
+        return Sampling(p.store, p.signer, p.random, checks.verification.least_odds)

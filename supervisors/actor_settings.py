@@ -1,0 +1,96 @@
+"""Settings of the actors, from those of the gateway."""
+
+from typing import Final
+from uuid import UUID
+
+import attrs
+
+from actors.anchor.policy import AnchorSettings
+from actors.node_session.settings import NodeSessionSettings
+from actors.paymaster.actor import PaymasterSettings
+from actors.scheduler.settings import SchedulerSettings
+from actors.sequencer.policy import SequencerSettings
+from actors.verifier.settings import VerifierSettings
+from config.settings import DEFAULTS, Audit, Leases, Settings, Webhooks
+from rendertrust.receipt import OFF
+from sql.units import CHECKED
+from supervisors.chain_audit import anchor_settings
+
+IDLE_LOOK_SECONDS: Final = 10.0
+
+
+@attrs.frozen
+class ActorSettings:
+    """Settings of each actor. ``verifier`` None: there is no Verifier."""
+
+    session: NodeSessionSettings
+    sequencer: SequencerSettings = attrs.field(factory=SequencerSettings)
+    paymaster: PaymasterSettings = attrs.field(factory=PaymasterSettings)
+    auditor: Audit = DEFAULTS.audit
+    scheduler: SchedulerSettings = attrs.field(factory=SchedulerSettings)
+    lifeline: Leases = DEFAULTS.leases
+    verifier: VerifierSettings | None = None
+    courier: Webhooks = DEFAULTS.webhooks
+    anchor: AnchorSettings = attrs.field(factory=AnchorSettings)
+
+
+def actor_settings(
+    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+) -> ActorSettings:
+    """Return the settings of the actors.
+
+    ``verifiers`` are the gateway's own; ``unverified_why`` is the code of receipts where the
+    gateway verifies nothing.
+    """
+    return ActorSettings(
+        session=session_settings(settings, verifiers, unverified_why),
+        sequencer=SequencerSettings(settings.proof),
+        paymaster=PaymasterSettings(settings.earnings),
+        auditor=settings.audit,
+        scheduler=SchedulerSettings(settings.limits, settings.scheduling, verifiers),
+        lifeline=settings.leases,
+        verifier=verifier_settings(settings, verifiers, unverified_why),
+        courier=settings.webhooks,
+        anchor=anchor_settings(settings.chain),
+    )
+
+
+def session_settings(
+    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+) -> NodeSessionSettings:
+    """Return the settings of node sessions."""
+    return NodeSessionSettings(
+        bucket=settings.objects.bucket,
+        require_object=settings.results.require_object,
+        earnings=settings.earnings,
+        leases=settings.leases,
+        verified_types=CHECKED if settings.verification.enabled else frozenset(),
+        unverified_why=unverified_why,
+        require_evidence=settings.asks_for_evidence,
+        pays_unverified=not settings.is_for_money,
+        own=verifiers,
+    )
+
+
+def verifier_settings(
+    settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
+) -> VerifierSettings:
+    """Return the Verifier's settings.
+
+    Where verification is off, the Verifier runs all the same, and now and then handles what still
+    waits from before.
+    """
+    given, pays = settings.verification, not settings.is_for_money
+    if not given.enabled:
+        return VerifierSettings(
+            given,
+            unverified_why=unverified_why,
+            pays_unverified=pays,
+            look_seconds=IDLE_LOOK_SECONDS,
+        )
+    return VerifierSettings(
+        given,
+        require_evidence=settings.asks_for_evidence,
+        pays_unverified=pays,
+        own=verifiers,
+    )
