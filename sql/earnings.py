@@ -254,7 +254,8 @@ def _disputes(changes: "Changes") -> Iterator[Part]:
     more = ("opened_at", "decided_at", "by_gateway")
     yield "books_disputes_insert", columns_of(new, *names, *more)
     changing = ("job_id", "unit", "state", "decision", "decided_at")
-    yield "books_disputes_update", columns_of(old, *changing)
+    reopened = ("id", "reason", "opened_at", "by_gateway")
+    yield "books_disputes_update", columns_of(old, *changing, *reopened)
 
 
 def _taken(changes: "Changes") -> list[PayoutRow]:

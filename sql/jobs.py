@@ -48,6 +48,7 @@ class OwnerJobRow:
     paused: str | None
     pool: str
     work: int | None = None  # measured microseconds, which determine the price
+    refunded: int = 0  # of the charge, by disputes
 
 
 @attrs.frozen

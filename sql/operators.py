@@ -94,6 +94,14 @@ class DisputeShown:
 
 
 @attrs.frozen
+class ComparisonFacts:
+    """``is_checked``: the unit has a check. ``others``: the user's other open comparisons."""
+
+    is_checked: bool
+    others: int
+
+
+@attrs.frozen
 class GivenComparison:
     """The result of a creator's own render; ``places``: where it differs most."""
 
@@ -210,6 +218,11 @@ class Operators:
     async def dispute_of(self, job: UUID, unit: int) -> DisputeShown | None:
         row = await self._database.one("dispute_of_unit", job, unit)
         return None if row is None else DisputeShown(**row)
+
+    async def comparison_facts(self, user: UUID, job: UUID, unit: int) -> "ComparisonFacts | None":
+        """Return the facts about a new comparison; None: the user has no such unit."""
+        row = await self._database.one("comparison_facts", user, job, unit)
+        return None if row is None else ComparisonFacts(**row)
 
     async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
         """Store the comparison attached to a dispute, once."""

@@ -4,6 +4,7 @@ import ast
 import importlib
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,60 @@ def test_a_class_name_is_used_once(room: str) -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 assert node.name not in where, f"{node.name}: {name}, {where[node.name]}"
                 where[node.name] = name
+
+
+PROTOCOLS = "actors/ports/"  # a port may be several ports at once
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_class_is_made_of_mixins(room: str) -> None:
+    """A class that inherits from several of ours is read in as many files; compose it instead."""
+    for name, tree in sources(room):
+        ours = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MAY_IMPORT:
+                ours |= {alias.asname or alias.name for alias in node.names}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and not name.startswith(PROTOCOLS):
+                bases = {ast.unparse(base).partition("[")[0] for base in node.bases}
+                assert len(bases & ours) <= 1, f"{name}:{node.lineno} {node.name}"
+
+
+FRAGMENT_LINES = 60
+# An actor's parts, which every actor has under the same names.
+PARTS = ("__init__", "actor", "messages", "policy", "settings")
+# Short, of one user in their folder, and yet something else than that.
+SMALL = {
+    "actors/pulse/stuck_detector.py": "a thread of its own beside the event loop",
+    "rendertrust/client/loop_thread.py": "its user is generated",
+}
+
+
+@cache
+def importers() -> dict[str, set[str]]:
+    """Return the files that import each module."""
+    users: dict[str, set[str]] = {}
+    for room in MAY_IMPORT:
+        for name, tree in sources(room):
+            for one in imported(tree):
+                users.setdefault(one, set()).add(name)
+    return users
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_no_module_is_a_fragment_of_another(room: str) -> None:
+    """A short module with one importer in its folder belongs into that importer."""
+    users = importers()
+    for name, _ in sources(room):
+        path = Path(name)
+        by = users.get(name.removesuffix(".py").replace("/", "."), set())
+        is_short = (ROOT / name).read_text().count("\n") < FRAGMENT_LINES
+        if path.stem in PARTS or name in SMALL or not is_short or len(by) != 1:
+            continue
+        user = Path(*by)
+        assert user.parent != path.parent or user.stem == "__init__", (
+            f"{name}: only {user} needs it"
+        )
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -175,7 +175,13 @@ def _add_of_check(gathered: TouchedRows, effect: CheckEffect) -> None:
             gathered.stakes.add(operator)
         return
     _add_settling(gathered, work_reference(effect.job, effect.unit), effect.operator)
+    _add_fines(gathered, effect)
+
+
+def _add_fines(gathered: TouchedRows, effect: UnitVerdict) -> None:
+    operator = operator_of(effect.operator)
     if operator is not None and effect.fine > 0:
+        gathered.accounts.add(operator_account(operator))
         gathered.fines[operator] += effect.fine
         gathered.postings += 1
     if effect.withdrawn:
@@ -205,6 +211,9 @@ def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
     if isinstance(effect, DisputeDecide):
         reference = work_reference(effect.job, effect.unit)
         gathered.transfers.add((user_account(effect.creator), "REFUND", reference))
+        if effect.verdict is not None:
+            gathered.checks.add((effect.job, effect.unit))
+            _add_fines(gathered, effect.verdict)
 
 
 def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:

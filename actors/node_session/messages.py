@@ -106,7 +106,7 @@ class RunCheck(Message[NodeSession, None]):
     ``shown`` the pictures to compare of several. ``whole``: it renders all of the frame or tile,
     and looks there. ``across``: a device of another kind delivered it; the places of a second look,
     if one is necessary. ``further``: a batch, which opens these results, too, and compares nothing;
-    only verifiers that offer batches are asked for one.
+    only verifiers that offer batches are asked for one. ``seconds``: the limit of its renders.
     """
 
     check: UUID
@@ -118,6 +118,7 @@ class RunCheck(Message[NodeSession, None]):
     whole: bool = False
     across: tuple[tuple[float, float, float | None], ...] = ()
     further: tuple[FurtherResult, ...] = ()
+    seconds: float | None = None
 
     @property
     def count(self) -> int:

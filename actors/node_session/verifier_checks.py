@@ -109,7 +109,8 @@ class VerifierChecks:
         if is_completed and result.work is not None and result.signature is not None:
             report = result.work.get("measured")  # of what the node signed, that is what it saw
         reason = result.error or f"it {result.status}"
-        self._tell(check.check, report, reason, is_unread=_is_unread(result))
+        is_unread, is_scene = _is_unread(result), _is_scene(result)
+        self._tell(check.check, report, reason, is_unread=is_unread, is_scene=is_scene)
 
     def report_lie(self, effect: Effect | None) -> None:
         """Tell the Verifier of a node that was caught in a lie, which is booked by now."""
@@ -125,11 +126,19 @@ class VerifierChecks:
         frame = await self._frame_of(check)
         return Urls(job_id=frame.job_id, unit=0, attempt=1, inputs=frame.inputs)
 
-    def _tell(self, check: UUID, report: object, reason: str, *, is_unread: bool = False) -> None:
+    def _tell(
+        self,
+        check: UUID,
+        report: object,
+        reason: str,
+        *,
+        is_unread: bool = False,
+        is_scene: bool = False,
+    ) -> None:
         if self._verifier is not None:
             found = report if isinstance(report, dict) else None
             node = self._state.node.id
-            self._verifier.tell(Reported(check, node, found, reason, is_unread))
+            self._verifier.tell(Reported(check, node, found, reason, is_unread, is_scene))
 
     async def _frame_of(self, order: RunCheck) -> JobDispatch:
         """Return the frame of a check: the unit's own inputs, and what was delivered.
@@ -165,6 +174,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
             # Who checks renders alone knows no other kind.
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
+            **({} if order.seconds is None else {"seconds": order.seconds}),
             **({"across": [list(drawn) for drawn in order.across]} if order.across else {}),
         },
         inputs=(*unit.inputs, *delivered),
@@ -192,6 +202,12 @@ def _files_of(order: RunCheck) -> Iterator[tuple[str, StoredObject | None]]:
 def _is_unread(result: JobResult) -> bool:
     """Return whether the verifier could not fetch what was delivered, for whatever reason."""
     return _names_delivery(result) and result.failure in ("network", "gateway")
+
+
+def _is_scene(result: JobResult) -> bool:
+    """Return whether the verifier failed while it rendered the scene itself."""
+    is_of_scene = result.status == "failed" and result.failure == "scene"
+    return is_of_scene and not _names_delivery(result)
 
 
 def _other_content(result: JobResult) -> dict[str, object] | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message
+from actors.verifier.messages import UnitVerdict
 
 PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
@@ -41,7 +42,8 @@ class EarningClaim:
 
 @attrs.frozen
 class DisputeOpen:
-    """From the web: the creator disputes the charge of a unit; once per unit.
+    """From the web: the creator disputes the charge of a unit; once per unit, and again after the
+    gateway's own dispute of it was rejected.
 
     Within the window of its earning; without an earning, ``window`` from its end. ``by_gateway``:
     from the Verifier, because the node delivered an invalid result elsewhere and this unit was not
@@ -62,7 +64,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its window is over.
+    its window is over. ``verdict``: of the check that found the result invalid; it replaces the
+    earlier one, with its strike and fine.
     """
 
     job: UUID
@@ -70,6 +73,7 @@ class DisputeDecide:
     creator: UUID
     upheld: bool
     reason: str
+    verdict: UnitVerdict | None = None
 
 
 @attrs.frozen

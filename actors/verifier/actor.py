@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+import attrs
+
 from actors.kernel import Actor, handles
 from actors.ledger.messages import Commit, Decided, LedgerUnavailable, Posted
 from actors.notifier.messages import UnitsMoved
@@ -28,7 +30,7 @@ from actors.verifier.messages import (
 from actors.verifier.report import NoReport, Report, answer, answers, clears
 from actors.verifier.reputation import NodeReputation, NodeReputations
 from actors.verifier.settings import VerifierPeers, VerifierSettings
-from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, is_same
+from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
     MEET_SECONDS,
@@ -45,6 +47,7 @@ from sql.units import MINE
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
+RENDER_SHARE: Final = 0.75  # of a check's time; the rest is for its files
 SOON_SECONDS: Final = 0.05  # until the next page, if there is more than one
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
@@ -119,17 +122,28 @@ class VerifierActor(Actor[Verifier]):
         return list(cases.values())
 
     async def _advance(self, cases: Sequence[Case]) -> None:
-        """Take the next step of the cases that no other gateway has claimed."""
+        """Take the next step of these cases, and of those of any page whose turn it is.
+
+        Cases that another gateway has claimed are left out.
+        """
         for case in cases:
             await self._assess(case)
-        others = [one for one in self._cases.values() if one.is_begun and one not in cases]
-        ours = await self._claims.take([*filter(self._may_act, cases), *others])
+        begun = {one for one in self._cases.values() if one.is_begun}
+        ready = {one for one in cases if self._may_act(one)} | self._next_in_turn()
+        ours = await self._claims.take([*(ready | begun)])
         until = self._peers.clock.monotonic() + ROUND_SECONDS
-        waiting = self._turns.in_order(case for case in cases if case in ours)
+        waiting = self._turns.in_order(case for case in {*cases, *ready} if case in ours)
         for case in waiting:
             if self._peers.clock.monotonic() < until:
                 await self._step(case, waiting)
         await self._claims.release(ours)
+
+    def _next_in_turn(self) -> set[Case]:
+        """Return the known cases whose turn is next, if a verifier is free."""
+        if not self._verifiers.has_free:
+            return set()
+        able = self._turns.in_order(filter(self._may_act, self._cases.values()))
+        return {*able[: self._settings.at_once]}
 
     async def _assess(self, case: Case) -> None:
         """Update whether the case is compared or only opened."""
@@ -139,10 +153,14 @@ class VerifierActor(Actor[Verifier]):
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
             # An invalid result that no verifier could detect, even if drawn, would cost nothing.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
-            if case.is_suspected or lacks or said:  # a node reported that it cannot be rendered
+            if lacks:
+                case.open_first()
+            elif case.is_suspected or said:  # a node reported that it cannot be rendered
                 case.compare()
         elif case.step == "regions" and row.node_id in self._settings.own and not case.is_again:
             case.step = "open"  # results of trusted verifiers are not compared
+        elif case.is_unopened and not case.is_again and self._fleet.lacks(case):
+            case.open_first()
 
     def _know(self, case: Case) -> None:
         """Update the case's flags about its node."""
@@ -214,9 +232,10 @@ class VerifierActor(Actor[Verifier]):
             order = batch_for([one.pending for one in cases], name)
         else:
             order = case.order(name, self._secret, verifier.device_class)
-        until = now + max(map(self._settings.seconds_of, cases))
+        seconds = max(map(self._settings.seconds_of, cases))
+        order, until = attrs.evolve(order, seconds=seconds * RENDER_SHARE), now + seconds
         if self._verifiers.ask(cases, verifier, order, (now, until)):
-            self._turns.begin(case.pending.user)
+            self._turns.begin(case.turn)
 
     async def _keep_scenes(self) -> None:
         """Store the scenes whose regions cannot be compared. Raises Unavailable."""
@@ -260,19 +279,19 @@ class VerifierActor(Actor[Verifier]):
             self._verifiers.drop(running)
             self._failed(running)
 
-    def _failed(self, running: RunningCheck) -> None:
+    def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
         """Handle a failed check: it is repeated after a pause. A batch is opened one by one."""
         self._spent(running)
         _split(running)
         if running.is_batch:
             return
         case = running.cases[0]
-        case.fail(running.by.node)
+        case.fail(running.by.node, is_scene=is_scene)
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
     def _spent(self, running: RunningCheck) -> None:
         took = self._peers.clock.monotonic() - running.since
-        self._turns.spend(running.cases[0].pending.user, took)
+        self._turns.spend(running.cases[0].turn, took)
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:
@@ -290,7 +309,7 @@ class VerifierActor(Actor[Verifier]):
             log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
             if message.is_unread:
                 case.unread = heard.reason
-            self._failed(running)
+            self._failed(running, is_scene=message.is_scene)
             return
         self._spent(running)
         self._hear(case, heard, running)
@@ -355,23 +374,25 @@ class VerifierActor(Actor[Verifier]):
     async def _conclude(self, case: Case) -> None:
         """Ask the Ledger to book the verdict, after a final comparison with the object store."""
         now = self._peers.clock.monotonic()
-        if case.is_for_admin:
-            await self._leave_to_admin(case)
-            return
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
         assert case.verdict is not None, "there is something to conclude"
         if case.verdict.outcome != "invalid":
             try:
                 async with asyncio.timeout(STORE_SECONDS):
-                    same = await is_same(case, self._peers.objects)
+                    found = await stored(case, self._peers.objects)
             except (ObjectsUnavailable, TimeoutError):
                 return
-            if not same:
+            if found == "missing":
+                case.end_missing()
+            elif found == "replaced":
                 case.end_swapped()
+        if case.is_for_admin:
+            await self._leave_to_admin(case)
+            return
         pays = self._settings.pays_unverified
         effect = (
-            decision_on(case)
+            decision_on(case, self._peers)
             if case.is_again
             else verdict_on(case, self._peers, pays_unverified=pays)
         )

@@ -34,8 +34,11 @@ DIFFERS: Final = "regions of this scene render differently from its whole frame"
 UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
 PLACES_MOST: Final = 8  # of the places that a creator names
+MISSING: Final = "the object is not in the store any more"
+TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
 UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
@@ -78,12 +81,14 @@ class Case:
     check: UUID | None = None  # the running check
     is_alone: bool = False  # a batch did not clear it, so it is opened by itself
     failed: int = 0  # checks that failed
+    failed_in_scene: int = 0  # those that failed while the verifier rendered the scene itself
     lost: int = 0  # checks whose verifier was lost
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
     is_suspected: bool = False  # the node has a strike, or another result in doubt
     is_known: bool = False  # the node has enough valid results of this class
+    lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None
@@ -106,6 +111,11 @@ class Case:
         self.step = "regions"
         if self.pending.is_uncut and self.is_cut:
             self.step, self.why, self.said = "whole", "uncut", DIFFERS
+
+    def open_first(self) -> None:
+        """Open the result before it waits for a verifier with its node's build."""
+        if not self.lacks_build:
+            self.step, self.lacks_build = "open", True
 
     def dispute(self) -> None:
         """Render the whole frame, and check the places that its creator names."""
@@ -160,6 +170,12 @@ class Case:
         return any(one is not None for one in found) or self.step in ("more", "whole")
 
     @property
+    def is_unopened(self) -> bool:
+        """True if the first check would be a comparison, and nothing was reported yet."""
+        found = (self.check, self.verdict, self.verifier)
+        return self.step != "open" and all(one is None for one in found)
+
+    @property
     def is_accused(self) -> bool:
         """True if a check found the result wrong and no later one cleared it."""
         if self.verdict is not None:
@@ -170,6 +186,12 @@ class Case:
     def scene(self) -> tuple[UUID, str]:
         """Owner and reference of the scene."""
         return self.pending.user, self.pending.plan.payload_ref
+
+    @property
+    def turn(self) -> UUID:
+        """The creator whose turn it takes; results that the gateway recalls have one together."""
+        is_recalled = self.is_again and self.pending.disputed is None
+        return RECALLS if is_recalled else self.pending.user
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
         """Return the object key of the result, as ``named`` derives it."""
@@ -209,8 +231,7 @@ class Case:
         self.verifier, self.verifier_class = verifier, device_class
         self.comparison = report.comparison
         limits = limits.across if across else limits
-        of_file = self.step != "whole" or self.why in ("uncut", "disputed")
-        if report.fault is not None and of_file:
+        if report.fault is not None:
             self._is_invalid(report.fault, strike=True)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)
@@ -219,20 +240,22 @@ class Case:
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
         elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
-            self._hear_opened(report)
+            self._hear_opened(report, across=across)
         elif report.unable is not None:
             self._is_unable(report)
         elif report.looked:
-            self._hear_opened(report)
+            self._hear_opened(report, across=across)
         else:
             self._hear_regions(report, limits, across=across)
 
-    def _hear_opened(self, report: Report) -> None:
+    def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # more than that was requested
             self.failed += 1
-        elif report.suspect or report.is_unseen or self.is_suspected:
+        elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
+        elif across and (report.is_uncut or self.pending.is_uncut):
+            self.compare()  # it is refused without a strike, so a draw would not deter
         else:
             self.verdict = Verdict("sampled-out")
 
@@ -296,7 +319,9 @@ class Case:
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
             # Its creator may name the places at which honest instruction sets differ most.
-            drawn = report.crops[len((self.pending.disputed or ())[:PLACES_MOST]) :]
+            named = len((self.pending.disputed or ())[:PLACES_MOST])
+            by_place = report.by_crop(len(self.compared_at.draws)) or []
+            drawn = [one for layers in by_place[named:] for one in layers]
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
             self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
@@ -383,9 +408,10 @@ class Case:
         others = self.why == "unmade" and any(not crop.equal for crop in report.crops)
         return report.is_loose or others
 
-    def fail(self, verifier: UUID) -> None:
-        """Record a failed check."""
+    def fail(self, verifier: UUID, *, is_scene: bool = False) -> None:
+        """Record a failed check. ``is_scene``: the delivered files were not involved."""
         self.failed += 1
+        self.failed_in_scene += is_scene
         self.failed_by |= {verifier}
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
@@ -403,17 +429,30 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but not a strike.
+        If regions differed, the result is invalid but not a strike. If only the scene made the
+        checks fail, it is the scene's fault.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; its whole frame could not be rendered"
             self._is_invalid(said, strike=False)
+        elif 0 < self.failed == self.failed_in_scene:
+            self._cannot_tell(TOO_LARGE)
         else:
             self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
         self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
+
+    def end_missing(self) -> None:
+        """End the case: the store lost the object, which is not the node's fault.
+
+        The unit is rendered again; if it was settled, an admin decides.
+        """
+        if self.is_again:
+            self.verdict = Verdict("unverifiable", MISSING)
+        else:
+            self._is_invalid(MISSING, strike=False)
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""

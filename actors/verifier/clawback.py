@@ -16,8 +16,9 @@ from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
-# Until another gateway learns of the strike it may settle shares: ``earnings_unlooked``.
-HEARD_SECONDS: Final = 61.0
+# Each gateway looks, as the one that booked the verdict may have died, and as others may settle
+# shares until they learn of the strike: ``earnings_unlooked``.
+LOOK_SECONDS: Final = 60.0
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 
 
@@ -30,36 +31,32 @@ class ClawbackTag:
 
 @attrs.define
 class Clawback:
-    """Clawback of one gateway. ``_is_due``: there may be shares to withhold.
-
-    ``_due_at``: when to look for shares that were settled after the invalid result was found.
-    """
+    """Clawback of one gateway. ``_due_at``: when to look for shares to withhold."""
 
     _peers: VerifierPeers
-    _is_due: bool = True
-    _due_at: float | None = None
+    _due_at: float = float("-inf")
 
     def again(self) -> None:
         """Record that an invalid result was found."""
-        self._is_due = True
-        self._due_at = self._peers.clock.monotonic() + HEARD_SECONDS
+        self._due_at = float("-inf")
 
     def hear(self, outcome: object) -> None:
         """Handle the Ledger's answer; after a refusal the share has changed in the meantime."""
-        self._is_due |= isinstance(outcome, LedgerUnavailable)
+        if isinstance(outcome, LedgerUnavailable):
+            self.again()
 
     async def attend(self, observer: Ref[Any]) -> None:
         """Withhold the shares to be checked. Raises Unavailable; the next call tries again."""
-        if self._due_at is not None and self._peers.clock.monotonic() >= self._due_at:
-            self._is_due, self._due_at = True, None
-        if not self._is_due:
+        now = self._peers.clock.monotonic()
+        if now < self._due_at:
             return
         found = await self._peers.store.unlooked_shares(AT_ONCE)
-        self._is_due = len(found) == AT_ONCE
+        if len(found) < AT_ONCE:
+            self._due_at = now + LOOK_SECONDS
         for share in found:
             name, of = self._peers.random.uuid(), (share.job, share.unit, share.user)
             opened = DisputeOpen(name, *of, REASON, timedelta(0), by_gateway=True)
             commit = Commit(effects=(opened,), observer=observer, tag=ClawbackTag(share))
             if not self._peers.ledger.tell(commit):
-                self._is_due = True
+                self.again()
                 return

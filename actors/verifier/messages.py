@@ -148,6 +148,7 @@ class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
     None: the check failed, for ``reason``. ``is_unread``: the result could not be read.
+    ``is_scene``: memory or time ran out while the verifier rendered the scene itself.
     """
 
     check: UUID
@@ -155,6 +156,7 @@ class Reported(Message[Verifier, None]):
     report: Mapping[str, Any] | None = attrs.field(repr=False)
     reason: str = ""
     is_unread: bool = False
+    is_scene: bool = False
 
 
 @attrs.frozen

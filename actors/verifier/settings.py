@@ -30,6 +30,7 @@ class VerifierSettings:
     unverified_why: str = OFF
     require_evidence: bool = True
     pays_unverified: bool = True
+    first_seconds: float = 120.0  # least time of a first check
     again_seconds: float = 30.0  # after a failed check
     failures_most: int = 3  # failed checks, after which it is unverifiable
     look_seconds: float = 1.0
@@ -40,11 +41,20 @@ class VerifierSettings:
     thresholds: Thresholds = DEFAULTS
 
     def seconds_of(self, case: Case) -> float:
-        """Return the time limit of the next check: a slow render is slow to check."""
-        return self.verification.check_seconds + min(case.pending.took, TOOK_MOST)
+        """Return the time limit of the next check: a slow render is slow to check.
+
+        A first one has FIRST_FACTOR times the time of its unit, so that a scene that is too large
+        for the verifiers keeps others waiting for little. It is repeated with more time.
+        """
+        took = case.pending.took
+        most = self.verification.check_seconds + min(took, TOOK_MOST)
+        if case.failed or case.step in ("more", "whole"):
+            return most
+        return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 
 TOOK_MOST = 3600.0  # the figure is only the node's claim
+FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 
 @attrs.frozen

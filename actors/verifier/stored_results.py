@@ -1,7 +1,7 @@
 """Checks of delivered objects in the object store: still the same ones, and readable."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import attrs
 
@@ -13,22 +13,26 @@ AT_ONCE: Final = 4
 SECONDS: Final = 300.0  # of one read
 AGAIN_SECONDS: Final = 10.0  # until the next one, if the store was down
 PIECE: Final = 1 << 20
+Stored: TypeAlias = Literal["same", "replaced", "missing"]
 READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is read, too
 
 
-async def is_same(case: Case, objects: Objects) -> bool:
-    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
+async def stored(case: Case, objects: Objects) -> Stored:
+    """Return whether the store still has exactly what was delivered. Raises ObjectsUnavailable."""
     row = case.pending.row
-    same = await _holds(objects, case.place(result_key), row.sha256, row.size)
-    if same and row.evidence_size is not None:
+    found = await _stored(objects, case.place(result_key), row.sha256, row.size)
+    if found == "same" and row.evidence_size is not None:
         key = case.place(evidence_key)
-        same = await _holds(objects, key, row.evidence_sha256, row.evidence_size)
-    return same
+        found = await _stored(objects, key, row.evidence_sha256, row.evidence_size)
+    return found
 
 
-async def _holds(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> bool:
+async def _stored(objects: Objects, key: str, sha256: bytes | None, size: int | None) -> Stored:
     found = await objects.head(key)
-    return found is not None and found.size == size and found.sha256 in (None, sha256)
+    if found is None:
+        return "missing"
+    is_same = found.size == size and found.sha256 in (None, sha256)
+    return "same" if is_same else "replaced"
 
 
 @attrs.define

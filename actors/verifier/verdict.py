@@ -47,12 +47,13 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if it was found without a draw.
+    """Return the fine for an invalid result; 0 if it was found as it was opened.
 
-    Such a lie is always found.
+    Such a lie is always found. A lie that is found after it was settled costs as much as if it had
+    been drawn.
     """
     row = pending.row
-    if not row.drawn or row.odds is None:
+    if row.odds is None or not (row.drawn or pending.is_again):
         return 0
     return sampling.fine_of(pending.price * row.share_percent // 100, row.odds)
 
@@ -97,10 +98,12 @@ def finding_of(case: Case) -> str:
     return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
 
 
-def decision_on(case: Case) -> DisputeDecide:
+def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
     """Return the decision: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
     assert verdict is not None, "there is something to conclude"
     upheld = verdict.outcome in ("invalid", "unverifiable")
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
-    return DisputeDecide(row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])
+    later = verdict_on(case, peers, pays_unverified=False) if verdict.outcome == "invalid" else None
+    decided = (row.job_id, row.unit, case.pending.user, upheld, said[:SAID_MOST])
+    return DisputeDecide(*decided, verdict=later)

@@ -130,6 +130,11 @@ class VerifierRegistry:
         """Device classes of the connected verifiers."""
         return {one.node: one.device_class for one in self._known.values()}
 
+    @property
+    def has_free(self) -> bool:
+        """True if a connected verifier runs no check."""
+        return any(one.busy is None for one in self._known.values())
+
     def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 

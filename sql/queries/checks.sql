@@ -30,7 +30,7 @@ INSERT INTO scene_words (job_id, unit, attempt, node_id, device_class, said_at)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::timestamptz[]);
 
 -- name: books_checks_decide
--- Decide checks, once.
+-- Decide checks, once; a later check of a settled result may find it invalid.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
                     compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
@@ -39,7 +39,8 @@ FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6
             $13::text[])
      AS n (job_id, unit, attempt, verdict, said, verifier_id, decided_at, strike, withdrawn, compared, remade,
            distance, verifier_class)
-WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt AND c.state = 'PENDING';
+WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
+  AND (c.state = 'PENDING' OR n.verdict = 'invalid');
 
 -- name: checks_pending
 -- The oldest $1 pending checks of units that wait for them, after $2, $3, $4 if given, with facts of their jobs; and
@@ -53,6 +54,7 @@ WITH waiting AS (
     UNION ALL
     (SELECT d.job_id, d.unit, u.attempt, d.opened_at, true
      FROM disputes d JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+     JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
      WHERE d.state = 'OPEN' AND d.finding IS NULL
        AND (d.by_gateway OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id))
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))

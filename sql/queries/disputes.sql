@@ -6,6 +6,16 @@
 INSERT INTO comparisons (dispute_id, verdict, said, places, picture) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING;
 
+-- name: comparison_facts
+-- Facts that decide if a dispute of unit $3 of user $1's job $2 may carry a comparison: a check of the unit exists; and
+-- the number of the user's other open disputes that carry one. No row: the user has no such unit.
+SELECT EXISTS (SELECT FROM checks c
+               WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt) AS is_checked,
+       (SELECT count(*) FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+        WHERE d.user_id = $1 AND d.state = 'OPEN' AND (d.job_id, d.unit) <> (u.job_id, u.number)) AS others
+FROM units u JOIN jobs j ON j.id = u.job_id AND j.user_id = $1
+WHERE u.job_id = $2 AND u.number = $3;
+
 -- name: comparison_picture
 -- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anyone.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
@@ -64,7 +74,8 @@ JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number AND h.settle
 LEFT JOIN earnings s ON s.job_id = u.job_id AND s.unit = u.number
 WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED'
   AND CASE WHEN s.id IS NULL THEN u.ended_at > $4 ELSE s.state = 'PENDING' AND s.payable_at > $5 END
-  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number)
+  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = u.job_id AND d.unit = u.number
+                  AND NOT (d.by_gateway AND d.state = 'REJECTED'))
 ORDER BY u.number;
 
 -- name: dispute_view_entries

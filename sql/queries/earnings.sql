@@ -84,10 +84,13 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text
                      $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
--- Decide disputes.
-UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at
-FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[])
-     AS n (job_id, unit, state, decision, decided_at)
+-- Decide disputes, or let a creator's take the place of the gateway's.
+UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at, id = n.id, reason = n.reason,
+                      opened_at = n.opened_at, by_gateway = n.by_gateway,
+                      finding = CASE WHEN d.id = n.id THEN d.finding END
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[], $6::uuid[], $7::text[],
+            $8::timestamptz[], $9::boolean[])
+     AS n (job_id, unit, state, decision, decided_at, id, reason, opened_at, by_gateway)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
 
 -- name: books_fines_insert

@@ -181,15 +181,19 @@ WHERE ($1::uuid[] IS NULL OR u.job_id = ANY($1))
 ORDER BY u.job_id, u.number;
 
 -- name: fsck_whole_i4_verdicts
--- A unit waits for a verdict while its check is pending, and an invalid one is not complete; a speculative attempt
--- waits for its own verdict.
+-- A unit waits for a verdict while its check is pending, and an invalid one is not complete, unless it was refunded; a
+-- speculative attempt waits for its own verdict.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
            AS found
 FROM units u
 LEFT JOIN checks c ON c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
 WHERE (u.state = 'VERIFYING' AND c.state IS DISTINCT FROM 'PENDING')
-   OR (u.state = 'COMPLETED' AND (c.state = 'PENDING' OR c.verdict = 'invalid'))
+   OR (u.state = 'COMPLETED'
+       AND (c.state = 'PENDING'
+            OR (c.verdict = 'invalid'
+                AND NOT EXISTS (SELECT FROM disputes d
+                                WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD'))))
    OR (u.state IN ('DISPATCHED', 'RUNNING') AND c.state IS NOT NULL)
 UNION ALL
 SELECT 'unit ' || u.job_id || ':' || u.number,

@@ -25,7 +25,9 @@ ORDER BY o.place;
 -- costs as much as the first.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
+       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
+        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
 WHERE j.user_id = $1
   AND (j.created_at, j.id) < (
@@ -38,7 +40,9 @@ LIMIT $2 OFFSET $3;
 -- The same with one status: an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
+       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
+        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
 WHERE j.user_id = $1 AND j.status = $5
   AND (j.created_at, j.id) < (
@@ -63,7 +67,9 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- A job, only for its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
+       (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
+        WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
@@ -81,7 +87,7 @@ FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
 -- A page of a job's units by number: those above $2. A render of one frame has its frame in the parameters. Verified: a
--- verifier compared or opened it. A delivered result is shown before its verdict.
+-- verifier compared or opened it, and no dispute of it was upheld. A delivered result is shown before its verdict.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
@@ -90,7 +96,9 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        coalesce(u.result_sha256, d.sha256) AS result_sha256, coalesce(u.result_size, d.size) AS result_size,
        u.verified AND EXISTS (SELECT FROM checks c
                               WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt
-                                AND c.verdict IN ('exact', 'consistent', 'sampled-out')) AS verified,
+                                AND c.verdict IN ('exact', 'consistent', 'sampled-out'))
+           AND NOT EXISTS (SELECT FROM disputes d
+                           WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS verified,
        u.error_class, u.error_code, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
        CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.plan #>> '{spec,params,frame}' END AS frame, u.feeds,

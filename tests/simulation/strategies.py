@@ -126,6 +126,12 @@ FURTHER: Final = (
         unruled=(_once(60, is_strike=False),),
     ),
     Strategy(
+        "uncut scenes, as another instruction set",
+        (_once(60, is_seen=True, is_strike=False),),
+        rule="all such results of another class than their verifier are compared",
+        unruled=(_once(60, is_strike=False),),
+    ),
+    Strategy(
         "two new accounts deliver the same after the lie, to excuse it",
         (_once(60),),
         rule="no fine is given back where a result was compared at odds of one",
@@ -144,7 +150,7 @@ SEEN: Final = (
 # What no rule mends yet.
 LIMITS: Final = (
     Strategy(
-        "only in scenes that cannot be compared",
+        "only in scenes that cannot be compared, or are too large for the verifiers",
         (_once(60, found=0.0),),
         gains="unverifiable for the scene: paid to known nodes",
     ),
@@ -152,11 +158,6 @@ LIMITS: Final = (
         "only in frames that no verifier renders whole in time",
         (_once(60, is_strike=False),),
         gains="invalid without the whole frame: no strike",
-    ),
-    Strategy(
-        "uncut scenes, as another instruction set",
-        (_once(60, is_strike=False),),
-        gains="invalid across instruction sets: no strike",
     ),
     Strategy(
         "a sixth of the samples saved, as another instruction set",

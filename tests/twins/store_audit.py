@@ -91,9 +91,11 @@ def _i4_of_verdicts(store: "StoreTwin") -> Iterator[Finding]:
     for key, unit in store.units.items():
         check = store.checks.get((*key, unit.attempt))
         said = None if check is None else check.verdict or check.state
+        dispute = store.disputes.get(key)
+        is_refunded = dispute is not None and dispute.state == "UPHELD"
         sound = {
             "VERIFYING": said == "PENDING",
-            "COMPLETED": said not in ("PENDING", "invalid"),
+            "COMPLETED": said != "PENDING" and (said != "invalid" or is_refunded),
         }
         if not sound.get(unit.state, True):
             yield Finding("I4", f"unit {unit.job_id}:{unit.number}", f"{unit.state} with {check}")

@@ -43,7 +43,8 @@ def keep_checks(store: "StoreTwin", changes: Changes) -> None:
         before = store.checks.get(row.id)
         if row.id in changes.new_checks and before is not None:
             raise Refused("checks_pkey")
-        if row.id not in changes.new_checks and (before is None or before.state != "PENDING"):
+        is_open = before is not None and (before.state == "PENDING" or row.verdict == "invalid")
+        if row.id not in changes.new_checks and not is_open:
             raise Mismatch("books_checks_decide")
         if row.id in changes.new_checks and _is_own_work(store, row):
             store.own_work.add(row.id)

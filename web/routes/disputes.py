@@ -30,6 +30,7 @@ from web.routes.thumbnails import HARMLESS
 operations = Operations()
 PICTURE_MAX: Final = 512 << 10
 LAST: Final = 1 - 2**-20  # places are from 0 up to, but below, 1
+COMPARISONS_MOST: Final = 20  # open disputes with a comparison, per creator
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
     404, "The unit's dispute has no picture", code=RefusalCode.PICTURE_NOT_FOUND
@@ -41,6 +42,17 @@ NOT_ONES_OWN: Final = Problem(
     409,
     "You cannot decide a dispute that you are a party to: ask another admin",
     code=RefusalCode.OWN_MATTER,
+)
+UNCHECKED: Final = Problem(
+    409,
+    "No verifier checks this unit: dispute it without a comparison, and an admin decides",
+    code=RefusalCode.UNIT_NOT_DISPUTABLE,
+)
+TOO_MANY: Final = Problem(
+    409,
+    f"You have {COMPARISONS_MOST} open disputes with a comparison: wait until one is decided,"
+    " or dispute the unit without a comparison",
+    code=RefusalCode.UNIT_NOT_DISPUTABLE,
 )
 # The reason for a refusal, by what the Ledger found.
 _WHY: Final = {
@@ -217,6 +229,10 @@ async def opened(
     given: GivenComparison | None = None,
 ) -> Opened | Problem:
     """Dispute a unit of the user's job. Raises AskFailed, Unavailable."""
+    if given is not None:
+        refusal = await _refusal_of_comparison(gateway, user, job, unit)
+        if refusal is not None:
+            return refusal
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
     effect = DisputeOpen(gateway.ports.random.uuid(), job, unit, user, reason, window)
     outcome = await commit(gateway, Commit(effects=(effect,)))
@@ -235,6 +251,18 @@ async def opened(
         _WHY.get(found, f"The unit is {found}; only COMPLETED units can be disputed"),
         code=RefusalCode.UNIT_NOT_DISPUTABLE,
     )
+
+
+async def _refusal_of_comparison(
+    gateway: Gateway, user: UUID, job: UUID, unit: int
+) -> Problem | None:
+    """Return why a dispute may carry no comparison; None: it may, or there is no such unit."""
+    facts = await gateway.tables.operators.comparison_facts(user, job, unit)
+    if facts is None:
+        return None
+    if not facts.is_checked:
+        return UNCHECKED
+    return TOO_MANY if facts.others >= COMPARISONS_MOST else None
 
 
 @operations.get(

@@ -314,7 +314,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     return Job(
         **kept,
         price=money.render(row.price),
-        charged=money.render(row.charged),
+        charged=money.render(row.charged - row.refunded),
         progress=await _progress(call, row),
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),

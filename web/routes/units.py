@@ -109,6 +109,7 @@ def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
 
 async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
     done = row.state == "COMPLETED"
+    is_charged = done and row.given_back is None
     return Unit(
         number=row.number,
         frames=row.frames or row.frame,
@@ -117,7 +118,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         attempt=row.attempt,
         node_id=None if row.node_id is None else str(row.node_id),
         price=money.render(row.price),
-        charged=money.render(row.price if done else 0),
+        charged=money.render(row.price if is_charged else 0),
         waits_for=row.missing,
         error_class=row.error_class,
         error_message=row.error_message,

@@ -109,21 +109,39 @@ def judge(
     if refusal is not None:
         return refusal
     if isinstance(done, bool):
-        decided = attrs.evolve(
-            row,
-            state="DECIDED",
-            verdict=effect.outcome,
-            said=effect.said[:SAID_MAX],
-            verifier_id=effect.verifier,
-            decided_at=draft.now,
-            strike=effect.strike,
-            withdrawn=effect.withdrawn,
-            verifier_class=effect.verifier_class,
-        )
-        if effect.comparison is not None:
-            decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
-        draft.checks.put(row.id, decided)
+        _decide(draft, row, effect)
     return done
+
+
+def refute(draft: Draft, effect: UnitVerdict) -> Refusal | None:
+    """Replace the verdict on a settled result that a later check found invalid.
+
+    The dispute that asked for the check moves the charge and the share.
+    """
+    row = draft.checks.get((effect.job, effect.unit, effect.attempt))
+    if row is None or row.state != "DECIDED" or effect.operator != row.operator:
+        return GuardFailed("UnitVerdict", "" if row is None else row.state)
+    refusal = _fines(draft, row, effect)
+    if refusal is None:
+        _decide(draft, row, effect)
+    return refusal
+
+
+def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
+    decided = attrs.evolve(
+        row,
+        state="DECIDED",
+        verdict=effect.outcome,
+        said=effect.said[:SAID_MAX],
+        verifier_id=effect.verifier,
+        decided_at=draft.now,
+        strike=effect.strike,
+        withdrawn=effect.withdrawn,
+        verifier_class=effect.verifier_class,
+    )
+    if effect.comparison is not None:
+        decided = attrs.evolve(decided, **attrs.asdict(effect.comparison))
+    draft.checks.put(row.id, decided)
 
 
 def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:

@@ -6,6 +6,7 @@ receipt says what was rendered and charged then. The refund is a transfer of its
 
 import attrs
 
+from actors.ledger.commands.checks import refute
 from actors.ledger.draft import Draft
 from actors.ledger.fines import is_ripe
 from actors.ledger.messages import (
@@ -27,7 +28,10 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
-    """Open a dispute within the window."""
+    """Open a dispute within the window.
+
+    It takes the place of the gateway's own, once that is rejected.
+    """
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
     if before is not None and before.id == effect.id:
@@ -35,7 +39,7 @@ def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     wrong = _wrong(draft, effect)
     if wrong is not None:
         return GuardFailed("DisputeOpen", wrong)
-    if before is not None:
+    if before is not None and not _gives_way(before, effect):
         return GuardFailed("DisputeOpen", DISPUTED)
     hold = draft.holds.get(work_reference(*key))
     assert hold is not None, "it was charged"
@@ -47,6 +51,10 @@ def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     )
     draft.disputes.put(key, opened)
     return True
+
+
+def _gives_way(before: DisputeRow, effect: DisputeOpen) -> bool:
+    return before.by_gateway and before.state == "REJECTED" and not effect.by_gateway
 
 
 def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
@@ -69,7 +77,8 @@ def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
             draft.earnings.put(key, attrs.evolve(share, state=after))
     decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
-    return True
+    refusal = None if effect.verdict is None else refute(draft, effect.verdict)
+    return True if refusal is None else refusal
 
 
 def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:

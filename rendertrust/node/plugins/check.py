@@ -53,6 +53,7 @@ class CheckPlugin:
     of a chunk or video; all numbers from 0 up to 1. Without both it only takes a quick look.
     ``whole``: cut the crops out of a whole rendered frame or tile. ``across``: another kind of
     device or instruction set made the result; draws for a second look, if one is needed.
+    ``seconds``: the limit of its renders.
 
     Its result is a JSON report. For each crop or frame and for the picture it says whether they are
     ``equal`` or how far ``off``; or it names a ``fault`` of the result.
@@ -67,13 +68,24 @@ class CheckPlugin:
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Render the crops. A failure is the verifier's and says nothing about the result."""
+        """Render the crops. A failure says nothing about the result.
+
+        It is the scene's if memory or time ran out while no delivered file was open, else the
+        verifier's.
+        """
         order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
-        last = await crash_attribution.told(self.render, order, task)
+        last = await crash_attribution.told(self._within(task.params.get("seconds")), order, task)
         return _report(last, task)
+
+    def _within(self, seconds: object) -> RenderPlugin:
+        """Return the renderer with this time limit, if it is shorter than its own."""
+        if not isinstance(seconds, int | float):
+            return self.render
+        limit = max(min(seconds, self.render.runtime_seconds_max), 1.0)
+        return attrs.evolve(self.render, runtime_seconds_max=limit)
 
 
 async def why_no_strangers(render: RenderPlugin) -> str | None:
@@ -94,7 +106,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
         return refused("across must be a list of [x, y, cell or null], from 0 up to 1")
     if PICTURE not in task.delivered:
         return refused(f"the input {PICTURE} is missing")
-    own = ("draws", "shown", "of", "whole", "across")
+    own = ("draws", "shown", "of", "whole", "across", "seconds")
     params = {name: value for name, value in task.params.items() if name not in own}
     made = attrs.evolve(task, params=params)
     order = _made_of(made, of=task.params.get("of", RENDER), is_look=not (draws or shown))
@@ -153,7 +165,8 @@ def _is_share(value: object) -> bool:
 def _report(last: Mapping[str, Any], task: Task) -> Result:
     if last.get("event") != "done":
         error = str(last.get("error") or "the check ended without a report")
-        return Failed(failure="verifier", error=error[:500], detail=str(last.get("tail", "")))
+        failure = "scene" if last.get("of_scene") is True else "verifier"
+        return Failed(failure=failure, error=error[:500], detail=str(last.get("tail", "")))
     told = {name: last[name] for name in _TOLD if last.get(name) is not None}
     path = task.folder / REPORT
     path.write_bytes(orjson.dumps(told))

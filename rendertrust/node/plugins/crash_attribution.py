@@ -3,7 +3,8 @@
 The worker announces what it is about to open (``worker/checks/open_watchdog.py``). If it dies
 there, the file is opened again without the scene, in a worker that has just opened a file of ours
 of the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the file
-is to blame. If it survives, or dies of our file, nothing is blamed.
+is to blame. If it survives, or dies of our file, nothing is blamed. If memory or time runs out
+while no delivered file is open, it is the scene's fault.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ import attrs
 
 from rendertrust.node.child_process import ProcessExit
 from rendertrust.node.plugin import Task
-from rendertrust.node.plugins.render import RenderPlugin, RenderProgress
+from rendertrust.node.plugins.render import RenderPlugin, RenderProgress, ran_out
+from rendertrust.node.resource_monitor import MEMORY, SCENES
 from rendertrust.node.worker.checks.open_watchdog import MAKING
 
 TRIES: Final = 2
@@ -40,12 +42,15 @@ class BlameMessages(RenderProgress):
 
 
 async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
-    """Run a check; return the worker's last line, or the attribution if it died."""
+    """Run a check; return the worker's last line, or the attribution if it died.
+
+    ``of_scene`` in it: the scene is to blame.
+    """
     heard = BlameMessages(task=task)
     ending = await render.obey(order, task, heard)
     about = heard.about
     if ending.last.get("event") in ENDS or about is None:
-        return _last(ending)
+        return {**_last(ending), "of_scene": about is None and _is_too_large(ending)}
     found = about.get("found")
     before = found if isinstance(found, dict) else {}
     if about["what"] == MAKING:  # the scene's nodes, fed with the delivered passes
@@ -83,6 +88,14 @@ def _deadly(about: Told) -> Told:
     if "ours" in about or "kinds" in about:
         return {"event": "done", "fault": said}
     return {"event": "done", "looked": True, "suspect": said}
+
+
+def _is_too_large(ending: ProcessExit) -> bool:
+    """Return whether the scene took too much memory or time, or exceeded its other limits."""
+    excess = ending.excess or ran_out(ending)
+    if excess is None:
+        return ending.code is None
+    return excess.failure == SCENES or excess.lacks == MEMORY
 
 
 def _last(ending: ProcessExit) -> Told:

@@ -247,7 +247,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
     A single picture is the result itself, with its evidence; several files become a zip.
     """
     last = ending.last
-    if (excess := ending.excess or _ran_out(ending)) is not None:
+    if (excess := ending.excess or ran_out(ending)) is not None:
         words, lacks = excess.reason, excess.lacks
         return Failed(failure=excess.failure, error=words, detail=ending.tail, lacks=lacks)
     if last.get("event") == "failed":
@@ -270,7 +270,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
         return Failed(failure="node", error="a frame cannot be read", detail=str(fault))
 
 
-def _ran_out(ending: ProcessExit) -> LimitExceeded | None:
+def ran_out(ending: ProcessExit) -> LimitExceeded | None:
     """Return that memory ran out, if Blender failed because of that."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):

@@ -224,6 +224,53 @@ async def test_what_nobody_could_check_is_charged_where_it_is_paid(
     assert await stage.store.audit() == []
 
 
+async def test_an_upheld_dispute_replaces_the_verdict_with_a_strike(stage: Stage) -> None:
+    """In the transaction that refunds the creator."""
+    case, dispute = await delivered(stage), fresh_id()
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    opened = DisputeOpen(dispute, case.job, 0, case.user, "a mark", timedelta(days=7))
+    assert isinstance(await stage.do(opened), Posted)
+    stage.clock.pass_by(60)
+    found = said(case.job, "invalid", case.operator, comparison=Comparison("whole", True, 9.0))
+    for wrong in (None, f"operator:{fresh_id()}"):
+        other = attrs.evolve(found, operator=wrong)
+        outcome = await stage.do(DisputeDecide(case.job, 0, case.user, True, "x", verdict=other))
+        assert isinstance(outcome, GuardFailed)
+    decided = DisputeDecide(case.job, 0, case.user, True, "a check found: invalid", verdict=found)
+    for kind in (Posted, Replayed):
+        assert isinstance(await stage.do(decided), kind)
+    assert await stage.of_user(case.user) == (200, 0)
+    assert await stage.money(case.operator) == (0, 0)
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "m")]
+    assert await stage.store.audit() == []
+
+
+async def test_a_creator_may_dispute_what_the_gateway_recalled_and_found_right(
+    stage: Stage,
+) -> None:
+    case = await delivered(stage)
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    of, window = (case.job, 0, case.user), timedelta(days=7)
+    recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
+    assert isinstance(await stage.do(recall), Posted)
+    mine = DisputeOpen(fresh_id(), *of, "a mark", window)
+    assert await stage.do(mine) == GuardFailed("DisputeOpen", "disputed"), "it is being checked"
+    await stage.store.note_finding(case.job, 0, "unverifiable")
+    rejected = DisputeDecide(case.job, 0, case.user, False, "an admin looked at it")
+    assert isinstance(await stage.do(rejected), Posted)
+    again = attrs.evolve(recall, id=fresh_id())
+    assert await stage.do(again) == GuardFailed("DisputeOpen", "disputed")
+    for kind in (Posted, Replayed):
+        assert isinstance(await stage.do(mine), kind)
+    await stage.store.note_finding(case.job, 0, "invalid")
+    upheld = DisputeDecide(case.job, 0, case.user, True, "an admin looked at it")
+    assert isinstance(await stage.do(upheld), Posted)
+    assert await stage.of_user(case.user) == (200, 0)
+    other = attrs.evolve(mine, id=fresh_id())
+    assert await stage.do(other) == GuardFailed("DisputeOpen", "disputed")
+    assert await stage.store.audit() == []
+
+
 async def test_nobody_is_charged_for_a_node_that_cannot_be_paid(stage: Stage) -> None:
     """Whatever a check says: its key was never proved."""
     user, node, job = await stage.dispatched(100)

@@ -65,4 +65,14 @@ async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
         url = f"{farm.gateway.url}/api/v1{path}/picture"
         async with farm.http.get(url, headers=person.headers) as answer:
             assert (answer.status, await answer.read()) == (seen, SHOWN)
+    unit, eve = await farm.unit(job), farm.operators["eve"]
+    _, checks = await eve.answered("GET", f"/nodes/{unit['node_id']}/checks")
+    _, placed = await farm.jane.answered("GET", f"/jobs/{job}")
+    if state == "upheld":
+        assert (unit["verified"], unit["charged"], placed["charged"]) == (False, "0.0000", "0.0000")
+        [check] = checks["checks"]
+        assert (check["verdict"], check["strike"]) == ("invalid", True)
+    else:
+        assert (unit["verified"], unit["charged"], placed["charged"]) == (True, *["10.0000"] * 2)
+        assert checks["checks"] == []
     await farm.sound()

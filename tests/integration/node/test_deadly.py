@@ -83,6 +83,14 @@ async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) 
     assert (found.failure, "opens without its scene" in found.error) == ("verifier", True)
 
 
+async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(
+    stage: Stage,
+) -> None:
+    found = await stage.told("late", stage.honest, seconds=1.0)
+    assert isinstance(found, Failed)
+    assert found.failure == "scene"
+
+
 @pytest.mark.parametrize("suffix", [*sorted({*SUFFIXES.values()}), ".avif", ""])
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
     render: RenderPlugin, tmp_path: Path, suffix: str

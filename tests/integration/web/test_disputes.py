@@ -14,6 +14,7 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.database import Database
 from sql.disputes import DisputeViews
+from sql.operators import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint
@@ -289,15 +290,15 @@ COMPARED: dict[str, Any] = {
 }
 
 
-async def delivered(otto: Earner, jane: Person) -> UUID:
-    """A unit of hers that a verifier opened, and did not compare."""
+async def delivered(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
+    """A unit of hers that a verifier opened, and did not compare; or that waits for it."""
     job, operator = uuid4(), operator_account(UUID(otto.person.id))
     order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
     assert isinstance(await commit(otto.face.gateway, order), Posted)
     of = (job, 0, 1)
     for effect in (
         UnitDeliver(*of, otto.node, "cpu", "x", b"s" * 32, 9, verified=True, operator=operator),
-        UnitVerdict(*of, "sampled-out", operator=operator),
+        *((UnitVerdict(*of, "sampled-out", operator=operator),) if is_settled else ()),
     ):
         assert isinstance(await do(otto.face, effect), Posted)
     return job
@@ -331,6 +332,42 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     assert isinstance(await do(otto.face, decided), Posted)
     assert await store.pending_checks(10) == []
     assert (await picture_of(otto.person, job))[0] == 200, "afterwards, too"
+
+
+async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
+    otto: Earner, jane: Person
+) -> None:
+    store, kept = SqlStore(otto.face.gateway.database), otto.face.gateway.tables.operators
+    for _ in range(2):
+        _, opened = await dispute(jane, await otto.earn(jane))
+        await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))
+    job = await delivered(otto, jane, is_settled=False)
+    assert [one.row.job_id for one in await store.pending_checks(2)] == [job]
+
+
+async def test_a_comparison_is_refused_for_a_unit_that_no_verifier_checks(
+    otto: Earner, jane: Person
+) -> None:
+    job = await otto.earn(jane)
+    status, problem = await dispute(jane, job, **BLACK, comparison=COMPARED)
+    assert (status, problem["code"]) == (409, "unit_not_disputable")
+    assert problem["detail"].startswith("No verifier checks this unit")
+    assert (await jane.ask("GET", DISPUTES))[1]["count"] == 0
+    assert (await dispute(jane, job))[0] == 201
+
+
+async def test_a_creator_has_a_bounded_number_of_open_comparisons(
+    otto: Earner, jane: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.routes.disputes.COMPARISONS_MOST", 1)
+    first, second = await delivered(otto, jane), await delivered(otto, jane)
+    assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 201
+    assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 200
+    status, problem = await dispute(jane, second, **BLACK, comparison=COMPARED)
+    assert (status, "wait until one is decided" in problem["detail"]) == (409, True)
+    decided = DisputeDecide(first, 0, UUID(jane.id), False, "a check found: exact")
+    assert isinstance(await do(otto.face, decided), Posted)
+    assert (await dispute(jane, second, **BLACK, comparison=COMPARED))[0] == 201
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,8 @@ async def test_what_was_put_under_a_content_encoding_is_its_nodes_failure_and_no
         ("network", {"unread": ["check/picture"]}, False),
         ("network", None, False),
         ("verifier", None, False),
+        ("scene", None, False),
+        ("scene", {"unread": "s.blend"}, False),
     ],
 )
 async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_failed(
@@ -159,7 +161,7 @@ async def test_a_checker_that_could_not_read_the_delivery_is_told_from_one_that_
         )
         play.hear(failed)
         told = await verifier.expect(Reported)
-        assert told == Reported(CHECK, NODE, None, error, is_unread)
+        assert told == Reported(CHECK, NODE, None, error, is_unread, failure == "scene")
 
 
 async def leases_until(play: Play, seconds: float) -> list[float]:
@@ -596,7 +598,8 @@ async def test_other_content_than_was_signed_for_is_a_fault_of_what_was_delivere
                     work={"unread": unread},
                 )
             )
-            assert await verifier.expect(Reported) == Reported(CHECK, NODE, report, error)
+            told = Reported(CHECK, NODE, report, error, is_scene=report is None)
+            assert await verifier.expect(Reported) == told
         await verifier.expect(CheckerGone)
 
 

@@ -219,8 +219,9 @@ class Play:
         reason: str = "",
         *,
         is_unread: bool = False,
+        is_scene: bool = False,
     ) -> None:
-        told = Reported(order.check, checker.node, report, reason, is_unread)
+        told = Reported(order.check, checker.node, report, reason, is_unread, is_scene)
         assert self.verifier.tell(told)
 
     async def checks(self, checker: Inspector, report: Mapping[str, Any] | None) -> RunCheck:

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from actors.ledger.messages import UnitAssign, UnitRequeue, UnitStart
-from actors.node_session.messages import RunCheck
+from actors.node_session.messages import DropCheck, RunCheck
 from actors.node_session.results import result_key
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
@@ -125,8 +125,9 @@ async def test_a_build_that_only_the_owners_verifier_has_counts_as_one_that_nobo
     async with verifying(wait_seconds=30.0) as play:
         play.store.add_node(UUID(int=20), ("check",), owner=OPERATOR)
         play.inspector(20)
-        play.inspector(21, "cpu/avx2/4.5")
+        other = play.inspector(21, "cpu/avx2/4.5")
         job = await play.delivered()
+        await play.checks(other, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
 
@@ -155,6 +156,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
         checker = play.inspector(20, device_class)
         job = await play.delivered()
         begun = play.clock.monotonic()
+        assert not (await play.checks(checker, LOOKED)).draws
         unit = await play.ends(job, "COMPLETED")
         assert play.clock.monotonic() - begun >= 30
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
@@ -166,10 +168,23 @@ async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
     """Else a node could lie freely once the verifiers have another build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
-        play.inspector(20, "cpu/avx2/4.5")
+        checker = play.inspector(20, "cpu/avx2/4.5")
         job = await play.delivered()
+        await play.checks(checker, LOOKED)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged(), play.earned()) == ("unverifiable", 0, 0)
+
+
+@simulated
+@pytest.mark.parametrize("drawn", [True, False])
+async def test_of_such_a_build_what_cannot_be_opened_is_a_strike(drawn: bool) -> None:
+    async with verifying(wait_seconds=30.0, least_odds=0.0) as play:
+        play.known("" if drawn else "v" * 1000)
+        checker = play.inspector(20, "cpu/avx2/4.5")
+        job = await play.delivered()
+        await play.checks(checker, {"fault": "the picture is none"})
+        await play.ends(job, "QUEUED")
+        assert (play.verdict(job), play.store.checks[job, 0, 1].strike) == ("invalid", True)
 
 
 @simulated
@@ -228,6 +243,41 @@ async def test_creators_share_the_verifiers_time_alike() -> None:
 
 
 @simulated
+@pytest.mark.parametrize("at_once", [256, 4])
+async def test_a_flood_of_several_pages_takes_no_more_turns(at_once: int) -> None:
+    async with verifying(at_once=at_once) as play:
+        for _ in range(20):
+            await play.delivered()
+        checker = play.inspector()
+        order = await play.asked(checker)
+        mine, before = await play.delivered(user=UUID(int=77)), 0
+        await asyncio.sleep(10)
+        while order.unit.job != mine:
+            before += 1
+            play.says(checker, order, EXACT)
+            order = await play.asked(checker)
+            await asyncio.sleep(10)
+        assert before <= 2
+
+
+@simulated
+async def test_a_result_whose_check_failed_is_checked_again_when_nobody_else_waits() -> None:
+    async with verifying(again_seconds=1.0) as play:
+        checker = play.inspector()
+        slow, others = await play.delivered(), list[UUID]()
+        play.says(checker, await play.asked(checker), None, "no time")
+        for _ in range(4):
+            others.append(await play.delivered(user=UUID(int=77)))
+            await asyncio.sleep(2)
+        for job in others:
+            order = await play.asked(checker)
+            assert order.unit.job == job
+            await asyncio.sleep(60)
+            play.says(checker, order, EXACT)
+        assert (await play.asked(checker)).unit.job == slow
+
+
+@simulated
 @pytest.mark.parametrize("report", [None, {}, {"crops": []}, {"crops": 1}, LOOKED])
 async def test_a_check_that_comes_to_nothing_is_made_again_and_costs_the_node_nothing(
     report: Mapping[str, Any] | None,
@@ -250,6 +300,46 @@ async def test_after_three_such_checks_nobody_can_tell() -> None:
             await play.checks(checker, None)
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), play.charged()) == ("unverifiable", 0)
+
+
+@simulated
+@pytest.mark.parametrize(
+    ("of_scene", "known", "paid"),
+    [(3, True, True), (3, False, False), (2, True, False), (0, True, False)],
+)
+async def test_a_scene_that_verifiers_cannot_render_is_charged_if_the_node_is_known(
+    of_scene: int, known: bool, paid: bool
+) -> None:
+    """Failures while a delivered file is read are never paid."""
+    async with verifying() as play:
+        play.known("v" * (1000 if known else 9))
+        play.store.covers = False  # it is drawn
+        job, checker = await play.delivered(), play.inspector()
+        for number in range(3):
+            order = await play.asked(checker)
+            play.says(checker, order, None, "no memory", is_scene=number < of_scene)
+        await play.ends(job, "COMPLETED")
+        assert play.verdict(job) == "unverifiable"
+        assert (play.charged(), play.earned()) == ((PRICE, PRICE * 7 // 10) if paid else (0, 0))
+
+
+@simulated
+async def test_a_first_check_has_ten_times_as_long_as_its_unit_took() -> None:
+    """But not less than two minutes. It is repeated with more time."""
+    async with verifying() as play:
+        checker = play.inspector()
+        for took, seconds in ((1.0, 120.0), (30.0, 300.0), (300.0, 1200.0)):
+            job = await play.assigned(NODE)
+            await play.do(UnitStart(job, 0, 1, NODE))
+            await asyncio.sleep(took)
+            await play.again(job, NODE, 1)
+            for least in (seconds, 900.0 + took):
+                order, begun = await play.asked(checker), play.clock.monotonic()
+                assert order.seconds == pytest.approx(0.75 * least, abs=9)
+                await checker.probe.expect(DropCheck, within=2000)
+                assert play.clock.monotonic() - begun == pytest.approx(least, abs=9)
+            await play.checks(checker, EXACT)
+            await play.ends(job, "COMPLETED")
 
 
 @simulated
@@ -394,6 +484,19 @@ async def test_an_object_that_was_swapped_since_it_was_delivered_is_not_paid(swa
         play.says(checker, order, EXACT)
         await play.ends(job, "QUEUED")
         assert (play.verdict(job), play.earned()) == ("invalid", 0)
+
+
+@simulated
+async def test_an_object_that_the_store_lost_is_rendered_again_and_is_no_strike() -> None:
+    async with verifying() as play:
+        job, checker = await play.delivered(), play.inspector()
+        order = await play.asked(checker)
+        await play.objects.delete(order.picture.key)
+        play.says(checker, order, EXACT)
+        await play.ends(job, "QUEUED")
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, play.earned()) == ("invalid", False, 0)
+        assert not play.store.fines
 
 
 @simulated
@@ -757,6 +860,8 @@ async def test_what_nobody_can_check_keeps_nobody_waiting() -> None:
         stuck = [await play.delivered() for _ in range(9)]
         last = attrs.evolve(play.store.checks[stuck[-1], 0, 1], device_class="gpu/x/9")
         play.store.checks[last.id] = last
-        await play.checks(checker, EXACT)
+        while not (order := await play.asked(checker)).draws:
+            play.says(checker, order, LOOKED)
+        play.says(checker, order, EXACT)
         await play.ends(stuck[-1], "COMPLETED")
         assert {play.verdict(job) for job in stuck[:-1]} == {None}

@@ -161,6 +161,8 @@ def test_what_three_owners_deliver_alike_is_the_scenes_fault() -> None:
         ((UNCUT, whole(UNREAD)), "unverifiable", False),
         ((UNMADE, whole(EXACT)), "exact", False),
         ((UNMADE, whole(OTHER_FINISH)), "invalid", True),
+        ((UNMADE, FAULT), "invalid", True),
+        ((apart(0.9), FAULT), "invalid", True),
         (
             (UNMADE, whole({**apart(0.05), "finish": {"equal": False, "off": 9.0}})),
             "invalid",
@@ -203,6 +205,20 @@ def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole(
     assert (case.step, case.verdict) == ("regions", None)
     case = heard(UNCUT, drawn=True)
     assert (case.step, case.why) == ("whole", "uncut")
+
+
+@pytest.mark.parametrize("report", [UNCUT, LOOKED])
+def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
+    report: Mapping[str, Any],
+) -> None:
+    """A refusal is no strike there, so lies that are not drawn would gain."""
+    case = heard(report, device_class=OTHER_CLASS, drawn=False, is_uncut=report is LOOKED)
+    assert case.verdict is None
+    assert case.order(UUID(int=2), b"secret", OTHER_CLASS).count > 0
+    off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]})
+    found = heard(UNCUT, UNCUT, off, device_class=OTHER_CLASS, drawn=False).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
 
 
 def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:

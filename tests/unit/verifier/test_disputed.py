@@ -15,11 +15,13 @@ from actors.verifier.case import Case
 from actors.verifier.report import Report, answer
 from actors.verifier.thresholds import DEFAULTS
 from tests.support.until import until
+from tests.twins.store_checks import records
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
     CLASS,
     CREATOR,
     EXACT,
+    NODE,
     PRICE,
     Inspector,
     Play,
@@ -92,6 +94,34 @@ async def test_the_whole_frame_decides_a_dispute(
         assert decision.startswith("a check found: ")
         assert ("of the whole frame" in decision) == ("fault" not in report)
         assert play.standing() == "ACTIVE"
+
+
+@simulated
+async def test_a_lie_found_by_a_dispute_costs_as_much_as_a_drawn_one() -> None:
+    """It is a strike and a fine, and the node's other results that were not compared follow."""
+    async with verifying(least_odds=0.25) as play:
+        play.known("v" * 1000)
+        checker, settled = play.inspector(), list[UUID]()
+        while len(settled) < 12:
+            job = await play.delivered()
+            order = await play.asked(checker)
+            play.says(checker, order, EXACT if order.draws else {"looked": True})
+            await play.ends(job, "COMPLETED")
+            if not order.draws:
+                settled.append(job)
+        dispute, job = UUID(int=5), settled[-1]
+        await play.do(DisputeOpen(dispute, job, 0, CREATOR, "a mark", timedelta(days=1)))
+        play.store.comparisons[dispute] = (PLACE,)
+        play.says(checker, await asked(play, checker), whole(9.0))
+        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=60)
+        row = play.store.checks[job, 0, 1]
+        assert (row.verdict, row.strike, row.compared) == ("invalid", True, "whole")
+        due = 2 * SHARE * 4 - SHARE
+        assert len(play.store.fines) == due // SHARE
+        assert all(fine.job_id == job for fine in play.store.fines.values())
+        assert records(play.store, [NODE])[0].since.endswith("m")
+        await until(lambda: len(play.store.disputes) > 1, within=60)
+        assert await play.store.audit() == []
 
 
 @simulated
@@ -194,6 +224,8 @@ async def test_a_dispute_waits_for_a_verifier_and_an_admin_may_decide_before() -
         (CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], False),
         (OTHER_CLASS, [UNEQUAL, EQUAL, EQUAL, EQUAL], True),
         (OTHER_CLASS, [UNEQUAL, EQUAL, UNEQUAL, EQUAL], False),
+        (OTHER_CLASS, [UNEQUAL] * 2 + [EQUAL] * 6, True),  # two view layers
+        (OTHER_CLASS, [UNEQUAL] * 2 + [EQUAL] * 5 + [UNEQUAL], False),
     ],
 )
 def test_of_another_instruction_set_what_differs_at_the_named_places_alone_is_for_an_admin(

@@ -80,6 +80,21 @@ async def test_it_is_compared_and_given_back_if_it_is_invalid(
 
 
 @simulated
+async def test_an_object_that_the_store_lost_is_left_to_an_admin() -> None:
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        is_found_out(play)
+        order = await play.asked(checker)
+        await play.objects.delete(order.picture.key)
+        play.says(checker, order, EXACT)
+        await until(lambda: play.store.findings, within=60)
+        assert (play.store.disputes[job, 0].state, play.earned()) == ("OPEN", SHARE)
+        assert not play.store.checks[job, 0, 1].strike
+
+
+@simulated
 async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
     other = UUID(int=11)
     async with verifying(**NEVER_DRAWN) as play:
@@ -107,6 +122,24 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
         await until(lambda: (job, 0) in play.store.disputes, within=60)
         await play.checks(checker, EXACT)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+@simulated
+async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_not() -> None:
+    """It died within the second."""
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job = await settled(play, checker)
+        first = play.root
+        play.root, play.verifier, play.ledger = play.begin()
+        await play.root.start()
+        await asyncio.sleep(5)
+        await first.stop()
+        play.known("m")
+        begun = play.clock.monotonic()
+        await is_held(play, job)
+        assert play.clock.monotonic() - begun <= 61
 
 
 @simulated
@@ -168,7 +201,7 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
 
 
 @simulated
-async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -> None:
+async def test_recalled_results_take_turns_with_fresh_ones() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -177,9 +210,14 @@ async def test_what_is_fresh_is_checked_before_it_and_the_newest_of_it_first() -
         is_found_out(play)
         await is_held(play, first)
         await is_held(play, second)
-        fresh = await play.delivered(UUID(int=12), UUID(int=5))
-        checker = play.inspector()
-        assert (await play.checks(checker, EXACT)).unit.job == fresh
+        fresh = [await play.delivered(UUID(int=12), UUID(int=5)) for _ in range(4)]
+        checker, asked = play.inspector(), list[UUID]()
+        for _ in range(4):
+            order = await play.asked(checker)
+            await asyncio.sleep(10)
+            asked.append(order.unit.job)
+            play.says(checker, order, EXACT)
+        assert {*asked[:4]} == {first, second, *fresh[:2]}
 
 
 @simulated

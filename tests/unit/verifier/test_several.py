@@ -71,8 +71,9 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 ) -> None:
     """The database says how long a delivery waits, and the monotonic clock counts on."""
     async with verifying(wait_seconds=60.0) as play:
-        play.inspector(20, "gpu/x/9")
+        checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
+        await play.checks(checker, {"looked": True})
         play.clock.skew = skew
         await asyncio.sleep(55)
         assert play.verdict(job) is None
@@ -84,11 +85,12 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 async def test_what_waited_before_a_start_waits_as_long_again() -> None:
     """Nobody could look while no gateway ran."""
     async with verifying(wait_seconds=60.0) as play:
-        play.inspector(20, "gpu/x/9")
+        checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
+        await play.checks(checker, {"looked": True})
         await asyncio.sleep(50)
         await play.restarts()
-        play.inspector(20, "gpu/x/9")
+        await play.checks(play.inspector(20, "gpu/x/9"), {"looked": True})
         await asyncio.sleep(55)
         assert play.verdict(job) is None
         await until(lambda: play.verdict(job) is not None, within=10)
@@ -120,9 +122,10 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
     """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
-    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
+    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
         play.inspector(20, "gpu/x/9")
         able = other.inspector(21)
+        await asyncio.sleep(15)  # until each gateway knows the other's verifier
         await play.delivered()
         order = await play.asked(able)
         waiting = await play.delivered()
@@ -136,9 +139,10 @@ async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_bui
 
 @simulated
 async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_tell() -> None:
-    async with verifying(wait_seconds=60.0) as play, beside(play) as other:
-        play.inspector(20, "gpu/x/9")
+    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
+        checker = play.inspector(20, "gpu/x/9")
         gone = other.inspector(21)
+        await asyncio.sleep(15)
         await play.delivered()
         await play.asked(gone)
         waiting = await play.delivered()
@@ -146,5 +150,7 @@ async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_
         other.goes(gone)
         await asyncio.sleep(45)
         assert play.verdict(waiting) is None
+        for _ in range(2):
+            await play.checks(checker, {"looked": True})
         await until(lambda: play.verdict(waiting) is not None, within=40)
         assert play.verdict(waiting) == "unverifiable"
