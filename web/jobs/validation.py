@@ -3,21 +3,25 @@
 from typing import Annotated, Any, Final
 
 import attrs
+import orjson
 
 from rendertrust import money
-from rendertrust.job_spec import JobSpec, Pool, Reference
+from rendertrust.job_spec import JobSpec, Pool, Reference, RenderParams
 from rendertrust.value_types import Doc
 from sql.job_plan import NO_INPUTS, NO_NEEDS, Inputs, JobPlan
 from sql.jobs import JobTerms
+from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.parameters import parameters_of
 from web.jobs.payload import input_of
 from web.jobs.placement import price_in
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
 from web.jobs.unit_plan import plan_of
 
+PARAMS_BYTES_MAX: Final = 10_240  # of a type that the gateway does not know
+# Types of jobs that only the gateway submits: nodes do them for no other.
+OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 PRICE_MOST: Final = 10**18  # units of money: what one job can hold
 
 
@@ -84,6 +88,28 @@ async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
     if isinstance(params, list) or isinstance(inputs, Fault):
         return faults
     return JobPlan(attrs.evolve(asked, params=params), inputs, asked.needs or NO_NEEDS)
+
+
+def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
+    """Return the parameters to store, or what is wrong with them."""
+    if job_type in OF_GATEWAY:
+        return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
+    if job_type == "render":
+        return _render(given)
+    if any(name.startswith("_") for name in given):
+        return [Fault("params", "value", "must not hold names that begin with _")]
+    if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
+        return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
+    return given
+
+
+def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
+    params = structure(given, RenderParams)
+    if isinstance(params, list):
+        return [attrs.evolve(f, field=f"params.{f.field}".rstrip(".")) for f in params]
+    if (params.width is None) != (params.height is None):
+        return [Fault("params", "value", "must give width and height together")]
+    return params.members()
 
 
 async def _input(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
