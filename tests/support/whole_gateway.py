@@ -84,13 +84,15 @@ async def whole(
     )
     ports = attrs.evolve(gateway.ports, memory=memory, receipts=gateway.ports.signer)
     store = SqlStore(database, gateway.halts)
+    sections: dict[str, Any] = {"earnings": settings.earnings, "leases": settings.leases}
+    sections |= session
     tree = Tree(
         ports,
         registry,
         ActorSettings(
             NodeSessionSettings(
                 bucket=settings.objects.bucket,
-                **{"earnings": settings.earnings, "leases": settings.leases, **session},
+                **sections,
             ),
             scheduler=attrs.evolve(scheduler, limits=settings.limits),
             paymaster=paymaster,
