@@ -38,7 +38,11 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that describe a render job to a command; ``spec_of`` reads them."""
     for field in reversed([*_options_of(RenderParams), *_options_of(JobSpec)]):
         flag = f"--{field.name.replace('_', '-')}"
-        told = {"help": _help(field), **_type(field.type), **_OPTIONS.get(field.name, {})}
+        told: dict[str, Any] = {
+            "help": _help(field),
+            **_type(field.type),
+            **_OPTIONS.get(field.name, {}),
+        }
         command = click.option(flag, field.name, **told)(command)
     return command
 
