@@ -94,14 +94,6 @@ class DisputeShown:
 
 
 @attrs.frozen
-class ComparisonFacts:
-    """``is_checked``: the unit has a check. ``others``: the user's other open comparisons."""
-
-    is_checked: bool
-    others: int
-
-
-@attrs.frozen
 class GivenComparison:
     """The result of a creator's own render; ``places``: where it differs most."""
 
@@ -219,10 +211,10 @@ class Operators:
         row = await self._database.one("dispute_of_unit", job, unit)
         return None if row is None else DisputeShown(**row)
 
-    async def comparison_facts(self, user: UUID, job: UUID, unit: int) -> "ComparisonFacts | None":
-        """Return the facts about a new comparison; None: the user has no such unit."""
-        row = await self._database.one("comparison_facts", user, job, unit)
-        return None if row is None else ComparisonFacts(**row)
+    async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
+        """Return how many open comparisons a user has about other units."""
+        row = await self._database.one("comparisons_beside", user, job, unit)
+        return 0 if row is None else int(row["others"])
 
     async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
         """Store the comparison attached to a dispute, once."""

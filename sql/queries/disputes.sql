@@ -6,15 +6,10 @@
 INSERT INTO comparisons (dispute_id, verdict, said, places, picture) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT DO NOTHING;
 
--- name: comparison_facts
--- Facts that decide if a dispute of unit $3 of user $1's job $2 may carry a comparison: a check of the unit exists; and
--- the number of the user's other open disputes that carry one. No row: the user has no such unit.
-SELECT EXISTS (SELECT FROM checks c
-               WHERE c.job_id = u.job_id AND c.unit = u.number AND c.attempt = u.attempt) AS is_checked,
-       (SELECT count(*) FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
-        WHERE d.user_id = $1 AND d.state = 'OPEN' AND (d.job_id, d.unit) <> (u.job_id, u.number)) AS others
-FROM units u JOIN jobs j ON j.id = u.job_id AND j.user_id = $1
-WHERE u.job_id = $2 AND u.number = $3;
+-- name: comparisons_beside
+-- The number of user $1's open disputes that carry a comparison, beside that of unit $3 of job $2.
+SELECT count(*) AS others FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
+WHERE d.user_id = $1 AND d.state = 'OPEN' AND (d.job_id, d.unit) <> ($2, $3);
 
 -- name: comparison_picture
 -- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anyone.

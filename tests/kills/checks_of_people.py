@@ -161,9 +161,11 @@ def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[st
     for id_, job in found.jobs.items():
         work = f"job:{id_}:0"
         if job["status"] == "COMPLETED" and Decimal(job["price"]):
-            yield work, f"-{job['charged']}"
+            # What was refunded by a dispute no longer counts as charged.
+            charge = job["price"] if id_ in memory.upheld else job["charged"]
+            yield work, f"-{charge}"
             if id_ in memory.upheld and work not in by_hand:
-                yield work, job["charged"]
+                yield work, charge
     for session in account.sessions:
         yield session, CREDITS_OF_A_SKU
     for id_, payout in found.payouts.items():

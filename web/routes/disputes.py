@@ -43,11 +43,6 @@ NOT_ONES_OWN: Final = Problem(
     "You cannot decide a dispute that you are a party to: ask another admin",
     code=RefusalCode.OWN_MATTER,
 )
-UNCHECKED: Final = Problem(
-    409,
-    "No verifier checks this unit: dispute it without a comparison, and an admin decides",
-    code=RefusalCode.UNIT_NOT_DISPUTABLE,
-)
 TOO_MANY: Final = Problem(
     409,
     f"You have {COMPARISONS_MOST} open disputes with a comparison: wait until one is decided,"
@@ -256,13 +251,9 @@ async def opened(
 async def _refusal_of_comparison(
     gateway: Gateway, user: UUID, job: UUID, unit: int
 ) -> Problem | None:
-    """Return why a dispute may carry no comparison; None: it may, or there is no such unit."""
-    facts = await gateway.tables.operators.comparison_facts(user, job, unit)
-    if facts is None:
-        return None
-    if not facts.is_checked:
-        return UNCHECKED
-    return TOO_MANY if facts.others >= COMPARISONS_MOST else None
+    """Return why a dispute may carry no comparison; None: it may."""
+    others = await gateway.tables.operators.comparisons_beside(user, job, unit)
+    return TOO_MANY if others >= COMPARISONS_MOST else None
 
 
 @operations.get(
