@@ -25,7 +25,9 @@ from actors.node_session.messages import NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from actors.scheduler.settings import SchedulerSettings
+from rendertrust.job_spec import JobSpec
 from sql.database import Database
+from sql.job_plan import JobPlan, NewUnit
 from sql.store import SqlStore
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
@@ -123,7 +125,8 @@ class Inside:
         job = uuid4()
         ended = self.acknowledged[str(job)] = asyncio.get_running_loop().create_future()
         place = "s3://elsewhere/input/scene.blend"
-        order = Dispatch(job, creator, JOB_TYPE, place, {}, PRICE, queue=True)
+        plan = JobPlan(JobSpec(JOB_TYPE, place, queue=True), units=(NewUnit(PRICE),))
+        order = Dispatch(job, creator, plan)
         outcome = await self._scheduler.ask(order, within=WITHIN_SECONDS)
         assert isinstance(outcome, Posted), outcome
         await ended

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 from actors.node_session.messages import Send
 from actors.scheduler.messages import Assignment
+from rendertrust.job_spec import JobSpec
+from sql.job_plan import JobPlan
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import settings_for_tests
 from tests.support.whole_gateway import whole
@@ -26,7 +28,7 @@ PLACE, JOB_TYPE = "s3://elsewhere/input/scene.blend", "cpu_benchmark"
 
 def unit() -> Send:
     """Return a new unit of an unknown job."""
-    return Send(Assignment(uuid4(), 0, 1, JOB_TYPE, PLACE, {}, uuid4()))
+    return Send(Assignment(uuid4(), 0, 1, JobPlan(JobSpec(JOB_TYPE, PLACE)), {}, uuid4()))
 
 
 async def main() -> None:

@@ -12,33 +12,13 @@ import attrs
 from .background import Tell
 
 if TYPE_CHECKING:
-    from rendertrust import Client
+    from rendertrust import Client, JobSpec
     from rendertrust.cli.scene_dependencies import SceneBundle
-    from rendertrust.client import Bundle, Job, Quote
+    from rendertrust.client import Job, Quote
 
 Verb = Literal["pause", "stop"]
-JOB_TYPE = "render"
 MORE = Decimal("1.1")  # two measurements always differ a little
 LOOK_SECONDS = 300.0  # a node may be busy with other work
-
-
-@attrs.frozen
-class Order:
-    """A render order. ``max_credits`` None: no cap."""
-
-    frames: str
-    chunk: int
-    priority: Literal["low", "normal", "high"]
-    max_credits: str | None
-    pool: Literal["mine", "trusted", "any"] = "any"
-    order: Literal["sequential", "every_nth", "middle_first"] = "sequential"
-    as_is: bool = False
-
-    def cut(self) -> dict[str, Any]:
-        """Return the arguments of ``quote`` and ``dispatch``."""
-        chunk = self.chunk if self.chunk > 1 else None
-        told = {"frames": self.frames, "chunk": chunk, "max_credits": self.max_credits}
-        return {**told, "pool": self.pool, "order": self.order}
 
 
 @attrs.frozen
@@ -80,27 +60,24 @@ class Gateway:
             client.logout()
             tell(email="", available="")
 
-    def quote(self, order: Order, tell: Tell) -> None:
+    def quote(self, spec: "JobSpec", tell: Tell) -> None:
         """Get the price; nothing is held or sent."""
         with self.client() as client:
-            tell(**priced(client.quote(JOB_TYPE, **order.cut())))
+            tell(**priced(client.quote(spec)))
 
-    def measure(self, order: Order, packed: "SceneBundle", tell: Tell) -> None:
+    def measure(self, spec: "JobSpec", packed: "SceneBundle", tell: Tell) -> None:
         """Get the price by measured work: the scene is sent and a node measures it; nothing is
         held.
         """
         with self.client() as client:
-            bundle = self._sent(client, packed, tell)
+            sent = self._sent(client, spec, packed, tell)
             tell(asking="A node measures the scene", progress=0.0)
-            tell(**priced(self._measured(client, order, bundle)))
+            tell(**priced(self._measured(client, sent)))
 
-    def _measured(self, client: "Client", order: Order, bundle: "Bundle") -> "Quote":
+    def _measured(self, client: "Client", spec: "JobSpec") -> "Quote":
         """Return a quote after a node has checked the uploaded scene, if one does in time."""
-        scene, files = bundle.payload_ref, bundle.manifest
-        client.preflight(
-            scene, manifest=files, frames=order.frames, pool=order.pool, within=LOOK_SECONDS
-        )
-        return client.quote(JOB_TYPE, scene, manifest=files, **order.cut())
+        client.preflight(spec, within=LOOK_SECONDS)
+        return client.quote(spec)
 
     def _agreed(self, quote: "Quote", shown_price: str, tell: Tell) -> str:
         tell(**priced(quote))
@@ -109,36 +86,31 @@ class Gateway:
             raise ValueError(f"{said}. Nothing is held; press again to render it at that price")
         return quote.price
 
-    def _sent(self, client: "Client", packed: "SceneBundle", tell: Tell) -> "Bundle":
+    def _sent(
+        self, client: "Client", spec: "JobSpec", packed: "SceneBundle", tell: Tell
+    ) -> "JobSpec":
+        """Upload changed files, and return the job with them."""
         with packed.written() as files:
-            return client.upload_all(
+            bundle = client.upload_all(
                 packed.scene,
                 files,
                 progress=lambda done, all_: tell(progress=done / (all_ or 1)),
             )
+        return bundle.fill(packed.add_needs(spec))
 
     def submit(
-        self, order: Order, packed: "SceneBundle", out: Folder, tell: Tell, shown_price: str = ""
+        self, spec: "JobSpec", packed: "SceneBundle", out: Folder, tell: Tell, shown_price: str = ""
     ) -> None:
         """Upload changed files, submit, and download all frames. If frames are priced by their
         work, it is measured first; raise ValueError if the price is higher than was shown.
         """
         with self.client() as client:
-            bundle, quoted = self._sent(client, packed, tell), None
-            if not order.as_is and client.quote(JOB_TYPE, **order.cut()).measurable:
+            sent = self._sent(client, spec, packed, tell)
+            if not spec.as_is and client.quote(spec).measurable:
                 tell(busy="A node measures the scene", progress=0.0)
-                quoted = self._agreed(self._measured(client, order, bundle), shown_price, tell)
-            placed = client.dispatch(
-                JOB_TYPE,
-                bundle.payload_ref,
-                queue=True,
-                manifest=bundle.manifest,
-                needs=packed.needs,
-                priority=order.priority,
-                quoted=quoted,
-                as_is=order.as_is,
-                **order.cut(),
-            )
+                quoted = self._agreed(self._measured(client, sent), shown_price, tell)
+                sent = attrs.evolve(sent, quoted=quoted)
+            placed = client.dispatch(sent)
             tell(job_id=placed.job_id, busy="Rendering", progress=0.0, saved=0)
             self._follow(client, placed.job_id, out, tell)
 

@@ -10,11 +10,12 @@ import bpy
 
 from . import scene
 from .background import Background, Work
-from .gateway import Gateway, Order, Verb
+from .gateway import Gateway, Verb
 from .preferences import url_of
 from .state import settings_of, show, show_findings, state_of
 
 if TYPE_CHECKING:
+    from rendertrust import JobSpec
     from rendertrust.cli.scene_dependencies import SceneBundle
 
 props = bpy.props
@@ -41,12 +42,22 @@ def gateway_of(context: Any) -> Gateway:
     return Gateway(url_of(context), left.is_set)
 
 
-def order_of(context: Any) -> Order:
-    """Return the order from the artist's settings."""
+def spec_of(context: Any) -> "JobSpec":
+    """Return the job that the artist's settings describe, without its files."""
+    from rendertrust import JobSpec
+
     settings = settings_of(context)
-    frames = scene.frames_of(context.scene, settings.frames)
-    choices = (frames, settings.chunk, settings.priority, cap_of(settings))
-    return Order(*choices, settings.pool, settings.order, state_of(context).as_is)
+    return JobSpec(
+        "render",
+        frames=scene.frames_of(context.scene, settings.frames),
+        chunk=settings.chunk,
+        order=settings.order,
+        priority=settings.priority,
+        max_credits=cap_of(settings),
+        pool=settings.pool,
+        queue=True,
+        as_is=state_of(context).as_is,
+    )
 
 
 def cap_of(settings: Any) -> str | None:
@@ -54,13 +65,15 @@ def cap_of(settings: Any) -> str | None:
     return settings.max_credits.strip() or None
 
 
-def packed_of(context: Any, order: Order) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
+def packed_of(
+    context: Any, spec: "JobSpec"
+) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
     """Return a temporary folder with a copy of the scene, and its files. Raise ValueError if the
     scene has errors, unless the artist submits it as it is.
     """
-    looked = scene.looked_into(context.scene, order.frames)
+    looked = scene.looked_into(context.scene, spec.frames or "")
     show_findings(context, looked.findings)
-    if looked.stops and not order.as_is:
+    if looked.stops and not spec.as_is:
         said = "Fix the findings that are marked as errors first, or choose Submit as it is"
         raise ValueError(f"{said}; nothing was sent")
     folder = tempfile.TemporaryDirectory(prefix="rendertrust-")
@@ -140,7 +153,7 @@ class Check(Button):
 
     def act(self, context: Any) -> set[str]:
         """Run the check in this Blender; nothing is sent."""
-        looked = scene.looked_into(context.scene, order_of(context).frames)
+        looked = scene.looked_into(context.scene, spec_of(context).frames or "")
         show_findings(context, looked.findings)
         state_of(context).error = ""
         return DONE
@@ -177,8 +190,8 @@ class Quote(Button):
 
     def act(self, context: Any) -> set[str]:
         """Request the price."""
-        gateway, order = gateway_of(context), order_of(context)
-        return self.start(asking, "Asking", lambda tell: gateway.quote(order, tell))
+        gateway, spec = gateway_of(context), spec_of(context)
+        return self.start(asking, "Asking", lambda tell: gateway.quote(spec, tell))
 
 
 class Measure(Button):
@@ -189,12 +202,12 @@ class Measure(Button):
 
     def act(self, context: Any) -> set[str]:
         """Start the measurement; the price follows from it."""
-        gateway, order = gateway_of(context), order_of(context)
-        folder, packed = packed_of(context, order)
+        gateway, spec = gateway_of(context), spec_of(context)
+        folder, packed = packed_of(context, spec)
 
         def work(tell: Any) -> None:
             with folder:
-                gateway.measure(order, packed, tell)
+                gateway.measure(spec, packed, tell)
 
         return self.start(asking, "Sending", work)
 
@@ -209,13 +222,13 @@ class Submit(Button):
         """Submit the scene, unless it has errors."""
         if rendering.is_busy:
             raise RuntimeError("A job is already being sent or followed")
-        gateway, order = gateway_of(context), order_of(context)
-        folder, packed = packed_of(context, order)
+        gateway, spec = gateway_of(context), spec_of(context)
+        folder, packed = packed_of(context, spec)
         out, price = scene.out_of(context.scene), state_of(context).price
 
         def work(tell: Any) -> None:
             with folder:
-                gateway.submit(order, packed, out, tell, price)
+                gateway.submit(spec, packed, out, tell, price)
 
         return self.start(rendering, "Sending", work)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import attrs
 import orjson
 
+from rendertrust.error_code import ErrorCode
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
@@ -29,7 +30,6 @@ from sql.earnings import (
     earning_parts,
     lock_earnings,
 )
-from sql.error_code import ErrorCode
 from sql.purchases import (
     NO_PURCHASES,
     PurchaseKeys,
@@ -147,7 +147,7 @@ class JobRow:
     user_id: UUID
     job_type: str
     payload_ref: str
-    params: dict[str, Any]
+    plan: dict[str, Any]  # as stored; the books do not read it
     status: str
     price: int
     created_at: datetime
@@ -552,7 +552,7 @@ def _jobs(changes: Changes) -> tuple[tuple[str, Columns], tuple[str, Columns]]:
     old = [job for job in changes.jobs if job.id not in changes.new_jobs]
     names = [field.name for field in attrs.fields(JobRow)]
     columns = columns_of(new, *names)
-    columns[names.index("params")] = [orjson.dumps(job.params).decode() for job in new]
+    columns[names.index("plan")] = [orjson.dumps(job.plan).decode() for job in new]
     return (
         ("books_jobs_insert", _as_texts(columns, names.index("avoid"))),
         ("books_jobs_update", _as_texts(columns_of(old, "id", *_JOB_UPDATED), -1)),

@@ -8,10 +8,11 @@ from uuid import UUID
 import attrs
 
 from sql.database import Connection, Database
+from sql.job_plan import JobPlan, plan_of
 from sql.query_loader import QUERIES
 from sql.retry_policy import tries
 from sql.statement_batch import Part, columns_of
-from sql.units import ANY, POOL, PartResult, evidence_key, parts_of
+from sql.units import PartResult, evidence_key, parts_of
 
 if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows
@@ -122,9 +123,7 @@ class Pending:
     """A pending check with the facts of its job."""
 
     row: CheckRow
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any] = attrs.field(repr=False)
+    plan: JobPlan = attrs.field(repr=False)
     user: UUID
     frames: str | None
     price: int
@@ -145,7 +144,17 @@ class Pending:
     @property
     def pool(self) -> str:
         """The pool of nodes that may do the job."""
-        return str(self.params.get(POOL, ANY))
+        return self.plan.spec.pool
+
+    @property
+    def job_type(self) -> str:
+        """The type of its job."""
+        return self.plan.job_type
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters as the unit's node received them."""
+        return self.plan.params_of(self.frames, self.tile)
 
     @property
     def place(self) -> "Place":
@@ -198,9 +207,7 @@ def pending(rows: Sequence[Any]) -> list[Pending]:
 def _pending(row: Any) -> Pending:
     return Pending(
         row=attrs.evolve(_row(row), opened_at=row["since"]),
-        job_type=row["job_type"],
-        payload_ref=row["payload_ref"],
-        params=row["params"],
+        plan=plan_of(row),
         user=row["user_id"],
         frames=row["frames"],
         price=row["price"],

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.error_code import ErrorCode
 from sql.database import Database
-from sql.error_code import ErrorCode
 
 _OF_EVENT: Final = (
     *("number", "type", "at", "unit", "state", "attempt", "node_id"),

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import attrs
 
+from rendertrust.error_code import ErrorCode
 from sql.batched_reads import BatchedReads
 from sql.database import Database
-from sql.error_code import ErrorCode
+from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
 
 HASHED: Final = re.compile("[0-9a-f]{64}")
@@ -59,9 +60,7 @@ class PastJob:
 
     id: UUID
     user_id: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any] = attrs.field(repr=False)
+    plan: JobPlan = attrs.field(repr=False)
     status: str
     price: int
     units: int
@@ -238,7 +237,7 @@ class Jobs:
     async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
         """Return a job as submitted; of any user if ``owner`` is None."""
         row = await self._database.one("job_to_retry", job, owner)
-        return None if row is None else PastJob(**row)
+        return None if row is None else PastJob(**_with_plan(row))
 
     async def result(self, job: UUID) -> ResultFacts:
         """Return the facts of the result of a job with one unit."""
@@ -349,9 +348,7 @@ class ConsoleJob:
     user_name: str
     node_id: UUID | None
     node_name: str | None
-    job_type: str
-    payload_ref: str
-    params: Mapping[str, Any]
+    plan: JobPlan = attrs.field(repr=False)
     status: str
     price: int
     retry_count: int
@@ -374,6 +371,11 @@ class ConsoleJob:
     next_unit: int | None = None  # the first waiting unit
     attempts: int = 0  # over all units
     file: str | None = attrs.field(default=None, converter=named)
+
+    @property
+    def job_type(self) -> str:
+        """The type of the job."""
+        return self.plan.job_type
 
 
 @attrs.frozen
@@ -552,7 +554,7 @@ class JobViews:
 
     async def job(self, owner: UUID | None, job: UUID) -> ConsoleJob | None:
         row = await self._database.one("job_view_job", owner, job)
-        return None if row is None else ConsoleJob(**row)
+        return None if row is None else ConsoleJob(**_with_plan(row))
 
     async def units(self, job: UUID) -> Sequence[ConsoleUnit]:
         rows = await self._database.all("job_view_units", job)
@@ -597,3 +599,9 @@ class JobViews:
         """Return how the job was cut, by number; empty for a job without frames."""
         rows = await self._database.all("job_view_parts", job)
         return [ConsolePart(**row) for row in rows]
+
+
+def _with_plan(row: Any) -> dict[str, Any]:
+    """Return the columns of a job, with its plan in place of those that it has, too."""
+    own = {name: one for name, one in row.items() if name not in ("job_type", "payload_ref")}
+    return {**own, "plan": plan_of(row)}

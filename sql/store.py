@@ -37,6 +37,7 @@ from sql.fsck import (
     audit_within,
 )
 from sql.halts import Halts
+from sql.job_plan import JobPlan, plan_of
 from sql.log import LogKeys, LogTransaction, LogView, SqlLog, look
 from sql.multiparts import MultipartName, ResultMultipart, ResultMultiparts
 from sql.nodes import NodeRow, SessionStart, StandingRecord, StandingRow, standing_of
@@ -45,7 +46,7 @@ from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, record
 from sql.units import (
     JobPlace,
-    KnownParams,
+    KnownPlan,
     Lease,
     LeaseId,
     OpenJob,
@@ -58,12 +59,12 @@ from sql.units import (
 
 BOOKS_SECONDS: Final = 1.8
 LOG_SECONDS: Final = 10.0  # no request waits for it
-PARAMS_MOST: Final = 256  # jobs whose parameters are read at once
+PLANS_MOST: Final = 256  # jobs whose plans are read at once
 TURN: Final = 256  # rows between two yields to other tasks
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
 AUDIT_LEAVES: Final = 200_000  # of the log per snapshot; the next one continues after them
-_OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit))
+_OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if field.name != "plan")
 
 
 class SqlStore:
@@ -164,21 +165,23 @@ class SqlStore:
         return [OpenJob(**row) for row in rows]
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
+        rows = await self._database.all("work_asked_for", list(jobs))
         return [
-            OpenJobTerms(**row) for row in await self._database.all("work_asked_for", list(jobs))
+            OpenJobTerms(row["job"], row["user"], plan_of(row), row["units"], row["is_free"])
+            for row in rows
         ]
 
     async def open_units(
-        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+        self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
         rows = await self._database.all("work_open", list(jobs), window)
-        params = {job: known(job) for job in {row["job"] for row in rows}}
-        unknown = [job for job, found in params.items() if found is None]
-        for begin in range(0, len(unknown), PARAMS_MOST):
-            few = unknown[begin : begin + PARAMS_MOST]
-            found = await self._database.all("work_params", few)
-            params |= {row["job"]: row["params"] for row in found}
-        return await _open_units(rows, params)
+        plans = {job: known(job) for job in {row["job"] for row in rows}}
+        unknown = [job for job, found in plans.items() if found is None]
+        for begin in range(0, len(unknown), PLANS_MOST):
+            few = unknown[begin : begin + PLANS_MOST]
+            found = await self._database.all("work_plans", few)
+            plans |= {row["job"]: plan_of(row) for row in found}
+        return await _open_units(rows, plans)
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -349,19 +352,20 @@ def _standing(row: Any) -> StandingRow:
 
 
 async def _open_units(
-    rows: Sequence[Any], params: Mapping[UUID, Any] | None = None
+    rows: Sequence[Any], plans: Mapping[UUID, JobPlan | None] | None = None
 ) -> Sequence[OpenUnit]:
-    """``params``: parameters by job, if the rows are without them."""
+    """``plans``: by job, if the rows are without them."""
     found: list[OpenUnit] = []
     for number, row in enumerate(rows, 1):
-        found.append(_open_unit(row if params is None else {**row, "params": params[row["job"]]}))
+        found.append(_open_unit(row, None if plans is None else plans[row["job"]]))
         if number % TURN == 0:  # ten thousand in one go would block the loop for 50 ms
             await asyncio.sleep(0)
     return found
 
 
-def _open_unit(row: Any) -> OpenUnit:
+def _open_unit(row: Any, plan: JobPlan | None = None) -> OpenUnit:
     values = {name: row[name] for name in _OF_OPEN_UNIT}
+    values["plan"] = plan_of(row) if plan is None else plan
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
     values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":

@@ -11,23 +11,16 @@ import attrs
 import orjson
 
 from rendertrust.frame_range import parse
-from rendertrust.tiling import grid
+from sql.job_plan import JobPlan
 
-# In a job's parameters: [columns, rows] of the tiles of each frame, set by the gateway.
-GRID: Final = "_tiles"
-# In a job's parameters: the basis of its price, if priced by work.
-PRICED: Final = "_priced"
-# The pool of nodes: mine, trusted, or absent for any.
-POOL: Final = "_pool"
+# The pools of nodes.
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
 # Weights for low, normal and high priority.
 WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
 JobPlace: TypeAlias = tuple[datetime, UUID]  # queued since, and the id
-# Returns a job's parameters if the caller already has them.
-KnownParams: TypeAlias = Callable[[UUID], dict[str, Any] | None]
+# Returns a job's plan if the caller already has it.
+KnownPlan: TypeAlias = Callable[[UUID], JobPlan | None]
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
-# Parameters that a tile lacks: its file has the renderer's own format.
-OF_THE_WHOLE: Final = ("format",)
 RENDER: Final = "render"
 VIDEO: Final = "video"
 CHECKED: Final = frozenset({RENDER, VIDEO})  # job types that are checked
@@ -87,12 +80,11 @@ class OpenJob:
 
 @attrs.frozen
 class OpenJobTerms:
-    """The terms of an open job; of its parameters only the pool and requirements."""
+    """The terms of an open job: its plan lacks the parameters."""
 
     job: UUID
     user: UUID
-    job_type: str
-    params: dict[str, Any]
+    plan: JobPlan = attrs.field(repr=False)
     units: int
     is_free: bool
 
@@ -108,9 +100,7 @@ class OpenUnit:
     job: UUID
     unit: int
     user: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
+    plan: JobPlan = attrs.field(repr=False)
     state: str  # QUEUED, DISPATCHED or RUNNING
     attempt: int
     node: UUID | None  # None while QUEUED
@@ -150,7 +140,7 @@ class UnitDuration:
 
 
 def nothing_known(_: UUID) -> None:
-    """Return None: no parameters are known."""
+    """Return None: no plan is known."""
 
 
 @attrs.frozen
@@ -166,22 +156,6 @@ class Lease:
     @property
     def id(self) -> LeaseId:
         return self.job, self.unit, self.attempt, self.node
-
-
-def params_of(params: Mapping[str, Any], frames: str | None, tile: int | None) -> dict[str, Any]:
-    """Return a unit's parameters; with ``frames`` None, those of the job."""
-    told = {name: value for name, value in params.items() if name != GRID}
-    if frames is None:
-        return told
-    numbers = parse(frames)
-    told |= {"frame": numbers[0]} if len(numbers) == 1 else {"frames": list(numbers)}
-    if GRID not in params:
-        return told
-    tiles = grid(params["width"], params["height"], *params[GRID])
-    if tile is None:
-        return {**told, "tiles": [each.members for each in tiles]}
-    told["tile"] = tiles[tile].members
-    return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
 
 
 def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:

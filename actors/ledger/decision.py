@@ -130,7 +130,7 @@ def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
     """Refuse a priced job for which no credits are held."""
     for effect in commit.effects:
         if isinstance(effect, JobInsert):
-            for number, piece in enumerate(effect.plan):
+            for number, piece in enumerate(effect.plan.units):
                 hold = draft.holds.get(work_reference(effect.job, number)) if piece.price else None
                 if piece.price != (0 if hold is None else hold.amount):
                     return GuardFailed("JobInsert", "no hold")

@@ -144,7 +144,7 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
     if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
-            numbers = (number for number, piece in enumerate(effect.plan) if piece.price)
+            numbers = (number for number, piece in enumerate(effect.plan.units) if piece.price)
             gathered.holds |= {work_reference(effect.job, number) for number in numbers}
         return
     if isinstance(effect, OfPayout):

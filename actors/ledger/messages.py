@@ -17,9 +17,10 @@ import attrs
 from actors.kernel import Message, Ref
 from actors.paymaster.messages import OperatorEffect
 from actors.verifier.messages import CheckEffect
+from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
-from sql.error_code import REPORTED, ErrorCode
+from sql.job_plan import JobPlan
 from sql.units import Lease as Lease  # noqa: PLC0414 - part of what this module offers
 
 REVENUE: Final = "revenue"
@@ -128,48 +129,20 @@ Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
 
 @attrs.frozen
-class NewUnit:
-    """One unit of a new job: its price, its frames and its turn.
-
-    ``tile``: its number within the frame. ``feeds``: the number of the unit that is assembled from
-    this one and others. That unit costs nothing and waits until none of its parts are ``missing``.
-    """
-
-    price: int
-    place: int = 0
-    frames: str | None = None
-    tile: int | None = None
-    feeds: int | None = None
-    missing: int = 0
-
-
-@attrs.frozen
 class JobInsert:
-    """A new job and its units, QUEUED, with ``units`` units of ``price`` each, or ``pieces``.
+    """A new job and its units, QUEUED, as the ``plan`` has them.
 
     With a price, the same commit must place a hold for each unit (``PlaceHold``, ``HoldUnits``).
-    The outcome names only the first unit. ``cap``: the most that the job may cost.
-    ``price_number``: the row of the price table. ``retry_of``: an ended job that this one repeats.
-    A job is repeated at most once, so the new id must be derived from the old one.
+    The outcome names only the first unit. ``price_number``: the row of the price table.
+    ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id
+    must be derived from the old one.
     """
 
     job: UUID
     user: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
-    price: int
-    units: int = 1
+    plan: JobPlan
     price_number: int | None = None
     retry_of: UUID | None = None
-    pieces: tuple[NewUnit, ...] = ()
-    priority: int = 0
-    cap: int | None = None
-
-    @property
-    def plan(self) -> tuple[NewUnit, ...]:
-        """The units, by number."""
-        return self.pieces or tuple(NewUnit(self.price, place) for place in range(self.units))
 
 
 @attrs.frozen

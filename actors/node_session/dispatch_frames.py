@@ -16,8 +16,6 @@ from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE
 from sql.units import CHECKED, kind_of
 
-# In a job's parameters: {key, path, sha256, size} of an upload, written by us, not by creators.
-INPUT: Final = "_input"
 MINE: Final = "mine"
 
 
@@ -46,7 +44,7 @@ class FrameBuilder:
             return JobDispatch(
                 job_id=str(unit.job),
                 job_type=unit.job_type,
-                payload_ref=unit.payload_ref,
+                payload_ref=unit.plan.payload_ref,
                 unit=unit.unit,
                 attempt=unit.attempt,
                 lease_seconds=settings.leases.seconds,
@@ -118,13 +116,13 @@ class FrameBuilder:
     async def _inputs(self, unit: Assignment) -> tuple[Input, ...]:
         """Sign, of our bucket, only what we noted ourselves and results of the same job."""
         parts = [await self._part(unit, index) for index in range(len(unit.parts))]
-        noted: Any = unit.params.get(INPUT)
-        if not isinstance(noted, dict):
+        file = unit.plan.inputs.file
+        if file is None:
             return tuple(parts)
-        if unit.payload_ref != f"{SCHEME}{self.settings.bucket}/{noted['key']}":
+        if unit.plan.payload_ref != f"{SCHEME}{self.settings.bucket}/{file.key}":
             raise Unsendable("the payload is not the object that was noted for it")
-        url = await self.url_of(noted["key"])
-        own = Input(path=noted["path"], url=url, sha256=noted["sha256"], size=noted["size"])
+        url = await self.url_of(file.key)
+        own = Input(path=file.path, url=url, sha256=file.sha256, size=file.size)
         return (own, *parts)
 
     async def _part(self, unit: Assignment, index: int) -> Input:
@@ -139,20 +137,14 @@ class FrameBuilder:
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    told = params_of(unit)
     # The node is to deliver what it rendered beside the picture.
-    return {**told, EVIDENCE: True} if is_checked(unit, settings) else told
-
-
-def params_of(unit: Assignment) -> dict[str, Any]:
-    """Return the parameters that the creator gave, as the node gets them."""
-    return {n: value for n, value in unit.params.items() if not n.startswith("_")}
+    return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
 
 
 def inputs_of(unit: Assignment) -> list[str]:
     """Return the SHA-256 of each input in the unit's frame, and of its manifest."""
-    noted = [unit.params.get(name) for name in (INPUT, manifests.MANIFEST)]
-    own, files = ([of["sha256"]] if isinstance(of, dict) else [] for of in noted)
+    inputs = unit.plan.inputs
+    own, files = ([] if of is None else [of.sha256] for of in (inputs.file, inputs.files))
     return [*own, *(part.sha256 for part in unit.parts if part.sha256), *files]
 
 

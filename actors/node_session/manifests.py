@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 from weakref import WeakValueDictionary
 
 from actors.node_session.settings import NodeSessionSettings
@@ -12,8 +12,6 @@ from actors.scheduler.messages import Assignment
 from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
 from rendertrust.protocol import Input
 
-# In a job's parameters: {key, sha256, size} of the list as we keep it, written by us.
-MANIFEST: Final = "_manifest"
 ENTRIES_MAX: Final = 100_000  # some 60 MB; twenty of the longest lists
 
 
@@ -21,11 +19,11 @@ async def offered(
     unit: Assignment, objects: Objects, settings: NodeSessionSettings, base: str | None
 ) -> Input | None:
     """The list of a unit's files; None where it has none. Raises ValueError: it is too long."""
-    noted: Any = unit.params.get(MANIFEST)
-    if not isinstance(noted, dict):
+    files = unit.plan.inputs.files
+    if files is None:
         return None
-    url = await objects.presign_get(noted["key"], within=settings.url_seconds, base=base)
-    return Input(path="manifest", url=url, sha256=noted["sha256"], size=noted["size"])
+    url = await objects.presign_get(files.key, within=settings.url_seconds, base=base)
+    return Input(path="manifest", url=url, sha256=files.sha256, size=files.size)
 
 
 class Manifests:
@@ -66,10 +64,10 @@ class Manifests:
 
         Lists are known by their own SHA-256: under a key another one may come to lie.
         """
-        noted: Any = unit.params.get(MANIFEST)
-        if not isinstance(noted, dict):
+        noted = unit.plan.inputs.files
+        if noted is None:
             return {}
-        name = f"{noted['key']} {noted['sha256']}"
+        name = f"{noted.key} {noted.sha256}"
         if (lock := self._locks.get(name)) is None:
             lock = self._locks[name] = asyncio.Lock()
         async with lock:
@@ -77,7 +75,7 @@ class Manifests:
                 self._read.move_to_end(name)
                 return self._read[name]
             try:
-                content = await objects.get(noted["key"], at_most=KEPT_BYTES_MAX)
+                content = await objects.get(noted.key, at_most=KEPT_BYTES_MAX)
                 files = read(content, "key").by_sha256
             except (ObjectMissing, ManifestError):
                 return {}

@@ -11,9 +11,9 @@ The trackers outlive a session: to connect again is no progress.
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import median
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -26,11 +26,11 @@ from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
 from actors.verifier.messages import UnitDeliver
+from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
 from sql.database import Unavailable
-from sql.error_code import UNDERQUOTED, ErrorCode
 from sql.overruns import Overrun, agreed
-from sql.units import DONE_MOST, PRICED, UnitDurations, frames_in, paces
+from sql.units import DONE_MOST, UnitDurations, frames_in, paces
 
 Attempt: TypeAlias = tuple[UUID, int, int]
 STEP: Final = 0.01  # less is no progress
@@ -262,11 +262,11 @@ class ProgressWatchdog:
         await self._connection.cancel(held.running, error)
 
 
-def inputs(params: Mapping[str, Any], parts: Iterable[int | None]) -> list[tuple[object, int]]:
-    """Return name and length of what a unit's node fetches, as far as its parameters tell."""
-    noted = params.get("_input")
-    own = [("_input", int(noted["size"]))] if isinstance(noted, dict) else []
-    return [*own, *((f"part {number}", size or 0) for number, size in enumerate(parts))]
+def inputs(unit: Assignment) -> list[tuple[object, int]]:
+    """Return name and length of what a unit's node fetches, as far as its plan tells."""
+    file = unit.plan.inputs.file
+    own = [] if file is None else [("file", file.size)]
+    return [*own, *((f"part {number}", of.size or 0) for number, of in enumerate(unit.parts))]
 
 
 def stands_still(progress: AttemptProgress, now: float, seconds: float) -> str | None:
@@ -314,10 +314,10 @@ def quoted_seconds(unit: Assignment) -> float | None:
     """Return the work that a unit's price pays for, on the machine that measured it; None: its
     price does not follow from work.
     """
-    noted = unit.params.get(PRICED)
-    if not isinstance(noted, dict) or not noted.get("price") or not unit.price:
+    pricing = unit.plan.pricing
+    if pricing is None or not pricing.price or not unit.price:
         return None
-    return unit.price * int(noted["pays_for"]) / int(noted["price"])
+    return unit.price * pricing.pays_for / pricing.price
 
 
 def quote_share(seconds: float, quoted: float, slots: int) -> float:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.node_session.dispatch_frames import inputs_of, params_of
+from actors.node_session.dispatch_frames import inputs_of
 from actors.node_session.multipart_results import MultipartResult, PartsLost
 from actors.node_session.results import EVIDENCE, RESULT, ResultRefused, place_of
 from actors.node_session.settings import NodeIdentity
@@ -171,7 +171,7 @@ def _said_otherwise(
 
 def _given_otherwise(work: receipt.WorkStatement, unit: Assignment) -> str | None:
     """Which of what it was given it names otherwise. Evidence may be asked for since, or before."""
-    told, document = params_of(unit), work.document
+    told, document = unit.params, work.document
     asked = [receipt.parameters_of(of) for of in (told, {**told, EVIDENCE: True})]
     wrong = {
         "work": document["job_type"] != unit.job_type,

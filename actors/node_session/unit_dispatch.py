@@ -150,7 +150,7 @@ class UnitDispatcher:
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
         # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.begin_of(unit) if state.hello is None else progress.since
-        progress.fetch(inputs(unit.params, (part.size for part in unit.parts)))
+        progress.fetch(inputs(unit))
         self._order.took(held)
         self._leases.soon()
         return True

@@ -12,7 +12,7 @@ from sql.fsck import Finding, NotedAudit
 from sql.nodes import NodeRow, SessionStart, StandingRow
 from sql.units import (
     JobPlace,
-    KnownParams,
+    KnownPlan,
     Lease,
     LeaseId,
     OpenJob,
@@ -91,7 +91,7 @@ class Store(Protocol):
         ...
 
     async def open_units(
-        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+        self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
         """Return, for each job, the units at nodes and the next ``window`` units to assign.
 

@@ -151,7 +151,7 @@ class SchedulerActor(Actor[Scheduler]):
         if (refused := self._too_many(order)) is not None:
             return refused
         tag = placement.book(self._state, order, self._clock.now(), self._clock.monotonic())
-        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.job_type):
+        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.plan.job_type):
             return None
         return tag
 
@@ -165,7 +165,7 @@ class SchedulerActor(Actor[Scheduler]):
         kinds = units.kinds_of(order.user)
         if len(kinds) < most.open_kinds:
             return None
-        kind = kind_of(order.job_type, order.params, many=len(order.pieces) > 1)
+        kind = kind_of(order.plan, many=order.is_many)
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:

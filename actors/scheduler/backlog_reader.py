@@ -53,7 +53,7 @@ class BacklogReader:
 
     async def read(self, jobs: Collection[UUID]) -> None:
         """Compare what is open of some jobs. Raises Unavailable."""
-        rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.params)
+        rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.plan_of)
         self._state.reconcile(rows, self._now(), jobs)
 
     def _begin(self) -> None:
@@ -85,7 +85,7 @@ class BacklogReader:
         if not unknown:
             return
         for row in await self._store.asked_for(unknown):
-            kind = kind_of(row.job_type, row.params, many=row.units > 1)
+            kind = kind_of(row.plan, many=row.units > 1)
             units.rest(row.job, DormantJob(row.user, row.is_free, kind))
 
 

@@ -38,15 +38,9 @@ def of_order(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
     insert = JobInsert(
         job=order.job,
         user=order.user,
-        job_type=order.job_type,
-        payload_ref=order.payload_ref,
-        params=tag.unit.params,  # with what was chosen for it
-        price=order.price,
+        plan=tag.unit.plan,  # with what was chosen for it
         price_number=order.price_number,
         retry_of=order.retry_of,
-        pieces=order.pieces,
-        priority=order.priority,
-        cap=order.cap,
     )
     effects: tuple[Effect, ...] = (insert,)
     if tag.node is not None:
@@ -62,13 +56,12 @@ def of_order(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
 
 
 def _hold(order: Dispatch) -> tuple[Posting, ...]:
-    account = user_account(order.user)
-    if order.pieces:
-        amounts = tuple(piece.price for piece in order.pieces)
-        return (HoldUnits(account, order.job, amounts),) if any(amounts) else ()
-    if order.price == 0:
+    account, amounts = user_account(order.user), tuple(unit.price for unit in order.plan.units)
+    if order.is_free:
         return ()
-    return (PlaceHold(account, order.price, work_reference(order.job, 0)),)
+    if order.is_many:
+        return (HoldUnits(account, order.job, amounts),)
+    return (PlaceHold(account, amounts[0], work_reference(order.job, 0)),)
 
 
 def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:

@@ -8,8 +8,9 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Message, Overflow, Ref
-from actors.ledger.messages import NewUnit, Outcome, UnitState
+from actors.ledger.messages import Outcome, UnitState
 from sql.audit import Act
+from sql.job_plan import JobPlan
 from sql.nodes import NOTHING_SAID, StandingRecord
 from sql.retry_policy import tries
 from sql.units import PartResult
@@ -28,17 +29,17 @@ class Scheduler:
 class Assignment:
     """A unit that a node is to work on; sent to its session.
 
-    ``avoid`` are the nodes that failed it before. ``params`` are narrowed to the unit; ``parts``
-    are the results of the units that it is made of. ``pool``: whose work it is, seen by the node:
-    its owner's or organisation's (mine), of a user whom its owner trusts, or anybody's.
+    ``plan`` is the job's, and ``params`` are those of the unit. ``avoid`` are the nodes that failed
+    it before; ``parts`` are the results of the units that it is made of. ``pool``: whose work it
+    is, seen by the node: its owner's or organisation's (mine), of a user whom its owner trusts, or
+    anybody's.
     """
 
     job: UUID
     unit: int
     attempt: int
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
+    plan: JobPlan = attrs.field(repr=False)
+    params: dict[str, Any] = attrs.field(repr=False)
     user: UUID
     state: str = "DISPATCHED"
     assigned_at: datetime | None = None
@@ -54,6 +55,11 @@ class Assignment:
     priority: int = 0
     queued_at: datetime = EVER  # its job; with ``place`` within the job it orders the units
     place: int = 0
+
+    @property
+    def job_type(self) -> str:
+        """The type of its job."""
+        return self.plan.job_type
 
     @property
     def tries(self) -> int:
@@ -92,8 +98,9 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
     """From the web: place a new job. Answered by the Ledger, or here if no node can take it.
 
     Success is the Ledger's ``Posted``, whose unit names the node, or ``Replayed`` with the first
-    answer. A job of several ``pieces`` waits if all nodes are full; its first unit is placed here,
-    the others are read from the database. With ``queue`` the job also waits if no node is capable.
+    answer. A job of several units waits if all nodes are full; its first unit is placed here, the
+    others are read from the database. With ``queue`` in its spec the job also waits if no node is
+    capable.
 
     ``job`` is chosen by the sender. ``idempotency``: (key, SHA-256 of the request).
     ``price_number``: which price applies. ``retry_of``: the job that this one repeats; ``act``: of
@@ -102,23 +109,21 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
     job: UUID
     user: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any]
-    price: int
-    queue: bool = False
+    plan: JobPlan = attrs.field(repr=False)
     idempotency: tuple[str, bytes] | None = None
     price_number: int | None = None
     retry_of: UUID | None = None
     act: Act | None = None
-    pieces: tuple[NewUnit, ...] = ()
-    priority: int = 0
-    cap: int | None = None
+
+    @property
+    def is_many(self) -> bool:
+        """True if it has several units."""
+        return len(self.plan.units) > 1
 
     @property
     def is_free(self) -> bool:
         """True if it costs nothing, so that nothing is held for it."""
-        return not any(piece.price for piece in self.pieces) if self.pieces else not self.price
+        return not self.plan.price
 
 
 @attrs.frozen

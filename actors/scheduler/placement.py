@@ -14,7 +14,6 @@ from actors.scheduler.access import is_anybodys, may_do, people_of
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.placement_request import (
-    NEEDS,
     PlacementRequest,
     RequestKind,
     kind_of,
@@ -58,9 +57,9 @@ def _may_wait(
     A job of many units also waits where a node has not said hello yet.
     """
     if isinstance(choice, AllNodesFull):
-        return order.queue or len(order.pieces) > 1
-    if order.queue or len(order.pieces) < 2:
-        return order.queue
+        return order.plan.spec.queue or order.is_many
+    if order.plan.spec.queue or not order.is_many:
+        return order.plan.spec.queue
     alone = attrs.evolve(unit.demand, kind=attrs.evolve(unit.kind, many=False))
     return not isinstance(state.index.choose(alone), NoCapableNode)
 
@@ -72,13 +71,13 @@ def pinned(order: Dispatch, nodes: Iterable[Node], access: Access) -> Dispatch |
     same for all; and only a verifier of the same class can check them. The class is stored with the
     job and never changes. A node of it must be connected now.
     """
-    if not wants_alike(order.params):
+    if not wants_alike(order.plan.needs):
         return order
     chosen = chosen_class(order, nodes, access)
     if chosen is None:
         return NoCapableNode()
-    needs = {**order.params[NEEDS], "device_class": chosen}
-    return attrs.evolve(order, params={**order.params, NEEDS: needs})
+    needs = attrs.evolve(order.plan.needs, device_class=chosen)
+    return attrs.evolve(order, plan=attrs.evolve(order.plan, needs=needs))
 
 
 def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str | None:
@@ -86,7 +85,7 @@ def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str 
 
     A class whose nodes have two owners or more goes first: they can check each other's work.
     """
-    kind = kind_of(order.job_type, order.params, many=len(order.pieces) > 1)
+    kind = kind_of(order.plan, many=order.is_many)
     found: defaultdict[str, list[UUID | None]] = defaultdict(list)
     for node in nodes:
         name = node.resources.device_class

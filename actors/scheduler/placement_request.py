@@ -1,19 +1,19 @@
 """Requests for a node: what a unit requires of one, whose it is, and what it has as input."""
 
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from rendertrust.job_spec import NodeNeeds
+from sql.job_plan import JobPlan
 from sql.units import ANY as ANY  # noqa: PLC0414 - part of what this module offers
 from sql.units import MINE as MINE  # noqa: PLC0414
-from sql.units import POOL as POOL  # noqa: PLC0414
 from sql.units import TRUSTED as TRUSTED  # noqa: PLC0414
 
 CPU: Final = "cpu"
 GPU: Final = "gpu"
-NEEDS: Final = "_needs"  # key in a job's parameters, written by the gateway
 GIB: Final = 1 << 30
 Within: TypeAlias = tuple[int, datetime, int, bool, int]  # as ``policy.within`` orders a user's own
 
@@ -72,14 +72,12 @@ class PlacementRequest:
     is_final: bool = False
 
 
-def kind_of(
-    job_type: str, params: dict[str, Any], *, many: bool, memory: int = 0, opengl: bool = False
-) -> RequestKind:
+def kind_of(plan: JobPlan, *, many: bool, memory: int = 0, opengl: bool = False) -> RequestKind:
     """Return the kind of a unit; ``memory`` and ``opengl``: what nodes lacked for it."""
-    pool: Any = params.get(POOL, ANY)
-    asked = requirements_of(params)
+    asked = requirements_of(plan.needs)
     needs = raised(asked, memory, opengl=opengl)
-    return RequestKind(job_type, pool, many, needs, None if needs == asked else asked)
+    asked_besides = None if needs == asked else asked
+    return RequestKind(plan.job_type, plan.spec.pool, many, needs, asked_besides)
 
 
 def version_of(text: str) -> tuple[int, int]:
@@ -91,19 +89,16 @@ def version_of(text: str) -> tuple[int, int]:
     return int(major[:4]), int(minor[:4])
 
 
-def requirements_of(params: dict[str, Any]) -> Requirements:
-    """Return the requirements that were stored with the job.
+def requirements_of(needs: NodeNeeds) -> Requirements:
+    """Return the requirements of a job's units.
 
     Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
     """
-    said: Any = params.get(NEEDS)
-    if not isinstance(said, dict):
-        return NOTHING
-    memory = int(said.get("memory") or 0)
+    memory = needs.memory or 0
     steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
-    version = version_of(said.get("blender") or "")
-    names = said.get("device") or "", said.get("device_class") or ""
-    return Requirements(names[0], version, steps, names[1], opengl=bool(said.get("opengl")))
+    version = version_of(needs.blender or "")
+    names = needs.device or "", needs.device_class or ""
+    return Requirements(names[0], version, steps, names[1], opengl=bool(needs.opengl))
 
 
 def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
@@ -118,7 +113,6 @@ def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
     return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)
 
 
-def wants_alike(params: dict[str, Any]) -> bool:
+def wants_alike(needs: NodeNeeds) -> bool:
     """Return whether all units need nodes of one class that is not chosen yet."""
-    said: Any = params.get(NEEDS)
-    return isinstance(said, dict) and bool(said.get("alike")) and not said.get("device_class")
+    return bool(needs.alike) and not needs.device_class

@@ -54,12 +54,12 @@ class PendingDispatches:
             user = next(iter(self._lines))
             line = self._lines.pop(user)
             order, asker = line[0]
-            if asker.gone or (order.job_type not in stuck and settle(order, asker)):
+            if asker.gone or (order.plan.job_type not in stuck and settle(order, asker)):
                 line.popleft()
                 self._waiting -= 1
                 passed = 0
             else:
-                stuck.add(order.job_type)
+                stuck.add(order.plan.job_type)
                 passed += 1
             if line:
                 self._lines[user] = line

@@ -13,7 +13,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from actors.kernel import Message
@@ -42,6 +42,7 @@ from actors.scheduler.policy import (
 )
 from actors.scheduler.queues import UnitQueue, UnreachableUnits
 from actors.scheduler.units import AssignmentTag, Reservation, Unit, Units, of_row
+from sql.job_plan import JobPlan
 from sql.nodes import NodeRow, StandingRecord, StandingRow
 from sql.units import OpenUnit
 
@@ -88,9 +89,9 @@ class SchedulerState:
         """Jobs of which units or copies are known here."""
         return frozenset(self.units.jobs) | {copy.job for copy in self.copies.values()}
 
-    def params(self, job: UUID) -> dict[str, Any] | None:
-        """Return the parameters of a job that is known here; they never change."""
-        return next((unit.params for unit in self.units.of(job)), None)
+    def plan_of(self, job: UUID) -> JobPlan | None:
+        """Return the plan of a job that is known here; it never changes."""
+        return next((unit.plan for unit in self.units.of(job)), None)
 
     def serves(self, name: UUID) -> bool:
         """Return whether a node has its session at this gateway."""

@@ -3,18 +3,17 @@
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import NewUnit
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
 from actors.scheduler.policy import PENDING, Age, age, within
+from sql.job_plan import JobPlan
 from sql.retry_policy import tries, wait_seconds
-from sql.units import OpenUnit, PartResult, params_of
+from sql.units import OpenUnit, PartResult
 
 
 @attrs.define(eq=False)
@@ -45,9 +44,7 @@ class Unit:
     job: UUID
     number: int
     user: UUID
-    job_type: str
-    payload_ref: str
-    params: dict[str, Any] = attrs.field(repr=False)
+    plan: JobPlan = attrs.field(repr=False)
     queued_at: datetime
     state: str = PENDING
     attempt: int = 0
@@ -87,12 +84,21 @@ class Unit:
         return (self.job, self.number)
 
     @property
+    def job_type(self) -> str:
+        """The type of its job."""
+        return self.plan.job_type
+
+    @property
+    def payload_ref(self) -> str:
+        """What names its input among those that nodes have in their caches."""
+        return self.plan.payload_ref
+
+    @property
     def kind(self) -> RequestKind:
         """The line that it waits in. It changes with the attempt, when the unit is replaced."""
         if self._kind is None:
             self._kind = kind_of(
-                self.job_type,
-                self.params,
+                self.plan,
                 many=self.units > 1,
                 memory=self.needs_memory,
                 opengl=self.needs_opengl,
@@ -178,9 +184,8 @@ class Unit:
             job=self.job,
             unit=self.number,
             attempt=self.attempt,
-            job_type=self.job_type,
-            payload_ref=self.payload_ref,
-            params=params_of(self.params, self.frames, self.tile),
+            plan=self.plan,
+            params=self.plan.params_of(self.frames, self.tile),
             user=self.user,
             state=self.state,
             assigned_at=self.assigned_at,
@@ -214,20 +219,18 @@ class AssignmentTag:
 
 def of_dispatch(order: Dispatch, now: datetime) -> Unit:
     """Return the first unit of a new job."""
-    first = order.pieces[0] if order.pieces else NewUnit(order.price)
+    plan, first = order.plan, order.plan.units[0]
     return Unit(
         job=order.job,
         number=0,
         user=order.user,
-        job_type=order.job_type,
-        payload_ref=order.payload_ref,
-        params=order.params,
+        plan=plan,
         queued_at=now,
         place=first.place,
         frames=first.frames,
         tile=first.tile,
-        priority=order.priority,
-        units=max(len(order.pieces), 1),
+        priority=plan.priority,
+        units=len(plan.units),
         price=first.price,
         is_priced=not order.is_free,
     )
@@ -257,9 +260,7 @@ def of_row(row: OpenUnit) -> Unit:
         job=row.job,
         number=row.unit,
         user=row.user,
-        job_type=row.job_type,
-        payload_ref=row.payload_ref,
-        params=row.params,
+        plan=row.plan,
         queued_at=row.queued_at,
         state=row.state,
         attempt=row.attempt,

@@ -11,7 +11,6 @@ from actors.verifier.check_orders import (
     NOWHERE,
     SampleRegions,
     order_for,
-    params_of_unit,
     places,
 )
 from actors.verifier.messages import Comparison, Outcome
@@ -157,7 +156,7 @@ class Case:
     @property
     def kind(self) -> Kind:
         """Kind of the result: frame, tile, chunk, merged frame or video."""
-        return kind_of(self.pending.job_type, params_of_unit(self.pending))
+        return kind_of(self.pending.job_type, self.pending.params)
 
     @property
     def is_cut(self) -> bool:
@@ -186,7 +185,7 @@ class Case:
     @property
     def scene(self) -> tuple[UUID, str]:
         """Owner and reference of the scene."""
-        return self.pending.user, self.pending.payload_ref
+        return self.pending.user, self.pending.plan.payload_ref
 
     @property
     def turn(self) -> UUID:
@@ -220,7 +219,7 @@ class Case:
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
         """Return the places of a turn; each turn uses other places."""
-        count = len(params_of_unit(self.pending).get("frames") or [0])
+        count = len(self.pending.params.get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)
 

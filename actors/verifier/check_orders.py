@@ -7,7 +7,7 @@ So this module draws numbers, and the verifier places the crops by them
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -17,7 +17,7 @@ from actors.scheduler.messages import Assignment
 from rendertrust.node.worker.checks.crop_placement import Drawn
 from sql.checks import Pending
 from sql.sampling import draw
-from sql.units import VIDEO, Kind, evidence_key, params_of, result_key
+from sql.units import VIDEO, Kind, evidence_key, result_key
 
 COUNT: Final = 3
 IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole
@@ -109,20 +109,14 @@ def batch_for(results: Sequence[Pending], check: UUID) -> RunCheck:
     )
 
 
-def params_of_unit(pending: Pending) -> dict[str, Any]:
-    """Return the parameters as the unit's node received them."""
-    return params_of(pending.params, pending.frames, pending.tile)
-
-
 def _assignment(pending: Pending) -> Assignment:
     """Return the unit as its node received it."""
     return Assignment(
         job=pending.row.job_id,
         unit=pending.row.unit,
         attempt=pending.row.attempt,
-        job_type=pending.job_type,
-        payload_ref=pending.payload_ref,
-        params=params_of_unit(pending),
+        plan=pending.plan,
+        params=pending.params,
         user=pending.user,
         failures=pending.failures,
         parts=pending.parts,

@@ -1,10 +1,11 @@
 """Response models for accounts, API keys and sessions."""
 
 from datetime import datetime
+from typing import Annotated
 
 import attrs
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id, Limits
 
 
 @attrs.frozen
@@ -13,7 +14,7 @@ class Tokens:
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
-    token_type: str = "bearer"  # noqa: S105 - the scheme, no secret
+    token_type: Annotated[str, Limits(enum=("bearer",))] = "bearer"  # noqa: S105 - the scheme, no secret
 
 
 @attrs.frozen
@@ -60,7 +61,6 @@ class ApiKeys:
 
     keys: tuple[ApiKey, ...]
     count: int
-    next: str | None = None
 
 
 @attrs.frozen
@@ -86,4 +86,3 @@ class Sessions:
 
     sessions: tuple[Session, ...]
     count: int
-    next: str | None = None

@@ -1,44 +1,49 @@
 """Response models for credits: balance, history, holds, usage and purchases."""
 
 from datetime import date, datetime
+from typing import Annotated
 
 import attrs
 
-from rendertrust.api.text_formats import Credits, Id
+from rendertrust.value_types import ADDED, SENT, Credits, Id, Limits
 
 
 @attrs.frozen
 class Balance:
     """Credits: the booked ``balance``, what open jobs have ``held`` of it, and the rest."""
 
-    balance: str
-    user_id: str
-    held: str | None = None
-    available: str | None = None
+    balance: Credits
+    user_id: Id
+    held: Credits | None = attrs.field(default=None, metadata=SENT)
+    available: Credits | None = attrs.field(default=None, metadata=SENT)
 
 
 @attrs.frozen
 class Entry:
-    """An entry of an account. ``amount`` is above 0; ``direction`` is CREDIT or DEBIT."""
+    """An entry of an account. ``amount`` is above 0, ``direction`` gives its sign; ``entry_id`` is
+    the one in proofs.
+    """
 
-    id: str
-    amount: str
-    direction: str
+    id: Id
+    entry_id: int | None = attrs.field(default=None, metadata=SENT, kw_only=True)
+    amount: Credits
+    direction: Annotated[str, Limits(enum=("CREDIT", "DEBIT"))]
     source: str
-    reference_id: str | None
-    balance_after: str
-    description: str | None
+    reference_id: str
+    balance_after: Credits
+    description: str
     created_at: datetime
-    entry_id: int | None = None
 
 
 @attrs.frozen
 class History:
-    """A page of entries, newest first. ``count`` is the number of all entries."""
+    """A page of entries, newest first. ``count`` is the number of all entries, ``next`` the
+    ``after`` of the next page.
+    """
 
     entries: tuple[Entry, ...]
     count: int
-    next: str | None = None
+    next: Id | None = attrs.field(default=None, metadata=ADDED)
 
 
 @attrs.frozen
@@ -60,8 +65,7 @@ class Holds:
 
     holds: tuple[Hold, ...]
     count: int
-    held: str
-    next: str | None = None
+    held: Credits
 
 
 @attrs.frozen

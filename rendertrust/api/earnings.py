@@ -5,20 +5,18 @@ from typing import Annotated, TypeAlias
 
 import attrs
 
-from rendertrust.api.text_formats import Credits, Id, TextFormat
+from rendertrust.value_types import Credits, Id, Limits
 
 ShareState: TypeAlias = Annotated[
-    str, TextFormat(enum=("forfeited", "paid", "payable", "pending", "reversed"))
+    str, Limits(enum=("forfeited", "paid", "payable", "pending", "reversed"))
 ]
-ShareWork: TypeAlias = Annotated[str, TextFormat(enum=("check", "render"))]
-PayoutTarget: TypeAlias = Annotated[str, TextFormat(enum=("credits", "money"))]
-PayoutState: TypeAlias = Annotated[
-    str, TextFormat(enum=("approved", "paid", "rejected", "requested"))
-]
+ShareWork: TypeAlias = Annotated[str, Limits(enum=("check", "render"))]
+PayoutTarget: TypeAlias = Annotated[str, Limits(enum=("credits", "money"))]
+PayoutState: TypeAlias = Annotated[str, Limits(enum=("approved", "paid", "rejected", "requested"))]
 LineKind: TypeAlias = Annotated[
-    str, TextFormat(enum=("checked", "claimed", "earned", "fined", "paid", "reversed"))
+    str, Limits(enum=("checked", "claimed", "earned", "fined", "paid", "reversed"))
 ]
-DisputeState: TypeAlias = Annotated[str, TextFormat(enum=("open", "rejected", "upheld"))]
+DisputeState: TypeAlias = Annotated[str, Limits(enum=("open", "rejected", "upheld"))]
 
 
 @attrs.frozen

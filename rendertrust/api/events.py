@@ -4,7 +4,7 @@ from datetime import datetime
 
 import attrs
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id
 
 
 @attrs.frozen
@@ -43,25 +43,28 @@ class EventPage:
 
 @attrs.frozen
 class AttemptLog:
-    """The last log lines of an attempt at a unit. ``ended_at`` is None until it has ended.
+    """The last log lines of an attempt at a unit, the oldest first. ``completed``: it succeeded.
 
-    ``error_class`` and ``error`` say how it failed, unless ``completed``.
+    ``ended_at`` is null while it is not known to have ended; the lines are then the last that
+    gateways received.
     """
 
     unit: int
+    frames: str | None
     attempt: int
+    node_id: Id | None
+    ended_at: datetime | None
+    error_class: str | None
+    error: str | None
     lines: tuple[str, ...] = attrs.field(repr=False)
-    frames: str | None = None
-    node_id: str | None = None
-    ended_at: datetime | None = None
-    error_class: str | None = None
-    error: str | None = None
     completed: bool = False
 
 
 @attrs.frozen
 class JobLog:
-    """Logs of ended attempts, oldest first, then of current ones."""
+    """The last 20 failed and the last 20 successful attempts, oldest first, then the running
+    ones.
+    """
 
     attempts: tuple[AttemptLog, ...]
 

@@ -5,14 +5,13 @@ from typing import Annotated, Final, TypeAlias
 
 import attrs
 
-from rendertrust.api.text_formats import Credits, Id, TextFormat
+from rendertrust.value_types import ADDED, SENT, Credits, Id, Limits
 
 JobStatus: TypeAlias = Annotated[
     str,
-    TextFormat(
-        enum=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED")
-    ),
+    Limits(enum=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED")),
 ]
+JobPriority: TypeAlias = Annotated[str, Limits(enum=("low", "normal", "high"))]
 ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
@@ -40,42 +39,46 @@ class Placed:
 
 @attrs.frozen
 class Job:
-    """A job. ``progress`` is 0 to 1 or unknown; ``charged`` is the part of the held ``price``.
+    """A job. ``price`` was held when it was submitted; ``charged`` is what was charged of it.
 
-    ``done`` of its ``units`` are complete, ``failed`` have failed permanently. ``paused`` is
-    ``owner``, ``cap`` (at ``max_credits``) or ``stopped`` (waiting for checks). ``eta_seconds`` is
-    an estimate from its own units, None until enough are done. ``reference_seconds``: the measured
-    work of its frames, if the price depends on it.
+    ``retry_of`` is the job that it retries. Of its ``units``, ``done`` are complete and ``failed``
+    failed for good. ``paused``: by its ``owner``, at the ``cap`` (``max_credits``), or ``stopped``
+    until delivered units are verified. ``pool``: the nodes that may see it. Each unit of a job has
+    its own result. ``eta_seconds``: the estimated time until all is done; null until enough units
+    are complete, and in lists. ``reference_seconds``: the work of all frames, as measured on a
+    gateway node, by which it is priced; null: it is priced by the table. ``loose_tiles``: delivered
+    tiles of frames that cannot be completed; null if there are none, and in lists. ``given_back``:
+    the number of units that were refunded because they were found invalid later; null in lists.
     """
 
-    id: str
-    node_id: str | None
+    id: Id
+    node_id: Id | None
     job_type: str
     payload_ref: str
-    status: str
+    status: JobStatus
     result_ref: str | None
     error_message: str | None
     retry_count: int
-    queued_at: datetime | None
+    retry_of: Id | None = attrs.field(default=None, metadata=ADDED, kw_only=True)
+    queued_at: datetime
     dispatched_at: datetime | None
     completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
-    price: str | None = None
-    charged: str | None = None
-    progress: float | None = None
-    retry_of: str | None = None
-    units: int = 1
-    done: int = 0
-    failed: int = 0
-    priority: str = "normal"
-    max_credits: str | None = None
-    paused: str | None = None
-    eta_seconds: float | None = None
-    pool: str = "any"
-    reference_seconds: float | None = None
-    loose_tiles: LooseTiles | None = None  # not in lists
-    given_back: int | None = None  # units that were refunded later; not in lists
+    price: Credits | None = attrs.field(default=None, metadata=SENT)
+    charged: Credits | None = attrs.field(default=None, metadata=SENT)
+    progress: float | None = attrs.field(default=None, metadata=ADDED)
+    units: int = attrs.field(default=1, metadata=ADDED)
+    done: int = attrs.field(default=0, metadata=ADDED)
+    failed: int = attrs.field(default=0, metadata=ADDED)
+    priority: JobPriority = attrs.field(default="normal", metadata=ADDED)
+    max_credits: Credits | None = attrs.field(default=None, metadata=ADDED)
+    paused: str | None = attrs.field(default=None, metadata=ADDED)
+    pool: str = attrs.field(default="any", metadata=ADDED)
+    eta_seconds: float | None = attrs.field(default=None, metadata=ADDED)
+    reference_seconds: float | None = attrs.field(default=None, metadata=ADDED)
+    loose_tiles: LooseTiles | None = None
+    given_back: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -85,11 +88,13 @@ class Job:
 
 @attrs.frozen
 class JobList:
-    """A page of jobs, newest first. ``count`` is the number of all that match."""
+    """A page of jobs, newest first. ``count`` is how many match; ``next`` is the ``after`` of the
+    next page.
+    """
 
     jobs: tuple[Job, ...]
     count: int
-    next: str | None = None
+    next: Id | None = attrs.field(default=None, metadata=ADDED)
 
 
 @attrs.frozen
@@ -102,5 +107,5 @@ class ResultUrl:
     job_id: Id
     download_url: str = attrs.field(repr=False)
     expires_in: int
-    size: int | None = None
-    sha256: str | None = None
+    size: int | None = attrs.field(default=None, metadata=ADDED)
+    sha256: str | None = attrs.field(default=None, metadata=ADDED)

@@ -1,55 +1,80 @@
 """Response models for the ledger: entry proofs, receipts and checkpoints."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
+
+from rendertrust.receipt_check import FILE
+from rendertrust.value_types import ABSENT, Limits, Sha256
 
 
 @attrs.frozen
 class Opening:
-    """The private part of an entry, and the salt of its hash."""
+    """The private part: its text and the salt; the leaf has the SHA-256 of salt and text."""
 
-    salt: str
+    salt: Sha256
     private: str
 
 
 @attrs.frozen
 class EntryProof:
-    """Proof that an entry is in the log; ``docs/PROOF.md`` says how to verify it."""
+    """An entry's place in the log.
+
+    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Hashing it
+    with each of ``proof_hashes``, on the side that ``directions`` gives, results in
+    ``merkle_root``: the root of the first ``tree_size`` leaves, which ``checkpoint`` states, signed
+    by the key ``verifier``. If it is anchored, ``contract`` on chain ``chain_id`` has that root, by
+    the transaction ``anchor_tx_hash`` in block ``block_number``, as ``anchor`` states, a note by
+    the same key.
+    """
 
     entry_id: int
-    merkle_root: str
-    proof_hashes: tuple[str, ...]
-    directions: tuple[str, ...]
+    merkle_root: Sha256
+    proof_hashes: tuple[Sha256, ...]
+    directions: tuple[Annotated[str, Limits(enum=("left", "right"))], ...]
     anchor_tx_hash: str | None
     block_number: int | None
+    chain_id: int | None
+    contract: str | None
+    anchor: str | None
     leaf: str
-    leaf_hash: str
+    leaf_hash: Sha256
     leaf_index: int
     tree_size: int
     checkpoint: str
     verifier: str
-    opening: Opening | None = None
-    chain_id: int | None = None
-    contract: str | None = None
-    anchor: str | None = None  # the gateway's note about the anchor transaction
+    opening: Opening | None
+
+
+@attrs.frozen
+class Withdrawn:
+    """A withdrawal. Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in the
+    log.
+    """
+
+    entry_id: int
+    at: datetime
+    proof: EntryProof | None
 
 
 @attrs.frozen
 class ReceiptFile:
-    """Signed receipt of the work for a charge; ``docs/PROOF.md`` says how to verify it.
+    """A receipt that ``rendertrust verify`` checks without the gateway; see ``docs/PROOF.md``.
 
-    ``proof`` is None until the paying entry is in the log, and if the work was free.
-    ``withdrawn``: the result was found invalid later; has the ``entry_id`` of the refund and more.
+    ``receipt`` has the node's ``work`` and its signature, the verdict and the price; ``signature``
+    is the gateway's. ``proof`` is null until the paying entry is in the log, and for free work.
+    ``withdrawn`` is present only if the charge was refunded because the work was found invalid: the
+    receipt is no longer valid then. It is not signed, and older copies lack it: ask here whether a
+    receipt is still valid.
     """
 
-    format: str
+    format: Annotated[str, Limits(enum=(FILE,))]
     receipt: dict[str, Any]
     signature: str
     entry_id: int | None
     proof: EntryProof | None
-    withdrawn: dict[str, Any] | None = None
+    withdrawn: Withdrawn | None = attrs.field(default=None, metadata=ABSENT)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -60,12 +85,20 @@ class ReceiptFile:
 
 @attrs.frozen
 class LogCheckpoint:
-    """Size and root of the log; ``checkpoint`` is the note that ``verifier`` signed."""
+    """The newest checkpoint: ``checkpoint`` is the signed note, the other members its content.
+
+    ``verifier`` is the key that signs, ``verifiers`` are all keys that were ever valid, in order.
+    ``anchor``: the gateway's note on its newest confirmed anchor (chain, contract, size, root),
+    which may have fewer leaves; null if nothing is anchored. ``answer``: if a nonce was sent, a
+    note over it, signed by the present keys.
+    """
 
     origin: str
     size: int
-    root: str
+    root: Sha256
     time: datetime
     checkpoint: str
     verifier: str
-    anchor: str | None = None  # the note about the newest anchor, which may cover fewer leaves
+    verifiers: tuple[str, ...]
+    anchor: str | None
+    answer: str | None = attrs.field(default=None, metadata=ABSENT)

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id
 
 
 @attrs.frozen
@@ -48,8 +48,8 @@ class Node:
     verified_at: datetime | None
     seen_at: datetime | None
     created_at: datetime
-    reputation: tuple[Reputation, ...] = ()
-    checkable: bool | None = None
+    reputation: tuple[Reputation, ...]
+    checkable: bool | None
 
 
 @attrs.frozen

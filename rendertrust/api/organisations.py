@@ -4,20 +4,20 @@ from datetime import datetime
 
 import attrs
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id
 
 
 @attrs.frozen
 class Organisation:
     """An organisation. ``role`` is yours; you are only invited until ``joined``."""
 
-    id: str
+    id: Id
     name: str
     created_at: datetime
-    role: str
-    joined: bool
-    members: int
-    nodes: int
+    role: str = "owner"
+    joined: bool = True
+    members: int = 1
+    nodes: int = 0
 
 
 @attrs.frozen
@@ -68,12 +68,16 @@ class OrganisationPage:
 
 @attrs.frozen
 class Trusted:
-    """An address that you trust. ``user_id`` identifies the entry; ``name`` is empty."""
+    """A trusted address. ``user_id`` names the entry, for ``DELETE``; it is not an account's id.
+    ``name`` is always empty.
 
-    user_id: str
+    So the list does not reveal whether an address has an account.
+    """
+
+    user_id: Id
     email: str
-    name: str
     since: datetime
+    name: str = ""
 
 
 @attrs.frozen

@@ -1,23 +1,40 @@
 """Response models for preflights of scenes."""
 
 from datetime import datetime
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import attrs
 
-from rendertrust.api.text_formats import TextFormat
+from rendertrust.value_types import Id, Limits, one_of
 
-FindingLevel: TypeAlias = Annotated[str, TextFormat(enum=("error", "note", "warning"))]
+FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"))]
+
+
+WaitCode: TypeAlias = Literal[
+    "paused",  # by its owner
+    "cap",  # its job may not cost more
+    "parts",  # it is made of others
+    "turn",  # others of its job come first
+    "soon",  # a node can take it, or nothing else is known
+    "retry",  # an attempt has just failed
+    "no_node",  # no node that does this was ever connected
+    "full",  # those that can do it are full
+    "nobody",  # those that could are away, drained, resting, in another pool, or lack what it needs
+    "unreachable",  # its node is not connected
+    "begins",  # its node has it
+    "copied",  # another node tries it too: it takes far longer than the others
+    "checked",  # it was delivered, and waits for its verdict
+]
 
 
 @attrs.frozen
 class Waiting:
-    """The reason why a unit has not begun or is not charged: a ``code``, and words for people.
+    """The reason why a unit has not begun or is not charged: a ``code``, and ``words`` for people.
 
-    ``since``: when a result that is being ``checked`` was delivered.
+    ``since``: for a check, when it was delivered.
     """
 
-    code: str
+    code: Annotated[str, one_of(WaitCode)]
     words: str
     since: datetime | None = None
 
@@ -33,8 +50,8 @@ class SceneFinding:
     level: FindingLevel
     message: str
     setting: str
-    object: str | None = None
-    path: str | None = None
+    object: str | None
+    path: str | None
 
 
 @attrs.frozen
@@ -52,7 +69,7 @@ class SceneSummary:
     frame_start: int
     frame_end: int
     fps: int
-    fps_base: float = 1.0
+    fps_base: float
 
 
 @attrs.frozen
@@ -75,21 +92,22 @@ class Estimate:
 
 @attrs.frozen
 class Preflight:
-    """The result of a preflight: ``DONE``, ``PENDING`` (``waiting`` says why) or ``FAILED``.
+    """A preflight. ``DONE``: ``findings`` are complete, and the job is refused if ``stops``.
 
-    ``stops``: a job would be refused because of a finding. ``nodes`` is the number of nodes that
-    could render it now. ``estimate`` is None if no frame could be tried (``not_estimated`` says
-    why). ``thumbnail``: path of a small picture, which ``preview`` returns.
+    ``PENDING``: a node is checking it, or ``waiting`` says why none is yet. ``FAILED``: none could,
+    for the reason ``error``. ``nodes``: how many nodes could render it now; findings are for these.
+    ``estimate`` is null if frames could not be tried, for the reason ``not_estimated``.
+    ``thumbnail``: the address of a small picture of the scene's current frame, once there is one.
     """
 
-    status: str
-    job_id: str
+    status: Annotated[str, Limits(enum=("DONE", "FAILED", "PENDING"))]
+    job_id: Id
+    waiting: Waiting | None
+    error: str | None
     nodes: int
     stops: bool
     findings: tuple[SceneFinding, ...]
-    waiting: Waiting | None = None
-    error: str | None = None
-    scene: SceneSummary | None = None
-    estimate: Estimate | None = None
-    not_estimated: str | None = None
-    thumbnail: str | None = None
+    scene: SceneSummary | None
+    estimate: Estimate | None
+    not_estimated: str | None
+    thumbnail: str | None

@@ -1,19 +1,27 @@
 """Response models for units and quotes."""
 
 from datetime import datetime
+from typing import Annotated
 
 import attrs
 
 from rendertrust.api.preflights import Preflight, Waiting
+from rendertrust.error_code import ErrorCode
+from rendertrust.value_types import Credits, Id, Limits, one_of
 
 
 @attrs.frozen
 class Unit:
-    """A unit of a job: a frame, a chunk of frames, a tile, or a frame composed of tiles.
+    """A unit: a frame, a chunk of frames, a tile, or a frame that is made of tiles.
 
-    ``frames`` is a frame range, None if the job has none; ``tile`` is None except for tiles.
-    ``price`` is held until the unit ends, ``charged`` is its cost. ``error_code`` is one of the
-    codes in ``API.md``. ``given_back``: the reason for a refund after it was complete.
+    ``price`` is held until it ends; ``charged`` is what it cost. ``tile``: its number within the
+    frame. ``waits_for``: the number of units that it needs first. ``download_url`` is valid for an
+    hour and is present as soon as the result is delivered: while the unit is ``VERIFYING``, it may
+    still be found invalid. ``waiting`` says why it has not begun. ``copy_node_id`` runs a second
+    attempt, because the first takes far longer than others. ``error_code`` is the kind of failure
+    of ``error_message``; ``reported``: the node's own report. ``verified`` is true once a verifier
+    compared or opened the result and found no fault. ``given_back``: why it was refunded after
+    completion, when a later check or an admin found it invalid; do not rely on its result then.
     """
 
     number: int
@@ -21,21 +29,22 @@ class Unit:
     tile: int | None
     state: str
     attempt: int
-    node_id: str | None
-    price: str
-    charged: str
-    waits_for: int = 0
-    error_class: str | None = None
-    error_message: str | None = None
-    error_code: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    verified: bool = False
-    download_url: str | None = attrs.field(default=None, repr=False)
-    assigned_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
+    node_id: Id | None
+    price: Credits
+    charged: Credits
+    waits_for: int
+    error_class: str | None
+    error_message: str | None
+    error_code: Annotated[str, one_of(ErrorCode)] | None
+    size: int | None
+    sha256: str | None
+    verified: bool
+    download_url: str | None = attrs.field(repr=False)
+    assigned_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
     waiting: Waiting | None = None
+    copy_node_id: Id | None = None
     given_back: str | None = None
 
     @property
@@ -48,36 +57,43 @@ class Unit:
 
 @attrs.frozen
 class Units:
-    """A page of units, by number. ``count`` is the number of all, ``next`` the next ``after``."""
+    """A page of units by number. ``count`` is the job's total; ``next`` is the ``after`` of the
+    next page.
+    """
 
     units: tuple[Unit, ...]
     count: int
-    next: int | None = None
+    next: int | None
 
 
 @attrs.frozen
 class Quote:
-    """The price of a job before it is submitted. ``held`` would be held immediately.
+    """A quote. ``held``: what would be held at once, which is all of ``price``.
 
-    ``frame_price`` is the price of the most expensive frame, or of a job without frames;
-    ``frame_price_least`` that of the cheapest frame. ``priced_by``: by a price ``table``, or by the
-    measured ``work`` (``reference_seconds`` in all); ``priced_how`` explains it in words.
-    ``measurable``: a ``preflight`` would measure the scene.
+    ``frame_price`` is the price of the most expensive frame, however it is cut, and
+    ``frame_price_least`` of the cheapest; for a job without frames it is the job's, and ``frames``
+    is 0.
 
-    ``enough``: ``available`` covers ``held``. ``preflight``: its result; None without one.
+    ``priced_by``: ``table``, a fixed price per frame; or ``work``, the work of each frame as
+    measured on a gateway node, in total ``reference_seconds``. ``priced_how`` explains this in
+    words. ``measurable``: such a node is online, and ``POST /jobs/preflight`` has it measure the
+    scene.
+
+    ``enough``: ``available`` is at least ``held``. ``preflight``: a node's findings and its time
+    estimate; null if none has checked the scene.
     """
 
     units: int
     frames: int
-    frame_price: str
-    price: str
-    held: str
-    available: str
+    frame_price: Credits
+    frame_price_least: Credits
+    price: Credits
+    held: Credits
+    available: Credits
     enough: bool
-    max_credits: str | None = None
-    preflight: Preflight | None = None
-    frame_price_least: str | None = None
-    priced_by: str = "table"
-    priced_how: str = ""
-    reference_seconds: float | None = None
-    measurable: bool = False
+    max_credits: Credits | None
+    priced_by: Annotated[str, Limits(enum=("table", "work"))]
+    priced_how: str
+    reference_seconds: float | None
+    measurable: bool
+    preflight: Preflight | None

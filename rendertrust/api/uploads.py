@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
 
 import attrs
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id, Limits
 
 
 @attrs.frozen
@@ -34,7 +35,7 @@ class Parts:
 
     size: int
     count: int
-    arrived: tuple[PartRange, ...] = ()
+    arrived: tuple[PartRange, ...]
 
     def has(self, number: int) -> bool:
         """Return True if that part has arrived."""
@@ -61,17 +62,21 @@ class PartUrls:
 
 @attrs.frozen
 class Upload:
-    """An announced upload. ``put`` and ``parts`` are None if the gateway already has the content.
+    """An upload. ``put`` and ``parts`` are null if the content is already stored; ``payload_ref``
+    names it in a job.
 
-    ``parts`` is set if the content is long enough to be sent in parts.
+    ``parts`` is present for content above 64 MiB until it is complete: it makes the upload
+    resumable, and above 5 GiB it is the only way and ``put`` is null.
     """
 
-    id: str
+    id: Id
     payload_ref: str
     sha256: str
     size: int
     filename: str
-    status: str
+    status: Annotated[str, Limits(enum=("COMPLETED", "PENDING"))]
+    created_at: datetime
+    completed_at: datetime | None
     put: PutUrl | None = None
     parts: Parts | None = None
 
@@ -100,4 +105,3 @@ class KeptUploads:
     count: int
     used: int
     quota: int
-    next: str | None = None

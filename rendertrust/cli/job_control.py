@@ -1,7 +1,7 @@
 """``rendertrust jobs pause|resume|stop|priority|cap|retry``: change a job while it is open."""
 
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 from uuid import UUID
 
 import click
@@ -10,6 +10,7 @@ from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, un
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.session import CliSession, session_of
+from rendertrust.job_spec import Priority
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
@@ -49,7 +50,7 @@ def stop(context: click.Context, job: UUID) -> None:
 
 @click.command(cls=Command)
 @job_argument
-@click.argument("level", type=click.Choice(option_types.PRIORITIES))
+@click.argument("level", type=click.Choice(get_args(Priority)))
 @click.pass_context
 def priority(context: click.Context, job: UUID, level: Any) -> None:
     """Set the priority of a job. Jobs with high priority go first."""

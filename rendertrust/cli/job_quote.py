@@ -26,9 +26,8 @@ def said(quote: "Quote", what: str = "One picture") -> str:
 
 
 def _each(quote: "Quote") -> str:
-    least = quote.frame_price_least
-    between = least is not None and least != quote.frame_price
-    return f"{least} to {quote.frame_price}" if between else quote.frame_price
+    least, most = quote.frame_price_least, quote.frame_price
+    return most if least == most else f"{least} to {most}"
 
 
 def how(quote: "Quote") -> str:

@@ -26,11 +26,12 @@ from rendertrust.cli.job_control import asked, job_argument
 from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import session_of
+from rendertrust.job_spec import JobSpec
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
-    from rendertrust.client.arguments import Pool
     from rendertrust.client.frame_downloads import FrameFiles
+    from rendertrust.job_spec import Pool
 
 STATES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING"),
@@ -291,8 +292,8 @@ async def _agree(output: Printer, client: "AsyncClient", job: UUID) -> None:
     """Show the price of a video and ask for consent; a job that is still open has no price yet."""
     found = await client.job(job)
     if found.ended:
-        pool = cast("Pool", found.pool)
-        job_quote.agreed(output, await client.quote("video", pool=pool), "The video", "Make it?")
+        spec = JobSpec("video", pool=cast("Pool", found.pool))
+        job_quote.agreed(output, await client.quote(spec), "The video", "Make it?")
 
 
 def container_of(out: Path | None, *, webm: bool) -> Any:

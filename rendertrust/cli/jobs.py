@@ -249,7 +249,7 @@ def receipt(
     gone, file = found.withdrawn, found.document
     if gone is not None:
         session.output.note(
-            f"Withdrawn by entry {gone['entry_id']}: the result was found invalid and "
+            f"Withdrawn by entry {gone.entry_id}: the result was found invalid and "
             "the charge refunded."
         )
     if out is None:

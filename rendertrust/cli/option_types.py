@@ -1,23 +1,22 @@
 """Option types for the frames and terms of a job, checked before anything is sent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.exits import CommandExit, Exit
-from rendertrust.cli.scene import IntegerParam
 
 if TYPE_CHECKING:
     from rendertrust.client import SceneFinding
     from rendertrust.preflight.findings import Finding
 
-ORDERS: Final = ("sequential", "every_nth", "middle_first")
-PRIORITIES: Final = ("low", "normal", "high")
-POOLS: Final = ("mine", "trusted", "any")
-CHUNK: Final = IntegerParam(1, 64)
-_NEEDS_FRAMES: Final = ("chunk", "tiles", "order")
+
+class IntegerParam(click.IntRange):
+    """An integer within bounds; error messages call it a whole number."""
+
+    name = "whole number"
 
 
 class FrameRangeParam(click.ParamType[str]):
@@ -88,19 +87,6 @@ CREDITS: Final = CreditsParam()
 TILES: Final = TilesParam()
 
 
-def require_sense(params: dict[str, int | str], cut: dict[str, Any]) -> None:
-    """Raise a usage error if options do not go together, and name what to use instead."""
-    if "frames" not in cut:
-        for name in _NEEDS_FRAMES:
-            if name in cut:
-                raise click.UsageError(f"--{name} needs --frames, like --frames 1-48")
-        return
-    if "frame" in params:
-        raise click.UsageError("Use either --frame (one picture) or --frames (an animation)")
-    if "tiles" in cut and cut.get("chunk", 1) > 1:
-        raise click.UsageError("--tiles cuts each frame on its own; leave out --chunk")
-
-
 def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
     """End the command if the scene cannot be rendered in tiles; ``what`` names what was not
     done.
@@ -111,21 +97,3 @@ def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> No
     detail = f"The scene cannot be rendered in tiles ({formats.harmless(reason)}); {what}"
     hint = "Leave out --tiles to render whole frames."
     raise CommandExit(Exit(exit_codes.FAILURE, "no_tiles", detail, hint))
-
-
-def lacks_size(params: Mapping[str, int | str], cut: Mapping[str, Any]) -> bool:
-    """Return whether the picture's size is needed and was not given."""
-    return "tiles" in cut and "width" not in params
-
-
-def sized(
-    params: dict[str, int | str], cut: Mapping[str, Any], size: tuple[int, int] | None
-) -> dict[str, int | str]:
-    """Return the parameters, with the scene's own ``size`` if it is needed; raise a usage error if
-    it is unknown.
-    """
-    if not lacks_size(params, cut):
-        return params
-    if size is None:
-        raise click.UsageError("--tiles needs --width and --height of the picture")
-    return {**params, "width": size[0], "height": size[1]}

@@ -1,7 +1,7 @@
 """``rendertrust preflight``: checks a scene, lists its files, estimates its time."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -9,7 +9,6 @@ from rendertrust.cli import (
     exit_codes,
     formats,
     local_preflight,
-    option_types,
     remote_preflight,
     scene,
     transfer,
@@ -18,6 +17,7 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, session_of
+from rendertrust.job_spec import JobSpec, Pool
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Preflight
@@ -30,9 +30,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--frames", default="", metavar="RANGE", help="Like 1-250, 1-100x2 or 10,15,20-30.")
 @click.option("--ram", type=click.FloatRange(0.5), metavar="GIB", help="Memory of a node.")
 @click.option("--farm", "by_node", is_flag=True, help="Upload it, and have a node check it.")
-@click.option(
-    "--pool", type=click.Choice(option_types.POOLS), help="The nodes that may, with --farm."
-)
+@click.option("--pool", type=click.Choice(get_args(Pool)), help="The nodes that may, with --farm.")
 @click.option("--again", is_flag=True, help="With --farm: check again, even if a node has already.")
 @click.pass_context
 def preflight(
@@ -43,7 +41,7 @@ def preflight(
     frames: str,
     ram: float | None,
     by_node: bool,
-    pool: str | None,
+    pool: Pool | None,
     again: bool,
 ) -> int:
     """Check a scene before you submit it, with this machine's Blender.
@@ -57,8 +55,8 @@ def preflight(
     session, asked = session_of(context), _frames(frames)
     output, checked = session.output, scene.checked(path)
     if by_node or not local_preflight.has_blender():
-        wish = remote_preflight.PreflightRequest({}, frames or None, pool)
-        return _by_node(session, checked, _sent(session, checked, asked), wish, again=again)
+        spec = JobSpec("render", frames=frames or None, pool=pool or "any")
+        return _by_node(session, checked, _sent(session, checked, asked), spec, again=again)
     looked = local_preflight.look(checked.absolute(), asked, ram)
     layout = looked.layout
     files = {"files": layout.files, "missing": layout.missing, "paths": layout.paths}
@@ -81,7 +79,7 @@ def _by_node(
     session: CliSession,
     path: Path,
     sent: SceneBundle,
-    wish: remote_preflight.PreflightRequest,
+    spec: JobSpec,
     *,
     again: bool,
 ) -> int:
@@ -91,7 +89,7 @@ def _by_node(
         name = f"Uploaded {formats.harmless(path.name)}"
         with sent.written() as files, transfer.shown(output, name) as progress:
             bundle = await client.upload_all(sent.scene, files, progress=progress)
-        return await remote_preflight.looked(output, client, bundle, wish, again=again)
+        return await remote_preflight.looked(output, client, bundle.fill(spec), again=again)
 
     found = session.run(look)
     if found.status != "DONE":

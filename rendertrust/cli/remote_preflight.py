@@ -1,7 +1,7 @@
 """Preflight by a node: findings, and how long the frames will take."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -10,7 +10,8 @@ from rendertrust.cli.exits import CommandExit, Exit
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
-    from rendertrust.client import AsyncClient, Bundle, Estimate, Invalid, Preflight, SceneFinding
+    from rendertrust.client import AsyncClient, Estimate, Invalid, Preflight, SceneFinding
+    from rendertrust.job_spec import JobSpec
 
 WITHIN: Final = 300.0  # seconds; a node may be busy with other work
 # Fault codes of requests; all others are findings.
@@ -18,41 +19,15 @@ OTHERS: Final = ("conflict", "missing", "unknown", "type", "value", "duplicate",
 NOBODY: Final = ("no_node", "nobody")  # more waiting does not help
 
 
-@attrs.frozen
-class PreflightRequest:
-    """A scene's frames and settings to check."""
-
-    params: dict[str, int | str]
-    frames: str | None = None
-    pool: Any = None
-
-
 async def looked(
-    output: "Printer",
-    client: "AsyncClient",
-    bundle: "Bundle",
-    wish: PreflightRequest,
-    *,
-    again: bool = False,
+    output: "Printer", client: "AsyncClient", spec: "JobSpec", *, again: bool = False
 ) -> "Preflight":
     """Wait for a node's preflight and return it; return at once if no node could do it."""
-
-    async def ask(again: bool, within: float) -> "Preflight":
-        return await client.preflight(
-            bundle.payload_ref,
-            wish.params,
-            manifest=bundle.manifest,
-            frames=wish.frames,
-            pool=wish.pool,
-            again=again,
-            within=within,
-        )
-
-    found = await ask(again, 0)
+    found = await client.preflight(spec, again=again, within=0)
     if found.status != "PENDING" or is_hopeless(found):
         return found
     output.note("A node checks the scene; this is free …")
-    return await ask(False, WITHIN)
+    return await client.preflight(spec, within=WITHIN)
 
 
 def is_hopeless(found: "Preflight") -> bool:

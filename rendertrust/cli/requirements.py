@@ -1,15 +1,13 @@
 """``--needs``: requirements that a node must meet to be given a job."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.node_options import SizeParam
-
-if TYPE_CHECKING:
-    from rendertrust.client import Needs
+from rendertrust.job_spec import NodeNeeds
 
 SIZE: Final = SizeParam(2**30)
 NAMES: Final = "device=gpu, vram=8G, memory=16G, blender=5.2, class=CLASS or alike"
@@ -51,16 +49,18 @@ def _is_version(text: str) -> bool:
     return all(part.isascii() and part.isdecimal() for part in (major, minor))
 
 
-def said(what: "Needs") -> str:
+def said(what: NodeNeeds) -> str:
     """Return ``device gpu, memory 8.6 GB, alike``, for people."""
-    told = {**what, "memory": formats.size(what["memory"])} if "memory" in what else dict(what)
+    told = what.members()
+    if what.memory is not None:
+        told["memory"] = formats.size(what.memory)
     words = (name if value is True else f"{name} {value}" for name, value in told.items())
     return ", ".join(word.replace("device_class", "class") for word in words)
 
 
-def together(said: "Sequence[Needs]", seen: "Needs | None" = None) -> "Needs | None":
-    """Merge the requirements of all options; they take precedence over those seen in the scene."""
-    found: dict[str, Any] = dict(seen or {})
+def together(said: Sequence[Mapping[str, Any]]) -> NodeNeeds | None:
+    """Merge the requirements of all options; None if there are none."""
+    found: dict[str, Any] = {}
     for one in said:
         found |= one
-    return cast("Needs", found) or None
+    return NodeNeeds(**found) if found else None

@@ -1,32 +1,11 @@
-"""Checks a scene file and options before anything is sent."""
+"""Checks of scene files, and of where results are saved, before anything is sent."""
 
 import os
 from pathlib import Path
-from typing import Final
 
 import click
 
 from rendertrust.blend_file import HEAD_BYTES, is_blend
-
-FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
-
-
-class IntegerParam(click.IntRange):
-    """An integer within bounds; error messages call it a whole number."""
-
-    name = "whole number"
-
-
-PIXELS: Final = IntegerParam(4, 16_384)
-SAMPLES: Final = IntegerParam(1, 65_536)
-FRAME: Final = IntegerParam(-FRAME_MAX, FRAME_MAX)
-FORMATS: Final = {
-    "png": "PNG",
-    "jpeg": "JPEG",
-    "jpg": "JPEG",
-    "exr": "OPEN_EXR",
-    "open_exr": "OPEN_EXR",
-}
 
 
 def checked(path: Path) -> Path:
@@ -45,26 +24,6 @@ def checked(path: Path) -> Path:
     if not is_blend(head):
         raise click.UsageError(f"{path} is not a .blend file; save it in Blender as one")
     return path
-
-
-def parameters(
-    frame: int | None,
-    width: int | None,
-    height: int | None,
-    samples: int | None,
-    format: str | None,  # noqa: A002 - the option's name
-) -> dict[str, int | str]:
-    """Return the render parameters; options that were not given are left to the scene."""
-    if (width is None) != (height is None):
-        raise click.UsageError("Give --width and --height together")
-    given = {
-        "frame": frame,
-        "width": width,
-        "height": height,
-        "samples": samples,
-        "format": None if format is None else FORMATS[format],
-    }
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def placed(out: Path) -> Path:

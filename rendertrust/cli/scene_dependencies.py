@@ -10,11 +10,11 @@ import attrs
 
 from rendertrust.cli import exit_codes, local_preflight, option_types
 from rendertrust.cli.exits import CommandExit, Exit
+from rendertrust.job_spec import JobSpec, NodeNeeds
 
 if TYPE_CHECKING:
     from rendertrust.cli.local_preflight import LocalFindings
     from rendertrust.cli.output import Printer
-    from rendertrust.client import Needs
 
 WITHOUT = (
     "There is no Blender here to look for linked files: only the scene file is sent, and a "
@@ -42,10 +42,12 @@ class SceneBundle:
     memory: int = 0
     size: tuple[int, int] | None = None
 
-    @property
-    def needs(self) -> "Needs | None":
-        """Return what a node must have for it; None if every node will do."""
-        return {"memory": self.memory} if self.memory > EVERYBODYS else None
+    def add_needs(self, spec: JobSpec) -> JobSpec:
+        """Return the job, which requires the scene's memory unless it says how much."""
+        needs = spec.needs or NodeNeeds()
+        if self.memory <= EVERYBODYS or needs.memory is not None:
+            return spec
+        return attrs.evolve(spec, needs=attrs.evolve(needs, memory=self.memory))
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:

@@ -9,6 +9,7 @@ import click
 from rendertrust.cli import (
     exit_codes,
     formats,
+    job_options,
     job_outcome,
     job_progress,
     job_quote,
@@ -27,11 +28,10 @@ from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
 from rendertrust.cli.session import CliSession, session_of
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Bundle, Job, Needs, Placed, Quote
+    from rendertrust.client import AsyncClient, Bundle, Job, Placed, Quote
+    from rendertrust.job_spec import JobSpec
 
-FORMATS = click.Choice(list(scene.FORMATS), case_sensitive=False)
 PATH = click.Path(path_type=Path)
-CUT = ("frames", "chunk", "tiles", "order", "priority", "max_credits", "pool")
 
 
 @attrs.define
@@ -40,21 +40,16 @@ class Submission:
 
     session: CliSession
     path: Path
-    params: dict[str, int | str]
-    cut: dict[str, Any]
+    spec: "JobSpec"
     yes: bool
-    queue: bool
     watch: bool
     out: Path | None
     timeout: float | None
     key: str | None
     packed: SceneBundle
-    needs: "Needs | None"
-    as_is: bool
     looks: bool  # a node checks the scene first
     dispatching: bool = False
     placed: "Placed | None" = None
-    quoted: str | None = None  # the price that was shown
     arrived: int = 0  # downloaded frames
 
     async def through(self, client: "AsyncClient") -> None:
@@ -73,11 +68,12 @@ class Submission:
         if not self.looks:
             await self._agree(client)
         bundle = await self._upload(client)
+        self.spec = bundle.fill(self.spec)
         if self.looks:
-            await self._look(client, bundle)
-            await self._agree(client, bundle)
+            await self._look(client)
+            await self._agree(client)
         self.dispatching = True
-        self.placed = await self._dispatch(client, bundle)
+        self.placed = await self._dispatch(client)
         self._tell(self.placed)
         if not self.watch:
             return
@@ -93,51 +89,46 @@ class Submission:
         self.arrived = arriving.new
         return job
 
-    async def _agree(self, client: "AsyncClient", bundle: "Bundle | None" = None) -> None:
+    async def _agree(self, client: "AsyncClient") -> None:
         """Show the price and ask for consent. If the price depends on measured work, have the scene
         checked first.
         """
-        if "frames" not in self.cut:
+        if self.spec.frames is None:
             return
-        found = await self._quoted(client, bundle)
+        found = await self._quoted(client)
         if found is None:
             return
-        if found.measurable and bundle is None:
+        if found.measurable and self.spec.payload_ref is None:
             self.looks = True
             return
-        if found.measurable and bundle is not None and _is_looked_at(found):
-            await self._look(
-                client, bundle, again=True
-            )  # the known result is from another user's node
-            found = await quote(client, self.params, self.cut, bundle)
+        if found.measurable and _is_looked_at(found):
+            await self._look(client, again=True)  # the known result is from another user's node
+            found = await client.quote(self.spec)
         if found.priced_by == "work":
-            self.quoted = found.price
+            self.spec = attrs.evolve(self.spec, quoted=found.price)
         if not self.yes:
             job_quote.agreed(self.session.output, found)
 
-    async def _quoted(self, client: "AsyncClient", bundle: "Bundle | None") -> "Quote | None":
+    async def _quoted(self, client: "AsyncClient") -> "Quote | None":
         """Return the quote; None if an API key may not ask and the user did not want to be
         asked.
         """
         from rendertrust.client import Forbidden
 
         try:
-            return await quote(client, self.params, self.cut, bundle)
+            return await client.quote(self.spec)
         except Forbidden:
             if self.yes:
                 return None
             raise
 
-    async def _look(self, client: "AsyncClient", bundle: "Bundle", *, again: bool = False) -> None:
+    async def _look(self, client: "AsyncClient", *, again: bool = False) -> None:
         """Have a node check the scene; without a node continue and print a note."""
         from rendertrust.client import RateLimited
 
         output = self.session.output
-        wish = remote_preflight.PreflightRequest(
-            self.params, self.cut.get("frames"), self.cut.get("pool")
-        )
         try:
-            found = await remote_preflight.looked(output, client, bundle, wish, again=again)
+            found = await remote_preflight.looked(output, client, self.spec, again=again)
         except RateLimited as error:
             output.note(f"The scene was not checked by a node: {error}. Continuing without.")
             return
@@ -146,9 +137,9 @@ class Submission:
         if found.status != "DONE":
             output.note(f"{remote_preflight.not_looked(found)}. Continuing without.")
             return
-        if "tiles" in self.cut:
+        if self.spec.tiles is not None:
             option_types.require_tiles(found.findings, "nothing was submitted")
-        if not self.as_is:
+        if not self.spec.as_is:
             remote_preflight.require_mended(found, "nothing was submitted")
         for line in remote_preflight.lines(found):
             output.note(line)
@@ -168,34 +159,20 @@ class Submission:
             output.document({"event": "uploaded", "payload_ref": bundle.payload_ref})
         return bundle
 
-    async def _dispatch(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
+    async def _dispatch(self, client: "AsyncClient") -> "Placed":
         from rendertrust.client import BadRequest, Invalid
 
         try:
-            return await self._submit(client, bundle)
+            return await client.dispatch(self.spec, idempotency_key=self.key)
         except Invalid as error:
             raise remote_preflight.refused(error) or error from error
         except BadRequest as error:
             hint = "Try again later, or wait for a node: rendertrust submit --queue …"
-            if self.needs:
-                hint = f"It must have: {requirements.said(self.needs)}.\n{hint}"
+            if self.spec.needs is not None:
+                hint = f"It must have: {requirements.said(self.spec.needs)}.\n{hint}"
             raise CommandExit(
                 Exit(exit_codes.UNAVAILABLE, "no_node", str(error), hint, {"status": 400})
             ) from error
-
-    async def _submit(self, client: "AsyncClient", bundle: "Bundle") -> "Placed":
-        return await client.dispatch(
-            "render",
-            bundle.payload_ref,
-            self.params,
-            queue=self.queue,
-            manifest=bundle.manifest,
-            needs=self.needs,
-            **self.cut,
-            as_is=self.as_is,
-            quoted=self.quoted,
-            idempotency_key=self.key,
-        )
 
     def _tell(self, placed: "Placed") -> None:
         document: dict[str, Any] = attrs.asdict(placed)
@@ -207,7 +184,7 @@ class Submission:
 
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
-        has_numbers = job.units > 1 or "frames" in self.cut
+        has_numbers = job.units > 1 or self.spec.frames is not None
         if has_numbers and job.done and self.out is not None:  # in whatever state it ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
@@ -224,8 +201,8 @@ class Submission:
         if has_numbers:
             return
         stem = self.path.stem
-        if "frame" in self.params:
-            stem += f"-{self.params['frame']:04}"
+        if "frame" in self.spec.params:
+            stem += f"-{self.spec.params['frame']:04}"
         saved = await fetched(output, client, job.id, self.out, stem)
         output.document({"event": "saved", **saved})
 
@@ -259,42 +236,9 @@ def _is_looked_at(quote: "Quote") -> bool:
     return quote.preflight is not None and quote.preflight.status == "DONE"
 
 
-async def quote(
-    client: "AsyncClient",
-    params: dict[str, int | str],
-    cut: dict[str, Any],
-    bundle: "Bundle | None" = None,
-) -> "Quote":
-    """Return the price; nothing has to be sent if it does not depend on the scene."""
-    if bundle is None:
-        return await client.quote("render", None, params, **cut)
-    return await client.quote("render", bundle.payload_ref, params, manifest=bundle.manifest, **cut)
-
-
 @click.command(cls=Command)
 @click.argument("path", metavar="SCENE.blend", type=PATH)
-@click.option("--frame", type=scene.FRAME, help="The frame (default: the scene's current one).")
-@click.option("--width", type=scene.PIXELS, help="In pixels, with --height (default: the scene's).")
-@click.option("--height", type=scene.PIXELS, help="In pixels, with --width (default: the scene's).")
-@click.option("--samples", type=scene.SAMPLES, help="Per pixel (default: the scene's).")
-@click.option("--format", type=FORMATS, help="Of the picture (default: the scene's).")
-@click.option("--frames", type=option_types.FRAMES, help="Like 1-48, 1-100x2 or 10,15,20-30.")
-@click.option("--chunk", type=option_types.CHUNK, help="Frames per unit (default 1).")
-@click.option("--tiles", type=option_types.TILES, help="Cut each frame, COLUMNSxROWS.")
-@click.option("--order", type=click.Choice(option_types.ORDERS), help="Order of the frames.")
-@click.option(
-    "--priority", type=click.Choice(option_types.PRIORITIES), help="Jobs with high go first."
-)
-@click.option("--max-credits", type=option_types.CREDITS, help="Pause before it costs more.")
-@click.option("--pool", type=click.Choice(option_types.POOLS), help="Which nodes; mine is free.")
-@click.option(
-    "--needs",
-    "needed",
-    type=requirements.RequirementsParam(),
-    multiple=True,
-    metavar="WHAT",
-    help=f"Requirements: {requirements.NAMES}; separated by commas.",
-)
+@job_options.job_options
 @click.option("--quote", "only_quote", is_flag=True, help="Show the price and send nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
 @click.option(
@@ -302,13 +246,11 @@ async def quote(
     default=True,
     help="Check the scene first, and send the files that it links.",
 )
-@click.option("--as-is", is_flag=True, help="Send it even if something should be fixed.")
 @click.option("--estimate", is_flag=True, help="Have a node check it first and estimate the time.")
 @click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @click.option(
     "--out", type=PATH, help="Save it there; several frames need a folder. Implies --watch."
 )
-@click.option("--queue", is_flag=True, help="Wait if no node is online now.")
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
@@ -328,23 +270,16 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     scene before credits are held.
     """
     session = session_of(context)
-    given = {name: options[name] for name in ("frame", "width", "height", "samples", "format")}
-    params = scene.parameters(**given)
-    cut = {name: options[name] for name in CUT if options[name] is not None}
-    option_types.require_sense(params, cut)
+    spec = job_options.spec_of(options)
     if options["only_quote"]:
         checked = scene.checked(path)
         size = None
-        if (
-            option_types.lacks_size(params, cut)
-            and options["preflight"]
-            and local_preflight.has_blender()
-        ):
+        if job_options.lacks_size(spec) and options["preflight"] and local_preflight.has_blender():
             size = local_preflight.look(checked.absolute(), ()).size
-        sized = option_types.sized(params, cut, size)
-        job_quote.told(session.output, session.run(lambda client: quote(client, sized, cut)))
+        sized = job_options.sized(spec, size)
+        job_quote.told(session.output, session.run(lambda client: client.quote(sized)))
         return
-    submission = _submission(session, path, params, cut, options)
+    submission = _submission(session, path, spec, options)
     try:
         session.run(submission.through)
     except KeyboardInterrupt:
@@ -352,42 +287,38 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
 
 
 def _submission(
-    session: CliSession,
-    path: Path,
-    params: dict[str, int | str],
-    cut: dict[str, Any],
-    options: dict[str, Any],
+    session: CliSession, path: Path, spec: "JobSpec", options: dict[str, Any]
 ) -> Submission:
     out: Path | None = options["out"]
     if options["timeout"] is not None and not options["watch"] and out is None:
         raise click.UsageError("--timeout needs --watch or --out")
     checked = scene.checked(path)
-    place = None if out is None else (scene.folder_of if "frames" in cut else scene.placed)(out)
-    frames = _frames(options["frame"], cut.get("frames"))
-    as_is, looks = options["as_is"], options["preflight"]
-    tiled = "tiles" in cut
-    sent = packed(session.output, checked, frames, as_is, tiled=tiled) if looks else alone(checked)
+    is_one = spec.frames is None
+    place = None if out is None else (scene.placed if is_one else scene.folder_of)(out)
+    looks, tiled = options["preflight"], spec.tiles is not None
+    sent = (
+        packed(session.output, checked, _frames(spec), spec.as_is, tiled=tiled)
+        if looks
+        else alone(checked)
+    )
+    spec = job_options.sized(sent.add_needs(spec), sent.size)
     return Submission(
         session=session,
         path=checked,
-        params=option_types.sized(params, cut, sent.size),
-        cut=cut,
+        spec=attrs.evolve(spec, as_is=spec.as_is or not looks),
         yes=options["yes"],
-        queue=options["queue"],
         watch=options["watch"] or out is not None,
         out=place,
         timeout=options["timeout"],
         key=options["key"],
         packed=sent,
-        needs=requirements.together(options["needed"], sent.needs),
-        as_is=as_is or not looks,
         looks=options["estimate"] or (looks and not local_preflight.has_blender()),
     )
 
 
-def _frames(frame: int | None, frames: str | None) -> tuple[int, ...]:
+def _frames(spec: "JobSpec") -> tuple[int, ...]:
     from rendertrust.frame_range import parse
 
-    if frames is not None:
-        return parse(frames)
-    return () if frame is None else (frame,)
+    if spec.frames is not None:
+        return parse(spec.frames)
+    return (spec.params["frame"],) if "frame" in spec.params else ()

@@ -1,11 +1,11 @@
 """The client library: ``AsyncClient`` for asyncio, ``Client`` for everybody else.
 
-from rendertrust import Client
+from rendertrust import Client, JobSpec
 
 with Client("http://localhost:8000") as client:
     client.login("jane@example.com", password)
     upload = client.upload("scene.blend")
-    placed = client.dispatch("render", upload.payload_ref, {"frame": 1})
+    placed = client.dispatch(JobSpec("render", upload.payload_ref, {"frame": 1}))
     if client.wait(placed.job_id).status == "COMPLETED":
         client.download(placed.job_id, "frame.png")
 """
@@ -78,7 +78,6 @@ from rendertrust.api.uploads import (
     PutUrl,
     Upload,
 )
-from rendertrust.client.arguments import Needs
 from rendertrust.client.async_client import AsyncClient
 from rendertrust.client.backoff import NEVER, Retries
 from rendertrust.client.bundles import Bundle
@@ -117,9 +116,13 @@ from rendertrust.client.log_monitor import MemoryPins, Pin, Pins
 from rendertrust.client.login import MemoryTokenStore, TokenStore
 from rendertrust.client.sync_client import Client
 from rendertrust.client.transport import address
+from rendertrust.job_spec import JobSpec, NodeNeeds, RenderParams
 
 __all__ = [
     "JobLog",
+    "JobSpec",
+    "NodeNeeds",
+    "RenderParams",
     "AttemptLog",
     "TrustedPeople",
     "Trusted",
@@ -178,7 +181,6 @@ __all__ = [
     "MemoryTokenStore",
     "MemoryPins",
     "NEVER",
-    "Needs",
     "NoAnswer",
     "Node",
     "NodeList",

@@ -1,35 +1,16 @@
 """Types of the clients' arguments, and the request bodies that are built from them."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from rendertrust import frame_rate
+from rendertrust.job_spec import Priority
 
 Id: TypeAlias = str | UUID
 Container: TypeAlias = Literal["MP4", "WEBM"]
 MemberRole: TypeAlias = Literal["owner", "member"]
 NodeVerb: TypeAlias = Literal["drain", "quarantine", "release", "revoke"]
-Order: TypeAlias = Literal["sequential", "every_nth", "middle_first"]
 PayoutTo: TypeAlias = Literal["credits", "money"]
-Pool: TypeAlias = Literal["mine", "trusted", "any"]
-Priority: TypeAlias = Literal["low", "normal", "high"]
-
-
-class Needs(TypedDict, total=False):
-    """Requirements on the nodes of a job. A key that is left out requires nothing.
-
-    ``blender``: minimum version, like ``5.2``. ``memory``: bytes per unit. ``device_class``: exact
-    class, as in ``Node.reputation``. ``alike``: all units on nodes of one class, which the gateway
-    chooses at submission. ``opengl``: the engine needs OpenGL, as EEVEE and Workbench do.
-    """
-
-    device: Literal["cpu", "gpu"]
-    blender: str
-    memory: int
-    device_class: str
-    alike: bool
-    opengl: bool
 
 
 def uuid(text: Id) -> str:
@@ -40,14 +21,6 @@ def uuid(text: Id) -> str:
 def given(**arguments: Any) -> dict[str, Any]:
     """Return the arguments that are not None."""
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def job_body(
-    job_type: str, payload_ref: str | None, params: Mapping[str, Any] | None, manifest: str | None
-) -> dict[str, Any]:
-    """Return the part of a job request that says what to do. Empty arguments are left out."""
-    said = {"payload_ref": payload_ref, "params": dict(params or {}), "manifest": manifest}
-    return {"job_type": job_type, **{name: value for name, value in said.items() if value}}
 
 
 def change_body(

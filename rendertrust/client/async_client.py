@@ -14,15 +14,10 @@ from rendertrust.client.arguments import (
     Container,
     Id,
     MemberRole,
-    Needs,
     NodeVerb,
-    Order,
     PayoutTo,
-    Pool,
-    Priority,
     change_body,
     given,
-    job_body,
     uuid,
     video_body,
 )
@@ -40,6 +35,7 @@ from rendertrust.client.login import Login, MemoryTokenStore, TokenStore
 from rendertrust.client.response_decoder import read_receipt
 from rendertrust.client.transport import Transport, Waiting
 from rendertrust.client.uploads import Uploads
+from rendertrust.job_spec import JobSpec, Priority
 from rendertrust.proof_check import Verdict
 
 RETRIES: Final = Retries()
@@ -51,6 +47,8 @@ _HOOKS, _DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries
 _NODES, _OPERATOR = "/api/v1/nodes", "/api/v1/operators/me"
 _EARNINGS, _PAYOUTS = f"{_OPERATOR}/earnings", f"{_OPERATOR}/payouts"
 _ORGANISATIONS, _TRUSTED = "/api/v1/organisations", "/api/v1/trusted"
+# Members of a job that a preflight takes.
+_CHECKED = ("payload_ref", "manifest", "params", "frames", "pool")
 
 
 class AsyncClient:
@@ -247,26 +245,17 @@ class AsyncClient:
     # Jobs
 
     async def preflight(
-        self,
-        payload_ref: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        manifest: str | None = None,
-        frames: str | None = None,
-        pool: Pool | None = None,
-        again: bool = False,
-        within: float | None = None,
+        self, spec: JobSpec, *, again: bool = False, within: float | None = None
     ) -> api.Preflight:
-        """Have a node check an uploaded scene and estimate the time of its frames, for free.
+        """Have a node check the scene of a job and estimate the time of its frames, for free.
 
         Each content is checked once, unless ``again``. Waits for the result; after ``within``
         seconds (0: at once) it returns a preflight that is still ``PENDING``. Raises RateLimited
         if you have used up this hour's checks.
         """
-        body = given(payload_ref=payload_ref, params=dict(params or {}) or None, manifest=manifest)
-        body |= given(frames=frames, pool=pool)
-        first = body | given(again=again or None)
+        body = {name: value for name, value in spec.body().items() if name in _CHECKED}
         path = f"{_JOBS}/preflight"
+        first = body | given(again=again or None)
         found = await self._connection.post(api.Preflight, path, first)
         if found.status != "PENDING" or within == 0:
             return found
@@ -276,69 +265,23 @@ class AsyncClient:
             return found
         return await self._connection.post(api.Preflight, path, body)
 
-    async def quote(
-        self,
-        job_type: str,
-        payload_ref: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        *,
-        manifest: str | None = None,
-        frames: str | None = None,
-        chunk: int | None = None,
-        tiles: str | None = None,
-        order: Order | None = None,
-        priority: Priority | None = None,
-        max_credits: str | None = None,
-        pool: Pool | None = None,
-        needs: Needs | None = None,
-        as_is: bool = False,
-    ) -> api.Quote:
-        """Return what ``dispatch`` would cost and hold with the same arguments.
+    async def quote(self, spec: JobSpec) -> api.Quote:
+        """Return what it would cost to ``dispatch`` this job, and what would be held.
 
         Without a ``payload_ref`` the files are not checked. Raises as ``dispatch``, except that
         ``enough`` takes the place of InsufficientCredits.
         """
-        body = job_body(job_type, payload_ref, params, manifest)
-        body |= given(frames=frames, chunk=chunk, tiles=tiles, order=order, priority=priority)
-        body |= given(max_credits=max_credits, pool=pool, needs=needs, as_is=as_is or None)
-        return await self._connection.post(api.Quote, f"{_JOBS}/quote", body)
+        return await self._connection.post(api.Quote, f"{_JOBS}/quote", spec.body())
 
-    async def dispatch(
-        self,
-        job_type: str,
-        payload_ref: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        queue: bool = False,
-        manifest: str | None = None,
-        frames: str | None = None,
-        chunk: int | None = None,
-        tiles: str | None = None,
-        order: Order | None = None,
-        priority: Priority | None = None,
-        max_credits: str | None = None,
-        pool: Pool | None = None,
-        needs: Needs | None = None,
-        as_is: bool = False,
-        quoted: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> api.Placed:
+    async def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        With ``frames`` (``1-48``, ``1-100x2``) the job has a unit per frame, or per ``chunk``
-        frames; ``tiles`` (``2x2``) cuts each frame. ``manifest``: from ``upload_all``. ``queue``:
-        wait for a node instead of raising BadRequest if none is free. ``pool``: whose nodes may see
-        the job; ``mine`` is free. The job pauses before it costs more than ``max_credits``.
-
-        Raises Invalid also if ``preflight`` found an error, unless ``as_is``; InsufficientCredits
-        if the price is more than you have; Conflict if the price is above ``quoted``.
+        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid also if a
+        preflight found an error, unless ``spec.as_is``; InsufficientCredits if the price is more
+        than you have; Conflict if the price is above ``spec.quoted``.
         """
-        body = job_body(job_type, payload_ref, params, manifest)
-        body |= given(frames=frames, chunk=chunk, tiles=tiles, order=order, priority=priority)
-        body |= given(max_credits=max_credits, pool=pool, needs=needs, as_is=as_is or None)
-        body |= given(queue=queue or None, quoted=quoted)
         path = f"{_JOBS}/dispatch"
-        return await self._connection.post_once(api.Placed, path, body, idempotency_key)
+        return await self._connection.post_once(api.Placed, path, spec.body(), idempotency_key)
 
     async def jobs(
         self,

@@ -10,6 +10,7 @@ import attrs
 from rendertrust.api.uploads import Upload
 from rendertrust.client.content import Progress, unheard
 from rendertrust.client.uploads import Uploads
+from rendertrust.job_spec import JobSpec
 from rendertrust.manifest import (
     FILENAME,
     FILES_MAX,
@@ -29,12 +30,16 @@ class TooManyFiles(ValueError):
 
 @attrs.frozen
 class Bundle:
-    """The arguments of ``dispatch``: a scene, and a manifest if there are other files."""
+    """The uploaded files of a job: a scene, and a manifest if there are other files."""
 
     payload_ref: str
     manifest: str | None
     files: int
     size: int
+
+    def fill(self, spec: JobSpec) -> JobSpec:
+        """Return the job with these files."""
+        return attrs.evolve(spec, payload_ref=self.payload_ref, manifest=self.manifest)
 
 
 @attrs.define

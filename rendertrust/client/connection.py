@@ -15,12 +15,10 @@ Model = TypeVar("Model")
 
 
 class Page(Protocol):
-    """A page of a list. ``count`` elements are in the whole list; ``next`` is the next cursor."""
+    """A page of a list of ``count`` elements. It may have ``next``, the cursor of the next page."""
 
     @property
     def count(self) -> int: ...
-    @property
-    def next(self) -> str | None: ...
 
 
 class Identified(Protocol):
@@ -111,7 +109,7 @@ class ApiConnection:
     ) -> AsyncIterator[Element]:
         """Yield every element of a list, each once, page after page.
 
-        A gateway without cursors is asked by offset.
+        Lists without cursors are asked by offset.
         """
         offset, after, seen = 0, None, set[str]()
         while True:
@@ -125,6 +123,6 @@ class ApiConnection:
                     seen.add(element.id)
                 yield element
             offset += len(found)
-            has_cursors, after = after is not None, page.next
+            has_cursors, after = after is not None, getattr(page, "next", None)
             if after is None and (has_cursors or not found or offset >= page.count):
                 return

@@ -7,17 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rendertrust import api
-from rendertrust.client.arguments import (
-    Container,
-    Id,
-    MemberRole,
-    Needs,
-    NodeVerb,
-    Order,
-    PayoutTo,
-    Pool,
-    Priority,
-)
+from rendertrust.client.arguments import Container, Id, MemberRole, NodeVerb, PayoutTo
 from rendertrust.client.async_client import RETRIES, AsyncClient
 from rendertrust.client.backoff import Retries
 from rendertrust.client.bundles import Bundle
@@ -27,6 +17,7 @@ from rendertrust.client.log_monitor import Pins
 from rendertrust.client.login import TokenStore
 from rendertrust.client.loop_thread import LoopThread
 from rendertrust.client.transport import Waiting
+from rendertrust.job_spec import JobSpec, Priority
 from rendertrust.proof_check import Verdict
 
 
@@ -212,124 +203,32 @@ class Client:
         self._loop_thread.run(self._client.delete_upload(upload_id))
 
     def preflight(
-        self,
-        payload_ref: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        manifest: str | None = None,
-        frames: str | None = None,
-        pool: Pool | None = None,
-        again: bool = False,
-        within: float | None = None,
+        self, spec: JobSpec, *, again: bool = False, within: float | None = None
     ) -> api.Preflight:
-        """Have a node check an uploaded scene and estimate the time of its frames, for free.
+        """Have a node check the scene of a job and estimate the time of its frames, for free.
 
         Each content is checked once, unless ``again``. Waits for the result; after ``within``
         seconds (0: at once) it returns a preflight that is still ``PENDING``. Raises RateLimited
         if you have used up this hour's checks.
         """
-        return self._loop_thread.run(
-            self._client.preflight(
-                payload_ref,
-                params,
-                manifest=manifest,
-                frames=frames,
-                pool=pool,
-                again=again,
-                within=within,
-            )
-        )
+        return self._loop_thread.run(self._client.preflight(spec, again=again, within=within))
 
-    def quote(
-        self,
-        job_type: str,
-        payload_ref: str | None = None,
-        params: Mapping[str, Any] | None = None,
-        *,
-        manifest: str | None = None,
-        frames: str | None = None,
-        chunk: int | None = None,
-        tiles: str | None = None,
-        order: Order | None = None,
-        priority: Priority | None = None,
-        max_credits: str | None = None,
-        pool: Pool | None = None,
-        needs: Needs | None = None,
-        as_is: bool = False,
-    ) -> api.Quote:
-        """Return what ``dispatch`` would cost and hold with the same arguments.
+    def quote(self, spec: JobSpec) -> api.Quote:
+        """Return what it would cost to ``dispatch`` this job, and what would be held.
 
         Without a ``payload_ref`` the files are not checked. Raises as ``dispatch``, except that
         ``enough`` takes the place of InsufficientCredits.
         """
-        return self._loop_thread.run(
-            self._client.quote(
-                job_type,
-                payload_ref,
-                params,
-                manifest=manifest,
-                frames=frames,
-                chunk=chunk,
-                tiles=tiles,
-                order=order,
-                priority=priority,
-                max_credits=max_credits,
-                pool=pool,
-                needs=needs,
-                as_is=as_is,
-            )
-        )
+        return self._loop_thread.run(self._client.quote(spec))
 
-    def dispatch(
-        self,
-        job_type: str,
-        payload_ref: str,
-        params: Mapping[str, Any] | None = None,
-        *,
-        queue: bool = False,
-        manifest: str | None = None,
-        frames: str | None = None,
-        chunk: int | None = None,
-        tiles: str | None = None,
-        order: Order | None = None,
-        priority: Priority | None = None,
-        max_credits: str | None = None,
-        pool: Pool | None = None,
-        needs: Needs | None = None,
-        as_is: bool = False,
-        quoted: str | None = None,
-        idempotency_key: str | None = None,
-    ) -> api.Placed:
+    def dispatch(self, spec: JobSpec, *, idempotency_key: str | None = None) -> api.Placed:
         """Submit a job, once per ``idempotency_key``.
 
-        With ``frames`` (``1-48``, ``1-100x2``) the job has a unit per frame, or per ``chunk``
-        frames; ``tiles`` (``2x2``) cuts each frame. ``manifest``: from ``upload_all``. ``queue``:
-        wait for a node instead of raising BadRequest if none is free. ``pool``: whose nodes may see
-        the job; ``mine`` is free. The job pauses before it costs more than ``max_credits``.
-
-        Raises Invalid also if ``preflight`` found an error, unless ``as_is``; InsufficientCredits
-        if the price is more than you have; Conflict if the price is above ``quoted``.
+        Raises BadRequest if no node is free, unless ``spec.queue``. Raises Invalid also if a
+        preflight found an error, unless ``spec.as_is``; InsufficientCredits if the price is more
+        than you have; Conflict if the price is above ``spec.quoted``.
         """
-        return self._loop_thread.run(
-            self._client.dispatch(
-                job_type,
-                payload_ref,
-                params,
-                queue=queue,
-                manifest=manifest,
-                frames=frames,
-                chunk=chunk,
-                tiles=tiles,
-                order=order,
-                priority=priority,
-                max_credits=max_credits,
-                pool=pool,
-                needs=needs,
-                as_is=as_is,
-                quoted=quoted,
-                idempotency_key=idempotency_key,
-            )
-        )
+        return self._loop_thread.run(self._client.dispatch(spec, idempotency_key=idempotency_key))
 
     def jobs(
         self,

@@ -53,7 +53,7 @@ CREATE TABLE jobs (
     user_id         uuid NOT NULL REFERENCES users,
     job_type        text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
     payload_ref     text NOT NULL CHECK (char_length(payload_ref) BETWEEN 1 AND 500),
-    params          jsonb NOT NULL DEFAULT '{}',
+    plan            jsonb NOT NULL DEFAULT '{}', -- all that was asked for and found, without what has columns
     status          text NOT NULL CHECK (status IN (
                         'QUEUED',       -- no unit was ever assigned
                         'DISPATCHED',   -- a unit is assigned, none runs yet
@@ -208,7 +208,7 @@ $$;
 
 -- Units with what their jobs say about them, as they are scheduled. `parts`: the results that a unit is made of.
 CREATE VIEW work AS
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params, u.state, u.attempt,
+SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.plan, u.state, u.attempt,
        u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at, u.lease_until, j.queued_at, j.created_at,
        j.dispatched_at, j.units, j.priority, j.paused, j.avoid AS barred, u.price, u.place, u.frames, u.tile, u.feeds,
        u.missing, u.ended_at,
@@ -223,7 +223,7 @@ FROM units u JOIN jobs j ON j.id = u.job_id;
 -- The same columns for second attempts that are at work. The condition on `state` lets the planner use units_copies
 -- even on a table that was never analysed.
 CREATE VIEW work_copies AS
-SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.params,
+SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.plan,
        CASE WHEN u.copy_started_at IS NULL THEN 'DISPATCHED' ELSE 'RUNNING' END AS state, u.copy_attempt AS attempt,
        u.copy_node_id AS node, u.avoid, u.failures, u.not_before, u.copy_assigned_at AS assigned_at,
        u.copy_lease_until AS lease_until, j.queued_at, j.created_at, j.dispatched_at, j.units, j.priority, j.paused,

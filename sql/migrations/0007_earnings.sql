@@ -123,11 +123,11 @@ CREATE INDEX fines_of_check ON fines (job_id, unit, attempt);
 
 -- Jobs whose inputs and results must be kept: open, disputed, or with a share that may still be disputed.
 CREATE VIEW kept_jobs AS
-SELECT j.id, j.user_id, j.params -> '_input' ->> 'key' AS input_key,
-       j.params -> '_manifest' ->> 'key' AS manifest_key
+SELECT j.id, j.user_id, j.plan -> 'inputs' -> 'file' ->> 'key' AS input_key,
+       j.plan -> 'inputs' -> 'files' ->> 'key' AS manifest_key
 FROM jobs j WHERE j.completed_at IS NULL
 UNION ALL
-SELECT j.id, j.user_id, j.params -> '_input' ->> 'key', j.params -> '_manifest' ->> 'key'
+SELECT j.id, j.user_id, j.plan -> 'inputs' -> 'file' ->> 'key', j.plan -> 'inputs' -> 'files' ->> 'key'
 FROM jobs j
 WHERE j.completed_at IS NOT NULL
   AND j.id IN (SELECT job_id FROM disputes WHERE state = 'OPEN'

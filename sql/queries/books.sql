@@ -109,12 +109,12 @@ WHERE a.id = n.id;
 
 -- name: books_jobs_insert
 -- Insert jobs.
-INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
+INSERT INTO jobs (id, user_id, job_type, payload_ref, plan, status, price, created_at, queued_at,
                   updated_at, node_id, retry_count, result_ref, error_message, dispatched_at,
                   completed_at, open_units, failed_units, cancelled_units, unit_error,
                   price_number, retry_of, units, priority, cap, committed, charged, paused, reached,
                   avoid)
-SELECT id, user_id, job_type, payload_ref, params::jsonb, status, price, created_at, queued_at,
+SELECT id, user_id, job_type, payload_ref, plan::jsonb, status, price, created_at, queued_at,
        updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
        open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
        cap, committed, charged, paused, reached, avoid::uuid[]
@@ -124,7 +124,7 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text
             $18::integer[], $19::integer[], $20::text[], $21::bigint[], $22::uuid[], $23::integer[],
             $24::smallint[], $25::bigint[], $26::bigint[], $27::bigint[], $28::text[], $29::text[],
             $30::text[])
-     AS n (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
+     AS n (id, user_id, job_type, payload_ref, plan, status, price, created_at, queued_at,
            updated_at, node_id, retry_count, result_ref, error_message, dispatched_at, completed_at,
            open_units, failed_units, cancelled_units, unit_error, price_number, retry_of, units, priority,
            cap, committed, charged, paused, reached, avoid);

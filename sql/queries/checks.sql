@@ -60,7 +60,7 @@ WITH waiting AS (
        AND ($2::timestamptz IS NULL OR (d.opened_at, d.job_id, d.unit) > ($2, $3::uuid, $4::integer))
      ORDER BY d.opened_at, d.job_id, d.unit LIMIT $1)
     ORDER BY since, job_id, unit LIMIT $1)
-SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.params, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
+SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS waited, j.job_type, j.payload_ref, j.plan, j.user_id, u.frames, u.tile, u.price, u.failures, u.faults, u.unsent,
        extract(epoch FROM c.opened_at - coalesce(u.started_at, u.assigned_at, c.opened_at))::float8 AS took,
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
@@ -72,7 +72,7 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        END AS places,
        EXISTS (SELECT FROM uncut_scenes x
                WHERE x.user_id = j.user_id AND x.payload_ref = j.payload_ref) AS is_uncut,
-       CASE WHEN u.tile IS NULL AND j.params ? '_tiles' THEN
+       CASE WHEN u.tile IS NULL AND j.plan -> 'spec' -> 'tiles' IS NOT NULL THEN
            ARRAY(SELECT json_build_array(t.number, t.attempt, encode(t.result_sha256, 'hex'), t.result_size)::text
                  FROM units t WHERE t.job_id = u.job_id AND t.feeds = u.number ORDER BY t.tile)
        END AS parts
@@ -211,7 +211,7 @@ SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN
 
 -- name: check_view_page
 -- The newest $5, of node $2, with outcome $3, and with $4 in the reason, where given.
-SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, j.params -> '_tiles' AS grid, c.node_id, n.name AS node_name, c.device_class,
+SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
 FROM checks c
 JOIN nodes n ON n.id = c.node_id

@@ -23,7 +23,7 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
 -- The newest $4, of creator $1 (null: all), in state $2 (null: any), or only $3 (null: all); each with its unit and the
 -- share it stops. $5: only those that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, d.by_gateway, u.frames, u.tile, j.params -> '_tiles' AS grid, s.operator_id, o.email AS operator,
+       d.decided_at, d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id, o.email AS operator,
        coalesce(s.amount, 0) AS share, d.finding
 FROM disputes d
 JOIN jobs j ON j.id = d.job_id
@@ -62,7 +62,7 @@ SELECT unit, id, state FROM disputes WHERE job_id = $1;
 -- name: dispute_view_open_to
 -- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
 -- there is none and the unit ended after $4.
-SELECT u.number, u.frames, u.tile, j.params -> '_tiles' AS grid, h.settled AS charge
+SELECT u.number, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, h.settled AS charge
 FROM units u
 JOIN jobs j ON j.id = u.job_id AND j.user_id = $3
 JOIN holds h ON h.reference = 'job:' || u.job_id || ':' || u.number AND h.settled > 0

@@ -191,9 +191,10 @@ JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attem
              AND c.node_id = e.node_id AND c.verdict IN ('sampled-out', 'exact', 'consistent')
 JOIN jobs j ON j.id = e.job_id
 WHERE (c.verdict = 'sampled-out'
-       OR j.job_type = 'render' AND NOT j.params ? '_tiles'
+       OR j.job_type = 'render' AND j.plan -> 'spec' -> 'tiles' IS NULL
           AND CASE WHEN u.frames IS NOT NULL THEN u.frames !~ '^-?[0-9]+$'
-                   WHEN jsonb_typeof(j.params->'frames') = 'array' THEN jsonb_array_length(j.params->'frames') > 1
+                   WHEN jsonb_typeof(j.plan #> '{spec,params,frames}') = 'array'
+                       THEN jsonb_array_length(j.plan #> '{spec,params,frames}') > 1
                    ELSE false END)
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
 ORDER BY e.earned_at DESC, e.id LIMIT $1;

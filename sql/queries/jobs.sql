@@ -24,8 +24,8 @@ ORDER BY o.place;
 -- A page of a user's jobs, newest first: those older than job $4, if given. All bounds use an index, so a late page
 -- costs as much as the first.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool,
-       (j.params -> '_priced' ->> 'work')::bigint AS work,
+       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
@@ -39,8 +39,8 @@ LIMIT $2 OFFSET $3;
 -- name: jobs_of_user_with_status
 -- The same with one status: an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool,
-       (j.params -> '_priced' ->> 'work')::bigint AS work,
+       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
@@ -66,8 +66,8 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- name: job_of_user
 -- A job, only for its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.params ->> '_pool', 'any') AS pool,
-       (j.params -> '_priced' ->> 'work')::bigint AS work,
+       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
+       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
@@ -80,7 +80,7 @@ FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIM
 
 -- name: job_to_retry
 -- A job as submitted, for its owner ($2; null: any), and the job that retries it.
-SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.params, j.status, j.price,
+SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.plan, j.status, j.price,
        j.units, (SELECT u.frames FROM units u WHERE u.job_id = j.id AND u.number = 0) AS frames,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
@@ -101,7 +101,7 @@ SELECT u.number, u.frames, u.tile, u.state, u.attempt,
                            WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS verified,
        u.error_class, u.error_code, u.error_message, u.missing,
        u.assigned_at, u.started_at, u.ended_at, u.copy_node_id,
-       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.params ->> 'frame' END AS frame, u.feeds,
+       CASE WHEN u.frames IS NULL AND j.job_type = 'render' THEN j.plan #>> '{spec,params,frame}' END AS frame, u.feeds,
        (SELECT CASE WHEN d.by_gateway THEN '' ELSE 'its dispute was upheld: ' END || d.decision FROM disputes d
         WHERE d.job_id = u.job_id AND d.unit = u.number AND d.state = 'UPHELD') AS given_back
 FROM units u JOIN jobs j ON j.id = u.job_id
@@ -212,7 +212,7 @@ SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS
 -- name: job_view_job
 -- A job, with the names of its user and node.
 SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
-       j.payload_ref, j.params, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
+       j.payload_ref, j.plan, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
        j.error_message, j.created_at, j.dispatched_at, j.completed_at,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
        j.units, j.units - j.open_units - j.failed_units - j.cancelled_units AS done,

@@ -274,7 +274,7 @@ GROUP BY n.status, n.standing;
 
 -- name: fleet_work
 -- A node's running units, then its queued ones.
-SELECT u.job_id, u.unit, w.frames, w.tile, j.params -> '_tiles' AS grid, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
+SELECT u.job_id, u.unit, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
        u.lease_until
 FROM at_nodes u JOIN jobs j ON j.id = u.job_id
 JOIN units w ON w.job_id = u.job_id AND w.number = u.unit
@@ -288,7 +288,7 @@ WITH newest AS (
     WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3
     ORDER BY earned_at DESC, id DESC LIMIT $4
 )
-SELECT e.*, w.frames, w.tile, j.params -> '_tiles' AS grid, j.job_type,
+SELECT e.*, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, j.job_type,
        EXISTS (SELECT FROM receipts r
                WHERE r.job_id = e.job_id AND r.unit = e.unit) AS has_receipt,
        (SELECT s.entry_id FROM share_entries s WHERE s.share_id = e.id) AS entry_id,

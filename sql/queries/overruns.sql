@@ -18,7 +18,7 @@ FROM overruns o
 JOIN jobs j ON j.id = o.job_id
 JOIN units u ON u.job_id = o.job_id AND u.number = o.unit
 WHERE j.user_id = $1 AND u.state = 'FAILED'
-  AND coalesce(j.params -> '_manifest', j.params -> '_input') ->> 'sha256' = $2
+  AND coalesce(j.plan -> 'inputs' -> 'files', j.plan -> 'inputs' -> 'file') ->> 'sha256' = $2
 ORDER BY o.job_id, o.unit, o.attempt;
 
 -- name: underquoted_of

@@ -39,7 +39,7 @@ WHERE j.completed_at < $1 AND u.state = 'COMPLETED' AND u.result_key IS NOT NULL
   AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = j.id AND d.state = 'OPEN')
   AND NOT EXISTS (SELECT FROM earnings e WHERE e.job_id = j.id AND e.state = 'PENDING')
   AND NOT EXISTS (SELECT FROM jobs o WHERE o.completed_at IS NULL AND o.user_id = j.user_id
-                  AND o.params ->> '_frames_of' = j.id::text)
+                  AND o.plan -> 'inputs' ->> 'frames_of' = j.id::text)
 ORDER BY j.completed_at LIMIT 100
 ON CONFLICT DO NOTHING;
 
@@ -84,17 +84,17 @@ ON CONFLICT DO NOTHING;
 -- The existing uploads that a job uses, and how many no longer exist.
 WITH wanted AS (
     SELECT u.id, u.expired_at FROM jobs j
-    JOIN uploads u ON u.user_id = j.user_id AND u.object_key = j.params -> '_input' ->> 'key'
+    JOIN uploads u ON u.user_id = j.user_id AND u.object_key = j.plan -> 'inputs' -> 'file' ->> 'key'
     WHERE j.id = $1
     UNION ALL
     SELECT f.upload_id, coalesce(u.expired_at, CASE WHEN u.id IS NULL THEN now() END) FROM jobs j
-    JOIN manifest_files f ON f.manifest_key = j.params -> '_manifest' ->> 'key'
+    JOIN manifest_files f ON f.manifest_key = j.plan -> 'inputs' -> 'files' ->> 'key'
     LEFT JOIN uploads u ON u.id = f.upload_id
     WHERE j.id = $1
 )
 SELECT coalesce(array_agg(id) FILTER (WHERE expired_at IS NULL), '{}') AS there,
        count(*) FILTER (WHERE expired_at IS NOT NULL)
-       + (SELECT count(*) FROM jobs j WHERE j.id = $1 AND j.params ? '_input'
+       + (SELECT count(*) FROM jobs j WHERE j.id = $1 AND (j.plan -> 'inputs') ? 'file'
           AND NOT EXISTS (SELECT FROM wanted)) AS gone
 FROM wanted;
 

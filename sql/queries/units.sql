@@ -9,16 +9,16 @@ WHERE completed_at IS NULL
 ORDER BY queued_at, id LIMIT $3;
 
 -- name: work_asked_for
--- The terms of the open ones of the jobs $1; of their parameters, which may be long, only a few.
-SELECT id AS job, user_id AS "user", job_type, units, price = 0 AS is_free,
-       jsonb_build_object('_pool', coalesce(params->'_pool', '"any"'), '_needs', params->'_needs') AS params
+-- The terms of the open ones of the jobs $1, without their parameters, which may be long.
+SELECT id AS job, user_id AS "user", job_type, payload_ref, units, price = 0 AS is_free,
+       plan #- '{spec,params}' AS plan
 FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 
 -- name: work_open
 -- Every unit of the jobs $1 at a node, and the next $2 to assign, oldest job first: only a few units are read, however
 -- many a job has. COALESCE makes the planner use the index on a job's running units, and on all copies, which are few.
--- Without the jobs' parameters, which may be long: work_params.
-SELECT job, unit, "user", job_type, payload_ref, state, attempt, node, avoid, failures, not_before, assigned_at,
+-- Without the jobs' plans, which may be long: work_plans.
+SELECT job, unit, "user", state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
        is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
 FROM (
@@ -36,9 +36,9 @@ FROM (
 ) o
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 
--- name: work_params
--- The parameters of the jobs $1; they never change.
-SELECT id AS job, params FROM jobs WHERE id = ANY($1::uuid[]);
+-- name: work_plans
+-- The plans of the jobs $1; they never change.
+SELECT id AS job, job_type, payload_ref, plan FROM jobs WHERE id = ANY($1::uuid[]);
 
 -- name: work_ready
 -- For each of the jobs $1 the next $2 units to assign, without the known units $4 of the jobs $3, a set that is built

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from yarl import URL
 
-from rendertrust.client import AsyncClient, Conflict, NotFound
+from rendertrust.client import AsyncClient, Conflict, JobSpec, NotFound
 from rendertrust.testing import Fails, FakeNode, FakeTask, works
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import StartGateway
@@ -53,7 +53,9 @@ async def scene_of(client: AsyncClient, folder: Path) -> str:
 
 
 async def rendered(client: AsyncClient, payload: str, frames: str, chunk: int = 1) -> str:
-    placed = await client.dispatch("render", payload, frames=frames, chunk=chunk, queue=True)
+    placed = await client.dispatch(
+        JobSpec("render", payload, frames=frames, chunk=chunk, queue=True)
+    )
     job = await client.wait(placed.job_id, within=120)
     assert job.status == "COMPLETED", job
     return job.id
@@ -116,7 +118,7 @@ async def test_a_video_is_made_of_the_frames_that_there_are(
         return b"\0\0\0\x18ftypisom a film"
 
     payload = await scene_of(client, tmp_path)
-    waiting = await client.dispatch("render", payload, frames="1-2", queue=True)
+    waiting = await client.dispatch(JobSpec("render", payload, frames="1-2", queue=True))
     with pytest.raises(Conflict, match="has not ended"):
         await client.video(waiting.job_id)
     await client.stop(waiting.job_id)

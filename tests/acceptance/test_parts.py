@@ -18,7 +18,7 @@ import pytest_asyncio
 from PIL import Image
 from yarl import URL
 
-from rendertrust.client import AsyncClient, Tokens
+from rendertrust.client import AsyncClient, JobSpec, Tokens
 from rendertrust.testing import FakeNode, completes
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
@@ -228,7 +228,7 @@ async def test_a_download_goes_on_where_an_earlier_call_stopped(
         client_of(gateway, creator) as client,
         FakeNode(gateway.url, behave=completes(picture)),
     ):
-        placed = await client.dispatch("render", "s3://elsewhere/scene.blend", queue=True)
+        placed = await client.dispatch(JobSpec("render", "s3://elsewhere/scene.blend", queue=True))
         assert (await client.wait(placed.job_id, within=120)).status == "COMPLETED"
         where = await client.result(placed.job_id)
         path = await client.download(

@@ -11,7 +11,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from rendertrust.client import AsyncClient, Invalid, Preflight
+from rendertrust.client import AsyncClient, Invalid, JobSpec, Preflight
 from tests.integration.node.scenes import make
 from tests.integration.node.test_preflight import SCENES
 from tests.support.agent_process import Agent, enrolled_agent
@@ -88,7 +88,9 @@ async def client(gateway: Gateway, creator: Creator) -> AsyncIterator[AsyncClien
 
 async def looked(client: AsyncClient, scene: Path, **more: Any) -> tuple[str, Preflight]:
     sent = await client.upload(scene)
-    return sent.payload_ref, await client.preflight(sent.payload_ref, within=WITHIN, **more)
+    return sent.payload_ref, await client.preflight(
+        JobSpec("render", sent.payload_ref, **more), within=WITHIN
+    )
 
 
 @pytest.mark.parametrize("case", by_day(CASES, BY_DAY), ids=[case.code for case in CASES])
@@ -103,7 +105,7 @@ async def test_each_finding_is_told_and_stops_the_job_with_nothing_held(
     assert found.stops == (case.level == "error")
     if found.stops:
         with pytest.raises(Invalid) as refused:
-            await client.dispatch("render", scene, {"frame": 1})
+            await client.dispatch(JobSpec("render", scene, {"frame": 1}))
         (fault,) = [fault for fault in refused.value.errors if fault.code == case.code]
         assert fault.field == "payload_ref"
         assert case.setting in fault.message
@@ -127,14 +129,14 @@ async def test_a_clean_scene_is_estimated_once_and_can_be_submitted(
     assert "frames 1, 126, 250" in estimate.how
     assert (await client.preview(found.job_id, 1)).startswith(b"\xff\xd8\xff")
     assert (found.thumbnail or "").endswith(f"{found.job_id}/preview?frame=1")
-    again = await client.preflight(scene, frames="1-20", within=0)
+    again = await client.preflight(JobSpec("render", scene, frames="1-20"), within=0)
     assert again.job_id == found.job_id, "nobody looked again"
     assert again.estimate is not None
     assert again.estimate.likely == pytest.approx(2 * estimate.likely, rel=0.5)
-    quote = await client.quote("render", scene, frames="1-10")
+    quote = await client.quote(JobSpec("render", scene, frames="1-10"))
     assert quote.preflight is not None
     assert quote.preflight == attrs.evolve(found, nodes=quote.preflight.nodes)
-    placed = await client.dispatch("render", scene, {"frame": 3})
+    placed = await client.dispatch(JobSpec("render", scene, {"frame": 3}))
     assert (await client.wait(placed.job_id, within=WITHIN)).status == "COMPLETED"
 
 
@@ -143,5 +145,7 @@ async def test_what_was_found_can_be_rendered_all_the_same(
 ) -> None:
     scene, found = await looked(client, scenes / "movie.blend")
     assert found.stops
-    placed = await client.dispatch("render", scene, {"frame": 1, "format": "PNG"}, as_is=True)
+    placed = await client.dispatch(
+        JobSpec("render", scene, {"frame": 1, "format": "PNG"}, as_is=True)
+    )
     await client.wait(placed.job_id, within=WITHIN)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from rendertrust.client import AsyncClient, Conflict, Quote
+from rendertrust.client import AsyncClient, Conflict, JobSpec, Quote
 from tests.integration.node.scenes import make
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
@@ -61,11 +61,13 @@ async def client(gateway: Gateway, creator: Creator) -> AsyncIterator[AsyncClien
 
 async def quoted(client: AsyncClient, scene: Path) -> tuple[str, Quote]:
     sent = await client.upload(scene)
-    before = await client.quote("render", sent.payload_ref, frames=FRAMES)
+    before = await client.quote(JobSpec("render", sent.payload_ref, frames=FRAMES))
     assert (before.priced_by, before.measurable) == ("table", True)
-    found = await client.preflight(sent.payload_ref, frames=FRAMES, within=WITHIN)
+    found = await client.preflight(
+        JobSpec("render", sent.payload_ref, frames=FRAMES), within=WITHIN
+    )
     assert found.status == "DONE", found
-    return sent.payload_ref, await client.quote("render", sent.payload_ref, frames=FRAMES)
+    return sent.payload_ref, await client.quote(JobSpec("render", sent.payload_ref, frames=FRAMES))
 
 
 async def test_light_and_heavy_scenes_have_their_prices_and_what_is_quoted_is_charged(
@@ -81,9 +83,9 @@ async def test_light_and_heavy_scenes_have_their_prices_and_what_is_quoted_is_ch
     assert float(of_heavy.price) > 3 * float(of_light.price)
     assert (await client.balance()).held == "0.0000"
     with pytest.raises(Conflict):
-        await client.dispatch("render", light, frames=FRAMES, quoted="0.0001")
+        await client.dispatch(JobSpec("render", light, frames=FRAMES, quoted="0.0001"))
     assert (await client.balance()).held == "0.0000"
-    placed = await client.dispatch("render", light, frames=FRAMES, quoted=of_light.price)
+    placed = await client.dispatch(JobSpec("render", light, frames=FRAMES, quoted=of_light.price))
     job = await client.wait(placed.job_id, within=WITHIN)
     assert (job.status, job.charged) == ("COMPLETED", of_light.price)
     assert job.reference_seconds == of_light.reference_seconds

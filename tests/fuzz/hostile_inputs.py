@@ -22,11 +22,12 @@ from rendertrust.node.worker.formats.exr import MAGIC, channels_of, window_of
 from rendertrust.node.worker.formats.png import SIGNATURE
 from rendertrust.protocol import FRAME_BYTES_MAX, decode_from_gateway, decode_from_node
 from tests.fuzz.documents import SHAPES, repeated
+from tests.support.plans import in_frames
 from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
 from web.jobs.job_filter import CHARACTERS_MAX, wish_of
-from web.jobs.unit_plan import UNITS_MAX, UnitSplit, plan_of
+from web.jobs.unit_plan import UNITS_MAX, plan_of
 from web.objects.multipart_uploads import missing, parts_sha256
 from web.objects.zip_layout import ENTRIES_MAX, NotABundle, members_of
 
@@ -98,8 +99,8 @@ def _parsed(text: str) -> object:
 
 
 def _units_of(tiles: str | None) -> Callable[[str], object]:
-    size = {"width": 640, "height": 480}
-    return lambda frames: plan_of(UnitSplit(frames, tiles=tiles), size, lambda _: 1)
+    size: dict[str, Any] = {"width": 640, "height": 480}
+    return lambda frames: plan_of(in_frames(frames, tiles=tiles, **size), lambda _: 1)
 
 
 # ── filters, addresses, texts ────────────────────────────────────────────────────────────────────

@@ -16,7 +16,6 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    NewUnit,
     OfJob,
     Posted,
     Replayed,
@@ -25,9 +24,11 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.scheduler.messages import Dispatch, UnitsChanged
-from sql.units import GRID
+from rendertrust import money
+from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import picked
+from tests.support.plans import planned
 from tests.twins.random import TwinRandom
 
 ASK_SECONDS = 2.0
@@ -103,17 +104,18 @@ class Customer:
         price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
         queue = self._chance.uniform(0, 1) < 0.5
         job_type = "render" if price else "echo"
-        order = Dispatch(self.user, self.user, job_type, "s3://x/y", {}, price, queue)
+        spec: dict[str, Any] = {"job_type": job_type, "queue": queue}
         dice, frames = self._chance.uniform(0, 1), 2 + int(self._chance.uniform(0, 8))
         if dice < 0.7:
-            return order
-        priority = int(self._chance.uniform(0, 3)) - 1
+            return Dispatch(self.user, self.user, planned(**spec, price=price))
+        spec["priority"] = ("low", "normal", "high")[int(self._chance.uniform(0, 3))]
         if dice < 0.9:
             pieces = tuple(NewUnit(price, n, str(n + 1)) for n in range(frames))
-            cap = 3 * price if dice < 0.75 and not self.is_done else None
-            return attrs.evolve(order, pieces=pieces, priority=priority, cap=cap)
-        params = {"width": 64, "height": 32, GRID: [2, 1]}
-        return attrs.evolve(order, params=params, pieces=_tiled(price), priority=priority)
+            if price and dice < 0.75 and not self.is_done:
+                spec["max_credits"] = money.render(3 * price)
+            return Dispatch(self.user, self.user, planned(**spec, units=pieces))
+        spec |= {"params": {"width": 64, "height": 32}, "tiles": "2x1"}
+        return Dispatch(self.user, self.user, planned(**spec, units=_tiled(price)))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
         """The job that was promised; None when it was not, or nobody knows."""

@@ -24,6 +24,7 @@ from actors.scheduler.state import REFILL, SchedulerState
 from actors.scheduler.work_stealing import WorkStealing
 from config.settings import Scheduling
 from sql.units import OpenUnit, UnitDuration, paces
+from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
 POLL_SECONDS = 5.0  # how often the Scheduler looks for stragglers
@@ -179,9 +180,7 @@ class Farm:
             job=job,
             unit=unit,
             user=UUID(int=1_000_000 + order.user),
-            job_type=JOB_TYPE,
-            payload_ref=f"s3://scenes/{order.user}",
-            params={},
+            plan=planned(JOB_TYPE, f"s3://scenes/{order.user}"),
             state="QUEUED",
             attempt=0,
             node=None,

@@ -9,6 +9,7 @@ from actors.scheduler.messages import Dispatch
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore
+from tests.support.plans import planned
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import in_time, simulated
@@ -41,7 +42,7 @@ class Farm:
             lives = [tasks.create_task(node.live()) for node in self.nodes]
             await asyncio.sleep(10)
             for _ in range(JOBS):
-                order = Dispatch(uuid4(), USER, "echo", "s3://x/y", {}, 0, queue=True)
+                order = Dispatch(uuid4(), USER, planned(queue=True))
                 outcome = await self.gateway.scheduler.ask(order, within=2.0)
                 assert isinstance(outcome, Posted)
             await asyncio.sleep(seconds)

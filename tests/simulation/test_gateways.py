@@ -19,6 +19,7 @@ from actors.scheduler.node import DEPTH, Node, UnitKey
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.units import AssignmentTag
 from sql.units import OpenUnit
+from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
 SLOTS = 64
@@ -49,9 +50,7 @@ class Books:
                 job=job(number),
                 unit=unit,
                 user=UUID(int=user),
-                job_type="render",
-                payload_ref=f"s3://scenes/{number}",
-                params={},
+                plan=planned("render", f"s3://scenes/{number}"),
                 state="QUEUED",
                 attempt=0,
                 node=None,

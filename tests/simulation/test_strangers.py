@@ -19,6 +19,7 @@ from rendertrust.protocol import Hello, JobDispatch, JobResult
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore
+from tests.support.plans import planned
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
@@ -132,7 +133,7 @@ def farm(players: Players) -> tuple[FarStore, SimulatedGateway, list[SimulatedNo
 
 async def submit(gateway: SimulatedGateway, jobs: int) -> None:
     for _ in range(jobs):
-        order = Dispatch(uuid4(), CREATOR, "echo", "s3://x/y", {}, 0, queue=True)
+        order = Dispatch(uuid4(), CREATOR, planned(queue=True))
         outcome = await gateway.scheduler.ask(order, within=2.0)
         assert isinstance(outcome, Posted)
 

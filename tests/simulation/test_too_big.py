@@ -8,13 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, NewUnit, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
+from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
 from tests.simulation.node import Faults, SimulatedNode
 from tests.simulation.store import FarStore
+from tests.support.plans import planned
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
@@ -55,7 +57,7 @@ async def submitted(gateway: SimulatedGateway) -> None:
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(FRAMES))
-    order = Dispatch(JOB, USER, "render", "s3://x/y", {}, FRAMES * PRICE, True, pieces=pieces)
+    order = Dispatch(JOB, USER, planned("render", units=pieces, queue=True))
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)
     assert isinstance(placed, Posted)

@@ -64,6 +64,7 @@ from sql.earnings import (
 )
 from sql.fsck import AuditIncrement, AuditMark, Finding, NotedAudit
 from sql.halts import Halted
+from sql.job_plan import JobPlan, read_plan
 from sql.log import LogKeys, LogTransaction, LogView
 from sql.nodes import NOTHING_SAID, NodeRow, SessionStart, StandingRecord, StandingRow
 from sql.overruns import Overrun
@@ -71,9 +72,8 @@ from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 from sql.reputation import Record
 from sql.units import (
-    GRID,
     JobPlace,
-    KnownParams,
+    KnownPlan,
     Lease,
     LeaseId,
     OpenJob,
@@ -317,19 +317,18 @@ class StoreTwin(MultipartsOfResults):
         rows = [self.jobs[job] for job in jobs if job in self.jobs]
         return [
             OpenJobTerms(
-                job.id,
-                job.user_id,
-                job.job_type,
-                {"_pool": job.params.get("_pool", "any"), "_needs": job.params.get("_needs")},
-                job.units,
-                job.price == 0,
+                job.id, job.user_id, _without_params(self.plan_of(job)), job.units, job.price == 0
             )
             for job in rows
             if job.completed_at is None
         ]
 
+    def plan_of(self, job: JobRow) -> JobPlan:
+        """As it is stored with the job."""
+        return read_plan(job.plan, job.job_type, job.payload_ref)
+
     async def open_units(
-        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+        self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
         await self.round_trip()
         asked = set(jobs)
@@ -337,8 +336,8 @@ class StoreTwin(MultipartsOfResults):
         found = [*at_work, *self._ready(jobs, window)]
         copies = [unit for unit in self._copies() if unit.job in asked]
         units = sorted([*map(self._open_unit, found), *copies], key=_in_turn)
-        held = {unit.job: known(unit.job) or unit.params for unit in units}
-        return [attrs.evolve(unit, params=held[unit.job]) for unit in units]
+        held = {unit.job: known(unit.job) or unit.plan for unit in units}
+        return [attrs.evolve(unit, plan=held[unit.job]) for unit in units]
 
     async def ready_units(
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
@@ -635,9 +634,7 @@ class StoreTwin(MultipartsOfResults):
             job=job.id,
             unit=unit.number,
             user=job.user_id,
-            job_type=job.job_type,
-            payload_ref=job.payload_ref,
-            params=job.params,
+            plan=self.plan_of(job),
             state=unit.state,
             attempt=unit.attempt,
             node=None if unit.state == "QUEUED" else unit.node_id,
@@ -693,7 +690,7 @@ class StoreTwin(MultipartsOfResults):
         return UnitDuration(unit.job_id, unit.frames, unit.tile is not None, seconds)
 
     def parts_of(self, unit: UnitRow) -> tuple[PartResult, ...]:
-        if unit.tile is not None or GRID not in self.jobs[unit.job_id].params:
+        if unit.tile is not None or self.plan_of(self.jobs[unit.job_id]).grid is None:
             return ()
         found = [self.units[key] for key in self.numbers_of(unit.job_id)]
         tiles = sorted(
@@ -830,3 +827,7 @@ def _is_lost(unit: OpenUnit, now: datetime, unsent_since: datetime) -> bool:
     if unit.lease_until is not None:
         return unit.lease_until <= now
     return unit.assigned_at is not None and unit.assigned_at < unsent_since
+
+
+def _without_params(plan: JobPlan) -> JobPlan:
+    return attrs.evolve(plan, spec=attrs.evolve(plan.spec, params={}))

@@ -20,7 +20,7 @@ from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import StandingRecord
 from sql.reputation import HISTORY, LIES, Record
-from sql.units import kind_of, params_of
+from sql.units import kind_of
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -96,9 +96,7 @@ def _pending(
     node = store.nodes.get(row.node_id)
     return Pending(
         row=attrs.evolve(row, opened_at=since),
-        job_type=job.job_type,
-        payload_ref=job.payload_ref,
-        params=job.params,
+        plan=store.plan_of(job),
         user=job.user_id,
         frames=unit.frames,
         price=unit.price,
@@ -151,7 +149,7 @@ def _is_unlooked(store: "StoreTwin", row: CheckRow | None) -> bool:
     if row is None or row.verdict not in VALID:
         return row is not None and row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
-    return kind_of(job.job_type, params_of(job.params, unit.frames, unit.tile)) == "chunk"
+    return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:

@@ -1,77 +1,37 @@
 """Builds a curl command that submits a job again."""
 
 import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
 
+import attrs
 import orjson
 
 from rendertrust import money
-from rendertrust.frame_range import canonical, ordered, parse
-from sql.jobs import ConsoleJob, ConsolePart
-from sql.units import GRID, POOL
-from web.jobs.placement import FRAMES_OF, NEEDS
-from web.jobs.validation import PRIORITIES
-from web.objects.manifests import MANIFEST
-
-ORDERS: Final = ("sequential", "every_nth", "middle_first")
+from rendertrust.job_spec import JobSpec
+from sql.job_plan import PRIORITIES
+from sql.jobs import ConsoleJob
 
 
-def curl_of(base: str, job: ConsoleJob, parts: Sequence[ConsolePart]) -> str | None:
-    """Return the command, or None if the job was not submitted by one request. ``parts``: units
-    of a job with several.
-    """
-    if job.params.keys() & {FRAMES_OF, MANIFEST} or (job.units > 1 and not parts):
+def curl_of(base: str, job: ConsoleJob) -> str | None:
+    """Return the command, or None if the job is made of another job's results."""
+    if job.plan.inputs.frames_of is not None:
         return None
-    body = body_of(job, parts)
     return " \\\n  ".join(
         (
             f"curl {shlex.quote(base.rstrip('/') + '/api/v1/jobs/dispatch')}",
             '-H "Authorization: Bearer $RENDERTRUST_API_KEY"',
             "-H 'Content-Type: application/json'",
-            f"-d {shlex.quote(orjson.dumps(body).decode())}",
+            f"-d {shlex.quote(orjson.dumps(spec_of(job).body()).decode())}",
         )
     )
 
 
-def body_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:
-    """Return the request body; default values are left out, except that it waits for a node."""
+def spec_of(job: ConsoleJob) -> JobSpec:
+    """Return the job as it was submitted, at its present priority and cap; it waits for a node."""
     words = {number: word for word, number in PRIORITIES.items()}
-    usual = {"priority": "normal", "order": "sequential", "chunk": 1}
-    body: dict[str, Any] = {
-        "job_type": job.job_type,
-        "payload_ref": job.payload_ref,
-        "params": shown_params(job),
-        "queue": True,
-        **cut_of(job, parts),
-        "priority": words[job.priority],
-        "max_credits": None if job.cap is None else money.render(job.cap),
-        "pool": job.params.get(POOL),
-        "needs": job.params.get(NEEDS),
-    }
-    return {
-        name: value
-        for name, value in body.items()
-        if value is not None and usual.get(name) != value
-    }
-
-
-def cut_of(job: ConsoleJob, parts: Sequence[ConsolePart]) -> Mapping[str, Any]:
-    """Return the job's frames and how they are cut into units."""
-    if not parts:
-        return {}
-    frames = [parse(part.frames) for part in parts]
-    turns = sorted(range(len(parts)), key=lambda number: parts[number].place)
-    grid = job.params.get(GRID)
-    same = [order for order in ORDERS if list(ordered(range(len(parts)), order)) == turns]
-    return {
-        "frames": canonical(number for part in frames for number in part),
-        "chunk": max(len(part) for part in frames),
-        "tiles": f"{grid[0]}x{grid[1]}" if grid else None,
-        "order": same[0] if same else "sequential",
-    }
-
-
-def shown_params(job: ConsoleJob) -> Mapping[str, Any]:
-    """Return the parameters that the creator gave."""
-    return {name: value for name, value in job.params.items() if not name.startswith("_")}
+    return attrs.evolve(
+        job.plan.spec,
+        queue=True,
+        priority=words[job.priority],
+        max_credits=None if job.cap is None else money.render(job.cap),
+        quoted=None,
+    )

@@ -61,7 +61,7 @@ def frames_of(
     far = {(each.unit, each.attempt): each for each in told}
     return [
         attrs.evolve(
-            _frame(job.job_type, job.params, row),
+            _frame(job.job_type, job.plan.params, row),
             small=small_of(job.id, newest.get((row.number, row.attempt))),
             progress=far.get((row.number, row.attempt)) if row.state == "RUNNING" else None,
         )

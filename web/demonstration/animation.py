@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.client import AsyncClient
+from rendertrust.client import AsyncClient, JobSpec
 from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
 from web.demonstration.narrator import Narration
@@ -55,11 +55,10 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
     Raises JobFailed, RenderTrustError.
     """
     params = SMALL if film.small else {}
-    quote = await client.quote("render", film.payload_ref, params, frames=film.frames, chunk=CHUNK)
+    spec = JobSpec("render", film.payload_ref, params, frames=film.frames, chunk=CHUNK, queue=True)
+    quote = await client.quote(spec)
     narrator.say("animation", f"{quote.frames} frames in {quote.units} units: {quote.held} credits")
-    placed = await client.dispatch(
-        "render", film.payload_ref, params, frames=film.frames, chunk=CHUNK, queue=True
-    )
+    placed = await client.dispatch(spec)
     try:
         async with asyncio.TaskGroup() as group:
             seen = group.create_task(watched(client, placed.job_id, film.out / FOLDER, narrator))

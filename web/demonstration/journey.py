@@ -10,7 +10,7 @@ import attrs
 
 from rendertrust.cli import exit_codes
 from rendertrust.cli.output import encoded
-from rendertrust.client import AsyncClient, Job, NotAuthenticated, Unavailable
+from rendertrust.client import AsyncClient, Job, JobSpec, NotAuthenticated, Unavailable
 from web.demonstration.child import ChildFailed, output_of
 from web.demonstration.narrator import Narration
 
@@ -51,7 +51,9 @@ async def travel(
     narrator.say("creator", f"{email}, {before.balance} credits to begin with")
     upload = await client.upload(order.scene)
     narrator.say("upload", f"{order.scene.name}, {upload.size / 1e6:.2f} MB")
-    placed = await client.dispatch("render", upload.payload_ref, {"frame": order.frame}, queue=True)
+    placed = await client.dispatch(
+        JobSpec("render", upload.payload_ref, {"frame": order.frame}, queue=True)
+    )
     job = await watch(client, placed.job_id, narrator)
     picture = await client.download(job.id, order.out, stem=f"frame-{order.frame:04d}")
     narrator.say("picture", str(picture))

@@ -6,9 +6,9 @@ from uuid import UUID
 import attrs
 
 from rendertrust import money
-from rendertrust.api.text_formats import Credits
 from rendertrust.api_paths import thumbnail_path
-from sql.error_code import ErrorCode
+from rendertrust.error_code import ErrorCode
+from rendertrust.value_types import Credits
 from sql.events import EventRow
 
 

@@ -23,6 +23,7 @@ from email_validator import EmailNotValidError, validate_email
 from msgspec import Meta
 from multidict import MultiMapping
 
+from rendertrust.value_types import Limits
 from web.http.json_document import INTEGER_MAX, writable
 from web.http.problem import FAULTS_MAX, Fault
 
@@ -34,21 +35,6 @@ _INTEGER = re.compile(
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
-# Amounts of credits are strings, never floats.
-Quoted = Annotated[
-    str,
-    Meta(
-        pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$",
-        description="a decimal string with at most 15 digits and 4 decimals, like 10.5",
-    ),
-]
-Amount = Annotated[
-    str,
-    Meta(
-        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
-        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
-    ),
-]
 
 
 class InvalidValue(ValueError):
@@ -215,10 +201,10 @@ def _flag_text(value: Any, _: Any) -> bool:
 
 
 def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """Return the parser of a type with ``Meta``: the same limits as in the published schema."""
+    """Return the parser of a type with limits, which are the same as in the published schema."""
     base, *metas = get_args(kind)
     inner = converter.get_structure_hook(base)
-    bounds = [meta for meta in metas if isinstance(meta, Meta)]
+    bounds = [meta for meta in metas if isinstance(meta, Meta | Limits)]
 
     def read(value: Any, _: Any) -> Any:
         if type(value) is list:
@@ -232,7 +218,7 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     return read
 
 
-def _counted(value: Any, meta: Meta) -> None:
+def _counted(value: Any, meta: Meta | Limits) -> None:
     unit = "character" if type(value) is str else "item"
     if meta.min_length is not None and len(value) < meta.min_length:
         raise InvalidValue(f"must have at least {_several(meta.min_length, unit)}")
@@ -240,7 +226,7 @@ def _counted(value: Any, meta: Meta) -> None:
         raise InvalidValue(f"must have at most {_several(meta.max_length, unit)}")
 
 
-def _checked(value: Any, meta: Meta) -> Any:
+def _checked(value: Any, meta: Meta | Limits) -> Any:
     number: Any = value
     _counted(value, meta)
     if meta.ge is not None and number < meta.ge:
@@ -251,7 +237,7 @@ def _checked(value: Any, meta: Meta) -> Any:
         raise InvalidValue(
             f"must be {meta.description}" if meta.description else f"must match {meta.pattern}"
         )
-    if (meta.extra_json_schema or {}).get("format") == "email":
+    if isinstance(meta, Meta) and (meta.extra_json_schema or {}).get("format") == "email":
         return _email(value)
     return value
 
@@ -308,7 +294,8 @@ def _is(origin: Any) -> Callable[[Any], bool]:
 
 
 def _has_meta(kind: Any) -> bool:
-    return get_origin(kind) is Annotated and any(isinstance(a, Meta) for a in get_args(kind)[1:])
+    metas = get_args(kind)[1:]
+    return get_origin(kind) is Annotated and any(isinstance(a, Meta | Limits) for a in metas)
 
 
 def _strict() -> Converter:

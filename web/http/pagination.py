@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id
 from sql.page import Page
 from web.http.problem import Fault, invalid
 

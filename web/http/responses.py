@@ -47,8 +47,6 @@ def refusal(request: web.BaseRequest, problem: Problem) -> web.Response:
     )
 
 
-# Marks a member that is omitted while it is None, for strict readers that do not know it.
-ABSENT: Final = {"absent": True}
 _names: dict[type, tuple[tuple[str, bool], ...]] = {}
 
 

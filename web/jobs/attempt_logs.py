@@ -1,39 +1,21 @@
 """Log lines of a job's units: stored ones of attempts that ended, and recent ones of the rest."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import attrs
 
 from actors.kernel import AskFailed
 from actors.notifier.messages import LogLine, Notifier, TailOf
-from sql.attempt_logs import AttemptLog
+from rendertrust.api.events import AttemptLog
+from sql.attempt_logs import AttemptLog as AttemptLogRow
 from web.gateway import Gateway
+from web.http.responses import text_ids
 
 ASK_SECONDS = 0.5
 
 
-@attrs.frozen
-class Attempt:
-    """``lines`` of the attempt, the oldest first; ``completed``: whether it ended well or failed.
-
-    ``ended_at`` is null while it is not known to have ended; the lines are then the last that
-    gateways received.
-    """
-
-    unit: int
-    frames: str | None
-    attempt: int
-    node_id: UUID | None
-    ended_at: datetime | None
-    error_class: str | None
-    error: str | None
-    lines: list[str] = attrs.field(repr=False)
-    completed: bool = False
-
-
-async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[Attempt]:
+async def attempts_of(gateway: Gateway, job: UUID, unit: int | None) -> list[AttemptLog]:
     """Return the attempts that ended, the oldest first, and then those with recent lines.
 
     Raises Unavailable.
@@ -62,12 +44,12 @@ def lines_of(heard: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
     return told
 
 
-def _ended(one: AttemptLog, told: dict[tuple[int, int], list[str]]) -> Attempt:
+def _ended(one: AttemptLogRow, told: dict[tuple[int, int], list[str]]) -> AttemptLog:
     lines = one.lines.split("\n") if one.lines else told.get((one.unit, one.attempt), [])
     known = attrs.asdict(one, filter=attrs.filters.exclude("lines"))
-    return Attempt(**known, lines=lines)
+    return AttemptLog(**text_ids(known), lines=tuple(lines))
 
 
-def _heard(key: tuple[int, int], lines: list[str]) -> Attempt:
+def _heard(key: tuple[int, int], lines: list[str]) -> AttemptLog:
     unit, attempt = key
-    return Attempt(unit, None, attempt, None, None, None, None, lines)
+    return AttemptLog(unit, None, attempt, None, None, None, None, tuple(lines))

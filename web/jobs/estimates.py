@@ -1,9 +1,10 @@
 """Estimates of render times, from small pieces of some frames that a node tried."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from rendertrust.api.preflights import Estimate
+from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.price import spread_of
 from web.jobs.scene_facts import SceneFacts
 
@@ -13,16 +14,12 @@ CARRYING: Final = 1.0  # and until a unit's files and pictures are transferred, 
 
 
 def estimate_of(
-    facts: SceneFacts,
-    frames: Sequence[int],
-    params: Mapping[str, Any],
-    slots: int,
-    *,
-    chunk: int = 1,
+    facts: SceneFacts, frames: Sequence[int], spec: JobSpec, slots: int
 ) -> Estimate | None:
-    """Estimate these frames, ``chunk`` in each unit, or the current one; None if none was tried."""
+    """Estimate these frames of a job, or its only one; None if none was tried."""
     if facts.probe is None:
         return None
+    params = spec.params
     wanted = frames or (params.get("frame", facts.frame_current),)
     some = wanted[
         :: -(-len(wanted) // SOME)
@@ -34,7 +31,7 @@ def estimate_of(
         height=params.get("height"),
         samples=params.get("samples"),
     )
-    each, units = len(wanted) / len(some), -(-len(wanted) // chunk)
+    each, units = len(wanted) / len(some), -(-len(wanted) // spec.chunk)
     beside, side_by_side = units * _beside(facts), min(slots, units)
     likely = spread.likely * each + beside
     return Estimate(

@@ -4,14 +4,11 @@ from typing import Any
 
 from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust.blend_file import HEAD_BYTES, is_blend
+from sql.job_plan import NO_INPUTS, InputFile, Inputs
 from sql.uploads import UploadRow
 from web.http.operations import Call
 from web.http.problem import Fault
 from web.objects.manifests import files_of
-
-# In a job's parameters: where the object of an upload is; creators' own keys never begin so.
-INPUT = "_input"
-
 
 NO_SCENE = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
@@ -41,8 +38,8 @@ async def input_of(
     job_type: str,
     *,
     is_order: bool,
-) -> dict[str, Any] | Fault:
-    """Return the job parameters with which a node fetches the payload, or why it may not be used.
+) -> Inputs | Fault:
+    """Return the inputs by which a node fetches the payload, or why it may not be used.
 
     An object in another bucket is passed on as it is, as nothing about it is known here. With a
     ``manifest`` the payload is one of its files. A file that is no scene is a fault only in an
@@ -54,7 +51,7 @@ async def input_of(
         return Fault("payload_ref", "value", "must be s3://bucket/key")
     if place.bucket != settings.objects.bucket:
         if settings.payloads.allows(place.bucket) and manifest is None:
-            return {}
+            return NO_INPUTS
         return Fault("payload_ref", "value", _not_ours(place.bucket, manifest))
     row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
     if row is None or not await retention.use(call.caller, [row], call.gateway.ports.clock.now()):
@@ -63,10 +60,4 @@ async def input_of(
         return Fault("payload_ref", "not_a_scene", NO_SCENE)  # as pre-flight calls it
     if manifest is not None:
         return await files_of(call, manifest, row, job_type)
-    found = {
-        "key": row.object_key,
-        "path": row.filename,
-        "sha256": row.sha256.hex(),
-        "size": row.size,
-    }
-    return {INPUT: found}
+    return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))

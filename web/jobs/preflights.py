@@ -4,8 +4,8 @@ A node examines each content once, in its sandbox, by a free job of the type ``p
 reports facts; the findings are decided here, for the nodes that are connected now.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -14,23 +14,21 @@ from actors.kernel import AskFailed
 from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import JobSpec, Pool
 from rendertrust.preflight.findings import Finding, NodeClass, findings
+from sql.job_plan import JobPlan, NewUnit
 from sql.preflights import PreflightRow
-from sql.units import ANY, GRID, POOL
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.payload import INPUT
 from web.jobs.placement import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.jobs.submission import PREFLIGHT, asked
-from web.objects.manifests import MANIFEST
 
 FLEET_SECONDS: Final = 0.5
 HOUR_SECONDS: Final = 3600
 RENDER: Final = "render"
 DRAWN: Final = ("BLENDER_EEVEE", "BLENDER_WORKBENCH")  # engines that need OpenGL
-SCENE: Final = "scene"  # which of several files is the scene
 PENDING: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
 UNTILED: Final = "the scene cannot be rendered in tiles; leave them out. It has none for this: "
 UNREAD: Final = "What the node said of the scene cannot be read: "
@@ -52,23 +50,20 @@ class PreflightState:
     is_ours: bool = False
 
 
-def content_of(params: Mapping[str, Any]) -> bytes | None:
-    """Return the SHA-256 of the payload of a job with these parameters; None: it is no upload."""
-    noted = params.get(MANIFEST) or params.get(INPUT)
-    return None if noted is None else bytes.fromhex(noted["sha256"])
+def scene_of(plan: JobPlan) -> bytes | None:
+    """Return the SHA-256 of a render's scene with its files; None: it is no upload."""
+    return plan.inputs.content if plan.job_type == RENDER else None
 
 
-async def with_needs_of_scene(
-    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Return the parameters with the needs that follow from what is known of the scene."""
-    content = content_of(params) if job_type == RENDER else None
+async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
+    """Return the plan with the needs that follow from what is known of the scene."""
+    content = scene_of(plan)
     found = None if content is None else await known(gateway, user, content)
     facts = None if found is None else found.facts
     if facts is None:
-        return params
+        return plan
     opengl, depends = facts.engine.startswith(DRAWN), bool(facts.device_dependent)
-    return for_scene(params, opengl=opengl, device_dependent=depends)
+    return for_scene(plan, opengl=opengl, device_dependent=depends)
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:
@@ -111,13 +106,13 @@ def _of_facts(gateway: Gateway, row: PreflightRow, facts: SceneFacts | str) -> P
 
 
 async def begin(
-    gateway: Gateway, user: UUID, payload_ref: str, params: Mapping[str, Any], before: UUID | None
+    gateway: Gateway, user: UUID, plan: JobPlan, before: UUID | None
 ) -> tuple[Dispatch, DispatchOutcome] | Problem | None:
-    """Start a pre-flight; ``before`` is the last one's job. None: another request is starting it.
+    """Start the pre-flight of a planned job, with the same inputs, for the same pool.
 
-    ``params`` are those of the wanted job: the same inputs, and the same people see them.
+    ``before`` is the last one's job. None: another request is starting it.
     """
-    content, now = content_of(params), gateway.ports.clock.now()
+    content, now = plan.inputs.content, gateway.ports.clock.now()
     assert content is not None, "only uploads have pre-flights"
     count, first = await gateway.tables.preflights.lately(user, now)
     most = gateway.settings.preflight.per_hour
@@ -127,17 +122,14 @@ async def begin(
     job = gateway.ports.random.uuid()
     if not await gateway.tables.preflights.begin(user, content, job, now, before):
         return None
-    kept = {name: params[name] for name in (INPUT, MANIFEST, SCENE, POOL) if name in params}
-    dispatch = Dispatch(
-        job=job,
-        user=user,
-        job_type=PREFLIGHT,
-        payload_ref=payload_ref,
-        params=kept,
-        price=0,
+    spec = JobSpec(
+        PREFLIGHT,
+        plan.spec.payload_ref,
         queue=True,
-        priority=1,  # it is short, and its creator waits for it
+        priority="high",  # it is short, and its creator waits for it
+        pool=plan.spec.pool,
     )
+    dispatch = Dispatch(job, user, JobPlan(spec, plan.inputs, units=(NewUnit(0),)))
     return dispatch, await asked(gateway, dispatch)
 
 
@@ -148,11 +140,9 @@ def too_many(most: int, seconds: int) -> Problem:
     )
 
 
-async def fleet(
-    gateway: Gateway, user: UUID, params: Mapping[str, Any], job_type: str
-) -> FleetSummary:
-    """Return the nodes that may do the job now, as far as is known."""
-    wanted = GetFleet(user, job_type, params.get(POOL, ANY))
+async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> FleetSummary:
+    """Return the nodes that may do such a job now, as far as is known."""
+    wanted = GetFleet(user, job_type, pool)
     try:
         return await gateway.registry.ref(Scheduler).ask(wanted, within=FLEET_SECONDS)
     except (AskFailed, LookupError):
@@ -172,39 +162,32 @@ def meant(
     return findings(attrs.asdict(facts), node_class, frames)
 
 
-def asked_frames(facts: SceneFacts, frames: str | None, params: Mapping[str, Any]) -> Sequence[int]:
+def asked_frames(facts: SceneFacts, spec: JobSpec) -> Sequence[int]:
     """Return the frames that a job would have: those named, else one, else the scene's own."""
-    if frames is not None:
-        return parse(frames)
-    frame = params.get("frame")
+    if spec.frames is not None:
+        return parse(spec.frames)
+    frame = spec.params.get("frame")
     return (frame if type(frame) is int else facts.frame_current,)
 
 
-async def refusal(
-    gateway: Gateway,
-    user: UUID,
-    job_type: str,
-    params: Mapping[str, Any],
-    frames: str | None,
-    *,
-    as_is: bool = False,
-) -> Problem | None:
+async def refusal(gateway: Gateway, user: UUID, plan: JobPlan) -> Problem | None:
     """Return why a job cannot be submitted, by its pre-flight; None: nothing is known against it.
 
-    ``as_is``: ignore findings that could be fixed. Tiles of a scene that has none always fail.
+    A job ``as_is`` ignores findings that could be fixed. Tiles of a scene that has none always
+    fail.
     """
-    content = content_of(params) if job_type == "render" else None
+    spec, content = plan.spec, scene_of(plan)
     if content is None:
         return None
     found = await known(gateway, user, content)
     if found is None or found.facts is None:
         return None
-    if GRID in params and found.facts.tile_obstacles:
+    if spec.tiles is not None and found.facts.tile_obstacles:
         return invalid([Fault("tiles", "no_tiles", UNTILED + found.facts.tile_obstacles[0])])
-    if as_is:
+    if spec.as_is:
         return None
-    nodes = await fleet(gateway, user, params, job_type)
-    asked = asked_frames(found.facts, frames, params)
+    nodes = await fleet(gateway, user, spec.job_type, spec.pool)
+    asked = asked_frames(found.facts, spec)
     errors = [one for one in meant(found.facts, nodes, asked) if one.level == "error"]
     return invalid([_fault(one) for one in errors]) if errors else None
 

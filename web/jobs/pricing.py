@@ -12,13 +12,14 @@ from uuid import UUID
 import attrs
 
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.work import SECOND, FrameWork, price_of, work_of
+from sql.job_plan import JobPlan, Pricing
 from sql.overruns import Overrun, agreed
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.placement import PRICED
-from web.jobs.preflights import PreflightState, content_of, fleet, known
+from web.jobs.preflights import PreflightState, fleet, known
 from web.jobs.submission import PREFLIGHT
 
 DAY: Final = 86_400
@@ -72,48 +73,41 @@ class Tariff:
         """Return the work of frames on the machine that measured; None: not measured."""
         return None if self.work is None else self.work.seconds(frames)
 
-    def noted(self, frames: Iterable[int]) -> dict[str, Any]:
-        """Return the parameters that record it with the job."""
+    def pricing(self, frames: Iterable[int]) -> Pricing | None:
+        """Return the basis of the price that is recorded with the job; None: the table."""
         if self.work is None:
-            return {}
+            return None
         work = sum(map(self.work.of, frames))
-        rate = {"price": self.price, "pays_for": self.pays_for}
-        return {PRICED: {"work": work, **rate, "looked": str(self.looked)}}
+        return Pricing(work, self.price, self.pays_for, self.looked)
 
 
-async def tariff_of(
-    gateway: Gateway, user: UUID, job_type: str, params: Mapping[str, Any], price: int,
-    *, frames: bool, upload: bool,
-) -> Tariff | Problem:  # fmt: skip
-    """Return the price of frames of a job with these parameters.
-
-    ``frames``: it names some; ``upload``: it names its payload. 422: too dear for anyone.
-    """
-    if (why := _alike(gateway, job_type, price, frames=frames)) is not None:
+async def tariff_of(gateway: Gateway, user: UUID, plan: JobPlan, price: int) -> Tariff | Problem:
+    """Return the price of a job's frames. 422: too dear for anyone."""
+    spec, content = plan.spec, plan.inputs.content
+    if (why := _alike(gateway, spec, price)) is not None:
         return Tariff(price, why)
-    content = content_of(params)
-    if content is None and upload:
+    if content is None and spec.payload_ref is not None:
         return Tariff(price, ELSEWHERE)
     found = None if content is None else await known(gateway, user, content)
     if content is not None and found is not None and found.is_ours:
         overruns = await gateway.tables.preflights.overruns(user, content)
-        tariff = _measured(gateway, found, params, price, overruns)
+        tariff = _measured(gateway, found, spec.params, price, overruns)
         if tariff is not None:
             return tariff
-    ours = (await fleet(gateway, user, params, PREFLIGHT)).ours
+    ours = (await fleet(gateway, user, PREFLIGHT, spec.pool)).ours
     return Tariff(price, _unmeasured(found, ours), measurable=ours > 0, owed=True)
 
 
-def _alike(gateway: Gateway, job_type: str, price: int, *, frames: bool) -> str | None:
+def _alike(gateway: Gateway, spec: JobSpec, price: int) -> str | None:
     """Return why all frames cost the same, whatever is in them."""
     settings = gateway.settings
-    if job_type != "render" or not settings.pricing.frame_seconds:
+    if spec.job_type != "render" or not settings.pricing.frame_seconds:
         return BY_TABLE
     if not gateway.verifiers:
         return BY_TABLE
     if not price:
         return FREE
-    return None if frames else ONE
+    return ONE if spec.frames is None else None
 
 
 def _measured(

@@ -5,24 +5,24 @@ it ended. Its id is derived from the old job's, so that two requests make one.
 """
 
 import hashlib
-from collections.abc import Mapping
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, NewUnit, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, JobCancel, Posted, Replayed
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
 from rendertrust.frame_range import parse
 from rendertrust.preflight.work import price_of as price_of_work
 from sql.audit import Act
+from sql.job_plan import JobPlan, NewUnit
 from sql.jobs import JobOrder, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.placement import PRICED, price_of
+from web.jobs.placement import price_in
 from web.jobs.price_overruns import refusal_of
 from web.money.ledger_client import commit, present
 
@@ -49,23 +49,6 @@ LOOK: Final = Problem(
 
 
 @attrs.frozen
-class JobRequest:
-    """A job to submit, its parameters checked. ``key``: of idempotency.
-
-    ``cap``: what it may cost at most.
-    """
-
-    job_type: str
-    payload_ref: str
-    params: Mapping[str, Any]
-    queue: bool = False
-    key: tuple[str, bytes] | None = None
-    pieces: tuple[NewUnit, ...] = ()
-    priority: int = 0
-    cap: int | None = None
-
-
-@attrs.frozen
 class RetryOutcome:
     """The outcome of a retry: the new job, and whether it is new.
 
@@ -84,22 +67,22 @@ Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
 
 
 async def order(
-    gateway: Gateway, user: UUID, wanted: JobRequest, price: int, price_number: int
+    gateway: Gateway,
+    user: UUID,
+    plan: JobPlan,
+    price_number: int,
+    key: tuple[str, bytes] | None = None,
 ) -> tuple[Dispatch, DispatchOutcome]:
-    """Submit the job; return the request and its outcome. Raises AskFailed, Unavailable."""
+    """Submit the job; return the request and its outcome. Raises AskFailed, Unavailable.
+
+    ``key``: of idempotency.
+    """
     dispatch = Dispatch(
         job=gateway.ports.random.uuid(),
         user=user,
-        job_type=wanted.job_type,
-        payload_ref=wanted.payload_ref,
-        params=dict(wanted.params),
-        price=price,
+        plan=plan,
+        idempotency=key,
         price_number=price_number,
-        queue=wanted.queue,
-        idempotency=wanted.key,
-        pieces=wanted.pieces,
-        priority=wanted.priority,
-        cap=wanted.cap,
     )
     return dispatch, await asked(gateway, dispatch)
 
@@ -129,16 +112,16 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         )
     if row.units != 1:
         return FRAMES
-    if row.job_type == PREFLIGHT:  # its finding is stored, and it costs nothing
+    if row.plan.job_type == PREFLIGHT:  # its finding is stored, and it costs nothing
         return LOOK
     if (dearer := await refusal_of(gateway, row.id, (0,))) is not None:
         return dearer
-    terms = await gateway.tables.jobs.terms(JobOrder(row.user_id, row.job_type, None))
+    terms = await gateway.tables.jobs.terms(JobOrder(row.user_id, row.plan.job_type, None))
     if not terms.active:
         return INACTIVE
     if not await gateway.tables.retention.renew(row.id, row.user_id, gateway.ports.clock.now()):
         return EXPIRED
-    price = _price_now(row, price_of(terms.price, row.params))
+    price = _price_now(row, price_in(row.plan.spec.pool, terms.price))
     if act is not None and act.actor_id != row.user_id and price > row.price:
         return _dearer(row, price)
     dispatch = _retry_of(row, price, terms.price_number, act)
@@ -151,25 +134,22 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
 
 def _price_now(row: PastJob, price: int) -> int:
     """Return the price of the same work today, where a frame costs ``price`` by the table."""
-    if (priced := row.params.get(PRICED)) is not None:
-        return price_of_work(priced["work"], price, priced["pays_for"])
+    if (pricing := row.plan.pricing) is not None:
+        return price_of_work(pricing.work, price, pricing.pays_for)
     return price * (1 if row.frames is None else len(parse(row.frames)))
 
 
 def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> Dispatch:
     job = retry_id(row.id)
     details = {"retried_by": str(job), "price": money.render(price)}
+    spec = attrs.evolve(row.plan.spec, queue=True, priority="normal", max_credits=None)
+    units = (NewUnit(price, frames=row.frames),)
     return Dispatch(
         job=job,
         user=row.user_id,
-        job_type=row.job_type,
-        payload_ref=row.payload_ref,
-        params=row.params,
-        price=price,
+        plan=attrs.evolve(row.plan, spec=spec, units=units),
         price_number=price_number,
-        queue=True,
         retry_of=row.id,
-        pieces=() if row.frames is None else (NewUnit(price, 0, row.frames),),
         act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
     )
 

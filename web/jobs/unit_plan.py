@@ -4,16 +4,13 @@ Units are numbered by frame, and take turns in the requested order. A frame cost
 it is split: a chunk costs the sum of its frames, and the tiles of a frame together its price.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
-from msgspec import Meta
 
-from actors.ledger.messages import NewUnit
 from rendertrust.frame_range import (
-    TEXT_MAX,
     FrameRangeError,
     canonical,
     chunks,
@@ -21,105 +18,77 @@ from rendertrust.frame_range import (
     ordered,
     ranges_of,
 )
+from rendertrust.job_spec import JobSpec
 from rendertrust.tiling import grid
-from sql.units import GRID
+from sql.job_plan import NewUnit
 from web.http.problem import Fault
 
 UNITS_MAX: Final = 5_000  # of one job: they are created, and cancelled, in one transaction
 FRAMES_OF_JOB_MAX: Final = 20_000  # a quote reads and prices all of them; repeated ones count twice
-CHUNK_MAX: Final = 64
-
-Frames = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=TEXT_MAX,
-        description="which frames: 1-250, 1-100x2 (each second one) or 10,15,20-30",
-    ),
-]
-Tiles = Annotated[
-    str,
-    Meta(
-        pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
-    ),
-]
 # A frame's number -> units of money; or the price of each, where all frames cost the same.
 Cost: TypeAlias = Callable[[int], int] | int
-Order = Literal["sequential", "every_nth", "middle_first"]
-
-
-@attrs.frozen
-class UnitSplit:
-    """How to split a job; without ``frames`` it is one unit."""
-
-    frames: str | None = None
-    chunk: int = 1
-    tiles: str | None = None
-    order: str = "sequential"
 
 
 @attrs.frozen
 class UnitPlan:
-    """The job's parameters, all its ``frames``, and its units; without any, the job is one unit."""
+    """The units of a job and all its ``frames``; a job without frames is one unit."""
 
-    params: Mapping[str, Any]
-    pieces: tuple[NewUnit, ...] = ()
+    units: tuple[NewUnit, ...]
     frames: tuple[int, ...] = ()
 
 
-def plan_of(cut: UnitSplit, params: Mapping[str, Any], cost: Cost) -> UnitPlan | list[Fault]:
+def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
     """Return the units of a job whose frames have these costs, or what is wrong with it."""
-    if cut.frames is None:
-        faults = _alone(cut)
-        return faults or UnitPlan(params)
-    faults = _disagreeing(cut, params)
+    if spec.frames is None:
+        faults = _alone(spec)
+        return faults or UnitPlan((NewUnit(_cost_of((0,), cost)),))
+    faults = _disagreeing(spec)
     if faults:
         return faults
     try:
-        ranges = ranges_of(cut.frames)
+        ranges = ranges_of(spec.frames)
     except FrameRangeError as fault:
         return [Fault("frames", "value", str(fault))]
     if (count := sum(map(len, ranges))) > FRAMES_OF_JOB_MAX:
         said = f"name {count} frames; a job has {FRAMES_OF_JOB_MAX} frames at most"
         return [Fault("frames", "value", f"{said}: split it into several jobs")]
     frames = merged(ranges)
-    if cut.tiles is None:
-        faults = _too_many(-(-len(frames) // cut.chunk))
+    if spec.tiles is None:
+        faults = _too_many(-(-len(frames) // spec.chunk))
         if faults:
             return faults
-        return UnitPlan(params, (*_whole(chunks(frames, cut.chunk), cut.order, cost),), frames)
-    columns, rows = (int(number) for number in cut.tiles.split("x"))
+        return UnitPlan((*_whole(chunks(frames, spec.chunk), spec.order, cost),), frames)
+    columns, rows = (int(number) for number in spec.tiles.split("x"))
     try:
-        count = len(grid(params["width"], params["height"], columns, rows))
+        count = len(grid(spec.params["width"], spec.params["height"], columns, rows))
     except ValueError as fault:
         return [Fault("tiles", "value", str(fault))]
     faults = _too_many(len(frames) * (count + 1))
     if faults:
         return faults
-    pieces = tuple(_tiled(chunks(frames, 1), cut.order, cost, count))
-    return UnitPlan({**params, GRID: [columns, rows]}, pieces, frames)
+    return UnitPlan((*_tiled(chunks(frames, 1), spec.order, cost, count),), frames)
 
 
-def _alone(cut: UnitSplit) -> list[Fault]:
+def _alone(spec: JobSpec) -> list[Fault]:
     """Return faults for options that need frames."""
-    usual = UnitSplit()
-    names = ("chunk", "tiles", "order")
-    said = [name for name in names if getattr(cut, name) != getattr(usual, name)]
+    given = spec.body()
+    said = [name for name in ("chunk", "tiles", "order") if name in given]
     return [Fault(name, "value", "goes with frames; name them") for name in said]
 
 
-def _disagreeing(cut: UnitSplit, params: Mapping[str, Any]) -> list[Fault]:
+def _disagreeing(spec: JobSpec) -> list[Fault]:
+    params = spec.params
     faults = [
         Fault(f"params.{name}", "value", "is said by frames already; leave it out")
         for name in ("frame", "frames", "tile", "tiles")
         if name in params
     ]
-    if cut.tiles is not None and params.get("noisy"):
+    if spec.tiles is not None and params.get("noisy"):
         faults.append(Fault("params.noisy", "value", "is of whole frames; leave out tiles, or it"))
-    if cut.tiles is not None and cut.chunk > 1:
+    if spec.tiles is not None and spec.chunk > 1:
         faults.append(Fault("tiles", "value", "are of one frame each; leave chunk out"))
     sides = [params.get(name) for name in ("width", "height")]
-    if cut.tiles is not None and not all(
+    if spec.tiles is not None and not all(
         type(side) is int and 0 < side <= 16_384 for side in sides
     ):
         faults.append(Fault("params", "value", "must give width and height where frames are tiled"))

@@ -1,163 +1,118 @@
 """Validation of jobs, the same for submissions and for quotes."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final
 
 import attrs
-from msgspec import Meta
+import orjson
 
 from rendertrust import money
+from rendertrust.job_spec import JobSpec, Pool, Reference, RenderParams
+from rendertrust.value_types import Doc
+from sql.job_plan import NO_INPUTS, NO_NEEDS, Inputs, JobPlan
 from sql.jobs import JobTerms
-from web.http.converter import Amount, Quoted
+from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.parameters import parameters_of
 from web.jobs.payload import input_of
-from web.jobs.placement import MINE, NodeNeeds, Pool, noted
+from web.jobs.placement import price_in
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
-from web.jobs.submission import JobRequest
-from web.jobs.unit_plan import CHUNK_MAX, Frames, Tiles, UnitPlan, UnitSplit, plan_of
-from web.jobs.unit_plan import Order as CutOrder
+from web.jobs.unit_plan import plan_of
 
-# One word, as it is used in lists, labels and paths.
-JobType = Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
-Reference = Annotated[str, Meta(min_length=1, max_length=500)]
-Priority = Literal["low", "normal", "high"]
+PARAMS_BYTES_MAX: Final = 10_240  # of a type that the gateway does not know
+# Types of jobs that only the gateway submits: nodes do them for no other.
+OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 PRICE_MOST: Final = 10**18  # units of money: what one job can hold
-PRIORITIES: Final = {"low": -1, "normal": 0, "high": 1}
 
 
-@attrs.frozen(kw_only=True)
-class Submission:
-    """The description of a job, without its payload."""
-
-    job_type: JobType
-    params: dict[str, Any] = attrs.field(factory=dict[str, Any])
-    queue: bool = False
-    manifest: Reference | None = None
-    frames: Frames | None = None
-    chunk: Annotated[int, Meta(ge=1, le=CHUNK_MAX)] = 1
-    tiles: Tiles | None = None
-    order: CutOrder = "sequential"
-    priority: Priority = "normal"
-    max_credits: Amount | None = None
-    pool: Pool = "any"
-    needs: NodeNeeds | None = None
-    as_is: bool = False
-    quoted: Quoted | None = None
-
-
-@attrs.frozen(kw_only=True)
-class NewJob(Submission):
-    """``queue``: wait if no node can do it, instead of a refusal.
-
-    ``manifest``: for a job of several files, the upload that lists them (``docs/RENDERING.md``).
-
-    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
-    ``tiles`` each frame is rendered in parts, which a last unit puts together. ``max_credits``: the
-    job pauses before it would cost more.
-
-    ``pool`` says who may see the work: your own nodes and your organisations' (``mine``, which
-    costs nothing), those of operators whom you trust too (``trusted``), or all of them.
-
-    ``as_is``: render the scene even if a node found problems in it that should be fixed first.
-
-    ``quoted``: the price that you were quoted; 409, and nothing is held, if it is higher by now.
+@attrs.frozen
+class NewJob(JobSpec):
+    """A job to submit. With ``frames`` it has a unit for each frame, or for each ``chunk`` of them;
+    with ``tiles`` each frame is rendered in parts, which a last unit puts together.
     """
 
-    payload_ref: Reference
-
-
-@attrs.frozen(kw_only=True)
-class JobIdea(Submission):
-    """A job to quote. Without ``payload_ref`` no file is examined."""
-
-    payload_ref: Reference | None = None
-
-
-Asked: TypeAlias = NewJob | JobIdea
+    payload_ref: Annotated[Reference, Doc("The ``payload_ref`` of an upload.")] = attrs.field(
+        kw_only=True
+    )
 
 
 @attrs.frozen
 class PricedJob:
-    """A job that can be submitted, and its price: ``price`` for all of it, in units of money."""
+    """A job that can be submitted, with its price and ``frames``."""
 
-    wanted: JobRequest
+    plan: JobPlan
     tariff: Tariff
     frames: tuple[int, ...]
-
-    @property
-    def price(self) -> int:
-        pieces = self.wanted.pieces
-        return sum(piece.price for piece in pieces) if pieces else self.tariff.price
 
 
 def in_pool(terms: JobTerms, pool: Pool) -> JobTerms:
     """Return the terms in the pool: on the owner's nodes it costs nothing."""
-    return attrs.evolve(terms, price=0) if pool == MINE else terms
+    return attrs.evolve(terms, price=price_in(pool, terms.price))
 
 
-async def offer_of(call: Call[Any], asked: Asked, terms: JobTerms) -> PricedJob | Problem:
+async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJob | Problem:
     """Return the job to submit at these terms, or all that is wrong with it."""
-    params = await _params(call, asked)
-    if isinstance(params, list):
-        return invalid(params)
-    params = await with_needs_of_scene(call.gateway, call.caller, asked.job_type, params)
-    if not terms.active:
-        return TOKEN_REFUSED
-    tariff = await tariff_of(
-        *(call.gateway, call.caller, asked.job_type, params, terms.price),
-        frames=asked.frames is not None,
-        upload=asked.payload_ref is not None,
-    )
-    if isinstance(tariff, Problem):
-        return tariff
-    cut = UnitSplit(asked.frames, asked.chunk, asked.tiles, asked.order)
-    plan = plan_of(cut, params, tariff.cost)
+    plan = await _planned(call, asked)
     if isinstance(plan, list):
         return invalid(plan)
-    wanted = _wanted(asked, plan, tariff)
-    offer = PricedJob(wanted, tariff, plan.frames)
-    faults = _unpayable(offer)
-    return invalid(faults) if faults else offer
+    plan = await with_needs_of_scene(call.gateway, call.caller, plan)
+    if not terms.active:
+        return TOKEN_REFUSED
+    tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
+    if isinstance(tariff, Problem):
+        return tariff
+    cut = plan_of(plan.spec, tariff.cost)
+    if isinstance(cut, list):
+        return invalid(cut)
+    plan = attrs.evolve(plan, units=cut.units, pricing=tariff.pricing(cut.frames))
+    faults = _unpayable(plan)
+    return invalid(faults) if faults else PricedJob(plan, tariff, cut.frames)
 
 
-def _wanted(asked: Asked, plan: UnitPlan, tariff: Tariff) -> JobRequest:
-    return JobRequest(
-        job_type=asked.job_type,
-        payload_ref=asked.payload_ref or "",
-        params={**plan.params, **tariff.noted(plan.frames)},
-        queue=asked.queue,
-        pieces=plan.pieces,
-        priority=PRIORITIES[asked.priority],
-        cap=None if asked.max_credits is None else money.parse(asked.max_credits),
-    )
-
-
-def _unpayable(offer: PricedJob) -> list[Fault]:
+def _unpayable(plan: JobPlan) -> list[Fault]:
     """Return why it could not be begun, or never be paid."""
-    wanted = offer.wanted
-    first = wanted.pieces[0].price if wanted.pieces else offer.price
-    if wanted.cap is not None and wanted.cap < first:
+    first = plan.units[0].price
+    if plan.cap is not None and plan.cap < first:
         return [Fault("max_credits", "value", f"one unit costs {money.render(first)}")]
-    if offer.price > PRICE_MOST:
+    if plan.price > PRICE_MOST:
         return [Fault("frames", "value", f"cost over {money.render(PRICE_MOST)}; ask for fewer")]
     return []
 
 
-async def _params(call: Call[Any], asked: Asked) -> Mapping[str, Any] | list[Fault]:
-    """Return the creator's parameters and the input, or all that is wrong with either."""
+async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
+    """Return the job with its inputs, or all that is wrong with its parameters and its input."""
     params = parameters_of(asked.job_type, asked.params)
-    found = await _input(call, asked)
+    inputs = await _input(call, asked)
     faults = [*(params if isinstance(params, list) else [])]
-    faults += [found] if isinstance(found, Fault) else []
-    if isinstance(params, list) or isinstance(found, Fault):
+    faults += [inputs] if isinstance(inputs, Fault) else []
+    if isinstance(params, list) or isinstance(inputs, Fault):
         return faults
-    return {**params, **found, **noted(asked.pool, asked.needs)}
+    return JobPlan(attrs.evolve(asked, params=params), inputs, asked.needs or NO_NEEDS)
 
 
-async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
+def parameters_of(job_type: str, given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
+    """Return the parameters to store, or what is wrong with them."""
+    if job_type in OF_GATEWAY:
+        return [Fault("job_type", "value", "is a type that only the gateway itself dispatches")]
+    if job_type == "render":
+        return _render(given)
+    if any(name.startswith("_") for name in given):
+        return [Fault("params", "value", "must not hold names that begin with _")]
+    if len(orjson.dumps(given)) > PARAMS_BYTES_MAX:
+        return [Fault("params", "value", f"must not be larger than {PARAMS_BYTES_MAX} bytes")]
+    return given
+
+
+def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
+    params = structure(given, RenderParams)
+    if isinstance(params, list):
+        return [attrs.evolve(f, field=f"params.{f.field}".rstrip(".")) for f in params]
+    if (params.width is None) != (params.height is None):
+        return [Fault("params", "value", "must give width and height together")]
+    return params.members()
+
+
+async def _input(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
     if asked.payload_ref is not None:
         is_order = isinstance(asked, NewJob)
         return await input_of(
@@ -165,4 +120,4 @@ async def _input(call: Call[Any], asked: Asked) -> dict[str, Any] | Fault:
         )
     if asked.manifest is not None:
         return Fault("manifest", "value", "goes with payload_ref; name it")
-    return {}
+    return NO_INPUTS

@@ -1,13 +1,13 @@
 """Why a unit has not begun: in words, and as a code for programs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 import attrs
 
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
+from rendertrust.api.preflights import Waiting
 from sql.jobs import ConsoleJob, OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
@@ -16,33 +16,7 @@ ASK_SECONDS: Final = 0.5
 UNKNOWN: Final = "It will be given to a node in a moment."
 OPEN: Final = ("QUEUED", "DISPATCHED")
 
-Code: TypeAlias = Literal[
-    "paused",  # by its owner
-    "cap",  # its job may not cost more
-    "parts",  # it is made of others
-    "turn",  # others of its job come first
-    "soon",  # a node can take it, or nothing else is known
-    "retry",  # an attempt has just failed
-    "no_node",  # no node that does this was ever connected
-    "full",  # those that can do it are full
-    "nobody",  # those that could are away, drained, resting, in another pool, or lack what it needs
-    "unreachable",  # its node is not connected
-    "begins",  # its node has it
-    "copied",  # another node tries it too: it takes far longer than the others
-    "checked",  # it was delivered, and waits for its verdict
-]
-
-
-@attrs.frozen
-class Reason:
-    """``words`` are one to three sentences. ``since``: for a check, when it was delivered."""
-
-    code: Code
-    words: str
-    since: datetime | None = None
-
-
-COPIED: Final = Reason(
+COPIED: Final = Waiting(
     "copied",
     "It takes far longer than the other units of its job, so an idle node tries it, too. "
     "Whichever is complete first counts, and is paid once.",
@@ -66,12 +40,12 @@ async def why(gateway: Gateway, job: ConsoleJob) -> str:
 
 async def reasons_of(
     gateway: Gateway, job: OwnerJobRow, units: Sequence[PagedUnit]
-) -> Mapping[int, Reason]:
+) -> Mapping[int, Waiting]:
     """Return reasons for the units that wait, take very long, or are being checked, by number."""
     verifying = [unit.number for unit in units if unit.state == "VERIFYING"]
     checked = await checking_of(gateway, job.id, verifying)
     copied = {unit.number: COPIED for unit in units if unit.copy_node_id is not None}
-    copied |= {number: Reason("checked", one.words, one.since) for number, one in checked.items()}
+    copied |= {number: Waiting("checked", one.words, one.since) for number, one in checked.items()}
     waiting = [unit for unit in units if unit.state in OPEN and unit.copy_node_id is None]
     if not waiting:
         return copied
@@ -90,47 +64,47 @@ def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
     return attrs.evolve(first, not_before=None)
 
 
-def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Reason:
+def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Waiting:
     """Return why a unit waits; ``found`` None: it is not among the next to be assigned."""
     if unit.state == "DISPATCHED":
-        return Reason("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
+        return Waiting("begins", BEGINS.format("A node")) if found is None else of_assigned(found)
     if unit.missing:
         parts = "one part" if unit.missing == 1 else f"{unit.missing} parts"
-        return Reason("parts", f"It is made of others, and {parts} of it are not complete.")
+        return Waiting("parts", f"It is made of others, and {parts} of it are not complete.")
     if job.paused == "owner":
-        return Reason("paused", "Its job is paused.")
+        return Waiting("paused", "Its job is paused.")
     if job.paused is not None:
-        return Reason("cap", "Its job would cost more than it may; raise max_credits.")
+        return Waiting("cap", "Its job would cost more than it may; raise max_credits.")
     if found is None and job.units > 1:
-        return Reason("turn", "Other units of its job come first.")
-    return Reason("soon", UNKNOWN) if found is None else of_queued(job.job_type, found)
+        return Waiting("turn", "Other units of its job come first.")
+    return Waiting("soon", UNKNOWN) if found is None else of_queued(job.job_type, found)
 
 
 BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
 
 
-def of_assigned(found: WaitCounts, name: str = "A node") -> Reason:
+def of_assigned(found: WaitCounts, name: str = "A node") -> Waiting:
     """Return why an assigned unit has not begun."""
     if found.reachable is False:
         words = f"{name} was given it, but is not connected now. Soon another node gets it."
-        return Reason("unreachable", words)
-    return Reason("begins", BEGINS.format(name))
+        return Waiting("unreachable", words)
+    return Waiting("begins", BEGINS.format(name))
 
 
-def of_queued(job_type: str, found: WaitCounts) -> Reason:
+def of_queued(job_type: str, found: WaitCounts) -> Waiting:
     """Return why no node has it."""
     begun = ""
     if found.not_before is not None:
         begun = "An attempt failed, and it is tried again in a few seconds. "
     if found.known == 0:
         never = f"No node that does “{job_type}” was ever connected. It waits up to 7 days."
-        return Reason("no_node", begun + never)
+        return Waiting("no_node", begun + never)
     if found.ready:
-        return Reason("retry", begun.rstrip()) if begun else Reason("soon", UNKNOWN)
+        return Waiting("retry", begun.rstrip()) if begun else Waiting("soon", UNKNOWN)
     if found.full:
         words = f"{several(found.full)} can do it, and {has(found.full)} no room now."
-        return Reason("full", f"{begun}{words}{odd(found)}")
-    return Reason("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
+        return Waiting("full", f"{begun}{words}{odd(found)}")
+    return Waiting("nobody", f"{begun}No node can do it now: {', '.join(kept(found))}.")
 
 
 def odd(found: WaitCounts) -> str:

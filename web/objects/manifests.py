@@ -8,20 +8,19 @@ import attrs
 
 from actors.ports import ObjectMissing, place_of
 from rendertrust.manifest import BYTES_MAX, Manifest, ManifestError, read
+from sql.job_plan import FileList, Inputs
 from sql.uploads import UploadRow
 from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Fault
 
-# In a job's parameters: where our copy of the manifest is; creators' own keys never begin so.
-MANIFEST = "_manifest"
 FIELD = "manifest"
 
 
 async def files_of(
     call: Call[Any, Any], reference: str, payload: UploadRow, job_type: str
-) -> dict[str, Any] | Fault:
-    """Return job parameters with which a node fetches all files, or why they may not be used."""
+) -> Inputs | Fault:
+    """Return the inputs by which a node fetches all files, or why they may not be used."""
     content = await _content(call, reference)
     if isinstance(content, Fault):
         return content
@@ -32,11 +31,10 @@ async def files_of(
         kept = await _resolved(call, manifest)
     except ManifestError as error:
         return _fault(str(error))
-    scene = {"scene": manifest.scene} if job_type == "render" else {}
-    noted = await keep(call.gateway, call.caller, kept)
+    files = await keep(call.gateway, call.caller, kept)
     uploads = [_id(entry.place, entry.path) for entry in manifest.files]
-    await call.gateway.tables.retention.list_manifest(noted["key"], uploads)
-    return {MANIFEST: noted, **scene}
+    await call.gateway.tables.retention.list_manifest(files.key, uploads)
+    return Inputs(files=files, scene=manifest.scene if job_type == "render" else None)
 
 
 async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
@@ -80,13 +78,13 @@ def _id(text: str, path: str) -> UUID:
         raise ManifestError("upload must be the id of an upload", path) from None
 
 
-async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> dict[str, Any]:
+async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> FileList:
     """Store the manifest; the same files make the same object, for any job."""
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"
     await gateway.ports.objects.put(key, content)
-    return {"key": key, "sha256": sha256, "size": len(content)}
+    return FileList(key, sha256, len(content))
 
 
 def _fault(reason: str) -> Fault:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from rendertrust.api.text_formats import Credits
+from rendertrust.value_types import Credits
 from web.http.json_document import BYTES_MAX
 from web.http.operations import Audience, Operation
 from web.http.problem import Fault, Problem

@@ -7,24 +7,34 @@ from typing import Any, Final, TypeAlias, cast, get_args
 import attrs
 import msgspec
 
-from rendertrust.api.text_formats import TextFormat
+from rendertrust.value_types import Doc, Limits
 from web.http.converter import parameter_of
 
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
-MODELS: Final = "rendertrust.api."
+MODELS: Final = "rendertrust."
 # Models that the document calls otherwise than the client does.
 NAMES: Final[Mapping[str, str]] = {
     "ApiKey": "Key",
+    "ApiKeys": "KeyList",
+    "AttemptLog": "Attempt",
     "CreatedApiKey": "CreatedKey",
     "Deliveries": "DeliveryList",
     "EarningTotals": "ShareTotals",
     "Earnings": "Shares",
     "Hooks": "HookList",
+    "JobSpec": "JobIdea",
     "KeptUpload": "Kept",
+    "KeptUploads": "Storage",
     "LentNode": "Lent",
+    "LogCheckpoint": "NewestCheckpoint",
     "OrganisationPage": "Whole",
     "ResultUrl": "Result",
+    "Sessions": "SessionList",
+    "Tokens": "TokenPair",
+    "TrustedPeople": "TrustedList",
+    "Units": "UnitList",
+    "Waiting": "Reason",
 }
 
 
@@ -104,35 +114,48 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
     for field in attrs.fields(kind):
         if keywords := _keywords(field.type):
             properties[field.name] = _described(properties[field.name], keywords)
-        if _is_model(kind):
-            properties[field.name].pop("default", None)  # for the client: the gateway sends all
+        if "added" in field.metadata:  # the default is the client's
+            properties[field.name].pop("default", None)
+        if "sent" in field.metadata:
+            properties[field.name] = _without_null(properties[field.name])
+        if (text := _documentation(field.type)) is not None:
+            properties[field.name] = {**properties[field.name], "description": markdown(text)}
     if closed:
         done["additionalProperties"] = False
     else:
-        absent = {field.name for field in attrs.fields(kind) if "absent" in field.metadata}
-        done["required"] = [name for name in properties if name not in absent]
+        fields = attrs.fields(kind)
+        done["required"] = [field.name for field in fields if "absent" not in field.metadata]
     return done
 
 
 def _keywords(kind: Any) -> Schema:
-    """Return the keywords of the texts in a type that msgspec does not know."""
+    """Return the limits of the texts and numbers in a type that msgspec does not know."""
     if kind is datetime:
         return {"format": "date-time"}
     for inner in get_args(kind):
-        if keywords := inner.keywords if isinstance(inner, TextFormat) else _keywords(inner):
+        if keywords := inner.keywords if isinstance(inner, Limits) else _keywords(inner):
             return dict(keywords)
     return {}
 
 
+def _documentation(kind: Any) -> str | None:
+    """Return the documentation of a field, or what its text must be."""
+    found = [inner for inner in get_args(kind) if isinstance(inner, Doc)]
+    if found:
+        return found[0].text
+    limits = [inner.description for inner in get_args(kind) if isinstance(inner, Limits)]
+    return next(filter(None, (*limits, *map(_documentation, get_args(kind)))), None)
+
+
 def _described(schema: Any, keywords: Schema) -> Any:
-    """Return the schema with the keywords at each text in it."""
+    """Return the schema with the keywords at each text and number in it."""
     if isinstance(schema, list):
         return [_described(inner, keywords) for inner in schema]
     if not isinstance(schema, Mapping):
         return schema
     given = cast("Schema", schema)
     done = {name: _described(inner, keywords) for name, inner in given.items()}
-    return done | keywords if given.get("type") == "string" else done
+    return done | keywords if given.get("type") in ("string", "integer") else done
 
 
 def _anchored(schema: Any) -> Any:

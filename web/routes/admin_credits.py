@@ -11,6 +11,7 @@ from actors.ledger.messages import (
     IdempotencyKey,
 )
 from rendertrust import money
+from rendertrust.api.credits import Entry
 from web.http.idempotency import key_of
 from web.http.operations import Answer, Audience, Call, Handler, Operations
 from web.http.problem import Fault, Problem, invalid
@@ -28,7 +29,7 @@ from web.money.credit_adjustments import (
 from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 from web.routes.admin import NOT_FOUND, Reason, act_upon, doer_of
-from web.routes.credits import Entry, moved
+from web.routes.credits import moved
 
 operations = Operations()
 NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOUND)

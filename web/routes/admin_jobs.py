@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
-from rendertrust.api.text_formats import Credits
+from rendertrust.value_types import Credits
 from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid

@@ -5,10 +5,11 @@ from typing import Annotated
 import attrs
 from msgspec import Meta
 
+from rendertrust.api.events import JobLog
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.attempt_logs import Attempt, attempts_of
+from web.jobs.attempt_logs import attempts_of
 from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
 from web.routes.units import NUMBER_MAX
@@ -21,15 +22,6 @@ class LogQuery:
     """Filter of the log. ``unit``: only this unit."""
 
     unit: Annotated[int, Meta(ge=0, le=NUMBER_MAX)] | None = None
-
-
-@attrs.frozen
-class JobLog:
-    """The last 20 failed and the last 20 successful attempts, oldest first, then the running
-    ones.
-    """
-
-    attempts: list[Attempt]
 
 
 @operations.get(
@@ -53,4 +45,4 @@ async def log(call: Call[None, LogQuery]) -> JobLog | Problem:
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
-    return JobLog(await attempts_of(call.gateway, row.id, call.query.unit))
+    return JobLog(tuple(await attempts_of(call.gateway, row.id, call.query.unit)))

@@ -1,6 +1,6 @@
 """Accounts and sessions: register, log in, refresh, log out, change the password."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import attrs
@@ -11,7 +11,7 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
 from rendertrust import money
-from rendertrust.api.accounts import User
+from rendertrust.api.accounts import Registered, Tokens, User
 from sql.database import Unavailable
 from sql.sessions import LoginState, TokenFamily
 from sql.users import NewUser
@@ -65,19 +65,6 @@ class PasswordChange:
 
 
 @attrs.frozen
-class TokenPair:
-    access_token: str = attrs.field(repr=False)
-    refresh_token: str = attrs.field(repr=False)
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the scheme, no secret
-
-
-@attrs.frozen
-class Registered:
-    user: User
-    tokens: TokenPair
-
-
-@attrs.frozen
 class Done:
     message: str
 
@@ -110,14 +97,14 @@ async def register(call: Call[Registration]) -> Registered | Problem:
     "/api/v1/auth/login",
     audience=Audience.PUBLIC,
     body=Credentials,
-    answers={200: TokenPair},
+    answers={200: Tokens},
     refusals={401: "Invalid credentials or inactive account"},
     rate="login",
     while_halted=True,
     request_example=examples.CREDENTIALS,
     example=examples.TOKENS,
 )
-async def login(call: Call[Credentials]) -> TokenPair | Problem:
+async def login(call: Call[Credentials]) -> Tokens | Problem:
     """Get an access token and a refresh token."""
     gateway, body = call.gateway, call.body
     checked = await checked_password(gateway, body.email, body.password)
@@ -134,14 +121,14 @@ async def login(call: Call[Credentials]) -> TokenPair | Problem:
     "/api/v1/auth/refresh",
     audience=Audience.PUBLIC,
     body=Refresh,
-    answers={200: TokenPair},
+    answers={200: Tokens},
     refusals={401: "Not a refresh token, expired, used before, or its session has ended"},
     rate="refresh",
     while_halted=True,
     request_example=examples.REFRESH,
     example=examples.TOKENS,
 )
-async def refresh(call: Call[Refresh]) -> TokenPair | Problem:
+async def refresh(call: Call[Refresh]) -> Tokens | Problem:
     """Exchange a refresh token, once, for new tokens of the same session."""
     gateway = call.gateway
     spent = await gateway.identity.tokens.verify(call.body.refresh_token, TokenType.REFRESH)
@@ -218,14 +205,14 @@ async def checked_password(gateway: Gateway, email: str, password: str) -> Login
 
 def issue(
     call: Call[Any, None], user: UUID, role: UserRole, sid: UUID | None = None
-) -> tuple[TokenPair, TokenFamily]:
+) -> tuple[Tokens, TokenFamily]:
     """Return the tokens of a session, a new one unless ``sid`` is given, and its row."""
     gateway = call.gateway
     sid = sid or gateway.ports.random.uuid()
     access, _ = gateway.identity.tokens.issue(TokenType.ACCESS, user, sid, role)
     refresh_token, claims = gateway.identity.tokens.issue(TokenType.REFRESH, user, sid, role)
     family = TokenFamily(sid, claims.identity, claims.expires, client_of(call.request))
-    return TokenPair(access, refresh_token), family
+    return Tokens(access, refresh_token), family
 
 
 def client_of(request: web.Request) -> str:

@@ -4,15 +4,17 @@ import attrs
 
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob
 from rendertrust import money
-from web.http.converter import Amount
+from rendertrust.api.jobs import Job
+from rendertrust.job_spec import Priority
+from rendertrust.value_types import Amount
+from sql.job_plan import PRIORITIES
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import controlled
 from web.jobs.submission import NOT_FOUND
-from web.jobs.validation import PRIORITIES, Priority
 from web.openapi.examples import jobs as examples
-from web.routes.jobs import Job, in_full
+from web.routes.jobs import in_full
 
 operations = Operations()
 REFUSALS = {404: "Job not found", 409: "The job has ended"}

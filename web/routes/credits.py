@@ -1,8 +1,8 @@
 """Credits of a user: balance, holds, history, usage, and deductions."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
 import attrs
@@ -23,11 +23,10 @@ from actors.ledger.messages import (
     user_account,
 )
 from rendertrust import money
-from rendertrust.api.credits import DayOfUsage, Hold, Usage
-from rendertrust.api.text_formats import Credits, Id
+from rendertrust.api.credits import Balance, DayOfUsage, Entry, History, Hold, Holds, Usage
+from rendertrust.value_types import Amount
 from sql.credits import AccountEntryRow, OpenHoldRow, UsageRow
 from sql.page import Page
-from web.http.converter import Amount
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, Window, next_of, span_of
@@ -46,61 +45,12 @@ OTHER_AMOUNT = Problem(
 
 
 @attrs.frozen
-class Balance:
-    """A user's credits. ``balance`` is booked; ``held`` of it is held for jobs; ``available`` is
-    the rest.
-    """
-
-    balance: Credits
-    user_id: UUID
-    held: Credits
-    available: Credits
-
-
-@attrs.frozen
-class Entry:
-    """An entry of the account. ``amount`` is above 0, ``direction`` gives its sign; ``entry_id``
-    is the one in proofs.
-    """
-
-    id: UUID
-    entry_id: int
-    amount: Credits
-    direction: Literal["CREDIT", "DEBIT"]
-    source: str
-    reference_id: str
-    balance_after: Credits
-    description: str
-    created_at: datetime
-
-
-@attrs.frozen
-class History:
-    """A page of entries. ``count`` is their total number; ``next`` is the ``after`` of the next
-    page.
-    """
-
-    entries: list[Entry]
-    count: int
-    next: Id | None
-
-
-@attrs.frozen
 class Deduction:
     """An amount to deduct, once per ``reference_id``."""
 
     amount: Amount
     reference_id: Annotated[str, Meta(min_length=1, max_length=255)]
     description: Annotated[str, Meta(max_length=500)] = ""
-
-
-@attrs.frozen
-class Holds:
-    """Open holds. ``count`` is their number, ``held`` their sum."""
-
-    holds: list[Hold]
-    count: int
-    held: Credits
 
 
 @attrs.frozen
@@ -120,7 +70,7 @@ async def balance(call: Call) -> Balance:
     found = await call.gateway.tables.credits.balance(call.caller)
     return Balance(
         balance=money.render(found.balance),
-        user_id=call.caller,
+        user_id=str(call.caller),
         held=money.render(found.held),
         available=money.render(found.balance - found.held),
     )
@@ -140,7 +90,7 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
     rows = await kept.page(call.caller, span_of(page))
     if rows is None:
         return NOT_THERE
-    entries = [shown(row) for row in rows[: page.limit]]
+    entries = tuple(map(shown, rows[: page.limit]))
     return History(entries, await kept.count(call.caller), next_of(rows, page.limit))
 
 
@@ -188,7 +138,7 @@ async def holds(call: Call[None, Window]) -> Holds:
     rows = await kept.holds(call.caller, Page(window.limit, window.offset))
     held = (await kept.balance(call.caller)).held
     count = await kept.holds_count(call.caller)
-    return Holds([_hold(row) for row in rows], count, money.render(held))
+    return Holds(tuple(map(_hold, rows)), count, money.render(held))
 
 
 @operations.get(
@@ -225,7 +175,7 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
 def shown(row: AccountEntryRow) -> Entry:
     """Return the row as the API shows it."""
     return Entry(
-        id=row.id,
+        id=str(row.id),
         entry_id=row.entry_id,
         amount=money.render(abs(row.amount)),
         direction="CREDIT" if row.amount > 0 else "DEBIT",

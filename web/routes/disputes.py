@@ -13,7 +13,7 @@ from actors.ledger.messages import Commit, GuardFailed, Posted
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
-from rendertrust.api.text_formats import Credits, Id
+from rendertrust.value_types import Credits, Id
 from sql.operators import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope

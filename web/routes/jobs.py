@@ -1,11 +1,9 @@
 """Jobs: submit, list, show, cancel, retry, and download the result."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import attrs
-from msgspec import Meta
 
 from actors.kernel import AskFailed
 from actors.ledger.messages import InsufficientCredits, KeyConflict, Posted, Replayed
@@ -19,21 +17,22 @@ from actors.scheduler.messages import (
     TooManyOpen,
 )
 from rendertrust import money
-from rendertrust.api.jobs import JobStatus, LooseTiles, Placed, ResultUrl
-from rendertrust.api.text_formats import Credits, Id
+from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
 from rendertrust.preflight.work import SECOND
+from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
 from web.http.idempotency import OTHER_REQUEST, answered_before, key_of, replay
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
 from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
-from web.jobs.validation import PRIORITIES, NewJob, PricedJob, in_pool, offer_of
+from web.jobs.validation import NewJob, PricedJob, in_pool, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
@@ -55,65 +54,12 @@ class Page(Cursor):
     status: Status | None = None
 
 
-@attrs.frozen
-class Job:
-    """A job. ``price`` was held when it was submitted; ``charged`` is what was charged of it.
-
-    ``retry_of`` is the job that it retries. Of its ``units``, ``done`` are complete and ``failed``
-    failed for good. ``paused``: by its ``owner``, at the ``cap`` (``max_credits``), or ``stopped``
-    until delivered units are verified. ``pool``: the nodes that may see it. Each unit of a job has
-    its own result. ``eta_seconds``: the estimated time until all is done; null until enough units
-    are complete, and in lists. ``reference_seconds``: the work of all frames, as measured on a
-    gateway node, by which it is priced; null: it is priced by the table. ``loose_tiles``: delivered
-    tiles of frames that cannot be completed; null if there are none, and in lists. ``given_back``:
-    the number of units that were refunded because they were found invalid later; null in lists.
-    """
-
-    id: UUID
-    node_id: UUID | None
-    job_type: str
-    payload_ref: str
-    status: JobStatus
-    result_ref: str | None
-    error_message: str | None
-    retry_count: int
-    retry_of: UUID | None
-    queued_at: datetime
-    dispatched_at: datetime | None
-    completed_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    price: Credits
-    charged: Credits
-    progress: float | None
-    units: int
-    done: int
-    failed: int
-    priority: Annotated[str, Meta(extra_json_schema={"enum": list(PRIORITIES)})]
-    max_credits: Credits | None
-    paused: str | None
-    pool: str
-    eta_seconds: float | None
-    reference_seconds: float | None
-    loose_tiles: LooseTiles | None = None
-    given_back: int | None = None
-
-
 _MADE = (
     *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
     *("reference_seconds", "loose_tiles", "given_back"),
 )
 _KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
 _WORDS = {number: word for word, number in PRIORITIES.items()}
-
-
-@attrs.frozen
-class JobList:
-    """A page of jobs. ``count`` is how many match; ``next`` is the ``after`` of the next page."""
-
-    jobs: list[Job]
-    count: int
-    next: Id | None
 
 
 @operations.post(
@@ -154,19 +100,17 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         return offer
     if (found := await _refusal(call, offer)) is not None:
         return found
-    wanted = attrs.evolve(offer.wanted, key=key)
-    return placed(*await order(call.gateway, call.caller, wanted, terms.price, terms.price_number))
+    return placed(*await order(call.gateway, call.caller, offer.plan, terms.price_number, key))
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
     """Return why nothing is held: findings in the scene, or the price."""
-    body, wanted = call.body, offer.wanted
-    about = (wanted.job_type, wanted.params, body.frames)
-    found = await refusal(call.gateway, call.caller, *about, as_is=body.as_is)
+    price, quoted = offer.plan.price, offer.plan.spec.quoted
+    found = await refusal(call.gateway, call.caller, offer.plan)
     if found is not None:
         return found
-    if body.quoted is not None and offer.price > money.parse(body.quoted, zero=True):
-        said = f"It costs {money.render(offer.price)} now, but {body.quoted} was quoted"
+    if quoted is not None and price > money.parse(quoted, zero=True):
+        said = f"It costs {money.render(price)} now, but {quoted} was quoted"
         return Problem(
             409, f"{said}; nothing is held. {offer.tariff.how}", code=RefusalCode.PRICE_CHANGED
         )
@@ -189,7 +133,7 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
         return NOT_THERE
     count = await call.gateway.tables.jobs.count(call.caller, page.status)
     jobs = [await shown(call, row) for row in rows[: page.limit]]
-    return JobList(jobs, count, next_of(rows, page.limit))
+    return JobList(tuple(jobs), count, next_of(rows, page.limit))
 
 
 @operations.get(
@@ -366,7 +310,7 @@ def own_result(user: UUID, key: str) -> bool:
 
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the row as the API shows it."""
-    kept: dict[str, Any] = {name: getattr(row, name) for name in _KEPT}
+    kept = text_ids({name: getattr(row, name) for name in _KEPT})
     return Job(
         **kept,
         price=money.render(row.price),

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
-from rendertrust.api.accounts import ApiKey, CreatedApiKey
+from rendertrust.api.accounts import ApiKey, ApiKeys, CreatedApiKey
 from sql.api_keys import LIVING_MAX, ApiKeyRow, NewApiKey
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
@@ -30,14 +30,6 @@ class NewKey:
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: Annotated[list[ScopeName], Meta(min_length=1, max_length=len(Scope))]
     expires_at: datetime | None = None
-
-
-@attrs.frozen
-class KeyList:
-    """A page of keys. ``count`` is their total number."""
-
-    keys: list[ApiKey]
-    count: int
 
 
 @operations.post(
@@ -78,15 +70,15 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
 @operations.get(
     "/api/v1/auth/keys",
     query=Window,
-    answers={200: KeyList},
+    answers={200: ApiKeys},
     rate="read",
     example=examples.KEYS,
 )
-async def index(call: Call[None, Window]) -> KeyList:
+async def index(call: Call[None, Window]) -> ApiKeys:
     """List your keys that are not revoked, newest first."""
     rows, window = call.gateway.tables.api_keys, call.query
     found = await rows.page(call.caller, window.limit, window.offset)
-    return KeyList([shown(row) for row in found], await rows.count(call.caller))
+    return ApiKeys(tuple(map(shown, found)), await rows.count(call.caller))
 
 
 @operations.delete(

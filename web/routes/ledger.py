@@ -1,7 +1,6 @@
 """The log of all entries: inclusion and consistency proofs."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import attrs
@@ -9,6 +8,7 @@ from msgspec import Meta
 
 from actors.sequencer.messages import CheckpointReady, RequestCheckpoint, Sequencer
 from rendertrust import note
+from rendertrust.api.ledger import EntryProof, LogCheckpoint, Opening
 from rendertrust.merkle import SIZE_MAX, inclusion_ranges
 from sql.anchors import CoveringAnchor
 from sql.epochs import read_given_up
@@ -18,7 +18,6 @@ from web.http.converter import uuid_of
 from web.http.operations import Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
-from web.http.responses import ABSENT as OPTIONAL
 from web.openapi.examples import log as examples
 
 operations = Operations()
@@ -52,65 +51,6 @@ class WithOpening:
     """Query. ``opening``: also return the private part; omit it from what you pass on."""
 
     opening: bool = False
-
-
-@attrs.frozen
-class Opening:
-    """The private part: its text and the salt; the leaf has the SHA-256 of salt and text."""
-
-    salt: Hash
-    private: str
-
-
-@attrs.frozen
-class EntryProof:
-    """An entry's place in the log.
-
-    ``leaf`` is the entry's public part, a text, and ``leaf_hash`` its hash in the tree. Hashing it
-    with each of ``proof_hashes``, on the side that ``directions`` gives, results in
-    ``merkle_root``: the root of the first ``tree_size`` leaves, which ``checkpoint`` states, signed
-    by the key ``verifier``. If it is anchored, ``contract`` on chain ``chain_id`` has that root, by
-    the transaction ``anchor_tx_hash`` in block ``block_number``, as ``anchor`` states, a note by
-    the same key.
-    """
-
-    entry_id: int
-    merkle_root: Hash
-    proof_hashes: list[Hash]
-    directions: list[Literal["left", "right"]]
-    anchor_tx_hash: str | None
-    block_number: int | None
-    chain_id: int | None
-    contract: str | None
-    anchor: str | None
-    leaf: str
-    leaf_hash: Hash
-    leaf_index: int
-    tree_size: int
-    checkpoint: str
-    verifier: str
-    opening: Opening | None
-
-
-@attrs.frozen
-class NewestCheckpoint:
-    """The newest checkpoint: ``checkpoint`` is the signed note, the other members its content.
-
-    ``verifier`` is the key that signs, ``verifiers`` are all keys that were ever valid, in order.
-    ``anchor``: the gateway's note on its newest confirmed anchor (chain, contract, size, root),
-    which may have fewer leaves; null if nothing is anchored. ``answer``: if a nonce was sent, a
-    note over it, signed by the present keys.
-    """
-
-    origin: str
-    size: int
-    root: Hash
-    time: datetime
-    checkpoint: str
-    verifier: str
-    verifiers: list[str]
-    anchor: str | None
-    answer: str | None = attrs.field(default=None, metadata=OPTIONAL)
 
 
 @attrs.frozen
@@ -170,11 +110,11 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
     "/api/v1/ledger/checkpoint",
     audience=Audience.PUBLIC,
     query=AskedOf,
-    answers={200: NewestCheckpoint},
+    answers={200: LogCheckpoint},
     rate="probe",
     example=examples.CHECKPOINT,
 )
-async def checkpoint(call: Call[None, AskedOf]) -> NewestCheckpoint | Problem:
+async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
     """Get the signed size and root of the log; public.
 
     Keep it, and request the consistency proof from it to the next one. A checkpoint can be copied
@@ -184,14 +124,14 @@ async def checkpoint(call: Call[None, AskedOf]) -> NewestCheckpoint | Problem:
     if signed is None:
         return NO_LOG
     nonce, signer = call.query.nonce, call.gateway.ports.signer
-    return NewestCheckpoint(
+    return LogCheckpoint(
         origin=signed.origin,
         size=signed.size,
         root=signed.root.hex(),
         time=signed.at,
         checkpoint=signed.note,
         verifier=signed.verifier,
-        verifiers=list(signed.verifiers),
+        verifiers=tuple(signed.verifiers),
         anchor=await call.gateway.tables.anchors.noted(),
         answer=None if nonce is None else signer.sign_nonce(signed.origin, nonce),
     )
@@ -305,8 +245,8 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
     return EntryProof(
         entry_id=entry.entry_id,
         merkle_root=signed.root.hex(),
-        proof_hashes=[part.hex() for part in hashes],
-        directions=["right" if start > place.leaf_index else "left" for start, _ in ranges],
+        proof_hashes=tuple(part.hex() for part in hashes),
+        directions=tuple("right" if start > place.leaf_index else "left" for start, _ in ranges),
         anchor_tx_hash=None if named is None else named.hash,
         block_number=None if named is None else named.block_number,
         chain_id=None if named is None else named.chain_id,

@@ -7,7 +7,13 @@ from typing import Annotated, Any, Final, Literal
 import attrs
 from msgspec import Meta
 
-from rendertrust.api.organisations import LentNode, Member, OrganisationPage
+from rendertrust.api.organisations import (
+    LentNode,
+    Member,
+    Organisation,
+    OrganisationPage,
+    Organisations,
+)
 from sql.audit import Act
 from sql.organisations import (
     INVITED_BY_USER_MOST,
@@ -15,7 +21,6 @@ from sql.organisations import (
     MEMBERS_MOST,
     OF_USER_MOST,
     ChangeOutcome,
-    Organisation,
 )
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
@@ -60,13 +65,6 @@ class NewOrganisation:
 
 
 @attrs.frozen
-class Organisations:
-    """Your organisations. ``joined`` is false if you are only invited."""
-
-    organisations: list[Organisation]
-
-
-@attrs.frozen
 class Invitation:
     """The e-mail address of an account."""
 
@@ -96,11 +94,13 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
     if act is None:
         return TOKEN_REFUSED
     made = await call.gateway.tables.organisations.found(organisation, call.body.name, act)
-    return made or Problem(
-        409,
-        f"You are already in {OF_USER_MOST} organisations; leave one first",
-        code=RefusalCode.TOO_MANY_ORGANISATIONS,
-    )
+    if made is None:
+        return Problem(
+            409,
+            f"You are already in {OF_USER_MOST} organisations; leave one first",
+            code=RefusalCode.TOO_MANY_ORGANISATIONS,
+        )
+    return Organisation(**text_ids(attrs.asdict(made)))
 
 
 @operations.get(
@@ -112,7 +112,8 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
 )
 async def index(call: Call) -> Organisations:
     """List the organisations that you belong to or are invited to."""
-    return Organisations(list(await call.gateway.tables.organisations.of_user(call.caller)))
+    rows = await call.gateway.tables.organisations.of_user(call.caller)
+    return Organisations(tuple(Organisation(**text_ids(attrs.asdict(row))) for row in rows))
 
 
 @operations.get(

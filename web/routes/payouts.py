@@ -20,7 +20,7 @@ from actors.ledger.messages import (
 from actors.paymaster.messages import PayoutApprove, PayoutPay, PayoutReject
 from rendertrust import money
 from rendertrust.api.earnings import Payout
-from rendertrust.api.text_formats import Credits, Id
+from rendertrust.value_types import Credits, Id
 from sql.operators import PayoutShown
 from web.http import spreadsheet
 from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of

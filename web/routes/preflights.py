@@ -1,28 +1,34 @@
 """Preflight: findings about a scene and an estimate of its time, before credits are held."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
-from uuid import UUID
+from typing import Any, Final
 
 import attrs
 
 from actors.ledger.messages import Posted
-from actors.scheduler.messages import FleetSummary, TooManyOpen
-from rendertrust.api.preflights import Estimate, SceneFinding, SceneSummary
+from actors.scheduler.messages import TooManyOpen
+from rendertrust.api.preflights import Preflight, SceneFinding, SceneSummary, Waiting
 from rendertrust.api_paths import thumbnail_path
 from rendertrust.frame_range import parse
-from rendertrust.preflight.findings import Finding, stops
+from rendertrust.job_spec import Frames, JobSpec, Pool, Reference
+from rendertrust.preflight.findings import stops
+from sql.job_plan import JobPlan
 from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.estimates import estimate_of
-from web.jobs.placement import Pool
-from web.jobs.preflights import PreflightState, asked_frames, begin, content_of, fleet, known, meant
+from web.jobs.preflights import (
+    PreflightState,
+    asked_frames,
+    begin,
+    fleet,
+    known,
+    meant,
+    scene_of,
+)
 from web.jobs.scene_facts import SceneFacts
-from web.jobs.unit_plan import Frames
-from web.jobs.validation import JobIdea, Reference, offer_of
-from web.jobs.wait_reasons import Reason, reasons_of
+from web.jobs.validation import offer_of
+from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import too_many_open
 
@@ -54,29 +60,6 @@ class Look:
     again: bool = False
 
 
-@attrs.frozen
-class Preflight:
-    """A preflight. ``DONE``: ``findings`` are complete, and the job is refused if ``stops``.
-
-    ``PENDING``: a node is checking it, or ``waiting`` says why none is yet. ``FAILED``: none could,
-    for the reason ``error``. ``nodes``: how many nodes could render it now; findings are for these.
-    ``estimate`` is null if frames could not be tried, for the reason ``not_estimated``.
-    ``thumbnail``: the address of a small picture of the scene's current frame, once there is one.
-    """
-
-    status: Literal["DONE", "PENDING", "FAILED"]
-    job_id: UUID
-    waiting: Reason | None
-    error: str | None
-    nodes: int
-    stops: bool
-    findings: list[SceneFinding]
-    scene: SceneSummary | None
-    estimate: Estimate | None
-    not_estimated: str | None
-    thumbnail: str | None
-
-
 @operations.post(
     "/api/v1/jobs/preflight",
     scope=Scope.JOBS_WRITE,
@@ -95,7 +78,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     online.
     """
     body = call.body
-    idea = JobIdea(
+    idea = JobSpec(
         job_type="render",
         payload_ref=body.payload_ref,
         params=body.params,
@@ -107,17 +90,16 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
-    wanted = offer.wanted
-    found = await _looked(call, wanted.params)
+    found = await _looked(call, offer.plan)
     if isinstance(found, Problem):
         return found
-    shown = await _shown(call, idea, wanted.params, found)
+    shown = await _shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
-async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState | Problem:
+async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
     """Return what is known, or have a node check it now."""
-    gateway, content = call.gateway, content_of(params)
+    gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])
     found = await known(gateway, call.caller, content)
@@ -126,7 +108,7 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
         return found
     row = await gateway.tables.preflights.of(call.caller, content)
     before = None if row is None else row.job_id
-    begun = await begin(gateway, call.caller, call.body.payload_ref, params, before)
+    begun = await begin(gateway, call.caller, plan, before)
     if begun is None:
         return AT_ONCE
     if isinstance(begun, Problem):
@@ -139,33 +121,27 @@ async def _looked(call: Call[Look], params: Mapping[str, Any]) -> PreflightState
     return PreflightState(dispatch.job, "PENDING")
 
 
-async def preflight_of(
-    call: Call[Any], idea: JobIdea, params: Mapping[str, Any]
-) -> Preflight | None:
+async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
     """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
-    content = content_of(params) if idea.job_type == "render" else None
+    content = scene_of(plan)
     found = None if content is None else await known(call.gateway, call.caller, content)
-    return None if found is None else await _shown(call, idea, params, found)
+    return None if found is None else await _shown(call, plan, found)
 
 
-async def _shown(
-    call: Call[Any], idea: JobIdea, params: Mapping[str, Any], found: PreflightState
-) -> Preflight:
-    nodes = await fleet(call.gateway, call.caller, params, "render")
-    frames = () if idea.frames is None else parse(idea.frames)
-    facts = found.facts
-    said = () if facts is None else _said(facts, nodes, idea, params)
-    estimate = (
-        None if facts is None else estimate_of(facts, frames, params, nodes.slots, chunk=idea.chunk)
-    )
+async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Preflight:
+    spec, facts = plan.spec, found.facts
+    nodes = await fleet(call.gateway, call.caller, "render", spec.pool)
+    frames = () if spec.frames is None else parse(spec.frames)
+    said = () if facts is None else meant(facts, nodes, asked_frames(facts, spec))
+    estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
     return Preflight(
         status=found.status,
-        job_id=found.job,
+        job_id=str(found.job),
         waiting=await _waiting(call, found) if found.status == "PENDING" else None,
         error=found.error,
         nodes=nodes.nodes,
         stops=stops(said),
-        findings=[SceneFinding(**attrs.asdict(one)) for one in said],
+        findings=tuple(SceneFinding(**attrs.asdict(one)) for one in said),
         scene=None if facts is None or not facts.opened else _summary(facts),
         estimate=estimate,
         not_estimated=facts.unprobed if facts is not None and estimate is None else None,
@@ -173,18 +149,12 @@ async def _shown(
     )
 
 
-def _said(
-    facts: SceneFacts, nodes: FleetSummary, idea: JobIdea, params: Mapping[str, Any]
-) -> Sequence[Finding]:
-    return meant(facts, nodes, asked_frames(facts, idea.frames, params))
-
-
 async def _thumbnail(call: Call[Any], found: PreflightState) -> str | None:
     shown = await call.gateway.tables.thumbnails.shown(found.job)
     return thumbnail_path(found.job, shown[-1].frame) if shown else None
 
 
-async def _waiting(call: Call[Any], found: PreflightState) -> Reason | None:
+async def _waiting(call: Call[Any], found: PreflightState) -> Waiting | None:
     jobs = call.gateway.tables.jobs
     row = await jobs.by_id(found.job, call.caller)
     units = await jobs.unit_page(found.job, -1, 1)

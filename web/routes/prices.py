@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from rendertrust.api.text_formats import Credits
+from rendertrust.value_types import Credits
 from sql.prices import EVERY_OTHER, PriceRow, shown
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid

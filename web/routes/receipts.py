@@ -1,25 +1,21 @@
 """Receipts: what was done for a charge, signed by node and gateway."""
 
-from datetime import datetime
-from typing import Any, Literal
 from uuid import UUID
 
-import attrs
 import orjson
 
 from rendertrust.api.jobs import ResultUrl
+from rendertrust.api.ledger import EntryProof, ReceiptFile, Withdrawn
 from rendertrust.receipt_check import FILE
 from sql.receipts import ReceiptRow
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import ABSENT
 from web.jobs.submission import NOT_FOUND
-from web.objects.manifests import MANIFEST
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
 from web.routes.jobs import URL_SECONDS
-from web.routes.ledger import EntryProof, proof_of, stands
+from web.routes.ledger import proof_of, stands
 from web.routes.units import UnitWord
 
 operations = Operations()
@@ -29,36 +25,6 @@ ALONE = Problem(
     "The job has no list of files, or it is no longer kept",
     code=RefusalCode.FILE_LIST_NOT_FOUND,
 )
-
-
-@attrs.frozen
-class Withdrawn:
-    """A withdrawal. Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in
-    the log.
-    """
-
-    entry_id: int
-    at: datetime
-    proof: EntryProof | None
-
-
-@attrs.frozen
-class ReceiptFile:
-    """A receipt that `rendertrust verify` checks without the gateway; see `docs/PROOF.md`.
-
-    ``receipt`` has the node's ``work`` and its signature, the verdict and the price; ``signature``
-    is the gateway's. ``proof`` is null until the paying entry is in the log, and for free work.
-    ``withdrawn`` is present only if the charge was refunded because the work was found invalid: the
-    receipt is no longer valid then. It is not signed, and older copies lack it: ask here whether a
-    receipt is still valid.
-    """
-
-    format: Literal["rendertrust-receipt-file-v1"]
-    receipt: dict[str, Any]
-    signature: str
-    entry_id: int | None
-    proof: EntryProof | None
-    withdrawn: Withdrawn | None = attrs.field(default=None, metadata=ABSENT)
 
 
 @operations.get(
@@ -116,11 +82,11 @@ async def manifest(call: Call) -> ResultUrl | Problem:
     row = await call.gateway.tables.jobs.past(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND
-    noted, objects = row.params.get(MANIFEST), call.gateway.ports.objects
-    if not isinstance(noted, dict) or await objects.head(noted["key"]) is None:
+    files, objects = row.plan.inputs.files, call.gateway.ports.objects
+    if files is None or await objects.head(files.key) is None:
         return ALONE
-    url = await objects.presign_get(noted["key"], within=URL_SECONDS, base=call.base)
-    return ResultUrl(str(row.id), url, URL_SECONDS, noted["size"], noted["sha256"])
+    url = await objects.presign_get(files.key, within=URL_SECONDS, base=call.base)
+    return ResultUrl(str(row.id), url, URL_SECONDS, files.size, files.sha256)
 
 
 async def _receipt(call: Call, job: UUID, number: int) -> ReceiptFile | Problem:

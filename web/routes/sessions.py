@@ -2,9 +2,7 @@
 
 from typing import Final
 
-import attrs
-
-from rendertrust.api.accounts import Session
+from rendertrust.api.accounts import Session, Sessions
 from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
@@ -16,22 +14,14 @@ operations = Operations()
 NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NOT_FOUND)
 
 
-@attrs.frozen
-class SessionList:
-    """A page of sessions. ``count`` is their total number."""
-
-    sessions: list[Session]
-    count: int
-
-
 @operations.get(
     "/api/v1/auth/sessions",
     query=Window,
-    answers={200: SessionList},
+    answers={200: Sessions},
     rate="read",
     example=examples.SESSIONS,
 )
-async def index(call: Call[None, Window]) -> SessionList:
+async def index(call: Call[None, Window]) -> Sessions:
     """List your active sessions, the last used first."""
     sessions, now, window = call.gateway.tables.sessions, call.gateway.ports.clock.now(), call.query
     here = None if call.claims is None else call.claims.family
@@ -47,7 +37,7 @@ async def index(call: Call[None, Window]) -> SessionList:
         )
         for row in rows
     ]
-    return SessionList(found, await sessions.count(call.caller, now))
+    return Sessions(tuple(found), await sessions.count(call.caller, now))
 
 
 @operations.delete(

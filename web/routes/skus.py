@@ -7,7 +7,7 @@ import attrs
 from msgspec import Meta
 
 from rendertrust import money
-from rendertrust.api.text_formats import Credits
+from rendertrust.value_types import Credits
 from sql.skus import SkuRow
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem

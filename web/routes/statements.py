@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from rendertrust import money
 from rendertrust.api.earnings import Statement, StatementLine
-from rendertrust.api.text_formats import Id
+from rendertrust.value_types import Id
 from sql.operators import AccountVersion, Operators, StatementRow
 from web.http import spreadsheet
 from web.http.operations import Call, Operations, Scope

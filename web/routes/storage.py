@@ -3,9 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-import attrs
-
-from rendertrust.api.uploads import KeptUpload
+from rendertrust.api.uploads import KeptUpload, KeptUploads
 from web.http.operations import Call, Operations, Scope
 from web.http.pagination import Window
 from web.http.problem import Problem
@@ -18,25 +16,15 @@ NEEDED: Final = Problem(409, "An open job or a dispute needs it", code=RefusalCo
 NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
 
 
-@attrs.frozen
-class Storage:
-    """A page of uploads. ``used`` of ``quota`` bytes; ``count`` is the total number of uploads."""
-
-    uploads: list[KeptUpload]
-    count: int
-    used: int
-    quota: int
-
-
 @operations.get(
     "/api/v1/uploads",
     scope=Scope.UPLOADS_WRITE,
     query=Window,
-    answers={200: Storage},
+    answers={200: KeptUploads},
     rate="read",
     example=examples.STORAGE,
 )
-async def index(call: Call[None, Window]) -> Storage:
+async def index(call: Call[None, Window]) -> KeptUploads:
     """List your stored uploads, the largest first, with your quota."""
     gateway, window = call.gateway, call.query
     days = timedelta(days=gateway.settings.retention.inputs_days)
@@ -54,7 +42,7 @@ async def index(call: Call[None, Window]) -> Storage:
         for row, jobs in rows
     ]
     usage = await gateway.tables.retention.usage(call.caller, gateway.ports.clock.now())
-    return Storage(kept, usage.count, usage.used, gateway.settings.retention.quota_bytes)
+    return KeptUploads(tuple(kept), usage.count, usage.used, gateway.settings.retention.quota_bytes)
 
 
 @operations.delete(

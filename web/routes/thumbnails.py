@@ -6,10 +6,10 @@ import attrs
 from aiohttp import web
 from msgspec import Meta
 
+from rendertrust.job_spec import FRAME_MAX
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.parameters import FRAME_MAX
 from web.jobs.submission import NOT_FOUND
 
 operations = Operations()

@@ -2,18 +2,19 @@
 jobs on nodes without a sandbox.
 """
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import attrs
 
+from rendertrust.api.organisations import Trusted, TrustedPeople
 from sql.organisations import TRUSTED_MOST, ChangeOutcome
 from web.gateway import Gateway
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import text_ids
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 from web.routes.organisations import act_of, outcome
@@ -29,25 +30,6 @@ TRUSTED_FULL: Final = Problem(
 
 
 @attrs.frozen
-class Trusted:
-    """A trusted address. ``user_id`` names the entry, for ``DELETE``; it is not an account's id.
-    ``name`` is always empty.
-
-    So the list does not reveal whether an address has an account.
-    """
-
-    user_id: UUID
-    email: str
-    since: datetime
-    name: str = ""
-
-
-@attrs.frozen
-class TrustedList:
-    trusted: list[Trusted]
-
-
-@attrs.frozen
 class Somebody:
     """The e-mail address of an account."""
 
@@ -57,17 +39,17 @@ class Somebody:
 @operations.get(
     "/api/v1/trusted",
     scope=Scope.NODES_READ,
-    answers={200: TrustedList},
+    answers={200: TrustedPeople},
     rate="read",
     example=examples.TRUSTED,
 )
-async def index(call: Call) -> TrustedList:
+async def index(call: Call) -> TrustedPeople:
     """List the users you trust. Jobs with the pool ``trusted`` go to their nodes besides your own.
 
     Your nodes without a sandbox accept their jobs. Trust is not mutual.
     """
     rows = await call.gateway.tables.organisations.trusted(call.caller)
-    return TrustedList([Trusted(**attrs.asdict(row)) for row in rows])
+    return TrustedPeople(tuple(Trusted(**text_ids(attrs.asdict(row))) for row in rows))
 
 
 @operations.post(

@@ -1,9 +1,7 @@
 """Units of a job: list them with state, result and cost; retry a failed one."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 import attrs
 from msgspec import Meta
@@ -11,15 +9,14 @@ from msgspec import Meta
 from actors.ledger.messages import UnitRetry
 from actors.ports import place_of
 from rendertrust import money
-from rendertrust.api.text_formats import Credits
-from sql.error_code import ErrorCode
+from rendertrust.api.units import Unit, Units
 from sql.jobs import PagedUnit
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import NO_UNIT, controlled
 from web.jobs.submission import EXPIRED, NOT_FOUND
-from web.jobs.wait_reasons import Reason, reasons_of
+from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS, own_result
 
@@ -44,67 +41,18 @@ class UnitWord:
     number: Number
 
 
-@attrs.frozen
-class Unit:
-    """A unit. ``price`` is held until it ends; ``charged`` is what it cost.
-
-    ``tile``: its number within the frame. ``waits_for``: the number of units that it needs first.
-    ``download_url`` is valid for an hour and is present as soon as the result is delivered: while
-    the unit is ``VERIFYING``, it may still be found invalid. ``waiting`` says why it has not begun.
-    ``copy_node_id`` runs a second attempt, because the first takes far longer than others.
-    ``error_code`` is the kind of failure of ``error_message``; ``reported``: the node's own report.
-    ``verified`` is true once a verifier compared or opened the result and found no fault.
-    ``given_back``: why it was refunded after completion, when a later check or an admin found it
-    invalid; do not rely on its result then.
-    """
-
-    number: int
-    frames: str | None
-    tile: int | None
-    state: str
-    attempt: int
-    node_id: UUID | None
-    price: Credits
-    charged: Credits
-    waits_for: int
-    error_class: str | None
-    error_message: str | None
-    error_code: ErrorCode | None
-    size: int | None
-    sha256: str | None
-    verified: bool
-    download_url: str | None = attrs.field(repr=False)
-    assigned_at: datetime | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    waiting: Reason | None = None
-    copy_node_id: UUID | None = None
-    given_back: str | None = None
-
-
-@attrs.frozen
-class UnitList:
-    """A page of units by number. ``count`` is the job's total; ``next`` is the ``after`` of the
-    next page.
-    """
-
-    units: list[Unit]
-    count: int
-    next: int | None
-
-
 @operations.get(
     "/api/v1/jobs/{job_id}/units",
     scope=Scope.JOBS_READ,
     query=UnitQuery,
-    answers={200: UnitList},
+    answers={200: Units},
     refusals={404: "Job not found"},
     rate="read",
     absent="Job not found",
     absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.UNITS,
 )
-async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
+async def units(call: Call[None, UnitQuery]) -> Units | Problem:
     """List the units of a job by number, with the results of complete units."""
     job, page = call.ids["job_id"], call.query
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
@@ -116,7 +64,7 @@ async def units(call: Call[None, UnitQuery]) -> UnitList | Problem:
         attrs.evolve(await _shown(call, unit), waiting=reasons.get(unit.number))
         for unit in rows[: page.limit]
     ]
-    return UnitList(shown, row.units, _next(rows, page.limit))
+    return Units(tuple(shown), row.units, _next(rows, page.limit))
 
 
 @operations.post(
@@ -168,7 +116,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         tile=row.tile,
         state=row.state,
         attempt=row.attempt,
-        node_id=row.node_id,
+        node_id=None if row.node_id is None else str(row.node_id),
         price=money.render(row.price),
         charged=money.render(row.price if is_charged else 0),
         waits_for=row.missing,
@@ -182,7 +130,7 @@ async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
         assigned_at=row.assigned_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
-        copy_node_id=row.copy_node_id,
+        copy_node_id=None if row.copy_node_id is None else str(row.copy_node_id),
         given_back=row.given_back,
     )
 

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 from uuid import UUID
 
 import attrs
 from msgspec import Meta
 
 from actors.ports import ObjectInfo
-from rendertrust.api.uploads import PartRange, Parts, PartUrl, PartUrls, PutUrl
+from rendertrust.api.uploads import PartRange, Parts, PartUrl, PartUrls, PutUrl, Upload
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
@@ -89,27 +88,6 @@ class SentParts:
     """
 
     parts: Annotated[list[Sha256], Meta(max_length=PARTS_MAX)] = attrs.field(factory=list[str])
-
-
-@attrs.frozen
-class Upload:
-    """An upload. ``put`` is null if the content is already stored; ``payload_ref`` names it in a
-    job.
-
-    ``parts`` is present for content above 64 MiB until it is complete: it makes the upload
-    resumable, and above 5 GiB it is the only way and ``put`` is null.
-    """
-
-    id: UUID
-    payload_ref: str
-    sha256: str
-    size: int
-    filename: str
-    status: Literal["PENDING", "COMPLETED"]
-    created_at: datetime
-    completed_at: datetime | None
-    put: PutUrl | None = None
-    parts: Parts | None = None
 
 
 @operations.post(
@@ -331,7 +309,7 @@ def shown(
 ) -> Upload:
     """Return the row as the API shows it."""
     return Upload(
-        id=row.id,
+        id=str(row.id),
         payload_ref=f"s3://{call.gateway.settings.objects.bucket}/{row.object_key}",
         sha256=row.sha256.hex(),
         size=row.size,

@@ -1,7 +1,6 @@
 """Videos of a job's frames, encoded by a node in its sandbox."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import attrs
@@ -10,6 +9,7 @@ from msgspec import Meta
 from actors.ports import ObjectMissing
 from rendertrust.api.jobs import Placed
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import JobSpec, Pool
 from rendertrust.manifest import (
     FILES_MAX,
     KEPT_BYTES_MAX,
@@ -18,17 +18,17 @@ from rendertrust.manifest import (
     ManifestError,
     read,
 )
+from sql.job_plan import Inputs, JobPlan, NewUnit
 from sql.jobs import JobOrder, PagedUnit, PastJob
 from web.gateway import Gateway
 from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.payload import INPUT
-from web.jobs.placement import FRAMES_OF, POOL, price_of
-from web.jobs.submission import NOT_FOUND, JobRequest, order
+from web.jobs.placement import price_in
+from web.jobs.submission import NOT_FOUND, order
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
-from web.objects.manifests import MANIFEST, keep
+from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import placed
 
@@ -112,22 +112,20 @@ async def made(
         return NOT_FOUND
     if row.completed_at is None:
         return TOO_EARLY
-    params = await _params(gateway, past, wish)
-    if isinstance(params, Problem):
-        return params
-    wanted = JobRequest(VIDEO, row.payload_ref, params, queue=wish.queue, key=key)
-    price = price_of(terms.price, params)
-    return placed(*await order(gateway, user, wanted, price, terms.price_number))
+    plan = await _plan(gateway, past, wish, terms.price)
+    if isinstance(plan, Problem):
+        return plan
+    return placed(*await order(gateway, user, plan, terms.price_number, key))
 
 
-async def price_of_one(gateway: Gateway, user: UUID, params: Mapping[str, Any]) -> int:
-    """Return the price of a video of a job with these parameters, in units of money."""
+async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
+    """Return the price of a video of a job in this pool, in units of money."""
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
-    return price_of(terms.price, params)
+    return price_in(pool, terms.price)
 
 
-async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, Any] | Problem:
-    """Return the node's parameters, with the list of its files: the scene and every frame."""
+async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
+    """Return the plan of the video, with the list of its files: the scene and every frame."""
     rows = await gateway.tables.jobs.unit_page(past.id, -1, UNITS_MAX)
     done = [unit for unit in rows if unit.tile is None and unit.state == "COMPLETED"]
     try:
@@ -145,12 +143,20 @@ async def _params(gateway: Gateway, past: PastJob, wish: NewVideo) -> dict[str, 
     if len(files) > FILES_MAX:
         return TOO_MANY
     kept = await keep(gateway, past.user_id, Manifest(files[-1].path, files))
-    await _keep_scene(gateway, past.user_id, kept["key"], scene)
+    await _keep_scene(gateway, past.user_id, kept.key, scene)
     told = {"fps": wish.fps, "fps_base": wish.fps_base}
     rate = {name: value for name, value in told.items() if value is not None}
-    of_job = {name: value for name, value in past.params.items() if name == POOL}
-    of_job[FRAMES_OF] = str(past.id)  # the job's results are kept until the video is made
-    return {"container": wish.container, **rate, MANIFEST: kept, **of_job}
+    pool = past.plan.spec.pool
+    spec = JobSpec(
+        VIDEO,
+        past.plan.spec.payload_ref,
+        {"container": wish.container, **rate},
+        queue=wish.queue,
+        pool=pool,
+    )
+    # The job's results are kept until the video is made.
+    inputs = Inputs(files=kept, frames_of=past.id)
+    return JobPlan(spec, inputs, units=(NewUnit(price_in(pool, price)),))
 
 
 async def _keep_scene(
@@ -186,11 +192,11 @@ async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
     """Return the job's scene, which has the frame rate and the view transform; None if it is no
     longer stored.
     """
-    noted, listed = past.params.get(INPUT), past.params.get(MANIFEST)
-    if noted is not None and noted["path"].endswith(".blend"):
-        return ManifestEntry(SCENE, noted["sha256"], noted["size"], noted["key"])
+    file, listed = past.plan.inputs.file, past.plan.inputs.files
+    if file is not None and file.path.endswith(".blend"):
+        return ManifestEntry(SCENE, file.sha256, file.size, file.key)
     if listed is None:
         return None
-    content = await gateway.ports.objects.get(listed["key"], at_most=KEPT_BYTES_MAX)
+    content = await gateway.ports.objects.get(listed.key, at_most=KEPT_BYTES_MAX)
     manifest = read(content, "key")
     return attrs.evolve(manifest.by_path[manifest.scene], path=SCENE)

@@ -17,7 +17,6 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    NewUnit,
     OfJob,
     UnitRetry,
     work_reference,
@@ -25,6 +24,7 @@ from actors.ledger.messages import (
 from actors.ledger.postings import Refusal, release, reopen
 from actors.ledger.rows import ENDED, STOPPED, alone, cancelled, change, promoted, stated
 from sql.books import JobRow, UnitRow
+from sql.job_plan import NewUnit
 
 NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
 
@@ -35,23 +35,23 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     if before is not None:
         draft.touched[effect.job, 0] = None
         return False if _same(draft, before, effect) else GuardFailed("JobInsert", before.status)
-    plan = effect.plan
-    if not plan or any(piece.price < 0 or (piece.missing and piece.price) for piece in plan):
+    plan, units = effect.plan, effect.plan.units
+    if not units or any(unit.price < 0 or (unit.missing and unit.price) for unit in units):
         return GuardFailed("JobInsert", "")
     job = JobRow(
         id=effect.job,
         user_id=effect.user,
-        job_type=effect.job_type,
-        payload_ref=effect.payload_ref,
-        params=effect.params,
+        job_type=plan.job_type,
+        payload_ref=plan.payload_ref,
+        plan=plan.stored(),
         status="QUEUED",
-        price=sum(piece.price for piece in plan),
+        price=plan.price,
         price_number=effect.price_number,
         retry_of=effect.retry_of,
-        open_units=len(plan),
-        units=len(plan),
-        priority=effect.priority,
-        cap=effect.cap,
+        open_units=len(units),
+        units=len(units),
+        priority=plan.priority,
+        cap=plan.cap,
         created_at=draft.now,
         queued_at=draft.now,
         updated_at=draft.now,
@@ -72,15 +72,16 @@ def _units(effect: JobInsert) -> list[UnitRow]:
             feeds=piece.feeds,
             missing=piece.missing,
         )
-        for number, piece in enumerate(effect.plan)
+        for number, piece in enumerate(effect.plan.units)
     ]
 
 
 def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
     units = list(draft.units_of(job.id))
-    found = (job.user_id, job.job_type, job.payload_ref, job.params, len(units))
-    wanted = (effect.user, effect.job_type, effect.payload_ref, effect.params, len(effect.plan))
-    pairs = zip(units, effect.plan, strict=False)
+    plan = effect.plan
+    found = (job.user_id, job.job_type, job.payload_ref, job.plan, len(units))
+    wanted = (effect.user, plan.job_type, plan.payload_ref, plan.stored(), len(plan.units))
+    pairs = zip(units, plan.units, strict=False)
     return found == wanted and all(_is_of(unit, piece) for unit, piece in pairs)
 
 

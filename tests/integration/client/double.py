@@ -14,6 +14,8 @@ import attrs
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from rendertrust.api.units import Quote
+from tests.support.answers import whole
 from tests.support.until import until
 
 NOW = "2026-03-13T12:00:00Z"
@@ -294,7 +296,7 @@ class GatewayDouble:
         amounts = {"frame_price": "10.0000", "price": "480.0000", "held": "480.0000"}
         enough = body.get("frames") != "1-100"
         told = {"units": 48, "frames": 48, "available": "990.0000", "enough": enough}
-        return web.json_response({**told, **amounts, "max_credits": None, "of_tomorrow": 1})
+        return web.json_response(quote({**told, **amounts, "of_tomorrow": 1}))
 
     async def _units(self, request: web.Request) -> web.Response:
         units = self.units.get(request.match_info["id"])
@@ -401,6 +403,13 @@ def job(job_id: str, **fields: Any) -> dict[str, Any]:
     return shown | fields
 
 
+def quote(members: dict[str, Any]) -> dict[str, Any]:
+    """A quote as the API shows it."""
+    usual = {"priced_by": "table", "priced_how": "", "measurable": False}
+    least = {"frame_price_least": members["frame_price"]}
+    return whole(Quote, {**usual, **least, **members})
+
+
 def unit(number: int, **fields: Any) -> dict[str, Any]:
     """A unit as the API shows it."""
     shown = {
@@ -415,6 +424,7 @@ def unit(number: int, **fields: Any) -> dict[str, Any]:
         "waits_for": 0,
         "error_class": None,
         "error_message": None,
+        "error_code": None,
         "size": None,
         "sha256": None,
         "verified": True,

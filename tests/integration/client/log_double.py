@@ -92,6 +92,8 @@ class LogDouble:
             time="2026-03-13T12:00:00Z",
             checkpoint=self.signed,
             verifier=self.verifier,
+            verifiers=[self.verifier],
+            anchor=None,
         )
         if self.meanwhile:
             self.meanwhile.pop()()
@@ -139,6 +141,9 @@ class LogDouble:
             directions=["right" if start > index else "left" for start, _ in ranges],
             anchor_tx_hash=None,
             block_number=None,
+            chain_id=None,
+            contract=None,
+            anchor=None,
             leaf=leaves[index].decode(),
             leaf_hash=merkle.leaf_hash(leaves[index]).hex(),
             leaf_index=index,

@@ -16,6 +16,7 @@ from tests.integration.client.double import (
     GatewayDouble,
     answering,
     completing,
+    quote,
     refuse,
 )
 from tests.integration.client.test_terminal import CONTROL, shown
@@ -357,8 +358,8 @@ async def test_a_video_says_its_price_first_and_asks(
     done = gateway.add_job("COMPLETED", units=3, completed_at=NOW, pool="trusted")
     made = f"POST /api/v1/jobs/{done}/video"
     amounts = {"frame_price": "1.0000", "price": "1.0000", "held": "1.0000"}
-    quote = {"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts}
-    gateway.script(QUOTE, answering(quote), answering(quote | {"enough": False}))
+    price = quote({"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts})
+    gateway.script(QUOTE, answering(price), answering(price | {"enough": False}))
     told = await program.run("jobs", "video", done)
     assert told.code == 0, told
     assert "The video: 1.0000 credits; 9.0000 are available." in told.err

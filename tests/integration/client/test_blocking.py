@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 from aiohttp import web
 
-from rendertrust.client import BadAnswer, Client, NotFound, Retries, StillRunning, Tokens
+from rendertrust.client import BadAnswer, Client, JobSpec, NotFound, Retries, StillRunning, Tokens
 from tests.integration.client.double import PICTURE, GatewayDouble, completing
 from tests.integration.client.test_scenes_program import KEPT, says
 
@@ -23,7 +23,7 @@ async def test_a_whole_job_without_asyncio(gateway: GatewayDouble, blend: Path) 
     def work() -> list[str]:
         with client_of(gateway) as client:
             upload = client.upload(blend)
-            placed = client.dispatch("render", upload.payload_ref)
+            placed = client.dispatch(JobSpec("render", upload.payload_ref))
             gateway.life = completing(0.5)
             statuses = [job.status for job in client.watch(placed.job_id)]
             path = client.download(placed.job_id, blend.parent / "frame.png")

@@ -21,6 +21,7 @@ from rendertrust.client import (
     GatewayFault,
     InsufficientCredits,
     Invalid,
+    JobSpec,
     NoAnswer,
     NotAuthenticated,
     NotFound,
@@ -171,8 +172,8 @@ async def test_a_retried_submit_makes_one_job(gateway: GatewayDouble) -> None:
 
     gateway.script(DISPATCH, lost, refuse(503))
     async with client_of(gateway) as client:
-        placed = await client.dispatch("render", "s3://b/k", {"frame": 1}, queue=True)
-        other = await client.dispatch("render", "s3://b/k")
+        placed = await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}, queue=True))
+        other = await client.dispatch(JobSpec("render", "s3://b/k"))
     assert list(gateway.jobs) == [placed.job_id, other.job_id]
     assert placed.node_id == NODE
     assert gateway.bodies[0]["params"] == {"frame": 1}
@@ -208,7 +209,7 @@ async def test_insufficient_credits_name_both_amounts(gateway: GatewayDouble) ->
     gateway.script(DISPATCH, answer)
     async with client_of(gateway) as client:
         with pytest.raises(InsufficientCredits) as caught:
-            await client.dispatch("render", "s3://b/k")
+            await client.dispatch(JobSpec("render", "s3://b/k"))
     assert (caught.value.available, caught.value.requested) == ("3.0000", "10.0000")
 
 
@@ -217,7 +218,7 @@ async def test_all_faults_of_a_422_are_there(gateway: GatewayDouble) -> None:
     gateway.script(DISPATCH, refuse(422, "params.frame: must be an integer", errors=faults))
     async with client_of(gateway) as client:
         with pytest.raises(Invalid) as caught:
-            await client.dispatch("render", "s3://b/k")
+            await client.dispatch(JobSpec("render", "s3://b/k"))
     assert [fault.field for fault in caught.value.errors] == ["params.frame"]
 
 

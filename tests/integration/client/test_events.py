@@ -204,7 +204,6 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
 
 
 def test_what_came_well_is_said_to_have() -> None:
-    said = AttemptLog(
-        2, 1, ("Saved",), "3", None, datetime(2026, 3, 13, tzinfo=UTC), completed=True
-    )
+    at = datetime(2026, 3, 13, tzinfo=UTC)
+    said = AttemptLog(2, "3", 1, None, at, None, None, ("Saved",), completed=True)
     assert heading(said) == "unit 2 (frame 3), attempt 1: completed"

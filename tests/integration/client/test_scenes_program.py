@@ -12,7 +12,7 @@ from rendertrust.cli.submit import hint_of
 from rendertrust.client import AsyncClient, Tokens
 from rendertrust.client.bundles import TooManyFiles
 from tests.integration.client.conftest import Program
-from tests.integration.client.double import NOW, Answer, GatewayDouble, refuse
+from tests.integration.client.double import NOW, Answer, GatewayDouble, quote, refuse
 from tests.integration.node.scenes import make
 
 UPLOAD = "b1a7c0de-1f2e-4d3c-8b9a-0123456789ab"
@@ -57,6 +57,7 @@ LOOKED: dict[str, Any] = {
         "how": "Small pieces were rendered.",
     },
     "not_estimated": None,
+    "thumbnail": None,
 }
 
 
@@ -148,18 +149,20 @@ async def test_an_estimate_is_said_before_a_job_is_submitted(
     assert gateway.bodies[-1]["as_is"] is True
 
 
-TABLE: dict[str, Any] = {
-    "units": 48,
-    "frames": 48,
-    "frame_price": "10.0000",
-    "price": "480.0000",
-    "held": "480.0000",
-    "available": "990.0000",
-    "enough": True,
-    "priced_by": "table",
-    "priced_how": "Until it is measured, each frame costs what the table says.",
-    "measurable": True,
-}
+TABLE: dict[str, Any] = quote(
+    {
+        "units": 48,
+        "frames": 48,
+        "frame_price": "10.0000",
+        "price": "480.0000",
+        "held": "480.0000",
+        "available": "990.0000",
+        "enough": True,
+        "priced_by": "table",
+        "priced_how": "Until it is measured, each frame costs what the table says.",
+        "measurable": True,
+    }
+)
 WORK: dict[str, Any] = {
     **TABLE,
     "frame_price": "1.5000",
@@ -266,4 +269,4 @@ async def test_where_no_node_has_what_is_needed_that_is_said(
     asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight")
     told = await program.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
-    assert "It must have: memory 8.6 GB, device gpu, alike, class gpu/x." in told.err, told
+    assert "It must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told

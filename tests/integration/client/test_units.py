@@ -11,6 +11,7 @@ from rendertrust.client import (
     AsyncClient,
     Client,
     Conflict,
+    JobSpec,
     NoAnswer,
     NotFound,
     NotReady,
@@ -47,10 +48,10 @@ async def test_an_order_of_many_frames_says_what_was_asked_for_and_nothing_else(
 ) -> None:
     async with client_of(gateway) as client:
         await client.dispatch(
-            "render", "s3://b/k", frames="1-48", order="middle_first", max_credits="200"
+            JobSpec("render", "s3://b/k", frames="1-48", order="middle_first", max_credits="200")
         )
-        await client.dispatch("render", "s3://b/k", {"frame": 1})
-        told = await client.quote("render", frames="1-48", chunk=4)
+        await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}))
+        told = await client.quote(JobSpec("render", frames="1-48", chunk=4))
     first, second, third = gateway.bodies
     assert first == {
         "job_type": "render",
@@ -303,7 +304,7 @@ async def test_without_asyncio_it_is_the_same(gateway: GatewayDouble, tmp_path: 
             assert client.pause(job).status == "PAUSED"
             assert client.resume(job).status == "RUNNING"
             assert client.change(job, priority="low").priority == "low"
-            assert client.quote("render", frames="1-48").units == 48
+            assert client.quote(JobSpec("render", frames="1-48")).units == 48
             assert client.download_frames(job, tmp_path).missing == 1
             assert client.download_unit(job, 0, tmp_path / "one.png").read_bytes() == PICTURE
             assert client.stop(job).status == "CANCELLED"

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -13,7 +14,6 @@ from actors.ledger.messages import (
     Commit,
     HoldUnits,
     JobInsert,
-    NewUnit,
     Outcome,
     PlaceHold,
     Posted,
@@ -23,9 +23,13 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ports import Store
+from rendertrust import money
+from rendertrust.job_spec import JobSpec
 from sql.audit import Act
 from sql.books import JobRow, Keys, UnitRow
-from sql.units import GRID, OpenUnit
+from sql.job_plan import NewUnit
+from sql.units import OpenUnit
+from tests.support.plans import planned
 
 _serial = itertools.count(1)
 
@@ -155,8 +159,21 @@ def act(reason: str, **details: str) -> Act:
     return Act(HandClock().time, fresh_id(), "ann", "credits.grant", target, reason, "r1", details)
 
 
+SCENE = "s3://bucket/scene.blend"
+
+
 def insert(user: UUID, job: UUID, price: int = 100, units: int = 1) -> JobInsert:
-    return JobInsert(job, user, "render", "s3://bucket/scene.blend", {"frame": 1}, price, units)
+    cut = [NewUnit(price, place) for place in range(units)]
+    return JobInsert(job, user, planned("render", SCENE, {"frame": 1}, units=cut))
+
+
+def with_plan(order: JobInsert, **changes: Any) -> JobInsert:
+    """The job with changes of its plan, and of its spec where they are of that."""
+    of_spec = {field.name for field in attrs.fields(JobSpec)}
+    spec = {name: value for name, value in changes.items() if name in of_spec and name != "needs"}
+    rest = {name: value for name, value in changes.items() if name not in spec}
+    plan = attrs.evolve(order.plan, spec=attrs.evolve(order.plan.spec, **spec), **rest)
+    return attrs.evolve(order, plan=plan)
 
 
 def dispatch(
@@ -173,7 +190,8 @@ def pieces_of(job: UUID, user: UUID, pieces: Sequence[NewUnit], cap: int | None 
     """A job that is cut into these, with what is held for them."""
     amounts = tuple(piece.price for piece in pieces)
     hold = HoldUnits(user_account(user), job, amounts)
-    order = attrs.evolve(insert(user, job), pieces=tuple(pieces), cap=cap)
+    most = None if cap is None else money.render(cap)
+    order = with_plan(insert(user, job), units=tuple(pieces), max_credits=most)
     return Commit((hold,), (order,))
 
 
@@ -190,5 +208,6 @@ def tiled(user: UUID, job: UUID, prices: Sequence[int] = (50, 50), frames: int =
     commit = pieces_of(job, user, pieces)
     (order,) = commit.effects
     assert isinstance(order, JobInsert)
-    params = {"width": 64, "height": 32, GRID: [len(prices), 1]}
-    return attrs.evolve(commit, effects=(attrs.evolve(order, params=params),))
+    size = {"width": 64, "height": 32}
+    order = with_plan(order, params=size, tiles=f"{len(prices)}x1")
+    return attrs.evolve(commit, effects=(order,))

@@ -22,7 +22,6 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    NewUnit,
     Posted,
     UnitAssign,
     UnitCopy,
@@ -36,6 +35,7 @@ from actors.ledger.messages import (
 from actors.ledger.rows import ENDED, next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.books import HoldRow, Keys, UnitRow
+from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage, twin_stage
 from tests.integration.conformance.hand_time import HandDatabase

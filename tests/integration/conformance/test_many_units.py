@@ -1,6 +1,7 @@
 """Jobs of many units: what is held, charged and given back for each; pauses, caps, tiles."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -15,7 +16,6 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    NewUnit,
     Posted,
     Replayed,
     UnitAssign,
@@ -29,9 +29,20 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.verifier.messages import UnitVerdict
+from rendertrust.job_spec import NodeNeeds
+from sql.job_plan import NewUnit
 from sql.units import OpenJob, OpenJobTerms
-from tests.integration.conformance.stage import Stage, fresh_id, insert, pieces_of, tiled
+from tests.integration.conformance.stage import (
+    SCENE,
+    Stage,
+    fresh_id,
+    insert,
+    pieces_of,
+    tiled,
+    with_plan,
+)
 from tests.integration.conformance.test_verdicts import delivery
+from tests.support.plans import planned
 
 
 def frames(*prices: int) -> list[NewUnit]:
@@ -144,17 +155,18 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
 
 async def test_what_open_jobs_ask_for_is_known_of_paused_ones_too(stage: Stage) -> None:
     user, paused, ended = await stage.user(1000), fresh_id(), fresh_id()
-    needs = {"device": "gpu"}
-    free = insert(user, paused, price=0)
-    asks = {"_pool": "mine", "_needs": needs, "frame": 1}
-    await stage.do(attrs.evolve(free, params=asks, pieces=tuple(frames(0, 0))))
+    asks: dict[str, Any] = {"pool": "mine", "needs": NodeNeeds(device="gpu")}
+    free = with_plan(insert(user, paused), **asks, units=tuple(frames(0, 0)))
+    await stage.do(free)
     await stage.commit(pieces_of(ended, user, frames(100)))
+    plain = attrs.evolve(planned("render", SCENE), units=())
     assert await stage.store.asked_for([ended]) == [
-        OpenJobTerms(ended, user, "render", {"_pool": "any", "_needs": None}, 1, is_free=False)
+        OpenJobTerms(ended, user, plain, 1, is_free=False)
     ]
     assert isinstance(await stage.do(JobPause(paused, user), JobCancel(ended, user)), Posted)
+    special = attrs.evolve(planned("render", SCENE, **asks), units=())
     assert await stage.store.asked_for([ended, paused, fresh_id()]) == [
-        OpenJobTerms(paused, user, "render", {"_pool": "mine", "_needs": needs}, 2, is_free=True)
+        OpenJobTerms(paused, user, special, 2, is_free=True)
     ]
 
 
@@ -511,7 +523,7 @@ async def test_no_tile_is_copied_whose_frame_cannot_come_to_be(stage: Stage) -> 
 
 async def test_priorities_are_kept_and_changed(stage: Stage) -> None:
     user, job = await stage.user(100), fresh_id()
-    order = attrs.evolve(insert(user, job, price=0, units=2), priority=1)
+    order = with_plan(insert(user, job, price=0, units=2), priority="high")
     await stage.do(order)
     assert {unit.priority for unit in await stage.open_units(16)} == {1}
     assert isinstance(await stage.do(JobChange(job, user, -1)), Posted)

@@ -14,7 +14,6 @@ from actors.ledger.messages import (
     HoldUnits,
     IssuedReceipt,
     JobStop,
-    NewUnit,
     Posted,
     Replayed,
     UnitAssign,
@@ -31,9 +30,10 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
+from sql.job_plan import NewUnit
 from sql.nodes import StandingRecord
 from sql.reputation import Record
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 
 CLASS = "cpu/avx2/e13b728c6880"
 RESULT = "s3://rendertrust/results/x"
@@ -367,13 +367,13 @@ async def test_a_scene_of_which_parts_say_nothing_is_known_by_its_user_and_place
     case, other = await delivered(stage), await delivered(stage)
     [mine] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
     assert not mine.is_uncut
-    noted = UncutScene((mine.user, mine.payload_ref), mine.row.id, stage.clock.now())
+    noted = UncutScene((mine.user, mine.plan.payload_ref), mine.row.id, stage.clock.now())
     for _ in range(2):
         await stage.store.note_uncut(noted)
     found = {p.row.job_id: p for p in await stage.store.pending_checks(256)}
     assert found[case.job].is_uncut
     theirs = found[other.job]
-    same = (theirs.user, theirs.payload_ref) == (mine.user, mine.payload_ref)
+    same = (theirs.user, theirs.plan.payload_ref) == (mine.user, mine.plan.payload_ref)
     assert theirs.is_uncut is same
 
 
@@ -454,8 +454,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
     stage: Stage, frames: str | None, params: dict[str, Any], waits: bool
 ) -> None:
     user, node, job, now = await stage.user(200), await stage.node(), fresh_id(), stage.clock.now()
-    pieces = () if frames is None else (NewUnit(100, 0, frames),)
-    order = attrs.evolve(insert(user, job), params=params, pieces=pieces)
+    order = with_plan(insert(user, job), params=params, units=(NewUnit(100, 0, frames),))
     hold = HoldUnits(user_account(user), job, (100,))
     (outcome,) = await stage.commit(Commit((hold,), (order, UnitAssign(job, 0, 1, node))))
     assert isinstance(outcome, Posted), outcome

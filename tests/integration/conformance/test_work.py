@@ -13,6 +13,7 @@ from actors.ledger.messages import (
     GuardFailed,
     InsufficientCredits,
     JobCancel,
+    JobInsert,
     Posted,
     Replayed,
     UnitAssign,
@@ -22,7 +23,9 @@ from actors.ledger.messages import (
     UnitStart,
     UnitState,
 )
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert
+from sql.job_plan import JobPlan
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
+from tests.support.plans import planned
 
 
 def complete(job: UUID, node: UUID, attempt: int | None = 1, unit: int = 0) -> UnitComplete:
@@ -40,7 +43,7 @@ async def test_a_dispatch_holds_the_price_and_names_the_node(stage: Stage) -> No
     state = UnitState(job, 0, "DISPATCHED", 1, node, "DISPATCHED")
     assert again == [Replayed(units=(state,))]
     (open_unit,) = await stage.open_units(100)
-    assert (open_unit.job, open_unit.params, open_unit.node) == (job, {"frame": 1}, node)
+    assert (open_unit.job, open_unit.plan.params, open_unit.node) == (job, {"frame": 1}, node)
     assert await stage.store.audit() == []
 
 
@@ -65,7 +68,7 @@ async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
 
 async def test_another_job_under_the_same_id_is_refused(stage: Stage) -> None:
     user, _, job = await stage.dispatched()
-    other = attrs.evolve(insert(user, job), payload_ref="s3://bucket/other.blend")
+    other = with_plan(insert(user, job), payload_ref="s3://bucket/other.blend")
     outcome = await stage.do(other)
     assert isinstance(outcome, GuardFailed)
     assert (outcome.effect, outcome.found) == ("JobInsert", "DISPATCHED")
@@ -197,15 +200,16 @@ async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage)
     _, _, second = await stage.dispatched()
     asked: list[UUID] = []
 
-    def known(job: UUID) -> dict[str, str] | None:
+    kept = planned(params={"kept": "here"})
+
+    def known(job: UUID) -> JobPlan | None:
         asked.append(job)
-        return {"kept": "here"} if job == first else None
+        return kept if job == first else None
 
     units = await stage.store.open_units([first, second], 100, known)
-    assert {unit.job: unit.params for unit in units} == {
-        first: {"kept": "here"},
-        second: (await stage.job(second)).params,
-    }
+    plans = {unit.job: unit.plan for unit in units}
+    assert plans[first] is kept
+    assert plans[second].stored() == (await stage.job(second)).plan
     assert set(asked) == {first, second}
 
 
@@ -357,7 +361,9 @@ async def test_a_whole_life_in_one_batch(stage: Stage) -> None:
 async def test_a_job_that_the_schema_refuses_harms_no_neighbour(stage: Stage) -> None:
     user, node = await stage.user(200), await stage.node()
     good, bad = dispatch(user, fresh_id(), 100, 1, node), dispatch(user, fresh_id(), 100, 1, node)
-    broken = attrs.evolve(bad.effects[0], job_type="r" * 101)  # type: ignore[arg-type]
+    order = bad.effects[0]
+    assert isinstance(order, JobInsert)
+    broken = with_plan(order, job_type="r" * 101)
     bad = attrs.evolve(bad, effects=(broken, *bad.effects[1:]))
     outcomes = await stage.commit(bad, good)
     assert [type(outcome) for outcome in outcomes] == [GuardFailed, Posted]

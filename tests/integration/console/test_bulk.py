@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, NewUnit, UnitFail
+from actors.ledger.messages import Commit, Ledger, UnitFail
 from sql.database import Database
+from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import OWN, Visitor, newcomer

@@ -5,7 +5,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete, UnitFail
+from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete, UnitFail
+from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer

@@ -4,12 +4,15 @@ import html
 import re
 from uuid import UUID, uuid4
 
+import attrs
+
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, JobInsert, Ledger, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
+from sql.job_plan import NewUnit
 from sql.jobs import ConsoleCharges, JobViews
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.stage import pieces_of, tiled
+from tests.integration.conformance.stage import pieces_of, tiled, with_plan
 from tests.integration.console.people import newcomer
 from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import charge, joined, worked
@@ -65,8 +68,11 @@ async def test_charges_are_in_the_log_when_the_last_of_them_is(
 async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> None:
     jane, job = await newcomer(with_books), uuid4()
     pieces = [NewUnit(100, turn, frames) for turn, frames in enumerate(("1-2", "3-4", "5"))]
-    order = pieces_of(job, UUID(jane.id), pieces)
-    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    commit = pieces_of(job, UUID(jane.id), pieces)
+    (order,) = commit.effects
+    assert isinstance(order, JobInsert)
+    commit = attrs.evolve(commit, effects=(with_plan(order, frames="1-5", chunk=2),))
+    await with_books.gateway.registry.ref(Ledger).ask(commit, within=60)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "Copy as curl" in text
     said = html.unescape(text)

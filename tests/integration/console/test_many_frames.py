@@ -4,9 +4,10 @@ import re
 from uuid import UUID, uuid4
 
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import Commit, Ledger, NewUnit, UnitAssign, UnitFail, UnitStart
+from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitFail, UnitStart
 from actors.notifier.messages import Progress
 from actors.verifier.messages import UnitDeliver
+from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of
 from tests.integration.console.people import Visitor, newcomer

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, JobInsert, Ledger, NewUnit
+from actors.ledger.messages import Commit, JobInsert, Ledger
+from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import Visitor, newcomer

@@ -21,11 +21,12 @@ VALUES ('{NODE}', 'a', decode(md5('a') || md5('b'), 'hex'), '{{render}}', 'HEALT
 # Of text that does not compress: it lies beside the table.
 OPEN = """
 WITH made AS (
-    INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at,
+    INSERT INTO jobs (id, user_id, job_type, payload_ref, plan, status, price, created_at,
                       queued_at, updated_at, units, open_units)
     SELECT gen_random_uuid(), $1, 'render', 's3://elsewhere/x',
-           jsonb_build_object('text', (SELECT string_agg(md5(n::text || m), '')
-                                       FROM generate_series(1, $2::integer / 32) AS m)),
+           jsonb_build_object('spec', jsonb_build_object('params', jsonb_build_object('text', (
+               SELECT string_agg(md5(n::text || m), '')
+               FROM generate_series(1, $2::integer / 32) AS m)))),
            CASE WHEN $4::uuid IS NULL THEN 'QUEUED' ELSE 'DISPATCHED' END, 0, now(), now(), now(),
            $3, $3
     FROM generate_series(1, $5::integer) AS n
@@ -72,10 +73,10 @@ async def test_open_units_are_read_without_a_look_at_the_parameters(
 
 
 TILED = f"""
-INSERT INTO jobs (id, user_id, job_type, payload_ref, params, status, price, created_at, queued_at,
+INSERT INTO jobs (id, user_id, job_type, payload_ref, plan, status, price, created_at, queued_at,
                   updated_at, units, open_units)
-VALUES ('{UUID(int=9)}', '{USER}', 'render', 's3://elsewhere/x', '{{"_tiles": [2, 1]}}', 'QUEUED',
-        0, now(), now(), now(), 3, 3);
+VALUES ('{UUID(int=9)}', '{USER}', 'render', 's3://elsewhere/x',
+        '{{"spec": {{"tiles": "2x1"}}}}', 'QUEUED', 0, now(), now(), now(), 3, 3);
 INSERT INTO units (job_id, number, state, attempt, price, frames, tile, feeds, missing, place)
 VALUES ('{UUID(int=9)}', 0, 'QUEUED', 0, 0, '1', 0, 2, 0, 0),
        ('{UUID(int=9)}', 1, 'QUEUED', 1, 0, '1', 1, 2, 0, 1),

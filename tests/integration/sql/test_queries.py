@@ -35,7 +35,7 @@ async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
     statement = await connection.prepare(QUERIES["work_open"])
     columns = {attribute.name for attribute in statement.get_attributes()}
     await connection.close()
-    assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"params"}
+    assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"plan"}
 
 
 async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:

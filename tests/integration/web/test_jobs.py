@@ -23,6 +23,7 @@ from actors.ledger.messages import (
 from actors.notifier.messages import Progress
 from actors.scheduler.messages import AllNodesFull, Dispatch, UnitsChanged
 from sql.database import Database
+from sql.job_plan import InputFile
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_uploads import CONTENT, announce, complete
 from tests.support.http_gateway import Face, serving, settings_for_tests
@@ -55,7 +56,8 @@ async def test_a_dispatch_carries_the_price_and_names_the_node(face: Face) -> No
     order = asked(face)
     assert status == 200
     assert body == {"job_id": str(order.job), "node_id": str(NODE), "status": "DISPATCHED"}
-    assert (order.price, order.params, order.queue, order.idempotency) == (100_000, {}, False, None)
+    assert (order.plan.price, order.plan.params, order.idempotency) == (100_000, {}, None)
+    assert not order.plan.spec.queue
     assert order.user == UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
 
 
@@ -68,7 +70,7 @@ UNVERIFIED: Any = {"verify_signature": False}
 )
 async def test_the_price_is_of_the_table(face: Face, job_type: str, price: int) -> None:
     await dispatch(face, await face.user(), job_type=job_type)
-    assert asked(face).price == price * 10_000
+    assert asked(face).plan.price == price * 10_000
 
 
 async def test_what_becomes_of_an_order_is_told_as_the_contract_says(face: Face) -> None:
@@ -85,7 +87,7 @@ async def test_what_becomes_of_an_order_is_told_as_the_contract_says(face: Face)
     face.script.dispatched = posted(None, "QUEUED")
     status, body, _ = await dispatch(face, user, queue=True)
     assert (status, body["node_id"], body["status"]) == (202, None, "QUEUED")
-    assert asked(face).queue
+    assert asked(face).plan.spec.queue
     face.script.dispatched = GuardFailed("job_insert", "")
     assert (await dispatch(face, user))[0] == 503
 
@@ -94,7 +96,7 @@ async def test_parameters_of_a_render_are_checked_and_kept(face: Face) -> None:
     user = await face.user()
     params = {"frame": 12, "width": 640, "height": 360, "samples": 16, "format": "PNG"}
     await dispatch(face, user, params=params)
-    assert asked(face).params == params
+    assert asked(face).plan.params == params
     for wrong, field in (
         ({"frame": "1"}, "params.frame"),
         ({"width": 640}, "params"),
@@ -111,7 +113,7 @@ async def test_parameters_of_a_render_are_checked_and_kept(face: Face) -> None:
 async def test_parameters_of_other_types_are_free_but_for_ours(face: Face) -> None:
     user = await face.user()
     await dispatch(face, user, job_type="echo", params={"a": [1, {"b": None}]})
-    assert asked(face).params == {"a": [1, {"b": None}]}
+    assert asked(face).plan.params == {"a": [1, {"b": None}]}
     for wrong in ({"_input": {"key": "k"}}, {"a": "b" * 10_240}):
         assert (await dispatch(face, user, job_type="echo", params=wrong))[0] == 422
 
@@ -131,15 +133,14 @@ async def test_an_upload_of_ones_own_becomes_the_input(face: Face) -> None:
     user = await face.user()
     upload = await completed_upload(face, user)
     await dispatch(face, user, payload_ref=upload["payload_ref"], params={"frame": 1})
-    assert asked(face).params == {
-        "frame": 1,
-        "_input": {
-            "key": upload["payload_ref"].removeprefix("s3://rendertrust/"),
-            "path": "My Scene.BLEND",
-            "sha256": hashlib.sha256(CONTENT).hexdigest(),
-            "size": len(CONTENT),
-        },
-    }
+    plan = asked(face).plan
+    assert plan.params == {"frame": 1}
+    assert plan.inputs.file == InputFile(
+        key=upload["payload_ref"].removeprefix("s3://rendertrust/"),
+        path="My Scene.BLEND",
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        size=len(CONTENT),
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
     assert "no .blend file" in fault["message"]
     assert not [message for message in face.script.seen if isinstance(message, Dispatch)]
     await dispatch(face, user, payload_ref=upload["payload_ref"], job_type="echo")
-    assert asked(face).job_type == "echo", "other types work on any file"
+    assert asked(face).plan.job_type == "echo", "other types work on any file"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ async def test_scenes_are_taken_plain_and_compressed(face: Face, content: bytes)
     user = await face.user()
     upload = await completed_upload(face, user, content)
     await dispatch(face, user, payload_ref=upload["payload_ref"])
-    assert asked(face).payload_ref == upload["payload_ref"]
+    assert asked(face).plan.payload_ref == upload["payload_ref"]
 
 
 async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(face: Face) -> None:
@@ -184,7 +185,7 @@ async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(face: Face
     upload = await completed_upload(face, user)
     face.objects.away = True
     await dispatch(face, user, payload_ref=upload["payload_ref"])
-    assert asked(face).payload_ref == upload["payload_ref"]
+    assert asked(face).plan.payload_ref == upload["payload_ref"]
 
 
 async def test_in_our_bucket_only_completed_uploads_of_ones_own_are_taken(face: Face) -> None:

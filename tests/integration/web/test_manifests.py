@@ -9,6 +9,7 @@ import pytest
 
 from actors.scheduler.messages import Dispatch
 from rendertrust.manifest import BYTES_MAX, FILENAME, Manifest, ManifestEntry, read
+from sql.job_plan import Inputs
 from tests.integration.web.test_uploads import announce, complete
 from tests.support.http_gateway import Face
 
@@ -52,15 +53,15 @@ async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face) -> Non
     jane = await face.user()
     scene = await sent(face, jane, SCENE, "a.blend")
     wood = await sent(face, jane, WOOD, "wood.png")
-    files = (entry("shots/a.blend", scene), entry("t/wood.png", wood), entry("t/copy.png", wood))
-    written = Manifest("shots/a.blend", files).written("upload")
+    listed = (entry("shots/a.blend", scene), entry("t/wood.png", wood), entry("t/copy.png", wood))
+    written = Manifest("shots/a.blend", listed).written("upload")
     await dispatch(face, jane, scene, written, params={"frame": 3})
-    params = asked(face)[-1].params
-    assert set(params) == {"frame", "scene", "_manifest"}
-    assert (params["frame"], params["scene"]) == (3, "shots/a.blend")
-    noted = params["_manifest"]
-    content = await face.objects.get(noted["key"])
-    assert (hashlib.sha256(content).hexdigest(), len(content)) == (noted["sha256"], noted["size"])
+    plan = asked(face)[-1].plan
+    assert plan.params == {"frame": 3, "scene": "shots/a.blend"}
+    files = plan.inputs.files
+    assert files is not None
+    content = await face.objects.get(files.key)
+    assert (hashlib.sha256(content).hexdigest(), len(content)) == (files.sha256, files.size)
     kept = read(content, "key")
     assert kept.scene == "shots/a.blend"
     keys = [upload["payload_ref"].removeprefix("s3://rendertrust/") for upload in (scene, wood)]
@@ -71,7 +72,7 @@ async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face) -> Non
     ]
 
     await dispatch(face, jane, scene, written + b" ", job_type="echo")
-    assert asked(face)[-1].params == {"_manifest": noted}
+    assert asked(face)[-1].plan.inputs == Inputs(files=files)
 
 
 async def test_nothing_of_anothers_is_ever_taken(face: Face) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.integration.web.test_jobs import dispatch
 from tests.support.http_gateway import Face
-from web.jobs.parameters import parameters_of
+from web.jobs.validation import parameters_of
 
 
 @pytest.mark.parametrize("job_type", ["preflight", "check", "check_batch"])

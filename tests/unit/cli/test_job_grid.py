@@ -28,7 +28,7 @@ class Client:
         self.asked += 1
         if self.asked in self.lost:
             raise NoAnswer("Nothing answers", delivered=False)
-        return Units((unit(number=0, state="COMPLETED"),), 1)
+        return Units((unit(number=0, state="COMPLETED"),), 1, None)
 
 
 def job(status: str) -> Job:

@@ -10,7 +10,11 @@ from rendertrust.cli import formats
 from rendertrust.cli.nodes import UNCHECKABLE, check_row, facts
 
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-NODE = Node("n", None, "a", ("render",), {}, "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW)
+NODE = Node(
+    *("n", None, "a", ("render",), {}, "HEALTHY", "ACTIVE", "", None, 0.0, None, None, NOW),
+    reputation=(),
+    checkable=None,
+)
 PLAIN = NodeCheck("j", 0, 1, "cpu/avx2/5.2", None, "", False, NOW, None)
 VALID = attrs.evolve(PLAIN, verdict="consistent", said="0.04 times the noise")
 INVALID = attrs.evolve(PLAIN, verdict="invalid", said="5 times the noise")

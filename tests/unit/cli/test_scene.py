@@ -39,21 +39,6 @@ def test_other_files_are_not(head: bytes) -> None:
     assert not is_blend(head)
 
 
-def test_parameters_hold_what_was_given_alone() -> None:
-    assert scene.parameters(0, None, None, None, None) == {"frame": 0}
-    assert scene.parameters(None, 64, 32, 4, "jpg") == {
-        "width": 64,
-        "height": 32,
-        "samples": 4,
-        "format": "JPEG",
-    }
-
-
-def test_a_width_alone_is_refused() -> None:
-    with pytest.raises(click.UsageError, match="together"):
-        scene.parameters(1, None, 32, None, None)
-
-
 def test_a_picture_goes_into_a_folder_that_is_there(tmp_path: Path) -> None:
     assert scene.placed(tmp_path) == tmp_path
     assert scene.placed(tmp_path / "frame.png") == tmp_path / "frame.png"

@@ -6,11 +6,12 @@ import attrs
 import click
 import pytest
 
-from rendertrust.cli import local_preflight, option_types
+from rendertrust.cli import job_options, local_preflight
 from rendertrust.cli.exits import CommandExit
 from rendertrust.cli.local_preflight import LocalFindings
 from rendertrust.cli.output import Printer
 from rendertrust.cli.scene_dependencies import EVERYBODYS, alone, packed
+from rendertrust.job_spec import JobSpec, NodeNeeds
 from rendertrust.preflight.findings import Finding
 from rendertrust.preflight.layout import laid_out
 
@@ -29,17 +30,20 @@ def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
 
 @pytest.mark.parametrize(
     ("memory", "needs"),
-    [(0, None), (EVERYBODYS, None), (5 * GIB, {"memory": 5 * GIB})],
+    [(0, None), (EVERYBODYS, None), (5 * GIB, NodeNeeds(memory=5 * GIB))],
 )
 def test_a_scene_that_takes_much_memory_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, needs: dict[str, int] | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, needs: NodeNeeds | None
 ) -> None:
     """Nodes that have it are asked alone; what any has is not worth a word."""
     scene = tmp_path / "s.blend"
     looked = LocalFindings((), laid_out(scene, ()), memory)
     sees(monkeypatch, looked)
-    assert packed(Printer(), scene, ()).needs == needs
-    assert attrs.evolve(alone(scene), memory=memory).needs == needs
+    spec = JobSpec("render")
+    assert packed(Printer(), scene, ()).add_needs(spec).needs == needs
+    assert attrs.evolve(alone(scene), memory=memory).add_needs(spec).needs == needs
+    said = attrs.evolve(spec, needs=NodeNeeds(memory=GIB))
+    assert packed(Printer(), scene, ()).add_needs(said) == said
 
 
 def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
@@ -72,16 +76,14 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
     scene = tmp_path / "s.blend"
     sees(monkeypatch, looked_at(scene))
     size = packed(Printer(), scene, ()).size
-    assert option_types.sized({"samples": 4}, {"tiles": "2x2"}, size) == {
-        "samples": 4,
-        "width": 640,
-        "height": 360,
-    }
-    given: dict[str, int | str] = {"width": 64, "height": 36}
-    assert option_types.sized(given, {"tiles": "2x2"}, size) == given
-    assert option_types.sized({}, {}, size) == {}
+    tiled = JobSpec("render", params={"samples": 4}, frames="1", tiles="2x2")
+    found = job_options.sized(tiled, size)
+    assert found.params == {"samples": 4, "width": 640, "height": 360}
+    given = attrs.evolve(tiled, params={"width": 64, "height": 36})
+    assert job_options.sized(given, size) == given
+    assert job_options.sized(JobSpec("render"), size) == JobSpec("render")
     with pytest.raises(click.UsageError, match="--width and --height"):
-        option_types.sized({}, {"tiles": "2x2"}, None)
+        job_options.sized(tiled, None)
 
 
 def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(

@@ -7,6 +7,7 @@ import pytest
 from rendertrust.api.preflights import Waiting
 from rendertrust.api.units import Unit
 from rendertrust.cli import unit_table
+from tests.support.answers import whole
 
 
 def unit(**more: Any) -> Unit:
@@ -20,7 +21,7 @@ def unit(**more: Any) -> Unit:
         "price": "10.0000",
         "charged": "0.0000",
     }
-    return Unit(**usual | more)
+    return Unit(**whole(Unit, usual | more))
 
 
 @pytest.mark.parametrize(

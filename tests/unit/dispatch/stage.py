@@ -4,12 +4,15 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
+
+import attrs
 
 from actors.kernel import Actor, Ref
 from actors.ledger.messages import Commit, Decided, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
+from actors.scheduler.units import Unit
 from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import BooksTransaction
@@ -30,7 +33,7 @@ from sql.overruns import Overrun
 from sql.reputation import Record
 from sql.units import (
     JobPlace,
-    KnownParams,
+    KnownPlan,
     Lease,
     OpenJob,
     OpenJobTerms,
@@ -42,6 +45,7 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.plans import planned
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH, TwinClock
 from tests.twins.store_multiparts import MultipartsOfResults
@@ -128,14 +132,12 @@ class ShelfStore(MultipartsOfResults):
         self._check()
         found = {unit.job: unit for unit in self.units if unit.job in jobs}
         return [
-            OpenJobTerms(
-                unit.job, unit.user, unit.job_type, unit.params, unit.units, unit.price == 0
-            )
+            OpenJobTerms(unit.job, unit.user, unit.plan, unit.units, unit.price == 0)
             for unit in found.values()
         ]
 
     async def open_units(
-        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+        self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
         self._check()
         found = [unit for unit in self.units if unit.job in set(jobs)]
@@ -291,9 +293,7 @@ def open_unit(
         job=job,
         unit=0,
         user=USER,
-        job_type=job_type,
-        payload_ref="s3://elsewhere/scene",
-        params={},
+        plan=planned(job_type),
         state=state,
         attempt=attempt,
         node=node,
@@ -315,15 +315,27 @@ def order(
     idempotency: tuple[str, bytes] | None = None,
     user: UUID = USER,
 ) -> Dispatch:
-    return Dispatch(job, user, job_type, "s3://elsewhere/scene", {}, price, queue, idempotency)
+    return Dispatch(job, user, planned(job_type, price=price, queue=queue), idempotency)
 
 
 def assignment(
     job: UUID = JOB, *, unit: int = 0, attempt: int = 1, state: str = "DISPATCHED", **other: Any
 ) -> Assignment:
-    fields: dict[str, Any] = {"job_type": "echo", "payload_ref": "s3://elsewhere/scene"}
-    fields |= {"params": {}, **other}
+    names = ("job_type", "payload_ref", "params", "inputs", "pricing")
+    plan = planned(**{name: other.pop(name) for name in names if name in other})
+    fields: dict[str, Any] = {"plan": plan, "params": plan.params, **other}
     return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
+
+
+Planned = TypeVar("Planned", Dispatch, OpenUnit, Unit)
+
+
+def with_plan(row: Planned, **changes: Any) -> Planned:
+    """The row or message with changes of its plan; ``pool`` is of its spec."""
+    spec = row.plan.spec
+    if "pool" in changes:
+        spec = attrs.evolve(spec, pool=changes.pop("pool"))
+    return attrs.evolve(row, plan=attrs.evolve(row.plan, spec=spec, **changes))
 
 
 def state_of(

@@ -9,11 +9,11 @@ import pytest
 from actors.kernel import Ref
 from actors.scheduler.messages import FindAlternatives
 from actors.scheduler.node import NodeResources
-from actors.scheduler.placement_request import GIB, MINE, POOL
+from actors.scheduler.placement_request import GIB, MINE
 from actors.scheduler.queries import alternatives
 from actors.scheduler.state import SchedulerState
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with
 
 STRANGER = UUID(int=777)
@@ -63,7 +63,7 @@ def test_whether_another_owners_node_has_failed_it_and_who_has_not() -> None:
 def test_who_may_not_see_it_is_not_there() -> None:
     board = farm({NODE: OWNER, OTHER: STRANGER}, {NODE: 4, OTHER: 8})
     unit = board.units[JOB, 0]
-    board.units[JOB, 0] = attrs.evolve(unit, user=OWNER, params={POOL: MINE})
+    board.units[JOB, 0] = attrs.evolve(with_plan(unit, pool=MINE), user=OWNER)
     found = alternatives(board, ASKED)
     assert (found.is_able, found.is_other) == (False, False)
 

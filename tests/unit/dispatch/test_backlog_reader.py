@@ -20,7 +20,7 @@ from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from actors.scheduler.state import WINDOW, SchedulerState
 from sql.database import Unavailable
 from sql.nodes import NodeRow
-from sql.units import KnownParams, OpenJob, OpenUnit, nothing_known
+from sql.units import KnownPlan, OpenJob, OpenUnit, nothing_known
 from tests.support.until import until
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
@@ -70,7 +70,7 @@ class SlowStore(ShelfStore):
         return await super().healthy_nodes()
 
     async def open_units(
-        self, jobs: Sequence[UUID], window: int, known: KnownParams = nothing_known
+        self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
         await asyncio.sleep(self.seconds)
         found = await super().open_units(jobs, window, known)

@@ -10,17 +10,16 @@ from actors.scheduler import ledger_commands, placement
 from actors.scheduler.messages import Dispatch, NoCapableNode, WaitCounts
 from actors.scheduler.node import resources_of
 from actors.scheduler.placement import chosen_class
-from actors.scheduler.placement_request import NEEDS
 from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag
+from rendertrust.job_spec import NodeNeeds
 from sql.access import ALONE
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order
+from tests.unit.dispatch.stage import JOB, JOB2, OWNER, USER, node_row, open_unit, order, with_plan
 from tests.unit.dispatch.test_state import board_with
 
 OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
-ALIKE: dict[str, Any] = {NEEDS: {"alike": True}}
 
 
 def farm(*classes: str, owners: int = 1) -> SchedulerState:
@@ -36,7 +35,7 @@ def farm(*classes: str, owners: int = 1) -> SchedulerState:
 
 
 def alike(job: UUID = JOB, **needs: Any) -> Dispatch:
-    return attrs.evolve(order(job), params={NEEDS: {"alike": True, **needs}})
+    return with_plan(order(job), needs=NodeNeeds(alike=True, **needs))
 
 
 def chosen(board: SchedulerState, **needs: Any) -> str | None:
@@ -49,7 +48,7 @@ def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
     assert isinstance(booking, AssignmentTag)
     assert booking.node in {UUID(int=2), UUID(int=3)}
     commit = ledger_commands.of_order(alike(), booking, Ref("scheduler"))
-    assert commit.effects[0].params[NEEDS] == {"alike": True, "device_class": NEW}  # type: ignore[union-attr]
+    assert commit.effects[0].plan.needs == NodeNeeds(alike=True, device_class=NEW)  # type: ignore[union-attr]
 
 
 def test_nodes_that_are_away_or_say_nothing_do_not_count() -> None:
@@ -81,8 +80,8 @@ def test_a_class_that_is_named_stays_as_it_is() -> None:
 
 def test_units_wait_for_their_class_and_say_so() -> None:
     board = farm(OLD, NEW)
-    row = attrs.evolve(open_unit(JOB2), params={NEEDS: {"alike": True, "device_class": NEW}})
-    other = attrs.evolve(row, unit=1, params={NEEDS: {"device_class": "cpu/arm/new"}})
+    row = with_plan(open_unit(JOB2), needs=NodeNeeds(alike=True, device_class=NEW))
+    other = with_plan(attrs.evolve(row, unit=1), needs=NodeNeeds(device_class="cpu/arm/new"))
     board.reconcile([row, other], EPOCH)
     placed = [(booking.unit.number, booking.node) for booking in placement.place(board, EPOCH, 0.0)]
     assert placed == [(0, UUID(int=2))]

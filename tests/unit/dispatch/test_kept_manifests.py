@@ -2,6 +2,7 @@
 
 import asyncio
 
+import attrs
 import pytest
 
 from actors.node_session import manifests
@@ -10,6 +11,7 @@ from actors.node_session.settings import NodeSessionSettings
 from actors.scheduler.messages import Assignment
 from rendertrust.manifest import Manifest, read
 from rendertrust.protocol import Urls
+from sql.job_plan import FileList, Inputs
 from tests.twins.objects import TwinObjects
 from tests.unit.dispatch.session_stage import session
 from tests.unit.dispatch.stage import assignment
@@ -38,8 +40,7 @@ async def unit_of(objects: TwinObjects, files: int) -> Assignment:
     content = manifest_of(CONTENTS[:files]).written("key")
     key = f"manifests/{files}.json"
     await objects.put(key, content)
-    noted = {"key": key, "sha256": sha(content), "size": len(content)}
-    return assignment(params={"_manifest": noted})
+    return assignment(inputs=Inputs(files=FileList(key, sha(content), len(content))))
 
 
 async def given(kept: Manifests, unit: Assignment, objects: TwinObjects) -> int:
@@ -96,10 +97,11 @@ def test_another_list_under_the_same_key_is_read(readings: list[int]) -> None:
         objects, kept = TwinObjects(lambda: 0.0), Manifests()
         first = await unit_of(objects, 1)
         assert await given(kept, first, objects) == 1
-        noted = {**first.params["_manifest"], "sha256": "ab" * 32}
+        assert first.plan.inputs.files is not None
+        files = attrs.evolve(first.plan.inputs.files, sha256="ab" * 32)
         other = manifest_of(CONTENTS).written("key")
-        await objects.put(noted["key"], other)
-        assert await given(kept, assignment(params={"_manifest": noted}), objects) == 3
+        await objects.put(files.key, other)
+        assert await given(kept, assignment(inputs=Inputs(files=files)), objects) == 3
 
     changed()
     assert readings == [1, 3]

@@ -15,24 +15,24 @@ from actors.scheduler import placement
 from actors.scheduler.node import BACKLOG, UNKNOWN, Node, NodeResources
 from actors.scheduler.placement_request import (
     GIB,
-    NEEDS,
     PlacementRequest,
     RequestKind,
     Requirements,
 )
 from actors.scheduler.state import SchedulerState
+from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import QUARANTINED, StandingRecord
-from sql.units import MINE, POOL, TRUSTED
+from sql.units import MINE, TRUSTED
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import USER, node_row, open_unit
+from tests.unit.dispatch.stage import USER, node_row, open_unit, with_plan
 
 KINDS, NODES, USERS = 1_000, 100, 20
 KIT = NodeResources("cpu", (4, 2), 8 * GIB, "cpu/x86_64/4.2")
 PARAMS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "nobody has it": lambda n: {NEEDS: {"blender": f"9.{n}"}},
-    "nobody may do it": lambda n: {NEEDS: {"blender": f"3.{n}"}, POOL: MINE},
-    "all are full": lambda n: {NEEDS: {"blender": f"3.{n}"}},
+    "nobody has it": lambda n: {"needs": NodeNeeds(blender=f"9.{n}")},
+    "nobody may do it": lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "pool": MINE},
+    "all are full": lambda n: {"needs": NodeNeeds(blender=f"3.{n}")},
 }
 
 
@@ -68,9 +68,8 @@ def kinds(params: Callable[[int], dict[str, Any]]) -> list[Any]:
     """A thousand jobs, of which no two wait in the same line."""
     return [
         attrs.evolve(
-            open_unit(UUID(int=10_000 + n), job_type="render"),
+            with_plan(open_unit(UUID(int=10_000 + n), job_type="render"), **params(n)),
             user=UUID(int=500 + n % USERS),
-            params=params(n),
         )
         for n in range(KINDS)
     ]
@@ -105,7 +104,7 @@ def test_a_round_over_a_thousand_kinds(why: str, first: int, later: int) -> None
 def test_a_changed_hello_wakes_nothing_that_its_node_may_not_do(pool: str) -> None:
     """Also not where the node has all that is needed."""
     board = busy_board()
-    rows = kinds(lambda n: {NEEDS: {"blender": f"3.{n}"}, POOL: pool})
+    rows = kinds(lambda n: {"needs": NodeNeeds(blender=f"3.{n}"), "pool": pool})
     board.reconcile(rows, EPOCH)
     placed(board)
     node = board.index.node(UUID(int=5))
@@ -221,8 +220,8 @@ def change(board: SchedulerState, number: int, what: str, node: Node, to: Any) -
     if what == "unit":
         user, needs, pool, avoid = to
         row = open_unit(UUID(int=1000 + number), job_type="render", avoid=avoid)
-        params = {NEEDS: needs, POOL: pool}
-        board.take_over([attrs.evolve(row, user=user, params=params)], EPOCH)
+        row = with_plan(row, needs=NodeNeeds(**needs), pool=pool)
+        board.take_over([attrs.evolve(row, user=user)], EPOCH)
     elif what == "node":
         node.healthy, node.owner = to
         node.capabilities = frozenset({"render"})
@@ -261,7 +260,7 @@ def test_the_last_of_a_line_is_placed_while_another_user_is_parked_in_it() -> No
     board.index.changed(node)
     for number in range(BACKLOG):
         board.index.take(node, (node.id, number))
-    mine = attrs.evolve(open_unit(UUID(int=1), job_type="render"), params={POOL: MINE})
+    mine = with_plan(open_unit(UUID(int=1), job_type="render"), pool=MINE)
     others = attrs.evolve(mine, job=UUID(int=2), user=PEOPLE[1])
     board.reconcile([mine, others], EPOCH)
     assert placed(board) == [], "the node is full, and not the other's"

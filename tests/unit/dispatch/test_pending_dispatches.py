@@ -110,9 +110,9 @@ async def test_everybody_comes_in_turn_and_a_stuck_type_holds_up_no_other() -> N
     assert not asked(pending_dispatches, USER, 11)
 
     def settle(wanted: Dispatch, _: object) -> bool:
-        if wanted.job_type != "render":
+        if wanted.plan.job_type != "render":
             settled.append(wanted.job.int)
-        return wanted.job_type != "render"
+        return wanted.plan.job_type != "render"
 
     pending_dispatches.let_in(settle)
     assert settled == [0, 10, 1, 2, 3]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from actors.scheduler.placement_request import (
     ANY,
     GIB,
     MINE,
-    NEEDS,
     NOTHING,
     TRUSTED,
     PlacementRequest,
@@ -32,6 +32,7 @@ from actors.scheduler.policy import (
     has_ended,
     rank,
 )
+from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 
@@ -265,11 +266,11 @@ def test_whatever_a_hello_says_makes_a_kit(device: str, blender: str, ram: int |
 def test_needs_are_met_by_as_much_or_more() -> None:
     resources = resources_of("cpu/x86_64/abc", "5.2.0 LTS", 8 * GIB)
     assert resources == NodeResources("cpu", (5, 2), 8 * GIB, "cpu/x86_64/abc")
-    said = {"device": "cpu", "blender": "5.0", "memory": 7 * GIB}
-    assert resources.has(requirements_of({NEEDS: said}))
-    assert not resources.has(requirements_of({NEEDS: {**said, "memory": 9 * GIB}}))
-    assert not resources.has(requirements_of({NEEDS: {"device": "gpu"}}))
-    assert not resources.has(requirements_of({NEEDS: {"blender": "5.10"}}))
+    said = NodeNeeds(device="cpu", blender="5.0", memory=7 * GIB)
+    assert resources.has(requirements_of(said))
+    assert not resources.has(requirements_of(attrs.evolve(said, memory=9 * GIB)))
+    assert not resources.has(requirements_of(NodeNeeds(device="gpu")))
+    assert not resources.has(requirements_of(NodeNeeds(blender="5.10")))
     assert resources_of("cuda/sm_89", None, None).device == "gpu"
 
 
@@ -370,7 +371,7 @@ def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none()
     needs = raised(NOTHING, 0, opengl=True)
     for said, is_enough in ((True, True), (None, True), (False, False)):
         assert resources_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
-    assert requirements_of({NEEDS: {"opengl": True}}) == needs
+    assert requirements_of(NodeNeeds(opengl=True)) == needs
 
 
 @given(st.uuids(), st.integers(0, 99_999), st.integers(1, 20))

@@ -9,7 +9,7 @@ from actors.node_session.messages import Assignments, Send
 from actors.scheduler import placement
 from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
-from actors.scheduler.placement_request import MINE, POOL
+from actors.scheduler.placement_request import MINE
 from actors.scheduler.state import WINDOW
 from actors.scheduler.units import AssignmentTag
 from sql.access import Access
@@ -24,6 +24,7 @@ from tests.unit.dispatch.stage import (
     node_row,
     open_unit,
     order,
+    with_plan,
 )
 from tests.unit.dispatch.test_state import board_with
 
@@ -70,7 +71,7 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
         node.session, node.slots = Ref("session"), 1
         board.index.changed(node)
     rows = [
-        attrs.evolve(open_unit(JOB), unit=number, place=number, params={POOL: MINE}, units=500)
+        attrs.evolve(with_plan(open_unit(JOB), pool=MINE), unit=number, place=number, units=500)
         for number in range(200)
     ]
     rows += [
@@ -86,7 +87,7 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
 
 def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> None:
     board, _ = board_with(node_row(NODE))
-    mine = attrs.evolve(order(), params={POOL: MINE})
+    mine = with_plan(order(), pool=MINE)
     assert isinstance(placement.book(board, mine, EPOCH, 0.0), NoCapableNode)
     board.index.node(NODE).owner = USER
     board.index.changed(board.index.node(NODE))

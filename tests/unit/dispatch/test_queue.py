@@ -11,6 +11,7 @@ from actors.scheduler.node import Node
 from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.queues import UnitQueue
 from actors.scheduler.units import Unit
+from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER
 
@@ -24,9 +25,7 @@ def waiting(draw: st.DrawFn) -> list[Unit]:
             job=UUID(int=1000 + number),
             number=0,
             user=USER,
-            job_type=draw(st.sampled_from(("echo", "render"))),
-            payload_ref="s3://x/y",
-            params={},
+            plan=planned(draw(st.sampled_from(("echo", "render")))),
             queued_at=EPOCH + timedelta(seconds=draw(st.integers(0, 5))),
             state="QUEUED",
             avoid=frozenset(n.id for n in draw(st.sets(st.sampled_from(NODES), max_size=2))),
@@ -126,7 +125,7 @@ def test_units_with_nodes_to_avoid_do_not_hide_those_behind_them() -> None:
     queue = UnitQueue()
     everywhere = frozenset(node.id for node in NODES)
     for number in range(10):
-        unit = Unit(UUID(int=number), 0, USER, "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
+        unit = Unit(UUID(int=number), 0, USER, planned(), EPOCH, state="QUEUED")
         unit.avoid = everywhere if number < 9 else frozenset()
         queue.add(unit, EPOCH)
     [(unit, _)] = list(queue.placeable(Places(1).choose))

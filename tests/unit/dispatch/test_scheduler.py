@@ -151,7 +151,7 @@ async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
         assert message.postings == (PlaceHold(user_account(USER), 100_000, work_reference(JOB, 0)),)
         insert, assign = message.effects
         assert isinstance(insert, JobInsert)
-        assert insert.price == 100_000
+        assert insert.plan.price == 100_000
         assert assign == UnitAssign(JOB, 0, 1, NODE)
         assert message.idempotency is not None
         assert message.idempotency.answer == {

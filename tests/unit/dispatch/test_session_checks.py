@@ -40,6 +40,7 @@ from rendertrust.protocol import (
     UrlsRequest,
 )
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
+from sql.job_plan import InputFile, Inputs
 from sql.units import CHECKED, PartResult, evidence_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
@@ -52,11 +53,12 @@ CHECK = UUID(int=77)
 CONTENT, PROOF = b"picture", b"evidence"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 EVIDENCE = Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF))
-NOTED = {"key": "uploads/u/s.blend", "path": "s.blend", "sha256": "ab" * 32, "size": 9}
+SCENE = Inputs(InputFile("uploads/u/s.blend", "s.blend", "ab" * 32, 9))
 RENDER = assignment(
     job_type="render",
     payload_ref="s3://rendertrust/uploads/u/s.blend",
-    params={"frame": 3, "_input": NOTED},
+    params={"frame": 3},
+    inputs=SCENE,
 )
 KEY = result_key(USER, JOB, 0, 1)
 PROOF_KEY = evidence_key(USER, JOB, 0, 1)
@@ -250,7 +252,8 @@ async def test_what_was_looked_at_for_an_attempt_that_is_over_is_dropped() -> No
 FILM = assignment(
     job_type="video",
     payload_ref="s3://rendertrust/uploads/u/s.blend",
-    params={"fps": 24, "_input": NOTED},
+    params={"fps": 24},
+    inputs=SCENE,
 )
 
 
@@ -398,7 +401,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
     settings = NodeSessionSettings(
         bucket="b", verified_types=verified, unverified_why=NO_VERIFIER, require_evidence=False
     )
-    assert why_unverified(attrs.evolve(RENDER, job_type=job_type), settings) == why
+    assert why_unverified(assignment(job_type=job_type), settings) == why
     assert why in REASONS
 
 

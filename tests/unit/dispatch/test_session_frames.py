@@ -40,6 +40,7 @@ from actors.scheduler.messages import (
     UnitsChanged,
 )
 from rendertrust.protocol import Hello, JobCancel, JobDispatch, Log, Pong, Urls, UrlsRequest
+from sql.job_plan import InputFile, Inputs
 from tests.support.until import until
 from tests.unit.dispatch.session_stage import Play, result, running, session, status
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OWNER, USER, assignment, state_of
@@ -107,10 +108,9 @@ async def test_a_unit_is_sent_with_its_attempt_lease_and_place_for_the_result() 
 
 @simulated
 async def test_an_input_in_our_bucket_is_signed_and_not_among_the_parameters() -> None:
-    noted = {"key": "uploads/u/1", "path": "scene.blend", "sha256": "ab" * 32, "size": 5}
-    unit = assignment(
-        payload_ref="s3://rendertrust/uploads/u/1", params={"frame": 1, "_input": noted}
-    )
+    inputs = Inputs(InputFile("uploads/u/1", "scene.blend", "ab" * 32, 5))
+    payload = "s3://rendertrust/uploads/u/1"
+    unit = assignment(payload_ref=payload, params={"frame": 1}, inputs=inputs)
     async with session() as play:
         await play.objects.put("uploads/u/1", b"12345")
         frame = await play.working(unit)
@@ -122,8 +122,8 @@ async def test_an_input_in_our_bucket_is_signed_and_not_among_the_parameters() -
 
 @simulated
 async def test_an_input_that_is_not_the_payload_is_never_signed() -> None:
-    noted = {"key": "uploads/other/1", "path": "scene.blend", "sha256": "ab" * 32, "size": 5}
-    unit = assignment(payload_ref="s3://rendertrust/uploads/u/1", params={"_input": noted})
+    inputs = Inputs(InputFile("uploads/other/1", "scene.blend", "ab" * 32, 5))
+    unit = assignment(payload_ref="s3://rendertrust/uploads/u/1", inputs=inputs)
     async with session() as play:
         await play.greeted(unit)
         effect = await play.effect()

@@ -8,6 +8,7 @@ import pytest
 from rendertrust.manifest import Manifest, ManifestEntry
 from rendertrust.protocol import FRAME_BYTES_MAX, JobDispatch, Urls, UrlsRequest, encode
 from rendertrust.relay_frames import FILES_ASKED_MAX
+from sql.job_plan import FileList, Inputs
 from tests.unit.dispatch.session_stage import Play, session
 from tests.unit.dispatch.stage import JOB, USER, assignment
 from tests.unit.simulated_time import simulated
@@ -27,9 +28,9 @@ async def listed(play: Play, manifest: Manifest) -> JobDispatch:
     """What the node is sent of a unit with this list."""
     content = manifest.written("key")
     await play.objects.put("manifests/m.json", content)
-    noted = {"key": "manifests/m.json", "sha256": sha(content), "size": len(content)}
-    params = {"frame": 1, "scene": "0", "_manifest": noted}
-    return await play.working(assignment(params=params))
+    files = FileList("manifests/m.json", sha(content), len(content))
+    unit = assignment(params={"frame": 1}, inputs=Inputs(files=files, scene="0"))
+    return await play.working(unit)
 
 
 def manifest_of(contents: list[bytes], user: Any = USER) -> Manifest:

@@ -15,6 +15,7 @@ from actors.node_session.progress_watchdog import (
     underquoted_error,
 )
 from rendertrust.protocol import JobCancel
+from sql.job_plan import Pricing
 from sql.overruns import Overrun, agreed
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import Play, result, session, status
@@ -26,7 +27,7 @@ QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
 FAR: dict[str, Any] = {**PATIENT, "still_seconds": 1e6}
 PRICED: dict[str, Any] = {
     "price": 100_000,
-    "params": {"_priced": {"work": 1, "price": 10_000, "pays_for": 10, "looked": "-"}},
+    "pricing": Pricing(work=1, price=10_000, pays_for=10),
 }
 
 
@@ -165,6 +166,6 @@ def test_what_three_owners_agree_on(said: list[tuple[str | None, int]], found: i
 def test_the_quote_follows_from_the_price() -> None:
     assert quoted_seconds(assignment(**PRICED)) == QUOTED
     assert quoted_seconds(assignment(price=5)) is None
-    assert quoted_seconds(assignment(params=PRICED["params"])) is None, "it costs nothing"
+    assert quoted_seconds(assignment(pricing=PRICED["pricing"])) is None, "it costs nothing"
     assert (quote_share(400.0, QUOTED, slots=2), quote_share(-1.0, QUOTED, slots=1)) == (2.0, 0.0)
     assert (percent(4.0, 2.0, 0.5), percent(4.0, 1.0, 0.0)) == (400, 4000)

@@ -20,6 +20,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     WantedPart,
 )
+from sql.job_plan import InputFile, Inputs
 from sql.units import UnitDuration
 from tests.twins.clock import EPOCH, TwinClock
 from tests.unit.dispatch.session_stage import Play, running, session, status
@@ -98,9 +99,8 @@ async def test_what_is_fetched_first_and_sent_last_has_twice_the_time() -> None:
 @simulated
 async def test_large_inputs_may_come_over_a_slow_line() -> None:
     async with session(**PATIENT) as play:
-        large = {"key": "uploads/x", "path": "x.blend", "sha256": "0" * 64, "size": 100 << 20}
-        payload = "s3://rendertrust/uploads/x"
-        await began(play, params={"_input": large}, payload_ref=payload)
+        large = Inputs(InputFile("uploads/x", "x.blend", "0" * 64, 100 << 20))
+        await began(play, inputs=large, payload_ref="s3://rendertrust/uploads/x")
         await goes_on(play, 4 * STILL, 0.0)  # 400 s more at 256 KiB a second
         await asyncio.sleep(260)
         assert "0 %" in await taken_back(play)

@@ -20,6 +20,7 @@ from actors.scheduler.placement_request import (
 )
 from actors.scheduler.policy import candidates, choose
 from sql.access import Access
+from tests.support.plans import planned
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
 USER = UUID(int=100)
@@ -109,9 +110,9 @@ def test_when_those_that_have_it_are_gone_the_unit_is_given_out_again() -> None:
 
 
 def test_a_kind_knows_what_its_job_asked_for() -> None:
-    plain = kind_of("echo", {}, many=False)
+    plain = kind_of(planned(), many=False)
     assert plain.as_asked is plain
-    assert kind_of("echo", {}, many=False, memory=GIB).as_asked == plain
+    assert kind_of(planned(), many=False, memory=GIB).as_asked == plain
 
 
 def test_what_a_hello_says_of_its_memory_is_believed_up_to_a_bound() -> None:

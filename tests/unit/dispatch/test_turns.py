@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.kernel import Message, Ref
-from actors.ledger.messages import NewUnit
 from actors.node_session.messages import NodeSession
 from actors.scheduler import placement
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
@@ -19,9 +18,20 @@ from actors.scheduler.policy import turn
 from actors.scheduler.queues import FEW, UnitQueue
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
 from actors.scheduler.units import AssignmentTag, Unit
+from sql.job_plan import NewUnit
 from sql.units import OpenUnit
+from tests.support.plans import planned
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, NODE, USER, node_row, open_unit, order, state_of
+from tests.unit.dispatch.stage import (
+    JOB,
+    NODE,
+    USER,
+    node_row,
+    open_unit,
+    order,
+    state_of,
+    with_plan,
+)
 
 PIECE = NewUnit(0)
 ANYWHERE = Node(NODE)
@@ -36,7 +46,7 @@ def waiting(draw: st.DrawFn) -> list[Unit]:
         at = EPOCH + timedelta(seconds=draw(st.integers(0, 5)))
         places = draw(st.permutations(range(draw(st.integers(1, 6)))))
         for number, place in enumerate(places):
-            unit = Unit(UUID(int=job), number, user, "echo", "s3://x/y", {}, at, state="QUEUED")
+            unit = Unit(UUID(int=job), number, user, planned(), at, state="QUEUED")
             unit.place, unit.priority = place, priority
             found.append(unit)
     return found
@@ -80,12 +90,12 @@ def test_who_would_have_least_by_weight_is_next_and_priority_orders_his_own(
 def test_a_newcomer_of_few_frames_goes_before_the_rest_of_a_long_job() -> None:
     queue = UnitQueue()
     for number in range(50):
-        long = Unit(JOB, number, USERS[0], "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
+        long = Unit(JOB, number, USERS[0], planned(), EPOCH, state="QUEUED")
         long.place = number
         queue.add(long, EPOCH)
     queue.share(USERS[0], 6)
     for number in range(3):
-        short = Unit(UUID(int=7), number, USERS[1], "echo", "s3://x/y", {}, EPOCH, state="QUEUED")
+        short = Unit(UUID(int=7), number, USERS[1], planned(), EPOCH, state="QUEUED")
         queue.add(short, EPOCH)
     placed: list[UUID] = []
     for unit, _ in queue.placeable(anywhere):
@@ -198,7 +208,7 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
     node.assigned |= {(UUID(int=9), number) for number in range(100)}
     board.index.changed(node)
     assert isinstance(placement.book(board, order(), EPOCH, 0.0), AllNodesFull)
-    many = attrs.evolve(order(), pieces=(PIECE, PIECE))
+    many = with_plan(order(), units=(PIECE, PIECE))
     booking = placement.book(board, many, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None
@@ -208,7 +218,7 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
 
 def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
-    booking = placement.book(board, attrs.evolve(order(), pieces=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
+    booking = placement.book(board, with_plan(order(), units=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     assert board.jobs_to_refill == {JOB}
@@ -234,6 +244,6 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone = board_with()
     alone.index.node(UUID(int=1)).slots = None
     alone.index.changed(alone.index.node(UUID(int=1)))
-    booking = placement.book(alone, attrs.evolve(order(), pieces=(PIECE, PIECE)), EPOCH, 0.0)
+    booking = placement.book(alone, with_plan(order(), units=(PIECE, PIECE)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None  # it may yet say hello

@@ -7,12 +7,13 @@ import attrs
 
 from actors.scheduler.messages import WaitCounts
 from actors.scheduler.node import BACKLOG, NodeResources
-from actors.scheduler.placement_request import MINE, NEEDS, POOL
+from actors.scheduler.placement_request import MINE
 from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
+from rendertrust.job_spec import NodeNeeds
 from sql.nodes import DRAINING, StandingRecord
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit
+from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with, booked
 from web.jobs.wait_reasons import kept
 
@@ -94,8 +95,7 @@ def test_whether_the_node_that_has_it_can_be_told() -> None:
 def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> None:
     board = waiting_board(NODE, OTHER)
     row = open_unit()
-    kept = {POOL: MINE, NEEDS: {"device": "gpu"}}
-    board.reconcile([attrs.evolve(row, params=kept)], EPOCH)
+    board.reconcile([with_plan(row, pool=MINE, needs=NodeNeeds(device="gpu"))], EPOCH)
     board.index.node(OTHER).owner = row.user
     board.index.changed(board.index.node(OTHER))
     assert waiting_of(board, JOB, 0) == WaitCounts(closed=1, wrong_device=1)
@@ -103,8 +103,8 @@ def test_who_may_not_see_it_and_who_has_not_what_it_needs_is_told_apart() -> Non
 
 def test_who_gives_too_little_memory_is_told_apart() -> None:
     board = waiting_board(NODE, OTHER)
-    kept = {NEEDS: {"device": "cpu", "memory": 8 << 30}}
-    board.reconcile([attrs.evolve(open_unit(), params=kept)], EPOCH)
+    needs = NodeNeeds(device="cpu", memory=8 << 30)
+    board.reconcile([with_plan(open_unit(), needs=needs)], EPOCH)
     small = board.index.node(NODE)
     small.resources = NodeResources("cpu", (5, 2), 4 << 30)
     board.index.changed(small)
@@ -116,8 +116,8 @@ def test_who_gives_too_little_memory_is_told_apart() -> None:
 
 def test_who_has_an_older_blender_and_who_lacks_two_things_are_told_apart() -> None:
     board = waiting_board(NODE, OTHER)
-    kept = {NEEDS: {"device": "cpu", "blender": "5.3"}}
-    board.reconcile([attrs.evolve(open_unit(), params=kept)], EPOCH)
+    needs = NodeNeeds(device="cpu", blender="5.3")
+    board.reconcile([with_plan(open_unit(), needs=needs)], EPOCH)
     for node, resources in (
         (NODE, NodeResources("cpu", (5, 2))),
         (OTHER, NodeResources("gpu", (5, 2))),

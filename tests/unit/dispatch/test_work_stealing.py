@@ -20,7 +20,16 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
 from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
-from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
+from tests.unit.dispatch.stage import (
+    JOB,
+    NODE,
+    OTHER,
+    THIRD,
+    node_row,
+    open_unit,
+    state_of,
+    with_plan,
+)
 from tests.unit.dispatch.test_scheduler import scheduling
 from tests.unit.dispatch.test_state import Hearing, board_with
 from tests.unit.simulated_time import simulated
@@ -29,9 +38,11 @@ LATER = EPOCH + timedelta(seconds=5)
 JOBS = [UUID(int=2000 + n) for n in range(12)]
 
 
-def at(node: UUID, *jobs: UUID, state: str = "DISPATCHED", **of: Any) -> list[OpenUnit]:
+def at(
+    node: UUID, *jobs: UUID, state: str = "DISPATCHED", job_type: str = "echo", **of: Any
+) -> list[OpenUnit]:
     """Units that a node has, one after the other."""
-    rows = [open_unit(job, state=state, attempt=1, node=node) for job in jobs]
+    rows = [open_unit(job, state=state, attempt=1, node=node, job_type=job_type) for job in jobs]
     return [
         attrs.evolve(row, assigned_at=EPOCH + timedelta(milliseconds=n), **of)
         for n, row in enumerate(rows)
@@ -145,7 +156,7 @@ def test_no_node_is_asked_for_what_the_idle_one_cannot_do() -> None:
     WorkStealing(board).balance(LATER, 5.0)
     board, heard = farm(*at(NODE, *JOBS[:3], barred=frozenset({OTHER})))
     WorkStealing(board).balance(LATER, 5.0)
-    board, heard = farm(*at(NODE, *JOBS[:3], params={"_pool": "mine"}))
+    board, heard = farm(*(with_plan(row, pool="mine") for row in at(NODE, *JOBS[:3])))
     WorkStealing(board).balance(LATER, 5.0)
     assert recalls(heard) == []
 

@@ -20,6 +20,8 @@ from actors.ledger.messages import (
 )
 from actors.verifier.messages import UnitVerdict
 from sql.books import Keys
+from sql.job_plan import NewUnit
+from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 
 JOB, USER, NODE = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -55,6 +57,6 @@ def test_the_hold_of_a_unit_that_ends_and_nobodys_while_it_goes_on() -> None:
 def test_a_job_that_is_made_or_cancelled_as_a_whole() -> None:
     job = frozenset({JOB})
     holds = frozenset({work_reference(JOB, 0), work_reference(JOB, 1)})
-    insert = JobInsert(JOB, USER, "render", "s3://bucket/scene", {}, 1, units=2)
+    insert = JobInsert(JOB, USER, planned(units=[NewUnit(1)] * 2))
     assert keys(insert) == Keys(jobs=job, whole=job, holds=holds)
     assert keys(JobCancel(JOB, USER)) == Keys(jobs=job, whole=job)

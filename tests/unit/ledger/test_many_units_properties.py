@@ -21,7 +21,6 @@ from actors.ledger.messages import (
     JobPause,
     JobResume,
     JobStop,
-    NewUnit,
     UnitAssign,
     UnitComplete,
     UnitCopy,
@@ -32,10 +31,12 @@ from actors.ledger.messages import (
 )
 from actors.ledger.rows import ENDED, next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
+from rendertrust import money
 from sql.books import JobRow, UnitRow
 from sql.database import Conflict, Unavailable
+from sql.job_plan import NewUnit
 from tests.integration.conformance.conftest import twin_stage
-from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
+from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled, with_plan
 from tests.support.examples import examples
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
@@ -62,7 +63,8 @@ class Shape:
             commit = pieces_of(job, user, frames)
         (order,) = commit.effects
         assert isinstance(order, JobInsert)
-        return attrs.evolve(commit, effects=(attrs.evolve(order, cap=self.cap),))
+        cap = None if self.cap is None else money.render(self.cap)
+        return attrs.evolve(commit, effects=(with_plan(order, max_credits=cap),))
 
 
 SHAPES = st.builds(

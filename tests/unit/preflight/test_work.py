@@ -1,5 +1,7 @@
 """What frames cost by their work: whole numbers, the same wherever they are computed."""
 
+from typing import Any
+
 import attrs
 import pytest
 from hypothesis import given
@@ -8,8 +10,10 @@ from hypothesis import strategies as st
 from rendertrust.frame_range import canonical
 from rendertrust.preflight.price import MeasuredFrame, Probe, spread_of
 from rendertrust.preflight.work import LEAST, SECOND, FrameWork, price_of, work_of
+from sql.job_plan import Pricing
+from tests.support.plans import in_frames
 from web.jobs.pricing import Tariff
-from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
+from web.jobs.unit_plan import UnitPlan, plan_of
 
 NUMBERS = st.integers(-1000, 1000)
 SECONDS = st.floats(0, 1000)
@@ -96,11 +100,12 @@ def test_all_frames_cost_the_same_however_they_are_cut(
     work: FrameWork, numbers: set[int], chunk: int, price: int, tiles: str | None
 ) -> None:
     tariff, frames = Tariff(price, "", work, pays_for=60), sorted(numbers)
-    cut = UnitSplit(canonical(frames), chunk if tiles is None else 1, tiles)
-    plan = plan_of(cut, {"width": 64, "height": 48}, tariff.of)
+    size: dict[str, Any] = {"width": 64, "height": 48}
+    cut = in_frames(canonical(frames), chunk if tiles is None else 1, tiles, **size)
+    plan = plan_of(cut, tariff.of)
     assert isinstance(plan, UnitPlan)
-    assert sum(piece.price for piece in plan.pieces) == sum(map(tariff.of, frames))
-    assert all(piece.price >= 0 for piece in plan.pieces)
-    noted = tariff.noted(frames)["_priced"]
-    assert (noted["work"], noted["pays_for"]) == (sum(map(work.of, frames)), 60)
+    assert sum(piece.price for piece in plan.units) == sum(map(tariff.of, frames))
+    assert all(piece.price >= 0 for piece in plan.units)
+    pricing = tariff.pricing(frames)
+    assert pricing == Pricing(sum(map(work.of, frames)), price, 60)
     assert attrs.evolve(tariff, work=None).of(frames[0]) == price

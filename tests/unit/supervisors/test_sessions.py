@@ -10,11 +10,13 @@ from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Re
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
 from rendertrust.protocol import Ack, FromNode, Hello, JobDispatch, JobResult, JobStatus, encode
+from sql.job_plan import Pricing
 from supervisors.actor_settings import ActorSettings
 from supervisors.child import Child
 from supervisors.registry import Registry
 from supervisors.tree import Tree
 from tests.simulation.gateway import IdleActor
+from tests.support.plans import planned
 from tests.twins.clock import TwinClock
 from tests.twins.ports import twin_ports
 from tests.twins.socket import TwinSocket
@@ -23,7 +25,7 @@ from tests.unit.dispatch.stage import NODE, OWNER, USER
 from tests.unit.simulated_time import simulated
 
 PRICE, QUOTED = 100_000, 100  # units of money, and the seconds of work that they pay for
-PRICED = {"_priced": {"work": 1, "price": 10_000, "pays_for": 10, "looked": "-"}}
+PRICED = Pricing(work=1, price=10_000, pays_for=10)
 STEP = 20  # seconds between two words of the node
 
 
@@ -71,7 +73,7 @@ class Grid:
     async def render(self, seconds: int) -> None:
         """Let the node take so long for the next job, and complete it."""
         job = uuid4()
-        order = Dispatch(job, USER, "render", "s3://elsewhere/scene", PRICED, PRICE)
+        order = Dispatch(job, USER, planned("render", pricing=PRICED, price=PRICE))
         placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
         assert isinstance(placed, Posted)
         frame = await self.expect(JobDispatch)

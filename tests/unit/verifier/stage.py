@@ -44,6 +44,7 @@ from supervisors.child import Child
 from supervisors.intensity import Intensity
 from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
+from tests.support.plans import planned
 from tests.support.probe import Probe
 from tests.support.until import until
 from tests.twins.clock import TwinClock
@@ -125,8 +126,10 @@ class Play:
         grant = Transfer(
             ADJUSTMENTS, user_account(user), user_account(user), PRICE, "ADJUSTMENT", str(job)
         )
-        job_type = params.pop("job_type", "render")
-        insert = JobInsert(job, user, job_type, "s3://rendertrust/x", {"frame": 1, **params}, PRICE)
+        job_type, pool = params.pop("job_type", "render"), params.pop("pool", "any")
+        params = {"frame": 1, **params}
+        plan = planned(job_type, "s3://rendertrust/x", params, price=PRICE, pool=pool)
+        insert = JobInsert(job, user, plan)
         await self.do(postings=(grant,))
         await self.do(
             insert,
@@ -379,9 +382,7 @@ def pending(
     given: dict[str, Any] = {"owner": OPERATOR, "failures": 0, "faults": 0, "unsent": 0, **more}
     return Pending(
         row=row,
-        job_type=job_type,
-        payload_ref="s3://rendertrust/x",
-        params={"frame": 1, **(params or {})},
+        plan=planned(job_type, "s3://rendertrust/x", {"frame": 1, **(params or {})}),
         user=CREATOR,
         frames=None,
         price=PRICE,

@@ -208,7 +208,7 @@ async def test_without_a_verifier_everything_waits() -> None:
 async def test_work_of_its_creators_own_nodes_is_shown_to_nobody() -> None:
     async with verifying() as play:
         checker = play.inspector()
-        job = await play.delivered(_pool="mine")
+        job = await play.delivered(pool="mine")
         await play.ends(job, "COMPLETED")
         assert (play.verdict(job), checker.probe.ref.depth) == ("unverified", 0)
 

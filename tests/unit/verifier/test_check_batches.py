@@ -24,6 +24,8 @@ from actors.verifier.case import Case
 from actors.verifier.check_queue import BYTES_MOST, batch_of
 from actors.verifier.report import Report, answers, clears
 from rendertrust.relay_frames import BATCH_MAX
+from sql.job_plan import NewUnit
+from tests.support.plans import planned
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (
@@ -179,9 +181,9 @@ async def rendered(
     turns = [nodes[unit % len(nodes)] for unit in range(count)]
     account = user_account(CREATOR)
     grant = Transfer(ADJUSTMENTS, account, account, PRICE * count, "ADJUSTMENT", str(job))
-    insert = JobInsert(
-        job, CREATOR, "render", "s3://rendertrust/x", {"frame": 1}, PRICE, units=count
-    )
+    units = [NewUnit(PRICE, place) for place in range(count)]
+    plan = planned("render", "s3://rendertrust/x", {"frame": 1}, units=units)
+    insert = JobInsert(job, CREATOR, plan)
     assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
     await play.do(postings=(grant,))
     held = HoldUnits(account, job, (PRICE,) * count)

@@ -1,51 +1,50 @@
-"""The order of a job for a shell: it submits the same again, however the job was cut."""
+"""The request of a job as a shell command: it submits the same again, however the job was cut."""
 
 import shlex
-from typing import Any
 from uuid import UUID
 
 import attrs
-import msgspec
 import orjson
 import pytest
 
-from sql.jobs import ConsolePart
+from rendertrust.job_spec import JobSpec, NodeNeeds
+from sql.job_plan import InputFile, Inputs
+from tests.support.plans import in_frames, planned
 from tests.unit.web.test_timeline import JOB
-from web.console.curl import body_of, curl_of
-from web.jobs.unit_plan import UnitPlan, UnitSplit, plan_of
+from web.console.curl import curl_of, spec_of
+from web.http.converter import structure
 from web.jobs.validation import NewJob
 
-SIZE = {"width": 64, "height": 32}
-CUTS: tuple[dict[str, Any], ...] = (
-    {},
-    {"frames": "1-10"},
-    {"frames": "1-10", "order": "middle_first"},
-    {"frames": "1-30", "order": "every_nth"},
-    {"frames": "1-100x3,7", "chunk": 4},
-    {"frames": "5-8", "tiles": "3x2", "order": "middle_first"},
-    {"frames": "3"},
+CUTS = (
+    in_frames(),
+    in_frames("1-10"),
+    in_frames("1-10", order="middle_first"),
+    in_frames("1-100x3,7", 4),
+    in_frames("5-8", tiles="3x2", width=64, height=32),
 )
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_it_is_cut_into_the_same_units(cut: dict[str, Any]) -> None:
-    plan = plan_of(UnitSplit(**cut), SIZE, lambda _: 100)
-    assert isinstance(plan, UnitPlan)
-    whole = [piece for piece in plan.pieces if piece.tile is None]
-    parts = [
-        ConsolePart(number, str(piece.frames), piece.place) for number, piece in enumerate(whole)
-    ]
-    job = attrs.evolve(JOB, params=dict(plan.params), units=max(1, len(plan.pieces)))
-    again = msgspec.convert(body_of(job, parts), NewJob)
-    assert again.params == SIZE
-    same = UnitSplit(again.frames, again.chunk, again.tiles, again.order)
-    assert plan_of(same, again.params, lambda _: 100) == plan
+def test_it_is_cut_in_the_same_way(cut: JobSpec) -> None:
+    submitted = attrs.evolve(cut, payload_ref="s3://a/b")
+    job = attrs.evolve(JOB, plan=attrs.evolve(JOB.plan, spec=submitted))
+    again = structure(spec_of(job).body(), NewJob)
+    assert isinstance(again, NewJob)
+    assert JobSpec(**attrs.asdict(again)) == attrs.evolve(submitted, queue=True)
 
 
 def test_all_that_was_said_of_it_is_said_again() -> None:
-    params = {"frame": 3, "_pool": "mine", "_needs": {"device": "gpu"}, "_input": {"key": "k"}}
-    job = attrs.evolve(JOB, params=params, priority=1, cap=25_000)
-    text = curl_of("https://farm.example/", job, [])
+    plan = planned(
+        "render",
+        "s3://a/b",
+        {"frame": 3},
+        pool="mine",
+        inputs=Inputs(InputFile("k", "a.blend", "ab", 1)),
+        quoted="3",
+    )
+    spec = attrs.evolve(plan.spec, needs=NodeNeeds(device="gpu"))
+    job = attrs.evolve(JOB, plan=attrs.evolve(plan, spec=spec), priority=1, cap=25_000)
+    text = curl_of("https://farm.example/", job)
     assert text is not None
     words = shlex.split(text)
     assert words[1] == "https://farm.example/api/v1/jobs/dispatch"
@@ -62,6 +61,6 @@ def test_all_that_was_said_of_it_is_said_again() -> None:
 
 
 def test_what_one_request_does_not_submit_has_none() -> None:
-    """A video is made of a job's frames; which files a job has stood in a list that is not kept."""
-    for params in ({"_frames_of": str(UUID(int=1))}, {"_manifest": {"key": "k"}}):
-        assert curl_of("", attrs.evolve(JOB, params=params), []) is None
+    """A video is made of a job's frames."""
+    plan = planned("video", inputs=Inputs(frames_of=UUID(int=1)))
+    assert curl_of("", attrs.evolve(JOB, plan=plan)) is None

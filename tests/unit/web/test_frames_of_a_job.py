@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rendertrust.job_spec import CHUNK_MAX
+from tests.support.plans import in_frames
 from web.jobs.pricing import Tariff
-from web.jobs.unit_plan import CHUNK_MAX, FRAMES_OF_JOB_MAX, UnitPlan, UnitSplit, plan_of
+from web.jobs.unit_plan import FRAMES_OF_JOB_MAX, UnitPlan, plan_of
 
 
 def never(_frame: int) -> int:
@@ -15,26 +17,25 @@ def never(_frame: int) -> int:
 @pytest.mark.parametrize("frames", ["1-99999", f"1-{FRAMES_OF_JOB_MAX},1", "1-99999x2,2-99999x2"])
 @pytest.mark.parametrize("chunk", [1, CHUNK_MAX])
 def test_a_job_of_too_many_frames_is_refused_before_any_is_priced(frames: str, chunk: int) -> None:
-    found = plan_of(UnitSplit(frames, chunk), {}, never)
+    found = plan_of(in_frames(frames, chunk), never)
     assert isinstance(found, list)
     assert [(fault.field, fault.code) for fault in found] == [("frames", "value")]
     assert f"{FRAMES_OF_JOB_MAX} frames" in found[0].message
 
 
 def test_the_most_frames_that_a_job_may_have_are_planned() -> None:
-    plan = plan_of(UnitSplit(f"1-{FRAMES_OF_JOB_MAX}", CHUNK_MAX), {}, 3)
+    plan = plan_of(in_frames(f"1-{FRAMES_OF_JOB_MAX}", CHUNK_MAX), 3)
     assert isinstance(plan, UnitPlan)
     assert plan.frames == (*range(1, FRAMES_OF_JOB_MAX + 1),)
-    assert sum(piece.price for piece in plan.pieces) == 3 * FRAMES_OF_JOB_MAX
+    assert sum(piece.price for piece in plan.units) == 3 * FRAMES_OF_JOB_MAX
 
 
 @given(st.integers(1, 200), st.integers(1, CHUNK_MAX), st.sampled_from([None, "2x2"]))
 def test_a_price_of_all_frames_is_the_same_as_one_of_each(
     last: int, chunk: int, tiles: str | None
 ) -> None:
-    cut = UnitSplit(f"1-{last}", 1 if tiles else chunk, tiles)
-    size = {"width": 64, "height": 64}
-    assert plan_of(cut, size, 7) == plan_of(cut, size, lambda _: 7)
+    cut = in_frames(f"1-{last}", 1 if tiles else chunk, tiles, width=64, height=64)
+    assert plan_of(cut, 7) == plan_of(cut, lambda _: 7)
 
 
 def test_a_tariff_without_work_prices_no_frame_by_itself() -> None:

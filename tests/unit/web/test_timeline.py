@@ -6,6 +6,7 @@ from uuid import UUID
 import attrs
 
 from sql.jobs import AttemptView, ConsoleCharges, ConsoleEntry, ConsoleHold, ConsoleJob, ConsoleUnit
+from tests.support.plans import planned
 from web.console.bill import bill_of
 from web.console.timeline import TimelineFacts, steps_of
 
@@ -24,9 +25,7 @@ JOB = ConsoleJob(
     user_name="Jane",
     node_id=None,
     node_name=None,
-    job_type="render",
-    payload_ref="s3://a/b",
-    params={},
+    plan=planned("render", "s3://a/b"),
     status="QUEUED",
     price=100_000,
     retry_count=0,

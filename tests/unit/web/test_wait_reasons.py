@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.scheduler.messages import WaitCounts
+from rendertrust.api.preflights import WaitCode
 from sql.jobs import OwnerJobRow, PagedUnit
-from web.jobs.wait_reasons import Code, reason
+from web.jobs.wait_reasons import reason
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
 
@@ -79,7 +80,7 @@ def test_whatever_there_is_the_reason_is_one_of_the_set_and_a_sentence(
     found: WaitCounts | None, state: str, missing: int, paused: str | None
 ) -> None:
     said = reason(job(paused=paused), unit(state=state, missing=missing), found)
-    assert said.code in get_args(Code)
+    assert said.code in get_args(WaitCode)
     assert said.words.endswith(".")
 
 

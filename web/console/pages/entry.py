@@ -21,7 +21,7 @@ from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.problem import Problem
 from web.routes.anchors import held_against_chain
-from web.routes.ledger import ABSENT, NOT_FOUND, EntryProof, Standing, proof_of, stands
+from web.routes.ledger import ABSENT, NOT_FOUND, Standing, proof_of, stands
 
 pages = Pages()
 files = Operations()
@@ -102,7 +102,7 @@ async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
     """Return what the proof viewer needs: the proof as in the API, and the statement about the
     chain.
     """
-    proof: EntryProof = await proof_of(gateway, standing)
+    proof = await proof_of(gateway, standing)
     return {
         "proof": attrs.asdict(proof),
         "chain": await _chain(gateway, standing),

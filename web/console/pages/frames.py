@@ -12,7 +12,9 @@ from msgspec import Meta
 from actors.ledger.messages import JobChange, JobPause, JobResume, JobStop, OfJob, UnitRetry
 from actors.ports import place_of
 from rendertrust import money
+from rendertrust.job_spec import FRAME_MAX
 from sql.audit import Act
+from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
 from web.console.registry import Pages
 from web.console.view import ExternalRedirect, Picture, Redirect, View
@@ -20,11 +22,9 @@ from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.job_control import SPENT, failed_again, steered
-from web.jobs.parameters import FRAME_MAX
 from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
-from web.jobs.validation import PRIORITIES
 from web.objects.archives import RESTING, address_of
 from web.routes import videos
 from web.routes.jobs import URL_SECONDS

@@ -9,11 +9,11 @@ from msgspec import Meta
 from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
+from rendertrust.job_spec import FRAME_MAX
 from sql.disputes import DisputeViews
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
-from sql.units import GRID
 from web.console.bill import bill_of
-from web.console.curl import curl_of, shown_params
+from web.console.curl import curl_of
 from web.console.formatting import address
 from web.console.job_frames import SHOWN, frames_of, numbers_of, small_of
 from web.console.pages.disputes import window_of
@@ -27,8 +27,6 @@ from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import loose_of
-from web.jobs.parameters import FRAME_MAX
-from web.jobs.placement import POOL
 from web.jobs.submission import CANCELLABLE, RETRYABLE
 from web.jobs.wait_reasons import why
 from web.routes import ledger, receipts, videos
@@ -123,10 +121,10 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
         "cut_into": cut_into(row, parts),
-        "curl": curl_of(base, row, parts),
-        "params": shown_params(row),
-        "grid": row.params.get(GRID),
-        "pool": row.params.get(POOL),
+        "curl": curl_of(base, row),
+        "params": row.plan.params,
+        "grid": row.plan.grid,
+        "pool": row.plan.spec.pool,
         "is_own": row.user_id == view.who.user,
         "may_retry": row.status in RETRYABLE and row.retried_by is None and row.units == 1,
         "may_cancel": row.status in CANCELLABLE,
@@ -177,7 +175,7 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob
 
 def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
     """Return the word for its units; no chunk has more frames than the first."""
-    if GRID in row.params:
+    if row.plan.grid is not None:
         return "tiles and frames"
     if not parts:
         return "parts"
@@ -201,7 +199,7 @@ async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
     """Return the price of a video of its frames, if one can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
-    return await videos.price_of_one(view.gateway, row.user_id, row.params)
+    return await videos.price_of_one(view.gateway, row.user_id, row.plan.spec.pool)
 
 
 async def eta_of(view: View[JobPageQuery], row: ConsoleJob) -> float | None:

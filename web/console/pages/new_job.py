@@ -5,10 +5,10 @@ from typing import Annotated, Final
 import attrs
 from msgspec import Meta
 
+from rendertrust.job_spec import CHUNK_MAX
 from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Redirect, Shown, View
-from web.jobs.unit_plan import CHUNK_MAX
 from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()

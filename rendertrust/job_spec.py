@@ -1,0 +1,136 @@
+"""A job as its creator describes it: the body of a request, and the argument of the clients.
+
+A new parameter of jobs is declared here, with its limits and its documentation. The gateway parses
+requests with these classes and derives their schemas; the command line derives its options.
+"""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import attrs
+
+from rendertrust.frame_range import TEXT_MAX
+from rendertrust.value_types import Amount, Doc, Limits, Quoted
+
+CHUNK_MAX: Final = 64
+FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
+
+# One word, as it is used in lists, labels and paths.
+JobType: TypeAlias = Annotated[
+    str, Limits(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")
+]
+Reference: TypeAlias = Annotated[str, Limits(min_length=1, max_length=500)]
+Frames: TypeAlias = Annotated[str, Limits(min_length=1, max_length=TEXT_MAX)]
+Chunk: TypeAlias = Annotated[int, Limits(ge=1, le=CHUNK_MAX)]
+Tiles: TypeAlias = Annotated[
+    str,
+    Limits(
+        pattern=r"^[1-9][0-9]?x[1-9][0-9]?$", description="columns x rows of each frame, like 2x2"
+    ),
+]
+Order: TypeAlias = Literal["sequential", "every_nth", "middle_first"]
+Priority: TypeAlias = Literal["low", "normal", "high"]
+Pool: TypeAlias = Literal["mine", "trusted", "any"]
+
+Device: TypeAlias = Literal["cpu", "gpu"]
+DeviceClass: TypeAlias = Annotated[str, Limits(min_length=1, max_length=200)]
+Memory: TypeAlias = Annotated[int, Limits(ge=1, le=1 << 50)]
+Version: TypeAlias = Annotated[
+    str, Limits(pattern=r"^[2-9]\.[0-9]{1,2}$", description="of Blender, like 5.2")
+]
+
+Frame: TypeAlias = Annotated[int, Limits(ge=-FRAME_MAX, le=FRAME_MAX)]
+Pixels: TypeAlias = Annotated[int, Limits(ge=4, le=16_384)]
+Samples: TypeAlias = Annotated[int, Limits(ge=1, le=65_536)]
+Format: TypeAlias = Literal["PNG", "JPEG", "OPEN_EXR"]
+
+
+@attrs.frozen
+class NodeNeeds:
+    """Requirements that the nodes of a job must meet; what is left out does not matter."""
+
+    device: Annotated[Device | None, Doc("The device that renders.")] = None
+    blender: Annotated[Version | None, Doc("This version of Blender or a newer one.")] = None
+    memory: Annotated[Memory | None, Doc("Memory for a unit, in bytes.")] = None
+    device_class: Annotated[
+        DeviceClass | None,
+        Doc("Exactly this class: device, instruction set and build of Blender, as nodes report."),
+    ] = None
+    alike: Annotated[
+        bool | None, Doc("All units on nodes of one class, which is chosen at submission.")
+    ] = None
+    opengl: Annotated[
+        bool | None,
+        Doc("The engine draws with OpenGL (EEVEE, Workbench). Known after a preflight."),
+    ] = None
+
+    def members(self) -> dict[str, Any]:
+        """Return what is required, by the names of the API."""
+        return _said(self, NodeNeeds())
+
+
+@attrs.frozen
+class RenderParams:
+    """Parameters of the job type ``render``; what is left out is taken from the scene."""
+
+    frame: Annotated[Frame | None, Doc("The frame (default: the scene's current one).")] = None
+    width: Annotated[Pixels | None, Doc("In pixels, with height (default: the scene's).")] = None
+    height: Annotated[Pixels | None, Doc("In pixels, with width (default: the scene's).")] = None
+    samples: Annotated[Samples | None, Doc("Per pixel (default: the scene's).")] = None
+    format: Annotated[Format | None, Doc("Of the picture (default: the scene's).")] = None
+    noisy: Annotated[bool | None, Doc("Also write the noisy pass of each frame.")] = None
+
+    def members(self) -> dict[str, Any]:
+        """Return the parameters that are given, by the names of the API."""
+        return _said(self, RenderParams())
+
+
+@attrs.frozen
+class JobSpec:
+    """A job to submit or to quote. A quote without ``payload_ref`` examines no file.
+
+    With ``frames`` the job has a unit for each frame, or for each ``chunk`` of frames; with
+    ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    """
+
+    job_type: Annotated[JobType, Doc("``render``, or what a plugin on your nodes does.")]
+    payload_ref: Annotated[Reference | None, Doc("The ``payload_ref`` of an upload.")] = None
+    params: Annotated[dict[str, Any], Doc("Parameters of the job type.")] = attrs.field(
+        factory=dict[str, Any]
+    )
+    queue: Annotated[bool, Doc("Wait if no node can do it now, instead of a refusal.")] = False
+    manifest: Annotated[
+        Reference | None, Doc("For a job of several files: the upload that lists them.")
+    ] = None
+    frames: Annotated[Frames | None, Doc("Like 1-48, 1-100x2 or 10,15,20-30.")] = None
+    chunk: Annotated[Chunk, Doc("Frames per unit (default 1).")] = 1
+    tiles: Annotated[Tiles | None, Doc("Cut each frame, COLUMNSxROWS.")] = None
+    order: Annotated[Order, Doc("Order of the frames.")] = "sequential"
+    priority: Annotated[Priority, Doc("Jobs with high go first.")] = "normal"
+    max_credits: Annotated[Amount | None, Doc("Pause before it costs more.")] = None
+    pool: Annotated[
+        Pool,
+        Doc(
+            "Which nodes: your own and your organisations' (mine, which is free), also those of"
+            " operators whom you trust (trusted), or any."
+        ),
+    ] = "any"
+    needs: Annotated[NodeNeeds | None, Doc("Requirements that its nodes must meet.")] = None
+    as_is: Annotated[bool, Doc("Render it even if something in it should be fixed.")] = False
+    quoted: Annotated[
+        Quoted | None, Doc("The price that you were quoted: 409 if it is higher by now.")
+    ] = None
+
+    def body(self) -> dict[str, Any]:
+        """Return the body of the request. Members that have their defaults are left out."""
+        return _said(self, JobSpec(""))
+
+
+def _said(record: Any, usual: Any) -> dict[str, Any]:
+    """Return the members of a record that differ from the ``usual`` ones, as JSON."""
+    names = [field.name for field in attrs.fields(type(record))]
+    values = {name: getattr(record, name) for name in names}
+    return {
+        name: value.members() if isinstance(value, NodeNeeds) else value
+        for name, value in values.items()
+        if value != getattr(usual, name)
+    }

@@ -1,0 +1,78 @@
+"""Types of values in requests and responses, with the JSON Schema keywords that limit them."""
+
+from typing import Annotated, Any, Final, TypeAlias, get_args
+
+import attrs
+
+
+@attrs.frozen
+class Limits:
+    """Limits of a value, for ``Annotated``. The gateway checks requests; the client checks nothing.
+
+    ``ge`` and ``le`` bound a number. ``description`` says what a text must be that has the
+    ``pattern``, for people.
+    """
+
+    format: str | None = None
+    pattern: str | None = None
+    enum: tuple[str, ...] | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    ge: int | None = None
+    le: int | None = None
+    description: str | None = None
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The JSON Schema keywords that are given, except the description."""
+        members = {
+            "format": self.format,
+            "pattern": self.pattern,
+            "enum": None if self.enum is None else list(self.enum),
+            "minLength": self.min_length,
+            "maxLength": self.max_length,
+            "minimum": self.ge,
+            "maximum": self.le,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+@attrs.frozen
+class Doc:
+    """Documentation of a field, for ``Annotated``: the API's reference and the options of the
+    command line show it.
+    """
+
+    text: str
+
+
+def one_of(choices: Any) -> Limits:
+    """Return the limits of a text that is one of a ``Literal``'s choices."""
+    return Limits(enum=tuple(sorted(get_args(choices))))
+
+
+# Metadata of a member that is left out while it is None, for strict readers that do not know it.
+ABSENT: Final = {"absent": True}
+
+# Metadata of members that the API reference lacks. The gateway always sends them, and SENT ones are
+# never null; the client does without, so that it understands every gateway of the reference.
+ADDED: Final = {"added": True}
+SENT: Final = {"added": True, "sent": True}
+
+Id: TypeAlias = Annotated[str, Limits(format="uuid")]
+Credits: TypeAlias = Annotated[str, Limits(pattern=r"^-?[0-9]{1,15}\.[0-9]{4}$")]
+Sha256: TypeAlias = Annotated[str, Limits(pattern=r"^[0-9a-f]{64}$")]
+Amount: TypeAlias = Annotated[
+    str,
+    Limits(
+        pattern=r"^(?=.*[1-9])[0-9]{1,14}(\.[0-9]{1,4})?$",
+        description="a decimal string above 0 with at most 14 digits and 4 decimals, like 10.5",
+    ),
+]
+Quoted: TypeAlias = Annotated[
+    str,
+    Limits(
+        pattern=r"^[0-9]{1,15}(\.[0-9]{1,4})?$",
+        description="a decimal string with at most 15 digits and 4 decimals, like 10.5",
+    ),
+]

@@ -1,0 +1,204 @@
+"""The plan of a job: what its creator asked for, and what the gateway made of it.
+
+The plan is stored with the job and travels whole, from the request to the node's session.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from uuid import UUID
+
+import attrs
+from cattrs import Converter
+from cattrs.gen import make_dict_unstructure_fn
+
+from rendertrust import money
+from rendertrust.frame_range import parse
+from rendertrust.job_spec import JobSpec, NodeNeeds, Priority
+from rendertrust.tiling import grid
+
+# The priorities of jobs as numbers, in which jobs are ordered.
+PRIORITIES: Final[Mapping[Priority, int]] = {"low": -1, "normal": 0, "high": 1}
+NO_NEEDS: Final = NodeNeeds()
+# Parameters that a tile lacks: its file has the renderer's own format.
+OF_THE_WHOLE: Final = ("format",)
+
+
+@attrs.frozen
+class NewUnit:
+    """One unit of a new job: its price, its frames and its turn.
+
+    ``tile``: its number within the frame. ``feeds``: the number of the unit that is assembled from
+    this one and others. That unit costs nothing and waits until none of its parts are ``missing``.
+    """
+
+    price: int
+    place: int = 0
+    frames: str | None = None
+    tile: int | None = None
+    feeds: int | None = None
+    missing: int = 0
+
+
+@attrs.frozen
+class InputFile:
+    """An upload that every unit of a job gets, and the path at which the node puts it."""
+
+    key: str
+    path: str
+    sha256: str
+    size: int
+
+
+@attrs.frozen
+class FileList:
+    """The list of a job's files, as the gateway keeps it in the object store."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+@attrs.frozen
+class Inputs:
+    """What the units of a job are made from: one upload, or a list of files with a ``scene``.
+
+    ``frames_of``: the job whose results are among the files.
+    """
+
+    file: InputFile | None = None
+    files: FileList | None = None
+    scene: str | None = None
+    frames_of: UUID | None = None
+
+    @property
+    def content(self) -> bytes | None:
+        """The SHA-256 that names all of the input; None: it is in a bucket of somebody else."""
+        found = self.files or self.file
+        return None if found is None else bytes.fromhex(found.sha256)
+
+
+NO_INPUTS: Final = Inputs()
+
+
+@attrs.frozen
+class Pricing:
+    """The basis of a price by measured work.
+
+    ``work`` is that of all frames. The table's ``price`` pays for ``pays_for`` seconds of it. The
+    preflight ``looked`` measured it.
+    """
+
+    work: int
+    price: int
+    pays_for: int
+    looked: UUID | None = None
+
+
+@attrs.frozen
+class JobPlan:
+    """A job as it is run. ``needs``: of its spec and of its scene, with the device class to which
+    its units are pinned. ``units`` are those of a new job; they are stored as rows of their own.
+    """
+
+    spec: JobSpec
+    inputs: Inputs = NO_INPUTS
+    needs: NodeNeeds = NO_NEEDS
+    pricing: Pricing | None = None
+    units: tuple[NewUnit, ...] = ()
+
+    @property
+    def job_type(self) -> str:
+        """The type of the job."""
+        return self.spec.job_type
+
+    @property
+    def payload_ref(self) -> str:
+        """The object that the job works on, or ''."""
+        return self.spec.payload_ref or ""
+
+    @property
+    def price(self) -> int:
+        """The price of all units, in units of money."""
+        return sum(unit.price for unit in self.units)
+
+    @property
+    def priority(self) -> int:
+        """The priority with which it was submitted."""
+        return PRIORITIES[self.spec.priority]
+
+    @property
+    def cap(self) -> int | None:
+        """The most that it may cost, in units of money, as it was submitted."""
+        most = self.spec.max_credits
+        return None if most is None else money.parse(most)
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """The columns and rows into which each frame is cut."""
+        if self.spec.tiles is None:
+            return None
+        columns, _, rows = self.spec.tiles.partition("x")
+        return int(columns), int(rows)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters of the whole job, as nodes get them."""
+        scene = self.inputs.scene
+        return self.spec.params if scene is None else {**self.spec.params, "scene": scene}
+
+    def params_of(self, frames: str | None, tile: int | None) -> dict[str, Any]:
+        """Return the parameters of a unit of the job, as its node gets them."""
+        params = self.params
+        if frames is None:
+            return dict(params)
+        numbers = parse(frames)
+        told = params | ({"frame": numbers[0]} if len(numbers) == 1 else {"frames": [*numbers]})
+        if self.grid is None:
+            return told
+        tiles = grid(params["width"], params["height"], *self.grid)
+        if tile is None:
+            return {**told, "tiles": [each.members for each in tiles]}
+        told["tile"] = tiles[tile].members
+        return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
+
+    def stored(self) -> dict[str, Any]:
+        """Return the plan as it is stored, without what has columns or rows of its own."""
+        return cast("dict[str, Any]", _CONVERTER.unstructure(self))
+
+
+# Members of the spec that have columns of their own.
+_COLUMNS: Final = ("job_type", "payload_ref")
+
+
+def plan_of(row: Any) -> JobPlan:
+    """Return the plan of a row with the columns ``plan``, ``job_type`` and ``payload_ref``."""
+    return read_plan(row["plan"], row["job_type"], row["payload_ref"])
+
+
+def read_plan(document: Mapping[str, Any], job_type: str, payload_ref: str) -> JobPlan:
+    """Return the stored plan of a job."""
+    spec = {**document.get("spec", {}), "job_type": job_type, "payload_ref": payload_ref}
+    return _CONVERTER.structure({**document, "spec": spec}, JobPlan)
+
+
+def _converter() -> Converter:
+    """Return the converter between plans and their JSON; defaults are left out."""
+    converter = Converter(omit_if_default=True)
+    converter.register_structure_hook(UUID, lambda text, _: UUID(text))
+    converter.register_unstructure_hook(UUID, str)
+    converter.register_unstructure_hook(JobSpec, _stored_spec)
+    whole = make_dict_unstructure_fn(JobPlan, converter, _cattrs_omit_if_default=True)
+
+    def stored(plan: JobPlan) -> dict[str, Any]:
+        found = whole(attrs.evolve(plan, units=()))
+        return {name: value for name, value in found.items() if value}
+
+    converter.register_unstructure_hook(JobPlan, stored)
+    return converter
+
+
+def _stored_spec(spec: JobSpec) -> dict[str, Any]:
+    return {name: value for name, value in spec.body().items() if name not in _COLUMNS}
+
+
+_CONVERTER: Final = _converter()

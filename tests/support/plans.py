@@ -1,0 +1,35 @@
+"""Plans of jobs for tests, in a few words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rendertrust.job_spec import JobSpec, NodeNeeds, Order
+from sql.job_plan import NO_INPUTS, NO_NEEDS, Inputs, JobPlan, NewUnit, Pricing
+
+
+def in_frames(
+    frames: str | None = None,
+    chunk: int = 1,
+    tiles: str | None = None,
+    order: Order = "sequential",
+    **params: Any,
+) -> JobSpec:
+    """A render job of these frames."""
+    return JobSpec("render", params=params, frames=frames, chunk=chunk, tiles=tiles, order=order)
+
+
+def planned(
+    job_type: str = "echo",
+    payload_ref: str = "s3://elsewhere/scene",
+    params: dict[str, Any] | None = None,
+    *,
+    price: int = 0,
+    units: Sequence[NewUnit] = (),
+    inputs: Inputs = NO_INPUTS,
+    needs: NodeNeeds = NO_NEEDS,
+    pricing: Pricing | None = None,
+    **spec: Any,
+) -> JobPlan:
+    """The plan of a job: of these units, or of one at a price."""
+    of = JobSpec(job_type, payload_ref, params or {}, **spec)
+    return JobPlan(of, inputs, needs, pricing, tuple(units) or (NewUnit(price),))

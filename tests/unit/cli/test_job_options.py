@@ -1,0 +1,67 @@
+"""A job is described on the command line by the fields of ``JobSpec``."""
+
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from rendertrust.cli.job_options import job_options, spec_of
+from rendertrust.job_spec import JobSpec, NodeNeeds
+
+
+def described(*words: str) -> JobSpec:
+    """What a command with these options submits."""
+    found: list[JobSpec] = []
+
+    @click.command()
+    @job_options
+    def command(**options: Any) -> None:
+        found.append(spec_of(options))
+
+    done = CliRunner().invoke(command, words, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return found[0]
+
+
+def test_without_options_everything_has_its_default() -> None:
+    assert described() == JobSpec("render")
+
+
+def test_each_option_is_a_field_of_the_job() -> None:
+    words = "--frames 1-8 --chunk 2 --order middle_first --priority high --max-credits 12.5"
+    more = "--pool mine --as-is --queue --width 64 --height 32 --samples 4 --format jpg"
+    needs = ("--needs", "vram=8G,blender=5.2", "--needs", "alike")
+    assert described(*words.split(), *more.split(), *needs) == JobSpec(
+        "render",
+        params={"width": 64, "height": 32, "samples": 4, "format": "JPEG"},
+        frames="1-8",
+        chunk=2,
+        order="middle_first",
+        priority="high",
+        max_credits="12.5",
+        pool="mine",
+        needs=NodeNeeds(device="gpu", memory=8 << 30, blender="5.2", alike=True),
+        queue=True,
+        as_is=True,
+    )
+    assert described("--frame", "0") == JobSpec("render", params={"frame": 0})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--width 64", "together"),
+        ("--chunk 1", "--chunk needs --frames"),
+        ("--order sequential", "--order needs --frames"),
+        ("--frames 1-2 --frame 1", "either --frame"),
+        ("--frames 1-2 --tiles 2x2 --chunk 2", "leave out --chunk"),
+        ("--frames 1-2 --chunk 65", "1<=x<=64"),
+        ("--frames 1-2 --tiles 0x2", "COLUMNSxROWS"),
+        ("--samples 0", "1<=x<=65536"),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_usage_error(words: str, said: str) -> None:
+    with pytest.raises(click.UsageError, match=said):
+        described(*words.split())
