@@ -105,6 +105,19 @@ class State(bpy.types.PropertyGroup):
 CLASSES = (Settings, Found, State)
 
 
+# The settings that are members of a ``JobSpec``, in the order in which the panel shows them.
+TERMS = ("chunk", "order", "priority", "max_credits", "pool")
+
+
+def terms_of(settings: Any) -> dict[str, Any]:
+    """Return the members of a ``JobSpec`` that the settings give. An empty text gives none."""
+    values = {name: getattr(settings, name) for name in TERMS}
+    texts = {
+        name: value.strip() or None for name, value in values.items() if isinstance(value, str)
+    }
+    return {**values, **texts}
+
+
 def state_of(context: Any) -> Any:
     """Return the ``State``."""
     return context.window_manager.rendertrust

@@ -4,6 +4,7 @@ A new parameter of jobs is declared here, with its limits and its documentation.
 requests with these classes and derives their schemas; the command line derives its options.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -129,8 +130,10 @@ def _said(record: Any, usual: Any) -> dict[str, Any]:
     """Return the members of a record that differ from the ``usual`` ones, as JSON."""
     names = [field.name for field in attrs.fields(type(record))]
     values = {name: getattr(record, name) for name in names}
-    return {
-        name: value.members() if isinstance(value, NodeNeeds) else value
-        for name, value in values.items()
-        if value != getattr(usual, name)
-    }
+    return {name: _json(value) for name, value in values.items() if value != getattr(usual, name)}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.members() if isinstance(value, NodeNeeds) else value

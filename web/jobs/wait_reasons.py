@@ -8,6 +8,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
 from rendertrust.api.preflights import Waiting
+from sql.job_plan import JobPlan
 from sql.jobs import ConsoleJob, OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
@@ -35,7 +36,7 @@ async def why(gateway: Gateway, job: ConsoleJob) -> str:
         return UNKNOWN
     if job.status == "DISPATCHED":
         return of_assigned(found, job.node_name or "A node").words
-    return of_queued(job.job_type, found).words
+    return of_queued(job.plan, found).words
 
 
 async def reasons_of(
@@ -77,7 +78,7 @@ def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Waiti
         return Waiting("cap", "Its job would cost more than it may; raise max_credits.")
     if found is None and job.units > 1:
         return Waiting("turn", "Other units of its job come first.")
-    return Waiting("soon", UNKNOWN) if found is None else of_queued(job.job_type, found)
+    return Waiting("soon", UNKNOWN) if found is None else of_queued(job.plan, found)
 
 
 BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
@@ -91,13 +92,13 @@ def of_assigned(found: WaitCounts, name: str = "A node") -> Waiting:
     return Waiting("begins", BEGINS.format(name))
 
 
-def of_queued(job_type: str, found: WaitCounts) -> Waiting:
+def of_queued(plan: JobPlan, found: WaitCounts) -> Waiting:
     """Return why no node has it."""
     begun = ""
     if found.not_before is not None:
         begun = "An attempt failed, and it is tried again in a few seconds. "
     if found.known == 0:
-        never = f"No node that does “{job_type}” was ever connected. It waits up to 7 days."
+        never = f"No node that does “{plan.job_type}” was ever connected. It waits up to 7 days."
         return Waiting("no_node", begun + never)
     if found.ready:
         return Waiting("retry", begun.rstrip()) if begun else Waiting("soon", UNKNOWN)
