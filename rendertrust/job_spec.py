@@ -116,6 +116,9 @@ class JobSpec:
         ),
     ] = "any"
     needs: Annotated[NodeNeeds | None, Doc("Requirements that its nodes must meet.")] = None
+    start_after: Annotated[
+        datetime | None, Doc("Do not start before this time, at most 30 days from now.")
+    ] = None
     as_is: Annotated[bool, Doc("Render it even if something in it should be fixed.")] = False
     quoted: Annotated[
         Quoted | None, Doc("The price that you were quoted: 409 if it is higher by now.")
