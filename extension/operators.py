@@ -12,7 +12,7 @@ from . import scene
 from .background import Background, Work
 from .gateway import Gateway, Verb
 from .preferences import url_of
-from .state import settings_of, show, show_findings, state_of
+from .state import settings_of, show, show_findings, state_of, terms_of
 
 if TYPE_CHECKING:
     from rendertrust import JobSpec
@@ -50,19 +50,10 @@ def spec_of(context: Any) -> "JobSpec":
     return JobSpec(
         "render",
         frames=scene.frames_of(context.scene, settings.frames),
-        chunk=settings.chunk,
-        order=settings.order,
-        priority=settings.priority,
-        max_credits=cap_of(settings),
-        pool=settings.pool,
         queue=True,
         as_is=state_of(context).as_is,
+        **terms_of(settings),
     )
-
-
-def cap_of(settings: Any) -> str | None:
-    """Return the cap; None for no cap."""
-    return settings.max_credits.strip() or None
 
 
 def packed_of(
@@ -267,7 +258,7 @@ class Speak(Button):
     def act(self, context: Any) -> set[str]:
         """Send the request to the gateway."""
         gateway, settings = gateway_of(context), settings_of(context)
-        job_id, cap = settings.job_id, cap_of(settings)
+        job_id, cap = settings.job_id, terms_of(settings)["max_credits"]
         if self.properties.verb == "resume":
             return self.start(asking, "Asking", lambda tell: gateway.resume(job_id, cap, tell))
         verb: Verb = self.properties.verb

@@ -5,7 +5,7 @@ from typing import Any
 
 import bpy
 
-from .state import settings_of, state_of
+from .state import TERMS, settings_of, state_of
 
 ICONS = {"error": "CANCEL", "warning": "ERROR", "note": "INFO"}
 ENDED = ("COMPLETED", "FAILED", "CANCELLED")
@@ -43,7 +43,7 @@ def _account(layout: Any, state: Any) -> None:
 
 def _choices(layout: Any, settings: Any) -> None:
     column = layout.column()
-    for name in ("frames", "chunk", "order", "priority", "max_credits", "pool"):
+    for name in ("frames", *TERMS):
         column.prop(settings, name)
 
 

@@ -3,6 +3,7 @@
 # pyright: reportAttributeAccessIssue=false, reportUntypedBaseClass=false
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import bpy
@@ -56,6 +57,10 @@ class Settings(bpy.types.PropertyGroup):
             default="any",
         ),
         "order": props.EnumProperty(name="Order", items=ORDERS, default="sequential"),
+        "start_after": props.StringProperty(
+            name="Start after",
+            description="No frame begins before this time, like 2027-01-31 18:00; empty: at once",
+        ),
         "job_id": props.StringProperty(name="Job", description="The last submitted job"),
     }
 
@@ -103,6 +108,24 @@ class State(bpy.types.PropertyGroup):
 
 
 CLASSES = (Settings, Found, State)
+
+
+# The settings that are members of a ``JobSpec``, in the order in which the panel shows them.
+TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
+
+
+def terms_of(settings: Any) -> dict[str, Any]:
+    """Return the members of a ``JobSpec`` that the settings give. An empty text gives none.
+
+    Raises ValueError if the time cannot be read; it is this machine's local time.
+    """
+    values = {name: getattr(settings, name) for name in TERMS}
+    texts = {
+        name: value.strip() or None for name, value in values.items() if isinstance(value, str)
+    }
+    start = texts["start_after"]
+    time = None if start is None else datetime.fromisoformat(start).astimezone()
+    return {**values, **texts, "start_after": time}
 
 
 def state_of(context: Any) -> Any:

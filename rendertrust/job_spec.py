@@ -4,6 +4,7 @@ A new parameter of jobs is declared here, with its limits and its documentation.
 requests with these classes and derives their schemas; the command line derives its options.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -115,6 +116,9 @@ class JobSpec:
         ),
     ] = "any"
     needs: Annotated[NodeNeeds | None, Doc("Requirements that its nodes must meet.")] = None
+    start_after: Annotated[
+        datetime | None, Doc("Do not start before this time, at most 30 days from now.")
+    ] = None
     as_is: Annotated[bool, Doc("Render it even if something in it should be fixed.")] = False
     quoted: Annotated[
         Quoted | None, Doc("The price that you were quoted: 409 if it is higher by now.")
@@ -129,8 +133,10 @@ def _said(record: Any, usual: Any) -> dict[str, Any]:
     """Return the members of a record that differ from the ``usual`` ones, as JSON."""
     names = [field.name for field in attrs.fields(type(record))]
     values = {name: getattr(record, name) for name in names}
-    return {
-        name: value.members() if isinstance(value, NodeNeeds) else value
-        for name, value in values.items()
-        if value != getattr(usual, name)
-    }
+    return {name: _json(value) for name, value in values.items() if value != getattr(usual, name)}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value.members() if isinstance(value, NodeNeeds) else value

@@ -4,6 +4,7 @@ The plan is stored with the job and travels whole, from the request to the node'
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -185,6 +186,7 @@ def _converter() -> Converter:
     """Return the converter between plans and their JSON; defaults are left out."""
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook(UUID, lambda text, _: UUID(text))
+    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
     converter.register_unstructure_hook(UUID, str)
     converter.register_unstructure_hook(JobSpec, _stored_spec)
     whole = make_dict_unstructure_fn(JobPlan, converter, _cattrs_omit_if_default=True)

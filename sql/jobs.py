@@ -26,8 +26,7 @@ STATUSES: Final = (
 class OwnerJobRow:
     id: UUID
     node_id: UUID | None
-    job_type: str
-    payload_ref: str
+    plan: JobPlan = attrs.field(repr=False)
     status: str
     result_ref: str | None
     error_message: str | None
@@ -46,9 +45,12 @@ class OwnerJobRow:
     priority: int
     cap: int | None
     paused: str | None
-    pool: str
-    work: int | None = None  # measured microseconds, which determine the price
     refunded: int = 0  # of the charge, by disputes
+
+    @property
+    def job_type(self) -> str:
+        """The type of the job."""
+        return self.plan.job_type
 
 
 @attrs.frozen
@@ -181,11 +183,11 @@ class JobTerms:
     before: StoredAnswer | None
 
 
-_COLUMNS = tuple(field.name for field in attrs.fields(OwnerJobRow))
+_COLUMNS = tuple(field.name for field in attrs.fields(OwnerJobRow) if field.name != "plan")
 
 
 def _job(row: Any) -> OwnerJobRow:
-    return OwnerJobRow(**{name: row[name] for name in _COLUMNS})
+    return OwnerJobRow(**{name: row[name] for name in _COLUMNS}, plan=plan_of(row))
 
 
 def _terms(row: Any) -> JobTerms:

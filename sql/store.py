@@ -365,7 +365,9 @@ async def _open_units(
 
 def _open_unit(row: Any, plan: JobPlan | None = None) -> OpenUnit:
     values = {name: row[name] for name in _OF_OPEN_UNIT}
-    values["plan"] = plan_of(row) if plan is None else plan
+    plan = values["plan"] = plan_of(row) if plan is None else plan
+    times = [at for at in (row["not_before"], plan.spec.start_after) if at is not None]
+    values["not_before"] = max(times, default=None)
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
     values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":

@@ -78,6 +78,8 @@ from sql.database import Unavailable
 
 USUAL: Final = SchedulerSettings()
 PAUSE_TIMES: Final = 3  # the pause between two pages, in times of what the last one took
+# The longest wait for a time at which a unit may begin: an earlier one may be queued by then.
+PLACE_SECONDS_MOST: Final = 60.0
 UNSURE_MOST: Final = 4096  # jobs to be read again; if there are more, all are read
 OVERLAP: Final = timedelta(seconds=10)  # earlier standings may be committed later
 log = logging.getLogger(__name__)
@@ -207,7 +209,8 @@ class SchedulerActor(Actor[Scheduler]):
             self._tell_others(PeerClaimed(tuple(claimed)))
         self._pending.let_in(self._settle)
         if due is not None and self._place_due is None:
-            self._place_due = self.after((due - now).total_seconds(), PlaceDue())
+            within = min((due - now).total_seconds(), PLACE_SECONDS_MOST)
+            self._place_due = self.after(within, PlaceDue())
         self._resend_soon()
         self._refill_in(self._settings.refill_seconds)
         self._balance_soon()

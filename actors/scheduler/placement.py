@@ -39,6 +39,9 @@ def book(
     if isinstance(pinned_order, NoCapableNode):
         return pinned_order
     unit = of_dispatch(pinned_order, now)
+    unit.not_before = order.plan.spec.start_after
+    if unit.not_before is not None and unit.not_before > now:
+        return state.reserve_queued(unit, clock + ORDER_SECONDS)
     choice = state.index.choose(unit.demand)
     if isinstance(choice, AllNodesFull) and state.expire(now, clock):
         choice = state.index.choose(unit.demand)

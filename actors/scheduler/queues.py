@@ -234,8 +234,8 @@ class UnitQueue:
         self._waiting: Counter[RequestKind] = Counter()  # units in each line
         self._lines_of: dict[UUID, set[RequestKind]] = {}  # where a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: dict[Unit, RequestKind] = {}
-        self._entries: Counter[UUID] = Counter()  # units in lines, by job
+        self._in_line: dict[Unit, RequestKind | None] = {}  # None: it waits for a time
+        self._entries: Counter[UUID] = Counter()  # units that wait here, by job
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
@@ -243,7 +243,9 @@ class UnitQueue:
         self.forget(unit)
         self._tickets += 1
         unit.ticket = self._tickets
+        self._entries[unit.job] += 1
         if unit.not_before is not None and unit.not_before > now:
+            self._in_line[unit] = None
             heapq.heappush(self._delayed, (unit.not_before, unit.ticket, unit))
         else:
             kind = unit.kind
@@ -252,18 +254,19 @@ class UnitQueue:
             self._lines_of.setdefault(unit.user, set()).add(kind)
             self._in_line[unit] = kind
             self._waiting[kind] += 1
-            self._entries[unit.job] += 1
             line.put(unit)
 
     def forget(self, unit: Unit) -> None:
         """Remove a unit: its entry becomes stale."""
         unit.ticket = 0
-        kind = self._in_line.pop(unit, None)
-        if kind is None:
+        if unit not in self._in_line:
             return
+        kind = self._in_line.pop(unit)
         self._entries[unit.job] -= 1
         if not self._entries[unit.job]:
             del self._entries[unit.job]
+        if kind is None:
+            return
         self._waiting[kind] -= 1
         if not self._waiting[kind]:
             del self._waiting[kind]

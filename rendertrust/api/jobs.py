@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 
 import attrs
 
-from rendertrust.value_types import ADDED, SENT, Credits, Id, Limits
+from rendertrust.value_types import ABSENT, ADDED, SENT, Credits, Id, Limits
 
 JobStatus: TypeAlias = Annotated[
     str,
@@ -49,6 +49,7 @@ class Job:
     gateway node, by which it is priced; null: it is priced by the table. ``loose_tiles``: delivered
     tiles of frames that cannot be completed; null if there are none, and in lists. ``given_back``:
     the number of units that were refunded because they were found invalid later; null in lists.
+    ``start_after``: no unit begins before this time; left out if there is none.
     """
 
     id: Id
@@ -79,6 +80,7 @@ class Job:
     reference_seconds: float | None = attrs.field(default=None, metadata=ADDED)
     loose_tiles: LooseTiles | None = None
     given_back: int | None = None
+    start_after: datetime | None = attrs.field(default=None, metadata=ABSENT)
 
     @property
     def ended(self) -> bool:

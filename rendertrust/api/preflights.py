@@ -17,6 +17,7 @@ WaitCode: TypeAlias = Literal[
     "turn",  # others of its job come first
     "soon",  # a node can take it, or nothing else is known
     "retry",  # an attempt has just failed
+    "scheduled",  # it may not start before its job's ``start_after``
     "no_node",  # no node that does this was ever connected
     "full",  # those that can do it are full
     "nobody",  # those that could are away, drained, resting, in another pool, or lack what it needs

@@ -1,6 +1,7 @@
 """Options that describe a job, derived from the fields of ``JobSpec`` and ``RenderParams``."""
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final, Literal, get_args, get_origin
 
 import attrs
@@ -103,6 +104,8 @@ def _type(kind: Any) -> dict[str, Any]:
     for part in _parts(kind):
         if part is bool:
             return {"is_flag": True}
+        if part is datetime:
+            return {"type": option_types.TIME}
         if get_origin(part) is Literal:
             return {"type": click.Choice(get_args(part))}
         if isinstance(part, Limits) and part.ge is not None:

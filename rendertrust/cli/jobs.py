@@ -113,6 +113,7 @@ def facts(job: "Job") -> dict[str, str | None]:
     """Return the facts about a job, by name."""
     times = {
         "submitted": job.created_at,
+        "starts after": job.start_after,
         "dispatched": job.dispatched_at,
         "ended": job.completed_at,
     }

@@ -1,6 +1,7 @@
 """Option types for the frames and terms of a job, checked before anything is sent."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -81,6 +82,21 @@ class FrameRateParam(click.ParamType[str]):
         return value
 
 
+class TimeParam(click.ParamType[datetime]):
+    """A time in ISO 8601; in UTC, unless it says otherwise."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the time in UTC; a usage error shows the syntax."""
+        try:
+            time = datetime.fromisoformat(value)
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a time; write it like 2027-01-31T18:00Z", param, ctx)
+
+
+TIME: Final = TimeParam()
 RATE: Final = FrameRateParam()
 FRAMES: Final = FrameRangeParam()
 CREDITS: Final = CreditsParam()

@@ -24,8 +24,6 @@ ORDER BY o.place;
 -- A page of a user's jobs, newest first: those older than job $4, if given. All bounds use an index, so a late page
 -- costs as much as the first.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
@@ -39,8 +37,6 @@ LIMIT $2 OFFSET $3;
 -- name: jobs_of_user_with_status
 -- The same with one status: an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j
@@ -66,8 +62,6 @@ SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 -- name: job_of_user
 -- A job, only for its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
-       coalesce(j.plan -> 'spec' ->> 'pool', 'any') AS pool,
-       (j.plan -> 'pricing' ->> 'work')::bigint AS work,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;

@@ -76,9 +76,10 @@ ORDER BY job, unit, attempt;
 
 -- name: work_waiting
 -- Queued units without activity for $1: for a job's only unit since it was queued; a job of several stays alive while
--- nodes get some of them.
+-- nodes get some of them. A job that starts later waits since then.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::interval
+  AND coalesce((w.plan #>> '{spec,start_after}')::timestamptz, '-infinity') < now() - $1::interval
   AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < now() - $1::interval)
 ORDER BY w.job, w.unit LIMIT 1000;
 

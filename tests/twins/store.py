@@ -377,10 +377,14 @@ class StoreTwin(MultipartsOfResults):
         found = [
             unit
             for unit in self.units.values()
-            if unit.state == "QUEUED" and _was_heard_of(self.jobs[unit.job_id]) < before
+            if unit.state == "QUEUED" and self._waits_since(self.jobs[unit.job_id]) < before
         ]
         found.sort(key=lambda unit: (unit.job_id, unit.number))
         return [self._open_unit(unit) for unit in found[:1000]]
+
+    def _waits_since(self, job: JobRow) -> datetime:
+        heard, start = _was_heard_of(job), self.plan_of(job).spec.start_after
+        return heard if start is None else max(heard, start)
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
         await self.round_trip()
@@ -640,7 +644,7 @@ class StoreTwin(MultipartsOfResults):
             node=None if unit.state == "QUEUED" else unit.node_id,
             avoid=frozenset(unit.avoid),
             failures=unit.failures,
-            not_before=unit.not_before,
+            not_before=_later(unit.not_before, self.plan_of(job).spec.start_after),
             assigned_at=unit.assigned_at,
             lease_until=unit.lease_until,
             queued_at=job.queued_at,
@@ -831,3 +835,7 @@ def _is_lost(unit: OpenUnit, now: datetime, unsent_since: datetime) -> bool:
 
 def _without_params(plan: JobPlan) -> JobPlan:
     return attrs.evolve(plan, spec=attrs.evolve(plan.spec, params={}))
+
+
+def _later(*times: datetime | None) -> datetime | None:
+    return max((time for time in times if time is not None), default=None)

@@ -1,5 +1,6 @@
 """Validation of jobs, the same for submissions and for quotes."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import attrs
@@ -22,6 +23,7 @@ from web.jobs.unit_plan import plan_of
 PARAMS_BYTES_MAX: Final = 10_240  # of a type that the gateway does not know
 # Types of jobs that only the gateway submits: nodes do them for no other.
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
+START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # units of money: what one job can hold
 
 
@@ -83,9 +85,9 @@ async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
     """Return the job with its inputs, or all that is wrong with its parameters and its input."""
     params = parameters_of(asked.job_type, asked.params)
     inputs = await _input(call, asked)
-    faults = [*(params if isinstance(params, list) else [])]
+    faults = [*(params if isinstance(params, list) else []), *_too_late(call, asked)]
     faults += [inputs] if isinstance(inputs, Fault) else []
-    if isinstance(params, list) or isinstance(inputs, Fault):
+    if isinstance(params, list) or isinstance(inputs, Fault) or faults:
         return faults
     return JobPlan(attrs.evolve(asked, params=params), inputs, asked.needs or NO_NEEDS)
 
@@ -110,6 +112,13 @@ def _render(given: dict[str, Any]) -> dict[str, Any] | list[Fault]:
     if (params.width is None) != (params.height is None):
         return [Fault("params", "value", "must give width and height together")]
     return params.members()
+
+
+def _too_late(call: Call[Any], asked: JobSpec) -> list[Fault]:
+    start = asked.start_after
+    if start is None or start <= call.gateway.ports.clock.now() + START_MOST:
+        return []
+    return [Fault("start_after", "value", f"must be within {START_MOST.days} days")]
 
 
 async def _input(call: Call[Any], asked: JobSpec) -> Inputs | Fault:

@@ -1,6 +1,7 @@
 """Why a unit has not begun: in words, and as a code for programs."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import attrs
@@ -8,6 +9,7 @@ import attrs
 from actors.kernel import AskFailed
 from actors.scheduler.messages import ExplainWaiting, Scheduler, WaitCounts
 from rendertrust.api.preflights import Waiting
+from sql.job_plan import JobPlan
 from sql.jobs import ConsoleJob, OwnerJobRow, PagedUnit
 from web.gateway import Gateway
 from web.jobs.check_progress import checking_of
@@ -35,7 +37,7 @@ async def why(gateway: Gateway, job: ConsoleJob) -> str:
         return UNKNOWN
     if job.status == "DISPATCHED":
         return of_assigned(found, job.node_name or "A node").words
-    return of_queued(job.job_type, found).words
+    return of_queued(job.plan, _begun(found, job.plan, gateway.ports.clock.now())).words
 
 
 async def reasons_of(
@@ -50,10 +52,18 @@ async def reasons_of(
     if not waiting:
         return copied
     asked = ExplainWaiting(job.id, tuple(unit.number for unit in waiting))
-    found = await _asked(gateway, asked)
+    now = gateway.ports.clock.now()
+    found = {n: _begun(one, job.plan, now) for n, one in (await _asked(gateway, asked)).items()}
     others = _of_others(found)
     reasons = {unit.number: reason(job, unit, found.get(unit.number, others)) for unit in waiting}
     return reasons | copied
+
+
+def _begun(found: WaitCounts, plan: JobPlan, now: datetime) -> WaitCounts:
+    """Return the counts without the job's ``start_after`` once that time has come."""
+    start = plan.spec.start_after
+    is_over = start is not None and found.not_before == start and start <= now
+    return attrs.evolve(found, not_before=None) if is_over else found
 
 
 def _of_others(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
@@ -77,7 +87,7 @@ def reason(job: OwnerJobRow, unit: PagedUnit, found: WaitCounts | None) -> Waiti
         return Waiting("cap", "Its job would cost more than it may; raise max_credits.")
     if found is None and job.units > 1:
         return Waiting("turn", "Other units of its job come first.")
-    return Waiting("soon", UNKNOWN) if found is None else of_queued(job.job_type, found)
+    return Waiting("soon", UNKNOWN) if found is None else of_queued(job.plan, found)
 
 
 BEGINS: Final = "{} has it and has not begun: it is busy with other jobs, or fetches the scene."
@@ -91,13 +101,15 @@ def of_assigned(found: WaitCounts, name: str = "A node") -> Waiting:
     return Waiting("begins", BEGINS.format(name))
 
 
-def of_queued(job_type: str, found: WaitCounts) -> Waiting:
+def of_queued(plan: JobPlan, found: WaitCounts) -> Waiting:
     """Return why no node has it."""
-    begun = ""
+    begun, start = "", plan.spec.start_after
+    if start is not None and found.not_before == start:
+        return Waiting("scheduled", f"It starts after {start:%Y-%m-%d %H:%M} UTC, as it was asked.")
     if found.not_before is not None:
         begun = "An attempt failed, and it is tried again in a few seconds. "
     if found.known == 0:
-        never = f"No node that does “{job_type}” was ever connected. It waits up to 7 days."
+        never = f"No node that does “{plan.job_type}” was ever connected. It waits up to 7 days."
         return Waiting("no_node", begun + never)
     if found.ready:
         return Waiting("retry", begun.rstrip()) if begun else Waiting("soon", UNKNOWN)

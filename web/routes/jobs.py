@@ -18,6 +18,7 @@ from actors.scheduler.messages import (
 )
 from rendertrust import money
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
+from rendertrust.job_spec import JobSpec
 from rendertrust.preflight.work import SECOND
 from sql.job_plan import PRIORITIES
 from sql.jobs import JobOrder, OwnerJobRow
@@ -58,7 +59,8 @@ _MADE = (
     *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
     *("reference_seconds", "loose_tiles", "given_back"),
 )
-_KEPT = [f.name for f in attrs.fields(Job) if f.name not in _MADE]
+_NAMES = [field.name for field in attrs.fields(Job) if field.name not in _MADE]
+_OF_SPEC = {field.name for field in attrs.fields(JobSpec)}
 _WORDS = {number: word for word, number in PRIORITIES.items()}
 
 
@@ -310,16 +312,17 @@ def own_result(user: UUID, key: str) -> bool:
 
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the row as the API shows it."""
-    kept = text_ids({name: getattr(row, name) for name in _KEPT})
+    spec, pricing = row.plan.spec, row.plan.pricing
+    kept = {name: getattr(spec if name in _OF_SPEC else row, name) for name in _NAMES}
     return Job(
-        **kept,
+        **text_ids(kept),
         price=money.render(row.price),
         charged=money.render(row.charged - row.refunded),
         progress=await _progress(call, row),
         priority=_WORDS[row.priority],
         max_credits=None if row.cap is None else money.render(row.cap),
         eta_seconds=None,
-        reference_seconds=None if row.work is None else round(row.work / SECOND, 1),
+        reference_seconds=None if pricing is None else round(pricing.work / SECOND, 1),
     )
 
 

@@ -10,7 +10,7 @@ from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitR
 from actors.lifeline.policy import expired
 from sql.books import Changes, Keys
 from sql.database import Conflict
-from tests.integration.conformance.stage import Stage, dispatch, fresh_id
+from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan
 
 
 async def test_open_units_come_oldest_job_first(stage: Stage) -> None:
@@ -75,6 +75,19 @@ async def test_a_unit_that_waits_is_known_by_when_its_job_was_submitted(stage: S
     await stage.commit(Commit((), (expired(unit),)))
     assert await stage.store.waiting_units(second) == []
     assert (await stage.unit(job)).state == "FAILED"
+
+
+async def test_a_job_that_starts_later_waits_since_then(stage: Stage) -> None:
+    user, job, second = await stage.user(0), fresh_id(), timedelta(seconds=1)
+    start = stage.clock.now() + timedelta(seconds=10)
+    await stage.do(with_plan(insert(user, job, price=0), start_after=start))
+    [unit] = await stage.store.open_units([job], 16)
+    assert (unit.state, unit.not_before) == ("QUEUED", start)
+    stage.clock.pass_by(11)
+    assert await stage.store.waiting_units(second) == []
+    stage.clock.pass_by(1)
+    [unit] = await stage.store.waiting_units(second)
+    assert (unit.job, unit.not_before) == (job, start)
 
 
 async def test_the_lease_of_one_attempt_is_not_that_of_the_next(stage: Stage) -> None:

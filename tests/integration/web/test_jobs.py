@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -116,6 +117,17 @@ async def test_parameters_of_other_types_are_free_but_for_ours(face: Face) -> No
     assert asked(face).plan.params == {"a": [1, {"b": None}]}
     for wrong in ({"_input": {"key": "k"}}, {"a": "b" * 10_240}):
         assert (await dispatch(face, user, job_type="echo", params=wrong))[0] == 422
+
+
+async def test_a_job_may_start_later_within_a_month(face: Face) -> None:
+    user, now = await face.user(), datetime.now(UTC)
+    start = now + timedelta(days=29)
+    await dispatch(face, user, start_after=start.isoformat())
+    assert asked(face).plan.spec.start_after == start
+    for wrong in ((now + timedelta(days=32)).isoformat(), "2027-01-01T00:00:00", "soon", 5):
+        status, body, _ = await dispatch(face, user, start_after=wrong)
+        assert status == 422
+        assert [fault["field"] for fault in body["errors"]] == ["start_after"]
 
 
 async def completed_upload(

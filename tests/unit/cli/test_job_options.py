@@ -1,5 +1,6 @@
 """A job is described on the command line by the fields of ``JobSpec``."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -46,6 +47,9 @@ def test_each_option_is_a_field_of_the_job() -> None:
         queue=True,
         as_is=True,
     )
+    start = datetime(2027, 1, 31, 18, tzinfo=UTC)
+    for words in ("2027-01-31T18:00Z", "2027-01-31 18:00", "2027-01-31T19:00+01:00"):
+        assert described("--start-after", words) == JobSpec("render", start_after=start)
     assert described("--frame", "0") == JobSpec("render", params={"frame": 0})
 
 
@@ -60,6 +64,7 @@ def test_each_option_is_a_field_of_the_job() -> None:
         ("--frames 1-2 --chunk 65", "1<=x<=64"),
         ("--frames 1-2 --tiles 0x2", "COLUMNSxROWS"),
         ("--samples 0", "1<=x<=65536"),
+        ("--start-after tomorrow", "write it like 2027-01-31T18:00Z"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_usage_error(words: str, said: str) -> None:

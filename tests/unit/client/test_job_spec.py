@@ -1,5 +1,7 @@
 """A job's spec is the body of the request, both ways."""
 
+from datetime import UTC
+
 import attrs
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,7 @@ SPECS = st.builds(
     max_credits=st.sampled_from([None, "12.5"]),
     pool=st.sampled_from(["mine", "trusted", "any"]),
     needs=st.none() | NEEDS.filter(lambda needs: needs != NodeNeeds()),
+    start_after=st.none() | st.datetimes(timezones=st.just(UTC)),
     as_is=st.booleans(),
     quoted=st.sampled_from([None, "0", "12.5"]),
 )

@@ -130,3 +130,18 @@ def test_units_with_nodes_to_avoid_do_not_hide_those_behind_them() -> None:
         queue.add(unit, EPOCH)
     [(unit, _)] = list(queue.placeable(Places(1).choose))
     assert unit.job == UUID(int=9)
+
+
+def test_units_that_wait_for_a_time_count_among_those_of_their_job() -> None:
+    """Otherwise more and more of it would be read, though none may begin."""
+    queue, later = UnitQueue(), EPOCH + timedelta(hours=1)
+    for number in range(20):
+        unit = Unit(UUID(int=7), number, USER, planned(), EPOCH, state="QUEUED")
+        unit.not_before = later
+        queue.add(unit, EPOCH)
+    assert not queue.is_low(UUID(int=7))
+    assert queue.due(later) is None
+    assert not queue.is_low(UUID(int=7))
+    placed = list(queue.placeable(Places(100).choose))
+    assert len(placed) == 20
+    assert queue.is_low(UUID(int=7))

@@ -1,5 +1,6 @@
 """The plan of a job is stored whole, and says what each unit is to do."""
 
+from datetime import UTC
 from uuid import UUID
 
 import attrs
@@ -31,6 +32,7 @@ SPECS = st.builds(
     priority=st.sampled_from(["low", "normal", "high"]),
     pool=st.sampled_from(["mine", "trusted", "any"]),
     needs=st.none() | NEEDS.filter(lambda needs: needs != NodeNeeds()),
+    start_after=st.none() | st.datetimes(timezones=st.just(UTC)),
 )
 PLANS = st.builds(
     JobPlan,

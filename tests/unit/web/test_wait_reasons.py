@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from actors.scheduler.messages import WaitCounts
 from rendertrust.api.preflights import WaitCode
 from sql.jobs import OwnerJobRow, PagedUnit
+from tests.support.plans import planned
 from web.jobs.wait_reasons import reason
 
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
@@ -18,7 +19,7 @@ NOW = datetime(2026, 3, 13, tzinfo=UTC)
 
 def job(**changes: object) -> OwnerJobRow:
     values = {field.name: None for field in attrs.fields(OwnerJobRow)}
-    return OwnerJobRow(**{**values, "job_type": "render", "units": 9, **changes})  # type: ignore[arg-type]
+    return OwnerJobRow(**{**values, "plan": planned("render"), "units": 9, **changes})  # type: ignore[arg-type]
 
 
 def unit(**changes: object) -> PagedUnit:
