@@ -28,13 +28,13 @@ WORDS: Final = {
 }
 
 
-def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
+def ids_of(words: Mapping[str, str], absent: Problem) -> dict[str, UUID] | Problem:
     """Return the UUIDs of the path, by the names in ``words``; 404 if one is malformed."""
     ids: dict[str, UUID] = {}
     for name, text in words.items():
         found = uuid_of(text)
         if found is None:
-            return Problem(404, absent)
+            return absent
         ids[name] = found
     return ids
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_type_hints
 
 import attrs
 
@@ -16,7 +16,14 @@ from web.console.view import (
     Shown,
     View,
 )
-from web.http.operations import Audience, Handler, Operation, Operations
+from web.http.operations import (
+    NOT_FOUND,
+    Audience,
+    Handler,
+    Operation,
+    Operations,
+    type_arguments,
+)
 from web.http.problem import Problem
 from web.http.rate_limits import Rate
 from web.identity.roles import UserRole
@@ -26,6 +33,7 @@ Reader: TypeAlias = Callable[
 ]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Redirect]]
 ROOT: Final = "/console"
+NO_PAGE: Final = Problem(404, "There is no such page")
 ID: Final = re.compile(r"\{(\w+)\}")  # the placeholder is a UUID
 
 
@@ -74,7 +82,7 @@ class ConsolePage:
     inside: bool = False
     own: bool = False
     rate: Rate = "read"
-    absent: str = "There is no such page"
+    absent: Problem = NO_PAGE
     form_on: str = ""
 
     @property
@@ -96,7 +104,7 @@ class PageAction:
     form: Any = None  # an attrs class
     rate: Rate = "write"
     within: float = 4.0
-    absent: str = "Not found"
+    absent: Problem = NOT_FOUND
     form_on: str = ""
 
     @property
@@ -119,6 +127,12 @@ class PageCall:
         return self.operation.audience
 
 
+def form_of(reader: Reader | Actor) -> Any:
+    """Return the class of a page's query or an action's form: the argument of its ``View``."""
+    view = next(iter(get_type_hints(reader, include_extras=True).values()), None)
+    return type_arguments(view, View)[0]
+
+
 class Pages:
     """Pages, actions and calls of one noun, or all of them."""
 
@@ -137,7 +151,8 @@ class Pages:
         """Declare a page below ``/console``."""
 
         def note(read: Reader) -> Reader:
-            self.pages.append(ConsolePage(ROOT + path, title, template, read, **declared))
+            members = {"query": form_of(read), **declared}
+            self.pages.append(ConsolePage(ROOT + path, title, template, read, **members))
             return read
 
         return note
@@ -146,7 +161,7 @@ class Pages:
         """Declare an action that a form is posted to."""
 
         def note(act: Actor) -> Actor:
-            action = PageAction(ROOT + path, act, **declared)
+            action = PageAction(ROOT + path, act, **{"form": form_of(act), **declared})
             self.actions.append(attrs.evolve(action, who=action.who - {UserRole.AUDITOR}))
             return act
 

@@ -11,6 +11,7 @@ from multidict import MultiDict
 from typing_extensions import TypeVar
 
 from web.gateway import Gateway
+from web.http.problem import Problem
 from web.identity.roles import UserRole
 
 Q = TypeVar("Q", default=None)
@@ -18,6 +19,7 @@ Q = TypeVar("Q", default=None)
 EVERYBODY: Final = frozenset(UserRole)
 OVERSEERS: Final = frozenset({UserRole.ADMIN, UserRole.AUDITOR})  # roles that see everything
 ADMINS: Final = frozenset({UserRole.ADMIN})  # the role that may also change everything
+ACCOUNT_GONE: Final = Problem(403, "Your account no longer exists")
 
 
 @attrs.frozen

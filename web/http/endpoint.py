@@ -148,7 +148,7 @@ class Endpoint:
             return {}
         read = structure_query(MultiDict(request.match_info), kind)
         if isinstance(read, list):
-            return Problem(404, self.operation.absent, code=self.operation.absent_code)
+            return self.operation.absent
         words: dict[str, str] = attrs.asdict(read)
         return words
 
@@ -159,7 +159,7 @@ class Endpoint:
                 continue
             uuid = uuid_of(text)
             if uuid is None:
-                return Problem(404, self.operation.absent, code=self.operation.absent_code)
+                return self.operation.absent
             ids[name] = uuid
         return ids
 

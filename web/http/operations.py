@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from typing import Any, Final, Generic, TypeAlias
+from typing import Any, Final, Generic, TypeAlias, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import attrs
@@ -77,9 +77,17 @@ Outcome: TypeAlias = Any
 Handler: TypeAlias = Callable[[Call[Any, Any]], Awaitable[Outcome]]
 
 
+NOT_FOUND: Final = Problem(404, "Not found", code=RefusalCode.NOT_FOUND)
+
+
 @attrs.frozen
 class Operation:
-    """One method of one path. A plain value is sent with the first status of ``answers``."""
+    """One method of one path. A plain value is sent with the first status of ``answers``.
+
+    The types of the handler declare ``body``, ``query`` and an answer with status 200:
+    ``Call[Body, Query]``, returning ``Shape | Problem``. ``rate`` is that of reads or of writes
+    unless it is named.
+    """
 
     method: str
     path: str
@@ -94,8 +102,7 @@ class Operation:
     refusals: Mapping[int, str] = attrs.field(
         factory=dict[int, str]
     )  # plus 401, 403, 422, 429, 503
-    absent: str = "Not found"  # the detail if a path parameter is malformed
-    absent_code: RefusalCode = RefusalCode.NOT_FOUND
+    absent: Problem = NOT_FOUND  # if a path parameter is malformed
     new_work: bool = False  # refused while the gateway is closing
     while_halted: bool = False  # allowed while the log is halted: reading needs a login
     idempotency: bool = False  # accepts an Idempotency-Key
@@ -132,11 +139,29 @@ class Operation:
         return "\n".join(inspect.cleandoc(self.handler.__doc__ or "").splitlines()[1:]).strip()
 
 
-class Operations:
-    """The operations of one noun, or all of them."""
+def type_arguments(annotation: Any, of: type[Any]) -> tuple[Any, ...]:
+    """Return the arguments of a generic class in an annotation; None for those left out."""
+    given = get_args(annotation) if get_origin(annotation) is of else ()
+    return (*(None if each is type(None) else each for each in given), None, None)
 
-    def __init__(self, parts: Iterable["Operations"] = ()) -> None:
+
+def read_signature(handler: Handler) -> dict[str, Any]:
+    """Return the body, the query and the answer of status 200 that a handler's types name."""
+    hints = get_type_hints(handler, include_extras=True)
+    answers = hints.pop("return", None)
+    kinds = [each for each in get_args(answers) or (answers,) if attrs.has(each)]
+    body, query, *_ = type_arguments(next(iter(hints.values()), None), Call)
+    read = {"body": body, "query": query}
+    named = [each for each in kinds if each not in (Problem, Answer)]
+    return {**read, "answers": {200: named[0]}} if len(named) == 1 else read
+
+
+class Operations:
+    """The operations of one noun, or all of them. ``usual``: members that they do not name."""
+
+    def __init__(self, parts: Iterable["Operations"] = (), **usual: Any) -> None:
         self._all: list[Operation] = [operation for part in parts for operation in part]
+        self._usual = usual
 
     def __iter__(self) -> Iterator[Operation]:
         return iter(self._all)
@@ -160,7 +185,9 @@ class Operations:
         self, method: str, path: str, declared: Mapping[str, Any]
     ) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
-            self._all.append(Operation(method=method, path=path, handler=handler, **declared))
+            rate = "read" if method == "GET" else "write"
+            members = {"rate": rate, **read_signature(handler), **self._usual, **declared}
+            self._all.append(Operation(method=method, path=path, handler=handler, **members))
             return handler
 
         return note

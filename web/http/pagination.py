@@ -21,13 +21,11 @@ class Window:
 
 
 @attrs.frozen
-class Cursor:
+class Cursor(Window):
     """Position in a list: ``after`` is the id of the previous page's last element; ``offset``
     counts from there.
     """
 
-    limit: Annotated[int, Meta(ge=1, le=100)] = 50
-    offset: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
     after: UUID | None = None
 
 

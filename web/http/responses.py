@@ -1,16 +1,20 @@
 """Encodes answers: JSON of attrs classes, and problems after RFC 9457."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 import attrs
 import orjson
 from aiohttp import web
 
+from rendertrust import money
+from rendertrust.value_types import Credits
 from web.http.problem import Problem
 
+T = TypeVar("T")
+AMOUNTS: Final = (Credits, Credits | None)
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _OPTIONS = orjson.OPT_UTC_Z
 _JSON = "application/json"
@@ -18,10 +22,26 @@ CHALLENGE: Final = 'Bearer realm="rendertrust"'  # RFC 9110: every 401 has one
 _PROBLEM = "application/problem+json"
 
 
-def text_ids(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a response with ids as texts."""
-    ids = {name: str(value) for name, value in members.items() if isinstance(value, UUID)}
-    return {**members, **ids}
+def from_row(kind: type[T], row: Any, /, **more: Any) -> T:
+    """Return a response with the row's values of the same names; ``more`` are its other members.
+
+    Ids and bytes become texts, and amounts in units decimals.
+    """
+    fields: Iterable[attrs.Attribute[Any]] = attrs.fields(cast("Any", kind))
+    same = (field for field in fields if field.name not in more and hasattr(row, field.name))
+    return kind(**{field.name: _member(getattr(row, field.name), field) for field in same}, **more)
+
+
+def _member(value: Any, field: "attrs.Attribute[Any]") -> Any:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, int) and field.type in AMOUNTS:
+        return money.render(value)
+    return value
 
 
 def encode(value: Any) -> bytes:

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import attrs
-
 from actors.kernel import AskFailed
 from actors.notifier.messages import LogLine, Notifier, TailOf
 from rendertrust.api.events import AttemptLog
 from sql.attempt_logs import AttemptLog as AttemptLogRow
 from web.gateway import Gateway
-from web.http.responses import text_ids
+from web.http.responses import from_row
 
 ASK_SECONDS = 0.5
 
@@ -46,8 +44,7 @@ def lines_of(heard: Sequence[LogLine]) -> dict[tuple[int, int], list[str]]:
 
 def _ended(one: AttemptLogRow, told: dict[tuple[int, int], list[str]]) -> AttemptLog:
     lines = one.lines.split("\n") if one.lines else told.get((one.unit, one.attempt), [])
-    known = attrs.asdict(one, filter=attrs.filters.exclude("lines"))
-    return AttemptLog(**text_ids(known), lines=tuple(lines))
+    return from_row(AttemptLog, one, lines=tuple(lines))
 
 
 def _heard(key: tuple[int, int], lines: list[str]) -> AttemptLog:

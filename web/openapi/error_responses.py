@@ -95,7 +95,7 @@ def refusals_of(operation: Operation) -> dict[int, str]:
         statuses += [422]
     found = {status: SHARED[status] for status in statuses}
     if "{" in operation.path:
-        found[404] = operation.absent
+        found[404] = operation.absent.detail
     return dict(sorted({**found, **operation.refusals}.items()))
 
 

@@ -13,13 +13,13 @@ from sql.users import EndedLogins, UserRow
 from web.http.operations import TOKEN_REFUSED, Audience, Call, Handler, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID
+from web.http.responses import REQUEST_ID, from_row
 from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import RoleName
 from web.openapi.examples import reference as examples
 from web.routes.auth import Password
 
-operations = Operations()
+operations = Operations(audience=Audience.ADMIN)
 NOT_FOUND: Final = Problem(404, "User not found", code=RefusalCode.USER_NOT_FOUND)
 ONESELF: Final = Problem(
     409, "You cannot do this to your own account: ask another admin", code=RefusalCode.OWN_MATTER
@@ -129,10 +129,6 @@ class AuditList:
 
 @operations.get(
     "/api/v1/admin/users",
-    audience=Audience.ADMIN,
-    query=UserQuery,
-    answers={200: AccountList},
-    rate="read",
     example=examples.ACCOUNTS,
 )
 async def users(call: Call[None, UserQuery]) -> AccountList:
@@ -143,31 +139,24 @@ async def users(call: Call[None, UserQuery]) -> AccountList:
     return AccountList([shown(row) for row in page], await rows.count(query.search), more)
 
 
-def _upon_user(
-    act: str, body: type[Any], example: examples.Example
-) -> Callable[[Handler], Handler]:
+def _upon_user(act: str, example: examples.Example) -> Callable[[Handler], Handler]:
     """Register an action on a user."""
     return operations.post(
         f"/api/v1/admin/users/{{user_id}}/{act}",
-        audience=Audience.ADMIN,
-        body=body,
         request_example=example,
-        answers={200: Account},
-        refusals={404: NOT_FOUND.detail, 409: "It is your own account"},
-        rate="write",
-        absent=NOT_FOUND.detail,
-        absent_code=RefusalCode.USER_NOT_FOUND,
+        refusals={409: "It is your own account"},
+        absent=NOT_FOUND,
         example=examples.ACCOUNT,
     )
 
 
-@_upon_user("deactivate", Because, examples.BECAUSE)
+@_upon_user("deactivate", examples.BECAUSE)
 async def deactivate(call: Call[Because]) -> Account | Problem:
     """Deactivate a user: their sessions end, their API keys are refused, they cannot log in."""
     return await _set_active(call, "user.deactivate", active=False)
 
 
-@_upon_user("activate", Because, examples.BECAUSE)
+@_upon_user("activate", examples.BECAUSE)
 async def activate(call: Call[Because]) -> Account | Problem:
     """Activate a user again."""
     return await _set_active(call, "user.activate", active=True)
@@ -182,7 +171,7 @@ async def _set_active(call: Call[Because], name: str, *, active: bool) -> Accoun
     return changed(call, await administration.set_active(user, act, active=active))
 
 
-@_upon_user("role", NewRole, examples.NEW_ROLE)
+@_upon_user("role", examples.NEW_ROLE)
 async def role(call: Call[NewRole]) -> Account | Problem:
     """Set a user's role; they must log in again."""
     user, body = call.ids["user_id"], call.body
@@ -193,7 +182,7 @@ async def role(call: Call[NewRole]) -> Account | Problem:
     return changed(call, ended)
 
 
-@_upon_user("password", NewPassword, examples.NEW_PASSWORD)
+@_upon_user("password", examples.NEW_PASSWORD)
 async def password(call: Call[NewPassword]) -> Account | Problem:
     """Set a user's password; all their sessions end."""
     gateway, user, body = call.gateway, call.ids["user_id"], call.body
@@ -206,10 +195,6 @@ async def password(call: Call[NewPassword]) -> Account | Problem:
 
 @operations.get(
     "/api/v1/admin/audit",
-    audience=Audience.ADMIN,
-    query=AuditQuery,
-    answers={200: AuditList},
-    rate="read",
     example=examples.AUDIT,
 )
 async def audit(call: Call[None, AuditQuery]) -> AuditList:
@@ -273,19 +258,9 @@ def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Proble
 
 def shown(row: UserRow) -> Account:
     """Return the row as the API shows it."""
-    return Account(row.id, row.email, row.name, row.role, row.is_active, row.created_at)
+    return from_row(Account, row)
 
 
 def record(row: ActRow) -> AuditRecord:
     """Return the record as the API shows it."""
-    return AuditRecord(
-        number=row.number,
-        at=row.at,
-        actor_id=row.actor_id,
-        actor=row.actor,
-        act=row.act,
-        target=row.target,
-        reason=row.reason,
-        request_id=row.request_id,
-        details=row.details,
-    )
+    return from_row(AuditRecord, row)

@@ -89,7 +89,6 @@ class Refund:
 
 def _upon_credits(
     act: str,
-    body: type[Any],
     asked: examples.Example,
     entry: examples.Example,
     refusals: Mapping[int, str],
@@ -98,11 +97,9 @@ def _upon_credits(
     return operations.post(
         f"/api/v1/admin/credits/{act}",
         audience=Audience.ADMIN,
-        body=body,
         request_example=asked,
         answers={200: Entry},
         refusals=refusals,
-        rate="write",
         idempotency=True,
         example=entry,
     )
@@ -110,7 +107,6 @@ def _upon_credits(
 
 @_upon_credits(
     "grant",
-    Grant,
     examples.GRANT,
     examples.GRANTED,
     {404: "User not found", 409: "It is your own account"},
@@ -122,7 +118,6 @@ async def grant(call: Call[Grant]) -> Answer | Problem:
 
 @_upon_credits(
     "adjust",
-    Adjustment,
     examples.ADJUSTMENT,
     examples.ADJUSTED,
     {402: "Insufficient credits", 404: "User not found", 409: "It is your own account"},
@@ -134,7 +129,6 @@ async def adjust(call: Call[Adjustment]) -> Answer | Problem:
 
 @_upon_credits(
     "refund",
-    Refund,
     examples.REFUND,
     examples.REFUNDED,
     {

@@ -7,20 +7,19 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from rendertrust import money
 from rendertrust.api.jobs import JobStatus, Placed
 from rendertrust.value_types import Credits
 from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
-from web.jobs.submission import again, call_off
+from web.jobs.submission import NOT_FOUND, again, call_off
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import retried
 
-operations = Operations()
+operations = Operations(audience=Audience.ADMIN)
 OFFSET_MAX = 9_900
 
 
@@ -66,10 +65,6 @@ class ListedJobs:
 
 @operations.get(
     "/api/v1/admin/jobs",
-    audience=Audience.ADMIN,
-    query=JobQuery,
-    answers={200: ListedJobs},
-    rate="read",
     example=examples.ADMINS_JOBS,
 )
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
@@ -85,17 +80,13 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
 
 @operations.post(
     "/api/v1/admin/jobs/{job_id}/retry",
-    audience=Audience.ADMIN,
-    body=Because,
     request_example=examples.JOB_REASON,
     answers={200: Placed, 202: Placed},
     refusals={
         402: "Its owner does not have enough credits",
-        404: "Job not found",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     rate="dispatch",
     new_work=True,
     example=examples.PLACED,
@@ -114,14 +105,9 @@ async def retry(call: Call[Because]) -> Answer | Problem:
 
 @operations.post(
     "/api/v1/admin/jobs/{job_id}/cancel",
-    audience=Audience.ADMIN,
-    body=Because,
     request_example=examples.JOB_REASON,
-    answers={200: Placed},
-    refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
+    refusals={400: "The job is not QUEUED or DISPATCHED"},
+    absent=NOT_FOUND,
     example=examples.STOPPED_BY_ADMIN,
 )
 async def cancel(call: Call[Because]) -> Placed | Problem:
@@ -136,20 +122,4 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
 
 def shown(row: ListedJob) -> Listed:
     """Return the row as the API shows it."""
-    return Listed(
-        id=row.id,
-        job_type=row.job_type,
-        status=row.status,
-        user_id=row.user_id,
-        email=row.email,
-        node_id=row.node_id,
-        node_name=row.node_name,
-        price=money.render(row.price),
-        charged=money.render(row.charged),
-        retry_count=row.retry_count,
-        retry_of=row.retry_of,
-        retried_by=row.retried_by,
-        error_message=row.error_message,
-        created_at=row.created_at,
-        completed_at=row.completed_at,
-    )
+    return from_row(Listed, row)

@@ -14,8 +14,9 @@ from web.gateway import Gateway
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.openapi.examples import log as examples
-from web.routes.ledger import ABSENT, EntryWord, Hash, Standing, standing_of
+from web.routes.ledger import NOT_FOUND, EntryWord, Hash, Standing, standing_of
 
 operations = Operations()
 AWAY = unavailable(
@@ -87,9 +88,6 @@ class Verification:
 @operations.get(
     "/api/v1/ledger/anchors",
     scope=Scope.CREDITS_READ,
-    query=AnchorPage,
-    answers={200: AnchorList},
-    rate="read",
     example=examples.ANCHORS,
 )
 async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
@@ -104,10 +102,7 @@ async def anchors(call: Call[None, AnchorPage]) -> AnchorList:
     "/api/v1/ledger/{entry_id}/verify",
     scope=Scope.CREDITS_READ,
     words=EntryWord,
-    answers={200: Verification},
-    rate="read",
-    absent=ABSENT,
-    absent_code=RefusalCode.ENTRY_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.VERIFICATION,
 )
 async def verify(call: Call) -> Verification | Problem:
@@ -204,15 +199,6 @@ def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> V
 def listed(row: AnchorRow) -> ListedAnchor:
     """Return the row as the API shows it."""
     states: dict[str, State] = {"PENDING": "pending", "CONFIRMED": "confirmed", "FAILED": "failed"}
-    return ListedAnchor(
-        size=row.size,
-        merkle_root=row.root.hex(),
-        tx_hash=row.hash,
-        block_number=row.block_number,
-        contract=row.contract,
-        chain_id=row.chain_id,
-        state=states[row.state],
-        error=row.error,
-        created_at=row.created_at,
-        confirmed_at=row.confirmed_at,
+    return from_row(
+        ListedAnchor, row, merkle_root=row.root.hex(), tx_hash=row.hash, state=states[row.state]
     )

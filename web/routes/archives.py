@@ -21,14 +21,11 @@ ALONE: Final = Problem(
 @operations.get(
     "/api/v1/jobs/{job_id}/archive",
     scope=Scope.JOBS_READ,
-    answers={200: ResultUrl},
     refusals={
         404: "Job not found, or no unit of it is complete",
         409: "The job has not ended, or has one unit",
     },
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.ARCHIVE,
 )
 async def archive(call: Call) -> ResultUrl | Problem:

@@ -8,7 +8,6 @@ from msgspec import Meta
 from rendertrust.api.events import JobLog
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
 from web.jobs.attempt_logs import attempts_of
 from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
@@ -27,12 +26,7 @@ class LogQuery:
 @operations.get(
     "/api/v1/jobs/{job_id}/log",
     scope=Scope.JOBS_READ,
-    query=LogQuery,
-    answers={200: JobLog},
-    refusals={404: "Job not found"},
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.JOB_LOG,
 )
 async def log(call: Call[None, LogQuery]) -> JobLog | Problem:

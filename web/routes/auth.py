@@ -72,7 +72,6 @@ class Done:
 @operations.post(
     "/api/v1/auth/register",
     audience=Audience.PUBLIC,
-    body=Registration,
     answers={201: Registered},
     refusals={409: "The e-mail address is already registered"},
     rate="register",
@@ -96,8 +95,6 @@ async def register(call: Call[Registration]) -> Registered | Problem:
 @operations.post(
     "/api/v1/auth/login",
     audience=Audience.PUBLIC,
-    body=Credentials,
-    answers={200: Tokens},
     refusals={401: "Invalid credentials or inactive account"},
     rate="login",
     while_halted=True,
@@ -120,8 +117,6 @@ async def login(call: Call[Credentials]) -> Tokens | Problem:
 @operations.post(
     "/api/v1/auth/refresh",
     audience=Audience.PUBLIC,
-    body=Refresh,
-    answers={200: Tokens},
     refusals={401: "Not a refresh token, expired, used before, or its session has ended"},
     rate="refresh",
     while_halted=True,
@@ -143,8 +138,6 @@ async def refresh(call: Call[Refresh]) -> Tokens | Problem:
 
 @operations.post(
     "/api/v1/auth/logout",
-    answers={200: Done},
-    rate="write",
     while_halted=True,
     example=examples.LOGGED_OUT,
 )
@@ -159,8 +152,6 @@ async def logout(call: Call) -> Done | Problem:
 
 @operations.post(
     "/api/v1/auth/password",
-    body=PasswordChange,
-    answers={200: Done},
     refusals={
         403: "The current password is incorrect",
         409: "The account was changed at the same time",

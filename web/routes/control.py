@@ -10,14 +10,13 @@ from rendertrust.value_types import Amount
 from sql.job_plan import PRIORITIES
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.http.refusal_code import RefusalCode
 from web.jobs.job_control import controlled
 from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import in_full
 
-operations = Operations()
-REFUSALS = {404: "Job not found", 409: "The job has ended"}
+operations = Operations(absent=NOT_FOUND)
+REFUSALS = {409: "The job has ended"}
 NOTHING = invalid([Fault("", "missing", "name priority, max_credits, or both")])
 UNSAID = ""  # marks an absent amount: absent keeps the cap, null removes it
 
@@ -37,11 +36,7 @@ class JobWish:
 @operations.post(
     "/api/v1/jobs/{job_id}/pause",
     scope=Scope.JOBS_WRITE,
-    answers={200: Job},
     refusals=REFUSALS,
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
     example=examples.PAUSED_JOB,
 )
 async def pause(call: Call) -> Job | Problem:
@@ -52,11 +47,7 @@ async def pause(call: Call) -> Job | Problem:
 @operations.post(
     "/api/v1/jobs/{job_id}/resume",
     scope=Scope.JOBS_WRITE,
-    answers={200: Job},
     refusals={**REFUSALS, 409: "The job has ended, or is at its max_credits: raise it to continue"},
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
     example=examples.MANY,
 )
 async def resume(call: Call) -> Job | Problem:
@@ -67,11 +58,7 @@ async def resume(call: Call) -> Job | Problem:
 @operations.post(
     "/api/v1/jobs/{job_id}/stop",
     scope=Scope.JOBS_WRITE,
-    answers={200: Job},
     refusals=REFUSALS,
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
     example=examples.STOPPED_JOB,
 )
 async def stop(call: Call) -> Job | Problem:
@@ -87,12 +74,7 @@ async def stop(call: Call) -> Job | Problem:
 @operations.patch(
     "/api/v1/jobs/{job_id}",
     scope=Scope.JOBS_WRITE,
-    body=JobWish,
-    answers={200: Job},
     refusals={**REFUSALS, 409: "The job has ended, or has already committed more than max_credits"},
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
     request_example=examples.JOB_WISH,
     example=examples.MANY,
 )

@@ -32,6 +32,7 @@ from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, Window, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.money.ledger_client import commit, insufficient
 from web.openapi.examples import reference as examples
 
@@ -61,8 +62,6 @@ class Days:
 @operations.get(
     "/api/v1/credits/balance",
     scope=Scope.CREDITS_READ,
-    rate="read",
-    answers={200: Balance},
     example=examples.BALANCE,
 )
 async def balance(call: Call) -> Balance:
@@ -79,9 +78,6 @@ async def balance(call: Call) -> Balance:
 @operations.get(
     "/api/v1/credits/history",
     scope=Scope.CREDITS_READ,
-    rate="read",
-    query=Cursor,
-    answers={200: History},
     example=examples.HISTORY,
 )
 async def history(call: Call[None, Cursor]) -> History | Problem:
@@ -97,10 +93,8 @@ async def history(call: Call[None, Cursor]) -> History | Problem:
 @operations.post(
     "/api/v1/credits/deduct",
     scope=Scope.CREDITS_WRITE,
-    body=Deduction,
     answers={200: Entry},
     refusals={402: "Insufficient credits", 409: "The reference_id was used for another amount"},
-    rate="write",
     idempotency=True,
     request_example=examples.DEDUCTION,
     example=examples.DEDUCTED,
@@ -127,9 +121,6 @@ async def deduct(call: Call[Deduction]) -> Answer | Problem:
 @operations.get(
     "/api/v1/credits/holds",
     scope=Scope.CREDITS_READ,
-    query=Window,
-    answers={200: Holds},
-    rate="read",
     example=examples.HOLDS,
 )
 async def holds(call: Call[None, Window]) -> Holds:
@@ -144,9 +135,6 @@ async def holds(call: Call[None, Window]) -> Holds:
 @operations.get(
     "/api/v1/credits/usage",
     scope=Scope.CREDITS_READ,
-    query=Days,
-    answers={200: Usage},
-    rate="read",
     example=examples.USAGE,
 )
 async def usage(call: Call[None, Days]) -> Usage:
@@ -174,16 +162,14 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
 
 def shown(row: AccountEntryRow) -> Entry:
     """Return the row as the API shows it."""
-    return Entry(
-        id=str(row.id),
-        entry_id=row.entry_id,
+    return from_row(
+        Entry,
+        row,
         amount=money.render(abs(row.amount)),
         direction="CREDIT" if row.amount > 0 else "DEBIT",
         source=_SOURCES.get(row.kind, row.kind),
         reference_id=row.reference,
         balance_after=money.render(row.after),
-        description=row.description,
-        created_at=row.created_at,
     )
 
 
@@ -202,17 +188,9 @@ def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
 
 
 def _hold(row: OpenHoldRow) -> Hold:
-    return Hold(
-        id=str(row.id),
-        amount=money.render(row.amount),
-        job_id=None if row.job_id is None else str(row.job_id),
-        job_type=row.job_type,
-        job_status=row.job_status,
-        reference_id=row.reference,
-        created_at=row.created_at,
-    )
+    return from_row(Hold, row, reference_id=row.reference)
 
 
 def _usage(rows: Sequence[UsageRow]) -> Usage:
-    days = (DayOfUsage(row.day, money.render(row.charged), row.jobs) for row in rows)
+    days = (from_row(DayOfUsage, row) for row in rows)
     return Usage(tuple(days), money.render(sum(row.charged for row in rows)))

@@ -1,6 +1,6 @@
 """Dead letters, for admins: list, retry, discard."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import attrs
 from aiohttp import web
@@ -16,8 +16,10 @@ from web.jobs.dead_letters import AT_ONCE, DeadLetterActions, Kind, Letter, Lett
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Limit, Reason
 
-operations = Operations()
-ABSENT = "There is no such kind of dead letter"
+NO_LETTERS: Final = Problem(
+    404, "There is no such kind of dead letter", code=RefusalCode.LETTERS_NOT_FOUND
+)
+operations = Operations(absent=NO_LETTERS, audience=Audience.ADMIN)
 COLUMNS = ("id", "at", "about", "whose", "where", "reason", "blame", "job", "tried")
 FILE_MOST = 10_000  # letters in a CSV file
 
@@ -51,15 +53,8 @@ class NamedLetters:
 
 @operations.get(
     "/api/v1/admin/dead-letters/{kind}",
-    audience=Audience.ADMIN,
     words=Which,
-    query=LetterQuery,
-    answers={200: LetterList},
     also=spreadsheet.MEDIA,
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.LETTERS_NOT_FOUND,
-    rate="read",
     example=examples.DEAD_LETTERS,
 )
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
@@ -75,14 +70,8 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
 
 @operations.post(
     "/api/v1/admin/dead-letters/{kind}/retry",
-    audience=Audience.ADMIN,
     words=Which,
-    body=NamedLetters,
     request_example=examples.CHOSEN_LETTERS,
-    answers={200: LettersDone},
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.LETTERS_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     within=20.0,
@@ -97,15 +86,8 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
 
 @operations.post(
     "/api/v1/admin/dead-letters/{kind}/discard",
-    audience=Audience.ADMIN,
     words=Which,
-    body=NamedLetters,
     request_example=examples.CHOSEN_LETTERS,
-    answers={200: LettersDone},
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.LETTERS_NOT_FOUND,
-    rate="write",
     example=examples.LETTERS_DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:

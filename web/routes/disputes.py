@@ -20,8 +20,9 @@ from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operation
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.http.responses import text_ids
+from web.http.responses import from_row
 from web.identity.admin_identity import AdminIdentity
+from web.jobs.job_control import NO_UNIT
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Because, doer_of
@@ -37,7 +38,7 @@ NO_PICTURE: Final = Problem(
 )
 WRONG_PICTURE: Final = invalid([Fault("comparison.picture", "value", "is not a PNG in base64")])
 TOO_LARGE: Final = invalid([Fault("comparison.picture", "value", "is larger than 512 KiB")])
-ABSENT, GONE = "Unit not found", "Dispute not found"
+NO_DISPUTE: Final = Problem(404, "Dispute not found", code=RefusalCode.DISPUTE_NOT_FOUND)
 NOT_ONES_OWN: Final = Problem(
     409,
     "You cannot decide a dispute that you are a party to: ask another admin",
@@ -142,12 +143,9 @@ class DisputesToDecide:
     "/api/v1/jobs/{job_id}/units/{unit}/dispute",
     scope=Scope.JOBS_WRITE,
     words=UnitOfJob,
-    body=Complaint,
     answers={201: Dispute, 200: Dispute},
-    refusals={404: ABSENT, 409: "The unit cannot be disputed, or no longer"},
-    absent=ABSENT,
-    absent_code=RefusalCode.UNIT_NOT_FOUND,
-    rate="write",
+    refusals={409: "The unit cannot be disputed, or no longer"},
+    absent=NO_UNIT,
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
 )
@@ -191,9 +189,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     answers={200: bytes},
     media="image/png",
     refusals={404: "No such dispute of yours or about your work, or it has no picture"},
-    absent=ABSENT,
-    absent_code=RefusalCode.UNIT_NOT_FOUND,
-    rate="read",
+    absent=NO_UNIT,
 )
 async def picture(call: Call) -> web.Response | Problem:
     """Get the side-by-side picture of a dispute: for its creator, and for the operator of the
@@ -233,7 +229,7 @@ async def opened(
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
-        return Problem(404, ABSENT, code=RefusalCode.UNIT_NOT_FOUND)
+        return NO_UNIT
     row = await gateway.tables.operators.dispute_of(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
@@ -259,9 +255,6 @@ async def _refusal_of_comparison(
 @operations.get(
     "/api/v1/disputes",
     scope=Scope.JOBS_READ,
-    query=DisputeQuery,
-    answers={200: Disputes},
-    rate="read",
     example=examples.DISPUTES,
 )
 async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
@@ -278,9 +271,6 @@ async def index(call: Call[None, DisputeQuery]) -> Disputes | Problem:
 @operations.get(
     "/api/v1/admin/disputes",
     audience=Audience.ADMIN,
-    query=AdminQuery,
-    answers={200: DisputesToDecide},
-    rate="read",
     example=examples.OPEN_DISPUTES,
 )
 async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
@@ -296,12 +286,8 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/uphold",
     audience=Audience.ADMIN,
-    body=Because,
-    answers={200: DisputeToDecide},
-    refusals={404: GONE, 409: "It was already decided otherwise, or you are a party to it"},
-    absent=GONE,
-    absent_code=RefusalCode.DISPUTE_NOT_FOUND,
-    rate="write",
+    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
 )
@@ -313,12 +299,8 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/reject",
     audience=Audience.ADMIN,
-    body=Because,
-    answers={200: DisputeToDecide},
-    refusals={404: GONE, 409: "It was already decided otherwise, or you are a party to it"},
-    absent=GONE,
-    absent_code=RefusalCode.DISPUTE_NOT_FOUND,
-    rate="write",
+    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,
 )
@@ -340,7 +322,7 @@ async def decided(
     kept = doer.gateway.tables.operators
     row = await kept.dispute(id_)
     if row is None:
-        return Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
+        return NO_DISPUTE
     if doer.user in (row.user_id, row.operator_id):
         return NOT_ONES_OWN
     name = "dispute.uphold" if upheld else "dispute.reject"
@@ -356,7 +338,7 @@ async def decided(
             f"The dispute was already decided: it is {outcome.found.lower()}",
             code=RefusalCode.DISPUTE_DECIDED,
         )
-    return await kept.dispute(id_) or Problem(404, GONE, code=RefusalCode.DISPUTE_NOT_FOUND)
+    return await kept.dispute(id_) or NO_DISPUTE
 
 
 async def _page(
@@ -372,17 +354,9 @@ async def _page(
 
 def shown(row: DisputeShown) -> Dispute:
     """Return the row as its creator sees it."""
-    return Dispute(**_members(row))
+    return from_row(Dispute, row, state=row.state.lower())
 
 
 def whole(row: DisputeShown) -> DisputeToDecide:
     """Return the row as admins see it."""
-    names = ("user_id", "operator_id", "withheld_until")
-    more: dict[str, Any] = {name: getattr(row, name) for name in names}
-    return DisputeToDecide(**_members(row), **more, share=money.render(row.share))
-
-
-def _members(row: DisputeShown) -> dict[str, Any]:
-    names = ("id", "job_id", "unit", "reason", "decision", "opened_at", "decided_at", "by_gateway")
-    members = text_ids({name: getattr(row, name) for name in names})
-    return members | {"charge": money.render(row.charge), "state": row.state.lower()}
+    return from_row(DisputeToDecide, row, state=row.state.lower())

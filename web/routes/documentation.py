@@ -8,7 +8,7 @@ from aiohttp import web
 from web.http.operations import Audience, Call, Handler, Operations
 from web.openapi.description import DESCRIPTION
 
-operations = Operations()
+operations = Operations(audience=Audience.PUBLIC)
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
 # Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN and searches in a
@@ -29,7 +29,6 @@ AGAIN: Final = {"Cache-Control": "no-cache"}  # cached by browsers, and revalida
 
 @operations.get(
     "/openapi.json",
-    audience=Audience.PUBLIC,
     rate="probe",
     answers={200: dict[str, Any], 304: None},
     example={"openapi": "3.1.1"},
@@ -48,7 +47,6 @@ async def openapi(call: Call) -> web.Response:
 
 @operations.get(
     "/docs",
-    audience=Audience.PUBLIC,
     rate="probe",
     answers={200: str, 304: None},
     media="text/html",
@@ -60,7 +58,6 @@ async def docs(call: Call) -> web.FileResponse:
 
 @operations.get(
     "/redoc",
-    audience=Audience.PUBLIC,
     rate="probe",
     answers={200: str, 304: None},
     media="text/html",
@@ -91,7 +88,6 @@ for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*")
     if found.suffix in (".js", ".css"):
         operations.get(
             f"/documentation/{found.name}",
-            audience=Audience.PUBLIC,
             rate="probe",
             answers={200: str},
             media=MEDIA[found.suffix],

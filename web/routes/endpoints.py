@@ -16,12 +16,12 @@ from web.http.operations import Call, Operations, Scope
 from web.http.pagination import next_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.http.responses import text_ids
+from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
-operations = Operations()
 NOT_FOUND: Final = Problem(404, "Endpoint not found", code=RefusalCode.ENDPOINT_NOT_FOUND)
+operations = Operations(absent=NOT_FOUND)
 NO_DELIVERY: Final = Problem(404, "Delivery not found", code=RefusalCode.DELIVERY_NOT_FOUND)
 SECRET_BYTES: Final = 32
 FORMER_FOR: Final = timedelta(hours=24)  # while receivers switch to the new secret
@@ -69,10 +69,8 @@ class DeliveryQuery:
 @operations.post(
     "/api/v1/webhooks/endpoints",
     scope=Scope.JOBS_WRITE,
-    body=NewHook,
     answers={201: HookWithSecret},
     refusals={409: f"You already have {ENDPOINTS_MAX} endpoints"},
-    rate="write",
     request_example=examples.NEW_ENDPOINT,
     example=examples.CREATED_ENDPOINT,
 )
@@ -100,8 +98,6 @@ async def create(call: Call[NewHook]) -> HookWithSecret | Problem:
 @operations.get(
     "/api/v1/webhooks/endpoints",
     scope=Scope.JOBS_READ,
-    answers={200: Hooks},
-    rate="read",
     example=examples.ENDPOINTS,
 )
 async def index(call: Call) -> Hooks:
@@ -113,12 +109,6 @@ async def index(call: Call) -> Hooks:
 @operations.patch(
     "/api/v1/webhooks/endpoints/{endpoint_id}",
     scope=Scope.JOBS_WRITE,
-    body=HookWish,
-    answers={200: Hook},
-    refusals={404: "Endpoint not found"},
-    absent="Endpoint not found",
-    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
-    rate="write",
     request_example=examples.ENDPOINT_CHANGE,
     example=examples.ENDPOINT,
 )
@@ -137,11 +127,6 @@ async def change(call: Call[HookWish]) -> Hook | Problem:
 @operations.post(
     "/api/v1/webhooks/endpoints/{endpoint_id}/rotate",
     scope=Scope.JOBS_WRITE,
-    answers={200: HookWithSecret},
-    refusals={404: "Endpoint not found"},
-    absent="Endpoint not found",
-    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
-    rate="write",
     example=examples.CREATED_ENDPOINT,
 )
 async def rotate(call: Call) -> HookWithSecret | Problem:
@@ -155,11 +140,6 @@ async def rotate(call: Call) -> HookWithSecret | Problem:
 @operations.delete(
     "/api/v1/webhooks/endpoints/{endpoint_id}",
     scope=Scope.JOBS_WRITE,
-    answers={200: Done},
-    refusals={404: "Endpoint not found"},
-    absent="Endpoint not found",
-    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
-    rate="write",
     example=examples.ENDPOINT_DELETED,
 )
 async def delete(call: Call) -> Done | Problem:
@@ -172,12 +152,6 @@ async def delete(call: Call) -> Done | Problem:
 @operations.get(
     "/api/v1/webhooks/endpoints/{endpoint_id}/deliveries",
     scope=Scope.JOBS_READ,
-    query=DeliveryQuery,
-    answers={200: Deliveries},
-    refusals={404: "Endpoint not found"},
-    absent="Endpoint not found",
-    absent_code=RefusalCode.ENDPOINT_NOT_FOUND,
-    rate="read",
     example=examples.DELIVERIES,
 )
 async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
@@ -193,11 +167,7 @@ async def deliveries(call: Call[None, DeliveryQuery]) -> Deliveries | Problem:
 @operations.post(
     "/api/v1/webhooks/deliveries/{delivery_id}/replay",
     scope=Scope.JOBS_WRITE,
-    answers={200: Delivery},
-    refusals={404: "Delivery not found"},
-    absent="Delivery not found",
-    absent_code=RefusalCode.DELIVERY_NOT_FOUND,
-    rate="write",
+    absent=NO_DELIVERY,
     example=examples.DELIVERY,
 )
 async def replay(call: Call) -> Delivery | Problem:
@@ -215,16 +185,7 @@ def url_fault(gateway: Gateway, url: str) -> Fault | None:
 
 def shown(row: EndpointRow) -> Hook:
     """Return the row as the API shows it."""
-    return Hook(
-        id=str(row.id),
-        url=row.url,
-        types=tuple(row.types),
-        enabled=row.disabled_at is None,
-        disabled_at=row.disabled_at,
-        disabled_reason=row.disabled_reason,
-        failing_since=row.failing_since,
-        created_at=row.created_at,
-    )
+    return from_row(Hook, row, enabled=row.disabled_at is None)
 
 
 def with_secret(row: EndpointRow) -> HookWithSecret:
@@ -234,8 +195,7 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 def delivery(row: DeliveryRow) -> Delivery:
     """Return the row as the API shows it."""
-    members = text_ids(attrs.asdict(row))
-    members["answers"] = tuple(
+    answers = tuple(
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
     )
-    return Delivery(**members)
+    return from_row(Delivery, row, answers=answers)

@@ -10,6 +10,7 @@ from sql.epochs import EpochRow, read_epochs
 from web.gateway import Gateway
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
+from web.http.responses import from_row
 from web.openapi.examples import log as examples
 from web.routes.ledger import NO_LOG, Hash
 
@@ -54,8 +55,6 @@ class EpochList:
 @operations.get(
     "/api/v1/ledger/epochs",
     audience=Audience.PUBLIC,
-    query=InTree,
-    answers={200: EpochList},
     rate="probe",
     example=examples.EPOCHS,
 )
@@ -80,12 +79,10 @@ async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
 async def _shown(gateway: Gateway, row: EpochRow, size: int) -> Epoch:
     hashes = await gateway.tables.proofs.inclusion(row.leaf_index, size)
     ranges = inclusion_ranges(row.leaf_index, size)
-    return Epoch(
-        number=row.number,
-        origin=row.origin,
-        leaf=row.leaf,
+    return from_row(
+        Epoch,
+        row,
         leaf_hash=leaf_hash(row.leaf.encode()).hex(),
-        leaf_index=row.leaf_index,
         proof_hashes=[part.hex() for part in hashes],
         directions=["right" if start > row.leaf_index else "left" for start, _ in ranges],
     )

@@ -52,15 +52,12 @@ class EventList:
 @operations.get(
     "/api/v1/jobs/{job_id}/events",
     scope=Scope.JOBS_READ,
-    query=EventQuery,
     answers={200: EventList, 204: None},
     also=STREAM,
     headers={LAST: "For a stream: the number of the last event that you have seen."},
-    refusals={404: "Job not found", 409: "The job has fewer events than you have seen"},
-    rate="read",
+    refusals={409: "The job has fewer events than you have seen"},
     within=None,
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.EVENTS,
 )
 async def events(call: Call[None, EventQuery]) -> EventList | web.StreamResponse | Problem:

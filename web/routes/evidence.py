@@ -16,11 +16,8 @@ NONE = Problem(404, "There is no evidence", code=RefusalCode.EVIDENCE_NOT_FOUND)
     "/api/v1/jobs/{job_id}/units/{number}/evidence",
     scope=Scope.JOBS_READ,
     words=UnitWord,
-    answers={200: ResultUrl},
     refusals={404: "No such unit of yours, or nothing lies beside its result, or it has expired"},
-    absent="There is no evidence",
-    absent_code=RefusalCode.EVIDENCE_NOT_FOUND,
-    rate="read",
+    absent=NONE,
     example=examples.RESULT,
 )
 async def of_unit(call: Call) -> ResultUrl | Problem:

@@ -21,7 +21,7 @@ from web.http.operations import Call, Handler, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID, text_ids
+from web.http.responses import REQUEST_ID, from_row
 from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
@@ -31,12 +31,10 @@ from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because
 
-operations = Operations()
-ABSENT = "Node not found"
-NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.NODE_NOT_FOUND)
+NOT_FOUND = Problem(404, "Node not found", code=RefusalCode.NODE_NOT_FOUND)
+operations = Operations(absent=NOT_FOUND)
 REFUSALS = {
     403: "Not allowed for your role",
-    404: ABSENT,
     409: "Not possible in the node's present standing",
 }
 
@@ -56,10 +54,7 @@ class Said:
 @operations.get(
     "/api/v1/nodes",
     scope=Scope.NODES_READ,
-    query=Cursor,
-    answers={200: NodeList},
     example=examples.NODES,
-    rate="read",
 )
 async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     """List your nodes, newest first; admins see all nodes."""
@@ -78,12 +73,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
 @operations.get(
     "/api/v1/nodes/{node_id}",
     scope=Scope.NODES_READ,
-    answers={200: Node},
     example=examples.NODE,
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.NODE_NOT_FOUND,
-    rate="read",
 )
 async def show(call: Call) -> Node | Problem:
     """Get one of your nodes; admins can get any."""
@@ -94,13 +84,7 @@ async def show(call: Call) -> Node | Problem:
 @operations.get(
     "/api/v1/nodes/{node_id}/checks",
     scope=Scope.NODES_READ,
-    query=Newest,
-    answers={200: NodeChecks},
     example=examples.NODE_CHECKS,
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.NODE_NOT_FOUND,
-    rate="read",
 )
 async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
     """List the checks of your node's results, with the reasons."""
@@ -114,12 +98,7 @@ async def checks(call: Call[None, Newest]) -> NodeChecks | Problem:
 @operations.get(
     "/api/v1/nodes/{node_id}/connections",
     scope=Scope.NODES_READ,
-    answers={200: NodeConnections},
     example=examples.NODE_CONNECTIONS,
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.NODE_NOT_FOUND,
-    rate="read",
 )
 async def connections(call: Call) -> NodeConnections | Problem:
     """List when a node was connected, and with which close code each connection ended."""
@@ -131,36 +110,21 @@ async def connections(call: Call) -> NodeConnections | Problem:
 
 
 def _check(one: CheckShown) -> NodeCheck:
-    return NodeCheck(**text_ids(attrs.asdict(one)))
+    return from_row(NodeCheck, one)
 
 
 def _connection(one: OpenConnection) -> NodeConnection:
-    return NodeConnection(
-        address=one.address,
-        opened_at=one.opened_at,
-        pong_at=one.pong_at,
-        ended_at=one.ended_at,
-        code=one.code,
-        why=one.why or None,
-        by_us=one.by_us,
-    )
+    return from_row(NodeConnection, one, why=one.why or None)
 
 
-def _verb(
-    verb: StandingAction, example: examples.Example, body: type[Said | Because] = Said
-) -> Callable[[Handler], Handler]:
+def _verb(verb: StandingAction, example: examples.Example) -> Callable[[Handler], Handler]:
     """Register an action on a node."""
     return operations.post(
         f"/api/v1/nodes/{{node_id}}/{verb.name.lower()}",
         scope=Scope.NODES_WRITE,
-        body=body,
-        answers={200: Node},
         request_example=examples.REASON,
         example=example,
         refusals=REFUSALS,
-        absent=ABSENT,
-        absent_code=RefusalCode.NODE_NOT_FOUND,
-        rate="write",
     )
 
 
@@ -170,7 +134,7 @@ async def drain(call: Call[Said]) -> Node | Problem:
     return await _say(call, StandingAction.DRAIN)
 
 
-@_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE, Because)
+@_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE)
 async def quarantine(call: Call[Because]) -> Node | Problem:
     """Quarantine a node (admins): it gets only its owner's work. The operator is shown the
     reason.
@@ -194,10 +158,9 @@ def shown(
     row: NodeShown, known: Mapping[UUID, list[Reputation]], able: Mapping[UUID, bool]
 ) -> Node:
     """Return the row as the API shows it, with its reputation and whether it is checkable."""
-    members = text_ids(attrs.asdict(row, recurse=False))
-    members |= {"standing": row.standing.name, "capabilities": tuple(row.capabilities)}
     reputation = tuple(known.get(row.id, ()))
-    return Node(**members, reputation=reputation, checkable=able.get(row.id))
+    standing, checkable = row.standing.name, able.get(row.id)
+    return from_row(Node, row, standing=standing, reputation=reputation, checkable=checkable)
 
 
 async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reputation]]:

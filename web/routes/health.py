@@ -13,7 +13,7 @@ from web.openapi.examples import reference as examples
 from web.process.readiness import Readiness, log_state, readiness_of
 from web.process.response_cache import CachedBody
 
-operations = Operations()
+operations = Operations(audience=Audience.PUBLIC)
 
 
 @attrs.frozen
@@ -34,16 +34,12 @@ OPENMETRICS: Final = "application/openmetrics-text"
 
 @operations.get(
     "/health",
-    audience=Audience.PUBLIC,
     rate="probe",
-    answers={200: Health},
     example=examples.HEALTH,
 )
 @operations.get(
     "/api/v1/health",
-    audience=Audience.PUBLIC,
     rate="probe",
-    answers={200: Health},
     example=examples.HEALTH,
 )
 async def health(call: Call) -> Health:
@@ -53,9 +49,7 @@ async def health(call: Call) -> Health:
 
 @operations.get(
     "/version",
-    audience=Audience.PUBLIC,
     rate="probe",
-    answers={200: Version},
     example=examples.VERSION,
 )
 async def version(call: Call) -> Version:
@@ -63,9 +57,7 @@ async def version(call: Call) -> Version:
     return Version("RenderTrust", rendertrust.__version__, call.gateway.settings.environment)
 
 
-@operations.get(
-    "/metrics", audience=Audience.PUBLIC, rate="probe", answers={200: str}, media="text/plain"
-)
+@operations.get("/metrics", rate="probe", answers={200: str}, media="text/plain")
 async def metrics(call: Call) -> web.StreamResponse:
     """Get metrics for Prometheus, at most a second old."""
     gateway = call.gateway
@@ -86,9 +78,7 @@ async def metrics(call: Call) -> web.StreamResponse:
 
 @operations.get(
     "/api/v1/health/ready",
-    audience=Audience.PUBLIC,
     rate="probe",
-    answers={200: Readiness},
     example=examples.READINESS,
 )
 async def ready(call: Call) -> Readiness:

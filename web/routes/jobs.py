@@ -27,7 +27,7 @@ from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.http.responses import text_ids
+from web.http.responses import from_row
 from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
@@ -38,7 +38,7 @@ from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
 
-operations = Operations()
+operations = Operations(absent=NOT_FOUND)
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
 OPEN_RETRY_SECONDS = 10  # a job may end at any time; asking more often does not help
@@ -55,19 +55,16 @@ class Page(Cursor):
     status: Status | None = None
 
 
-_MADE = (
-    *("price", "charged", "progress", "priority", "max_credits", "eta_seconds"),
-    *("reference_seconds", "loose_tiles", "given_back"),
-)
-_NAMES = [field.name for field in attrs.fields(Job) if field.name not in _MADE]
-_OF_SPEC = {field.name for field in attrs.fields(JobSpec)}
+_OF_SPEC = attrs.fields_dict(JobSpec).keys() & attrs.fields_dict(Job).keys() - {
+    "priority",
+    "max_credits",
+}
 _WORDS = {number: word for word, number in PRIORITIES.items()}
 
 
 @operations.post(
     "/api/v1/jobs/dispatch",
     scope=Scope.JOBS_WRITE,
-    body=NewJob,
     answers={200: Placed, 202: Placed},
     refusals={
         400: "No healthy nodes with matching capability",
@@ -122,9 +119,6 @@ async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
 @operations.get(
     "/api/v1/jobs",
     scope=Scope.JOBS_READ,
-    rate="read",
-    query=Page,
-    answers={200: JobList},
     example=examples.JOBS,
 )
 async def index(call: Call[None, Page]) -> JobList | Problem:
@@ -141,11 +135,6 @@ async def index(call: Call[None, Page]) -> JobList | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}",
     scope=Scope.JOBS_READ,
-    answers={200: Job},
-    refusals={404: "Job not found"},
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.JOB,
 )
 async def show(call: Call) -> Job | Problem:
@@ -159,11 +148,7 @@ async def show(call: Call) -> Job | Problem:
 @operations.post(
     "/api/v1/jobs/{job_id}/cancel",
     scope=Scope.JOBS_WRITE,
-    answers={200: Job},
-    refusals={400: "The job is not QUEUED or DISPATCHED", 404: "Job not found"},
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
-    rate="write",
+    refusals={400: "The job is not QUEUED or DISPATCHED"},
     example=examples.CANCELLED_JOB,
 )
 async def cancel(call: Call) -> Job | Problem:
@@ -182,11 +167,8 @@ async def cancel(call: Call) -> Job | Problem:
     answers={200: Placed, 202: Placed},
     refusals={
         402: "Insufficient credits",
-        404: "Job not found",
         409: "The job is not FAILED or CANCELLED, or has several units",
     },
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
     rate="dispatch",
     new_work=True,
     example=examples.PLACED,
@@ -202,14 +184,10 @@ async def retry(call: Call) -> Answer | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/result",
     scope=Scope.JOBS_READ,
-    answers={200: ResultUrl},
     refusals={
         404: "Job not found, not COMPLETED, or without a result",
         410: "The result has expired",
     },
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
     example=examples.RESULT,
 )
 async def result(call: Call) -> ResultUrl | Problem:
@@ -313,10 +291,10 @@ def own_result(user: UUID, key: str) -> bool:
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the row as the API shows it."""
     spec, pricing = row.plan.spec, row.plan.pricing
-    kept = {name: getattr(spec if name in _OF_SPEC else row, name) for name in _NAMES}
-    return Job(
-        **text_ids(kept),
-        price=money.render(row.price),
+    return from_row(
+        Job,
+        row,
+        **{name: getattr(spec, name) for name in _OF_SPEC},
         charged=money.render(row.charged - row.refunded),
         progress=await _progress(call, row),
         priority=_WORDS[row.priority],

@@ -12,6 +12,7 @@ from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.identity.api_keys import HINT, digest, make_key
 from web.identity.roles import Scope, ScopeName
 from web.openapi.examples import reference as examples
@@ -34,10 +35,8 @@ class NewKey:
 
 @operations.post(
     "/api/v1/auth/keys",
-    body=NewKey,
     answers={201: CreatedApiKey},
     refusals={409: f"There are {LIVING_MAX} keys already"},
-    rate="write",
     request_example=examples.NEW_KEY,
     example=examples.CREATED_KEY,
 )
@@ -69,9 +68,6 @@ async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
 
 @operations.get(
     "/api/v1/auth/keys",
-    query=Window,
-    answers={200: ApiKeys},
-    rate="read",
     example=examples.KEYS,
 )
 async def index(call: Call[None, Window]) -> ApiKeys:
@@ -83,11 +79,7 @@ async def index(call: Call[None, Window]) -> ApiKeys:
 
 @operations.delete(
     "/api/v1/auth/keys/{key_id}",
-    answers={200: Done},
-    refusals={404: "API key not found"},
-    rate="write",
-    absent="API key not found",
-    absent_code=RefusalCode.KEY_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.KEY_REVOKED,
 )
 async def revoke(call: Call) -> Done | Problem:
@@ -108,12 +100,4 @@ def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
 
 def shown(row: ApiKeyRow) -> ApiKey:
     """Return the row as the API shows it."""
-    return ApiKey(
-        id=str(row.id),
-        name=row.name,
-        hint=row.hint,
-        scopes=tuple(row.scopes),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        last_used_at=row.used_at,
-    )
+    return from_row(ApiKey, row, last_used_at=row.used_at)

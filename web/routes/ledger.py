@@ -21,8 +21,7 @@ from web.http.refusal_code import RefusalCode
 from web.openapi.examples import log as examples
 
 operations = Operations()
-ABSENT = "Entry not found"
-NOT_FOUND = Problem(404, ABSENT, code=RefusalCode.ENTRY_NOT_FOUND)
+NOT_FOUND = Problem(404, "Entry not found", code=RefusalCode.ENTRY_NOT_FOUND)
 REMOVED = "and is no longer in the books: somebody removed it (`rendertrust fsck` names it)"
 ASK_SECONDS = 1.5
 NOT_YET = unavailable(
@@ -88,11 +87,7 @@ class Consistency:
     "/api/v1/ledger/{entry_id}/proof",
     scope=Scope.CREDITS_READ,
     words=EntryWord,
-    query=WithOpening,
-    answers={200: EntryProof},
-    rate="read",
-    absent=ABSENT,
-    absent_code=RefusalCode.ENTRY_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.LEDGER_PROOF,
 )
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
@@ -109,8 +104,6 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 @operations.get(
     "/api/v1/ledger/checkpoint",
     audience=Audience.PUBLIC,
-    query=AskedOf,
-    answers={200: LogCheckpoint},
     rate="probe",
     example=examples.CHECKPOINT,
 )
@@ -140,8 +133,6 @@ async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
 @operations.get(
     "/api/v1/ledger/consistency",
     audience=Audience.PUBLIC,
-    query=Between,
-    answers={200: Consistency},
     rate="probe",
     example=examples.CONSISTENCY,
 )
@@ -217,7 +208,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     if leaf is not None:
         return Problem(
             404,
-            f"{ABSENT}: it was leaf {leaf} of the log, {REMOVED}",
+            f"{NOT_FOUND.detail}: it was leaf {leaf} of the log, {REMOVED}",
             code=RefusalCode.ENTRY_NOT_FOUND,
         )
     given_up = await read_given_up(gateway.database)
@@ -225,7 +216,8 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
         return NOT_FOUND
     told = "; ".join(one.text for one in given_up)
     detail = (
-        f"{ABSENT}. If it was among what a reopening gave up, no proof of it can be made: {told}"
+        f"{NOT_FOUND.detail}. If it was among what a reopening gave up, no proof of it can be "
+        f"made: {told}"
     )
     shown = [
         {"epoch": one.number, "time": one.at, "first": one.first, "last": one.last}

@@ -96,7 +96,6 @@ class HeartbeatSeen:
     "/api/v1/nodes/register",
     audience=Audience.ANYONE,
     scope=Scope.NODES_WRITE,
-    body=NewNode,
     answers={201: RegisteredNode},
     rate="node",
     new_work=True,
@@ -131,8 +130,6 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
 @operations.post(
     "/api/v1/nodes/verify",
     audience=Audience.PUBLIC,
-    body=Proof,
-    answers={200: VerifiedNode},
     refusals={
         401: "The signature is invalid",
         403: "The node was revoked",
@@ -188,9 +185,6 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
 @operations.post(
     "/api/v1/nodes/heartbeat",
     audience=Audience.NODE,
-    body=Heartbeat,
-    rate="write",
-    answers={200: HeartbeatSeen},
     request_example=examples.HEARTBEAT,
     example=examples.HEARTBEAT_SEEN,
 )

@@ -1,13 +1,12 @@
 """Earnings of operators, unit by unit, and payouts to credits or money."""
 
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import attrs
 
 from actors.ledger.messages import Commit, GuardFailed, IdempotencyKey, KeyConflict, Replayed
 from actors.paymaster.messages import PayoutTake
-from rendertrust import money
 from rendertrust.api.earnings import Earnings, EarningTotals, Payout, Payouts, Share
 from sql.operators import EarningTotals as RowTotals
 from sql.operators import PayoutShown, ShareRow
@@ -16,7 +15,7 @@ from web.http.operations import Answer, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import text_ids
+from web.http.responses import from_row
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 
@@ -50,9 +49,6 @@ class NewPayout:
 @operations.get(
     "/api/v1/operators/me/earnings",
     scope=Scope.CREDITS_READ,
-    query=ShareQuery,
-    answers={200: Earnings},
-    rate="read",
     example=examples.EARNINGS,
 )
 async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
@@ -71,9 +67,6 @@ async def earnings(call: Call[None, ShareQuery]) -> Earnings | Problem:
 @operations.get(
     "/api/v1/operators/me/payouts",
     scope=Scope.CREDITS_READ,
-    query=Cursor,
-    answers={200: Payouts},
-    rate="read",
     example=examples.PAYOUTS,
 )
 async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
@@ -90,10 +83,8 @@ async def payouts(call: Call[None, Cursor]) -> Payouts | Problem:
 @operations.post(
     "/api/v1/operators/me/payouts",
     scope=Scope.CREDITS_WRITE,
-    body=NewPayout,
     answers={200: Payout, 202: Payout},
     refusals={409: "Nothing is payable"},
-    rate="write",
     idempotency=True,
     request_example=examples.NEW_PAYOUT,
     example=examples.PAYOUT,
@@ -131,18 +122,17 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 
 def share(row: ShareRow) -> Share:
     """Return the row as the API shows it."""
-    members = text_ids(attrs.asdict(row))
     receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     entry = row.entry_id
-    members |= {
-        "amount": money.render(row.amount),
-        "state": row.state.lower(),
-        "work": "render",
-        "proof_path": None if entry is None else f"/api/v1/ledger/{entry}/proof",
-        "receipt_path": receipt if members.pop("has_receipt") else None,
-        "why": why_gone(row.state, members.pop("decision")),
-    }
-    return Share(**members)
+    return from_row(
+        Share,
+        row,
+        state=row.state.lower(),
+        work="render",
+        proof_path=None if entry is None else f"/api/v1/ledger/{entry}/proof",
+        receipt_path=receipt if row.has_receipt else None,
+        why=why_gone(row.state, row.decision),
+    )
 
 
 def why_gone(state: str, decision: str | None) -> str | None:
@@ -156,27 +146,12 @@ def why_gone(state: str, decision: str | None) -> str | None:
 
 def summed(totals: RowTotals) -> EarningTotals:
     """Return the totals as the API shows them."""
-    return EarningTotals(**{name: money.render(a) for name, a in attrs.asdict(totals).items()})
+    return from_row(EarningTotals, totals)
 
 
 def shown(row: PayoutShown) -> Payout:
     """Return the row as its operator sees it."""
-    return Payout(**members_of(row))
-
-
-def members_of(row: PayoutShown) -> dict[str, Any]:
-    """Return the members of a payout that operators see."""
-    return {
-        "id": str(row.id),
-        "to": row.kind.lower(),
-        "amount": money.render(row.amount),
-        "units": row.units,
-        "state": row.state.lower(),
-        "batch_id": None if row.batch_id is None else str(row.batch_id),
-        "reference": row.reference,
-        "requested_at": row.requested_at,
-        "closed_at": row.closed_at,
-    }
+    return from_row(Payout, row, to=row.kind.lower(), state=row.state.lower())
 
 
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:

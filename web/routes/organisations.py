@@ -1,7 +1,6 @@
 """Organisations: groups of users who render on each other's nodes for free."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Annotated, Any, Final, Literal
 
 import attrs
@@ -22,20 +21,20 @@ from sql.organisations import (
     OF_USER_MOST,
     ChangeOutcome,
 )
+from sql.organisations import Organisations as Rows
 from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import REQUEST_ID, text_ids
+from web.http.responses import REQUEST_ID, from_row
 from web.identity.admin_identity import AdminIdentity
 from web.nodes.access_updates import tell_circles
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 
-operations = Operations()
-ABSENT: Final = "Organisation not found"
 ONLY_OWNERS: Final = "Only owners of the organisation may do this"
-NOT_FOUND: Final = Problem(404, ABSENT, code=RefusalCode.ORGANISATION_NOT_FOUND)
+NOT_FOUND: Final = Problem(404, "Organisation not found", code=RefusalCode.ORGANISATION_NOT_FOUND)
+operations = Operations(absent=NOT_FOUND)
 PROBLEMS: Final = {
     ChangeOutcome.ABSENT: NOT_FOUND,
     ChangeOutcome.NOT_OWNER: Problem(403, ONLY_OWNERS, code=RefusalCode.OWNER_ONLY),
@@ -54,7 +53,7 @@ PROBLEMS: Final = {
         code=RefusalCode.ORGANISATION_FULL,
     ),
 }
-REFUSALS: Final = {403: ONLY_OWNERS, 404: ABSENT}
+REFUSALS: Final = {403: ONLY_OWNERS}
 INVITED: Final = "If there is an account with this address, its user is invited"
 MemberRole = Literal["owner", "member"]
 
@@ -80,10 +79,8 @@ class Role:
 @operations.post(
     "/api/v1/organisations",
     scope=Scope.NODES_WRITE,
-    body=NewOrganisation,
     answers={201: Organisation},
     refusals={409: f"You are already in {OF_USER_MOST} organisations"},
-    rate="write",
     request_example=examples.NEW_ORGANISATION,
     example=examples.ORGANISATION,
 )
@@ -100,30 +97,23 @@ async def found(call: Call[NewOrganisation]) -> Organisation | Problem:
             f"You are already in {OF_USER_MOST} organisations; leave one first",
             code=RefusalCode.TOO_MANY_ORGANISATIONS,
         )
-    return Organisation(**text_ids(attrs.asdict(made)))
+    return from_row(Organisation, made)
 
 
 @operations.get(
     "/api/v1/organisations",
     scope=Scope.NODES_READ,
-    answers={200: Organisations},
-    rate="read",
     example=examples.ORGANISATIONS,
 )
 async def index(call: Call) -> Organisations:
     """List the organisations that you belong to or are invited to."""
     rows = await call.gateway.tables.organisations.of_user(call.caller)
-    return Organisations(tuple(Organisation(**text_ids(attrs.asdict(row))) for row in rows))
+    return Organisations(tuple(from_row(Organisation, row) for row in rows))
 
 
 @operations.get(
     "/api/v1/organisations/{organisation_id}",
     scope=Scope.NODES_READ,
-    answers={200: OrganisationPage},
-    refusals={404: ABSENT},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="read",
     example=examples.WHOLE,
 )
 async def show(call: Call) -> OrganisationPage | Problem:
@@ -137,37 +127,26 @@ async def show(call: Call) -> OrganisationPage | Problem:
         name=mine[0].name,
         created_at=mine[0].created_at,
         role=mine[0].role,
-        members=tuple(Member(**text_ids(attrs.asdict(row))) for row in await kept.members(wanted)),
-        nodes=tuple(LentNode(**text_ids(attrs.asdict(row))) for row in await kept.nodes(wanted)),
+        members=tuple(from_row(Member, row) for row in await kept.members(wanted)),
+        nodes=tuple(from_row(LentNode, row) for row in await kept.nodes(wanted)),
     )
 
 
 @operations.delete(
     "/api/v1/organisations/{organisation_id}",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
     refusals=REFUSALS,
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
     """End an organisation; its nodes serve only their owners again."""
-    kept, of = call.gateway.tables.organisations, call.ids["organisation_id"]
-    words = "The organisation has ended"
-    return await done(call, "end", "by an owner", partial(kept.end, of), words)
+    return await changed(call, "end", Rows.end, "by an owner", "The organisation has ended")
 
 
 @operations.post(
     "/api/v1/organisations/{organisation_id}/members",
     scope=Scope.NODES_WRITE,
-    body=Invitation,
-    answers={200: Done},
     refusals={**REFUSALS, 409: "The address was already invited, or there are too many"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     request_example=examples.INVITATION,
     example=examples.DONE,
 )
@@ -177,111 +156,70 @@ async def invite(call: Call[Invitation]) -> Done | Problem:
     The answer is the same if the address has no account. A user who registers later must be invited
     again: remove the invitation first.
     """
-    kept, of, wish = call.gateway.tables.organisations, call.ids["organisation_id"], call.body
-    invited = partial(kept.invite, of, wish.email, wish.role)
-    return await done(call, "invite", wish.email, invited, INVITED)
+    email, role = call.body.email, call.body.role
+    return await changed(call, "invite", Rows.invite, email, INVITED, email, role)
 
 
 @operations.post(
     "/api/v1/organisations/{organisation_id}/accept",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
     refusals={404: "You were not invited"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     example=examples.DONE,
 )
 async def accept(call: Call) -> Done | Problem:
     """Accept an invitation."""
-    kept, of = call.gateway.tables.organisations, call.ids["organisation_id"]
-    return await done(call, "join", "accepted", partial(kept.join, of), "You are now a member")
+    return await changed(call, "join", Rows.join, "accepted", "You are now a member")
 
 
 @operations.put(
     "/api/v1/organisations/{organisation_id}/members/{user_id}",
     scope=Scope.NODES_WRITE,
-    body=Role,
-    answers={200: Done},
     refusals={**REFUSALS, 409: "The organisation needs an owner"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     request_example=examples.ROLE,
     example=examples.DONE,
 )
 async def set_role(call: Call[Role]) -> Done | Problem:
     """Make a member an owner, or an owner a member."""
-    kept, of, user = (
-        call.gateway.tables.organisations,
-        call.ids["organisation_id"],
-        call.ids["user_id"],
-    )
-    made = partial(kept.set_role, of, user, call.body.role)
-    return await done(call, "role", f"{user}: {call.body.role}", made, "Done")
+    user, role = call.ids["user_id"], call.body.role
+    return await changed(call, "role", Rows.set_role, f"{user}: {role}", "Done", user, role)
 
 
 @operations.delete(
     "/api/v1/organisations/{organisation_id}/members/{user_id}",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
     refusals={**REFUSALS, 409: "The organisation needs an owner"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
     """Leave, decline an invitation, or, as an owner, remove a member. Their nodes then serve
     only them.
     """
-    kept, of, user = (
-        call.gateway.tables.organisations,
-        call.ids["organisation_id"],
-        call.ids["user_id"],
-    )
-    return await done(call, "leave", str(user), partial(kept.leave, of, user), "Done")
+    user = call.ids["user_id"]
+    return await changed(call, "leave", Rows.leave, str(user), "Done", user)
 
 
 @operations.put(
     "/api/v1/organisations/{organisation_id}/nodes/{node_id}",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
     refusals={404: "Not a node of yours, or not an organisation of yours"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     example=examples.DONE,
 )
 async def lend(call: Call) -> Done | Problem:
     """Lend one of your nodes: members render on it for free (``pool: mine``)."""
-    kept, of, node = (
-        call.gateway.tables.organisations,
-        call.ids["organisation_id"],
-        call.ids["node_id"],
-    )
-    return await done(call, "lend", str(node), partial(kept.lend, of, node), "The node is lent")
+    node = call.ids["node_id"]
+    return await changed(call, "lend", Rows.lend, str(node), "The node is lent", node)
 
 
 @operations.delete(
     "/api/v1/organisations/{organisation_id}/nodes/{node_id}",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
     refusals={404: "It is not lent to an organisation of yours, or is not your node"},
-    absent=ABSENT,
-    absent_code=RefusalCode.ORGANISATION_NOT_FOUND,
-    rate="write",
     example=examples.DONE,
 )
 async def unlend(call: Call) -> Done | Problem:
     """Take a node back, or, as an owner of the organisation, return it."""
-    kept, of, node = (
-        call.gateway.tables.organisations,
-        call.ids["organisation_id"],
-        call.ids["node_id"],
-    )
-    words = "The node serves only its owner again"
-    return await done(call, "unlend", str(node), partial(kept.unlend, of, node), words)
+    node, said = call.ids["node_id"], "The node serves only its owner again"
+    return await changed(call, "unlend", Rows.unlend, str(node), said, node)
 
 
 # -- shared parts
@@ -293,24 +231,24 @@ async def act_of(call: Call[Any, Any], name: str, target: str, reason: str) -> A
     return await doer.act(name, target, reason, {})
 
 
-async def done(
+async def changed(
     call: Call[Any, Any],
     name: str,
+    change: Callable[..., Awaitable[ChangeOutcome]],
     reason: str,
-    do: Callable[[Act], Awaitable[ChangeOutcome]],
-    words: str,
+    said: str,
+    *what: object,
 ) -> Done | Problem:
-    """Perform the action with its record; answer ``words`` if it was done."""
-    target = f"organisation:{call.ids['organisation_id']}"
-    act = await act_of(call, f"organisation.{name}", target, reason)
+    """Change the organisation of the path, with its record: ``change`` is a method of its rows.
+
+    Answers ``said`` if it was done, after informing the Scheduler.
+    """
+    organisation = call.ids["organisation_id"]
+    act = await act_of(call, f"organisation.{name}", f"organisation:{organisation}", reason)
     if act is None:
         return TOKEN_REFUSED
-    return await outcome(call, await do(act), words)
-
-
-async def outcome(call: Call[Any, Any], said: ChangeOutcome, words: str) -> Done | Problem:
-    """Return the outcome as the API shows it, after informing the Scheduler."""
-    if said is not ChangeOutcome.DONE:
-        return PROBLEMS.get(said, NOT_FOUND)
+    became = await change(call.gateway.tables.organisations, organisation, *what, act)
+    if became is not ChangeOutcome.DONE:
+        return PROBLEMS.get(became, NOT_FOUND)
     await tell_circles(call.gateway)
-    return Done(words)
+    return Done(said)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import attrs
@@ -28,13 +28,15 @@ from web.http.operations import Answer, Audience, Call, Operations
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.money.ledger_client import commit
 from web.openapi.examples import earnings as examples
 from web.routes.admin import Reason, act_on
-from web.routes.operators import PayoutState, members_of
+from web.routes.operators import PayoutState
 
-operations = Operations()
-ABSENT, NO_BATCH = "Payout not found", "Batch not found"
+operations = Operations(audience=Audience.ADMIN)
+NOT_FOUND: Final = Problem(404, "Payout not found", code=RefusalCode.PAYOUT_NOT_FOUND)
+NO_BATCH: Final = Problem(404, "Batch not found", code=RefusalCode.BATCH_NOT_FOUND)
 SENDING_SECONDS: Final = 1.2  # of a request's two seconds: a large batch takes several requests
 OWN: Final = Problem(
     409, "You cannot approve your own payout: ask another admin", code=RefusalCode.OWN_MATTER
@@ -120,10 +122,6 @@ class BatchQuery:
 
 @operations.get(
     "/api/v1/admin/payouts",
-    audience=Audience.ADMIN,
-    query=PayoutQuery,
-    answers={200: OperatorsPayouts},
-    rate="read",
     example=examples.OPERATORS_PAYOUTS,
 )
 async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
@@ -140,11 +138,11 @@ async def index(call: Call[None, PayoutQuery]) -> OperatorsPayouts | Problem:
 
 @operations.post(
     "/api/v1/admin/payouts/approve",
-    audience=Audience.ADMIN,
-    body=Approval,
     answers={200: Batch},
-    refusals={404: ABSENT, 409: "One of them is not requested, or no longer, or is your own"},
-    rate="write",
+    refusals={
+        404: NOT_FOUND.detail,
+        409: "One of them is not requested, or no longer, or is your own",
+    },
     idempotency=True,
     request_example=examples.APPROVAL,
     example=examples.BATCH,
@@ -159,7 +157,7 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
         return invalid([Fault("payouts", "duplicate", "must name each payout once")])
     rows = await call.gateway.tables.operators.payouts_by_id(ids)
     if len(rows) != len(ids):
-        return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
+        return NOT_FOUND
     if any(row.operator_id == call.caller for row in rows):
         return OWN
     batch = call.gateway.ports.random.uuid()
@@ -187,13 +185,8 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 
 @operations.post(
     "/api/v1/admin/payouts/{payout_id}/reject",
-    audience=Audience.ADMIN,
-    body=Rejection,
-    answers={200: OperatorsPayout},
-    refusals={404: ABSENT, 409: "It was paid, or is approved and may be on the way"},
-    absent=ABSENT,
-    absent_code=RefusalCode.PAYOUT_NOT_FOUND,
-    rate="write",
+    refusals={409: "It was paid, or is approved and may be on the way"},
+    absent=NOT_FOUND,
     request_example=examples.REJECTION,
     example=examples.REJECTED_PAYOUT,
 )
@@ -219,14 +212,8 @@ async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
 
 @operations.get(
     "/api/v1/admin/batches/{batch_id}",
-    audience=Audience.ADMIN,
-    query=BatchQuery,
-    answers={200: Batch},
-    refusals={404: NO_BATCH},
     absent=NO_BATCH,
-    absent_code=RefusalCode.BATCH_NOT_FOUND,
     also=spreadsheet.MEDIA,
-    rate="read",
     example=examples.BATCH,
 )
 async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
@@ -234,7 +221,7 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
     id_ = call.ids["batch_id"]
     rows = await call.gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
+        return NO_BATCH
     if spreadsheet.wants_csv(call, call.query.format):
         text = spreadsheet.lines([COLUMNS, *(cells(row) for row in rows)])
         return spreadsheet.attachment(f"rendertrust-payouts-{id_}.csv", text)
@@ -243,13 +230,8 @@ async def batch(call: Call[None, BatchQuery]) -> Batch | Problem | web.Response:
 
 @operations.post(
     "/api/v1/admin/batches/{batch_id}/paid",
-    audience=Audience.ADMIN,
-    body=Sent,
-    answers={200: Batch},
-    refusals={404: NO_BATCH, 409: "It was sent under another reference, or rejected"},
+    refusals={409: "It was sent under another reference, or rejected"},
     absent=NO_BATCH,
-    absent_code=RefusalCode.BATCH_NOT_FOUND,
-    rate="write",
     request_example=examples.SENT,
     example=examples.PAID_BATCH,
 )
@@ -261,7 +243,7 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
     id_, gateway = call.ids["batch_id"], call.gateway
     rows = await gateway.tables.operators.payouts_by_id(batches=[id_])
     if not rows:
-        return Problem(404, NO_BATCH, code=RefusalCode.BATCH_NOT_FOUND)
+        return NO_BATCH
     if all(row.state == "REJECTED" for row in rows):
         return ALL_REJECTED
     other = sent_under(rows, call.body.reference)
@@ -310,7 +292,7 @@ def sent_under(rows: Sequence[PayoutShown], reference: str) -> str | None:
 
 def _not_that(outcome: GuardFailed) -> Problem:
     if not outcome.found:
-        return Problem(404, ABSENT, code=RefusalCode.PAYOUT_NOT_FOUND)
+        return NOT_FOUND
     return Problem(
         409,
         f"A payout that is {outcome.found.lower()} cannot be changed",
@@ -320,8 +302,7 @@ def _not_that(outcome: GuardFailed) -> Problem:
 
 def shown(row: PayoutShown) -> OperatorsPayout:
     """Return the row as admins see it."""
-    more: dict[str, Any] = {"operator_id": row.operator_id, "email": row.email, "name": row.name}
-    return OperatorsPayout(**members_of(row), **more)
+    return from_row(OperatorsPayout, row, to=row.kind.lower(), state=row.state.lower())
 
 
 def batch_of(batch: UUID, rows: Sequence[PayoutShown]) -> Batch:

@@ -16,6 +16,7 @@ from sql.jobs import JobOrder
 from web.http.operations import Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.jobs.estimates import estimate_of
 from web.jobs.preflights import (
     PreflightState,
@@ -63,7 +64,6 @@ class Look:
 @operations.post(
     "/api/v1/jobs/preflight",
     scope=Scope.JOBS_WRITE,
-    body=Look,
     answers={200: Preflight, 202: Preflight},
     rate="dispatch",
     new_work=True,
@@ -163,15 +163,4 @@ async def _waiting(call: Call[Any], found: PreflightState) -> Waiting | None:
 
 
 def _summary(facts: SceneFacts) -> SceneSummary:
-    return SceneSummary(
-        engine=facts.engine,
-        samples=facts.samples,
-        width=facts.width,
-        height=facts.height,
-        format=facts.format,
-        frame=facts.frame_current,
-        frame_start=facts.frame_start,
-        frame_end=facts.frame_end,
-        fps=facts.fps,
-        fps_base=facts.fps_base,
-    )
+    return from_row(SceneSummary, facts, frame=facts.frame_current)

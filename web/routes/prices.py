@@ -12,10 +12,11 @@ from sql.prices import EVERY_OTHER, PriceRow, shown
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.admin import Limit, Reason, act_on
 
-operations = Operations()
+operations = Operations(audience=Audience.ADMIN)
 NOTHING_THERE = Problem(404, "No price is set for the job type", code=RefusalCode.PRICE_NOT_FOUND)
 ALWAYS = invalid([Fault("price", "value", f"must not be null for {EVERY_OTHER}")])
 
@@ -97,10 +98,6 @@ class PriceList:
 
 @operations.get(
     "/api/v1/admin/prices",
-    audience=Audience.ADMIN,
-    query=PriceQuery,
-    answers={200: PriceList},
-    rate="read",
     example=examples.PRICES,
 )
 async def index(call: Call[None, PriceQuery]) -> PriceList:
@@ -115,15 +112,10 @@ async def index(call: Call[None, PriceQuery]) -> PriceList:
 
 @operations.put(
     "/api/v1/admin/prices/{job_type}",
-    audience=Audience.ADMIN,
     words=PriceWords,
-    body=NewPrice,
     request_example=examples.NEW_PRICE,
-    answers={200: PriceChange},
     refusals={404: "Not a job type, or no price is set for it"},
-    rate="write",
-    absent="Not a job type, or no price is set for it",
-    absent_code=RefusalCode.PRICE_NOT_FOUND,
+    absent=NOTHING_THERE,
     example=examples.PRICE_CHANGE,
 )
 async def change(call: Call[NewPrice]) -> PriceChange | Problem:
@@ -153,11 +145,4 @@ def _price(row: PriceRow) -> Price:
 
 
 def _change(row: PriceRow) -> PriceChange:
-    return PriceChange(
-        number=row.number,
-        job_type=row.job_type,
-        price=shown(row.units),
-        since=row.since,
-        changed_by=row.changed_by,
-        reason=row.reason,
-    )
+    return from_row(PriceChange, row, price=shown(row.units))

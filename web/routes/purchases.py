@@ -28,6 +28,7 @@ from web.http.idempotency import OTHER_REQUEST, REPLAYED, key_of
 from web.http.operations import Answer, Audience, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.money.ledger_client import commit
 from web.openapi.examples import reference as examples
 
@@ -59,8 +60,6 @@ class NewPurchase:
 @operations.get(
     "/api/v1/credits/skus",
     scope=Scope.CREDITS_READ,
-    answers={200: Offers},
-    rate="read",
     example=examples.OFFERS,
 )
 async def offers(call: Call) -> Offers:
@@ -71,9 +70,7 @@ async def offers(call: Call) -> Offers:
 @operations.post(
     "/api/v1/credits/checkout",
     scope=Scope.CREDITS_WRITE,
-    body=NewPurchase,
     answers={200: Checkout},
-    rate="write",
     within=CHECKOUT_SECONDS,
     idempotency=True,
     request_example=examples.NEW_PURCHASE,
@@ -220,4 +217,4 @@ def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
 
 def offer(row: SkuRow) -> Offer:
     """Return the row as buyers see it."""
-    return Offer(row.name, row.title, money.render(row.units), row.amount, row.currency)
+    return from_row(Offer, row, sku=row.name, credits=money.render(row.units))

@@ -17,8 +17,6 @@ operations = Operations()
 @operations.post(
     "/api/v1/jobs/quote",
     scope=Scope.JOBS_READ,
-    body=JobSpec,
-    answers={200: Quote},
     rate="read",
     request_example=examples.JOB_IDEA,
     example=examples.QUOTE,

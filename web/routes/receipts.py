@@ -31,11 +31,8 @@ ALONE = Problem(
     "/api/v1/jobs/{job_id}/units/{number}/receipt",
     scope=Scope.JOBS_READ,
     words=UnitWord,
-    answers={200: ReceiptFile},
     refusals={404: "No unit that you ordered or earned by, or its node signed nothing"},
-    absent="There is no receipt",
-    absent_code=RefusalCode.RECEIPT_NOT_FOUND,
-    rate="read",
+    absent=NONE,
     example=examples.RECEIPT_FILE,
 )
 async def of_unit(call: Call) -> ReceiptFile | Problem:
@@ -48,11 +45,8 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/receipt",
     scope=Scope.JOBS_READ,
-    answers={200: ReceiptFile},
     refusals={404: "No such job of yours, or it has several units, or its node signed nothing"},
-    absent="There is no receipt",
-    absent_code=RefusalCode.RECEIPT_NOT_FOUND,
-    rate="read",
+    absent=NONE,
     example=examples.RECEIPT_FILE,
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
@@ -66,11 +60,8 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
 @operations.get(
     "/api/v1/jobs/{job_id}/manifest",
     scope=Scope.JOBS_READ,
-    answers={200: ResultUrl},
     refusals={404: "No such job of yours, its scene was sent alone, or the list is not kept"},
-    absent="There is no list of files",
-    absent_code=RefusalCode.FILE_LIST_NOT_FOUND,
-    rate="read",
+    absent=ALONE,
     example=job_examples.RESULT,
 )
 async def manifest(call: Call) -> ResultUrl | Problem:

@@ -7,6 +7,7 @@ from web.http.operations import Call, Operations
 from web.http.pagination import Window
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
@@ -16,9 +17,6 @@ NOT_FOUND: Final = Problem(404, "Session not found", code=RefusalCode.SESSION_NO
 
 @operations.get(
     "/api/v1/auth/sessions",
-    query=Window,
-    answers={200: Sessions},
-    rate="read",
     example=examples.SESSIONS,
 )
 async def index(call: Call[None, Window]) -> Sessions:
@@ -27,26 +25,14 @@ async def index(call: Call[None, Window]) -> Sessions:
     here = None if call.claims is None else call.claims.family
     rows = await sessions.page(call.caller, now, window.limit, window.offset)
     found = [
-        Session(
-            str(row.sid),
-            row.client,
-            row.sid == here,
-            row.created_at,
-            row.rotated_at,
-            row.expires_at,
-        )
-        for row in rows
+        from_row(Session, row, current=row.sid == here, refreshed_at=row.rotated_at) for row in rows
     ]
     return Sessions(tuple(found), await sessions.count(call.caller, now))
 
 
 @operations.delete(
     "/api/v1/auth/sessions/{sid}",
-    answers={200: Done},
-    refusals={404: "Session not found"},
-    rate="write",
-    absent="Session not found",
-    absent_code=RefusalCode.SESSION_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.SESSION_ENDED,
 )
 async def end(call: Call) -> Done | Problem:

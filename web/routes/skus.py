@@ -12,12 +12,13 @@ from sql.skus import SkuRow
 from web.http.operations import Audience, Call, Operations
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.admin import Reason, act_on
 from web.routes.purchases import SkuName
 
-operations = Operations()
-NO_NAME: Final = "This is not a valid SKU name"
+operations = Operations(audience=Audience.ADMIN)
+NO_NAME: Final = Problem(404, "This is not a valid SKU name", code=RefusalCode.SKU_NOT_FOUND)
 
 
 Brought = Annotated[
@@ -68,9 +69,6 @@ class SkuList:
 
 @operations.get(
     "/api/v1/admin/skus",
-    audience=Audience.ADMIN,
-    answers={200: SkuList},
-    rate="read",
     example=examples.SKUS,
 )
 async def index(call: Call) -> SkuList:
@@ -81,14 +79,8 @@ async def index(call: Call) -> SkuList:
 
 @operations.put(
     "/api/v1/admin/skus/{sku}",
-    audience=Audience.ADMIN,
     words=SkuWords,
-    body=Terms,
-    answers={200: Sku},
-    refusals={404: NO_NAME},
-    rate="write",
     absent=NO_NAME,
-    absent_code=RefusalCode.SKU_NOT_FOUND,
     request_example=examples.TERMS,
     example=examples.SKU,
 )
@@ -127,12 +119,4 @@ def details_of(row: SkuRow) -> dict[str, object]:
 
 def shown(row: SkuRow) -> Sku:
     """Return the row as the API shows it."""
-    return Sku(
-        sku=row.name,
-        title=row.title,
-        credits=money.render(row.units),
-        amount=row.amount,
-        currency=row.currency,
-        on_sale=row.on_sale,
-        changed_at=row.changed_at,
-    )
+    return from_row(Sku, row, sku=row.name, credits=money.render(row.units))

@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from rendertrust import money
 from rendertrust.api.earnings import Statement, StatementLine
-from rendertrust.value_types import Id
 from sql.operators import AccountVersion, Operators, StatementRow
 from web.http import spreadsheet
 from web.http.operations import Call, Operations, Scope
+from web.http.responses import from_row
 from web.openapi.examples import earnings as examples
 
 operations = Operations()
@@ -45,10 +45,7 @@ class StatementQuery:
 @operations.get(
     "/api/v1/operators/me/statement",
     scope=Scope.CREDITS_READ,
-    query=StatementQuery,
-    answers={200: Statement},
     also=spreadsheet.MEDIA,
-    rate="read",
     example=examples.STATEMENT,
 )
 async def statement(call: Call[None, StatementQuery]) -> Statement | web.Response:
@@ -88,22 +85,7 @@ def months(month: str) -> tuple[datetime, datetime]:
 
 def line(row: StatementRow) -> StatementLine:
     """Return the entry as the API shows it."""
-    return StatementLine(
-        entry_id=row.entry_id,
-        at=row.created_at,
-        kind=KINDS[row.kind],
-        amount=money.render(row.amount),
-        balance=money.render(row.balance),
-        job_id=_text(row.job_id),
-        unit=row.unit,
-        node_id=_text(row.node_id),
-        payout_id=_text(row.payout_id),
-        description=row.description,
-    )
-
-
-def _text(found: UUID | None) -> Id | None:
-    return None if found is None else str(found)
+    return from_row(StatementLine, row, at=row.created_at, kind=KINDS[row.kind])
 
 
 async def written(

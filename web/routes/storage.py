@@ -8,6 +8,7 @@ from web.http.operations import Call, Operations, Scope
 from web.http.pagination import Window
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.openapi.examples import reference as examples
 from web.routes.auth import Done
 
@@ -19,9 +20,6 @@ NOT_FOUND: Final = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_
 @operations.get(
     "/api/v1/uploads",
     scope=Scope.UPLOADS_WRITE,
-    query=Window,
-    answers={200: KeptUploads},
-    rate="read",
     example=examples.STORAGE,
 )
 async def index(call: Call[None, Window]) -> KeptUploads:
@@ -29,18 +27,7 @@ async def index(call: Call[None, Window]) -> KeptUploads:
     gateway, window = call.gateway, call.query
     days = timedelta(days=gateway.settings.retention.inputs_days)
     rows = await gateway.tables.retention.page(call.caller, window.limit, window.offset)
-    kept = [
-        KeptUpload(
-            id=str(row.id),
-            filename=row.filename,
-            size=row.size,
-            sha256=row.sha256.hex(),
-            created_at=row.created_at,
-            expires_at=row.used_at + days,
-            jobs=jobs,
-        )
-        for row, jobs in rows
-    ]
+    kept = [from_row(KeptUpload, r, expires_at=r.used_at + days, jobs=jobs) for r, jobs in rows]
     usage = await gateway.tables.retention.usage(call.caller, gateway.ports.clock.now())
     return KeptUploads(tuple(kept), usage.count, usage.used, gateway.settings.retention.quota_bytes)
 
@@ -48,11 +35,8 @@ async def index(call: Call[None, Window]) -> KeptUploads:
 @operations.delete(
     "/api/v1/uploads/{upload_id}",
     scope=Scope.UPLOADS_WRITE,
-    answers={200: Done},
-    refusals={404: "Upload not found", 409: "An open job or a dispute needs it"},
-    absent="Upload not found",
-    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
-    rate="write",
+    refusals={409: "An open job or a dispute needs it"},
+    absent=NOT_FOUND,
     example=examples.UPLOAD_REMOVED,
 )
 async def remove(call: Call) -> Done | Problem:

@@ -32,13 +32,10 @@ class PictureQuery:
 @operations.get(
     "/api/v1/jobs/{job_id}/preview",
     scope=Scope.JOBS_READ,
-    query=PictureQuery,
     answers={200: bytes},
     media="image/jpeg",
     refusals={404: "Job not found, or no picture of it yet"},
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
 )
 async def preview(call: Call[None, PictureQuery]) -> web.Response | Problem:
     """Get a picture of at most 256 pixels a side, of one frame or the newest.

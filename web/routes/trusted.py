@@ -14,10 +14,11 @@ from web.http.converter import Email
 from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.http.responses import text_ids
+from web.http.responses import from_row
+from web.nodes.access_updates import tell_circles
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
-from web.routes.organisations import act_of, outcome
+from web.routes.organisations import act_of
 
 operations = Operations()
 NOT_TRUSTED: Final = Problem(404, "You do not trust this account", code=RefusalCode.NOT_TRUSTED)
@@ -39,8 +40,6 @@ class Somebody:
 @operations.get(
     "/api/v1/trusted",
     scope=Scope.NODES_READ,
-    answers={200: TrustedPeople},
-    rate="read",
     example=examples.TRUSTED,
 )
 async def index(call: Call) -> TrustedPeople:
@@ -49,16 +48,13 @@ async def index(call: Call) -> TrustedPeople:
     Your nodes without a sandbox accept their jobs. Trust is not mutual.
     """
     rows = await call.gateway.tables.organisations.trusted(call.caller)
-    return TrustedPeople(tuple(Trusted(**text_ids(attrs.asdict(row))) for row in rows))
+    return TrustedPeople(tuple(from_row(Trusted, row) for row in rows))
 
 
 @operations.post(
     "/api/v1/trusted",
     scope=Scope.NODES_WRITE,
-    body=Somebody,
-    answers={200: Done},
     refusals={409: "You trust too many, or it is your own address"},
-    rate="write",
     request_example=examples.SOMEBODY,
     example=examples.DONE,
 )
@@ -77,19 +73,14 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     said = await gateway.tables.organisations.trust(email, act)
     if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
-    return await outcome(
-        call, ChangeOutcome.DONE, "If there is an account with this address, you trust its user"
-    )
+    await tell_circles(gateway)
+    return Done("If there is an account with this address, you trust its user")
 
 
 @operations.delete(
     "/api/v1/trusted/{user_id}",
     scope=Scope.NODES_WRITE,
-    answers={200: Done},
-    refusals={404: "You do not trust this account"},
-    absent="You do not trust this account",
-    absent_code=RefusalCode.NOT_TRUSTED,
-    rate="write",
+    absent=NOT_TRUSTED,
     example=examples.DONE,
 )
 async def distrust(call: Call) -> Done | Problem:
@@ -101,7 +92,8 @@ async def distrust(call: Call) -> Done | Problem:
     said = await call.gateway.tables.organisations.distrust(user, act)
     if said is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
-    return await outcome(call, said, "You no longer trust this account")
+    await tell_circles(call.gateway)
+    return Done("You no longer trust this account")
 
 
 async def is_own(gateway: Gateway, caller: UUID, email: str) -> bool:

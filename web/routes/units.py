@@ -13,7 +13,7 @@ from rendertrust.api.units import Unit, Units
 from sql.jobs import PagedUnit
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
-from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.jobs.job_control import NO_UNIT, controlled
 from web.jobs.submission import EXPIRED, NOT_FOUND
 from web.jobs.wait_reasons import reasons_of
@@ -44,12 +44,7 @@ class UnitWord:
 @operations.get(
     "/api/v1/jobs/{job_id}/units",
     scope=Scope.JOBS_READ,
-    query=UnitQuery,
-    answers={200: Units},
-    refusals={404: "Job not found"},
-    rate="read",
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     example=examples.UNITS,
 )
 async def units(call: Call[None, UnitQuery]) -> Units | Problem:
@@ -71,7 +66,6 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
     "/api/v1/jobs/{job_id}/units/{number}/retry",
     scope=Scope.JOBS_WRITE,
     words=UnitWord,
-    answers={200: Unit},
     refusals={
         402: "Insufficient credits",
         404: "Job or unit not found",
@@ -79,9 +73,7 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
             "It has not failed, the job was cancelled, its input has expired, or it was underquoted"
         ),
     },
-    absent="Job or unit not found",
-    absent_code=RefusalCode.UNIT_NOT_FOUND,
-    rate="write",
+    absent=NO_UNIT,
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
@@ -110,28 +102,15 @@ def _next(rows: Sequence[PagedUnit], limit: int) -> int | None:
 async def _shown(call: Call[None, UnitQuery] | Call, row: PagedUnit) -> Unit:
     done = row.state == "COMPLETED"
     is_charged = done and row.given_back is None
-    return Unit(
-        number=row.number,
+    return from_row(
+        Unit,
+        row,
         frames=row.frames or row.frame,
-        tile=row.tile,
-        state=row.state,
-        attempt=row.attempt,
-        node_id=None if row.node_id is None else str(row.node_id),
-        price=money.render(row.price),
         charged=money.render(row.price if is_charged else 0),
         waits_for=row.missing,
-        error_class=row.error_class,
-        error_message=row.error_message,
-        error_code=row.error_code,
         size=row.result_size,
         sha256=None if row.result_sha256 is None else row.result_sha256.hex(),
-        verified=row.verified,
         download_url=await _url(call, row) if done or row.state == "VERIFYING" else None,
-        assigned_at=row.assigned_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        copy_node_id=None if row.copy_node_id is None else str(row.copy_node_id),
-        given_back=row.given_back,
     )
 
 

@@ -15,6 +15,7 @@ from sql.uploads import UploadRow
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
+from web.http.responses import from_row
 from web.jobs.storage_quota import too_much
 from web.objects.multipart_uploads import (
     NOT_ARRIVED,
@@ -28,7 +29,6 @@ from web.objects.multipart_uploads import (
 )
 from web.openapi.examples import reference as examples
 
-operations = Operations()
 URL_SECONDS = 3600
 SIZE_MAX = 64 << 30
 PUT_BYTES_MAX = 5 << 30  # limit of an object store for one request
@@ -37,6 +37,7 @@ URLS_MAX = 100  # per answer
 NAME_BYTES_MAX = 255  # limit of a node's file system
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
 NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
+operations = Operations(absent=NOT_FOUND)
 OTHER_CONTENT = Problem(
     409, "The stored content differs from what was announced", code=RefusalCode.CONTENT_DIFFERS
 )
@@ -93,10 +94,8 @@ class SentParts:
 @operations.post(
     "/api/v1/uploads",
     scope=Scope.UPLOADS_WRITE,
-    body=NewUpload,
     answers={201: Upload, 200: Upload},
     refusals={413: "Your quota is exceeded"},
-    rate="write",
     new_work=True,
     request_example=examples.NEW_UPLOAD,
     example=examples.UPLOAD,
@@ -128,11 +127,6 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
 @operations.get(
     "/api/v1/uploads/{upload_id}",
     scope=Scope.UPLOADS_WRITE,
-    answers={200: Upload},
-    refusals={404: "Upload not found"},
-    rate="read",
-    absent="Upload not found",
-    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     example=examples.COMPLETED_UPLOAD,
 )
 async def show(call: Call) -> Upload | Problem:
@@ -146,15 +140,9 @@ async def show(call: Call) -> Upload | Problem:
 @operations.post(
     "/api/v1/uploads/{upload_id}/parts",
     scope=Scope.UPLOADS_WRITE,
-    body=WantedParts,
-    answers={200: PartUrls},
     refusals={
-        404: "Upload not found",
         409: "The content is already stored, or is not sent in parts",
     },
-    rate="write",
-    absent="Upload not found",
-    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     request_example=examples.WANTED_PARTS,
     example=examples.PART_URLS,
 )
@@ -184,15 +172,9 @@ async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
 @operations.post(
     "/api/v1/uploads/{upload_id}/complete",
     scope=Scope.UPLOADS_WRITE,
-    body=SentParts,
-    answers={200: Upload},
     refusals={
-        404: "Upload not found",
         409: "The content has not arrived, or differs from what was announced",
     },
-    rate="write",
-    absent="Upload not found",
-    absent_code=RefusalCode.UPLOAD_NOT_FOUND,
     request_example=examples.SENT,
     example=examples.COMPLETED_UPLOAD,
 )
@@ -308,15 +290,11 @@ def shown(
     call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None, parts: Parts | None = None
 ) -> Upload:
     """Return the row as the API shows it."""
-    return Upload(
-        id=str(row.id),
+    return from_row(
+        Upload,
+        row,
         payload_ref=f"s3://{call.gateway.settings.objects.bucket}/{row.object_key}",
-        sha256=row.sha256.hex(),
-        size=row.size,
-        filename=row.filename,
         status="PENDING" if row.completed_at is None else "COMPLETED",
-        created_at=row.created_at,
-        completed_at=row.completed_at,
         put=put,
         parts=parts,
     )

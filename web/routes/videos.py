@@ -66,16 +66,13 @@ class NewVideo:
 @operations.post(
     "/api/v1/jobs/{job_id}/video",
     scope=Scope.JOBS_WRITE,
-    body=NewVideo,
     answers={200: Placed, 202: Placed},
     refusals={
         400: "No healthy nodes with matching capability",
         402: "Insufficient credits",
-        404: "Job not found",
         409: "The job has not ended, or no frame of it is complete",
     },
-    absent="Job not found",
-    absent_code=RefusalCode.JOB_NOT_FOUND,
+    absent=NOT_FOUND,
     rate="dispatch",
     new_work=True,
     idempotency=True,

@@ -30,7 +30,6 @@ class Received:
     body=dict[str, Any],
     raw=True,
     headers={SIGNATURE: "When and by whom the body was signed: t=…,v1=…."},
-    answers={200: Received},
     refusals={400: "The signature is missing, invalid or too old"},
     rate="webhook",
     request_example=examples.STRIPE_EVENT,

@@ -48,7 +48,6 @@ class ActorsQuery:
     "Actors",
     "actors.html",
     who=OVERSEERS,
-    query=ActorsQuery,
     nav=Nav("Actors", "a", 30, "tree"),
     live=("summary", "chosen", "tree", "log"),
     every=2.0,

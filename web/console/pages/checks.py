@@ -56,7 +56,6 @@ class ChecksQuery:
     "/checks",
     "Checks",
     "checks.html",
-    query=ChecksQuery,
     nav=Nav("Checks", "v", 25, "check", of_nodes=True),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),

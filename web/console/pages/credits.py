@@ -44,7 +44,6 @@ class CreditsQuery(SortQuery):
     "/credits",
     "Credits",
     "credits.html",
-    query=CreditsQuery,
     who=frozenset({UserRole.USER, UserRole.OPERATOR, UserRole.ADMIN}),
     nav=Nav("Credits", "c", 30, "coin"),
     live=("figures", "holds", "bought"),

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, sort_of, table
-from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.dead_letters import AT_ONCE, KINDS, DeadLetterActions, Kind, LettersDone
@@ -17,32 +17,23 @@ from web.routes import dead_letters as api
 pages = Pages()
 ROWS: Final = 50
 PATH: Final = "/console/dead-letters"
-# Columns by kind: subject, reason, owner, place, tries, time.
+
+
+def _columns(subject: str, place: str, tries: str) -> tuple[Column, ...]:
+    return (
+        Column(subject, "about"),
+        Column("Why", "reason"),
+        Column("User", "whose"),
+        Column(place, "where"),
+        Column(tries, "tried", "number"),
+        Column("When", "at", "time"),
+    )
+
+
 COLUMNS: Final[Mapping[Kind, tuple[Column, ...]]] = {
-    "jobs": (
-        Column("Job", "about"),
-        Column("Why", "reason"),
-        Column("User", "whose"),
-        Column("Node", "where"),
-        Column("Attempts", "tried", "number"),
-        Column("When", "at", "time"),
-    ),
-    "events": (
-        Column("Event", "about"),
-        Column("Why", "reason"),
-        Column("User", "whose"),
-        Column("About", "where"),
-        Column("Read", "tried", "number"),
-        Column("When", "at", "time"),
-    ),
-    "webhooks": (
-        Column("Webhook", "about"),
-        Column("Why", "reason"),
-        Column("User", "whose"),
-        Column("To", "where"),
-        Column("Tries", "tried", "number"),
-        Column("When", "at", "time"),
-    ),
+    "jobs": _columns("Job", "Node", "Attempts"),
+    "events": _columns("Event", "About", "Read"),
+    "webhooks": _columns("Webhook", "To", "Tries"),
     "messages": (
         Column("Message", "about"),
         Column("Why", "reason"),
@@ -57,7 +48,6 @@ LABELS: Final = {
     "messages": "Actor messages",
 }
 NOTHING: Final = Problem(422, "No dead letter was selected")
-NOBODY: Final = Problem(403, "Your account no longer exists")
 pages.call("/dead-letters/file/{kind}", api.operations, api.index, who=OVERSEERS)
 
 
@@ -73,7 +63,6 @@ class DeadLettersQuery:
     "Dead letters",
     "dead_letters.html",
     who=OVERSEERS,
-    query=DeadLettersQuery,
     nav=Nav("Dead letters", "d", 70, "mail"),
     live=("tabs", "rows"),
     topics=("jobs",),
@@ -130,7 +119,7 @@ async def discard(view: View) -> Redirect | Problem:
     if not ids:
         return NOTHING
     done = await _desk(view).discard(kind, ids, _reason(view))
-    return NOBODY if done is None else await _gone(view, kind, "discarded", done)
+    return ACCOUNT_GONE if done is None else await _gone(view, kind, "discarded", done)
 
 
 async def _chosen(view: View) -> tuple[Kind, list[str]]:

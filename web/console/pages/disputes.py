@@ -15,15 +15,14 @@ from web.console.view import ADMINS, Picture, Redirect, Shown, View
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
+from web.jobs.submission import NOT_FOUND
 from web.routes.admin import Because
-from web.routes.disputes import GONE, Complaining, decided, opened
+from web.routes.disputes import NO_DISPUTE, Complaining, decided, opened
 
 pages = Pages()
 PATH: Final = "/console/disputes"
 ROWS: Final = 50
 USUAL: Final = "-opened_at"
-NO_JOB: Final = Problem(404, "Job not found")
-NO_DISPUTE: Final = Problem(404, GONE)
 TABS: Final = (("Open", "open"), ("Upheld", "upheld"), ("Rejected", "rejected"))
 WITHHELD: Final = "withheld"
 OWN: Final = (
@@ -61,7 +60,6 @@ class ComplaintForm:
     "/disputes",
     "Disputes",
     "disputes.html",
-    query=DisputesQuery,
     nav=Nav("Disputes", "e", 45, "warn"),
     live=("tabs", "rows"),
     topics=("jobs",),
@@ -96,7 +94,7 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
     topics=("jobs",),
     every=5.0,
     rest=1.0,
-    absent=GONE,
+    absent=NO_DISPUTE,
 )
 async def dispute(view: View) -> Shown | Problem:
     """Return a dispute: subject, state, and the transfers of its decision."""
@@ -117,7 +115,7 @@ async def dispute(view: View) -> Shown | Problem:
     }
 
 
-@pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
+@pages.page("/disputes/{id}/picture", "Picture", "", absent=NO_DISPUTE)
 async def picture(view: View) -> Picture | Problem:
     """Return the side-by-side picture of a dispute, as its creator sent it."""
     found = await DisputeViews(view.gateway.database).picture(view.owner, view.ids["id"])
@@ -128,15 +126,14 @@ async def picture(view: View) -> Picture | Problem:
     "/jobs/{id}/dispute",
     "Dispute",
     "dispute_new.html",
-    query=DisputedUnitForm,
-    absent=NO_JOB.detail,
+    absent=NOT_FOUND,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
     """Return the form: the charged units and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
-        return NO_JOB
+        return NOT_FOUND
     return {
         "job": row,
         "unit": view.query.unit,
@@ -158,9 +155,7 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
     return now - timedelta(hours=gateway.settings.earnings.dispute_hours)
 
 
-@pages.action(
-    "/jobs/{id}/dispute", form=ComplaintForm, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
-)
+@pages.action("/jobs/{id}/dispute", absent=NOT_FOUND, form_on="/jobs/{id}/dispute")
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     """Open a dispute, as the API does."""
     form = view.query
@@ -173,13 +168,13 @@ async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{done.row.id}", words)
 
 
-@pages.action("/disputes/{id}/uphold", who=ADMINS, form=Because, absent=GONE)
+@pages.action("/disputes/{id}/uphold", who=ADMINS, absent=NO_DISPUTE)
 async def uphold(view: View[Because]) -> Redirect | Problem:
     """Uphold a dispute: the charge is refunded and the unit's earning reversed."""
     return await _decide(view, upheld=True, said="The dispute is upheld: the charge is refunded.")
 
 
-@pages.action("/disputes/{id}/reject", who=ADMINS, form=Because, absent=GONE)
+@pages.action("/disputes/{id}/reject", who=ADMINS, absent=NO_DISPUTE)
 async def reject(view: View[Because]) -> Redirect | Problem:
     """Reject a dispute."""
     return await _decide(view, upheld=False, said="The dispute is rejected: the charge remains.")

@@ -21,7 +21,7 @@ from web.gateway import Gateway
 from web.http.operations import Call, Operations
 from web.http.problem import Problem
 from web.routes.anchors import held_against_chain
-from web.routes.ledger import ABSENT, NOT_FOUND, Standing, proof_of, stands
+from web.routes.ledger import NOT_FOUND, Standing, proof_of, stands
 
 pages = Pages()
 files = Operations()
@@ -41,11 +41,10 @@ class EntryQuery:
     "/ledger/entry",
     "Entry",
     "entry.html",
-    query=EntryQuery,
     live=("proof", "asked"),
     every=10.0,
     rest=5.0,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def entry(view: View[EntryQuery]) -> Shown | Problem:
     """Return the entry's leaf, its path to the root, and the gateway's statement about the
@@ -75,9 +74,8 @@ class EntryPath:
     words=EntryPath,
     answers={200: str},
     media="text/html",
-    rate="read",
     hidden=True,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def saved(call: Call) -> web.Response | Problem:
     """Return the proof as one HTML file that works offline."""

@@ -61,7 +61,6 @@ class FleetRow:
     "/fleet",
     "Fleet",
     "fleet.html",
-    query=FleetQuery,
     nav=Nav("Fleet", "f", 20, "fleet"),
     live=("figures", "tabs", "rows"),
     topics=("jobs",),

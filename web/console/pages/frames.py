@@ -17,7 +17,7 @@ from sql.audit import Act
 from sql.job_plan import PRIORITIES
 from sql.jobs import PastJob
 from web.console.registry import Pages
-from web.console.view import ExternalRedirect, Picture, Redirect, View
+from web.console.view import ACCOUNT_GONE, ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
@@ -31,9 +31,7 @@ from web.routes.jobs import URL_SECONDS
 from web.routes.videos import NewVideo
 
 pages = Pages()
-ABSENT: Final = "Job not found"
 NO_FILE: Final = Problem(404, "There is no such file yet")
-NOBODY: Final = Problem(403, "Your account no longer exists")
 TOO_LOW: Final = attrs.evolve(
     SPENT, errors=(Fault("max_credits", "value", "is below what the job has already committed"),)
 )
@@ -93,7 +91,7 @@ class JobChangeForm:
     max_credits: MaybeAmount = ""
 
 
-@pages.page("/frames/{job}", "Frame", "", query=FramePath, absent=NO_FILE.detail)
+@pages.page("/frames/{job}", "Frame", "", absent=NO_FILE)
 async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     """Redirect to the result of a unit, if the user may see it."""
     row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
@@ -114,7 +112,7 @@ async def frame(view: View[FramePath]) -> ExternalRedirect | Problem:
     )
 
 
-@pages.page("/previews/{job}", "Frame", "", query=ThumbnailQuery, absent=NO_FILE.detail)
+@pages.page("/previews/{job}", "Frame", "", absent=NO_FILE)
 async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
     """Return a frame's thumbnail from its node, if the user may see the job."""
     wish = view.query
@@ -122,7 +120,7 @@ async def preview(view: View[ThumbnailQuery]) -> Picture | Problem:
     return NO_FILE if found is None else Picture(found.picture, "image/jpeg")
 
 
-@pages.page("/archives/{job}", "Frames", "", absent=NO_FILE.detail)
+@pages.page("/archives/{job}", "Frames", "", absent=NO_FILE)
 async def archive(view: View) -> ExternalRedirect | Problem:
     """Redirect to a zip of the complete results of an ended or paused job."""
     row = await view.gateway.tables.jobs.past(view.ids["job"], view.owner)
@@ -132,7 +130,7 @@ async def archive(view: View) -> ExternalRedirect | Problem:
     return ExternalRedirect(address_of(view.gateway, row.user_id, row.id, base, URL_SECONDS))
 
 
-@pages.action("/jobs/{id}/video", form=VideoForm, absent=ABSENT, rate="dispatch")
+@pages.action("/jobs/{id}/video", absent=NOT_FOUND, rate="dispatch")
 async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     """Order a video of your job's frames and redirect to the new job."""
     wish = NewVideo(container=view.query.container)
@@ -142,7 +140,7 @@ async def make_video(view: View[VideoForm]) -> Redirect | Problem:
     return Redirect(f"/console/jobs/{outcome.value.job_id}", "This job makes the video.")
 
 
-@pages.action("/jobs/{id}/pause", absent=ABSENT)
+@pages.action("/jobs/{id}/pause", absent=NOT_FOUND)
 async def pause(view: View) -> Redirect | Problem:
     """Pause the job."""
     return await _steer(
@@ -150,19 +148,19 @@ async def pause(view: View) -> Redirect | Problem:
     )
 
 
-@pages.action("/jobs/{id}/resume", absent=ABSENT)
+@pages.action("/jobs/{id}/resume", absent=NOT_FOUND)
 async def resume(view: View) -> Redirect | Problem:
     """Resume the job."""
     return await _steer(view, "resume", JobResume, "The job continues.")
 
 
-@pages.action("/jobs/{id}/stop", absent=ABSENT)
+@pages.action("/jobs/{id}/stop", absent=NOT_FOUND)
 async def stop(view: View) -> Redirect | Problem:
     """Stop the job and keep complete frames."""
     return await _steer(view, "stop", JobStop, STOPPED)
 
 
-@pages.action("/jobs/{id}/retry-unit", form=RetryForm, absent=ABSENT)
+@pages.action("/jobs/{id}/retry-unit", absent=NOT_FOUND)
 async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     """Retry a failed frame."""
 
@@ -172,14 +170,14 @@ async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
     return await _steer(view, "retry_unit", effect, "It is retried; its price is held again.")
 
 
-@pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
+@pages.action("/jobs/{id}/retry-failed", absent=NOT_FOUND, within=25.0)
 async def retry_failed(view: View) -> Redirect | Problem:
     """Retry all failed frames, or as many as there are credits for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
 
-@pages.action("/jobs/{id}/change", form=JobChangeForm, absent=ABSENT, form_on="/jobs/{id}")
+@pages.action("/jobs/{id}/change", absent=NOT_FOUND, form_on="/jobs/{id}")
 async def change(view: View[JobChangeForm]) -> Redirect | Problem:
     """Change the job's priority or cap."""
     wish = view.query
@@ -214,7 +212,7 @@ async def _done(view: View[Any], name: str, do: Doing, said: str) -> Redirect | 
         doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
         act = await doer.act(f"jobs.{name}", f"job:{job}", "by hand, in the console", {})
         if act is None:
-            return NOBODY
+            return ACCOUNT_GONE
     done = await do(view.gateway, row, act)
     if isinstance(done, Problem):
         return done

@@ -27,14 +27,12 @@ from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import loose_of
-from web.jobs.submission import CANCELLABLE, RETRYABLE
+from web.jobs.submission import CANCELLABLE, NOT_FOUND, RETRYABLE
 from web.jobs.wait_reasons import why
 from web.routes import ledger, receipts, videos
 
 pages = Pages()
 ASK_SECONDS: Final = 0.5
-ABSENT: Final = "Job not found"
-NO_JOB: Final = Problem(404, ABSENT)
 # Advice for a failed job, by the cause.
 ADVICE: Final = {
     "scene": "Something in the scene or its parameters is wrong: fix it and submit it again.",
@@ -78,20 +76,19 @@ class JobPageQuery:
     "/jobs/{id}",
     "Job",
     "job.html",
-    query=JobPageQuery,
     live=("state", "which", "frames", "steer", "timeline", "picture", "log", "money", "attempts"),
     topics=("jobs",),
     own=True,
     every=2.0,
     rest=0.4,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     """Return everything about a job."""
     desk = JobViews(view.gateway.database)
     row = await desk.job(view.owner, view.ids["id"])
     if row is None:
-        return NO_JOB
+        return NOT_FOUND
     parts = await desk.parts(row.id)
     place = place_of(view.query.frame, parts)
     if place is not None:

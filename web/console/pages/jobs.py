@@ -12,20 +12,19 @@ from rendertrust import money
 from sql.jobs import SORTED_MOST, JobFilter, JobViews
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, order_by, sort_of
-from web.console.view import Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import uuid_of
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.jobs.dead_letters import said
 from web.jobs.job_control import retried
 from web.jobs.job_filter import GROUPS, WHAT, WORDS, Misread, wish_of, with_status
-from web.jobs.submission import RetryOutcome, call_off
+from web.jobs.submission import NOT_FOUND, RetryOutcome, call_off
 
 pages = Pages()
 ROWS: Final = 50
 AT_ONCE: Final = 100
 USUAL: Final = "-created"
-NOBODY: Final = Problem(403, "Your account no longer exists")
 NOTHING: Final = Problem(422, "No job was selected")
 TABS: Final = (
     ("All", "", ()),
@@ -58,7 +57,6 @@ class JobsQuery:
     "/jobs",
     "Jobs",
     "jobs.html",
-    query=JobsQuery,
     nav=Nav("Jobs", "j", 10, "jobs"),
     live=("tabs", "rows"),
     topics=("jobs",),
@@ -135,7 +133,7 @@ async def cancel_some(view: View) -> Redirect | Problem:
     return await _each(view, "cancel")
 
 
-@pages.action("/jobs/{id}/retry", absent="Job not found")
+@pages.action("/jobs/{id}/retry", absent=NOT_FOUND)
 async def retry_one(view: View) -> Redirect | Problem:
     """Retry one job and redirect to the job that retries it."""
     outcome = await _retry(view, view.ids["id"])
@@ -150,7 +148,7 @@ def _done(job: UUID, outcome: RetryOutcome) -> str:
     return "This job retries it." if outcome.is_new else "It was already retried."
 
 
-@pages.action("/jobs/{id}/cancel", absent="Job not found")
+@pages.action("/jobs/{id}/cancel", absent=NOT_FOUND)
 async def cancel_one(view: View) -> Redirect | Problem:
     """Cancel a job that no node has begun."""
     outcome = await _cancel(view, view.ids["id"])
@@ -225,14 +223,14 @@ async def _retry(view: View, job: UUID) -> Any:
     if not view.is_admin:
         return await retried(view.gateway, job, view.who.user, None, partly=True)
     act = await _act(view, "jobs.retry", job)
-    return NOBODY if act is None else await retried(view.gateway, job, None, act, partly=True)
+    return ACCOUNT_GONE if act is None else await retried(view.gateway, job, None, act, partly=True)
 
 
 async def _cancel(view: View, job: UUID) -> UUID | Problem:
     if not view.is_admin:
         return await call_off(view.gateway, job, view.who.user)
     act = await _act(view, "jobs.cancel", job)
-    return NOBODY if act is None else await call_off(view.gateway, job, None, act)
+    return ACCOUNT_GONE if act is None else await call_off(view.gateway, job, None, act)
 
 
 async def _act(view: View, name: str, job: UUID) -> Any:

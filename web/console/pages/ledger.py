@@ -66,7 +66,6 @@ class LedgerQuery:
     "/ledger",
     "Ledger",
     "ledger.html",
-    query=LedgerQuery,
     nav=Nav("Ledger", "l", 40, "ledger"),
     live=("sound", "log", "tabs", "rows"),
     topics=("jobs",),

@@ -55,7 +55,7 @@ class NewJobQuery:
     queue: Word = ""
 
 
-@pages.page("/jobs/new", "New job", "new_job.html", query=NewJobQuery)
+@pages.page("/jobs/new", "New job", "new_job.html")
 async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
     """Return the form. The script asks for the price while it is filled in (POST /jobs/quote),
     and for a preflight on demand (POST /jobs/preflight).

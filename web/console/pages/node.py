@@ -19,10 +19,9 @@ from web.nodes.standing import StandingAction, after
 from web.nodes.standing_change import say
 from web.nodes.verifier_coverage import checkable
 from web.routes.admin import Because
+from web.routes.fleet import NOT_FOUND
 
 pages = Pages()
-ABSENT: Final = "Node not found"
-NO_NODE: Final = Problem(404, ABSENT)
 UNITS, SHARES, FACTS = 20, 15, 30
 BYTES: Final = ("ram",)  # metadata reported in bytes
 VALUE_CHARACTERS: Final = 200
@@ -89,18 +88,17 @@ class NodeQuery(SortQuery):
     "/fleet/{id}",
     "Node",
     "node.html",
-    query=NodeQuery,
     live=("state", "work", "history", "earned"),
     topics=("jobs",),
     every=3.0,
     rest=0.5,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def node(view: View[NodeQuery]) -> Shown | Problem:
     """Return everything about a node."""
     row = await visible(view)
     if row is None:
-        return NO_NODE
+        return NOT_FOUND
     desk, since, owner = NodeViews(view.gateway.database), view.now - LATELY, row.owner_id
     known, sort = await view.gateway.connections.of(row.id), view.query.sort
     buttons = buttons_of(view, row)
@@ -165,7 +163,7 @@ def _word(verb: StandingAction) -> Act:
     async def act(view: View[NodeReasonForm] | View[Because]) -> Redirect | Problem:
         row = await visible(view)
         if row is None:
-            return NO_NODE
+            return NOT_FOUND
         doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
         said = await say(doer, view.who.role, row, verb, view.query.reason.strip())
         if isinstance(said, Problem):
@@ -182,4 +180,4 @@ for each in BUTTONS:
         if each in REASONED
         else {"form": NodeReasonForm}
     )
-    pages.action(f"/fleet/{{id}}/{each.value}", absent=ABSENT, **asks)(_word(each))
+    pages.action(f"/fleet/{{id}}/{each.value}", absent=NOT_FOUND, **asks)(_word(each))

@@ -12,7 +12,7 @@ from sql.organisations import OF_USER_MOST, ChangeOutcome, Organisation
 from web.console.pages.fleet import LATELY
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
-from web.console.view import Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, Redirect, Shown, View
 from web.http.converter import Email
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
@@ -22,8 +22,6 @@ from web.routes.trusted import NOT_TRUSTED, TRUSTED_FULL, YOURSELF, is_own
 
 pages = Pages()
 PATH: Final = "/console/organisations"
-ABSENT: Final = "Organisation not found"
-NOBODY: Final = Problem(403, "Your account no longer exists")
 NODES_MOST: Final = 200
 ORGANISATIONS: Final = (
     Column("Organisation", "name"),
@@ -87,7 +85,6 @@ class OrganisationQuery(SortQuery):
     "/organisations",
     "Organisations",
     "organisations.html",
-    query=OrganisationsQuery,
     nav=Nav("Organisations", "n", 55, "users"),
     live=("rows", "trusted"),
     own=True,
@@ -107,12 +104,11 @@ async def organisations(view: View[OrganisationsQuery]) -> Shown:
     "/organisations/{id}",
     "Organisation",
     "organisation.html",
-    query=OrganisationQuery,
     live=("members", "nodes"),
     own=True,
     every=10.0,
     rest=1.0,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def organisation(view: View[OrganisationQuery]) -> Shown | Problem:
     """Return an organisation's members and lent nodes, for its members."""
@@ -140,21 +136,23 @@ async def _own(view: View[Any]) -> Organisation | None:
     return next((each for each in found if each.id == view.ids["id"] and each.joined), None)
 
 
-@pages.action("/organisations", form=NewOrganisation, form_on="/organisations")
+@pages.action("/organisations", form_on="/organisations")
 async def found(view: View[NewOrganisation]) -> Redirect | Problem:
     """Found an organisation."""
     gateway, name = view.gateway, view.query.name
     new = gateway.ports.random.uuid()
     act = await _act(view, "organisation.found", f"organisation:{new}", name)
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     if await gateway.tables.organisations.found(new, name, act) is None:
         return Problem(409, f"You are already in {OF_USER_MOST} organisations; leave one first")
     return Redirect(f"{PATH}/{new}", f"{name} is founded. Invite others and lend it nodes.")
 
 
 @pages.action(
-    "/organisations/{id}/invite", form=InvitationForm, absent=ABSENT, form_on="/organisations/{id}"
+    "/organisations/{id}/invite",
+    absent=NOT_FOUND,
+    form_on="/organisations/{id}",
 )
 async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     """Invite a user."""
@@ -167,7 +165,7 @@ async def invite(view: View[InvitationForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/organisations/{id}/accept", absent=ABSENT)
+@pages.action("/organisations/{id}/accept", absent=NOT_FOUND)
 async def accept(view: View) -> Redirect | Problem:
     """Accept an invitation."""
     kept, id_ = view.gateway.tables.organisations, view.ids["id"]
@@ -175,7 +173,7 @@ async def accept(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.join(id_, act), "You are now a member.")
 
 
-@pages.action("/organisations/{id}/leave", absent=ABSENT)
+@pages.action("/organisations/{id}/leave", absent=NOT_FOUND)
 async def leave(view: View) -> Redirect | Problem:
     """Leave an organisation or decline an invitation."""
     kept, user, id_ = view.gateway.tables.organisations, view.who.user, view.ids["id"]
@@ -184,7 +182,7 @@ async def leave(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.leave(id_, user, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/remove", form=MemberPath, absent=ABSENT)
+@pages.action("/organisations/{id}/remove", absent=NOT_FOUND)
 async def remove(view: View[MemberPath]) -> Redirect | Problem:
     """Remove a member, as an owner."""
     kept, user, id_ = view.gateway.tables.organisations, view.query.user, view.ids["id"]
@@ -194,7 +192,7 @@ async def remove(view: View[MemberPath]) -> Redirect | Problem:
     )
 
 
-@pages.action("/organisations/{id}/members/{user}/role", form=RoleForm, absent=ABSENT)
+@pages.action("/organisations/{id}/members/{user}/role", absent=NOT_FOUND)
 async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     """Make a member an owner, or an owner a member."""
     kept, user, role = view.gateway.tables.organisations, view.ids["user"], view.query.role
@@ -203,7 +201,7 @@ async def set_role(view: View[RoleForm]) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.set_role(id_, user, role, act), said)
 
 
-@pages.action("/organisations/{id}/end", absent=ABSENT)
+@pages.action("/organisations/{id}/end", absent=NOT_FOUND)
 async def end(view: View) -> Redirect | Problem:
     """End an organisation."""
     kept, id_ = view.gateway.tables.organisations, view.ids["id"]
@@ -212,7 +210,7 @@ async def end(view: View) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.end(id_, act), said, PATH)
 
 
-@pages.action("/organisations/{id}/lend", form=NodeForm, absent=ABSENT)
+@pages.action("/organisations/{id}/lend", absent=NOT_FOUND)
 async def lend(view: View[NodeForm]) -> Redirect | Problem:
     """Lend a node to the organisation."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
@@ -220,7 +218,7 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.lend(id_, node, act), "The node is lent.")
 
 
-@pages.action("/organisations/{id}/take-back", form=NodeForm, absent=ABSENT)
+@pages.action("/organisations/{id}/take-back", absent=NOT_FOUND)
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     """Take a node back."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
@@ -228,7 +226,7 @@ async def take_back(view: View[NodeForm]) -> Redirect | Problem:
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)
 
 
-@pages.action("/trusted", form=MemberForm, form_on="/organisations")
+@pages.action("/trusted", form_on="/organisations")
 async def trust(view: View[MemberForm]) -> Redirect | Problem:
     """Trust a user."""
     kept, email = view.gateway.tables.organisations, view.query.email
@@ -236,20 +234,20 @@ async def trust(view: View[MemberForm]) -> Redirect | Problem:
         return YOURSELF
     act = await _act(view, "trust.add", f"address:{email}", email)
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     if await kept.trust(email, act) is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
     await tell_circles(view.gateway)
     return Redirect(PATH, f"If there is an account with the address {email}, you trust its user.")
 
 
-@pages.action("/trusted/{user}/end", absent=NOT_TRUSTED.detail)
+@pages.action("/trusted/{user}/end", absent=NOT_TRUSTED)
 async def distrust(view: View) -> Redirect | Problem:
     """Stop trusting a user."""
     user = view.ids["user"]
     act = await _act(view, "trust.end", f"user:{user}", "ended")
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     if await view.gateway.tables.organisations.distrust(user, act) is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
     await tell_circles(view.gateway)
@@ -263,7 +261,7 @@ async def _changed(
     id_ = view.ids["id"]
     act = await _act(view, about[0], f"organisation:{id_}", about[1])
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     became = await change(act)
     if became is not ChangeOutcome.DONE:
         return PROBLEMS.get(became, NOT_FOUND)

@@ -36,7 +36,6 @@ class OverviewQuery(SortQuery):
     "",
     "Overview",
     "overview.html",
-    query=OverviewQuery,
     nav=Nav("Overview", "o", 0, "home"),
     live=("alerts", "figures", "throughput", "pictures", "gateways"),
     topics=("jobs", "nodes"),
@@ -68,7 +67,7 @@ async def overview(view: View[OverviewQuery]) -> Shown:
     }
 
 
-@pages.page("/pictures/{job}", "Picture", "", absent=NO_PICTURE.detail)
+@pages.page("/pictures/{job}", "Picture", "", absent=NO_PICTURE)
 async def picture(view: View) -> ExternalRedirect | Problem:
     """Redirect to a job's picture, if the user may see it."""
     row = await Overview(view.gateway.database).result(view.owner, view.ids["job"])

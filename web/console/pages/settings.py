@@ -13,7 +13,7 @@ from sql.prices import EVERY_OTHER
 from sql.settings_views import SettingsViews
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, Table, order_by, page_of, table
-from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Fault, Problem, invalid
 from web.http.rate_limits import PER_CALLER, RATES
 from web.identity.admin_identity import AdminIdentity
@@ -23,7 +23,6 @@ from web.routes.prices import ALWAYS, NOTHING_THERE, PricedType, target_of
 
 pages = Pages()
 PATH: Final = "/console/settings"
-NOBODY: Final = Problem(403, "Your account no longer exists")
 ROWS: Final = 50
 TABS: Final = (
     ("Values", "values"),
@@ -136,7 +135,6 @@ class LimitRow:
     "Settings",
     "settings.html",
     who=OVERSEERS,
-    query=SettingsQuery,
     nav=Nav("Settings", "s", 95, "gear"),
     live=("shown",),
     every=10.0,
@@ -257,7 +255,7 @@ READERS: Final[Mapping[str, Callable[[View[SettingsQuery]], Awaitable[Shown]]]] 
 }
 
 
-@pages.action("/settings/prices", who=ADMINS, form=PriceForm, form_on="/settings?tab=prices")
+@pages.action("/settings/prices", who=ADMINS, form_on="/settings?tab=prices")
 async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     """Set the price of a job type for new jobs."""
     form = view.query
@@ -269,7 +267,7 @@ async def set_price(view: View[PriceForm]) -> Redirect | Problem:
     doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     act = await doer.act("price.set", target_of(form.job_type), form.reason, {})
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     row = await view.gateway.tables.prices.set(form.job_type, units, act)
     if row is None:
         return NOTHING_THERE

@@ -14,7 +14,7 @@ from actors.ports import Clock
 from web.console.alerts import NAMES
 from web.console.registry import Nav, Pages
 from web.console.tables import Column, SortQuery, order_by, table
-from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
+from web.console.view import ACCOUNT_GONE, ADMINS, OVERSEERS, Redirect, Shown, View
 from web.http.problem import Problem
 from web.identity.admin_identity import AdminIdentity
 from web.process.log_writer import LINES
@@ -25,7 +25,6 @@ from web.process.readiness import Probe, readiness_of
 pages = Pages()
 PATH: Final = "/console/system"
 LEVELS: Final = ("debug", "info", "warning", "error")
-NOBODY: Final = Problem(403, "Your account no longer exists")
 ANSWERS: Final = (
     Column("Name", "name"),
     Column("State", "state"),
@@ -61,7 +60,6 @@ class SystemQuery(SortQuery):
     "/system",
     "System",
     "system.html",
-    query=SystemQuery,
     who=OVERSEERS,
     nav=Nav("System", "y", 90, "pulse"),
     live=("figures", "lag", "answers", "process"),
@@ -99,7 +97,7 @@ async def system(view: View[SystemQuery]) -> Shown:
     }
 
 
-@pages.action("/system/log-level", who=ADMINS, form=LogLevelForm)
+@pages.action("/system/log-level", who=ADMINS)
 async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     """Set the level of this gateway's log until it ends or reloads its settings."""
     wanted, before = view.query.level, level_now()
@@ -108,7 +106,7 @@ async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
     reason = view.query.reason.strip() or "by hand, in the console"
     act = await doer.act("log.level", target, reason, {"level": wanted, "before": before})
     if act is None:
-        return NOBODY
+        return ACCOUNT_GONE
     await view.gateway.tables.audit.note(act)
     set_level(wanted)
     return Redirect(PATH, f"Lines of level {wanted} and above are written now.")

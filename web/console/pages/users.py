@@ -31,7 +31,6 @@ from web.routes.sessions import NOT_FOUND as NO_SESSION
 pages = Pages()
 ROWS: Final = 50
 PATH: Final = "/console/users"
-ABSENT: Final = NOT_FOUND.detail
 USUAL: Final = "-created"
 COLUMNS: Final = (
     Column("User", "name"),
@@ -138,7 +137,6 @@ class RevocationForm:
     "Users",
     "users.html",
     who=OVERSEERS,
-    query=UsersQuery,
     nav=Nav("Users", "u", 50, "users"),
     live=("rows",),
     topics=("jobs",),
@@ -165,12 +163,11 @@ async def users(view: View[UsersQuery]) -> Shown:
     "User",
     "user.html",
     who=OVERSEERS,
-    query=UserPageQuery,
     live=("figures", "holds", "bought"),
     topics=("jobs",),
     every=5.0,
     rest=1.0,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def user(view: View[UserPageQuery]) -> Shown | Problem:
     """Return a user's credits, holds, purchases, sessions and keys."""
@@ -207,7 +204,6 @@ async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, s
     "Confirm",
     "user_credits.html",
     who=ADMINS,
-    query=CreditStep,
     form_on="/users/{id}",
 )
 async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
@@ -254,7 +250,7 @@ def _reference(view: View[Any], once: UUID) -> UUID:
     return reference_of(f"{GRANT} {view.who.user}", str(once), view.gateway.ports.random.uuid)
 
 
-@pages.action("/users/{id}/grant", who=ADMINS, form=GrantForm, absent=ABSENT)
+@pages.action("/users/{id}/grant", who=ADMINS, absent=NOT_FOUND)
 async def grant(view: View[GrantForm]) -> Redirect | Problem:
     """Grant credits, as the API does."""
     form, id_ = view.query, view.ids["id"]
@@ -268,7 +264,7 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{id_}", f"{money.render(movement.units)} credits {became}.")
 
 
-@pages.action("/users/{id}/refund", who=ADMINS, form=RefundForm, absent=ABSENT)
+@pages.action("/users/{id}/refund", who=ADMINS, absent=NOT_FOUND)
 async def refund(view: View[RefundForm]) -> Redirect | Problem:
     """Refund units, each as the API does."""
     form, id_ = view.query, view.ids["id"]
@@ -291,13 +287,13 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/users/{id}/sessions", who=ADMINS, form=RevocationForm, absent=ABSENT)
+@pages.action("/users/{id}/sessions", who=ADMINS, absent=NOT_FOUND)
 async def end_session(view: View[RevocationForm]) -> Redirect | Problem:
     """End one of the user's sessions."""
     return await _end(view, "user.end_session", NO_SESSION)
 
 
-@pages.action("/users/{id}/sessions/all", who=ADMINS, form=ReasonForm, absent=ABSENT)
+@pages.action("/users/{id}/sessions/all", who=ADMINS, absent=NOT_FOUND)
 async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     """End all sessions of the user, each with its own audit record."""
     tables, id_ = view.gateway.tables, view.ids["id"]
@@ -312,7 +308,7 @@ async def end_sessions(view: View[ReasonForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{id_}", f"{ended} session{' has' if ended == 1 else 's have'} ended.")
 
 
-@pages.action("/users/{id}/keys", who=ADMINS, form=RevocationForm, absent=ABSENT)
+@pages.action("/users/{id}/keys", who=ADMINS, absent=NOT_FOUND)
 async def revoke_key(view: View[RevocationForm]) -> Redirect | Problem:
     """Revoke one of the user's keys."""
     return await _end(view, "user.revoke_key", NO_KEY)

@@ -11,13 +11,11 @@ from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, SortQuery, order_by, page_of, table
 from web.console.view import Redirect, Shown, View
 from web.http.problem import Problem, invalid
-from web.routes.endpoints import FORMER_FOR, SECRET_BYTES, url_fault
+from web.routes.endpoints import FORMER_FOR, NO_DELIVERY, NOT_FOUND, SECRET_BYTES, url_fault
 
 pages = Pages()
 PATH: Final = "/console/webhooks"
 ROWS: Final = 50
-ABSENT: Final = "There is no such endpoint"
-NOT_FOUND: Final = Problem(404, ABSENT)
 ENDPOINTS: Final = (
     Column("URL", "url"),
     Column("Events"),
@@ -63,7 +61,6 @@ class WebhookQuery:
     "/webhooks",
     "Webhooks",
     "webhooks.html",
-    query=WebhooksQuery,
     nav=Nav("Webhooks", "w", 60, "link"),
     live=("rows",),
     own=True,
@@ -81,13 +78,12 @@ async def hooks(view: View[WebhooksQuery]) -> Shown:
     "/webhooks/{endpoint_id}",
     "Webhook",
     "webhook.html",
-    query=WebhookQuery,
     live=("state", "rows"),
     own=True,
     topics=("jobs",),
     every=2.0,
     rest=1.0,
-    absent=ABSENT,
+    absent=NOT_FOUND,
 )
 async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     """Return the deliveries of an endpoint, newest first."""
@@ -100,7 +96,7 @@ async def hook(view: View[WebhookQuery]) -> Shown | Problem:
     return {"endpoint": row, "deliveries": page_of(whole, view.query.offset, ROWS)}
 
 
-@pages.action("/webhooks", form=NewWebhookForm, form_on="/webhooks")
+@pages.action("/webhooks", form_on="/webhooks")
 async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     """Create an endpoint."""
     gateway, form = view.gateway, view.query
@@ -117,7 +113,7 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
     )
 
 
-@pages.action("/webhooks/{endpoint_id}/rotate", absent=ABSENT)
+@pages.action("/webhooks/{endpoint_id}/rotate", absent=NOT_FOUND)
 async def rotate(view: View) -> Redirect | Problem:
     """Create a new secret; for a day both sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
@@ -130,7 +126,7 @@ async def rotate(view: View) -> Redirect | Problem:
     )
 
 
-@pages.action("/webhooks/{endpoint_id}/switch", form=EnableForm, absent=ABSENT)
+@pages.action("/webhooks/{endpoint_id}/switch", absent=NOT_FOUND)
 async def switch(view: View[EnableForm]) -> Redirect | Problem:
     """Enable or disable an endpoint."""
     endpoint, enabled = view.ids["endpoint_id"], view.query.to == "on"
@@ -141,7 +137,7 @@ async def switch(view: View[EnableForm]) -> Redirect | Problem:
     return Redirect(f"{PATH}/{endpoint}", said)
 
 
-@pages.action("/webhooks/{endpoint_id}/delete", absent=ABSENT)
+@pages.action("/webhooks/{endpoint_id}/delete", absent=NOT_FOUND)
 async def delete(view: View) -> Redirect | Problem:
     """Delete an endpoint and its pending deliveries."""
     if not await view.gateway.tables.endpoints.delete(view.ids["endpoint_id"], view.who.user):
@@ -149,13 +145,13 @@ async def delete(view: View) -> Redirect | Problem:
     return Redirect(PATH, "The endpoint and its pending deliveries were deleted.")
 
 
-@pages.action("/webhooks/deliveries/{delivery_id}/replay", absent="There is no such delivery")
+@pages.action("/webhooks/deliveries/{delivery_id}/replay", absent=NO_DELIVERY)
 async def replay(view: View) -> Redirect | Problem:
     """Send a delivery again under its id."""
     delivery = view.ids["delivery_id"]
     row = await view.gateway.tables.endpoints.replay(delivery, view.who.user, view.now)
     if row is None:
-        return Problem(404, "There is no such delivery")
+        return NO_DELIVERY
     return Redirect(f"{PATH}/{row.endpoint_id}", f"{row.type} is queued again.")
 
 
