@@ -18,7 +18,7 @@ from sql.database import Unavailable
 from sql.halts import Halts
 from sql.totals import GatewayTotals, read_totals
 from supervisors.snapshot import Snapshot
-from web.middleware.actor_metrics import ActorMetrics
+from web.process.actor_metrics import ActorMetrics
 from web.process.log_writer import LINES
 from web.process.readiness import PROBE_SECONDS, LogState, Probe, log_state, readiness_of
 
