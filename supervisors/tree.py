@@ -72,7 +72,7 @@ ONE, REST = Strategy.ONE_FOR_ONE, Strategy.REST_FOR_ONE
 SESSIONS: Final = "Nodes"  # the sessions of connected nodes, which start and end by themselves
 
 # A full Ledger or Scheduler refuses, and the API answers 503. Among the slow ones, the audits read
-# all books, the Sweeper ("Uploads") removes everything expired, and the hub ("Console") reads all
+# all books, the sweeper removes everything expired, and the console's hub reads all
 # open pages, two seconds each at most. Endpoints may take ten seconds to answer the Courier. The
 # Watchman closes sockets in batches.
 # fmt: off
@@ -100,14 +100,14 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Leaf("anchor", Anchor),
     ), spare=True),
     Branch("Edge", REST, Intensity(3, 60), (
-        Given("Fence"),  # the Revoker: without it nobody is admitted
-        Given("Connections"),
+        Branch("Fence", ONE, Intensity(5, 30), (Given("revocations"),)),  # admits nobody without
+        Branch("Connections", ONE, Intensity(5, 30), (Given("recorder"),), spare=True),
         Given("web"),
         Leaf("watchman", Watchman, stop_within=60.0),
         Given("pulse"),
-        Given("Uploads", slow=True),
-        Given("Console", slow=True),
-        Given("Followers"),
+        Branch("Uploads", ONE, Intensity(5, 30), (Given("sweeper", slow=True),), spare=True),
+        Branch("Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True),
+        Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
     )),
     Branch("Verification", ONE, Intensity(5, 30), (Given("verifier"),), spare=True),
 ))
@@ -172,11 +172,11 @@ class Tree:
         return Child(leaf.name, make, ref=ref, stop_within=leaf.stop_within)
 
     def vital(self) -> list[Snapshot]:
-        """Return the state of the vital children.
+        """Return the state of the vital actors.
 
-        Children that may take minutes for one message are left out.
+        Those that may take minutes for one message are left out.
         """
-        parts = [child for part in self._vital for child in part.snapshot().children]
+        parts = [leaf for part in self._vital for leaf in leaves_of(part.snapshot())]
         return [part for part in parts if part.name not in MAY_TAKE_MINUTES]
 
     async def open_session(self, node: NodeIdentity, socket: Socket) -> Ref[NodeSession]:
@@ -184,6 +184,14 @@ class Tree:
         ref, make = self._makers.session(node, socket)
         await self.nodes.start_child(Child(ref.name, make, ref=ref, stop_within=STOP_SECONDS))
         return ref
+
+
+def leaves_of(part: Snapshot) -> Iterator[Snapshot]:
+    """Yield the actors below a part of the tree, or the part if it has no children."""
+    if not part.children:
+        yield part
+    for child in part.children:
+        yield from leaves_of(child)
 
 
 def slow_parts(branch: Branch) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""Children of the tree's edge: actors that work over the gateway, each with its ports.
-
-Most have a supervisor of their own, so that their failure stops nothing else.
-"""
+"""Children of the tree's edge: actors that work over the gateway, each with its ports."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -24,12 +21,8 @@ from config.settings import Settings
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
-from supervisors.intensity import Intensity
 from supervisors.registry import Registry
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import Strategy
-from supervisors.supervisor import Supervisor
-from supervisors.tree import expendable
 from web.gateway import Gateway
 from web.process.forced_exit import exit_within
 from web.process.memory_tuning import tidy
@@ -49,26 +42,23 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
         return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
 
     ref = registry.register(Revoker, Ref[Revoker]("revocations"))
-    child = Child("revocations", make, ref=ref)
-    return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
+    return Child("revocations", make, ref=ref)
 
 
 def recorder_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that records connections of nodes."""
     ref = registry.register(Recorder, Ref[Recorder]("recorder"))
-    child = Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
-    return Child("Connections", expendable("Connections", [child]))
+    return Child("recorder", lambda: RecorderActor(gateway.connections), ref=ref)
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that removes what has expired."""
     ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
-    child = Child(
+    return Child(
         "sweeper",
         lambda: SweeperActor(sweeper_ports(gateway), sweeper_settings(gateway.settings)),
         ref=ref,
     )
-    return Child("Uploads", expendable("Uploads", [child]))
 
 
 def sweeper_ports(gateway: Gateway) -> SweeperPorts:
@@ -117,16 +107,13 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
             probe=answers,
         )
 
-    return Child("Console", expendable("Console", [Child("console", make, ref=ref)]))
+    return Child("console", make, ref=ref)
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that wakes streams of events; if it stays down, only these fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
-    child = Child(
-        "events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref
-    )
-    return Child("Followers", expendable("Followers", [child]))
+    return Child("events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref)
 
 
 def pulse_child(
