@@ -11,7 +11,7 @@ import click
 from rendertrust.cli import exit_codes
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
-from rendertrust.cli.session import is_interactive, session_of
+from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Registered
@@ -32,12 +32,11 @@ from_stdin = click.option(
     "--name", help="Your name as others see it (default: the part of the address before the @)."
 )
 @from_stdin
-@click.pass_context
+@pass_session
 def register(
-    context: click.Context, email: str | None, name: str | None, password_stdin: bool
+    session: CliSession, email: str | None, name: str | None, password_stdin: bool
 ) -> None:
     """Open an account and log in."""
-    session = session_of(context)
     address = asked("E-mail", email)
     password = secret(from_input=password_stdin, twice=True)
     if len(password) < LENGTH_MIN:
@@ -53,10 +52,9 @@ def register(
 @click.command(cls=Command)
 @click.argument("email", required=False)
 @from_stdin
-@click.pass_context
-def login(context: click.Context, email: str | None, password_stdin: bool) -> None:
+@pass_session
+def login(session: CliSession, email: str | None, password_stdin: bool) -> None:
     """Log in."""
-    session = session_of(context)
     address = asked("E-mail", email, session.credentials.email(session.url))
     password = secret(from_input=password_stdin)
     session.warn_of_plain_http()
@@ -67,10 +65,9 @@ def login(context: click.Context, email: str | None, password_stdin: bool) -> No
 
 
 @click.command(cls=Command)
-@click.pass_context
-def logout(context: click.Context) -> None:
+@pass_session
+def logout(session: CliSession) -> None:
     """Log out: end the session at the gateway and delete it here."""
-    session = session_of(context)
     url, known = session.url, session.credentials.tokens(session.url) is not None
     if known:
         session.run(lambda client: client.logout(), people=True)

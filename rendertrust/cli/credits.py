@@ -6,7 +6,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import Entry, Offer
@@ -20,10 +20,9 @@ def credits() -> None:  # noqa: A001 - its name
 
 
 @credits.command()
-@click.pass_context
-def balance(context: click.Context) -> None:
+@pass_session
+def balance(session: CliSession) -> None:
     """Show your balance. It says how much is held for open jobs, and how much is available."""
-    session = session_of(context)
     found = session.run(lambda client: client.balance())
     session.output.document(found)
     session.output.facts(
@@ -33,10 +32,9 @@ def balance(context: click.Context) -> None:
 
 @credits.command()
 @paged
-@click.pass_context
-def history(context: click.Context, limit: int, offset: int) -> None:
+@pass_session
+def history(session: CliSession, limit: int, offset: int) -> None:
     """List all entries of your account, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.history(limit=limit, offset=offset))
     session.output.document(found)
     if not found.entries:
@@ -48,10 +46,9 @@ def history(context: click.Context, limit: int, offset: int) -> None:
 
 
 @credits.command()
-@click.pass_context
-def offers(context: click.Context) -> None:
+@pass_session
+def offers(session: CliSession) -> None:
     """List the packages of credits on sale."""
-    session = session_of(context)
     found = session.run(lambda client: client.offers())
     session.output.document(found)
     rows = [_offer(offer) for offer in found.skus]
@@ -60,10 +57,9 @@ def offers(context: click.Context) -> None:
 
 @credits.command()
 @click.argument("sku")
-@click.pass_context
-def buy(context: click.Context, sku: str) -> None:
+@pass_session
+def buy(session: CliSession, sku: str) -> None:
     """Start a purchase and print the address of the payment page."""
-    session = session_of(context)
     found = session.run(lambda client: client.checkout(sku))
     session.output.document(found)
     session.output.facts({"pay": formats.harmless(found.url)})

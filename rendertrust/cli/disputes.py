@@ -10,7 +10,7 @@ import click
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.job_control import unit_of
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.cli.output import Printer
@@ -40,9 +40,9 @@ def disputes() -> None:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="The file that `rendertrust verify --scene … --json` wrote; a verifier then decides.",
 )
-@click.pass_context
+@pass_session
 def open_(
-    context: click.Context,
+    session: CliSession,
     /,
     job: UUID,
     *,
@@ -52,7 +52,6 @@ def open_(
     comparison: Path | None,
 ) -> None:
     """Dispute a completed unit of a JOB, once, before its window closes."""
-    session = session_of(context)
     told = None if comparison is None else comparison_of(comparison, session.output)
 
     async def dispute(client: "AsyncClient") -> "Dispute":
@@ -102,10 +101,9 @@ def _is_comparison(document: object) -> bool:
 @disputes.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
 @paged
-@click.pass_context
-def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
+@pass_session
+def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:
     """List your disputes, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.disputes(state, limit=limit, offset=offset))
     session.output.document(found)
     if not found.disputes:

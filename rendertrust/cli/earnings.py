@@ -10,7 +10,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import Earnings, EarningTotals, Payout, Share, StatementLine
@@ -38,10 +38,9 @@ def earnings(context: click.Context) -> None:
 @earnings.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only earnings in this state.")
 @paged
-@click.pass_context
-def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:
+@pass_session
+def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:
     """List the earnings of your nodes, unit by unit, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.earnings(state, limit=limit, offset=offset))
     session.output.document(found)
     if not found.earnings:
@@ -55,10 +54,9 @@ def list_(context: click.Context, state: str | None, limit: int, offset: int) ->
 @earnings.command()
 @click.argument("month", type=click.DateTime(["%Y-%m"]), metavar="MONTH")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV for a spreadsheet.")
-@click.pass_context
-def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
+@pass_session
+def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
     """Show your operator account in a MONTH (like 2026-03, UTC)."""
-    session = session_of(context)
     found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
     session.output.document(found)
     rows = [_line(line) for line in found.lines]
@@ -79,10 +77,9 @@ def statement(context: click.Context, month: datetime, *, as_csv: bool) -> None:
     show_default=True,
     help="Credits are booked at once; money is sent after an admin approves it.",
 )
-@click.pass_context
-def payout(context: click.Context, to: "PayoutTo") -> None:
+@pass_session
+def payout(session: CliSession, to: "PayoutTo") -> None:
     """Pay out everything that is payable."""
-    session = session_of(context)
     made = session.run(lambda client: client.pay_out(to))
     session.output.document(made)
     if made.to == "credits":
@@ -96,10 +93,9 @@ def payout(context: click.Context, to: "PayoutTo") -> None:
 
 @earnings.command()
 @paged
-@click.pass_context
-def payouts(context: click.Context, limit: int, offset: int) -> None:
+@pass_session
+def payouts(session: CliSession, limit: int, offset: int) -> None:
     """List your payouts, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.payouts(limit=limit, offset=offset))
     session.output.document(found)
     if not found.payouts:

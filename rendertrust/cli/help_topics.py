@@ -4,15 +4,17 @@ import click
 
 from rendertrust.cli import catalogue, exit_codes
 from rendertrust.cli.command import Command
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 
 @click.command("help", cls=Command)
 @click.argument("topic", nargs=-1)
+@pass_session
 @click.pass_context
-def help(context: click.Context, topic: tuple[str, ...]) -> None:  # noqa: A001 - its name
+def help(  # noqa: A001 - its name
+    context: click.Context, session: CliSession, topic: tuple[str, ...]
+) -> None:
     """Explain a command, or 'exit-codes'."""
-    session = session_of(context)
     if topic[:1] == ("exit-codes",):
         session.output.document(exit_codes.TABLE)
         session.output.say(exit_codes.text())

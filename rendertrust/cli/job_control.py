@@ -9,7 +9,7 @@ import click
 from rendertrust.cli import exit_codes, job_grid, option_types, orphan_tiles, unit_table
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import Priority
 
 if TYPE_CHECKING:
@@ -21,40 +21,39 @@ job_argument: Final = click.argument("job", type=click.UUID)
 
 @click.command(cls=Command)
 @job_argument
-@click.pass_context
-def pause(context: click.Context, job: UUID) -> None:
+@pass_session
+def pause(session: CliSession, job: UUID) -> None:
     """Pause a job. Units that nodes have begun are finished and charged."""
-    _say(context, asked(session_of(context), job, lambda client: client.pause(job)))
+    _say(session, asked(session, job, lambda client: client.pause(job)))
 
 
 @click.command(cls=Command)
 @job_argument
-@click.pass_context
-def resume(context: click.Context, job: UUID) -> None:
+@pass_session
+def resume(session: CliSession, job: UUID) -> None:
     """Resume a paused job."""
-    _say(context, asked(session_of(context), job, lambda client: client.resume(job)))
+    _say(session, asked(session, job, lambda client: client.resume(job)))
 
 
 @click.command(cls=Command)
 @job_argument
-@click.pass_context
-def stop(context: click.Context, job: UUID) -> None:
+@pass_session
+def stop(session: CliSession, job: UUID) -> None:
     """Stop a job. Finished frames are kept and charged; other holds are released.
 
     Frames that are still being verified are charged if they are valid.
     """
-    stopped = asked(session_of(context), job, lambda client: client.stop(job))
-    _say(context, stopped)
-    orphan_tiles.tell(session_of(context).output, stopped)
+    stopped = asked(session, job, lambda client: client.stop(job))
+    _say(session, stopped)
+    orphan_tiles.tell(session.output, stopped)
 
 
 @click.command(cls=Command)
 @job_argument
 @click.argument("level", type=click.Choice(get_args(Priority)))
-@click.pass_context
-def priority(context: click.Context, job: UUID, level: Any) -> None:
+@pass_session
+def priority(session: CliSession, job: UUID, level: Any) -> None:
     """Set the priority of a job. Jobs with high priority go first."""
-    session = session_of(context)
     changed = asked(session, job, lambda client: client.change(job, priority=level))
     session.output.document(changed)
     session.output.say(f"Job {job} has {changed.priority} priority.")
@@ -64,12 +63,11 @@ def priority(context: click.Context, job: UUID, level: Any) -> None:
 @job_argument
 @click.argument("amount", metavar="CREDITS", type=option_types.CREDITS, required=False)
 @click.option("--none", "uncapped", is_flag=True, help="Remove the cap.")
-@click.pass_context
-def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool) -> None:
+@pass_session
+def cap(session: CliSession, job: UUID, amount: str | None, *, uncapped: bool) -> None:
     """Set the most that a job may cost. It pauses before it would cost more."""
     if (amount is None) is not uncapped:
         raise click.UsageError("Give CREDITS or --none")
-    session = session_of(context)
     changed = asked(
         session, job, lambda client: client.change(job, max_credits=amount, uncapped=uncapped)
     )
@@ -85,9 +83,9 @@ def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool
 @click.option("--frame", type=int, help="The failed frame.")
 @click.option("--unit", type=click.IntRange(0), help="The failed unit, counted from 0.")
 @click.option("--failed", is_flag=True, help="All failed units.")
-@click.pass_context
+@pass_session
 def retry(
-    context: click.Context, job: UUID, frame: int | None, unit: int | None, *, failed: bool
+    session: CliSession, job: UUID, frame: int | None, unit: int | None, *, failed: bool
 ) -> None:
     """Retry failed frames of a job. Their price is held again.
 
@@ -95,7 +93,6 @@ def retry(
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")
-    session = session_of(context)
     if frame is None and unit is None and not failed:
         session.run(lambda client: _whole(session, client, job))
         return
@@ -218,7 +215,6 @@ def not_now(error: Exception, job: UUID) -> CommandExit:
     return CommandExit(Exit(exit_codes.FAILURE, "conflict", str(error), hint, {"status": 409}))
 
 
-def _say(context: click.Context, job: "Job") -> None:
-    output = session_of(context).output
-    output.document(job)
-    output.say(f"Job {job.id} is {job_grid.summary(job, None)}.")
+def _say(session: CliSession, job: "Job") -> None:
+    session.output.document(job)
+    session.output.say(f"Job {job.id} is {job_grid.summary(job, None)}.")

@@ -10,7 +10,7 @@ from rendertrust.cli import formats
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit
 from rendertrust.cli.job_outcome import interrupted
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Event
@@ -26,10 +26,9 @@ job_argument: Final = click.argument("job", type=click.UUID)
     "--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only later events."
 )
 @click.option("--progress", is_flag=True, help="With --follow: also the progress of units.")
-@click.pass_context
-def events(context: click.Context, job: UUID, follow: bool, after: int, progress: bool) -> None:
+@pass_session
+def events(session: CliSession, job: UUID, follow: bool, after: int, progress: bool) -> None:
     """List the events of a job. Each change of it and of its units is an event."""
-    session = session_of(context)
     session.output.say("\t".join(COLUMNS))
     try:
         session.run(

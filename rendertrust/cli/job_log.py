@@ -12,7 +12,7 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import job_argument, unit_of
 from rendertrust.cli.job_outcome import interrupted
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, AttemptLog
@@ -25,16 +25,13 @@ SECONDS: Final = 2.0  # between two polls
 @click.option("--unit", type=click.IntRange(0), help="Only this unit, counted from 0.")
 @click.option("--frame", type=int, metavar="N", help="Only the unit that renders this frame.")
 @click.option("--follow", is_flag=True, help="Continue until the job has ended.")
-@click.pass_context
-def log(
-    context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool
-) -> None:
+@pass_session
+def log(session: CliSession, job: UUID, unit: int | None, frame: int | None, follow: bool) -> None:
     """Show the last log lines of attempts, and why they failed.
 
     The log of an ended attempt is kept as long as results are. The log of a running attempt is as
     recent as the gateway's copy.
     """
-    session = session_of(context)
     try:
         session.run(lambda client: _print(session, client, job, (frame, unit), follow))
     except KeyboardInterrupt:

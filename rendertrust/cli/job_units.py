@@ -25,7 +25,7 @@ from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.job_control import asked, job_argument
 from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec
 
 if TYPE_CHECKING:
@@ -45,13 +45,12 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 @click.option(
     "--state", type=click.Choice(STATES, case_sensitive=False), help="Only units in this state."
 )
-@click.pass_context
-def units(context: click.Context, job: UUID, state: str | None) -> None:
+@pass_session
+def units(session: CliSession, job: UUID, state: str | None) -> None:
     """List the units of a job: frames, state, node, time and charge.
 
     Frames are numbered as in the scene; units, which --unit of other commands names, count from 0.
     """
-    session = session_of(context)
     found = session.run(lambda client: _units(client, job, state))
     session.output.document({"units": found, "count": len(found)})
     session.output.table(COLUMNS, [(*unit_table.cells(unit), str(unit.number)) for unit in found])
@@ -86,9 +85,9 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
 )
 @click.option("--tiles", is_flag=True, help="Also tiles of unfinished frames, to OUT/tiles.")
 @click.option("--name", default="frame", show_default=True, help="Name files NAME-0001.png.")
-@click.pass_context
+@pass_session
 def download(
-    context: click.Context,
+    session: CliSession,
     /,
     job: UUID,
     *,
@@ -110,7 +109,6 @@ def download(
         raise click.UsageError("Give --unit or --tiles")
     if evidence and frames is not None:
         raise click.UsageError("--evidence is for one unit: give --unit")
-    session = session_of(context)
     if unit is None and evidence:
         unit = 0
     place = scene.folder_of(out) if unit is None else scene.placed(out)
@@ -253,15 +251,14 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
     "--fps", type=option_types.RATE, help="Like 24, 23.976 or 24000/1001 (default: the scene's)."
 )
 @click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
-@click.pass_context
+@pass_session
 def video(
-    context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
+    session: CliSession, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
     """Make a video of the frames of an ended job. A node does it, as a new job.
 
     The price is shown first; on a terminal you are asked to agree.
     """
-    session = session_of(context)
     place = None if out is None else scene.placed(out)
     container = container_of(out, webm=webm)
     output = session.output

@@ -27,7 +27,7 @@ from rendertrust.cli.job_log import log
 from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.output import encoded
 from rendertrust.cli.result_download import fetched
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
@@ -60,10 +60,9 @@ jobs.add_command(log)
     help="Only jobs with this status.",
 )
 @paged
-@click.pass_context
-def list_jobs(context: click.Context, status: str | None, limit: int, offset: int) -> None:
+@pass_session
+def list_jobs(session: CliSession, status: str | None, limit: int, offset: int) -> None:
     """List your jobs, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.jobs(status, limit=limit, offset=offset))
     session.output.document(found)
     if not found.jobs:
@@ -94,10 +93,9 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 
 @jobs.command()
 @job_argument
-@click.pass_context
-def show(context: click.Context, job: UUID) -> None:
+@pass_session
+def show(session: CliSession, job: UUID) -> None:
     """Show everything about one job."""
-    session = session_of(context)
     found = session.run(lambda client: client.job(job))
     session.output.document(found)
     session.output.facts(facts(found))
@@ -156,10 +154,9 @@ def _of_many(job: "Job") -> dict[str, str | None]:
     metavar="SECONDS",
     help="Stop watching after so many seconds (exit 8).",
 )
-@click.pass_context
-def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
+@pass_session
+def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
     """Show the progress of a job until it has ended."""
-    session = session_of(context)
     try:
         ended = session.run(
             lambda client: job_progress.followed(session.output, client, str(job), timeout)
@@ -175,10 +172,9 @@ def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
 
 @jobs.command()
 @job_argument
-@click.pass_context
-def cancel(context: click.Context, job: UUID) -> None:
+@pass_session
+def cancel(session: CliSession, job: UUID) -> None:
     """Cancel a job that no node has begun; its hold is released."""
-    session = session_of(context)
     cancelled = session.run(lambda client: _cancel(client, job))
     session.output.document(cancelled)
     session.output.say(f"Job {job} is {cancelled.status}.")
@@ -202,10 +198,9 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
     type=click.Path(path_type=Path),
     help="Save it to this file or folder (default: print its URL, valid for an hour).",
 )
-@click.pass_context
-def result(context: click.Context, job: UUID, out: Path | None) -> None:
+@pass_session
+def result(session: CliSession, job: UUID, out: Path | None) -> None:
     """Download the result of a job."""
-    session = session_of(context)
     place = None if out is None else scene.placed(out)
     session.run(lambda client: _result(session, client, job, place))
 
@@ -228,9 +223,9 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write the list of the job's files, for `rendertrust verify --manifest`.",
 )
-@click.pass_context
+@pass_session
 def receipt(
-    context: click.Context,
+    session: CliSession,
     /,
     job: UUID,
     *,
@@ -243,7 +238,6 @@ def receipt(
 
     Anybody with the picture can check it: rendertrust verify RECEIPT PICTURE
     """
-    session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))
     if manifest is not None:
         session.run(lambda client: client.download_manifest(job, scene.placed(manifest)))

@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.session import API_KEY, session_of
+from rendertrust.cli.session import API_KEY, CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import ApiKey
@@ -41,12 +41,11 @@ def keys() -> None:
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
     help="When it expires, in UTC, like 2027-01-31 (default: when it is revoked).",
 )
-@click.pass_context
+@pass_session
 def create(
-    context: click.Context, name: str, scopes: tuple[str, ...], expires: datetime | None
+    session: CliSession, name: str, scopes: tuple[str, ...], expires: datetime | None
 ) -> None:
     """Create a key. It is printed once and never shown again."""
-    session = session_of(context)
     ends = None if expires is None else expires.replace(tzinfo=UTC)
     made = session.run(
         lambda client: client.create_key(name, scopes or USUAL, expires_at=ends), people=True
@@ -58,10 +57,9 @@ def create(
 
 @keys.command("list")
 @paged
-@click.pass_context
-def list_(context: click.Context, limit: int, offset: int) -> None:
+@pass_session
+def list_(session: CliSession, limit: int, offset: int) -> None:
     """List your keys that are not revoked, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.keys(limit=limit, offset=offset), people=True)
     session.output.document(found)
     if not found.keys:
@@ -73,10 +71,9 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 
 @keys.command()
 @click.argument("key", type=click.UUID)
-@click.pass_context
-def revoke(context: click.Context, key: UUID) -> None:
+@pass_session
+def revoke(session: CliSession, key: UUID) -> None:
     """Revoke a key by its id. It stops working at once."""
-    session = session_of(context)
     session.run(lambda client: client.revoke_key(key), people=True)
     session.output.document({"id": key, "revoked": True})
     session.output.say(f"Revoked {key}.")

@@ -8,7 +8,7 @@ from rendertrust.cli import formats
 from rendertrust.cli.command import Group
 from rendertrust.cli.output import encoded
 from rendertrust.cli.pins import PinFile
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.cli.verify import exit_code, tell
 
 OUTPUT = click.Path(path_type=Path, dir_okay=False)
@@ -41,14 +41,13 @@ def ledger() -> None:
     is_flag=True,
     help="Follow this log from now on, even if it contradicts the one seen before.",
 )
-@click.pass_context
-def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> None:
+@pass_session
+def checkpoint(session: CliSession, out: Path | None, *, accept: bool) -> None:
     """Show the signed size of the log, and check its consistency.
 
     It must extend the log seen before. Exit code 1: it is a different log; both checkpoints are
     then kept.
     """
-    session = session_of(context)
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
     if out is not None:
         out.write_text(encoded(found) + "\n")
@@ -72,10 +71,9 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
 @click.option(
     "--out", "--output", "out", type=OUTPUT, help="Write it there instead of printing it."
 )
-@click.pass_context
-def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None) -> None:
+@pass_session
+def proof(session: CliSession, entry: str, *, opening: bool, out: Path | None) -> None:
     """Fetch and verify the proof of an entry. Anybody can check it again."""
-    session = session_of(context)
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
     if out is None:
         session.output.document(found)
@@ -88,13 +86,12 @@ def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None
 
 @ledger.command()
 @click.argument("entry", callback=as_entry)
-@click.pass_context
-def verify(context: click.Context, entry: str) -> int:
+@pass_session
+def verify(session: CliSession, entry: str) -> int:
     """Fetch the proof of an entry and check it against the log.
 
     The exit code is 0 if everything is valid, 3 if no log was seen before, otherwise 1.
     """
-    session = session_of(context)
     verdict = session.run(lambda client: client.verify_entry(entry))
     tell(session.output, {f"entry {entry}": verdict})
     return exit_code([verdict])

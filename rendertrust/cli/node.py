@@ -23,7 +23,7 @@ from rendertrust.cli.node_options import (
     unsafe_option,
 )
 from rendertrust.cli.node_status import START, begun, joined, status
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient
@@ -67,9 +67,9 @@ for command in (status, drain, earnings, doctor, install):
 @state_option
 @unsafe_option
 @accept_option
-@click.pass_context
+@pass_session
 def join(
-    context: click.Context,
+    session: CliSession,
     gateway: str | None,
     name: str | None,
     state: Path | None,
@@ -87,7 +87,6 @@ def join(
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
 
-    session = session_of(context)
     if gateway is not None:
         session.given = gateway
     if unsafe_no_sandbox:
@@ -168,9 +167,9 @@ def _tell(
 @state_option
 @unsafe_option
 @accept_option
-@click.pass_context
+@pass_session
 def run(
-    context: click.Context,
+    session: CliSession,
     /,
     state: Path | None,
     *,
@@ -181,7 +180,6 @@ def run(
     """Run the node. It stops at Ctrl-C, after a drain, and outside of its working hours."""
     from rendertrust.node import agent
 
-    session = session_of(context)
     settings = settings_of(given)
     known = joined(state)
     if unsafe_no_sandbox:

@@ -14,7 +14,7 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.gateway_check import look
 from rendertrust.cli.node_options import state_option
 from rendertrust.cli.node_status import joined
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Share
@@ -50,9 +50,9 @@ class Period:
     show_default=True,
     help="How many units to show; --json and the sums include all.",
 )
-@click.pass_context
+@pass_session
 def earnings(
-    context: click.Context,
+    session: CliSession,
     state: Path | None,
     since: datetime | None,
     until: datetime | None,
@@ -62,7 +62,6 @@ def earnings(
 
     It lists sums, months, and each unit with its receipt. For all your nodes: rendertrust earnings.
     """
-    session = session_of(context)
     found = joined(state)
     session.given = session.given or found.url
     look(session, state)

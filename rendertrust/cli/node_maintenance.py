@@ -13,7 +13,7 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.node_options import run_options, settings_of, state_option, words_of
 from rendertrust.cli.node_status import joined
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.node.doctor import Diagnosis
@@ -30,12 +30,11 @@ To run it also while you are logged out:
 @click.command(cls=Command)
 @state_option
 @click.option("--wait", is_flag=True, help="Return when the node has ended.")
-@click.pass_context
-def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
+@pass_session
+def drain(session: CliSession, state: Path | None, *, wait: bool) -> None:
     """Let this machine's node finish its running units and end."""
     from rendertrust.node.state_folder import StateFolder
 
-    session = session_of(context)
     if not joined(state).running:
         hint = "There is nothing to do: it takes no work."
         raise CommandExit(Exit(exit_codes.FAILURE, "not_running", "The node is not running", hint))
@@ -51,12 +50,10 @@ def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
 
 @click.command(cls=Command)
 @state_option
-@click.pass_context
-def doctor(context: click.Context, state: Path | None) -> None:
+@pass_session
+def doctor(session: CliSession, state: Path | None) -> None:
     """Check this machine for problems and print how to fix them."""
     from rendertrust.node.doctor import BAD, examine
-
-    session = session_of(context)
 
     async def look() -> list["Diagnosis"]:
         found: list[Diagnosis] = []
@@ -85,15 +82,12 @@ def told(check: "Diagnosis") -> str:
 @run_options
 @state_option
 @click.option("--print", "only_print", is_flag=True, help="Print the unit and write no file.")
-@click.pass_context
-def install(
-    context: click.Context, /, state: Path | None, *, only_print: bool, **given: Any
-) -> None:
+@pass_session
+def install(session: CliSession, /, state: Path | None, *, only_print: bool, **given: Any) -> None:
     """Write a systemd user unit that runs the node with these options."""
     from rendertrust.node import service
     from rendertrust.node.state_folder import default_folder
 
-    session = session_of(context)
     if not sys.platform.startswith("linux"):
         hint = "Start `rendertrust node run` with your system's own service manager."
         raise CommandExit(

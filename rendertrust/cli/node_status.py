@@ -10,7 +10,7 @@ from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.node_options import state_option
-from rendertrust.cli.session import DEFAULT, session_of
+from rendertrust.cli.session import DEFAULT, CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.node.agent import Status
@@ -31,12 +31,11 @@ DRAINED: Final = "Release it at the gateway and start it: rendertrust node run"
     metavar="LINES",
     help="How many lines of its log to show, earlier runs included.",
 )
-@click.pass_context
-def status(context: click.Context, state: Path | None, history: int) -> None:
+@pass_session
+def status(session: CliSession, state: Path | None, history: int) -> None:
     """Show the state and the recent log of this machine's node."""
     from rendertrust.node.state_folder import StateFolder
 
-    session = session_of(context)
     found = joined(state)
     session.output.document(attrs.asdict(found))
     session.output.facts(facts(found))

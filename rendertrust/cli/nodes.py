@@ -9,7 +9,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group, paged
-from rendertrust.cli.session import is_interactive, session_of
+from rendertrust.cli.session import CliSession, is_interactive, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.api.nodes import NodeCheck, NodeConnection, Reputation
@@ -37,10 +37,9 @@ def nodes() -> None:
 
 @nodes.command("list")
 @paged
-@click.pass_context
-def list_nodes(context: click.Context, limit: int, offset: int) -> None:
+@pass_session
+def list_nodes(session: CliSession, limit: int, offset: int) -> None:
     """List your nodes, newest first; admins see all nodes."""
-    session = session_of(context)
     found = session.run(lambda client: client.nodes(limit=limit, offset=offset))
     session.output.document(found)
     if not found.nodes:
@@ -55,10 +54,9 @@ def list_nodes(context: click.Context, limit: int, offset: int) -> None:
 
 @nodes.command()
 @node_argument
-@click.pass_context
-def show(context: click.Context, node: UUID) -> None:
+@pass_session
+def show(session: CliSession, node: UUID) -> None:
     """Show everything about one node."""
-    session = session_of(context)
     found = session.run(lambda client: client.node(node))
     session.output.document(found)
     session.output.facts(facts(found))
@@ -67,10 +65,9 @@ def show(context: click.Context, node: UUID) -> None:
 @nodes.command()
 @node_argument
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
-@click.pass_context
-def checks(context: click.Context, node: UUID, limit: int) -> None:
+@pass_session
+def checks(session: CliSession, node: UUID, limit: int) -> None:
     """List the checks of a node's results, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.node_checks(node, limit=limit))
     session.output.document(found)
     if not found.checks:
@@ -82,13 +79,12 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
 
 @nodes.command()
 @node_argument
-@click.pass_context
-def history(context: click.Context, node: UUID) -> None:
+@pass_session
+def history(session: CliSession, node: UUID) -> None:
     """List the connections of a node and their close codes.
 
     The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
     """
-    session = session_of(context)
     found = session.run(lambda client: client.node_connections(node))
     session.output.document(found)
     if not found.connections:
@@ -108,42 +104,41 @@ def _connection(one: "NodeConnection") -> tuple[str, ...]:
 
 def _verb(command: Callable[..., None]) -> click.Command:
     """Register a command that changes a node's standing."""
-    return nodes.command()(node_argument(reason_option(click.pass_context(command))))
+    return nodes.command()(node_argument(reason_option(pass_session(command))))
 
 
 @_verb
-def drain(context: click.Context, node: UUID, reason: str) -> None:
+def drain(session: CliSession, node: UUID, reason: str) -> None:
     """Let a node finish its running units, and give it no new ones."""
-    _tell(context, node, "drain", reason)
+    _tell(session, node, "drain", reason)
 
 
 @_verb
-def quarantine(context: click.Context, node: UUID, reason: str) -> None:
+def quarantine(session: CliSession, node: UUID, reason: str) -> None:
     """Give a node only its owner's work (admins). The operator is shown why."""
     if not reason.strip():
         raise click.UsageError(WHY)
-    _tell(context, node, "quarantine", reason)
+    _tell(session, node, "quarantine", reason)
 
 
 @_verb
-def release(context: click.Context, node: UUID, reason: str) -> None:
+def release(session: CliSession, node: UUID, reason: str) -> None:
     """Release a node, so that it gets work again."""
-    _tell(context, node, "release", reason)
+    _tell(session, node, "release", reason)
 
 
 @_verb
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
+def revoke(session: CliSession, node: UUID, reason: str, *, yes: bool) -> None:
     """Revoke a node for good. It is disconnected, and its key is refused."""
     if not yes and not is_interactive():
         raise click.UsageError("Revoking is permanent: confirm with --yes")
     if not yes and not click.confirm(FOR_GOOD, err=True):
         return
-    _tell(context, node, "revoke", reason)
+    _tell(session, node, "revoke", reason)
 
 
-def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> None:
-    session = session_of(context)
+def _tell(session: CliSession, node: UUID, verb: "NodeVerb", reason: str) -> None:
     found = session.run(lambda client: client.tell_node(node, verb, reason))
     session.output.document(found)
     session.output.say(f"{formats.harmless(found.name)} is {found.standing}.")

@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "NAME", "YOU", "MEMBERS", "NODES")
 MEMBERS: Final = ("ID", "E-MAIL", "ROLE", "SINCE")
@@ -24,10 +24,9 @@ def organisations() -> None:
 
 
 @organisations.command("list")
-@click.pass_context
-def list_(context: click.Context) -> None:
+@pass_session
+def list_(session: CliSession) -> None:
     """List the organisations that you belong to or are invited to."""
-    session = session_of(context)
     found = session.run(lambda client: client.organisations())
     session.output.document(found)
     if not found.organisations:
@@ -48,10 +47,9 @@ def list_(context: click.Context) -> None:
 
 @organisations.command()
 @of_organisation
-@click.pass_context
-def show(context: click.Context, organisation: UUID) -> None:
+@pass_session
+def show(session: CliSession, organisation: UUID) -> None:
     """Show members and nodes."""
-    session = session_of(context)
     found = session.run(lambda client: client.organisation(organisation))
     session.output.document(found)
     session.output.say(formats.harmless(found.name))
@@ -74,10 +72,9 @@ def show(context: click.Context, organisation: UUID) -> None:
 
 @organisations.command()
 @click.argument("name")
-@click.pass_context
-def found(context: click.Context, name: str) -> None:
+@pass_session
+def found(session: CliSession, name: str) -> None:
     """Found an organisation; you become an owner."""
-    session = session_of(context)
     made = session.run(lambda client: client.found_organisation(name))
     session.output.document(made)
     session.output.say(f"Founded {formats.harmless(made.name)}: {made.id}")
@@ -85,24 +82,22 @@ def found(context: click.Context, name: str) -> None:
 
 @organisations.command()
 @of_organisation
-@click.pass_context
-def end(context: click.Context, organisation: UUID) -> None:
+@pass_session
+def end(session: CliSession, organisation: UUID) -> None:
     """End an organisation; its nodes serve only their owners again."""
-    session_of(context).do(
-        lambda client: client.end_organisation(organisation), "The organisation has ended."
-    )
+    session.do(lambda client: client.end_organisation(organisation), "The organisation has ended.")
 
 
 @organisations.command()
 @of_organisation
 @click.argument("email")
 @as_role
-@click.pass_context
+@pass_session
 def invite(
-    context: click.Context, organisation: UUID, email: str, role: Literal["owner", "member"]
+    session: CliSession, organisation: UUID, email: str, role: Literal["owner", "member"]
 ) -> None:
     """Invite the user with this e-mail address."""
-    session_of(context).do(
+    session.do(
         lambda client: client.invite(organisation, email, role),
         f"If there is an account with the address {email}, its user is invited.",
     )
@@ -110,24 +105,22 @@ def invite(
 
 @organisations.command()
 @of_organisation
-@click.pass_context
-def accept(context: click.Context, organisation: UUID) -> None:
+@pass_session
+def accept(session: CliSession, organisation: UUID) -> None:
     """Accept an invitation."""
-    session_of(context).do(
-        lambda client: client.accept_invitation(organisation), "You are now a member."
-    )
+    session.do(lambda client: client.accept_invitation(organisation), "You are now a member.")
 
 
 @organisations.command()
 @of_organisation
 @of_member
 @as_role
-@click.pass_context
+@pass_session
 def role(
-    context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
+    session: CliSession, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
     """Make a member an owner, or an owner a member."""
-    session_of(context).do(
+    session.do(
         lambda client: client.set_member_role(organisation, user, role),
         f"The member's role is now: {role}.",
     )
@@ -136,31 +129,31 @@ def role(
 @organisations.command()
 @of_organisation
 @of_member
-@click.pass_context
-def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
+@pass_session
+def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
     """Leave, decline an invitation, or remove a member.
 
     With your own id you leave or decline; owners can remove members.
     """
-    session_of(context).do(lambda client: client.remove_member(organisation, user), "Removed.")
+    session.do(lambda client: client.remove_member(organisation, user), "Removed.")
 
 
 @organisations.command()
 @of_organisation
 @of_node
-@click.pass_context
-def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
+@pass_session
+def lend(session: CliSession, organisation: UUID, node: UUID) -> None:
     """Lend one of your nodes; members render on it for free."""
-    session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
+    session.do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
 @organisations.command("take-back")
 @of_organisation
 @of_node
-@click.pass_context
-def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
+@pass_session
+def take_back(session: CliSession, organisation: UUID, node: UUID) -> None:
     """Take back a lent node. An owner of the organisation can return any."""
-    session_of(context).do(
+    session.do(
         lambda client: client.take_node_back(organisation, node),
         "The node serves only its owner again.",
     )

@@ -16,7 +16,7 @@ from rendertrust.cli import (
 from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec, Pool
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--farm", "by_node", is_flag=True, help="Upload it, and have a node check it.")
 @click.option("--pool", type=click.Choice(get_args(Pool)), help="The nodes that may, with --farm.")
 @click.option("--again", is_flag=True, help="With --farm: check again, even if a node has already.")
-@click.pass_context
+@pass_session
 def preflight(
-    context: click.Context,
+    session: CliSession,
     /,
     path: Path,
     *,
@@ -52,7 +52,7 @@ def preflight(
     With --farm, or if there is no Blender here, the scene is uploaded and a node checks it; the
     node also renders small parts of some frames and estimates the time. This is free.
     """
-    session, asked = session_of(context), _frames(frames)
+    asked = _frames(frames)
     output, checked = session.output, scene.checked(path)
     if by_node or not local_preflight.has_blender():
         spec = JobSpec("render", frames=frames or None, pool=pool or "any")

@@ -107,11 +107,7 @@ class CliSession:
             )
 
 
-def session_of(context: click.Context) -> CliSession:
-    """Return the session that ``app`` created."""
-    session = context.find_object(CliSession)
-    assert session is not None, "app.main creates the session"
-    return session
+pass_session = click.make_pass_decorator(CliSession)  # the one that ``app`` created
 
 
 def is_interactive() -> bool:

@@ -25,7 +25,7 @@ from rendertrust.cli.command import Command
 from rendertrust.cli.exits import CommandExit, Exit
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.scene_dependencies import SceneBundle, alone, packed
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Bundle, Job, Placed, Quote
@@ -260,8 +260,8 @@ def _is_looked_at(quote: "Quote") -> bool:
 @click.option(
     "--idempotency-key", "key", help="A name for the request; repeating it creates no second job."
 )
-@click.pass_context
-def submit(context: click.Context, /, path: Path, **options: Any) -> None:
+@pass_session
+def submit(session: CliSession, /, path: Path, **options: Any) -> None:
     """Upload a .blend file and have it rendered: one frame, or with --frames many.
 
     The linked files (textures, libraries, sequences, caches) are found by this machine's Blender
@@ -269,7 +269,6 @@ def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     Blender here, or with --estimate, or if the price depends on measured work, a node checks the
     scene before credits are held.
     """
-    session = session_of(context)
     spec = job_options.spec_of(options)
     if options["only_quote"]:
         checked = scene.checked(path)

@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
 
@@ -21,10 +21,9 @@ def trusted() -> None:
 
 
 @trusted.command("list")
-@click.pass_context
-def list_(context: click.Context) -> None:
+@pass_session
+def list_(session: CliSession) -> None:
     """List the users you trust."""
-    session = session_of(context)
     found = session.run(lambda client: client.trusted())
     session.output.document(found)
     if not found.trusted:
@@ -43,17 +42,17 @@ def list_(context: click.Context) -> None:
 
 @trusted.command()
 @click.argument("email")
-@click.pass_context
-def add(context: click.Context, email: str) -> None:
+@pass_session
+def add(session: CliSession, email: str) -> None:
     """Trust the user with this e-mail address."""
     words = f"If there is an account with the address {email}, you trust its user."
-    session_of(context).do(lambda client: client.trust(email), words, email=email, trusted=True)
+    session.do(lambda client: client.trust(email), words, email=email, trusted=True)
 
 
 @trusted.command()
 @click.argument("user", type=click.UUID, metavar="ID")
-@click.pass_context
-def remove(context: click.Context, user: UUID) -> None:
+@pass_session
+def remove(session: CliSession, user: UUID) -> None:
     """Stop trusting a user; running units on their nodes are finished."""
     words = "You no longer trust this account."
-    session_of(context).do(lambda client: client.distrust(user), words, user_id=user, trusted=False)
+    session.do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

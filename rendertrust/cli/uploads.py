@@ -9,7 +9,7 @@ import click
 from rendertrust.cli import exit_codes, formats
 from rendertrust.cli.command import Group, paged
 from rendertrust.cli.exits import CommandExit, Exit
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, KeptUpload
@@ -24,13 +24,12 @@ def uploads() -> None:
 
 @uploads.command("list")
 @paged
-@click.pass_context
-def list_(context: click.Context, limit: int, offset: int) -> None:
+@pass_session
+def list_(session: CliSession, limit: int, offset: int) -> None:
     """List your uploads, the largest first, and your quota.
 
     JOBS counts the open or disputed jobs that need a file; a job that uses a file keeps it longer.
     """
-    session = session_of(context)
     found = session.run(lambda client: client.uploads(limit=limit, offset=offset))
     output = session.output
     output.document(found)
@@ -44,10 +43,9 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 
 @uploads.command()
 @click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
-@click.pass_context
-def delete(context: click.Context, ids: tuple[UUID, ...]) -> None:
+@pass_session
+def delete(session: CliSession, ids: tuple[UUID, ...]) -> None:
     """Delete files by their ids. A file that an open job or a dispute needs is kept (exit 1)."""
-    session = session_of(context)
     for upload in ids:
         session.run(partial(_delete, upload=upload))
         session.output.document({"id": str(upload), "deleted": True})

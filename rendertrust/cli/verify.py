@@ -8,7 +8,7 @@ import click
 
 from rendertrust.cli import exit_codes, formats, rerender
 from rendertrust.cli.command import Command
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +53,9 @@ BYTES_MAX = 1 << 20
     "private chain).",
 )
 @rerender.options
-@click.pass_context
+@pass_session
 def verify(  # noqa: PLR0917 - click passes them all by name
-    context: click.Context,
+    session: CliSession,
     /,
     files: tuple[Path, ...],
     checkpoint: Path | None,
@@ -90,7 +90,7 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     given = given_of(files, key, checkpoint)
     delivered = None if wish is None else given.delivered()
     verdicts = given.verdicts(None if rpc is None else ChainOptions(rpc, contract, confirmations))
-    output = session_of(context).output
+    output = session.output
     tell(output, verdicts, notes=wish is None)
     code = exit_code(list(verdicts.values()))
     if wish is None:

@@ -5,13 +5,13 @@ import click
 from rendertrust import __version__
 from rendertrust.cli import argv
 from rendertrust.cli.command import Command
-from rendertrust.cli.session import session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 
 @click.command(cls=Command)
-@click.pass_context
-def version(context: click.Context) -> None:
+@pass_session
+def version(session: CliSession) -> None:
     """Print the version."""
-    output = session_of(context).output
+    output = session.output
     output.document(argv.version())
     output.say(f"rendertrust {__version__}")

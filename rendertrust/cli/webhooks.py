@@ -7,7 +7,7 @@ import click
 
 from rendertrust.cli import formats
 from rendertrust.cli.command import Group
-from rendertrust.cli.session import CliSession, session_of
+from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
     from rendertrust.client import Delivery, Hook, HookWithSecret
@@ -23,10 +23,9 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@click.pass_context
-def list_(context: click.Context) -> None:
+@pass_session
+def list_(session: CliSession) -> None:
     """List your endpoints, oldest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.hooks())
     session.output.document(found)
     if not found.endpoints:
@@ -44,10 +43,9 @@ def list_(context: click.Context) -> None:
     metavar="TYPE",
     help="job.completed, unit.failed …, job.* or unit.*; may be repeated (default: job.*)",
 )
-@click.pass_context
-def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
+@pass_session
+def create(session: CliSession, url: str, types: tuple[str, ...]) -> None:
     """Send events to a URL. Its secret is printed once and never shown again."""
-    session = session_of(context)
     made = session.run(lambda client: client.create_hook(url, types or ("job.*",)))
     session.output.note(f"Endpoint {made.id} receives {' '.join(made.types)}.")
     _with_secret(session, made)
@@ -55,48 +53,44 @@ def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
 
 @webhooks.command()
 @hook_argument
-@click.pass_context
-def rotate(context: click.Context, endpoint: UUID) -> None:
+@pass_session
+def rotate(session: CliSession, endpoint: UUID) -> None:
     """Create a new secret. For one day deliveries are signed with both."""
-    session = session_of(context)
     _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
 
 
 @webhooks.command()
 @hook_argument
-@click.pass_context
-def enable(context: click.Context, endpoint: UUID) -> None:
+@pass_session
+def enable(session: CliSession, endpoint: UUID) -> None:
     """Enable an endpoint again; pending deliveries are sent at once."""
-    _switch(session_of(context), endpoint, enabled=True)
+    _switch(session, endpoint, enabled=True)
 
 
 @webhooks.command()
 @hook_argument
-@click.pass_context
-def disable(context: click.Context, endpoint: UUID) -> None:
+@pass_session
+def disable(session: CliSession, endpoint: UUID) -> None:
     """Stop sending to an endpoint until it is enabled again."""
-    _switch(session_of(context), endpoint, enabled=False)
+    _switch(session, endpoint, enabled=False)
 
 
 @webhooks.command()
 @hook_argument
-@click.pass_context
-def delete(context: click.Context, endpoint: UUID) -> None:
+@pass_session
+def delete(session: CliSession, endpoint: UUID) -> None:
     """Delete an endpoint and its pending deliveries."""
     words = f"Deleted {endpoint}."
-    session_of(context).do(
-        lambda client: client.delete_hook(endpoint), words, id=endpoint, deleted=True
-    )
+    session.do(lambda client: client.delete_hook(endpoint), words, id=endpoint, deleted=True)
 
 
 @webhooks.command()
 @hook_argument
 @click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
 @click.option("--after", type=click.UUID, help="Start after this delivery.")
-@click.pass_context
-def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID | None) -> None:
+@pass_session
+def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""
-    session = session_of(context)
     found = session.run(lambda client: client.deliveries(endpoint, limit=limit, after=after))
     session.output.document(found)
     session.output.table(DELIVERY_COLUMNS, [_delivery(one) for one in found.deliveries])
@@ -106,10 +100,9 @@ def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID |
 
 @webhooks.command()
 @click.argument("delivery", type=click.UUID)
-@click.pass_context
-def replay(context: click.Context, delivery: UUID) -> None:
+@pass_session
+def replay(session: CliSession, delivery: UUID) -> None:
     """Send a delivery again under the same id, whatever its state."""
-    session = session_of(context)
     found = session.run(lambda client: client.replay(delivery))
     session.output.document(found)
     session.output.say(f"Delivery {delivery} is queued again.")
