@@ -10,8 +10,7 @@ from tests.support.http_gateway import Face
 async def test_strangers_bar_nobody_from_inviting(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sql.organisations.INVITED_OF_USER_MOST", 2, raising=False)
-    monkeypatch.setattr("sql.organisations.INVITED_BY_USER_MOST", 2, raising=False)
+    monkeypatch.setattr("sql.organisations.INVITED_BY_USER_MOST", 2)
     bob, eve = await register(face, "bob@example.org"), await register(face, "eve@example.org")
     for _ in range(2):
         assert await invite(eve, await founded(eve), bob) == 200
@@ -26,7 +25,7 @@ async def test_strangers_bar_nobody_from_inviting(
 async def test_open_invitations_of_an_inviter_are_bounded_in_all_and_tell_nothing(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sql.organisations.INVITED_BY_USER_MOST", 2, raising=False)
+    monkeypatch.setattr("sql.organisations.INVITED_BY_USER_MOST", 2)
     eve = await register(face, "eve@example.org")
     bob, carol = [await register(face, f"{name}@example.org") for name in ("bob", "carol")]
     barns = [await founded(eve), await founded(eve)]
@@ -45,7 +44,7 @@ async def test_open_invitations_of_an_inviter_are_bounded_in_all_and_tell_nothin
 async def test_the_newest_invitations_are_listed_however_many_there_are(
     face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sql.organisations.LISTED_MOST", 2, raising=False)
+    monkeypatch.setattr("sql.organisations.LISTED_MOST", 2)
     bob, eve = await register(face, "bob@example.org"), await register(face, "eve@example.org")
     own = await founded(bob)
     barns = [await founded(eve) for _ in range(3)]

@@ -60,7 +60,7 @@ async def test_it_is_laid_out_anew_once_the_job_has_changed(
 async def test_what_was_laid_out_is_forgotten_after_a_minute(
     shop: Shop, laid_out: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "KEPT_SECONDS", 0.0, raising=False)
+    monkeypatch.setattr(archives, "KEPT_SECONDS", 0.0)
     await head(shop)
     await head(shop)
     assert laid_out == [len(FRAMES)] * 2
@@ -69,6 +69,6 @@ async def test_what_was_laid_out_is_forgotten_after_a_minute(
 async def test_no_more_files_are_kept_than_the_bound(
     shop: Shop, laid_out: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "MEMBERS_KEPT", len(FRAMES) - 1, raising=False)
+    monkeypatch.setattr(archives, "MEMBERS_KEPT", len(FRAMES) - 1)
     assert (await head(shop))[0] == (await head(shop))[0] == 200
     assert laid_out == [len(FRAMES)] * 2
