@@ -162,7 +162,7 @@ class Anchors:
 
     async def confirmed(self, limit: int) -> Sequence["ConfirmedRow"]:
         """Return the newest confirmed anchors."""
-        return [ConfirmedRow(**row) for row in await self._database.all("anchors_confirmed", limit)]
+        return await self._database.rows(ConfirmedRow, "anchors_confirmed", limit)
 
     async def own(self, size: int) -> tuple[int, bytes | None]:
         """Return the size of the log and its root at ``size``; root None: the log is smaller."""
@@ -178,12 +178,10 @@ class Anchors:
 
     async def page(self, since: datetime | None, limit: int, offset: int) -> Sequence[AnchorRow]:
         """Return a page of anchors, newest first."""
-        rows = await self._database.all("anchors_page", since, limit, offset)
-        return [AnchorRow(**row) for row in rows]
+        return await self._database.rows(AnchorRow, "anchors_page", since, limit, offset)
 
     async def count(self, since: datetime | None) -> int:
-        row = await self._database.one("anchors_count", since)
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("anchors_count", since)
 
     async def noted(self) -> str | None:
         """Return the signed note of the newest confirmed anchor."""

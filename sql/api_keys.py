@@ -52,28 +52,24 @@ class ApiKeys:
 
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
         """Insert a key; None if the user has too many."""
-        row = await self._database.one(
+        return await self._database.row(
+            ApiKeyRow,
             "api_key_insert",
             *(key.id, user, key.name, key.sha256, key.hint, list(key.scopes)),
             *(key.created_at, key.expires_at, LIVING_MAX),
         )
-        return None if row is None else ApiKeyRow(**row)
 
     async def page(self, user: UUID, limit: int, offset: int) -> Sequence[ApiKeyRow]:
         """Return a page of a user's keys that are not revoked, newest first."""
-        rows = await self._database.all("api_key_page", user, limit, offset)
-        return [ApiKeyRow(**row) for row in rows]
+        return await self._database.rows(ApiKeyRow, "api_key_page", user, limit, offset)
 
     async def count(self, user: UUID) -> int:
         """Count a user's keys that are not revoked."""
-        row = await self._database.one("api_key_count", user)
-        assert row is not None, "count answers one row"
-        return int(row["count"])
+        return await self._database.number("api_key_count", user)
 
     async def use(self, sha256: bytes, now: datetime) -> ApiKeyHolder | None:
         """Record a use of the key and return its holder; None unless it is valid now."""
-        row = await self._database.one("api_key_use", sha256, now)
-        return None if row is None else ApiKeyHolder(**row)
+        return await self._database.row(ApiKeyHolder, "api_key_use", sha256, now)
 
     async def revoke(self, key: UUID, user: UUID, now: datetime) -> bool:
         """Revoke a key of this user; False if it was revoked, or is another user's."""

@@ -42,8 +42,7 @@ class AttemptLogs:
 
     async def of_job(self, job: UUID, unit: int | None) -> Sequence[AttemptLog]:
         """Return the last failed and successful attempts of a job, or of one unit, newest first."""
-        rows = await self._database.all("attempt_logs", job, unit, SHOWN_MOST)
-        return [AttemptLog(**row) for row in rows]
+        return await self._database.rows(AttemptLog, "attempt_logs", job, unit, SHOWN_MOST)
 
     async def expire(self, before: datetime, jobs: int) -> bool:
         """Delete logs of some jobs that ended before; return True if there were any."""

@@ -38,8 +38,7 @@ class AuditLog:
 
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
         """Return actions, newest first; if given, only before the number and on the target."""
-        rows = await self._database.all("audit_page", before, target, limit)
-        return [ActRow(**row) for row in rows]
+        return await self._database.rows(ActRow, "audit_page", before, target, limit)
 
     async def note(self, act: Act) -> None:
         """Record an action in a separate transaction, before it is done."""

@@ -259,8 +259,7 @@ class EvidenceReads:
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
         """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
-        row = await self._database.one("evidence_of_unit", job, unit, owner)
-        return None if row is None else EvidenceRow(**row)
+        return await self._database.row(EvidenceRow, "evidence_of_unit", job, unit, owner)
 
 
 @attrs.frozen
@@ -307,8 +306,7 @@ class CheckViews:
     ) -> Sequence[ConsoleCheck]:
         """Return the newest checks that match."""
         about = (wanted.node, wanted.verdict, wanted.text)
-        rows = await self._database.all("check_view_page", owner, *about, limit)
-        return [ConsoleCheck(**row) for row in rows]
+        return await self._database.rows(ConsoleCheck, "check_view_page", owner, *about, limit)
 
     async def counts(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
         """Count checks by verdict: those decided since then, and all pending ones."""

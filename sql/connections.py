@@ -46,8 +46,7 @@ class ConnectionRows:
 
     async def of(self, node: UUID) -> Sequence[ConnectionRow]:
         """Return a node's last connections, newest first."""
-        rows = await self._database.all("connections_of_node", node, KEPT)
-        return [ConnectionRow(**row) for row in rows]
+        return await self._database.rows(ConnectionRow, "connections_of_node", node, KEPT)
 
     async def end(self, silent: float, code: int) -> None:
         """End the connections of gateways that were ``silent`` for so many seconds."""

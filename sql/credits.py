@@ -106,7 +106,7 @@ class Credits:
         return await self._balances.get(user)
 
     async def _balances_of(self, users: Sequence[UUID]) -> Sequence[Balance]:
-        return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
+        return await self._database.rows(Balance, "balance_of_users", users)
 
     async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
         """Return a page of a user's entries, newest first; None if ``span.after`` is not theirs."""
@@ -115,36 +115,31 @@ class Credits:
             if known is None:
                 return None
         bounds = (span.limit, span.offset, span.after)
-        rows = await self._database.all("entries_of_user", user, *bounds)
-        return [AccountEntryRow(**row) for row in rows]
+        return await self._database.rows(AccountEntryRow, "entries_of_user", user, *bounds)
 
     async def count(self, user: UUID) -> int:
-        row = await self._database.one("entries_count", user)
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("entries_count", user)
 
     async def holds(self, user: UUID, span: Page) -> Sequence[OpenHoldRow]:
         """Return a page of the user's open holds, newest first."""
-        rows = await self._database.all("holds_of_user", user, span.limit, span.offset)
-        return [OpenHoldRow(**row) for row in rows]
+        return await self._database.rows(
+            OpenHoldRow, "holds_of_user", user, span.limit, span.offset
+        )
 
     async def holds_count(self, user: UUID) -> int:
-        row = await self._database.one("holds_count", user)
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("holds_count", user)
 
     async def usage(self, user: UUID, first: date, last: date) -> Sequence[UsageRow]:
         """Return the charges on each of these days (UTC), oldest first."""
-        rows = await self._database.all("usage_of_user", user, first, last)
-        return [UsageRow(**row) for row in rows]
+        return await self._database.rows(UsageRow, "usage_of_user", user, first, last)
 
     async def charged_unit(self, job: UUID, number: int) -> ChargedUnit | None:
         """Return the charge for a unit of a job; None: there is no such unit."""
-        row = await self._database.one("charged_unit", job, number)
-        return None if row is None else ChargedUnit(**row)
+        return await self._database.row(ChargedUnit, "charged_unit", job, number)
 
     async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
         """Return the units of a job by number, including free ones."""
-        rows = await self._database.all("refundable_units", job)
-        return [RefundableUnit(**row) for row in rows]
+        return await self._database.rows(RefundableUnit, "refundable_units", job)
 
 
 @attrs.frozen
@@ -216,8 +211,7 @@ class LedgerViews:
         bounds = (wish.before, wish.kind, wish.reference, most, wish.sort, limit, offset)
         some = owner is not None or wish.account
         accounts = await self._accounts(owner, wish.account) if some else None
-        rows = await self._database.all("ledger_view_page", *bounds, accounts)
-        return [ConsoleEntryRow(**row) for row in rows]
+        return await self._database.rows(ConsoleEntryRow, "ledger_view_page", *bounds, accounts)
 
     async def _accounts(self, owner: UUID | None, word: str) -> list[int]:
         own = [] if owner is None else [f"{kind}:{owner}" for kind in ("user", "operator", "debt")]

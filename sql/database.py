@@ -119,6 +119,20 @@ class Database:
         """Return all rows of a named query. Raises Unavailable."""
         return await self._ask(name, lambda c: c.fetch(QUERIES[name], *args))
 
+    async def row(self, kind: Callable[..., T], name: str, *args: Any) -> T | None:
+        """Return the first row of a named query as ``kind``. Raises Unavailable."""
+        row = await self.one(name, *args)
+        return None if row is None else kind(**row)
+
+    async def rows(self, kind: Callable[..., T], name: str, *args: Any) -> list[T]:
+        """Return all rows of a named query, each as ``kind``. Raises Unavailable."""
+        return [kind(**row) for row in await self.all(name, *args)]
+
+    async def number(self, name: str, *args: Any) -> int:
+        """Return the first value of the first row, 0 if there is no row. Raises Unavailable."""
+        row = await self.one(name, *args)
+        return 0 if row is None else int(row[0])
+
     async def execute(self, name: str, *args: Any) -> None:
         """Run a named query without rows. Raises Unavailable; it may have happened or not."""
         await self._ask(name, lambda c: c.execute(QUERIES[name], *args))

@@ -96,13 +96,13 @@ class DeadLetters:
         sort: str = NEWEST,
     ) -> Sequence[DeadJob]:
         """Return dead jobs, of one owner or with these ids, if given."""
-        rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset, sort)
-        return [DeadJob(**row) for row in rows]
+        return await self._database.rows(
+            DeadJob, "dead_jobs", owner, ids and list(ids), limit, offset, sort
+        )
 
     async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
         """Return the failed attempts of these jobs, the newest ``most`` of each, oldest first."""
-        rows = await self._database.all("dead_tries", list(jobs), most)
-        return [DeadTry(**row) for row in rows]
+        return await self._database.rows(DeadTry, "dead_tries", list(jobs), most)
 
     async def events(
         self,
@@ -113,8 +113,9 @@ class DeadLetters:
         sort: str = NEWEST,
     ) -> Sequence[DeadEvent]:
         """Return dead events, only those with these ids if given."""
-        rows = await self._database.all("dead_events", ids and list(ids), limit, offset, sort)
-        return [DeadEvent(**row) for row in rows]
+        return await self._database.rows(
+            DeadEvent, "dead_events", ids and list(ids), limit, offset, sort
+        )
 
     async def webhooks(
         self,
@@ -125,8 +126,9 @@ class DeadLetters:
         sort: str = NEWEST,
     ) -> Sequence[DeadWebhook]:
         """Return dead webhooks, only those with these ids if given."""
-        rows = await self._database.all("dead_webhooks", ids and list(ids), limit, offset, sort)
-        return [DeadWebhook(**row) for row in rows]
+        return await self._database.rows(
+            DeadWebhook, "dead_webhooks", ids and list(ids), limit, offset, sort
+        )
 
     async def send_again(self, row: DeadWebhook, act: Act) -> None:
         """Make a delivery due now, with a record of the admin who asked."""
@@ -136,8 +138,7 @@ class DeadLetters:
 
     async def readings(self, event: str) -> int:
         """Count how often the event was processed so far."""
-        row = await self._database.one("dead_event_readings", event)
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("dead_event_readings", event)
 
     async def discard(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
         """Discard dead letters with a record of the admin; return those newly discarded."""

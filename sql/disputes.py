@@ -1,4 +1,4 @@
-"""Disputes for the console: the disputed unit, and the entries of the decision."""
+"""Disputes for the API, commands and the console: the disputed unit, comparisons, decisions."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -7,15 +7,17 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
-from sql.earnings import WITHHELD_MOST, withheld_until
+from sql.earnings import WITHHELD_MOST
+from sql.page import Page
 
 
 @attrs.frozen
-class ListedDispute:
-    """``charge`` and ``share`` in units of money; ``operator``: the earner's e-mail address.
+class DisputeShown:
+    """A dispute and the share it stops; amounts in units of money.
 
-    ``frames``, ``tile`` and ``grid`` (columns and rows of tiles, if frames are cut) identify the
-    disputed unit.
+    ``by_gateway``: the gateway withholds the share until a check decides. ``operator_id`` and
+    ``operator`` (an e-mail address) are None if the unit earned nothing. ``frames``, ``tile`` and
+    ``grid`` (columns and rows of tiles, if frames are cut) identify the disputed unit.
     """
 
     id: UUID
@@ -41,7 +43,8 @@ class ListedDispute:
     @property
     def withheld_until(self) -> datetime | None:
         """When an admin must decide if no check did; None: the gateway withholds no share."""
-        return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
+        is_withheld = self.by_gateway and self.state == "OPEN"
+        return self.opened_at + WITHHELD_MOST if is_withheld else None
 
 
 @attrs.frozen
@@ -50,6 +53,16 @@ class WithheldShares:
 
     number: int
     due: int
+
+
+@attrs.frozen
+class GivenComparison:
+    """The result of a creator's own render; ``places``: where it differs most."""
+
+    verdict: str
+    said: str
+    places: Sequence[tuple[float, float]]
+    picture: bytes | None = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -92,61 +105,78 @@ class MovedEntry:
     is_logged: bool
 
 
-class DisputeViews:
-    """Reads; raises ``sql.database.Unavailable`` while the database is down."""
+class Disputes:
+    """Reads, and comparisons; each raises ``sql.database.Unavailable`` while the database is down.
+
+    ``owner`` None: the disputes of all creators.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def page(
-        self, owner: UUID | None, state: str | None, limit: int, *, withheld: bool = False
-    ) -> Sequence[ListedDispute]:
-        """Return the newest disputes, of one creator or of all, in one state or any.
+        self, owner: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None
+    ) -> Sequence[DisputeShown] | None:
+        """Return a page of disputes, newest first; None if ``span.after`` is unknown.
 
-        ``withheld``: only those by which the gateway withholds a share.
+        ``by_gateway``: only those that the gateway opened, or only the others.
         """
-        named = "OPEN" if withheld else state
-        rows = await self._database.all("dispute_view_page", owner, named, None, limit, withheld)
-        return [ListedDispute(**row) for row in rows]
+        if not await span.is_known(self._database, "dispute_is_known", owner):
+            return None
+        bounds = (owner, state, span.after, span.limit, span.offset, by_gateway)
+        return await self._database.rows(DisputeShown, "disputes_page", *bounds)
 
-    async def one(self, owner: UUID | None, dispute: UUID) -> ListedDispute | None:
-        row = await self._database.one("dispute_view_page", owner, None, dispute, 1, False)
-        return None if row is None else ListedDispute(**row)
+    async def one(self, dispute: UUID, owner: UUID | None = None) -> DisputeShown | None:
+        return await self._database.row(DisputeShown, "dispute_found", dispute, None, None, owner)
 
-    async def counts(self, owner: UUID | None) -> Mapping[str, int]:
+    async def of_unit(self, job: UUID, unit: int) -> DisputeShown | None:
+        return await self._database.row(DisputeShown, "dispute_found", None, job, unit, None)
+
+    async def counts(
+        self, owner: UUID | None, *, by_gateway: bool | None = None
+    ) -> Mapping[str, int]:
         """Count disputes by state."""
-        rows = await self._database.all("dispute_view_counts", owner)
+        rows = await self._database.all("dispute_counts", owner, by_gateway)
         return {row["state"]: row["number"] for row in rows}
 
     async def withheld(self) -> WithheldShares:
         """Count the shares that the gateway withholds."""
-        row = await self._database.one("dispute_view_withheld", WITHHELD_MOST)
+        row = await self._database.one("dispute_withheld", WITHHELD_MOST)
         assert row is not None, "an aggregate has one row"
         return WithheldShares(**row)
 
-    async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
-        """Return the comparison attached to a dispute, of one creator or of all."""
-        row = await self._database.one("dispute_view_comparison", dispute, owner)
-        return None if row is None else Comparison(**row)
+    async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
+        """Return how many open comparisons a user has about other units."""
+        return await self._database.number("comparisons_beside", user, job, unit)
 
-    async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
-        """Return its picture as PNG."""
-        row = await self._database.one("dispute_view_picture", dispute, owner)
+    async def keep_comparison(self, dispute: UUID, given: GivenComparison) -> None:
+        """Store the comparison attached to a dispute, once."""
+        places = [share for place in given.places for share in place]
+        values = (given.verdict, given.said, places, given.picture)
+        await self._database.all("comparison_keep", dispute, *values)
+
+    async def comparison(self, dispute: UUID) -> Comparison | None:
+        """Return the comparison attached to a dispute."""
+        return await self._database.row(Comparison, "comparison", dispute)
+
+    async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
+        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
+        row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
 
     async def of_job(self, job: UUID) -> Mapping[int, DisputedUnit]:
         """Return the disputes of a job by unit number."""
-        rows = await self._database.all("dispute_view_of_job", job)
+        rows = await self._database.all("dispute_of_job", job)
         return {row["unit"]: DisputedUnit(**row) for row in rows}
 
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
         """Return the units or tiles that ``user`` can dispute; the window began at ``since``."""
-        rows = await self._database.all("dispute_view_open_to", job, unit, user, since, now)
-        return [DisputableUnit(**row) for row in rows]
+        return await self._database.rows(
+            DisputableUnit, "dispute_open_to", job, unit, user, since, now
+        )
 
     async def entries(self, dispute: UUID, *, everybody: bool) -> Sequence[MovedEntry]:
         """Return the entries of the decision, on the creator's account or on all accounts."""
-        rows = await self._database.all("dispute_view_entries", dispute, everybody)
-        return [MovedEntry(**row) for row in rows]
+        return await self._database.rows(MovedEntry, "dispute_entries", dispute, everybody)

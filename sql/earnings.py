@@ -63,11 +63,6 @@ class DisputeRow:
     by_gateway: bool = False
 
 
-def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> datetime | None:
-    """Return when an admin must decide on a withheld share; None if none is withheld."""
-    return opened_at + WITHHELD_MOST if by_gateway and state == "OPEN" else None
-
-
 @attrs.frozen
 class FineRow:
     """A forfeited share and the invalid result that caused it.

@@ -75,12 +75,12 @@ class LeavesGivenUp:
 
 async def read_given_up(database: Database) -> Sequence[LeavesGivenUp]:
     """Return the leaves given up at each reopening. Raises Unavailable."""
-    return [LeavesGivenUp(**row) for row in await database.all("epochs_given_up")]
+    return await database.rows(LeavesGivenUp, "epochs_given_up")
 
 
 async def read_epochs(database: Database) -> Sequence[EpochRow]:
     """Return all epochs in order. Raises Unavailable."""
-    return [EpochRow(**row) for row in await database.all("epochs_all")]
+    return await database.rows(EpochRow, "epochs_all")
 
 
 async def reopen(

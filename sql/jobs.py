@@ -213,10 +213,8 @@ class Jobs:
         self, user: UUID, status: str | None, span: Page
     ) -> Sequence[OwnerJobRow] | None:
         """Return a page of a user's jobs, newest first; None if ``span.after`` is not theirs."""
-        if span.after is not None:
-            known = await self._database.one("job_is_of_user", user, span.after)
-            if known is None:
-                return None
+        if not await span.is_known(self._database, "job_is_of_user", user):
+            return None
         bounds = (user, span.limit, span.offset, span.after)
         if status is None:
             rows = await self._database.all("jobs_of_user", *bounds)
@@ -227,10 +225,8 @@ class Jobs:
     async def count(self, user: UUID, status: str | None) -> int:
         """Count the user's jobs that match."""
         if status is None:
-            row = await self._database.one("jobs_count", user)
-        else:
-            row = await self._database.one("jobs_count_with_status", user, status)
-        return 0 if row is None else int(row["count"])
+            return await self._database.number("jobs_count", user)
+        return await self._database.number("jobs_count_with_status", user, status)
 
     async def by_id(self, job: UUID, user: UUID) -> OwnerJobRow | None:
         row = await self._database.one("job_of_user", job, user)
@@ -254,8 +250,7 @@ class Jobs:
 
     async def open_checks(self, job: UUID, units: Sequence[int]) -> Sequence[OpenCheck]:
         """Return the open checks of these units."""
-        rows = await self._database.all("open_checks", job, list(units))
-        return [OpenCheck(**row) for row in rows]
+        return await self._database.rows(OpenCheck, "open_checks", job, list(units))
 
     async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
         """Return its delivered tiles that no frame is made from."""
@@ -265,18 +260,14 @@ class Jobs:
 
     async def given_back(self, job: UUID) -> int:
         """Count its units whose charge was refunded after completion."""
-        row = await self._database.one("job_given_back", job)
-        assert row is not None, "an aggregate answers one row"
-        return int(row["count"])
+        return await self._database.number("job_given_back", job)
 
     async def units(self, job: UUID) -> Sequence[OwnerUnitRow]:
-        rows = await self._database.all("job_units", job)
-        return [OwnerUnitRow(**row) for row in rows]
+        return await self._database.rows(OwnerUnitRow, "job_units", job)
 
     async def unit_page(self, job: UUID, after: int, limit: int) -> Sequence[PagedUnit]:
         """Return the units with numbers above ``after``, by number."""
-        rows = await self._database.all("unit_page", job, after, limit)
-        return [PagedUnit(**row) for row in rows]
+        return await self._database.rows(PagedUnit, "unit_page", job, after, limit)
 
 
 @attrs.frozen
@@ -540,8 +531,7 @@ class JobViews:
         """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
         most = offset + limit if sort == "-created" else SORTED_MOST
         bounds = (owner, *wish.bounds(), most, sort, limit, offset)
-        rows = await self._database.all("job_view_page", *bounds)
-        return [ListedJob(**row) for row in rows]
+        return await self._database.rows(ListedJob, "job_view_page", *bounds)
 
     async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
         """Count by status the newest ``SORTED_MOST`` jobs that match, in any status."""
@@ -559,15 +549,13 @@ class JobViews:
         return None if row is None else ConsoleJob(**_with_plan(row))
 
     async def units(self, job: UUID) -> Sequence[ConsoleUnit]:
-        rows = await self._database.all("job_view_units", job)
-        return [ConsoleUnit(**row) for row in rows]
+        return await self._database.rows(ConsoleUnit, "job_view_units", job)
 
     async def frames(
         self, job: UUID, state: str | None, limit: int, offset: int
     ) -> Sequence[ConsoleFrame]:
         """Return a page of frames by number, in one state or all."""
-        rows = await self._database.all("job_view_frames", job, state, limit, offset)
-        return [ConsoleFrame(**row) for row in rows]
+        return await self._database.rows(ConsoleFrame, "job_view_frames", job, state, limit, offset)
 
     async def frame_counts(self, job: UUID) -> FrameCounts:
         row = await self._database.one("job_view_frame_counts", job)
@@ -576,21 +564,17 @@ class JobViews:
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
         """Return the failed attempts, oldest first."""
-        rows = await self._database.all("job_view_attempts", job)
-        return [AttemptView(**row) for row in rows]
+        return await self._database.rows(AttemptView, "job_view_attempts", job)
 
     async def holds(self, job: UUID) -> Sequence[ConsoleHold]:
-        rows = await self._database.all("job_view_holds", job)
-        return [ConsoleHold(**row) for row in rows]
+        return await self._database.rows(ConsoleHold, "job_view_holds", job)
 
     async def entries(self, job: UUID) -> Sequence[ConsoleEntry]:
         """Return the entries of the owner's account, oldest first."""
-        rows = await self._database.all("job_view_entries", job)
-        return [ConsoleEntry(**row) for row in rows]
+        return await self._database.rows(ConsoleEntry, "job_view_entries", job)
 
     async def charges(self, job: UUID) -> ConsoleCharges:
-        row = await self._database.one("job_view_charges", job)
-        return ConsoleCharges() if row is None else ConsoleCharges(**row)
+        return await self._database.row(ConsoleCharges, "job_view_charges", job) or ConsoleCharges()
 
     async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, ConsolePiece]:
         """Return what some of its units render, by their numbers."""
@@ -599,8 +583,7 @@ class JobViews:
 
     async def parts(self, job: UUID) -> Sequence[ConsolePart]:
         """Return how the job was cut, by number; empty for a job without frames."""
-        rows = await self._database.all("job_view_parts", job)
-        return [ConsolePart(**row) for row in rows]
+        return await self._database.rows(ConsolePart, "job_view_parts", job)
 
 
 def _with_plan(row: Any) -> dict[str, Any]:

@@ -29,8 +29,7 @@ class Multiparts:
 
     async def of(self, upload: UUID) -> Multipart | None:
         """Return the unfinished multipart upload of an upload."""
-        row = await self._database.one("multipart_of", upload)
-        return None if row is None else Multipart(**row)
+        return await self._database.row(Multipart, "multipart_of", upload)
 
     async def keep(self, begun: Multipart, now: datetime) -> Multipart:
         """Store the multipart upload unless there is one; return the stored one."""
@@ -52,7 +51,7 @@ class Multiparts:
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
         """Return some multipart uploads without activity ``since`` then, oldest first."""
-        return [Multipart(**row) for row in await self._database.all("multipart_abandoned", since)]
+        return await self._database.rows(Multipart, "multipart_abandoned", since)
 
 
 @attrs.frozen
@@ -81,8 +80,7 @@ class ResultMultiparts:
 
     async def of(self, name: MultipartName) -> ResultMultipart | None:
         """Return the unfinished upload, if any."""
-        row = await self._database.one("result_multipart_of", *name)
-        return None if row is None else ResultMultipart(**row)
+        return await self._database.row(ResultMultipart, "result_multipart_of", *name)
 
     async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
         """Store the upload unless there is one; return the stored one, marked as used ``now``."""
@@ -106,5 +104,4 @@ class ResultMultiparts:
 
         For attempts that have ended, since ``over``.
         """
-        rows = await self._database.all("result_multipart_abandoned", since, over)
-        return [ResultMultipart(**row) for row in rows]
+        return await self._database.rows(ResultMultipart, "result_multipart_abandoned", since, over)

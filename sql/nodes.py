@@ -209,8 +209,7 @@ class Nodes:
 
     async def challenge(self, challenge: bytes, node: UUID) -> NodeChallenge | None:
         """Return the data to check a proof against; None: this node has no such challenge."""
-        row = await self._database.one("node_challenge", challenge, node)
-        return None if row is None else NodeChallenge(**row)
+        return await self._database.row(NodeChallenge, "node_challenge", challenge, node)
 
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
         """Bind key and owner, once; None if another was faster with the challenge or key."""
@@ -265,10 +264,8 @@ class Nodes:
     async def count(self, owner: UUID | None) -> int:
         """Count the nodes of one owner, or all."""
         if owner is None:
-            row = await self._database.one("nodes_of_all_count")
-        else:
-            row = await self._database.one("nodes_of_owner_count", owner)
-        return 0 if row is None else int(row["count"])
+            return await self._database.number("nodes_of_all_count")
+        return await self._database.number("nodes_of_owner_count", owner)
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
         """Return the records of their work, one per device class."""
@@ -277,8 +274,7 @@ class Nodes:
 
     async def checks(self, node: UUID, limit: int) -> list[CheckShown]:
         """Return the checks of its work, newest first."""
-        rows = await self._database.all("checks_page", node, limit)
-        return [CheckShown(**row) for row in rows]
+        return await self._database.rows(CheckShown, "checks_page", node, limit)
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
         """Change a standing, with its record; None if it has changed in the meantime."""
@@ -418,8 +414,9 @@ class NodeViews:
         """Return a page; earnings are those since then."""
         most = offset + limit if search.sort == "-created" else SORTED_MOST
         wanted = (owner, search.text, search.word, most, search.sort)
-        rows = await self._database.all("fleet_page", *wanted, since, limit, offset, search.heard)
-        return [ListedNode(**row) for row in rows]
+        return await self._database.rows(
+            ListedNode, "fleet_page", *wanted, since, limit, offset, search.heard
+        )
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
         """Count matching nodes by status and by standing; '' counts all."""
@@ -431,19 +428,20 @@ class NodeViews:
 
     async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
         """Return a node's running units, then its queued ones."""
-        return [NodeWork(**row) for row in await self._database.all("fleet_work", node, limit)]
+        return await self._database.rows(NodeWork, "fleet_work", node, limit)
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
         """Return what a node has earned its owner since then."""
-        row = await self._database.one("fleet_earned", owner, node, since)
-        return NodeEarnings() if row is None else NodeEarnings(**row)
+        return (
+            await self._database.row(NodeEarnings, "fleet_earned", owner, node, since)
+            or NodeEarnings()
+        )
 
     async def shares(
         self, owner: UUID, node: UUID, since: datetime, limit: int
     ) -> Sequence[NodeShare]:
         """Return the same by unit, newest first."""
-        rows = await self._database.all("fleet_shares", owner, node, since, limit)
-        return [NodeShare(**row) for row in rows]
+        return await self._database.rows(NodeShare, "fleet_shares", owner, node, since, limit)
 
     async def email(self, user: UUID | None) -> str | None:
         """Return the e-mail address of a node's owner, or of the author of its standing."""

@@ -1,14 +1,12 @@
-"""Earnings, payouts and disputes for operators, creators and admins."""
+"""Earnings, payouts and statements for operators and admins."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import attrs
 
 from sql.database import Database
-from sql.earnings import withheld_until
 from sql.page import Page
 
 
@@ -67,43 +65,6 @@ class PayoutShown:
 
 
 @attrs.frozen
-class DisputeShown:
-    """A dispute, and the share it stops; without an operator if the unit earned nothing.
-
-    ``by_gateway``: the gateway withholds the share until a check decides.
-    """
-
-    id: UUID
-    job_id: UUID
-    unit: int
-    user_id: UUID
-    reason: str
-    charge: int
-    state: str
-    decision: str
-    opened_at: datetime
-    decided_at: datetime | None
-    by_gateway: bool
-    operator_id: UUID | None
-    share: int
-
-    @property
-    def withheld_until(self) -> datetime | None:
-        """When an admin must decide if no check did; None: the gateway withholds no share."""
-        return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
-
-
-@attrs.frozen
-class GivenComparison:
-    """The result of a creator's own render; ``places``: where it differs most."""
-
-    verdict: str
-    said: str
-    places: Sequence[tuple[float, float]]
-    picture: bytes | None = attrs.field(repr=False)
-
-
-@attrs.frozen
 class AccountVersion:
     """An account between two entries; ``version``: the number of the earlier one."""
 
@@ -140,14 +101,10 @@ class Operators:
         self, operator: UUID, state: str | None, span: Page
     ) -> Sequence[ShareRow] | None:
         """Return a page of an operator's shares, newest first; None if ``after`` is not theirs."""
-        if not await self._is_known("earning_is_of_operator", operator, span.after):
+        if not await span.is_known(self._database, "earning_is_of_operator", operator):
             return None
         bounds = (span.limit, span.offset, span.after, state)
-        rows = await self._database.all("earnings_of_operator", operator, *bounds)
-        return [ShareRow(**row) for row in rows]
-
-    async def _is_known(self, query: str, owner: UUID | None, after: UUID | None) -> bool:
-        return after is None or await self._database.one(query, owner, after) is not None
+        return await self._database.rows(ShareRow, "earnings_of_operator", operator, *bounds)
 
     async def totals(self, operator: UUID) -> tuple[EarningTotals, Mapping[str, int]]:
         """Return the sums of an operator's shares, and their number in each state."""
@@ -167,72 +124,28 @@ class Operators:
 
         None: ``after`` is unknown.
         """
-        if not await self._is_known("payout_is_known", operator, span.after):
+        if not await span.is_known(self._database, "payout_is_known", operator):
             return None
         bounds = (span.after, span.limit, span.offset)
-        rows = await self._database.all("payouts_page", operator, state, *bounds)
-        return [PayoutShown(**row) for row in rows]
+        return await self._database.rows(PayoutShown, "payouts_page", operator, state, *bounds)
 
     async def payouts_count(self, operator: UUID | None, state: str | None) -> int:
-        return _count(await self._database.one("payouts_count", operator, state))
+        return await self._database.number("payouts_count", operator, state)
 
     async def payouts_by_id(
         self, ids: Sequence[UUID] = (), batches: Sequence[UUID] = ()
     ) -> Sequence[PayoutShown]:
         """Return these payouts, and those of these batches, oldest first."""
-        rows = await self._database.all("payouts_by_id", list(ids), list(batches))
-        return [PayoutShown(**row) for row in rows]
-
-    # -- disputes
-
-    async def disputes(
-        self, user: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None
-    ) -> Sequence[DisputeShown] | None:
-        """Return a page of disputes, of one creator or all, newest first; None: unknown ``after``.
-
-        ``by_gateway``: only those that the gateway opened, or only the others.
-        """
-        if not await self._is_known("dispute_is_known", user, span.after):
-            return None
-        bounds = (span.after, span.limit, span.offset)
-        rows = await self._database.all("disputes_page", user, state, *bounds, by_gateway)
-        return [DisputeShown(**row) for row in rows]
-
-    async def disputes_count(
-        self, user: UUID | None, state: str | None, *, by_gateway: bool | None = None
-    ) -> int:
-        return _count(await self._database.one("disputes_count", user, state, by_gateway))
-
-    async def dispute(self, dispute: UUID) -> DisputeShown | None:
-        row = await self._database.one("dispute_by_id", dispute)
-        return None if row is None else DisputeShown(**row)
-
-    async def dispute_of(self, job: UUID, unit: int) -> DisputeShown | None:
-        row = await self._database.one("dispute_of_unit", job, unit)
-        return None if row is None else DisputeShown(**row)
-
-    async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
-        """Return how many open comparisons a user has about other units."""
-        row = await self._database.one("comparisons_beside", user, job, unit)
-        return 0 if row is None else int(row["others"])
-
-    async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
-        """Store the comparison attached to a dispute, once."""
-        places = [share for place in given.places for share in place]
-        values = (given.verdict, given.said, places, given.picture)
-        await self._database.all("comparison_keep", dispute, *values)
-
-    async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
-        row = await self._database.one("comparison_picture", job, unit, who)
-        return None if row is None else bytes(row["picture"])
+        return await self._database.rows(PayoutShown, "payouts_by_id", list(ids), list(batches))
 
     # -- statements
 
     async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
         """Return an operator's account at a time."""
-        row = await self._database.one("statement_at", operator, at)
-        return AccountVersion() if row is None else AccountVersion(**row)
+        return (
+            await self._database.row(AccountVersion, "statement_at", operator, at)
+            or AccountVersion()
+        )
 
     async def sums(self, operator: UUID, after: int, last: int) -> Mapping[str, int]:
         """Return the sums of the entries between two numbers, by kind."""
@@ -243,9 +156,6 @@ class Operators:
         self, operator: UUID, after: int, last: int, limit: int
     ) -> Sequence[StatementRow]:
         """Return those entries, oldest first."""
-        rows = await self._database.all("statement_lines", operator, after, last, limit)
-        return [StatementRow(**row) for row in rows]
-
-
-def _count(row: Any) -> int:
-    return 0 if row is None else int(row["count"])
+        return await self._database.rows(
+            StatementRow, "statement_lines", operator, after, last, limit
+        )

@@ -102,8 +102,7 @@ class Organisations:
 
     async def of_user(self, user: UUID) -> Sequence[Organisation]:
         """Return a user's organisations and the newest invitations."""
-        rows = await self._database.all("organisations_of_user", user, LISTED_MOST)
-        return [Organisation(**row) for row in rows]
+        return await self._database.rows(Organisation, "organisations_of_user", user, LISTED_MOST)
 
     async def members(self, organisation: UUID) -> Sequence[Member]:
         """Return the members and the open invitations."""
@@ -112,8 +111,7 @@ class Organisations:
 
     async def nodes(self, organisation: UUID) -> Sequence[LentNode]:
         """Return the nodes that are lent to it."""
-        rows = await self._database.all("organisation_node_list", organisation)
-        return [LentNode(**row) for row in rows]
+        return await self._database.rows(LentNode, "organisation_node_list", organisation)
 
     # -- as an owner
 

@@ -131,20 +131,16 @@ class Overview:
 
     async def log(self) -> LogStanding | None:
         """Return the progress of the log; None before its first entry."""
-        row = await self._database.one("overview_log")
-        return None if row is None else LogStanding(**row)
+        return await self._database.row(LogStanding, "overview_log")
 
     async def throughput(self, owner: UUID | None, since: datetime) -> Sequence[Minute]:
         """Return the minutes in which jobs ended, oldest first."""
-        rows = await self._database.all("overview_throughput", owner, since)
-        return [Minute(**row) for row in rows]
+        return await self._database.rows(Minute, "overview_throughput", owner, since)
 
     async def pictures(self, owner: UUID | None, limit: int) -> Sequence[JobThumbnail]:
         """Return the newest jobs with pictures."""
-        rows = await self._database.all("overview_pictures", owner, limit)
-        return [JobThumbnail(**row) for row in rows]
+        return await self._database.rows(JobThumbnail, "overview_pictures", owner, limit)
 
     async def result(self, owner: UUID | None, job: UUID) -> ResultRow | None:
         """Return the place of a completed job's result."""
-        row = await self._database.one("overview_result", owner, job)
-        return None if row is None else ResultRow(**row)
+        return await self._database.row(ResultRow, "overview_result", owner, job)

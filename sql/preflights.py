@@ -38,13 +38,11 @@ class Preflights:
 
     async def of(self, user: UUID, content: bytes) -> PreflightRow | None:
         """Return the preflight of a content, if any."""
-        row = await self._database.one("preflight_of", user, content)
-        return None if row is None else PreflightRow(**row)
+        return await self._database.row(PreflightRow, "preflight_of", user, content)
 
     async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
         """Return the overruns of failed units of that content, by unit."""
-        rows = await self._database.all("overruns_of_content", user, content.hex())
-        return [Overrun(**row) for row in rows]
+        return await self._database.rows(Overrun, "overruns_of_content", user, content.hex())
 
     async def underquoted(self, job: UUID) -> list[Underquoted]:
         """Return the overruns of failed units of a job, by unit."""

@@ -33,14 +33,13 @@ class Prices:
 
     async def now(self) -> Sequence[PriceRow]:
         """Return the current prices by type; ``EVERY_OTHER`` for types without a specific one."""
-        return [PriceRow(**row) for row in await self._database.all("prices_of_now")]
+        return await self._database.rows(PriceRow, "prices_of_now")
 
     async def history(
         self, job_type: str | None, before: int | None, limit: int
     ) -> Sequence[PriceRow]:
         """Return changes, newest first: only of the type and before the number, if given."""
-        rows = await self._database.all("prices_history", job_type, before, limit)
-        return [PriceRow(**row) for row in rows]
+        return await self._database.rows(PriceRow, "prices_history", job_type, before, limit)
 
     async def set(self, job_type: str, units: int | None, act: Act) -> PriceRow | None:
         """Set the price for jobs submitted from now on, and record the change.

@@ -91,8 +91,7 @@ class Proofs:
 
     async def newest(self) -> SignedCheckpoint | None:
         """Return the newest checkpoint; None before the log has begun."""
-        row = await self._database.one("log_checkpoint_newest")
-        return None if row is None else SignedCheckpoint(**row)
+        return await self._database.row(SignedCheckpoint, "log_checkpoint_newest")
 
     async def inclusion(self, index: int, size: int) -> Sequence[bytes]:
         """Return the proof that leaf ``index`` is among the first ``size``."""

@@ -59,15 +59,12 @@ class Receipts:
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
         """Return the receipt of a unit if ``owner`` created or rendered it; None: for anyone."""
-        row = await self._database.one("receipt_of_unit", job, unit, owner)
-        return None if row is None else ReceiptRow(**row)
+        return await self._database.row(ReceiptRow, "receipt_of_unit", job, unit, owner)
 
     async def shown(self, job: UUID, unit: int) -> ShownReceipt | None:
         """Return the receipt of a unit, for anyone."""
-        row = await self._database.one("receipt_shown", job, unit)
-        return None if row is None else ShownReceipt(**row)
+        return await self._database.row(ShownReceipt, "receipt_shown", job, unit)
 
     async def withdrawn(self, job: UUID, unit: int) -> WithdrawnRow | None:
         """Return the refund of a unit that was found invalid later, if any."""
-        row = await self._database.one("receipt_withdrawn", job, unit)
-        return None if row is None else WithdrawnRow(**row)
+        return await self._database.row(WithdrawnRow, "receipt_withdrawn", job, unit)

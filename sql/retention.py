@@ -58,9 +58,7 @@ class Retention:
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
         """Mark some inputs unused since ``before`` that no open job or dispute needs."""
-        return [
-            ExpiredInput(**row) for row in await self._database.all("retention_inputs", before, now)
-        ]
+        return await self._database.rows(ExpiredInput, "retention_inputs", before, now)
 
     async def input_gone(self, upload: UUID) -> None:
         await self._database.execute("retention_input_gone", upload)
@@ -68,16 +66,14 @@ class Retention:
     async def results(self, before: datetime, now: datetime) -> Sequence[ExpiredResult]:
         """Mark some results of jobs that ended before; return those whose objects remain."""
         await self._database.execute("retention_results", before, now)
-        return [ExpiredResult(**row) for row in await self._database.all("retention_results_left")]
+        return await self._database.rows(ExpiredResult, "retention_results_left")
 
     async def result_gone(self, result: ExpiredResult, now: datetime) -> None:
         await self._database.execute("retention_result_gone", result.job_id, result.unit, now)
 
     async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
         """Return some failed attempts that ended before, whose objects are to be deleted."""
-        return [
-            ExpiredAttempt(**row) for row in await self._database.all("retention_attempts", before)
-        ]
+        return await self._database.rows(ExpiredAttempt, "retention_attempts", before)
 
     async def attempt_gone(self, one: ExpiredAttempt, now: datetime) -> None:
         named = (one.job_id, one.unit, one.attempt)
@@ -126,5 +122,4 @@ class Retention:
 
     async def expire(self, upload: UUID, user: UUID, now: datetime) -> ExpiredInput | None:
         """Mark an upload for deletion by its owner; None if it is not theirs or a job needs it."""
-        row = await self._database.one("retention_expire", upload, user, now)
-        return None if row is None else ExpiredInput(**row)
+        return await self._database.row(ExpiredInput, "retention_expire", upload, user, now)

@@ -83,14 +83,11 @@ class Sessions:
         self, user: UUID, now: datetime, limit: int, offset: int
     ) -> Sequence[SessionRow]:
         """Return a page of a user's open logins, most recently used first."""
-        rows = await self._database.all("session_page", user, now, limit, offset)
-        return [SessionRow(**row) for row in rows]
+        return await self._database.rows(SessionRow, "session_page", user, now, limit, offset)
 
     async def count(self, user: UUID, now: datetime) -> int:
         """Count a user's open logins."""
-        row = await self._database.one("session_count", user, now)
-        assert row is not None, "count answers one row"
-        return int(row["count"])
+        return await self._database.number("session_count", user, now)
 
     async def end(self, sid: UUID, user: UUID, now: datetime) -> bool:
         """End a login of this user; False if it had ended, or is another user's."""

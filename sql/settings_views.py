@@ -73,15 +73,14 @@ class SettingsViews:
 
     async def keys(self, search: str, limit: int, offset: int) -> Sequence[ListedKey]:
         """Return the keys of all users, newest first; ``search``: part of the name or e-mail."""
-        rows = await self._database.all("settings_keys", search, limit, offset)
-        return [ListedKey(**row) for row in rows]
+        return await self._database.rows(ListedKey, "settings_keys", search, limit, offset)
 
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
         """Return the endpoints of all users, newest first; ``search``: part of URL or e-mail."""
-        rows = await self._database.all("settings_endpoints", search, limit)
-        return [ListedEndpoint(**row) for row in rows]
+        return await self._database.rows(ListedEndpoint, "settings_endpoints", search, limit)
 
     async def events(self, search: str, limit: int, offset: int) -> Sequence[ListedStripeEvent]:
         """Return the Stripe events, newest first; ``search``: part of any column."""
-        rows = await self._database.all("settings_events", search, limit, offset)
-        return [ListedStripeEvent(**row) for row in rows]
+        return await self._database.rows(
+            ListedStripeEvent, "settings_events", search, limit, offset
+        )

@@ -31,12 +31,11 @@ class Skus:
 
     async def all(self, *, withdrawn: bool = False) -> Sequence[SkuRow]:
         """Return the SKUs on sale, cheapest first; ``withdrawn``: also former ones."""
-        return [SkuRow(**row) for row in await self._database.all("skus_all", withdrawn)]
+        return await self._database.rows(SkuRow, "skus_all", withdrawn)
 
     async def by_name(self, name: str) -> SkuRow | None:
         """Return one SKU, on sale or not."""
-        row = await self._database.one("sku_by_name", name)
-        return None if row is None else SkuRow(**row)
+        return await self._database.row(SkuRow, "sku_by_name", name)
 
     async def put(self, sku: SkuRow, act: Act) -> SkuRow:
         """Insert or change an SKU, for purchases opened from now on."""

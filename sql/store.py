@@ -161,8 +161,7 @@ class SqlStore:
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         place = (None, None) if after is None else after
-        rows = await self._database.all("work_open_jobs", *place, most)
-        return [OpenJob(**row) for row in rows]
+        return await self._database.rows(OpenJob, "work_open_jobs", *place, most)
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         rows = await self._database.all("work_asked_for", list(jobs))
@@ -191,12 +190,10 @@ class SqlStore:
         return await _open_units(rows)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
-        rows = await self._database.all("work_done", list(jobs), most)
-        return [UnitDuration(**row) for row in rows]
+        return await self._database.rows(UnitDuration, "work_done", list(jobs), most)
 
     async def running_units(self) -> int:
-        row = await self._database.one("work_running")
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("work_running")
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
         return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
@@ -253,13 +250,10 @@ class SqlStore:
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
-        rows = await self._database.all("earnings_ripe", limit, WITHHELD_MOST)
-        return [MaturedEarning(**row) for row in rows]
+        return await self._database.rows(MaturedEarning, "earnings_ripe", limit, WITHHELD_MOST)
 
     async def unlooked_shares(self, limit: int) -> Sequence[UncheckedEarning]:
-        return [
-            UncheckedEarning(**row) for row in await self._database.all("earnings_unlooked", limit)
-        ]
+        return await self._database.rows(UncheckedEarning, "earnings_unlooked", limit)
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         place = after or (None, None, None)
@@ -285,8 +279,7 @@ class SqlStore:
         self, connected: Mapping[UUID, str], within: float
     ) -> Sequence[SeenVerifier]:
         named = (list(connected), list(connected.values()))
-        rows = await self._database.all("verifiers_meet", *named, within)
-        return [SeenVerifier(**row) for row in rows]
+        return await self._database.rows(SeenVerifier, "verifiers_meet", *named, within)
 
     async def longest_wait(self) -> float:
         row = await self._database.one("longest_wait")
@@ -312,10 +305,10 @@ class SqlStore:
         named = (found.job, found.unit)
         values = (*named, found.attempt, found.node, found.percent, found.at)
         await self._database.execute("overrun_note", *values)
-        return [Overrun(**row) for row in await self._database.all("overruns_of", *named, newest)]
+        return await self._database.rows(Overrun, "overruns_of", *named, newest)
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
-        return [SceneReport(**row) for row in await self._database.all("scene_words", job, unit)]
+        return await self._database.rows(SceneReport, "scene_words", job, unit)
 
     async def note_uncut(self, scene: UncutScene) -> None:
         values = (*scene.scene, *scene.found_by, scene.at)
@@ -338,8 +331,7 @@ class SqlStore:
         await self._multiparts.end(multipart)
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
-        rows = await self._database.all("earnings_claimable", limit)
-        return [ClaimableEarning(**row) for row in rows]
+        return await self._database.rows(ClaimableEarning, "earnings_claimable", limit)
 
 
 def _node(row: Any) -> NodeRow:

@@ -9,6 +9,7 @@ from sql.audit import AuditLog
 from sql.checks import EvidenceReads
 from sql.credits import Credits
 from sql.database import Database
+from sql.disputes import Disputes
 from sql.events import Events
 from sql.jobs import Jobs
 from sql.multiparts import Multiparts, ResultMultiparts
@@ -39,6 +40,7 @@ class Tables:
     attempt_logs: AttemptLogs
     audit: AuditLog
     credits: Credits
+    disputes: Disputes
     endpoints: Endpoints
     events: Events
     evidence: EvidenceReads

@@ -35,16 +35,14 @@ class Thumbnails:
 
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
         """Return a thumbnail of a user's job (None: any user's): of a frame, else the newest."""
-        row = await self._database.one("thumbnail_of_job", job, user, frame)
-        return None if row is None else Thumbnail(**row)
+        return await self._database.row(Thumbnail, "thumbnail_of_job", job, user, frame)
 
     async def shown(
         self, job: UUID, frames: Sequence[int] | None = None
     ) -> Sequence[ThumbnailInfo]:
         """Return which of the frames (None: all) have a thumbnail, newest last."""
         wanted = None if frames is None else list(frames)
-        rows = await self._database.all("thumbnails_shown", job, wanted)
-        return [ThumbnailInfo(**row) for row in rows]
+        return await self._database.rows(ThumbnailInfo, "thumbnails_shown", job, wanted)
 
     async def expire(self, before: datetime, jobs: int) -> bool:
         """Delete those of some jobs that ended before; return True if there were any."""

@@ -54,25 +54,20 @@ class Uploads:
         return UploadRow(**row)
 
     async def by_id(self, upload: UUID, user: UUID) -> UploadRow | None:
-        row = await self._database.one("upload_by_id", upload, user)
-        return None if row is None else UploadRow(**row)
+        return await self._database.row(UploadRow, "upload_by_id", upload, user)
 
     async def by_content(self, user: UUID, sha256: bytes) -> UploadRow | None:
         """Return the user's upload of some content."""
-        row = await self._database.one("upload_by_content", user, sha256)
-        return None if row is None else UploadRow(**row)
+        return await self._database.row(UploadRow, "upload_by_content", user, sha256)
 
     async def complete(self, upload: UUID, user: UUID, now: datetime) -> UploadRow | None:
         """Record that the object was found in the store."""
-        row = await self._database.one("upload_complete", upload, user, now)
-        return None if row is None else UploadRow(**row)
+        return await self._database.row(UploadRow, "upload_complete", upload, user, now)
 
     async def by_key(self, user: UUID, object_key: str) -> UploadRow | None:
         """Return a completed upload of this user under this key."""
-        row = await self._database.one("upload_by_key", user, object_key)
-        return None if row is None else UploadRow(**row)
+        return await self._database.row(UploadRow, "upload_by_key", user, object_key)
 
     async def completed(self, user: UUID, uploads: Sequence[UUID]) -> Sequence[UploadRow]:
         """Return those of the uploads that are this user's and complete."""
-        rows = await self._database.all("uploads_completed", user, list(uploads))
-        return [UploadRow(**row) for row in rows]
+        return await self._database.rows(UploadRow, "uploads_completed", user, list(uploads))

@@ -48,33 +48,28 @@ class Users:
 
     async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
         """Insert a user with an open login; None if the e-mail is taken."""
-        row = await self._database.one(
+        return await self._database.row(
+            UserRow,
             "user_insert",
             *(user.id, user.email, user.name, user.password_hash),
             *(family.sid, family.jti, family.expires_at, family.client, now),
         )
-        return None if row is None else UserRow(**row)
 
     async def by_email(self, email: str) -> UserRow | None:
         """Return the user with this address, with the password hash."""
-        row = await self._database.one("user_by_email", email)
-        return None if row is None else UserRow(**row)
+        return await self._database.row(UserRow, "user_by_email", email)
 
     async def by_id(self, user: UUID) -> UserRow | None:
         """Return one user, with the password hash."""
-        row = await self._database.one("user_by_id", user)
-        return None if row is None else UserRow(**row)
+        return await self._database.row(UserRow, "user_by_id", user)
 
     async def page(self, search: str, after: UUID | None, limit: int) -> Sequence[UserRow]:
         """Return users whose address or name contains ``search``, newest first, after ``after``."""
-        rows = await self._database.all("user_page", search, after, limit)
-        return [UserRow(**row) for row in rows]
+        return await self._database.rows(UserRow, "user_page", search, after, limit)
 
     async def count(self, search: str) -> int:
         """Count the users whose address or name contains ``search``."""
-        row = await self._database.one("user_count", search)
-        assert row is not None, "count answers one row"
-        return int(row["count"])
+        return await self._database.number("user_count", search)
 
 
 @attrs.frozen
@@ -100,8 +95,9 @@ class UserViews:
     async def page(self, search: str, sort: str, limit: int, offset: int) -> Sequence[ListedUser]:
         """Return users whose e-mail or name contains ``search``; '-' in ``sort``: descending."""
         most = offset + limit if sort == "-created" else SORTED_MOST
-        rows = await self._database.all("user_view_page", search, most, sort, limit, offset)
-        return [ListedUser(**row) for row in rows]
+        return await self._database.rows(
+            ListedUser, "user_view_page", search, most, sort, limit, offset
+        )
 
 
 @attrs.frozen

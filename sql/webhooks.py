@@ -234,8 +234,7 @@ class Deliveries:
 
     async def waiting(self) -> int:
         """Count the deliveries that are not delivered yet."""
-        row = await self._database.one("deliveries_waiting")
-        return 0 if row is None else int(row["count"])
+        return await self._database.number("deliveries_waiting")
 
 
 def _columns(rows: Sequence[DeliveryOutcome] | Sequence[EndpointHealth]) -> list[list[Any]]:

@@ -1,5 +1,4 @@
--- Disputes for the console, and the results of creators' own renders of disputed frames. The Ledger writes disputes:
--- earnings.sql.
+-- Disputes, and the results of creators' own renders of disputed frames. The Ledger writes disputes: earnings.sql.
 
 -- name: comparison_keep
 -- Store the comparison of dispute $1, once.
@@ -19,47 +18,61 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
        OR EXISTS (SELECT FROM earnings e
                   WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));
 
--- name: dispute_view_page
--- The newest $4, of creator $1 (null: all), in state $2 (null: any), or only $3 (null: all); each with its unit and the
--- share it stops. $5: only those that the gateway opened.
-SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id, o.email AS operator,
-       coalesce(s.amount, 0) AS share, d.finding
+-- name: dispute_is_known
+-- Is this a dispute, of creator $1 or of anyone, so that a page may begin after it?
+SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
+
+-- name: disputes_page
+-- A page of disputes with their units and the shares they stop, newest first, of creator $1 or all, in state $2 or any,
+-- older than dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
+SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at, d.decided_at,
+       d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id,
+       o.email AS operator, coalesce(s.amount, 0) AS share, d.finding
 FROM disputes d
 JOIN jobs j ON j.id = d.job_id
 JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
 JOIN users c ON c.id = d.user_id
 LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit
 LEFT JOIN users o ON o.id = s.operator_id
-WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2) AND ($3::uuid IS NULL OR d.id = $3)
-  AND (d.by_gateway OR NOT $5::boolean)
-ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
+WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
+  AND ($6::boolean IS NULL OR d.by_gateway = $6)
+  AND (d.opened_at, d.id) < (
+      coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
+      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
+ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
 
--- name: dispute_view_counts
--- Count disputes by state, of creator $1 (null: all).
-SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
+-- name: dispute_found
+-- The dispute $1, or that of unit $3 of job $2; only of creator $4, if given.
+SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at, d.decided_at,
+       d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id,
+       o.email AS operator, coalesce(s.amount, 0) AS share, d.finding
+FROM disputes d
+JOIN jobs j ON j.id = d.job_id
+JOIN units u ON u.job_id = d.job_id AND u.number = d.unit
+JOIN users c ON c.id = d.user_id
+LEFT JOIN earnings s ON s.job_id = d.job_id AND s.unit = d.unit
+LEFT JOIN users o ON o.id = s.operator_id
+WHERE (d.id = $1 OR (d.job_id = $2 AND d.unit = $3)) AND ($4::uuid IS NULL OR d.user_id = $4);
 
--- name: dispute_view_withheld
+-- name: dispute_counts
+-- Count disputes by state, of creator $1 (null: all). $2: opened by the gateway, or not; null: either.
+SELECT state, count(*) AS number FROM disputes
+WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::boolean IS NULL OR by_gateway = $2) GROUP BY state;
+
+-- name: dispute_withheld
 -- Count the shares that the gateway withholds until they are checked, and those withheld for longer than $1.
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
--- name: dispute_view_comparison
--- The creator's comparison attached to dispute $1, for creator $2 (null: anyone).
-SELECT k.verdict, k.said, k.picture IS NOT NULL AS has_picture
-FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
-WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
+-- name: comparison
+-- The creator's comparison attached to dispute $1.
+SELECT verdict, said, picture IS NOT NULL AS has_picture FROM comparisons WHERE dispute_id = $1;
 
--- name: dispute_view_picture
--- Its picture.
-SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
-WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
-
--- name: dispute_view_of_job
+-- name: dispute_of_job
 -- The units of a job with a dispute, open or decided.
 SELECT unit, id, state FROM disputes WHERE job_id = $1;
 
--- name: dispute_view_open_to
+-- name: dispute_open_to
 -- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
 -- there is none and the unit ended after $4.
 SELECT u.number, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, h.settled AS charge
@@ -73,7 +86,7 @@ WHERE u.job_id = $1 AND (u.number = $2 OR u.feeds = $2) AND u.state = 'COMPLETED
                   AND NOT (d.by_gateway AND d.state = 'REJECTED'))
 ORDER BY u.number;
 
--- name: dispute_view_entries
+-- name: dispute_entries
 -- The entries of a dispute's decision: on its creator's account, and, with $2, on the account that had the share.
 SELECT e.entry_id, t.kind, e.amount, e.created_at, l.leaf_index IS NOT NULL AS is_logged
 FROM disputes d

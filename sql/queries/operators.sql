@@ -1,4 +1,4 @@
--- Earnings, payouts and disputes for operators, creators and admins. Only the Ledger writes them.
+-- Earnings, payouts and statements for operators and admins. Only the Ledger writes them.
 
 -- name: earnings_of_operator
 -- A page of an operator's shares, newest first: those older than share $4, and in state $5, if given. With the entry
@@ -60,43 +60,6 @@ SELECT p.id, p.operator_id, u.email, u.name, p.kind, p.amount, p.units, p.state,
 FROM payouts p JOIN users u ON u.id = p.operator_id
 WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
-
--- name: dispute_is_known
--- Is this a dispute, of creator $1 or of anyone, so that a page may begin after it?
-SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
-
--- name: disputes_page
--- A page of disputes with the shares they stop, newest first, of creator $1 or all, in state $2 or any, older than
--- dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
-SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
-WHERE ($1::uuid IS NULL OR d.user_id = $1) AND ($2::text IS NULL OR d.state = $2)
-  AND ($6::boolean IS NULL OR d.by_gateway = $6)
-  AND (d.opened_at, d.id) < (
-      coalesce((SELECT opened_at FROM disputes WHERE id = $3::uuid), 'infinity'),
-      coalesce($3::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'))
-ORDER BY d.opened_at DESC, d.id DESC LIMIT $4 OFFSET $5;
-
--- name: disputes_count
--- Count disputes.
-SELECT count(*) FROM disputes
-WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::text IS NULL OR state = $2)
-  AND ($3::boolean IS NULL OR by_gateway = $3);
-
--- name: dispute_by_id
--- One dispute.
-SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
-WHERE d.id = $1;
-
--- name: dispute_of_unit
--- The dispute of a unit.
-SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
-       d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
-FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
-WHERE d.job_id = $1 AND d.unit = $2;
 
 -- name: statement_at
 -- An operator's balance at a time, and the number of the entry that made it. Each entry lies on one side of it,

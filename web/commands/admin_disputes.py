@@ -11,7 +11,7 @@ from web.commands.options import where_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sql.operators import DisputeShown
+    from sql.disputes import DisputeShown
 
 STATES: Final = ("open", "upheld", "rejected")
 
@@ -42,13 +42,13 @@ def disputes() -> None:
 @where_options
 def list_(*, state: str | None, withheld: bool, limit: int, as_json: bool, **where: Any) -> None:
     """List disputes, newest first."""
-    from sql.operators import Operators
+    from sql.disputes import Disputes
     from sql.page import Page
 
     named = "OPEN" if withheld else None if state is None else state.upper()
     which = True if withheld else None
     rows = with_database(
-        where, lambda d: Operators(d).disputes(None, named, Page(limit), by_gateway=which)
+        where, lambda d: Disputes(d).page(None, named, Page(limit), by_gateway=which)
     )
     tell(rows or (), as_json=as_json)
 
@@ -89,9 +89,9 @@ def decide(dispute: UUID, given: dict[str, Any], *, upheld: bool) -> None:
 
 def known(where: dict[str, Any], dispute: UUID) -> "DisputeShown":
     """Return the dispute; raise ClickException if there is none."""
-    from sql.operators import Operators
+    from sql.disputes import Disputes
 
-    row = with_database(where, lambda database: Operators(database).dispute(dispute))
+    row = with_database(where, lambda database: Disputes(database).one(dispute))
     if row is None:
         raise click.ClickException("There is no such dispute")
     return row

@@ -5,7 +5,6 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-from sql.disputes import DisputeViews
 from sql.overview import LogStanding
 from supervisors.snapshot import Snapshot
 from web.console.ledger_health import LedgerHealth, soundness_of
@@ -48,7 +47,7 @@ async def alerts_of(
     """Return the alerts, the worst first."""
     found = [*await _dependencies(gateway), *actors_of(gateway.tree.snapshot())]
     found += broken(await soundness_of(gateway))
-    due = (await DisputeViews(gateway.database).withheld()).due
+    due = (await gateway.tables.disputes.withheld()).due
     if due:
         what = "1 earning is" if due == 1 else f"{due:,} earnings are"
         found.append(Alert("warn", f"{what} {WITHHELD}", "/console/disputes?is=withheld"))

@@ -14,7 +14,7 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
 from rendertrust.value_types import Credits, Id
-from sql.operators import DisputeShown, GivenComparison
+from sql.disputes import DisputeShown, GivenComparison
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
@@ -196,7 +196,7 @@ async def picture(call: Call) -> web.Response | Problem:
     node that delivered the frame. It is what the creator sent.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
-    found = await call.gateway.tables.operators.comparison_picture(job, unit, call.caller)
+    found = await call.gateway.tables.disputes.comparison_picture(job, unit, call.caller)
     if found is None:
         return NO_PICTURE
     return web.Response(body=found, content_type="image/png", headers=HARMLESS)
@@ -230,12 +230,12 @@ async def opened(
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
         return NO_UNIT
-    row = await gateway.tables.operators.dispute_of(job, unit)
+    row = await gateway.tables.disputes.of_unit(job, unit)
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
     if row is not None and (is_new or is_same):
         if given is not None and row.state == "OPEN" and not row.by_gateway:
-            await gateway.tables.operators.keep_comparison(row.id, given)
+            await gateway.tables.disputes.keep_comparison(row.id, given)
         return Opened(row, is_new=is_new)
     return Problem(
         409,
@@ -248,7 +248,7 @@ async def _refusal_of_comparison(
     gateway: Gateway, user: UUID, job: UUID, unit: int
 ) -> Problem | None:
     """Return why a dispute may carry no comparison; None: it may."""
-    others = await gateway.tables.operators.comparisons_beside(user, job, unit)
+    others = await gateway.tables.disputes.comparisons_beside(user, job, unit)
     return TOO_MANY if others >= COMPARISONS_MOST else None
 
 
@@ -319,8 +319,8 @@ async def decided(
     doer: AdminIdentity, id_: UUID, reason: str, *, upheld: bool
 ) -> DisputeShown | Problem:
     """Decide a dispute as an admin. Raises AskFailed, Unavailable."""
-    kept = doer.gateway.tables.operators
-    row = await kept.dispute(id_)
+    kept = doer.gateway.tables.disputes
+    row = await kept.one(id_)
     if row is None:
         return NO_DISPUTE
     if doer.user in (row.user_id, row.operator_id):
@@ -338,18 +338,19 @@ async def decided(
             f"The dispute was already decided: it is {outcome.found.lower()}",
             code=RefusalCode.DISPUTE_DECIDED,
         )
-    return await kept.dispute(id_) or NO_DISPUTE
+    return await kept.one(id_) or NO_DISPUTE
 
 
 async def _page(
     call: Call[None, Any], user: UUID | None, *, by_gateway: bool | None = None
 ) -> tuple[list[DisputeShown], int] | None:
-    page, kept = call.query, call.gateway.tables.operators
+    page, kept = call.query, call.gateway.tables.disputes
     state = None if page.state is None else page.state.upper()
-    rows = await kept.disputes(user, state, span_of(page), by_gateway=by_gateway)
+    rows = await kept.page(user, state, span_of(page), by_gateway=by_gateway)
     if rows is None:
         return None
-    return list(rows), await kept.disputes_count(user, state, by_gateway=by_gateway)
+    counts = await kept.counts(user, by_gateway=by_gateway)
+    return list(rows), sum(counts.values()) if state is None else counts.get(state, 0)
 
 
 def shown(row: DisputeShown) -> Dispute:

@@ -9,7 +9,7 @@ import pytest
 
 from actors.ledger.messages import Commit, Ledger, operator_account
 from actors.paymaster.messages import DisputeOpen
-from sql.operators import GivenComparison
+from sql.disputes import GivenComparison
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled
@@ -109,7 +109,7 @@ async def test_the_page_shows_what_its_creator_compared(
     assert "Comparison" not in (await jane.get(there))[1]
     given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], b"\x89PNG\r\n\x1a\n")
     dispute = UUID(there.rpartition("/")[2])
-    await with_books.gateway.tables.operators.keep_comparison(dispute, given)
+    await with_books.gateway.tables.disputes.keep_comparison(dispute, given)
     for visitor, status in ((jane, 200), (ann, 200), (otto, 404)):
         _, text = await visitor.get(there)
         assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)

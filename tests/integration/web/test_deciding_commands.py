@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from sql.database import Database
-from sql.operators import Operators
+from sql.disputes import Disputes
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.earnings import Work, dispute, ripened, take, worked
@@ -43,7 +43,7 @@ class Books:
         async def make() -> tuple[Work, str]:
             work = await worked(self.stage, await self.stage.user())
             await dispute(self.stage, work, by_gateway=by_gateway)
-            row = await Operators(self.pool).dispute_of(work.job, 0)
+            row = await Disputes(self.pool).of_unit(work.job, 0)
             assert row is not None
             return work, str(row.id)
 

@@ -13,8 +13,7 @@ from actors.ledger.messages import GuardFailed, Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.database import Database
-from sql.disputes import DisputeViews
-from sql.operators import GivenComparison
+from sql.disputes import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint
@@ -247,7 +246,7 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     await dispute(jane, own)
     figures = (await read_totals(otto.face.gateway.database)).checks
     assert figures.withheld == int(days > 30)
-    due = await DisputeViews(otto.face.gateway.database).withheld()
+    due = await otto.face.gateway.tables.disputes.withheld()
     assert (due.number, due.due) == (1, int(days > 30))
     over = "UPDATE earnings SET payable_at = now() - interval '1 day'"
     await execute(database.owner_dsn, f"{over} WHERE job_id = '{job}'")
@@ -337,7 +336,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
 async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
     otto: Earner, jane: Person
 ) -> None:
-    store, kept = SqlStore(otto.face.gateway.database), otto.face.gateway.tables.operators
+    store, kept = SqlStore(otto.face.gateway.database), otto.face.gateway.tables.disputes
     for _ in range(2):
         _, opened = await dispute(jane, await otto.earn(jane))
         await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))

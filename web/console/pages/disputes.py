@@ -8,7 +8,8 @@ from uuid import UUID
 import attrs
 from msgspec import Meta
 
-from sql.disputes import DisputableUnit, DisputeViews
+from sql.disputes import DisputableUnit
+from sql.page import Page
 from web.console.registry import Nav, Pages
 from web.console.tables import SORTED_MOST, Column, one_of, order_by, page_of, table
 from web.console.view import ADMINS, Picture, Redirect, Shown, View
@@ -68,9 +69,10 @@ class ComplaintForm:
 )
 async def disputes(view: View[DisputesQuery]) -> Shown:
     """Return the user's disputes, or all users' for admins; newest first."""
-    desk, query = DisputeViews(view.gateway.database), view.query
-    state, withheld = query.is_.upper() or None, query.is_ == WITHHELD
-    found = await desk.page(view.owner, state, SORTED_MOST, withheld=withheld)
+    desk, query = view.gateway.tables.disputes, view.query
+    withheld = query.is_ == WITHHELD
+    state, which = ("OPEN", True) if withheld else (query.is_.upper() or None, None)
+    found = await desk.page(view.owner, state, Page(SORTED_MOST), by_gateway=which) or ()
     counts = await desk.counts(view.owner)
     of_gateway = await desk.withheld() if view.owner is None else None
     columns = ALL if view.owner is None else OWN
@@ -98,15 +100,15 @@ async def disputes(view: View[DisputesQuery]) -> Shown:
 )
 async def dispute(view: View) -> Shown | Problem:
     """Return a dispute: subject, state, and the transfers of its decision."""
-    desk, everybody = DisputeViews(view.gateway.database), view.owner is None
-    row = await desk.one(view.owner, view.ids["id"])
+    desk, everybody = view.gateway.tables.disputes, view.owner is None
+    row = await desk.one(view.ids["id"], view.owner)
     if row is None:
         return NO_DISPUTE
     return {
         "title": f"Dispute of job {str(row.job_id)[:8]}",
         "row": row,
         "entries": await desk.entries(row.id, everybody=everybody),
-        "comparison": await desk.comparison(view.owner, row.id),
+        "comparison": await desk.comparison(row.id),
         "everybody": everybody,
         "now": view.now,
         "may_decide": view.is_admin
@@ -118,8 +120,10 @@ async def dispute(view: View) -> Shown | Problem:
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=NO_DISPUTE)
 async def picture(view: View) -> Picture | Problem:
     """Return the side-by-side picture of a dispute, as its creator sent it."""
-    found = await DisputeViews(view.gateway.database).picture(view.owner, view.ids["id"])
-    return NO_DISPUTE if found is None else Picture(found, "image/png")
+    desk = view.gateway.tables.disputes
+    row = await desk.one(view.ids["id"], view.owner)
+    found = row and await desk.comparison_picture(row.job_id, row.unit, view.owner)
+    return Picture(found, "image/png") if found else NO_DISPUTE
 
 
 @pages.page(
@@ -147,7 +151,7 @@ async def disputable(
 ) -> Sequence[DisputableUnit]:
     """Return the units that can be disputed now: a unit, or the tiles of its frame."""
     since = window_of(gateway, now)
-    return await DisputeViews(gateway.database).open_to(user, job, unit, since=since, now=now)
+    return await gateway.tables.disputes.open_to(user, job, unit, since=since, now=now)
 
 
 def window_of(gateway: Gateway, now: datetime) -> datetime:

@@ -10,7 +10,6 @@ from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import FRAME_MAX
-from sql.disputes import DisputeViews
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
 from web.console.curl import curl_of
@@ -139,7 +138,7 @@ async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return orphan tiles, and what is or can be disputed."""
     return {
         "loose": await loose_of(view.gateway, row),
-        "disputes": await DisputeViews(view.gateway.database).of_job(row.id),
+        "disputes": await view.gateway.tables.disputes.of_job(row.id),
         "disputable_since": window_of(view.gateway, view.now),
     }
 
