@@ -54,7 +54,7 @@ ALONE: Final = Access()
 
 
 def circles_of(rows: Iterable[Any]) -> Access:
-    """Build from rows of the query ``work_circles``."""
+    """Build from rows of the query ``access_circles``."""
     found: dict[str, list[tuple[UUID, UUID]]] = {"member": [], "lent": [], "trust": []}
     for row in rows:
         found[row["kind"]].append((row["one"], row["other"]))

@@ -415,25 +415,25 @@ class NodeViews:
         most = offset + limit if search.sort == "-created" else SORTED_MOST
         wanted = (owner, search.text, search.word, most, search.sort)
         return await self._database.rows(
-            ListedNode, "fleet_page", *wanted, since, limit, offset, search.heard
+            ListedNode, "node_view_page", *wanted, since, limit, offset, search.heard
         )
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
         """Count matching nodes by status and by standing; '' counts all."""
         found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
-        for row in await self._database.all("fleet_counts", owner, text):
+        for row in await self._database.all("node_view_counts", owner, text):
             for name in ("", row["status"], row["standing"]):
                 found[name] += row["count"]
         return found
 
     async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
         """Return a node's running units, then its queued ones."""
-        return await self._database.rows(NodeWork, "fleet_work", node, limit)
+        return await self._database.rows(NodeWork, "node_view_units", node, limit)
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
         """Return what a node has earned its owner since then."""
         return (
-            await self._database.row(NodeEarnings, "fleet_earned", owner, node, since)
+            await self._database.row(NodeEarnings, "node_view_earned", owner, node, since)
             or NodeEarnings()
         )
 
@@ -441,9 +441,9 @@ class NodeViews:
         self, owner: UUID, node: UUID, since: datetime, limit: int
     ) -> Sequence[NodeShare]:
         """Return the same by unit, newest first."""
-        return await self._database.rows(NodeShare, "fleet_shares", owner, node, since, limit)
+        return await self._database.rows(NodeShare, "node_view_earnings", owner, node, since, limit)
 
     async def email(self, user: UUID | None) -> str | None:
         """Return the e-mail address of a node's owner, or of the author of its standing."""
-        row = None if user is None else await self._database.one("fleet_person", user)
+        row = None if user is None else await self._database.one("node_view_owner", user)
         return None if row is None else str(row["email"])

@@ -46,22 +46,22 @@ async def server_major(connection: Connection) -> int:
 
 async def is_empty(connection: Connection) -> bool:
     """Return True if the database has no tables."""
-    return await _count(connection, "restoring_tables") == 0
+    return await _count(connection, "restore_tables") == 0
 
 
 async def gateways(connection: Connection) -> int:
     """Count the gateways' connections to this database."""
-    return await _count(connection, "restoring_gateways")
+    return await _count(connection, "restore_gateways")
 
 
 async def has_role(connection: Connection) -> bool:
     """Return True if the application's role exists."""
-    return await _count(connection, "restoring_role") > 0
+    return await _count(connection, "restore_role") > 0
 
 
 async def kept(connection: Connection) -> Sequence[str]:
     """Return the databases that a restore has set aside."""
-    rows = await connection.fetch(QUERIES["restoring_kept"])
+    rows = await connection.fetch(QUERIES["restore_kept"])
     return [str(row["name"]) for row in rows]
 
 

@@ -125,9 +125,9 @@ class SqlStore:
             [lease.node for lease in leases],
             [lease.seconds for lease in leases],
         )
-        rows = await self._database.all("work_renew_leases", *columns)
+        rows = await self._database.all("units_renew_leases", *columns)
         if len(rows) < len(leases):  # some may be of copies
-            rows = [*rows, *await self._database.all("work_renew_copies", *columns)]
+            rows = [*rows, *await self._database.all("units_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
     async def audit(self) -> Sequence[Finding]:
@@ -161,10 +161,10 @@ class SqlStore:
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
         place = (None, None) if after is None else after
-        return await self._database.rows(OpenJob, "work_open_jobs", *place, most)
+        return await self._database.rows(OpenJob, "jobs_open_page", *place, most)
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
-        rows = await self._database.all("work_asked_for", list(jobs))
+        rows = await self._database.all("jobs_placement", list(jobs))
         return [
             OpenJobTerms(row["job"], row["user"], plan_of(row), row["units"], row["is_free"])
             for row in rows
@@ -173,12 +173,12 @@ class SqlStore:
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
     ) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_open", list(jobs), window)
+        rows = await self._database.all("units_of_jobs", list(jobs), window)
         plans = {job: known(job) for job in {row["job"] for row in rows}}
         unknown = [job for job, found in plans.items() if found is None]
         for begin in range(0, len(unknown), PLANS_MOST):
             few = unknown[begin : begin + PLANS_MOST]
-            found = await self._database.all("work_plans", few)
+            found = await self._database.all("jobs_plans", few)
             plans |= {row["job"]: plan_of(row) for row in found}
         return await _open_units(rows, plans)
 
@@ -186,43 +186,43 @@ class SqlStore:
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
     ) -> Sequence[OpenUnit]:
         named = [job for job, _ in known], [unit for _, unit in known]
-        rows = await self._database.all("work_ready", list(jobs), window, *named)
+        rows = await self._database.all("units_ready", list(jobs), window, *named)
         return await _open_units(rows)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
-        return await self._database.rows(UnitDuration, "work_done", list(jobs), most)
+        return await self._database.rows(UnitDuration, "units_done", list(jobs), most)
 
     async def running_units(self) -> int:
-        return await self._database.number("work_running")
+        return await self._database.number("units_running")
 
     async def open_units_of(self, node: UUID) -> Sequence[OpenUnit]:
-        return [_open_unit(row) for row in await self._database.all("work_open_of_node", node)]
+        return [_open_unit(row) for row in await self._database.all("units_of_node", node)]
 
     async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_lost", unsent)
+        rows = await self._database.all("units_lost", unsent)
         return [_open_unit(row) for row in rows]
 
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
-        rows = await self._database.all("work_waiting", longer_than)
+        rows = await self._database.all("units_waiting", longer_than)
         return [_open_unit(row) for row in rows]
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
-        rows = await self._database.all("work_healthy_nodes")
+        rows = await self._database.all("nodes_healthy")
         return [_node(row) for row in rows]
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
-        rows = await self._database.all("work_standings", since)
+        rows = await self._database.all("nodes_standings", since)
         return [_standing(row) for row in rows]
 
     async def circles(self) -> Access:
-        return circles_of(await self._database.all("work_circles"))
+        return circles_of(await self._database.all("access_circles"))
 
     async def session_opened(self, node: UUID) -> SessionStart:
-        row = await self._database.one("work_session_opened", node)
+        row = await self._database.one("node_session_opened", node)
         return SessionStart(0, await self.now()) if row is None else SessionStart(**row)
 
     async def node_seen(self, node: UUID) -> None:
-        await self._database.execute("work_node_seen", node)
+        await self._database.execute("node_seen", node)
 
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
@@ -246,7 +246,7 @@ class SqlStore:
         await self._database.execute("attempt_log_keep", *said, most, completed)
 
     async def silence(self) -> Sequence[UUID]:
-        rows = await self._database.all("work_silence")
+        rows = await self._database.all("nodes_silence")
         return [row["id"] for row in rows if row["was"] == "HEALTHY"]
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:

@@ -39,10 +39,10 @@ class GatewayTotals:
 
 async def read_totals(database: Database) -> GatewayTotals:
     """Read the totals. Raises ``sql.database.Unavailable``."""
-    jobs = await database.all("figures_jobs")
-    nodes = await database.all("figures_nodes")
-    holds = await database.one("figures_holds")
-    checks = await database.one("figures_checks", WITHHELD_MOST)
+    jobs = await database.all("totals_jobs")
+    nodes = await database.all("totals_nodes")
+    holds = await database.one("totals_holds")
+    checks = await database.one("totals_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
     assert checks is not None, "so has this one"
     return GatewayTotals(

@@ -166,26 +166,26 @@ WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINE
                    OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version, standing_reason;
 
--- name: work_healthy_nodes
+-- name: nodes_healthy
 -- The nodes that may get work.
 SELECT id, owner_id AS owner, capabilities, current_load AS load, verified_at IS NOT NULL AS verified,
        extract(epoch FROM now() - seen_at)::float8 AS silent_seconds, session_epoch AS epoch
 FROM nodes WHERE status = 'HEALTHY' ORDER BY id;
 
--- name: work_standings
+-- name: nodes_standings
 -- The nodes whose standing changed since $1, oldest change first.
 SELECT id AS node, owner_id AS owner, standing, standing_version, standing_reason, standing_at AS at
 FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 
--- name: work_node_seen
+-- name: node_seen
 -- Record a sign of life over the socket.
 UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 
--- name: work_session_opened
+-- name: node_session_opened
 -- Count a new session of a node; its number orders the sessions of all gateways.
 UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
 
--- name: work_silence
+-- name: nodes_silence
 -- HEALTHY -> UNHEALTHY after 90 s of silence, -> OFFLINE after 300 s; returns the nodes with their previous status.
 WITH silent AS (
     SELECT id, status,
@@ -200,7 +200,7 @@ UPDATE nodes n SET status = s.becomes FROM silent s
 WHERE n.id = s.id AND n.status <> s.becomes
 RETURNING n.id, s.status AS was;
 
--- name: fleet_page
+-- name: node_view_page
 -- A page of the newest $4 that match, sorted by $5 ('-': descending). $2: part of the name, of a capability or of the
 -- owner's e-mail, or a prefix of the id; $3: a status or standing. With the current unit, and earnings since $6. $9:
 -- nodes connected here, in the order for the sort key 'pong'.
@@ -262,7 +262,7 @@ ORDER BY CASE $5 WHEN 'name' THEN p.name WHEN 'status' THEN p.status
          CASE WHEN $5 IN ('pong', '-pong') THEN array_position($9::uuid[], p.id) END NULLS LAST,
          p.created_at DESC, p.id DESC;
 
--- name: fleet_counts
+-- name: node_view_counts
 -- Count the nodes that match $2, by status and standing.
 SELECT n.status, n.standing, count(*) AS count
 FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
@@ -272,7 +272,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
        OR EXISTS (SELECT FROM unnest(n.capabilities) c WHERE strpos(lower(c), lower($2)) > 0))
 GROUP BY n.status, n.standing;
 
--- name: fleet_work
+-- name: node_view_units
 -- A node's running units, then its queued ones.
 SELECT u.job_id, u.unit, w.frames, w.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, u.attempt, u.state, j.job_type, u.assigned_at, u.started_at,
        u.lease_until
@@ -281,7 +281,7 @@ JOIN units w ON w.job_id = u.job_id AND w.number = u.unit
 WHERE u.node_id = $1
 ORDER BY u.state DESC, u.assigned_at, u.job_id, u.unit LIMIT $2;
 
--- name: fleet_shares
+-- name: node_view_earnings
 -- The last $4 earnings of owner $1 by a node since $3, newest first, with the entry that pays each.
 WITH newest AS (
     SELECT id, job_id, unit, amount, state, earned_at FROM earnings
@@ -298,11 +298,11 @@ FROM newest e JOIN jobs j ON j.id = e.job_id
 LEFT JOIN units w ON w.job_id = e.job_id AND w.number = e.unit
 ORDER BY e.earned_at DESC, e.id DESC;
 
--- name: fleet_earned
+-- name: node_view_earned
 -- The earnings of owner $1 by a node since $3, and the number of units.
 SELECT coalesce(sum(amount), 0)::bigint AS amount, count(*) AS units FROM earnings
 WHERE operator_id = $1 AND node_id = $2 AND earned_at >= $3 AND state NOT IN ('REVERSED', 'FORFEITED');
 
--- name: fleet_person
+-- name: node_view_owner
 -- The e-mail address of a user.
 SELECT email FROM users WHERE id = $1;

@@ -186,7 +186,7 @@ WITH trusted AS (
 )
 SELECT trusted_id FROM trusted UNION ALL SELECT user_id FROM stranger LIMIT 1;
 
--- name: work_circles
+-- name: access_circles
 -- Members of organisations, nodes lent by members, and trust between users.
 SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
 WHERE joined_at IS NOT NULL

@@ -1,20 +1,20 @@
 -- Totals for the metrics, read from time to time.
 
--- name: figures_jobs
+-- name: totals_jobs
 -- Open jobs by status; ended ones are too many to count repeatedly.
 SELECT j.status AS name, count(*) AS count
 FROM (SELECT DISTINCT job_id FROM units WHERE ended_at IS NULL) u JOIN jobs j ON j.id = u.job_id
 GROUP BY j.status;
 
--- name: figures_nodes
+-- name: totals_nodes
 -- Nodes by status.
 SELECT status AS name, count(*) AS count FROM nodes GROUP BY status;
 
--- name: figures_holds
+-- name: totals_holds
 -- The number and sum of open holds.
 SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS amount FROM holds WHERE state = 'OPEN';
 
--- name: figures_checks
+-- name: totals_checks
 -- Deliveries that wait for a verdict, and the longest wait in seconds; how many of the oldest 1,000 have waited for
 -- over a minute and over ten times as long as their node took; and the shares that have been withheld for a check for
 -- $1.

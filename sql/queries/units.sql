@@ -1,6 +1,6 @@
 -- Open jobs and units, outside the books: reads of the Scheduler, the Lifeline and NodeSessions; leases.
 
--- name: work_open_jobs
+-- name: jobs_open_page
 -- The next $3 open jobs after the place ($1, $2) in their order; null: from the first.
 SELECT id, queued_at, open_units AS units FROM jobs
 WHERE completed_at IS NULL
@@ -8,16 +8,16 @@ WHERE completed_at IS NULL
                          coalesce($2::uuid, '00000000-0000-0000-0000-000000000000'))
 ORDER BY queued_at, id LIMIT $3;
 
--- name: work_asked_for
+-- name: jobs_placement
 -- The terms of the open ones of the jobs $1, without their parameters, which may be long.
 SELECT id AS job, user_id AS "user", job_type, payload_ref, units, price = 0 AS is_free,
        plan #- '{spec,params}' AS plan
 FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 
--- name: work_open
+-- name: units_of_jobs
 -- Every unit of the jobs $1 at a node, and the next $2 to assign, oldest job first: only a few units are read, however
 -- many a job has. COALESCE makes the planner use the index on a job's running units, and on all copies, which are few.
--- Without the jobs' plans, which may be long: work_plans.
+-- Without the jobs' plans, which may be long: jobs_plans.
 SELECT job, unit, "user", state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
        is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
@@ -36,11 +36,11 @@ FROM (
 ) o
 ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 
--- name: work_plans
+-- name: jobs_plans
 -- The plans of the jobs $1; they never change.
 SELECT id AS job, job_type, payload_ref, plan FROM jobs WHERE id = ANY($1::uuid[]);
 
--- name: work_ready
+-- name: units_ready
 -- For each of the jobs $1 the next $2 units to assign, without the known units $4 of the jobs $3, a set that is built
 -- once.
 SELECT n.* FROM jobs j
@@ -52,11 +52,11 @@ CROSS JOIN LATERAL (SELECT w.* FROM work w
 WHERE j.id = ANY($1::uuid[]) AND j.completed_at IS NULL
 ORDER BY n.queued_at, n.job, n.place, n.unit;
 
--- name: work_running
+-- name: units_running
 -- Count running units.
 SELECT count(*) FROM units WHERE ended_at IS NULL AND state = 'RUNNING';
 
--- name: work_open_of_node
+-- name: units_of_node
 -- The units that are DISPATCHED or RUNNING on a node, oldest assignment first.
 SELECT w.* FROM work w
 WHERE w.node = $1 AND w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
@@ -64,7 +64,7 @@ UNION ALL
 SELECT c.* FROM work_copies c WHERE c.node = $1
 ORDER BY assigned_at, job, unit;
 
--- name: work_lost
+-- name: units_lost
 -- Units whose lease has ended, or that were assigned longer than $1 ago and never sent.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
@@ -74,7 +74,7 @@ SELECT c.* FROM work_copies c
 WHERE c.lease_until <= now() OR (c.lease_until IS NULL AND c.assigned_at < now() - $1::interval)
 ORDER BY job, unit, attempt;
 
--- name: work_waiting
+-- name: units_waiting
 -- Queued units without activity for $1: for a job's only unit since it was queued; a job of several stays alive while
 -- nodes get some of them. A job that starts later waits since then.
 SELECT w.* FROM work w
@@ -83,7 +83,7 @@ WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::in
   AND (w.units = 1 OR w.dispatched_at IS NULL OR w.dispatched_at < now() - $1::interval)
 ORDER BY w.job, w.unit LIMIT 1000;
 
--- name: work_renew_leases
+-- name: units_renew_leases
 -- Renew leases whose attempt and node match the unit. COALESCE keeps the planner from starting with all open units,
 -- which are few at planning time and many later.
 UPDATE units u SET lease_until = now() + make_interval(secs => n.seconds)
@@ -93,7 +93,7 @@ WHERE u.job_id = n.job_id AND u.number = n.number AND u.attempt = n.attempt
   AND u.node_id = n.node_id AND coalesce(u.state IN ('DISPATCHED', 'RUNNING'), false)
 RETURNING u.job_id AS job, u.number AS unit, u.attempt, u.node_id AS node;
 
--- name: work_renew_copies
+-- name: units_renew_copies
 -- The same for speculative attempts: one statement changes a row only once, and both attempts may be renewed.
 UPDATE units u SET copy_lease_until = now() + make_interval(secs => n.seconds)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
@@ -102,7 +102,7 @@ WHERE u.job_id = n.job_id AND u.number = n.number AND u.copy_attempt = n.attempt
   AND coalesce(u.copy_node_id = n.node_id, false)
 RETURNING u.job_id AS job, u.number AS unit, u.copy_attempt AS attempt, u.copy_node_id AS node;
 
--- name: work_done
+-- name: units_done
 -- For each of the jobs $1 the $2 units completed last, and how long each took, without the wait for its verdict.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (

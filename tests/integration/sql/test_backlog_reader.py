@@ -58,15 +58,15 @@ async def test_pages_are_read_by_indexes_also_by_plans_of_empty_tables(
     gateway = Database(lambda: database.app_dsn)
     plans = {}
     async with gateway.connection() as connection:
-        for name, width in (("work_open_jobs", 3), ("work_open", 2)):
+        for name, width in (("jobs_open_page", 3), ("units_of_jobs", 2)):
             await connection.execute(f"PREPARE {name} AS {QUERIES[name]}")
             nulls = ", ".join(["NULL"] * width)
             rows = await connection.fetch(f"EXPLAIN EXECUTE {name} ({nulls})")
             plans[name] = "\n".join(row[0] for row in rows)
     await gateway.close()
-    assert "Index Scan using jobs_open" in plans["work_open_jobs"].replace("Only ", "")
-    assert "ROW(queued_at, id) >" in plans["work_open_jobs"]
+    assert "Index Scan using jobs_open" in plans["jobs_open_page"].replace("Only ", "")
+    assert "ROW(queued_at, id) >" in plans["jobs_open_page"]
     assert "Seq Scan" not in "".join(plans.values())
-    assert "units_open" not in plans["work_open"]
+    assert "units_open" not in plans["units_of_jobs"]
     for index in ("units_at_work", "units_ready", "units_copies"):
-        assert index in plans["work_open"], plans["work_open"]
+        assert index in plans["units_of_jobs"], plans["units_of_jobs"]

@@ -66,8 +66,8 @@ async def test_open_units_are_read_without_a_look_at_the_parameters(
     await owner.execute("VACUUM ANALYZE units")
     read = {}
     for length, jobs in made.items():
-        assert len(await owner.fetch(QUERIES["work_open"], jobs, 32)) == units * JOBS
-        read[length] = await blocks(owner, "work_open", jobs, 32)
+        assert len(await owner.fetch(QUERIES["units_of_jobs"], jobs, 32)) == units * JOBS
+        read[length] = await blocks(owner, "units_of_jobs", jobs, 32)
     await owner.close()
     assert read[LONG] <= read[32] + JOBS, "less than one block for each job"
 
@@ -88,7 +88,7 @@ async def test_of_what_is_made_of_tiles_the_parts_are_told(database: PostgresEnd
     owner = await asyncpg.connect(database.owner_dsn)
     await owner.execute(PEOPLE)
     await owner.execute(TILED)
-    rows = await owner.fetch(QUERIES["work_open"], [UUID(int=9)], 32)
+    rows = await owner.fetch(QUERIES["units_of_jobs"], [UUID(int=9)], 32)
     await owner.close()
     parts = {row["unit"]: parts_of(row["parts"]) for row in rows}
     assert {unit: [part.unit for part in told] for unit, told in parts.items()} == {

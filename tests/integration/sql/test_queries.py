@@ -32,7 +32,7 @@ async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
 ) -> None:
     """Megabytes, where jobs have long ones: they are read once for each job."""
     connection = await asyncpg.connect(database.app_dsn)
-    statement = await connection.prepare(QUERIES["work_open"])
+    statement = await connection.prepare(QUERIES["units_of_jobs"])
     columns = {attribute.name for attribute in statement.get_attributes()}
     await connection.close()
     assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"plan"}
@@ -83,7 +83,7 @@ def test_every_query_is_used() -> None:
 
 
 def test_a_query_that_writes_or_locks_is_no_read() -> None:
-    assert "work_open" in READS
+    assert "units_of_jobs" in READS
     assert "database_answers" in READS
     assert "books_accounts_lock" not in READS
     assert "books_rows_lock" not in READS

@@ -162,13 +162,13 @@ async def test_an_account_that_is_made_later_is_not_trusted(
     assert (await eve.ask("GET", ROOT))[1] == {"organisations": []}
     assert (await eve.ask("POST", f"{barn}/accept"))[0] == 404
     async with connected(database.owner_dsn) as connection:
-        assert not circles_of(await connection.fetch(QUERIES["work_circles"])).trusts
+        assert not circles_of(await connection.fetch(QUERIES["access_circles"])).trusts
     _, found = await jane.ask("GET", "/api/v1/trusted")
     (entry,) = found["trusted"]
     assert (await jane.ask("DELETE", f"/api/v1/trusted/{entry['user_id']}"))[0] == 200
     assert (await jane.ask("POST", "/api/v1/trusted", {"email": NOBODY}))[0] == 200
     async with connected(database.owner_dsn) as connection:
-        now = circles_of(await connection.fetch(QUERIES["work_circles"]))
+        now = circles_of(await connection.fetch(QUERIES["access_circles"]))
     assert now.trust(UUID(jane.id), UUID(eve.id))
 
 
