@@ -56,7 +56,6 @@ class Setting:
         return PREFIX + self.name.replace(".", "_").upper()
 
     def of(self, settings: Any) -> Any:
-        """Return the value in ``settings``."""
         section, dot, option = self.name.partition(".")
         return getattr(getattr(settings, section), option) if dot else getattr(settings, section)
 

@@ -129,7 +129,6 @@ def terms_of(settings: Any) -> dict[str, Any]:
 
 
 def state_of(context: Any) -> Any:
-    """Return the ``State``."""
     return context.window_manager.rendertrust
 
 

@@ -221,7 +221,6 @@ class RegionDifference:
 
     @property
     def words(self) -> str:
-        """Return the difference in words."""
         if self.equal:
             return "equal to the last bit"
         return "cannot be compared" if self.off is None else f"{self.off:.2g} times the noise"

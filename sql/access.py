@@ -46,7 +46,6 @@ class Access:
         return self.organisations.get(user, frozenset())
 
     def trust(self, user: UUID | None, other: UUID | None) -> bool:
-        """Return True if ``user`` trusts ``other``."""
         return user is not None and other is not None and other in self.trusts.get(user, ())
 
 

@@ -148,7 +148,6 @@ class Pending:
 
     @property
     def job_type(self) -> str:
-        """The type of its job."""
         return self.plan.job_type
 
     @property

@@ -109,7 +109,6 @@ class JobPlan:
 
     @property
     def job_type(self) -> str:
-        """The type of the job."""
         return self.spec.job_type
 
     @property

@@ -49,7 +49,6 @@ class OwnerJobRow:
 
     @property
     def job_type(self) -> str:
-        """The type of the job."""
         return self.plan.job_type
 
 
@@ -367,7 +366,6 @@ class ConsoleJob:
 
     @property
     def job_type(self) -> str:
-        """The type of the job."""
         return self.plan.job_type
 
 

@@ -46,7 +46,6 @@ class LogEntry:
         return Leaf(self.entry_id, self.created_at, self.kind, self.amount, private, self.receipt)
 
     def leaf_hash(self, salt: bytes) -> bytes:
-        """Return the hash of that leaf."""
         hidden = private_hash(salt, private_bytes(self))
         number, at, receipt = self.entry_id, self.created_at, self.receipt
         return leaf_hash(

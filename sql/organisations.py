@@ -110,7 +110,6 @@ class Organisations:
         return [_member(organisation, row) for row in rows]
 
     async def nodes(self, organisation: UUID) -> Sequence[LentNode]:
-        """Return the nodes that are lent to it."""
         return await self._database.rows(LentNode, "organisation_node_list", organisation)
 
     # -- as an owner

@@ -153,7 +153,6 @@ class Purchases:
         self._database = database
 
     async def of_user(self, purchase: UUID, user: UUID) -> PurchaseRow | None:
-        """Return one purchase of this user."""
         row = await self._database.one("purchase_of_user", purchase, user)
         return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))
 

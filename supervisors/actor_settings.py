@@ -58,7 +58,6 @@ def actor_settings(
 def session_settings(
     settings: Settings, verifiers: frozenset[UUID] = frozenset(), unverified_why: str = OFF
 ) -> NodeSessionSettings:
-    """Return the settings of node sessions."""
     return NodeSessionSettings(
         bucket=settings.objects.bucket,
         require_object=settings.results.require_object,

@@ -52,7 +52,6 @@ DEFAULTS: Final = Thresholds()
 
 
 def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the finding for one region."""
     if compared.equal:
         return "exact"
     if compared.off <= thresholds.match:

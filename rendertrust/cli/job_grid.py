@@ -191,7 +191,6 @@ def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
 
 
 def drawn(units: "Sequence[Unit]") -> "Table":
-    """Return the rows as a table."""
     from rich.table import Table
     from rich.text import Text
 

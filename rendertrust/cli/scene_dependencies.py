@@ -66,7 +66,6 @@ class SceneBundle:
 
 
 def alone(path: Path) -> SceneBundle:
-    """Return a bundle of the scene alone."""
     return SceneBundle(ALONE, {ALONE: path})
 
 

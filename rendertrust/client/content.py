@@ -59,7 +59,6 @@ class SourceFile:
         return digest.hexdigest()
 
     def stretch(self, start: int, size: int) -> "ByteRange":
-        """Return a range of it."""
         return ByteRange(self, start, size)
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:

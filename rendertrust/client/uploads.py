@@ -55,7 +55,6 @@ class Uploads:
         return read(Upload, await self.login.send(ApiCall("POST", "/api/v1/uploads", body)))
 
     async def part(self, upload_id: str, number: int, sha256: str) -> PutUrl:
-        """Return the URL for one part."""
         body = {"parts": [{"number": number, "sha256": sha256}]}
         call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/parts", body)
         found = read(PartUrls, await self.login.send(call))

@@ -86,7 +86,6 @@ def frame_of(
     user: UserRow | None,
     live: str = "",
 ) -> PageChrome:
-    """Return the frame for this request."""
     theme = request.cookies.get(THEME, "")
     return PageChrome(
         user=user,

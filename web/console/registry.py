@@ -185,7 +185,6 @@ class Pages:
         return None
 
     def menu(self, role: UserRole, *, has_nodes: bool) -> list[ConsolePage]:
-        """Return the menu for a role."""
         shown = [
             page
             for page in self.pages

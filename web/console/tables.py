@@ -144,7 +144,6 @@ def table(
 
 
 def page_of(whole: Table, offset: int, size: int) -> Table:
-    """Return a page of a table."""
     return attrs.evolve(
         whole,
         rows=whole.rows[offset : offset + size],

@@ -42,7 +42,6 @@ class Event:
 
 
 def shown(job: UUID, row: EventRow) -> Event:
-    """Return the row as the API shows it."""
     return Event(
         number=row.number,
         type=row.type,

@@ -63,7 +63,6 @@ class KeyStillInUse(Exception):
 
 
 def given(settings: Jwt) -> GivenKeys:
-    """Return the keys of the settings."""
     return GivenKeys(TokenKeys(settings.secret, settings.previous))
 
 

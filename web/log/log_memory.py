@@ -69,7 +69,6 @@ class FileMemory:
 
 
 def memory_file(data: Path) -> Path:
-    """Return the path of the file."""
     return data / "gateway" / "log-seen"
 
 

@@ -257,10 +257,8 @@ def changed(call: Call[Any, Any], ended: EndedLogins | None) -> Account | Proble
 
 
 def shown(row: UserRow) -> Account:
-    """Return the row as the API shows it."""
     return from_row(Account, row)
 
 
 def record(row: ActRow) -> AuditRecord:
-    """Return the record as the API shows it."""
     return from_row(AuditRecord, row)

@@ -121,5 +121,4 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
 
 
 def shown(row: ListedJob) -> Listed:
-    """Return the row as the API shows it."""
     return from_row(Listed, row)

@@ -197,7 +197,6 @@ def _not_anchored(gateway: Gateway, standing: Standing, why: str = NOT_YET) -> V
 
 
 def listed(row: AnchorRow) -> ListedAnchor:
-    """Return the row as the API shows it."""
     states: dict[str, State] = {"PENDING": "pending", "CONFIRMED": "confirmed", "FAILED": "failed"}
     return from_row(
         ListedAnchor, row, merkle_root=row.root.hex(), tx_hash=row.hash, state=states[row.state]

@@ -161,7 +161,6 @@ def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
 
 
 def shown(row: AccountEntryRow) -> Entry:
-    """Return the row as the API shows it."""
     return from_row(
         Entry,
         row,
@@ -174,7 +173,6 @@ def shown(row: AccountEntryRow) -> Entry:
 
 
 def booked(entry: Booked) -> Entry:
-    """Return the entry as the API shows it."""
     members = attrs.asdict(entry)
     members["after"] = members.pop("balance_after")
     return shown(AccountEntryRow(**members))

@@ -184,7 +184,6 @@ def url_fault(gateway: Gateway, url: str) -> Fault | None:
 
 
 def shown(row: EndpointRow) -> Hook:
-    """Return the row as the API shows it."""
     return from_row(Hook, row, enabled=row.disabled_at is None)
 
 
@@ -194,7 +193,6 @@ def with_secret(row: EndpointRow) -> HookWithSecret:
 
 
 def delivery(row: DeliveryRow) -> Delivery:
-    """Return the row as the API shows it."""
     answers = tuple(
         Reply(datetime.fromisoformat(one["at"]), one["status"], one["error"]) for one in row.answers
     )

@@ -257,7 +257,6 @@ def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
 
 
 def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
-    """Return the outcome of a retry as the API shows it."""
     if isinstance(outcome, Problem):
         return outcome
     if isinstance(outcome, tuple):
@@ -289,7 +288,6 @@ def own_result(user: UUID, key: str) -> bool:
 
 
 async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
-    """Return the row as the API shows it."""
     spec, pricing = row.plan.spec, row.plan.pricing
     return from_row(
         Job,

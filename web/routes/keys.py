@@ -99,5 +99,4 @@ def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
 
 
 def shown(row: ApiKeyRow) -> ApiKey:
-    """Return the row as the API shows it."""
     return from_row(ApiKey, row, last_used_at=row.used_at)

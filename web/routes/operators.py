@@ -121,7 +121,6 @@ def begun(row: PayoutShown, *, again: bool) -> Answer:
 
 
 def share(row: ShareRow) -> Share:
-    """Return the row as the API shows it."""
     receipt = f"/api/v1/jobs/{row.job_id}/units/{row.unit}/receipt"
     entry = row.entry_id
     return from_row(

@@ -99,7 +99,6 @@ def target_of(sku: str) -> str:
 
 
 def row_of(name: str, terms: Terms, now: datetime) -> SkuRow:
-    """Return the terms as a row."""
     return SkuRow(
         name=name,
         title=terms.title,
@@ -118,5 +117,4 @@ def details_of(row: SkuRow) -> dict[str, object]:
 
 
 def shown(row: SkuRow) -> Sku:
-    """Return the row as the API shows it."""
     return from_row(Sku, row, sku=row.name, credits=money.render(row.units))

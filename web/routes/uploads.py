@@ -248,7 +248,6 @@ async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
 async def part_url(
     call: Call[Any, Any], row: UploadRow, store_id: str, part: WantedPart
 ) -> PartUrl:
-    """Return the URL for one part."""
     size = size_of(part.number, row.size)
     put = await call.gateway.ports.objects.presign_part(
         row.object_key,
@@ -289,7 +288,6 @@ def object_key(user: UUID, sha256: str, filename: str) -> str:
 def shown(
     call: Call[Any, Any], row: UploadRow, put: PutUrl | None = None, parts: Parts | None = None
 ) -> Upload:
-    """Return the row as the API shows it."""
     return from_row(
         Upload,
         row,

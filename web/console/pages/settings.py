@@ -183,7 +183,6 @@ async def prices_of(view: View[SettingsQuery]) -> Shown:
 
 
 async def limits_shown(view: View[SettingsQuery]) -> Shown:
-    """Return the limits."""
     return {"limits": table(limits_of(_values(view)), BOUNDS, view.query.sort, "")}
 
 

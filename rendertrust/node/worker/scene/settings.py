@@ -82,7 +82,6 @@ def animating(scene: Any) -> Iterator[Any]:
 
 
 def curves_of(action: Any) -> Iterator[Any]:
-    """Yield the curves of an action."""
     for layer in getattr(action, "layers", ()):
         for strip in layer.strips:
             for bag in strip.channelbags:
