@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 import orjson
 
-from web.commands.admin_command import act, common, with_database
+from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.admin_credits import credits_
 from web.commands.admin_disputes import disputes
 from web.commands.admin_log import log_key
@@ -176,14 +176,9 @@ def new_password(*, from_input: bool) -> str:
 
 def registration(email: str, name: str, password: str) -> Any:
     """Return the validated registration; raise UsageError for what the API would refuse."""
-    from web.http.converter import structure
     from web.routes.auth import Registration
 
-    given = {"email": email, "name": name, "password": password}
-    read = structure(given, Registration)
-    if isinstance(read, list):
-        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
-    return read
+    return as_requested(Registration, email=email, name=name, password=password)
 
 
 def hashed(password: str) -> str:

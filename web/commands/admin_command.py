@@ -71,6 +71,16 @@ def with_database(where: dict[str, Any], work: "Callable[[Database], Awaitable[T
     return done
 
 
+def as_requested(kind: type[T], /, **given: Any) -> T:
+    """Return the values as the API takes them; raise UsageError for what it would refuse."""
+    from web.http.converter import structure
+
+    read = structure(given, kind)
+    if isinstance(read, list):
+        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
+    return read
+
+
 def sure(what: str, *, yes: bool) -> None:
     """Ask for confirmation; raise ClickException without a yes."""
     if yes:

@@ -6,7 +6,14 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import UNKNOWN, act, committed, looked_again, with_database
+from web.commands.admin_command import (
+    UNKNOWN,
+    act,
+    as_requested,
+    committed,
+    looked_again,
+    with_database,
+)
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -112,14 +119,10 @@ NOBODY: Final = (
 
 def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
     """Return the validated body; raise UsageError for what the API would refuse."""
-    from web.http.converter import structure
     from web.routes import admin_credits
 
     said = {"reason": given["reason"], "description": given["description"], **body}
-    read = structure(said, getattr(admin_credits, kind))
-    if isinstance(read, list):
-        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
-    return read
+    return as_requested(getattr(admin_credits, kind), **said)
 
 
 async def movement(database: "Database", name: str, email: str, body: Any, key: str | None) -> Plan:

@@ -5,7 +5,14 @@ from uuid import UUID
 
 import click
 
-from web.commands.admin_command import act, decided, required_reason, sure, with_database
+from web.commands.admin_command import (
+    act,
+    as_requested,
+    decided,
+    required_reason,
+    sure,
+    with_database,
+)
 from web.commands.options import config_option, data_option, where_options
 
 if TYPE_CHECKING:
@@ -97,9 +104,9 @@ def paid(
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
-    from web.routes.payouts import sent_under, summed
+    from web.routes.payouts import Sent, sent_under, summed
 
-    checked(reference=reference, reason=reason)
+    as_requested(Sent, reference=reference, reason=reason)
     rows = known(where, batch)
     other = sent_under(rows, reference)
     if other is not None:
@@ -157,16 +164,6 @@ def known(where: dict[str, Any], batch: UUID) -> "Sequence[PayoutShown]":
     if not rows:
         raise click.ClickException(NO_BATCH)
     return rows
-
-
-def checked(**said: str) -> None:
-    """Raise UsageError for what the API would refuse."""
-    from web.http.converter import structure
-    from web.routes.payouts import Sent
-
-    read = structure(said, Sent)
-    if isinstance(read, list):
-        raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
 
 
 def tell(rows: "Sequence[PayoutShown]", *, as_json: bool, note: str = "") -> None:

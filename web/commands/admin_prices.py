@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 import orjson
 
-from web.commands.admin_command import act, common, with_database
+from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def change(
     """Make one change, validated as in the API."""
     from rendertrust import money
     from sql.prices import EVERY_OTHER, Prices
-    from web.routes.prices import target_of
+    from web.routes.prices import NewPrice, PriceWords, target_of
 
-    checked(job_type, price, reason)
+    as_requested(NewPrice, price=price, reason=reason)
+    as_requested(PriceWords, job_type=job_type)
     if price is None and job_type == EVERY_OTHER:
         raise click.UsageError(f"{EVERY_OTHER} stands for all others: it always has a price")
     units = None if price is None else money.parse(price, zero=True)
@@ -83,18 +85,6 @@ def change(
         )
 
 
-def checked(job_type: str, price: str | None, reason: str) -> None:
-    """Raise UsageError for what the API would refuse."""
-    from web.http.converter import structure
-    from web.routes.prices import NewPrice, PriceWords
-
-    asked = ((NewPrice, {"price": price, "reason": reason}), (PriceWords, {"job_type": job_type}))
-    for kind, given in asked:
-        read = structure(given, kind)
-        if isinstance(read, list):
-            raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
-
-
 def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
     """Print one line per price: type, price, since when, by whom, why."""
     if as_json:
@@ -108,16 +98,9 @@ def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
 
 def document(row: "PriceRow") -> dict[str, Any]:
     """Return the row for programs."""
-    from sql.prices import shown as price
+    from web.routes.prices import changed
 
-    return {
-        "number": row.number,
-        "job_type": row.job_type,
-        "price": price(row.units),
-        "since": row.since,
-        "changed_by": row.changed_by,
-        "reason": row.reason,
-    }
+    return attrs.asdict(changed(row))
 
 
 def shown(row: "PriceRow") -> str:

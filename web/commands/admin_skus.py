@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import click
 import orjson
 
-from web.commands.admin_command import act, common, with_database
+from web.commands.admin_command import act, as_requested, common, with_database
 from web.commands.options import where_options
 
 if TYPE_CHECKING:
@@ -56,57 +57,32 @@ def set_(
 ) -> None:
     """Set the credits and the price of SKU for new purchases."""
     from sql.skus import Skus
-
-    given = {
-        "title": f"{credits_} credits" if title is None else title,
-        "credits": credits_,
-        "amount": amount,
-        "currency": currency,
-        "on_sale": not withdrawn,
-        "reason": reason,
-    }
-    row, details = checked(sku, given)
-    record = act("sku.put", f"sku:{row.name}", reason, **details)
-    tell([with_database(where, lambda database: Skus(database).put(row, record))], as_json=as_json)
-
-
-def checked(sku: str, given: dict[str, Any]) -> "tuple[SkuRow, dict[str, Any]]":
-    """Return the row and its audit details; raise UsageError for what the API would refuse."""
     from supervisors.engines.system_clock import SystemClock
-    from web.http.converter import structure
     from web.routes.skus import SkuWords, Terms, details_of, row_of
 
-    terms, words = structure(given, Terms), structure({"sku": sku}, SkuWords)
-    for read in (terms, words):
-        if isinstance(read, list):
-            raise click.UsageError("; ".join(f"{fault.field} {fault.message}" for fault in read))
-    assert isinstance(terms, Terms), "faults were raised above"
+    terms = as_requested(
+        Terms,
+        title=f"{credits_} credits" if title is None else title,
+        credits=credits_,
+        amount=amount,
+        currency=currency,
+        on_sale=not withdrawn,
+        reason=reason,
+    )
+    as_requested(SkuWords, sku=sku)
     row = row_of(sku, terms, SystemClock().now())
-    return row, details_of(row)
+    record = act("sku.put", f"sku:{row.name}", reason, **details_of(row))
+    tell([with_database(where, lambda database: Skus(database).put(row, record))], as_json=as_json)
 
 
 def tell(rows: "Sequence[SkuRow]", *, as_json: bool) -> None:
     """Print one line per SKU: name, credits, price, title."""
+    from web.routes.skus import shown
+
     if as_json:
-        click.echo(orjson.dumps({"skus": [document(row) for row in rows]}))
+        click.echo(orjson.dumps({"skus": [attrs.asdict(shown(row)) for row in rows]}))
         return
     for row in rows:
-        found = document(row)
         price = f"{row.amount / 100:.2f} {row.currency}"
-        fields = [row.name, found["credits"], price, " ".join(row.title.split())]
+        fields = [row.name, shown(row).credits, price, " ".join(row.title.split())]
         click.echo("\t".join(fields if row.on_sale else [*fields, WITHDRAWN]))
-
-
-def document(row: "SkuRow") -> dict[str, Any]:
-    """Return the row for programs."""
-    from rendertrust import money
-
-    return {
-        "sku": row.name,
-        "title": row.title,
-        "credits": money.render(row.units),
-        "amount": row.amount,
-        "currency": row.currency,
-        "on_sale": row.on_sale,
-        "changed_at": row.changed_at,
-    }

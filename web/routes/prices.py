@@ -106,7 +106,7 @@ async def index(call: Call[None, PriceQuery]) -> PriceList:
     rows = await kept.history(query.job_type, query.before, query.limit)
     more = rows[-1].number if len(rows) == query.limit else None
     return PriceList(
-        [_price(row) for row in await kept.now()], [_change(row) for row in rows], more
+        [_price(row) for row in await kept.now()], [changed(row) for row in rows], more
     )
 
 
@@ -131,7 +131,7 @@ async def change(call: Call[NewPrice]) -> PriceChange | Problem:
         return act
     units = None if body.price is None else money.parse(body.price, zero=True)
     row = await call.gateway.tables.prices.set(job_type, units, act)
-    return NOTHING_THERE if row is None else _change(row)
+    return NOTHING_THERE if row is None else changed(row)
 
 
 def target_of(job_type: str) -> str:
@@ -144,5 +144,5 @@ def _price(row: PriceRow) -> Price:
     return Price(row.job_type, money.render(row.units), row.since, row.number)
 
 
-def _change(row: PriceRow) -> PriceChange:
+def changed(row: PriceRow) -> PriceChange:
     return from_row(PriceChange, row, price=shown(row.units))
