@@ -23,8 +23,7 @@ def credits() -> None:  # noqa: A001 - its name
 @pass_session
 def balance(session: CliSession) -> None:
     """Show your balance. It says how much is held for open jobs, and how much is available."""
-    found = session.run(lambda client: client.balance())
-    session.output.document(found)
+    found = session.fetch(lambda client: client.balance())
     session.output.facts(
         {"balance": found.balance, "held": found.held, "available": found.available}
     )
@@ -35,8 +34,7 @@ def balance(session: CliSession) -> None:
 @pass_session
 def history(session: CliSession, limit: int, offset: int) -> None:
     """List all entries of your account, newest first."""
-    found = session.run(lambda client: client.history(limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.history(limit=limit, offset=offset))
     if not found.entries:
         session.output.note("No entries yet. Submit a job: rendertrust submit SCENE.blend")
         return
@@ -49,8 +47,7 @@ def history(session: CliSession, limit: int, offset: int) -> None:
 @pass_session
 def offers(session: CliSession) -> None:
     """List the packages of credits on sale."""
-    found = session.run(lambda client: client.offers())
-    session.output.document(found)
+    found = session.fetch(lambda client: client.offers())
     rows = [_offer(offer) for offer in found.skus]
     session.output.table(("SKU", "CREDITS", "PRICE", "TITLE"), rows)
 
@@ -60,8 +57,7 @@ def offers(session: CliSession) -> None:
 @pass_session
 def buy(session: CliSession, sku: str) -> None:
     """Start a purchase and print the address of the payment page."""
-    found = session.run(lambda client: client.checkout(sku))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.checkout(sku))
     session.output.facts({"pay": formats.harmless(found.url)})
     session.output.note("Open it in a browser. Then: rendertrust credits balance")
 

@@ -58,8 +58,7 @@ def open_(
         number = await unit_of(client, job, frame, unit)
         return await client.dispute(job, reason, unit=number or 0, comparison=told)
 
-    made = session.run(dispute)
-    session.output.document(made)
+    made = session.fetch(dispute)
     session.output.say(f"Disputed: unit {made.unit} of {made.job_id}, charged {made.charge}.")
     session.output.note("See the decision: rendertrust disputes list")
 
@@ -104,8 +103,7 @@ def _is_comparison(document: object) -> bool:
 @pass_session
 def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:
     """List your disputes, newest first."""
-    found = session.run(lambda client: client.disputes(state, limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.disputes(state, limit=limit, offset=offset))
     if not found.disputes:
         session.output.note("No disputes.")
         return

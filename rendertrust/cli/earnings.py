@@ -41,8 +41,7 @@ def earnings(context: click.Context) -> None:
 @pass_session
 def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:
     """List the earnings of your nodes, unit by unit, newest first."""
-    found = session.run(lambda client: client.earnings(state, limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.earnings(state, limit=limit, offset=offset))
     if not found.earnings:
         session.output.note("Nothing yet. Earn with this machine: rendertrust node join")
         return
@@ -57,8 +56,7 @@ def list_(session: CliSession, state: str | None, limit: int, offset: int) -> No
 @pass_session
 def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
     """Show your operator account in a MONTH (like 2026-03, UTC)."""
-    found = session.run(lambda client: client.statement(f"{month:%Y-%m}"))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.statement(f"{month:%Y-%m}"))
     rows = [_line(line) for line in found.lines]
     if as_csv and not session.output.json:
         csv.writer(sys.stdout).writerows([[c.lower() for c in LINE_COLUMNS], *rows])
@@ -80,8 +78,7 @@ def statement(session: CliSession, month: datetime, *, as_csv: bool) -> None:
 @pass_session
 def payout(session: CliSession, to: "PayoutTo") -> None:
     """Pay out everything that is payable."""
-    made = session.run(lambda client: client.pay_out(to))
-    session.output.document(made)
+    made = session.fetch(lambda client: client.pay_out(to))
     if made.to == "credits":
         session.output.say(
             f"{made.amount} credits were added to your balance, for {made.units} units."
@@ -96,8 +93,7 @@ def payout(session: CliSession, to: "PayoutTo") -> None:
 @pass_session
 def payouts(session: CliSession, limit: int, offset: int) -> None:
     """List your payouts, newest first."""
-    found = session.run(lambda client: client.payouts(limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.payouts(limit=limit, offset=offset))
     if not found.payouts:
         session.output.note("No payouts yet: rendertrust earnings payout")
         return

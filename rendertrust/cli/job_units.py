@@ -118,12 +118,11 @@ def download(
         session.run(lambda client: fetch(session.output, client, job, number, place))
         return
     job_id = str(job)
-    told = session.run(
+    session.fetch(
         lambda client: saved(
             session.output, client, job_id, place, name=name, frames=frames, tiles=tiles
         )
     )
-    session.output.document(told)
 
 
 async def _unit(

@@ -63,8 +63,7 @@ jobs.add_command(log)
 @pass_session
 def list_jobs(session: CliSession, status: str | None, limit: int, offset: int) -> None:
     """List your jobs, newest first."""
-    found = session.run(lambda client: client.jobs(status, limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.jobs(status, limit=limit, offset=offset))
     if not found.jobs:
         session.output.note("No jobs. Submit one: rendertrust submit SCENE.blend --watch")
         return
@@ -96,8 +95,7 @@ def _row(job: "Job", time: Callable[[datetime], str]) -> tuple[str, ...]:
 @pass_session
 def show(session: CliSession, job: UUID) -> None:
     """Show everything about one job."""
-    found = session.run(lambda client: client.job(job))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.job(job))
     session.output.facts(facts(found))
 
 
@@ -175,8 +173,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 @pass_session
 def cancel(session: CliSession, job: UUID) -> None:
     """Cancel a job that no node has begun; its hold is released."""
-    cancelled = session.run(lambda client: _cancel(client, job))
-    session.output.document(cancelled)
+    cancelled = session.fetch(lambda client: _cancel(client, job))
     session.output.say(f"Job {job} is {cancelled.status}.")
 
 

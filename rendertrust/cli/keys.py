@@ -47,10 +47,9 @@ def create(
 ) -> None:
     """Create a key. It is printed once and never shown again."""
     ends = None if expires is None else expires.replace(tzinfo=UTC)
-    made = session.run(
+    made = session.fetch(
         lambda client: client.create_key(name, scopes or USUAL, expires_at=ends), people=True
     )
-    session.output.document(made)
     session.output.say(made.key)
     session.output.note(f"Save it: it cannot be shown again. Programs read it from {API_KEY}.")
 
@@ -60,8 +59,7 @@ def create(
 @pass_session
 def list_(session: CliSession, limit: int, offset: int) -> None:
     """List your keys that are not revoked, newest first."""
-    found = session.run(lambda client: client.keys(limit=limit, offset=offset), people=True)
-    session.output.document(found)
+    found = session.fetch(lambda client: client.keys(limit=limit, offset=offset), people=True)
     if not found.keys:
         session.output.note("No keys. Create one: rendertrust keys create NAME")
         return

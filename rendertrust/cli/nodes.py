@@ -40,8 +40,7 @@ def nodes() -> None:
 @pass_session
 def list_nodes(session: CliSession, limit: int, offset: int) -> None:
     """List your nodes, newest first; admins see all nodes."""
-    found = session.run(lambda client: client.nodes(limit=limit, offset=offset))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.nodes(limit=limit, offset=offset))
     if not found.nodes:
         session.output.note("No nodes. Make this machine one: rendertrust node join")
         return
@@ -57,8 +56,7 @@ def list_nodes(session: CliSession, limit: int, offset: int) -> None:
 @pass_session
 def show(session: CliSession, node: UUID) -> None:
     """Show everything about one node."""
-    found = session.run(lambda client: client.node(node))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.node(node))
     session.output.facts(facts(found))
 
 
@@ -68,8 +66,7 @@ def show(session: CliSession, node: UUID) -> None:
 @pass_session
 def checks(session: CliSession, node: UUID, limit: int) -> None:
     """List the checks of a node's results, newest first."""
-    found = session.run(lambda client: client.node_checks(node, limit=limit))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.node_checks(node, limit=limit))
     if not found.checks:
         session.output.note("None of its results has been checked yet.")
         return
@@ -85,8 +82,7 @@ def history(session: CliSession, node: UUID) -> None:
 
     The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
     """
-    found = session.run(lambda client: client.node_connections(node))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.node_connections(node))
     if not found.connections:
         session.output.note("It has not connected yet.")
         return
@@ -139,8 +135,7 @@ def revoke(session: CliSession, node: UUID, reason: str, *, yes: bool) -> None:
 
 
 def _tell(session: CliSession, node: UUID, verb: "NodeVerb", reason: str) -> None:
-    found = session.run(lambda client: client.tell_node(node, verb, reason))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.tell_node(node, verb, reason))
     session.output.say(f"{formats.harmless(found.name)} is {found.standing}.")
 
 

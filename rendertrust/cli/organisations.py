@@ -27,8 +27,7 @@ def organisations() -> None:
 @pass_session
 def list_(session: CliSession) -> None:
     """List the organisations that you belong to or are invited to."""
-    found = session.run(lambda client: client.organisations())
-    session.output.document(found)
+    found = session.fetch(lambda client: client.organisations())
     if not found.organisations:
         session.output.note("None. Found one: rendertrust organisations found NAME")
         return
@@ -50,8 +49,7 @@ def list_(session: CliSession) -> None:
 @pass_session
 def show(session: CliSession, organisation: UUID) -> None:
     """Show members and nodes."""
-    found = session.run(lambda client: client.organisation(organisation))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.organisation(organisation))
     session.output.say(formats.harmless(found.name))
     members = [
         (
@@ -75,8 +73,7 @@ def show(session: CliSession, organisation: UUID) -> None:
 @pass_session
 def found(session: CliSession, name: str) -> None:
     """Found an organisation; you become an owner."""
-    made = session.run(lambda client: client.found_organisation(name))
-    session.output.document(made)
+    made = session.fetch(lambda client: client.found_organisation(name))
     session.output.say(f"Founded {formats.harmless(made.name)}: {made.id}")
 
 

@@ -81,6 +81,12 @@ class CliSession:
 
         return asyncio.run(with_client())
 
+    def fetch(self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]") -> Reply:
+        """Run ``work``, print its result with --json, and return it."""
+        found = self.run(work)
+        self.output.document(found)
+        return found
+
     def do(
         self,
         work: "Callable[[AsyncClient], Coroutine[Any, Any, object]]",

@@ -24,8 +24,7 @@ def trusted() -> None:
 @pass_session
 def list_(session: CliSession) -> None:
     """List the users you trust."""
-    found = session.run(lambda client: client.trusted())
-    session.output.document(found)
+    found = session.fetch(lambda client: client.trusted())
     if not found.trusted:
         session.output.note("None. Trust a user: rendertrust trusted add EMAIL")
         return

@@ -26,8 +26,7 @@ def webhooks() -> None:
 @pass_session
 def list_(session: CliSession) -> None:
     """List your endpoints, oldest first."""
-    found = session.run(lambda client: client.hooks())
-    session.output.document(found)
+    found = session.fetch(lambda client: client.hooks())
     if not found.endpoints:
         session.output.note("No endpoints. Create one: rendertrust webhooks create https://…")
         return
@@ -91,8 +90,7 @@ def delete(session: CliSession, endpoint: UUID) -> None:
 @pass_session
 def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""
-    found = session.run(lambda client: client.deliveries(endpoint, limit=limit, after=after))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.deliveries(endpoint, limit=limit, after=after))
     session.output.table(DELIVERY_COLUMNS, [_delivery(one) for one in found.deliveries])
     if found.next is not None:
         session.output.note(f"More: --after {found.next}")
@@ -103,14 +101,12 @@ def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | No
 @pass_session
 def replay(session: CliSession, delivery: UUID) -> None:
     """Send a delivery again under the same id, whatever its state."""
-    found = session.run(lambda client: client.replay(delivery))
-    session.output.document(found)
+    session.fetch(lambda client: client.replay(delivery))
     session.output.say(f"Delivery {delivery} is queued again.")
 
 
 def _switch(session: CliSession, endpoint: UUID, *, enabled: bool) -> None:
-    found = session.run(lambda client: client.change_hook(endpoint, enabled=enabled))
-    session.output.document(found)
+    found = session.fetch(lambda client: client.change_hook(endpoint, enabled=enabled))
     session.output.say(f"Endpoint {endpoint} is {_state(found)}.")
 
 
