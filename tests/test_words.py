@@ -1,11 +1,14 @@
 """Words are never data: no program decides by a text that is meant for people."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("rendertrust", "config", "sql", "actors", "supervisors", "web", "extension")
+FOLDERS = (*ROOMS, "tests", "docs", "bench", "scripts", "deploy")
+NAMED_FILE = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[a-z0-9_./-]+\.(?:py|sql|md)\b")
 # What texts for people are called, as variables and as members.
 TEXTS = frozenset(
     (
@@ -97,3 +100,18 @@ def test_it_would_be_found() -> None:
         assert any(looks_into(node) for node in ast.walk(ast.parse(text))), text
     for text in ('"asks" in said', 'reason == "cap"', 'path.startswith("/")', "error is None"):
         assert not any(looks_into(node) for node in ast.walk(ast.parse(text))), text
+
+
+def named_files() -> Iterator[tuple[str, str]]:
+    """Yield the files that pages, docstrings and comments name, each with who names it."""
+    texts = [path for folder in (*ROOMS, "docs") for path in (ROOT / folder).rglob("*")]
+    for path in sorted([*ROOT.glob("*.md"), *texts]):
+        if path.suffix in (".md", ".py", ".sql"):
+            for found in NAMED_FILE.findall(path.read_text()):
+                yield path.relative_to(ROOT).as_posix(), found
+
+
+def test_files_that_are_named_exist() -> None:
+    found = list(named_files())
+    assert len(found) > 100
+    assert not [(by, file) for by, file in found if not (ROOT / file).exists()]
