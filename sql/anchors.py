@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.halts import Halt, own_root, write_halt
 from sql.proofs import SignedCheckpoint
 
@@ -94,12 +94,7 @@ class CoveringAnchor:
         return self.block_number, self.block_hash
 
 
-class Anchors:
-    """Each method raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Anchors(Table):
     async def sent(self, chain_id: int, sender: str, nonce: int) -> Sequence[SentRow]:
         """Return pending and lost transactions, the newest contract and the newest anchor."""
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 LIVING_MAX: Final = 100  # per user
 
@@ -44,12 +44,7 @@ class ApiKeyHolder:
     expires_at: datetime | None
 
 
-class ApiKeys:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class ApiKeys(Table):
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
         """Insert a key; None if the user has too many."""
         return await self._database.row(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 LOGS_MOST: Final = 40  # per job, of failed attempts
 DONE_MOST: Final = 100  # per job, of successful attempts
@@ -34,12 +34,7 @@ class AttemptLog:
     completed: bool
 
 
-class AttemptLogs:
-    """Each method raises ``sql.database.Unavailable``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class AttemptLogs(Table):
     async def of_job(self, job: UUID, unit: int | None) -> Sequence[AttemptLog]:
         """Return the last failed and successful attempts of a job, or of one unit, newest first."""
         return await self._database.rows(AttemptLog, "attempt_logs", job, unit, SHOWN_MOST)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Connection, Database
+from sql.database import Connection, Table
 from sql.query_loader import QUERIES
 
 
@@ -30,12 +30,7 @@ class ActRow(Act):
     number: int = 0
 
 
-class AuditLog:
-    """Each method raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class AuditLog(Table):
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
         """Return actions, newest first; if given, only before the number and on the target."""
         return await self._database.rows(ActRow, "audit_page", before, target, limit)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Connection, Database
+from sql.database import Connection, Table
 from sql.job_plan import JobPlan, plan_of
 from sql.query_loader import QUERIES
 from sql.retry_policy import tries
@@ -250,11 +250,8 @@ class EvidenceRow:
         return evidence_key(self.user_id, self.job_id, self.unit, self.attempt)
 
 
-class EvidenceReads:
+class EvidenceReads(Table):
     """Reads of evidence for the web."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID) -> EvidenceRow | None:
         """Return the evidence of a unit of one of ``owner``'s jobs, unless it has expired."""
@@ -294,11 +291,8 @@ class CheckFilter:
     text: str | None = None
 
 
-class CheckViews:
+class CheckViews(Table):
     """Reads; each raises ``sql.database.Unavailable``. ``owner`` None: nodes of all users."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(
         self, owner: UUID | None, wanted: CheckFilter, limit: int

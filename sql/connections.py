@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 KEPT: Final = 20  # per node
 
@@ -26,11 +26,8 @@ class ConnectionRow:
     by_us: bool = False
 
 
-class ConnectionRows:
+class ConnectionRows(Table):
     """Each method raises ``sql.database.Unavailable`` and ``Conflict``, and may be repeated."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
         """Record that a gateway is alive, and the state of some of its connections.

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from sql.batched_reads import BatchedReads
-from sql.database import Database
+from sql.database import Database, Table
 from sql.page import Page
 
 SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
@@ -194,14 +194,11 @@ class ConsoleEntryRow:
         return self.account.startswith("user:")
 
 
-class LedgerViews:
+class LedgerViews(Table):
     """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
     ``owner`` None: all accounts.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(
         self, owner: UUID | None, wish: EntryFilter, limit: int, offset: int = 0

@@ -282,6 +282,13 @@ class Database:
         return await asyncpg.connect(self._dsn(), timeout=WITHIN_SECONDS, **options)
 
 
+class Table:
+    """Rows of one noun. Each method raises Unavailable while the database is down."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+
 async def _unchanged(_: object) -> None:
     """Do nothing when a connection is returned: no query changes its settings."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act, record
-from sql.database import Database
+from sql.database import Table
 from sql.query_loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
@@ -80,11 +80,8 @@ class DeadWebhook:
     total: int
 
 
-class DeadLetters:
+class DeadLetters(Table):
     """Reads and discards; raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def jobs(
         self,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.earnings import WITHHELD_MOST
 from sql.page import Page
 
@@ -105,14 +105,11 @@ class MovedEntry:
     is_logged: bool
 
 
-class Disputes:
+class Disputes(Table):
     """Reads, and comparisons; each raises ``sql.database.Unavailable`` while the database is down.
 
     ``owner`` None: the disputes of all creators.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(
         self, owner: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.error_code import ErrorCode
-from sql.database import Database
+from sql.database import Table
 
 _OF_EVENT: Final = (
     *("number", "type", "at", "unit", "state", "attempt", "node_id"),
@@ -47,11 +47,8 @@ class EventPage:
     ended: bool
 
 
-class Events:
+class Events(Table):
     """Reads, and deletes old events; each raises ``sql.database.Unavailable``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(self, job: UUID, user: UUID, after: int, limit: int) -> EventPage | None:
         """Return the events after a number; None if the job is not the user's."""

@@ -10,7 +10,7 @@ import attrs
 
 from rendertrust.error_code import ErrorCode
 from sql.batched_reads import BatchedReads
-from sql.database import Database
+from sql.database import Database, Table
 from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
 
@@ -514,14 +514,11 @@ class ConsoleCharges:
     refunded: int = 0
 
 
-class JobViews:
+class JobViews(Table):
     """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
     ``owner`` None: all users.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(
         self, owner: UUID | None, wish: JobFilter, sort: str, limit: int, offset: int

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, result or evidence
 
@@ -21,12 +21,7 @@ class Multipart:
     object_key: str
 
 
-class Multiparts:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Multiparts(Table):
     async def of(self, upload: UUID) -> Multipart | None:
         """Return the unfinished multipart upload of an upload."""
         return await self._database.row(Multipart, "multipart_of", upload)
@@ -72,12 +67,7 @@ class ResultMultipart:
         return self.job_id, self.unit, self.attempt, self.what
 
 
-class ResultMultiparts:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class ResultMultiparts(Table):
     async def of(self, name: MultipartName) -> ResultMultipart | None:
         """Return the unfinished upload, if any."""
         return await self._database.row(ResultMultipart, "result_multipart_of", *name)

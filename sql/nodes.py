@@ -10,7 +10,7 @@ import attrs
 
 from sql.audit import Act
 from sql.audit import record as note
-from sql.database import Connection, Database
+from sql.database import Connection, Table
 from sql.page import Page
 from sql.query_loader import QUERIES
 from sql.reputation import HISTORY, Record, begins_anew, record
@@ -168,12 +168,7 @@ class NewChallenge:
     expires_at: datetime
 
 
-class Nodes:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Nodes(Table):
     async def insert(self, node: NewNode, challenge: NewChallenge) -> bool:
         """Insert a REGISTERED node with its challenge; False if its owner is gone."""
         return await self._owned(
@@ -399,14 +394,11 @@ class NodeFilter:
     heard: Sequence[UUID] = ()
 
 
-class NodeViews:
+class NodeViews(Table):
     """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
     ``owner`` None: all users.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def page(
         self, owner: UUID | None, search: NodeFilter, since: datetime, limit: int, offset: int

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.page import Page
 
 
@@ -89,12 +89,7 @@ class StatementRow:
     payout_id: UUID | None
 
 
-class Operators:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Operators(Table):
     # -- shares
 
     async def earnings(

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 import attrs
 
 from sql.audit import Act, record
-from sql.database import Connection, Database
+from sql.database import Connection, Table
 from sql.query_loader import QUERIES
 
 OF_USER_MOST: Final = 20
@@ -89,14 +89,11 @@ def handle(scope: UUID, email: str) -> UUID:
     return uuid5(scope, email)
 
 
-class Organisations:
+class Organisations(Table):
     """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
 
     ``act``: the caller is its ``actor_id``.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     # -- read
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.frame_range import parse
-from sql.database import Database
+from sql.database import Table
 from sql.jobs import named
 
 OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
@@ -93,14 +93,11 @@ class ResultRow:
     result_ref: str | None
 
 
-class Overview:
+class Overview(Table):
     """Reads; each raises ``sql.database.Unavailable`` while the database is down.
 
     ``owner`` None: all users.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def jobs(self, owner: UUID | None, since: datetime) -> Mapping[str, int]:
         """Count by status the open jobs, and those that ended since then.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.overruns import Overrun, Underquoted
 
 HOUR: Final = timedelta(hours=1)
@@ -30,12 +30,7 @@ class PreflightRow:
     by_embedded: bool
 
 
-class Preflights:
-    """Each method raises ``sql.database.Unavailable``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Preflights(Table):
     async def of(self, user: UUID, content: bytes) -> PreflightRow | None:
         """Return the preflight of a content, if any."""
         return await self._database.row(PreflightRow, "preflight_of", user, content)

@@ -7,7 +7,7 @@ import attrs
 
 from rendertrust import money
 from sql.audit import Act, record
-from sql.database import Database
+from sql.database import Table
 from sql.query_loader import QUERIES
 
 EVERY_OTHER = "*"  # the job type for all types without a specific price
@@ -25,12 +25,7 @@ class PriceRow:
     reason: str
 
 
-class Prices:
-    """Each method raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Prices(Table):
     async def now(self) -> Sequence[PriceRow]:
         """Return the current prices by type; ``EVERY_OTHER`` for types without a specific one."""
         return await self._database.rows(PriceRow, "prices_of_now")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Conflict, Connection, Database
+from sql.database import Conflict, Connection, Table
 from sql.jobs import StoredAnswer
 from sql.query_loader import QUERIES
 from sql.statement_batch import Part, columns_of, row_values
@@ -146,12 +146,7 @@ def _names(kind: type[Any]) -> list[str]:
     return [field.name for field in attrs.fields(kind)]
 
 
-class Purchases:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Purchases(Table):
     async def of_user(self, purchase: UUID, user: UUID) -> PurchaseRow | None:
         row = await self._database.one("purchase_of_user", purchase, user)
         return None if row is None else PurchaseRow(**row_values(PurchaseRow, row))

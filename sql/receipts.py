@@ -5,7 +5,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 
 @attrs.frozen
@@ -51,11 +51,8 @@ class ShownReceipt:
     is_embedded: bool
 
 
-class Receipts:
+class Receipts(Table):
     """Reads of receipts for the web."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
         """Return the receipt of a unit if ``owner`` created or rendered it; None: for anyone."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.uploads import UploadRow
 
 FRESH: Final = timedelta(days=1)  # an upload used within this time needs no new record of use
@@ -48,12 +48,7 @@ class StorageUsage:
     count: int
 
 
-class Retention:
-    """Each method raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Retention(Table):
     # -- the sweep: rows are marked and no longer served; then their objects are deleted
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import attrs
 
-from sql.database import Database, Unavailable, away
+from sql.database import Database, Table, Unavailable, away
 from sql.query_loader import QUERIES
 
 CHANNEL: Final = "revocations"
@@ -33,11 +33,8 @@ class Revoked:
     found: Sequence[Revocation]
 
 
-class Revocations:
+class Revocations(Table):
     """Writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def insert(self, kind: str, ids: Iterable[UUID], expires_at: datetime) -> None:
         """Revoke explicitly; ending a login, key or user also revokes."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 # A token presented again this soon after its exchange is a lost answer or a race.
 GRACE: Final = timedelta(seconds=10)
@@ -43,12 +43,7 @@ class SessionRow:
     expires_at: datetime
 
 
-class Sessions:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Sessions(Table):
     async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
         """Open a login; False if the user was deactivated or changed since they were checked."""
         row = await self._database.one(

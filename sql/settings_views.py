@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 
 @attrs.frozen
@@ -65,12 +65,7 @@ class ListedEndpoint:
         return "healthy" if self.failing_since is None else "failing"
 
 
-class SettingsViews:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class SettingsViews(Table):
     async def keys(self, search: str, limit: int, offset: int) -> Sequence[ListedKey]:
         """Return the keys of all users, newest first; ``search``: part of the name or e-mail."""
         return await self._database.rows(ListedKey, "settings_keys", search, limit, offset)

@@ -6,7 +6,7 @@ from datetime import datetime
 import attrs
 
 from sql.audit import Act, record
-from sql.database import Database
+from sql.database import Table
 from sql.query_loader import QUERIES
 
 
@@ -23,12 +23,7 @@ class SkuRow:
     changed_at: datetime
 
 
-class Skus:
-    """Each method raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Skus(Table):
     async def all(self, *, withdrawn: bool = False) -> Sequence[SkuRow]:
         """Return the SKUs on sale, cheapest first; ``withdrawn``: also former ones."""
         return await self._database.rows(SkuRow, "skus_all", withdrawn)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 
 @attrs.frozen
@@ -27,12 +27,7 @@ class ThumbnailInfo:
     made_at: datetime
 
 
-class Thumbnails:
-    """Each method raises ``sql.database.Unavailable``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Thumbnails(Table):
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
         """Return a thumbnail of a user's job (None: any user's): of a frame, else the newest."""
         return await self._database.row(Thumbnail, "thumbnail_of_job", job, user, frame)

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 
 
 @attrs.frozen
@@ -34,12 +34,7 @@ class NewUpload:
     object_key: str
 
 
-class Uploads:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Uploads(Table):
     async def announce(self, user: UUID, content: NewUpload) -> UploadRow | None:
         """Return the row for this content, which is created if missing; None: no such user."""
         try:

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act, record
-from sql.database import Connection, Database
+from sql.database import Connection, Table
 from sql.query_loader import QUERIES
 from sql.sessions import TokenFamily
 
@@ -40,12 +40,7 @@ class NewUser:
     role: str = "user"
 
 
-class Users:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Users(Table):
     async def insert(self, user: NewUser, family: TokenFamily, now: datetime) -> UserRow | None:
         """Insert a user with an open login; None if the e-mail is taken."""
         return await self._database.row(
@@ -86,12 +81,7 @@ class ListedUser:
     held: int
 
 
-class UserViews:
-    """Reads; raises ``sql.database.Unavailable`` while the database is down."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class UserViews(Table):
     async def page(self, search: str, sort: str, limit: int, offset: int) -> Sequence[ListedUser]:
         """Return users whose e-mail or name contains ``search``; '-' in ``sort``: descending."""
         most = offset + limit if sort == "-created" else SORTED_MOST
@@ -108,14 +98,11 @@ class EndedLogins:
     sessions: frozenset[UUID] = frozenset()
 
 
-class Administration:
+class Administration(Table):
     """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
 
     None always means that there is no such user, or that it has changed in the meantime.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def create(self, user: NewUser, act: Act) -> UserRow | None:
         """Create a user with a role; None if the e-mail address is taken."""

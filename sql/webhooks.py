@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from sql.database import Database
+from sql.database import Table
 from sql.events import EventRow
 from sql.query_loader import QUERIES
 
@@ -96,11 +96,8 @@ _OF_ENDPOINT = tuple(field.name for field in attrs.fields(EndpointRow))
 _OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
 
 
-class Endpoints:
+class Endpoints(Table):
     """Each method raises ``sql.database.Unavailable``; None: it is not the user's."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     async def insert(self, user: UUID, new: NewEndpoint) -> EndpointRow | None:
         """Insert an endpoint; None if the user has ENDPOINTS_MAX."""
@@ -196,12 +193,7 @@ class EndpointHealth:
     reason: str | None = None
 
 
-class Deliveries:
-    """Each method raises ``sql.database.Unavailable``."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
+class Deliveries(Table):
     async def claim(
         self, now: datetime, until: datetime, but: Sequence[UUID], most: int
     ) -> Sequence[DueDelivery]:
