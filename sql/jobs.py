@@ -9,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from rendertrust.error_code import ErrorCode
+from rendertrust.job_status import STATUSES
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.job_plan import JobPlan, plan_of
@@ -16,10 +17,6 @@ from sql.page import Page
 
 HASHED: Final = re.compile("[0-9a-f]{64}")
 SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
-STATUSES: Final = (
-    *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
-    *("COMPLETED", "FAILED", "CANCELLED"),
-)
 
 
 @attrs.frozen

@@ -8,11 +8,10 @@ from uuid import UUID
 import attrs
 
 from rendertrust.frame_range import parse
+from rendertrust.job_status import STATUSES
 from sql.database import Table
 from sql.jobs import named
 
-OPEN_JOBS: Final = ("QUEUED", "DISPATCHED", "RUNNING", "PAUSED")
-ENDED_JOBS: Final = ("COMPLETED", "FAILED", "CANCELLED")
 NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
 
@@ -108,7 +107,7 @@ class Overview(Table):
         ended = await self._database.all("overview_ended_jobs", owner, since)
         counted = {row["name"]: row["count"] for row in (*ended, *found)}
         held = sum(row["held"] for row in found if row["name"] == "PAUSED")
-        return dict.fromkeys((*OPEN_JOBS, *ENDED_JOBS), 0) | counted | {"held": held}
+        return dict.fromkeys(STATUSES, 0) | counted | {"held": held}
 
     async def nodes(self, owner: UUID | None) -> Mapping[str, int]:
         """Count nodes by status."""

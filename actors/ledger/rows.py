@@ -10,10 +10,10 @@ from typing import Any, Final
 import attrs
 
 from actors.ledger.draft import Draft
+from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
 from sql.retry_policy import tries
 
-ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
 STOPPED: Final = "stopped"  # why a job is paused that its owner stopped
 _COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}

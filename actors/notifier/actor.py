@@ -33,10 +33,11 @@ from actors.notifier.messages import (
     UnitLogLines,
     UnitsMoved,
 )
-from actors.notifier.progress import ENDED, ProgressStore
+from actors.notifier.progress import ProgressStore
 from actors.ports import Bus
 from actors.ports.bus import Subscription
 from actors.scheduler.messages import GatewayMembership, JobPaused, PeerClaimed, Scheduler
+from rendertrust.job_status import ENDED
 
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)

@@ -1,13 +1,13 @@
 """The last reported progress of units: bounded and in memory, as the database does not have it."""
 
 from collections import OrderedDict
-from typing import Final, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from actors.ledger.messages import UnitState
 from actors.notifier.messages import Progress
+from rendertrust.job_status import ENDED
 
-ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt, newest last
 
 

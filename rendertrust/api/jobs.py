@@ -1,18 +1,18 @@
 """Response models for jobs and their results."""
 
 from datetime import datetime
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, TypeAlias
 
 import attrs
 
+from rendertrust.job_status import ENDED, STATUSES
 from rendertrust.value_types import ABSENT, ADDED, SENT, Credits, Id, Limits
 
 JobStatus: TypeAlias = Annotated[
     str,
-    Limits(enum=("QUEUED", "DISPATCHED", "RUNNING", "PAUSED", "COMPLETED", "FAILED", "CANCELLED")),
+    Limits(enum=STATUSES),
 ]
 JobPriority: TypeAlias = Annotated[str, Limits(enum=("low", "normal", "high"))]
-ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 @attrs.frozen

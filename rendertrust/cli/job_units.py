@@ -27,16 +27,14 @@ from rendertrust.cli.output import Printer
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
 from rendertrust.job_spec import JobSpec
+from rendertrust.job_status import ENDED
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Placed, Unit
     from rendertrust.client.frame_downloads import FrameFiles
     from rendertrust.job_spec import Pool
 
-STATES: Final = (
-    *("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING"),
-    *("COMPLETED", "FAILED", "CANCELLED"),
-)
+STATES: Final = ("QUEUED", "DISPATCHED", "RUNNING", "VERIFYING", *ENDED)
 COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UNIT")
 
 

@@ -28,14 +28,11 @@ from rendertrust.cli.job_units import download, units, video
 from rendertrust.cli.output import encoded
 from rendertrust.cli.result_download import fetched
 from rendertrust.cli.session import CliSession, pass_session
+from rendertrust.job_status import STATUSES
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, JobList, ReceiptFile
 
-STATUSES: Final = (
-    *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
-    *("COMPLETED", "FAILED", "CANCELLED"),
-)
 # The first fit 80 columns; --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from rendertrust.cli import formats
+from rendertrust.job_status import ENDED
 
 if TYPE_CHECKING:
     from rendertrust.client import AsyncClient, Job, Unit
 
 PAGE: Final = 100
-ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 @attrs.define

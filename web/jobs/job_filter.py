@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import attrs
 
-from sql.jobs import STATUSES, JobFilter
+from rendertrust.job_status import STATUSES
+from sql.jobs import JobFilter
 
 CHARACTERS_MAX: Final = 500
 WORDS: Final = ("status", "type", "node", "user", "error", "since", "until", "id")

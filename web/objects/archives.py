@@ -23,6 +23,7 @@ from aiohttp.typedefs import Handler
 from actors.ports import ObjectMissing, Objects, ObjectsUnavailable, place_of
 from rendertrust.file_types import FRAME_FILE, HEAD_BYTES, suffix_of
 from rendertrust.frame_range import parse
+from rendertrust.job_status import ENDED
 from sql.database import Unavailable
 from sql.jobs import PagedUnit
 from web.gateway import Gateway
@@ -46,7 +47,6 @@ IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is cut off
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
 MEMBERS_KEPT: Final = 50_000  # files in the layouts that are kept: some 20 MB
-ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 RESTING: Final = (*ENDED, "PAUSED")  # the only new results then are from nodes at work
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(

@@ -3,11 +3,12 @@
 from typing import Final
 
 from rendertrust.api.jobs import ResultUrl
+from rendertrust.job_status import ENDED
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.jobs.submission import NOT_FOUND
-from web.objects.archives import ENDED, address_of
+from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import URL_SECONDS
 

@@ -22,7 +22,8 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, reopen
-from actors.ledger.rows import ENDED, STOPPED, alone, cancelled, change, promoted, stated
+from actors.ledger.rows import STOPPED, alone, cancelled, change, promoted, stated
+from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
 from sql.job_plan import NewUnit
 

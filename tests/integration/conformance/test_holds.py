@@ -32,8 +32,9 @@ from actors.ledger.messages import (
     operator_account,
     work_reference,
 )
-from actors.ledger.rows import ENDED, next_attempt
+from actors.ledger.rows import next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
+from rendertrust.job_status import ENDED
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint

@@ -29,9 +29,10 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
 )
-from actors.ledger.rows import ENDED, next_attempt
+from actors.ledger.rows import next_attempt
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from rendertrust import money
+from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
 from sql.database import Conflict, Unavailable
 from sql.job_plan import NewUnit

@@ -10,6 +10,7 @@ from actors.kernel import AskFailed
 from actors.notifier.messages import Notifier, Progress, ProgressOf, ProgressOfUnits
 from rendertrust.frame_range import parse
 from rendertrust.job_spec import FRAME_MAX
+from rendertrust.job_status import ENDED
 from sql.jobs import ConsoleJob, ConsolePart, FrameCounts, JobViews
 from web.console.bill import bill_of
 from web.console.curl import curl_of
@@ -40,7 +41,6 @@ ADVICE: Final = {
     "gateway": "No node took it in time: retry it when there are suitable nodes.",
     "verifier": "The node's result was invalid: retry it.",
 }
-ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 WORDS: Final = {-1: "low", 0: "normal", 1: "high"}
 MONEY: Final = (
     Column("What", "what"),
