@@ -81,9 +81,11 @@ class CliSession:
 
         return asyncio.run(with_client())
 
-    def fetch(self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]") -> Reply:
+    def fetch(
+        self, work: "Callable[[AsyncClient], Coroutine[Any, Any, Reply]]", *, people: bool = False
+    ) -> Reply:
         """Run ``work``, print its result with --json, and return it."""
-        found = self.run(work)
+        found = self.run(work, people=people)
         self.output.document(found)
         return found
 
