@@ -123,13 +123,12 @@ class CheckShown:
 
 @attrs.frozen
 class StandingChange:
-    """A change of a node's standing by ``by``; ``version``: the last standing they saw."""
+    """A change of a node's standing; ``version``: the last standing that was seen."""
 
     node: UUID
     version: int
     standing: str
     reason: str
-    by: UUID
 
     @property
     def is_release(self) -> bool:
@@ -273,7 +272,7 @@ class Nodes(Table):
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
         """Change a standing, with its record; None if it has changed in the meantime."""
-        said = (word.node, word.version, word.standing, word.reason, word.by)
+        said = (word.node, word.version, word.standing, word.reason)
         async with self._database.transaction() as connection:
             anew = word.is_release and await _begins_anew(connection, word.node)
             row = await connection.fetchrow(QUERIES["node_stand"], *said, anew)

@@ -26,7 +26,6 @@ CREATE TABLE nodes (
                          'REVOKED')),    -- for good: its tokens and its key are refused
     standing_version bigint NOT NULL DEFAULT 0,   -- the greater of two versions holds
     standing_reason  text NOT NULL DEFAULT '' CHECK (char_length(standing_reason) <= 500),
-    standing_by      uuid REFERENCES users,
     standing_at      timestamptz,                 -- null: the standing was never changed
     -- Since when it is in quarantine, or was until it was revoked. New keys of its owner start in quarantine, too.
     quarantined_at   timestamptz,

@@ -139,11 +139,11 @@ SELECT count(*) FROM nodes WHERE owner_id = $1;
 SELECT count(*) FROM nodes;
 
 -- name: node_stand
--- Change a node's standing; no row if it was changed since version $2. With $6 its record is reset.
+-- Change a node's standing; no row if it was changed since version $2. With $5 its record is reset.
 UPDATE nodes
-SET standing = $3, standing_version = standing_version + 1, standing_reason = $4, standing_by = $5,
+SET standing = $3, standing_version = standing_version + 1, standing_reason = $4,
     standing_at = now(),
-    released_at = CASE WHEN $6 THEN now() ELSE released_at END,
+    released_at = CASE WHEN $5 THEN now() ELSE released_at END,
     caught = CASE WHEN $3 IN ('QUARANTINED', 'REVOKED') THEN caught END,
     quarantined_at = CASE WHEN $3 = 'QUARANTINED' THEN coalesce(quarantined_at, now())
                           WHEN $3 = 'REVOKED' THEN quarantined_at END
@@ -161,7 +161,7 @@ SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
-    standing_by = NULL, standing_at = now(), quarantined_at = now(), caught = 'LIES'
+    standing_at = now(), quarantined_at = now(), caught = 'LIES'
 WHERE id = $1 AND (standing IN ('ACTIVE', 'DRAINING') OR (standing = 'QUARANTINED' AND caught IS NULL)
                    OR (standing = 'REVOKED' AND quarantined_at IS NULL))
 RETURNING standing, standing_version, standing_reason;

@@ -31,7 +31,7 @@ async def say(
     if standing == node.standing.name and reason in ("", node.standing_reason):
         return node  # it has this standing already
     act = None if node.owner_id == doer.user else await _act(doer, node, verb, reason)
-    word = StandingChange(node.id, node.standing.version, standing, reason, doer.user)
+    word = StandingChange(node.id, node.standing.version, standing, reason)
     said = await gateway.tables.nodes.stand(word, act)
     if said is None:
         return CHANGED

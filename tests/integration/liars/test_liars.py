@@ -475,8 +475,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     assert (await farm.unit(job))["node_id"] == str(other.node_id)
     assert asked == len([frame for frame in node.received if isinstance(frame, JobDispatch)])
     nodes, row = farm.gateway.gateway.tables.nodes, UUID(str(node.node_id))
-    somebody = await farm.owner.fetchval("SELECT id FROM users LIMIT 1")
-    said = StandingChange(row, 1, "ACTIVE", "it was a broken disk", somebody)
+    said = StandingChange(row, 1, "ACTIVE", "it was a broken disk")
     assert await nodes.stand(said, None) is not None
     [record] = await nodes.records([row])
     assert (record.released, record.before, record.since) == (True, "mmm", "")

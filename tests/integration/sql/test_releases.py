@@ -62,9 +62,7 @@ class Desk:
     async def say(self, node: UUID, standing: str) -> None:
         shown = await self.nodes.shown(node)
         assert shown is not None
-        word = StandingChange(
-            node, shown.standing.version, standing, "as an admin says", self.owner
-        )
+        word = StandingChange(node, shown.standing.version, standing, "as an admin says")
         assert await self.nodes.stand(word, None) is not None
 
     async def there_and_back(self, node: UUID) -> None:

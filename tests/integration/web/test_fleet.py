@@ -188,7 +188,7 @@ async def test_a_revoked_node_is_shut_out_with_its_key(face: Face) -> None:
 async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(face: Face) -> None:
     jane = await register(face)
     node = await node_of(face, jane)
-    word = StandingChange(UUID(node["node_id"]), 0, "DRAINING", "", UUID(jane.id))
+    word = StandingChange(UUID(node["node_id"]), 0, "DRAINING", "")
     assert await face.gateway.tables.nodes.stand(word, None) is not None
     assert await face.gateway.tables.nodes.stand(word, None) is None
 
