@@ -1,4 +1,4 @@
-"""Check the log: leaves against entries, tiles, checkpoints and anchor notes (I7, I8 and I12)."""
+"""Check the log: leaves against entries, log tiles, checkpoints and anchor notes (I7, I8, I12)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class LogAuditResult:
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
 ) -> LogAuditResult:
-    """Continue after ``since`` correct leaves, over ``most`` more.
+    """Check up to ``most`` leaves after the first ``since`` ones.
 
     The connection must be in a transaction that sees one snapshot.
     """
@@ -61,7 +61,10 @@ async def audit_log(
 
 
 class _Audit:
-    """Continues from an edge. It follows the stored hashes, so that one wrong leaf is one fault."""
+    """An audit from some leaf on.
+
+    It continues with the stored hashes, so that a wrong leaf is one fault.
+    """
 
     def __init__(
         self, connection: Any, edge: TreeEdge, verifiers: Sequence[Verifier], faults_max: int
@@ -73,7 +76,7 @@ class _Audit:
         self.verified = edge.size
 
     async def run(self, end: int) -> None:
-        """Check up to ``end`` leaves, a gap, or the limit of faults."""
+        """Check leaves up to ``end``, a gap, or the limit of faults."""
         await self._checkpoints(self._edge.size - 1, {self._edge.size: self._edge.root()})
         while self._edge.size < end and len(self.faults) < self._faults_max:
             first = self._edge.size
@@ -130,7 +133,7 @@ class _Audit:
                 self._fault("I7", f"tile {tile.place.level}/{tile.place.index}", what)
 
     async def _checkpoints(self, after: int, roots: Mapping[int, bytes]) -> None:
-        """Check that each checkpoint has the root of its leaves, so that it can be proved."""
+        """Check that each checkpoint has the root of its leaves."""
         until = max(roots, default=after)
         for row in await self._connection.fetch(QUERIES["log_read_checkpoints"], after, until):
             subject = f"checkpoint {row['size']}"
@@ -148,7 +151,7 @@ class _Audit:
 
 
 async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
-    """Return anchors whose note no key of the log signed for what the row says, and why."""
+    """Return anchors whose note lacks a valid signature of the log for the row's data, and why."""
     texts = [row["verifier"] for row in await connection.fetch(QUERIES["fsck_log_keys"])]
     read = [note.read_verifier(text) for text in texts]
     known = [verifier for verifier in read if isinstance(verifier, Verifier)]

@@ -16,8 +16,8 @@ NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
 class ChecksWaiting:
     """Deliveries that wait for a verdict; ``oldest``: the longest wait in seconds.
 
-    ``overdue``: those of the oldest 1,000 that wait too long for their kind. ``withheld``: shares
-    that have waited 30 days for a check.
+    ``overdue``: how many of the oldest 1,000 wait longer than usual for their kind. ``withheld``:
+    shares that have waited 30 days for a check.
     """
 
     waiting: int
@@ -28,7 +28,7 @@ class ChecksWaiting:
 
 @attrs.frozen
 class GatewayTotals:
-    """One reading. ``held`` is in units of money."""
+    """One reading of the totals. ``held`` is in units of money."""
 
     jobs: Mapping[str, int]  # open ones, by status
     nodes: Mapping[str, int]  # by status

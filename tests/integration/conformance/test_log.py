@@ -289,6 +289,6 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
         await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
     async with sequencing(stage) as ref:
         assert await ref.ask(RequestCheckpoint(), within=60) == CheckpointLate(
-            "the root of 2 leaves is another one"
+            "the root of 2 leaves does not match"
         )
     assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]
