@@ -1,4 +1,4 @@
-"""Readiness for work: working hours, disk space, and an idle machine."""
+"""Conditions for work: working hours, disk space, and an idle machine."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -42,5 +42,5 @@ def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:
 
 
 def room_of(settings: AgentSettings, folder: StateFolder) -> DiskSpace:
-    """Return the check of the state folder's disk."""
+    """Return the check of the state folder's free disk space."""
     return DiskSpace(folder.path, folder.cache, settings.disk_bytes_least)

@@ -1,8 +1,8 @@
-"""Check of a chunk of frames, a tile, or a picture merged from tiles.
+"""Check of a unit without separate evidence: a chunk, a tile, or a picture assembled from tiles.
 
-A tile is its own evidence, so crops of it are compared. A chunk has no evidence, which would be
-huge; drawn frames are rendered again as its node did. A merged picture is merged again from its
-tiles, without rendering.
+A tile is its own evidence, so crops of it are compared. Evidence of a chunk would be huge, so drawn
+frames are rendered again as its node did. A picture assembled from tiles is assembled again,
+without rendering.
 """
 
 import os
@@ -34,7 +34,7 @@ def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Compare the delivered ``picture`` with renders, and report as ``check`` does.
 
     ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
-    ``fault``, or why the check is ``unable``.
+    ``fault``, or the reason why the check is ``unable`` to decide.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -110,7 +110,7 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """Compare one frame. If EEVEE drew it, the raster check is added to the list."""
+    """Compare one frame. For EEVEE, the result of its own check is added to the list."""
     progress, across = how
     progress.next(f"frame {frame}")
     path = composited_check.render(bpy, order, frame, "our")
