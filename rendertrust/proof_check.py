@@ -63,7 +63,7 @@ _MEMBERS: Final = frozenset(
 
 @attrs.frozen
 class Step:
-    """One check and its outcome, for people."""
+    """One check and its outcome, described for people."""
 
     name: str
     holds: bool
@@ -85,7 +85,7 @@ class Verdict:
 
 @attrs.frozen
 class KnownCheckpoint:
-    """A checkpoint from elsewhere, and the key that the caller trusts for it."""
+    """A checkpoint from another source, and the key that the caller trusts for it."""
 
     verifier: Verifier
     checkpoint: Checkpoint
@@ -93,7 +93,7 @@ class KnownCheckpoint:
 
 @attrs.frozen
 class _Proof:
-    """A proof's members, parsed."""
+    """The parsed members of a proof."""
 
     entry_id: int
     leaf: str
@@ -254,7 +254,7 @@ def _witnessed(
     older, newer = consistency.in_order(known, signed)
     is_older = older is signed and consistency.same_log(
         known, signed
-    )  # then the links from the known checkpoint show it
+    )  # otherwise the links from the known checkpoint show it
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
@@ -285,7 +285,7 @@ def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
 
 
 def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
-    """Return a chain's answer about a root of the log, as steps."""
+    """Return steps that compare a chain's answer with a root of the log."""
     if isinstance(chain, ChainUnknown):
         return [Step("chain", chain.harmless, chain.reason)]
     private = ", private: it proves nothing to outsiders" if chain.private else ""
