@@ -1,1 +1,1 @@
-"""The revoker keeps the gateway's set of revocations up to date."""
+"""The revocations actor: keeps the gateway's set of revocations up to date."""

@@ -1,4 +1,4 @@
-"""Messages of the Revoker."""
+"""Messages of the revocations actor."""
 
 from typing import ClassVar
 
@@ -8,12 +8,12 @@ from actors.kernel import Message, Overflow
 
 
 class Revoker:
-    """Marker: the address of the revoker actor."""
+    """Marker: the address of the revocations actor."""
 
 
 @attrs.frozen
 class RevocationsChanged(Message[Revoker, None]):
-    """From the database, through the feed: something was revoked. One reading finds all."""
+    """From the database, through the feed: something was revoked. One reading finds everything."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -23,9 +23,9 @@ class RevocationsChanged(Message[Revoker, None]):
 
 @attrs.frozen
 class RevocationPoll(Message[Revoker, None]):
-    """From the Revoker's own timer: read again, in case a notification was lost."""
+    """From the actor's own timer: read again, in case a notification was lost."""
 
 
 @attrs.frozen
 class RemoveExpired(Message[Revoker, None]):
-    """From the Revoker's own timer: remove what has expired, here and in the database."""
+    """From the actor's own timer: remove what has expired, here and in the database."""

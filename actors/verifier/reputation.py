@@ -24,7 +24,7 @@ class NodeReputations:
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler
         self._caught: set[UUID] = set()  # nodes
-        self._refuting: set[tuple[UUID, int]] = set()  # units found valid
+        self._refuting: set[tuple[UUID, int]] = set()  # units with a result that was found valid
 
     def suspect(self, node: UUID) -> None:
         """Review the node's record later."""
@@ -65,13 +65,16 @@ class NodeReputations:
         act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
         standing = await self._store.quarantine(node, act)
         if standing is not None:
-            log.warning("node %s is quarantined: its results were wrong", node)
+            log.warning("node %s is quarantined: its results were invalid", node)
             self._scheduler.tell(StandingChanged(node, standing))
 
 
 @attrs.frozen
 class NodeReputation:
-    """Streaks are per device class; strikes count per node, over all of its classes."""
+    """Reputation of several nodes.
+
+    Streaks count per device class; strikes per node, over all classes.
+    """
 
     streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
     strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
