@@ -1,4 +1,4 @@
-"""Children of the tree's edge: actors that work over the gateway, each with its ports.
+"""Children of the supervisor Edge: actors that work over the gateway, each with its ports.
 
 Most have a supervisor of their own, so that their failure stops nothing else.
 """
@@ -37,7 +37,7 @@ from web.process.service_manager import ServiceManager
 
 
 def revoker_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that keeps the revocations up to date; without it nobody is admitted."""
+    """Return the child that keeps revocations up to date; without it all tokens are refused."""
     database, logins = gateway.database, gateway.tables.sessions
     revocations, clock, rows = (
         gateway.identity.revocations,
@@ -89,7 +89,7 @@ def sweeper_ports(gateway: Gateway) -> SweeperPorts:
 
 
 def sweeper_settings(settings: Settings) -> SweeperSettings:
-    """Return how long the Sweeper keeps what it removes."""
+    """Return how long the Sweeper keeps the rows and objects that it removes."""
     return SweeperSettings(
         bucket=settings.objects.bucket,
         inputs=timedelta(days=settings.retention.inputs_days),
@@ -100,7 +100,7 @@ def sweeper_settings(settings: Settings) -> SweeperSettings:
 
 
 def hub_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that keeps open console pages up to date; consoles work without it."""
+    """Return the child that keeps open console pages up to date; without it, pages still work."""
     ref = registry.register(Hub, Ref[Hub]("console", capacity=4_096))
     memory, url = gateway.console, gateway.url
 

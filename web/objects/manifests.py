@@ -1,4 +1,4 @@
-"""Jobs of several files: checks each one, and stores the list of them for nodes."""
+"""Jobs of several files: check each file, and store the manifest for nodes."""
 
 import hashlib
 from typing import Any
@@ -54,7 +54,7 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
 
 
 async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
-    """Replace uploads by the keys of their objects; each upload is the caller's own."""
+    """Replace uploads by the keys of their objects; each upload must be the caller's own."""
     ids = [_id(entry.place, entry.path) for entry in manifest.files]
     rows = {row.id: row for row in await call.gateway.tables.uploads.completed(call.caller, ids)}
     now = call.gateway.ports.clock.now()
@@ -79,7 +79,7 @@ def _id(text: str, path: str) -> UUID:
 
 
 async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> FileList:
-    """Store the manifest; the same files make the same object, for any job."""
+    """Store the manifest. The same files make the same object, for any job."""
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"
