@@ -80,7 +80,7 @@ class OnChain:
 
 @attrs.frozen
 class _Claim:
-    """What a proof says about its anchor; all of it is compared with the chain."""
+    """Statements of a proof about its anchor; all of them are compared with the chain."""
 
     transaction: str
     block: int

@@ -310,7 +310,7 @@ class FakeTask:
 
 @attrs.frozen
 class Fails:
-    """What your function returns for a unit that fails."""
+    """Result of your function for a unit that fails."""
 
     error: str = "it failed"
     failure: str = "scene"  # one of rendertrust.protocol.FAILURE_CLASSES

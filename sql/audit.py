@@ -15,7 +15,7 @@ from sql.query_loader import QUERIES
 class Act:
     """An action with its actor, target and reason.
 
-    ``actor_id`` is None for actions on the gateway's own machine.
+    ``actor_id`` is None for actions on the gateway's machine.
     """
 
     at: datetime

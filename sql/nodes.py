@@ -374,7 +374,7 @@ class NodeWork:
 
 @attrs.frozen
 class NodeShare:
-    """What a node earned by one unit; ``grid`` as in ``NodeWork``.
+    """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
     """

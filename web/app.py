@@ -26,12 +26,12 @@ from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Tree
-from web.edge import (
+from web.edge_children import (
     event_hub_child,
     hub_child,
     pulse_child,
     recorder_child,
-    revoker_child,
+    revocations_child,
     sweeper_child,
 )
 from web.gateway import Gateway, make_gateway
@@ -133,7 +133,7 @@ def actors_of(gateway: Gateway) -> list[Child]:
     """Return the actors that need the gateway object, as children of the tree."""
     registry = gateway.registry
     return [
-        revoker_child(gateway, registry),
+        revocations_child(gateway, registry),
         recorder_child(gateway, registry),
         sweeper_child(gateway, registry),
         hub_child(gateway, registry),

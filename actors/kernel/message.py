@@ -9,7 +9,7 @@ R = TypeVar("R")  # the type of the reply
 
 
 class Overflow(Enum):
-    """What happens to a message of this kind when the addressee's mailbox is full."""
+    """Policy for messages of a kind when the addressee's mailbox is full."""
 
     REJECT = auto()  # refused: ``tell`` returns False, ``ask`` raises MailboxFull
     # replaces the queued message with the same key, in its place, even if the mailbox is not full

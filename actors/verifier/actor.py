@@ -27,8 +27,8 @@ from actors.verifier.messages import (
     ReviewDue,
     Verifier,
 )
+from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
-from actors.verifier.reputation import NodeReputation, NodeReputations
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
@@ -57,7 +57,7 @@ class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
     It has no state that must survive: pending results are in the books, and a lost check is
-    repeated. Regions are drawn with a secret that each instance creates anew.
+    repeated. Regions are drawn with a secret that each instance creates.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
@@ -75,7 +75,7 @@ class VerifierActor(Actor[Verifier]):
         self._turns = CheckQueue()
         self._recall = Clawback(peers)
         self._reading = SecondReads()
-        self._standings = NodeReputations(peers.store, peers.clock, peers.scheduler)
+        self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:

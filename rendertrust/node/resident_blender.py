@@ -3,8 +3,8 @@
 Blender often takes longer to start than to render a frame, so units of one job with equal inputs
 share a process. Each unit opens the scene again, which undoes the changes of the previous one. The
 process has a folder with the job's inputs; other files there are removed between units. The process
-ends when a unit fails, when a unit leaves a process or much data behind, or when there are no more
-units.
+ends when a unit fails, when a unit leaves a process or much data behind, or when no further
+unit comes.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ def _unheard(_: object) -> None:
 
 @attrs.frozen
 class BlenderKey:
-    """What units must have in common to share a Blender: job, hash of the inputs, threads."""
+    """Properties that units must share to use one Blender: job, hash of the inputs, threads."""
 
     job_id: str
     content: str

@@ -281,7 +281,7 @@ class Connection(RequestHandler):
     def finish(self) -> None:
         """Stop after the current request, but first receive the rest of its body.
 
-        A connection that is marked for closing reads no more data, so the request would never
+        A connection that is marked for closing reads no further data, so the request would never
         complete.
         """
         self._leaving = asyncio.get_running_loop().create_future()

@@ -26,7 +26,7 @@ BROKEN = Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer errors as JSON; log the gateway's own faults with the request's id."""
+    """Answer errors as JSON; log faults of the gateway with the request's id."""
     try:
         return await handler(request)
     except web.HTTPException as error:

@@ -144,7 +144,7 @@ def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Fa
         return order
     if not ("tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1):
         return {**order, "do": "check"}
-    return {**order, "do": "look" if is_look else "hold"}
+    return {**order, "do": "look" if is_look else "check_unit"}
 
 
 def _are_draws(value: object) -> bool:

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .checks.chunk_check import hold
 from .checks.evidence_check import check
 from .checks.isolated_open import alone
 from .checks.quick_look import look, open_batch
 from .checks.rerender import rerender
+from .checks.unit_check import check_unit
 from .checks.video_check import watch
 from .ipc import (
     MachineError,
@@ -47,7 +47,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "alone": alone,
     "look": look,
     "batch": open_batch,
-    "hold": hold,
+    "check_unit": check_unit,
     "watch": watch,
     "prove": prove,
     "finish": tiles.finish,
@@ -58,7 +58,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "video": encode,
 }
 # These write to a folder with a random name, so that no scene can read their files.
-HIDDEN = ("check", "look", "batch", "hold", "watch", "rerender")
+HIDDEN = ("check", "look", "batch", "check_unit", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:

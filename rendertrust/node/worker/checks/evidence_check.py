@@ -21,10 +21,10 @@ from ..scene.output import choose_format, size_of
 from ..scene.settings import prepare
 from . import (
     composited_check,
+    eevee_check,
     frame_crops,
     image_comparison,
     quick_look,
-    raster_check,
     seed_check,
 )
 from .coarse_render import coarse
@@ -276,7 +276,7 @@ def _again(
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
     told |= {"loose": True} if is_loose else {}
     if is_drawn:
-        told["across"] = raster_check.compare(
+        told["across"] = eevee_check.compare(
             bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]
         )
     return told

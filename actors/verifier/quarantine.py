@@ -18,8 +18,8 @@ NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
 
 
-class NodeReputations:
-    """Nodes whose records must be reviewed."""
+class QuarantineReview:
+    """Review of nodes' records: nodes with too many strikes are quarantined."""
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler

@@ -20,7 +20,7 @@ from ..scene.loader import opened
 from ..scene.output import choose_format, size_of
 from ..scene.reproducibility import unbaked
 from ..scene.settings import prepare
-from . import composited_check, delivered_files, evidence_check, raster_check
+from . import composited_check, delivered_files, eevee_check, evidence_check
 from .crop_placement import picked
 from .delivered_files import DeliveryFault, may_be_opened
 from .frame_crops import EvidencePasses
@@ -30,7 +30,7 @@ EQUAL = {"equal": True, "off": None}
 UNREAD = "the check cannot read frames of this kind"
 
 
-def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
+def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Compare the delivered ``picture`` with renders, and report as ``check`` does.
 
     ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
@@ -93,7 +93,7 @@ def _chunk(
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
     if reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not across):
         told["loose"] = True
-    return told | {"across": raster_check.together(across)} if across else told
+    return told | {"across": eevee_check.together(across)} if across else told
 
 
 def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -118,5 +118,5 @@ def _frame(
     found = composited_check.compared(bpy, order, frame, (path, picture), progress)
     if found is not None and reproducibility.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
-        across.append(raster_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
+        across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
     return found

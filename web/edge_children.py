@@ -15,8 +15,8 @@ from actors.kernel import Ref
 from actors.pulse.actor import Process, PulseActor
 from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
-from actors.revoker.actor import RevocationsActor
-from actors.revoker.messages import Revoker
+from actors.revocations.actor import RevocationsActor
+from actors.revocations.messages import Revocations
 from actors.sweeper.actor import SweeperActor
 from actors.sweeper.messages import Sweeper
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
@@ -36,7 +36,7 @@ from web.process.memory_tuning import tidy
 from web.process.service_manager import ServiceManager
 
 
-def revoker_child(gateway: Gateway, registry: Registry) -> Child:
+def revocations_child(gateway: Gateway, registry: Registry) -> Child:
     """Return the child that keeps revocations up to date; without it all tokens are refused."""
     database, logins = gateway.database, gateway.tables.sessions
     revocations, clock, rows = (
@@ -48,7 +48,7 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
     def make() -> RevocationsActor:
         return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
 
-    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
+    ref = registry.register(Revocations, Ref[Revocations]("revocations"))
     child = Child("revocations", make, ref=ref)
     return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
 

@@ -7,12 +7,12 @@ import attrs
 from actors.kernel import Message, Overflow
 
 
-class Revoker:
+class Revocations:
     """Marker: the address of the revocations actor."""
 
 
 @attrs.frozen
-class RevocationsChanged(Message[Revoker, None]):
+class RevocationsChanged(Message[Revocations, None]):
     """From the database, through the feed: something was revoked. One reading finds everything."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
@@ -22,10 +22,10 @@ class RevocationsChanged(Message[Revoker, None]):
 
 
 @attrs.frozen
-class RevocationPoll(Message[Revoker, None]):
+class RevocationPoll(Message[Revocations, None]):
     """From the actor's own timer: read again, in case a notification was lost."""
 
 
 @attrs.frozen
-class RemoveExpired(Message[Revoker, None]):
+class RemoveExpired(Message[Revocations, None]):
     """From the actor's own timer: remove what has expired, here and in the database."""

@@ -7,7 +7,12 @@ from typing import Final, Protocol
 
 from actors.kernel import Actor, Ref, handles
 from actors.ports import Clock
-from actors.revoker.messages import RemoveExpired, RevocationPoll, RevocationsChanged, Revoker
+from actors.revocations.messages import (
+    RemoveExpired,
+    RevocationPoll,
+    Revocations,
+    RevocationsChanged,
+)
 from sql.database import Unavailable
 from sql.revocations import Revocation, Revoked
 
@@ -54,7 +59,7 @@ class ExpiringRows(Protocol):
         ...
 
 
-class RevocationsActor(Actor[Revoker]):  # a metric label has this class's name
+class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
     """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake this
     actor.
 
@@ -123,7 +128,7 @@ class RevocationsActor(Actor[Revoker]):  # a metric label has this class's name
         self._revocations.read_at(began)
 
 
-def _waker(ref: Ref[Revoker]) -> Callable[[], None]:
+def _waker(ref: Ref[Revocations]) -> Callable[[], None]:
     def wake() -> None:
         ref.tell(RevocationsChanged())
 
