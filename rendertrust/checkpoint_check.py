@@ -213,7 +213,7 @@ def _at(place: ExpectedRoot, one: OnChain | ChainUnknown) -> list[Step]:
 def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
     """Return what the caller must fetch to link the checkpoint with the chain."""
     if newest is None:
-        wanted = "--contract says which one has the gateway's anchors"
+        wanted = "--contract names the contract with the gateway's anchors"
         return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
     if newest == 0:
         return Step("link", True, "nothing is anchored there yet")

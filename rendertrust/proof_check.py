@@ -215,7 +215,7 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     if isinstance(read, NoteRefused):
         return read.reason
     if (read.size, read.root) != (proof.size, proof.root):
-        return f"it is of {read.size} leaves with the root {read.root.hex()}: not this proof's"
+        return f"it is for {read.size} leaves with the root {read.root.hex()}, not for this proof"
     return read
 
 
@@ -280,7 +280,7 @@ def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
     if link is None or proof.index < link.index:
         return None
     begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"
-    kept = f"which kept {link.index} leaves, and this was leaf {proof.index}"
+    kept = f"which kept {link.index} leaves; this was leaf {proof.index}"
     return f"the entry was dropped at the reopening: {begun}, {kept}"
 
 

@@ -226,7 +226,10 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
 def _key(read: Receipt, proof: Any) -> str:
     verifier = note.read_verifier(str(proof.get("verifier")))
     if isinstance(verifier, NoteRefused) or verifier.public_key != read.gateway:
-        return "a log with another key: it was rotated since, or belongs to another gateway"
+        return (
+            "a log with another key: the key was rotated since, or the log belongs to "
+            "another gateway"
+        )
     return "the log of the same key"
 
 

@@ -272,7 +272,7 @@ def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float
                  key=lambda one: -one.farness)  # fmt: skip
     found = list[dict[str, float]]()
     for one in far[:SPOTS_MOST]:
-        assert one.at is not None, "others were left out"
+        assert one.at is not None, "other regions were left out"
         x, y, across, down = one.at
         middle = zip((x + across / 2, y + down / 2), size, strict=True)
         shares = [_share(at, side) for at, side in middle]

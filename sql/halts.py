@@ -21,10 +21,12 @@ UNREADABLE: Final = "UNREADABLE"
 OF_ONE_GATEWAY: Final = frozenset({STRANGE, UNREADABLE})  # only one gateway is affected
 FRESH_SECONDS: Final = 1.0
 WHAT_TO_DO: Final = (
-    "nothing is written until an operator has examined this and begun a new epoch of the log with"
-    " `rendertrust chain reopen`"
+    "nothing is written until somebody has examined this and begun a new epoch "
+    "of the log with `rendertrust chain reopen`"
 )
-MOVE_IT: Final = "move `gateway/log-seen` away on this machine; the gateway goes on within seconds"
+MOVE_IT: Final = (
+    "move `gateway/log-seen` on this machine to another folder; the gateway resumes within seconds"
+)
 
 
 @attrs.frozen
@@ -75,28 +77,28 @@ class Halt:
     def found(self) -> str:
         """A description of the contradiction."""
         if self.reason == RESTORED:
-            return "a backup was restored, and the chain has not said yet whether it has more"
+            return "a backup was restored, and the chain has not confirmed yet that it has no more"
         if self.reason == BEHIND:
             return (
-                f"a gateway keeps a checkpoint of {self.size} leaves of {self.origin} that the"
-                " database has not: an older database was put back, or another one"
+                f"a gateway has seen a checkpoint of {self.size} leaves of {self.origin} that "
+                "the database lacks: an older or another database was put in its place"
             )
         if self.reason == STRANGE:
             which = "no log yet" if self.here is None else f"the log {self.here}"
             return (
-                f"this gateway keeps a checkpoint of {self.size} leaves of {self.origin}, and the"
-                f" database has {which}: it is another database, or the file"
-                " `gateway/log-seen` is another gateway's"
+                f"this gateway has seen a checkpoint of {self.size} leaves of {self.origin}, "
+                f"and the database has {which}: it is another database, or the file "
+                "`gateway/log-seen` belongs to another gateway"
             )
         if self.reason == UNREADABLE:
             return (
-                "what this gateway keeps of the log, `gateway/log-seen` in its data folder, cannot"
-                " be read"
+                "this gateway's memory of the log, the file `gateway/log-seen` in its data "
+                "folder, cannot be read"
             )
         if self.reason == AHEAD:
             return (
-                f"contract {self.contract} on chain {self.chain_id} has {self.size} leaves of the"
-                " log, the database fewer: an older backup was restored"
+                f"contract {self.contract} on chain {self.chain_id} has {self.size} leaves of "
+                "the log, the database has fewer: an older backup was restored"
             )
         return (
             f"contract {self.contract} on chain {self.chain_id} has another root at {self.size}"
@@ -107,11 +109,11 @@ class Halt:
     def text(self) -> str:
         """A description of the contradiction, and what to do."""
         if self.reason == RESTORED:
-            return f"{self.found}: nothing is written until it has"
+            return f"{self.found}: nothing is written until then"
         if self.reason == STRANGE:
             return (
-                f"{self.found}; this gateway writes nothing until an operator has examined it."
-                f" If the database is the right one, {MOVE_IT}"
+                f"{self.found}; this gateway writes nothing until somebody has examined it. "
+                f"If the database is the right one, {MOVE_IT}"
             )
         if self.reason == UNREADABLE:
             return (

@@ -58,7 +58,7 @@ class SqlLeadership:
         except BaseException:
             self._drop()  # this releases the locks, now or shortly
             raise
-        assert row is not None, "it answers one row"
+        assert row is not None, "the function returns one row"
         if "leads" in row and not row["leads"]:
             return False
         self._held.add(role)

@@ -112,13 +112,13 @@ class _Audit:
         if row["entry_id"] is None:
             leaf = self._epochs.get(row["leaf_index"])
             if leaf is None or leaf_hash(leaf.encode()) != row["hash"]:
-                self._fault("I7", f"leaf {row['leaf_index']}", "is of no entry and no epoch")
+                self._fault("I7", f"leaf {row['leaf_index']}", "belongs to no entry and no epoch")
             return
         if entry is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return
         if entry.leaf_hash(row["salt"]) != row["hash"]:
-            found = f"is not what leaf {row['leaf_index']} of the log was made of"
+            found = f"does not match leaf {row['leaf_index']} of the log"
             self._fault("I7", subject, found)
 
     async def _tiles(self, made: Sequence[HashTile]) -> None:
@@ -140,7 +140,7 @@ class _Audit:
             if row["root"] != roots[row["size"]]:
                 self._fault("I8", subject, "its root is not that of its leaves")
             elif not any(self._signed(row, verifier) for verifier in self._verifiers):
-                self._fault("I8", subject, "is not what a key of the log signed")
+                self._fault("I8", subject, "was not signed by a key of the log")
 
     def _signed(self, row: Any, verifier: Verifier) -> bool:
         read = checkpoint.read(row["note"], verifier)
@@ -160,7 +160,7 @@ async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
         if place % NOTES_AT_ONCE == 0:
             await asyncio.sleep(0)  # let other tasks run
         if not _says(row, known):
-            found.append((f"anchor {row['size']}", "what is signed of it is not what its row says"))
+            found.append((f"anchor {row['size']}", "its signed note does not match its row"))
     return found[:most]
 
 

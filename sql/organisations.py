@@ -246,7 +246,7 @@ async def _addressed(
     connection: Connection, query: str, values: tuple[Any, ...], act: Act
 ) -> ChangeOutcome:
     row = await connection.fetchrow(QUERIES[query], *values)
-    assert row is not None, "it says how it stands"
+    assert row is not None, "the outcome is set"
     if row["already"]:
         return ChangeOutcome.ALREADY
     if not row["room"]:

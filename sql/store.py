@@ -118,7 +118,7 @@ class SqlStore:
 
     async def now(self) -> datetime:
         row = await self._database.one("database_time")
-        assert row is not None, "it answers one row"
+        assert row is not None, "the query returns one row"
         time: datetime = row["now"]
         return time
 

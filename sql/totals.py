@@ -44,7 +44,7 @@ async def read_totals(database: Database) -> GatewayTotals:
     holds = await database.one("figures_holds")
     checks = await database.one("figures_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
-    assert checks is not None, "so has this one"
+    assert checks is not None, "an aggregate has one row"
     return GatewayTotals(
         jobs=dict.fromkeys(OPEN_JOBS, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},

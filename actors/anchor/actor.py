@@ -195,7 +195,7 @@ class AnchorActor(Actor[Anchor]):
         if found is None:
             if self._is_gone(row):
                 await self._become(
-                    row, FAILED, TransactionOutcome(error="another transaction has its number")
+                    row, FAILED, TransactionOutcome(error="another transaction has used its number")
                 )
             return
         name, mined = found
@@ -307,8 +307,8 @@ def astray(contract: str) -> str:
     database.
     """
     return (
-        f"contract {contract} has leaves of this log, and the database does not know of it: "
-        "`rendertrust chain reopen` leaves it behind"
+        f"contract {contract} has leaves of this log, but the database does not know "
+        "the contract: `rendertrust chain reopen` gives it up"
     )
 
 

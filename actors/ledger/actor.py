@@ -242,8 +242,8 @@ def _unbalanced(changes: Changes) -> str | None:
         amounts[entry.transfer_id].append(entry.amount)
     for transfer in changes.transfers:
         if sorted(amounts.pop(transfer.id, [])) != [-transfer.amount, transfer.amount]:
-            return f"I1: the entries of transfer {transfer.id} are not its amount on either side"
-    return f"I1: entries of no transfer: {sorted(amounts)}" if amounts else None
+            return f"I1: the entries of transfer {transfer.id} do not have its amount on both sides"
+    return f"I1: entries that belong to no transfer: {sorted(amounts)}" if amounts else None
 
 
 def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
@@ -254,11 +254,13 @@ def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
         balance, version = rows.accounts[account.name].balance, rows.accounts[account.name].version
         for entry in entries.pop(account.name, []):
             if (entry.before, entry.version) != (balance, version + 1):
-                return f"I2: entry {entry.entry_id} does not follow on its account"
+                return (
+                    f"I2: entry {entry.entry_id} does not follow the previous entry of its account"
+                )
             balance, version = entry.after, entry.version
         if (account.balance, account.version) != (balance, version):
-            return f"I2: the balance of {account.name} is not that of its entries"
-    return f"I2: entries of accounts that do not change: {sorted(entries)}" if entries else None
+            return f"I2: the balance of {account.name} does not match its entries"
+    return f"I2: entries of accounts that are not changed: {sorted(entries)}" if entries else None
 
 
 def _wrong_held(rows: Rows, changes: Changes) -> str | None:
@@ -267,9 +269,9 @@ def _wrong_held(rows: Rows, changes: Changes) -> str | None:
         moved[hold.account] += _open(hold) - _open(rows.holds.get(hold.reference))
     for account in changes.accounts:
         if account.held != rows.accounts[account.name].held + moved.pop(account.name, 0):
-            return f"I2: what is held of {account.name} is not the sum of its holds"
+            return f"I2: the held amount of {account.name} is not the sum of its holds"
     stray = sorted(name for name, amount in moved.items() if amount)
-    return f"I2: holds of accounts that do not change: {stray}" if stray else None
+    return f"I2: holds of accounts that are not changed: {stray}" if stray else None
 
 
 def _overdrawn(accounts: Sequence[AccountRow]) -> str | None:

@@ -19,8 +19,8 @@ from sql.checks import CheckId, CheckRow
 from sql.earnings import OPERATOR, EarningRow, FineRow
 from sql.sampling import covered_odds
 
-FINED: Final = "A fine for a result that was invalid"
-RETURNED: Final = "A fine is given back: the scene was at fault"
+FINED: Final = "Fine for an invalid result"
+RETURNED: Final = "Fine returned: the scene was at fault"
 
 
 def operator_of(account: str | None) -> UUID | None:

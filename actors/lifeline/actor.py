@@ -121,5 +121,5 @@ class LifelineActor(Actor[Lifeline]):
         if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
             return
         LOST.inc()
-        said = "unit %s of job %s waits: %d nodes did not finish it, and another one lost it"
+        said = "unit %s of job %s waits: %d nodes did not finish it, and another node lost it"
         log.error(said, unit.unit, unit.job, len(unit.avoid))

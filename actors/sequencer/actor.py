@@ -90,7 +90,7 @@ class SequencerActor(Actor[Sequencer]):
         try:
             answer = await self._caught_up()
         except (Unavailable, Conflict) as error:
-            answer = CheckpointLate(f"the database is away: {error}")
+            answer = CheckpointLate(f"the database does not answer: {error}")
         except BrokenLog as error:
             answer = CheckpointLate(str(error))
         return [answer] * len(asked)
@@ -165,7 +165,7 @@ class SequencerActor(Actor[Sequencer]):
         """Return the reason why no checkpoint can be signed."""
         if look.halted:
             return "the chain has another log"
-        return "the log's key does not count" if self._may_sign else "the chain was not asked yet"
+        return "the log's key is not valid" if self._may_sign else "the chain has not answered yet"
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:

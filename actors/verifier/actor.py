@@ -213,7 +213,7 @@ class VerifierActor(Actor[Verifier]):
             return None
         row = case.pending.row
         if row.sha256 is None or row.size is None:
-            return "the store tells no SHA-256 of it"
+            return "the store has no SHA-256 of it"
         if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.verification.wait_seconds:
@@ -384,7 +384,7 @@ class VerifierActor(Actor[Verifier]):
         now = self._peers.clock.monotonic()
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
-        assert case.verdict is not None, "there is something to conclude"
+        assert case.verdict is not None, "the case has a verdict"
         if case.verdict.outcome != "invalid":
             try:
                 async with asyncio.timeout(STORE_SECONDS):
@@ -422,7 +422,7 @@ class VerifierActor(Actor[Verifier]):
         if isinstance(case, ClawbackTag):
             self._recall.hear(outcome)
             return
-        assert isinstance(case, Case), "every other commit is about a case"
+        assert isinstance(case, Case), "all other commits are about cases"
         if isinstance(outcome, LedgerUnavailable):
             case.asked_at = None
             return

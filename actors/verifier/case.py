@@ -31,15 +31,15 @@ Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
-UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
-NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
 PLACES_MOST: Final = 8  # places named by a creator that are checked
-MISSING: Final = "the object is not in the store any more"
-TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
-UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
+MISSING: Final = "the object is no longer in the store"
+TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
+UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
@@ -437,12 +437,12 @@ class Case:
         fail, the scene is at fault.
         """
         if self.step == "whole" and self.why == "regions":
-            said = f"{self.said}; its whole frame could not be rendered"
+            said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
         elif 0 < self.failed == self.failed_in_scene:
             self._cannot_tell(TOO_LARGE)
         else:
-            self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
+            self.verdict = Verdict("unverifiable", self.said or "its checks fail")
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
@@ -483,7 +483,7 @@ class Case:
         If nodes of three owners delivered invalid results of the unit, the scene is at fault.
         """
         if strike and self._has_three_owners:
-            said = f"nodes of three owners delivered what a check calls wrong: {said}"
+            said = f"nodes of three owners delivered results that a check calls wrong: {said}"
             self.verdict = Verdict("invalid", said[:SAID_MOST], withdrawn=True)
         else:
             self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)

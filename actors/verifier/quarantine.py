@@ -94,6 +94,6 @@ def why(records: Sequence[Record]) -> str:
     count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "no class told" for one in bad)
     return (
-        f"{count} of its results ({machine}) were invalid;"
-        " 'rendertrust nodes checks' shows which and why. An admin releases it."
+        f"{count} of its results ({machine}) were invalid; see which and why with: "
+        "rendertrust nodes checks. Only an admin can release it."
     )

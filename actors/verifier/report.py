@@ -14,8 +14,8 @@ from rendertrust.node.worker.formats.picture_digest import are_its_own
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
-UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
-OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
+UNSEEN: Final = "its node signed pixels that the delivered file does not have"
+OTHER_PIXELS: Final = "its node signed other pixels than the picture has"
 # With the same seed: equal, or within the noise. With other seeds: accepted or refused; ``unsaid``:
 # undecided.
 AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]

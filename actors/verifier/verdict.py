@@ -21,7 +21,7 @@ SAID_MOST: Final = 500
 def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
-    assert verdict is not None, "there is something to conclude"
+    assert verdict is not None, "the case has a verdict"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # A node without valid results is not paid for what cannot be verified.
     is_known = verdict.from_scene and case.is_known
@@ -93,7 +93,7 @@ def issued(
 
 def finding_of(case: Case) -> str:
     """Return a check's finding as text for the parties of a dispute."""
-    assert case.verdict is not None, "there is something to conclude"
+    assert case.verdict is not None, "the case has a verdict"
     outcome, said = case.verdict.outcome, case.verdict.said
     return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
 
@@ -101,7 +101,7 @@ def finding_of(case: Case) -> str:
 def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
     """Return the decision on a dispute: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
-    assert verdict is not None, "there is something to conclude"
+    assert verdict is not None, "the case has a verdict"
     upheld = verdict.outcome in ("invalid", "unverifiable")
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
     later = verdict_on(case, peers, pays_unverified=False) if verdict.outcome == "invalid" else None

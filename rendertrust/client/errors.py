@@ -69,7 +69,9 @@ class PinUnreadable(RenderTrustError):
     """The pinned checkpoint cannot be read, so a fork of the log cannot be ruled out."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"What was kept of the gateway's log cannot be read: {where}: {reason}")
+        super().__init__(
+            f"The pinned checkpoint of the gateway's log cannot be read: {where}: {reason}"
+        )
 
 
 class NotProved(RenderTrustError):
@@ -80,7 +82,7 @@ class StillRunning(RenderTrustError):
     """The job has not ended within the given time. It continues."""
 
     def __init__(self, job_id: str, status: str, within: float) -> None:
-        super().__init__(f"Job {job_id} is {status} after {within:g} s; it goes on")
+        super().__init__(f"Job {job_id} is {status} after {within:g} s; it continues")
         self.job_id = job_id
         self.status = status
 

@@ -14,7 +14,7 @@ from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall, Transport
 
 NOT_LOGGED_IN = "Not logged in"
-LOGIN_IS_OVER = "The login is over"
+LOGIN_IS_OVER = "The session has ended"
 
 
 class TokenStore(Protocol):

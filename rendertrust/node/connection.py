@@ -159,7 +159,7 @@ class Connection:
     async def _renew(self, token: str) -> str | None:
         self._refusals += 1
         if self._refusals > REFUSALS_MAX:
-            return "the gateway refuses this node's token, although it just issued it"
+            return "the gateway refuses this node's token, although it has just issued it"
         rejected = await self._login.renew(instead_of=token)
         if rejected is None:
             self._narrate("got a new token")
@@ -169,7 +169,7 @@ class Connection:
             return None
         if rejected.code == FORBIDDEN:
             way = another_node(self._login.enrolment.url)
-            return f"the gateway shut this node out: {rejected.reason}. {way}"
+            return f"the gateway has excluded this node: {rejected.reason}. {way}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
     async def _connect_once(self) -> Closed | KeyChanged | KeyUnknown:

@@ -117,7 +117,7 @@ async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
         joined = Diagnosis("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
     if skew is None:
-        return [joined, Diagnosis("clock", WARNING, "the gateway sends no time")]
+        return [joined, Diagnosis("clock", WARNING, "the gateway's response has no time")]
     if abs(skew) <= SKEW_SECONDS_MAX:
         return [joined, Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
@@ -144,7 +144,7 @@ def agent(found: object) -> Diagnosis:
         return Diagnosis("agent", BAD, said, "only an admin of the gateway can release it")
     if not found.connected:
         silent = found.silent_seconds
-        said = "is not connected" if silent is None else f"has had no answer for {silent} s"
+        said = "is not connected" if silent is None else f"has not answered for {silent} s"
         return Diagnosis("agent", BAD, f"runs, and {said}", "see: rendertrust node status")
     return Diagnosis("agent", GOOD, "runs and is connected")
 

@@ -127,11 +127,11 @@ def answered(
     answer = orjson.loads(content).get("answer")
     if not isinstance(answer, str):
         return KeyUnknown(
-            f"{url} does not sign a nonce. Someone may be replaying the gateway's responses;"
-            " ask its admins."
+            f"{url} does not sign a nonce. Somebody may be replaying the gateway's "
+            "responses; ask its admins."
         )
     key = note.read_verifier(shown)
-    assert isinstance(key, Verifier), "the checkpoint was held against it"
+    assert isinstance(key, Verifier), "the checkpoint was checked with it before"
     for signer in _signers(key, known):
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:

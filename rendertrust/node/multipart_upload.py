@@ -46,7 +46,7 @@ async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -
 
     ``ask`` requests parts from the gateway, and returns None if the gateway does not respond.
     """
-    assert spooled.output.part_bytes is not None, "in_parts() said so"
+    assert spooled.output.part_bytes is not None, "the caller has asked in_parts()"
     try:
         size, sums = await asyncio.to_thread(_sums, spooled.file, spooled.output.part_bytes)
     except FileNotFoundError:

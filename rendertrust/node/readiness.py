@@ -32,7 +32,7 @@ class Readiness:
             return f"it works only from {self.hours}"
         if self.room is not None and (full := self.room.why_not()) is not None:
             return full
-        return None if is_quiet else "others use this machine"
+        return None if is_quiet else "other users or programs are using this machine"
 
 
 def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:

@@ -81,7 +81,7 @@ def _checked(job_type: str, result: Result) -> Result:
     """Return a failure if the benchmark's checksum is wrong: the machine computes wrongly."""
     if isinstance(result, Failed) or job_type != CpuBenchmarkPlugin.job_type:
         return result
-    assert result.file is not None, "both plugins write one"
+    assert result.file is not None, "both plugins write a result"
     told = orjson.loads(result.file.read_bytes())
     if told.get("checksum") != CHECKSUM:
         return Failed(failure="node", error="this machine computes wrongly: the checksum differs")

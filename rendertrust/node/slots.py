@@ -95,7 +95,7 @@ class Slots:
         running = self._matching(ref)
         if reason is not None:
             number = "" if ref.unit is None else f" unit {ref.unit}"
-            self._narrate(f"the gateway took {ref.job_id}{number} back: {reason}")
+            self._narrate(f"the gateway recalled {ref.job_id}{number}: {reason}")
         for unit in running:
             unit.cancel()
         if self._spool.settle(ref):

@@ -297,7 +297,7 @@ def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
     """Return the result with the uploaded file's key, which a new URL may have changed."""
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
-    assert result.evidence is not None, "it was kept with its evidence"
+    assert result.evidence is not None, "it was spooled with its evidence"
     evidence: Evidence = attrs.evolve(result.evidence, part_sums=sent.part_sums)
     return attrs.evolve(result, evidence=evidence)
 

@@ -41,16 +41,16 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
     """Return the content of a manifest that the caller has uploaded."""
     place = place_of(reference)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
-        return _fault("must be an upload of yours")
+        return _fault("must be one of your uploads")
     row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
     if row is None:
-        return _fault("must be a completed upload of yours")
+        return _fault("must be one of your completed uploads")
     if row.size > BYTES_MAX:
         return _fault(f"is longer than {BYTES_MAX} bytes")
     try:
         return await call.gateway.ports.objects.get(row.object_key, at_most=BYTES_MAX)
     except ObjectMissing:
-        return _fault("is not in the store any more; send it again")
+        return _fault("is no longer in the store; send it again")
 
 
 async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:

@@ -243,7 +243,7 @@ def pay_debts(draft: Draft) -> None:
         units = 0 if debt is None else min(user.available, -debt.balance)
         if debt is not None and units > 0:
             reference = f"payment:{debt.version + 1}"
-            words = "Payment of what is owed for a payment that went back"
+            words = "Repayment of credits whose purchase was reversed"
             order = Transfer(user.name, debt.name, debt.name, units, "ADJUSTMENT", reference, words)
             posted = book(draft, order)
             assert posted is True, f"{debt.name}: {posted}"

@@ -21,7 +21,7 @@ from rendertrust.node.worker.checks.open_watchdog import MAKING
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")
 DEADLY: Final = (
-    "every program that opens the {} crashes or hangs; a file of ours of its size is fine"
+    "every program that opens the {} crashes or hangs; a test file of the same size is fine"
 )
 ABOUT: Final = ("what", "size", "theirs", "ours", "kinds")
 Told = Mapping[str, Any]

@@ -56,7 +56,7 @@ class PreflightPlugin:
         where = _where(task)
         if isinstance(where, Failed):
             return where
-        assert self.render.found is not None, "why_not() found a Blender before this was offered"
+        assert self.render.found is not None, "why_not() has found Blender before this is offered"
         blender = self.render.found
         task.report(0.1, "opening the scene")
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)

@@ -79,7 +79,7 @@ class RenderPlugin:
         order = order_for(task)
         if isinstance(order, Failed):
             return order
-        assert self.found is not None, "why_not() found a Blender before this was offered"
+        assert self.found is not None, "why_not() has found Blender before this is offered"
         same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
         async with self.standings.lent(
@@ -98,7 +98,7 @@ class RenderPlugin:
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
     ) -> ProcessExit:
         """Run one order in a separate sandboxed worker, which has ended when this returns."""
-        assert self.found is not None, "why_not() found a Blender before this was offered"
+        assert self.found is not None, "why_not() has found Blender before this is offered"
         self.found.box.prepare(task.folder)
         with ticking(progress):
             return await self.found.obey(
