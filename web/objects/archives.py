@@ -51,7 +51,7 @@ ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
 RESTING: Final = (*ENDED, "PAUSED")
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(
-    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+    403, "The URL was not issued by this gateway, or has expired", code=RefusalCode.ADDRESS_EXPIRED
 )
 NO_ARCHIVE: Final = Problem(404, "There is no such archive", code=RefusalCode.ARCHIVE_NOT_FOUND)
 AWAY: Final = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)

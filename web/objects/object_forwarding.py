@@ -47,7 +47,7 @@ READING = (
     "if-unmodified-since",
 )
 NOT_SIGNED = Problem(
-    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+    403, "The URL was not issued by this gateway, or has expired", code=RefusalCode.ADDRESS_EXPIRED
 )
 STORE_AWAY = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
 ENCODED = Problem(

@@ -21,8 +21,8 @@ from web.console.view import ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
+from web.jobs.affordable_retry import AffordableRetry
 from web.jobs.job_control import SPENT, failed_again, steered
-from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import RESTING, address_of
@@ -47,7 +47,7 @@ STOPPED: Final = (
     "The job is stopped; remaining holds are released. Units being verified are charged if valid."
 )
 Doing: TypeAlias = Callable[
-    [Gateway, PastJob, Act | None], Awaitable[Problem | PartialRetry | None]
+    [Gateway, PastJob, Act | None], Awaitable[Problem | AffordableRetry | None]
 ]
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
