@@ -13,7 +13,10 @@ from sql.query_loader import QUERIES
 
 @attrs.frozen
 class Act:
-    """An action with its actor, target and reason. ``actor_id`` None: on the gateway's machine."""
+    """An action with its actor, target and reason.
+
+    ``actor_id`` is None for actions on the gateway's machine.
+    """
 
     at: datetime
     actor_id: UUID | None
@@ -32,7 +35,7 @@ class ActRow(Act):
 
 class AuditLog(Table):
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
-        """Return actions, newest first; if given, only before the number and on the target."""
+        """Return actions, newest first; optionally only those before a number, or on a target."""
         return await self._database.rows(ActRow, "audit_page", before, target, limit)
 
     async def note(self, act: Act) -> None:

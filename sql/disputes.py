@@ -38,18 +38,24 @@ class DisputeShown:
     operator_id: UUID | None
     operator: str | None
     share: int
-    finding: str | None  # finding of a check that does not decide it
+    finding: str | None  # finding of a check that did not decide the dispute
 
     @property
     def withheld_until(self) -> datetime | None:
-        """When an admin must decide if no check did; None: the gateway withholds no share."""
+        """The time at which an admin must decide if no check has.
+
+        None: the gateway withholds no share.
+        """
         is_withheld = self.by_gateway and self.state == "OPEN"
         return self.opened_at + WITHHELD_MOST if is_withheld else None
 
 
 @attrs.frozen
 class WithheldShares:
-    """``number``: shares that the gateway withholds. ``due``: those that an admin must decide."""
+    """``number``: shares that the gateway withholds.
+
+    ``due``: those of them that an admin must decide.
+    """
 
     number: int
     due: int
@@ -67,7 +73,7 @@ class GivenComparison:
 
 @attrs.frozen
 class Comparison:
-    """The result of a creator's own render of the disputed frame, in their words."""
+    """The result of a creator's own render of the disputed frame, in the creator's words."""
 
     verdict: str
     said: str
@@ -96,7 +102,7 @@ class DisputableUnit:
 
 @attrs.frozen
 class MovedEntry:
-    """An entry made by a decision; ``is_logged``: it has a leaf, and so a proof."""
+    """An entry that a decision made; ``is_logged``: it has a leaf, and so a proof."""
 
     entry_id: int
     kind: str
@@ -143,7 +149,7 @@ class Disputes(Table):
         return WithheldShares(**row)
 
     async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
-        """Return how many open comparisons a user has about other units."""
+        """Count the user's open comparisons about other units."""
         return await self._database.number("comparisons_beside", user, job, unit)
 
     async def keep_comparison(self, dispute: UUID, given: GivenComparison) -> None:
@@ -157,7 +163,10 @@ class Disputes(Table):
         return await self._database.row(Comparison, "comparison", dispute)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
+        """Return the PNG if ``who`` is the unit's creator or operator.
+
+        ``who`` None: for any user.
+        """
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
 
@@ -169,7 +178,10 @@ class Disputes(Table):
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
-        """Return the units or tiles that ``user`` can dispute; the window began at ``since``."""
+        """Return the units or tiles that ``user`` can dispute.
+
+        The dispute window began at ``since``.
+        """
         return await self._database.rows(
             DisputableUnit, "dispute_open_to", job, unit, user, since, now
         )

@@ -1,4 +1,6 @@
-"""Rows of multipart uploads, of inputs and of results, that the object store has begun."""
+"""Rows of multipart uploads of inputs and results, from their begin in the object store to their
+end.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +11,15 @@ import attrs
 
 from sql.database import Table
 
-MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, result or evidence
+MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, 'result' or 'evidence'
 
 
 @attrs.frozen
 class Multipart:
-    """``store_id``: the store's id of the upload; ``object_key``: the key of the future object."""
+    """The multipart upload of an input.
+
+    ``store_id``: the store's id; ``object_key``: the key of the future object.
+    """
 
     upload_id: UUID
     store_id: str
@@ -35,7 +40,7 @@ class Multiparts(Table):
         return Multipart(**row)
 
     async def asked(self, multipart: Multipart, now: datetime) -> None:
-        """Record that parts were requested."""
+        """Record that parts were granted."""
         await self._database.execute(
             "multipart_asked", multipart.upload_id, multipart.store_id, now
         )
@@ -45,13 +50,16 @@ class Multiparts(Table):
         await self._database.execute("multipart_end", multipart.upload_id, multipart.store_id)
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Return some multipart uploads without activity ``since`` then, oldest first."""
+        """Return some multipart uploads without activity since then, oldest first."""
         return await self._database.rows(Multipart, "multipart_abandoned", since)
 
 
 @attrs.frozen
 class ResultMultipart:
-    """``what``: ``result`` or ``evidence``; ``store_id``: the store's id of the upload."""
+    """The multipart upload of a result.
+
+    ``what``: ``result`` or ``evidence``; ``store_id``: the store's id.
+    """
 
     job_id: UUID
     unit: int
@@ -63,7 +71,7 @@ class ResultMultipart:
 
     @property
     def name(self) -> MultipartName:
-        """The attempt, and the kind of object."""
+        """The attempt, and ``result`` or ``evidence``."""
         return self.job_id, self.unit, self.attempt, self.what
 
 
@@ -73,7 +81,10 @@ class ResultMultiparts(Table):
         return await self._database.row(ResultMultipart, "result_multipart_of", *name)
 
     async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
-        """Store the upload unless there is one; return the stored one, marked as used ``now``."""
+        """Store the upload unless there is one.
+
+        Return the stored one, marked as used at ``now``.
+        """
         row = await self._database.one(
             "result_multipart_keep",
             *begun.name,
@@ -90,8 +101,8 @@ class ResultMultiparts(Table):
         await self._database.execute("result_multipart_end", *multipart.name, multipart.store_id)
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Return some uploads without activity ``since`` then, oldest first.
+        """Return some multipart uploads without activity since then, oldest first.
 
-        For attempts that have ended, since ``over``.
+        If the attempt has ended, without activity since ``over``.
         """
         return await self._database.rows(ResultMultipart, "result_multipart_abandoned", since, over)

@@ -12,10 +12,10 @@ from sql.page import Page
 
 @attrs.frozen
 class ShareRow:
-    """A share of an operator.
+    """An operator's share of a charge.
 
-    ``disputed``: an open dispute. ``has_receipt``: the node signed its work. ``entry_id``: the
-    entry that pays it. ``decision``: for a reversed share, a check's finding; '' if an admin
+    ``disputed``: there is an open dispute. ``has_receipt``: the node signed its work. ``entry_id``:
+    the entry that pays it. ``decision``: for a reversed share, the check's finding; '' if an admin
     decided.
     """
 
@@ -36,7 +36,10 @@ class ShareRow:
 
 @attrs.frozen
 class EarningTotals:
-    """Sums in units of money. ``requested``: payable, and part of an open payout of money."""
+    """Sums in units of money.
+
+    ``requested``: payable shares that are part of an open payout of money.
+    """
 
     pending: int = 0
     payable: int = 0
@@ -66,7 +69,7 @@ class PayoutShown:
 
 @attrs.frozen
 class AccountVersion:
-    """An account between two entries; ``version``: the number of the earlier one."""
+    """An account between two entries; ``version``: the number of the entry before that moment."""
 
     version: int = 0
     balance: int = 0
@@ -95,7 +98,10 @@ class Operators(Table):
     async def earnings(
         self, operator: UUID, state: str | None, span: Page
     ) -> Sequence[ShareRow] | None:
-        """Return a page of an operator's shares, newest first; None if ``after`` is not theirs."""
+        """Return a page of an operator's shares, newest first.
+
+        None if ``after`` is not the operator's.
+        """
         if not await span.is_known(self._database, "earning_is_of_operator", operator):
             return None
         bounds = (span.limit, span.offset, span.after, state)
@@ -115,9 +121,9 @@ class Operators(Table):
     async def payouts(
         self, operator: UUID | None, state: str | None, span: Page
     ) -> Sequence[PayoutShown] | None:
-        """Return a page of payouts, of one operator or all, newest first.
+        """Return a page of payouts, newest first, of one operator or of all.
 
-        None: ``after`` is unknown.
+        None if ``after`` is unknown.
         """
         if not await span.is_known(self._database, "payout_is_known", operator):
             return None
@@ -136,7 +142,7 @@ class Operators(Table):
     # -- statements
 
     async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
-        """Return an operator's account at a time."""
+        """Return an operator's account as of a time."""
         return (
             await self._database.row(AccountVersion, "statement_at", operator, at)
             or AccountVersion()
@@ -150,7 +156,7 @@ class Operators(Table):
     async def lines(
         self, operator: UUID, after: int, last: int, limit: int
     ) -> Sequence[StatementRow]:
-        """Return those entries, oldest first."""
+        """Return the entries between two numbers, oldest first."""
         return await self._database.rows(
             StatementRow, "statement_lines", operator, after, last, limit
         )

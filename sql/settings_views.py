@@ -52,7 +52,7 @@ class ListedEndpoint:
 
     @property
     def shown(self) -> str:
-        """The URL without the query and the login, which may be secrets of its owner."""
+        """The URL without credentials and query, which may contain secrets of its owner."""
         parts = urlsplit(self.url)
         masked = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         return urlunsplit(masked) + ("?…" if parts.query else "")
@@ -71,7 +71,10 @@ class SettingsViews(Table):
         return await self._database.rows(ListedKey, "settings_keys", search, limit, offset)
 
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
-        """Return the endpoints of all users, newest first; ``search``: part of URL or e-mail."""
+        """Return the endpoints of all users, newest first.
+
+        ``search``: part of the URL or e-mail.
+        """
         return await self._database.rows(ListedEndpoint, "settings_endpoints", search, limit)
 
     async def events(self, search: str, limit: int, offset: int) -> Sequence[ListedStripeEvent]:

@@ -29,7 +29,7 @@ class ThumbnailInfo:
 
 class Thumbnails(Table):
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
-        """Return a thumbnail of a user's job (None: any user's): of a frame, else the newest."""
+        """Return a thumbnail of a user's job (None: any user's): that of a frame, or the newest."""
         return await self._database.row(Thumbnail, "thumbnail_of_job", job, user, frame)
 
     async def shown(
@@ -40,5 +40,8 @@ class Thumbnails(Table):
         return await self._database.rows(ThumbnailInfo, "thumbnails_shown", job, wanted)
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Delete those of some jobs that ended before; return True if there were any."""
+        """Delete thumbnails of up to ``jobs`` jobs that ended before then.
+
+        Return True if there were any.
+        """
         return bool(await self._database.all("thumbnails_expire", before, jobs))

@@ -61,7 +61,7 @@ class CliSession:
         *,
         people: bool = False,
     ) -> Reply:
-        """Run ``work`` with a client and return its result. ``email`` is set while a user logs in.
+        """Run ``work`` with a client, and return its result. ``email`` is set while a user logs in.
 
         ``people``: API keys may not do this, so a key in the environment is ignored.
         """
@@ -119,5 +119,5 @@ pass_session = click.make_pass_decorator(CliSession)  # the one that ``app`` cre
 
 
 def is_interactive() -> bool:
-    """Return whether there is a terminal to ask at."""
+    """Return True if there is a terminal to ask at."""
     return sys.stdin.isatty() and sys.stderr.isatty()

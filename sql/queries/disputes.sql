@@ -6,12 +6,13 @@ INSERT INTO comparisons (dispute_id, verdict, said, places, picture) VALUES ($1,
 ON CONFLICT DO NOTHING;
 
 -- name: comparisons_beside
--- The number of user $1's open disputes that carry a comparison, beside that of unit $3 of job $2.
+-- Count user $1's open disputes with a comparison, without that of unit $3 of job $2.
 SELECT count(*) AS others FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
 WHERE d.user_id = $1 AND d.state = 'OPEN' AND (d.job_id, d.unit) <> ($2, $3);
 
 -- name: comparison_picture
--- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anyone.
+-- The picture attached to the dispute of unit $2 of job $1, if $3 is the unit's creator or operator; $3 null: for any
+-- user.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
   AND ($3::uuid IS NULL OR d.user_id = $3
@@ -23,7 +24,7 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
--- A page of disputes with their units and the shares they stop, newest first, of creator $1 or all, in state $2 or any,
+-- A page of disputes with their units and the shares they hold back, newest first, of creator $1 or all, in state $2 or any,
 -- older than dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at, d.decided_at,
        d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id,
@@ -60,7 +61,8 @@ SELECT state, count(*) AS number FROM disputes
 WHERE ($1::uuid IS NULL OR user_id = $1) AND ($2::boolean IS NULL OR by_gateway = $2) GROUP BY state;
 
 -- name: dispute_withheld
--- Count the shares that the gateway withholds until they are checked, and those withheld for longer than $1.
+-- Count the shares that the gateway withholds until they are checked, and those that it has withheld for longer than
+-- $1.
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
@@ -73,8 +75,8 @@ SELECT verdict, said, picture IS NOT NULL AS has_picture FROM comparisons WHERE 
 SELECT unit, id, state FROM disputes WHERE job_id = $1;
 
 -- name: dispute_open_to
--- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
--- there is none and the unit ended after $4.
+-- Unit $2 of user $3's job $1 and its tiles, as far as they are charged and can be disputed at $5: the share is still
+-- pending, or there is no share and the unit ended after $4.
 SELECT u.number, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, h.settled AS charge
 FROM units u
 JOIN jobs j ON j.id = u.job_id AND j.user_id = $3

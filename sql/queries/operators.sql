@@ -1,8 +1,8 @@
 -- Earnings, payouts and statements for operators and admins. Only the Ledger writes them.
 
 -- name: earnings_of_operator
--- A page of an operator's shares, newest first: those older than share $4, and in state $5, if given. With the entry
--- that pays each.
+-- A page of an operator's shares, newest first; optionally only those older than share $4, or in state $5. With the
+-- entry that pays each.
 WITH page AS (
     SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id
     FROM earnings
@@ -62,8 +62,8 @@ WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
 
 -- name: statement_at
--- An operator's balance at a time, and the number of the entry that made it. Each entry lies on one side of it,
--- whatever two gateways' clocks say.
+-- An operator's balance at a time, and the number of the entry that led to it. It is unique, even if two gateways'
+-- clocks differ.
 SELECT version, after AS balance FROM entries
 WHERE account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid) AND created_at < $2
 ORDER BY version DESC LIMIT 1;
@@ -77,7 +77,8 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, at most $4. The unit of a fine is the one with the invalid result.
+-- The entries after number $2 up to $3, oldest first, at most $4. The unit of a fine is the one with the invalid
+-- result.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
        CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,

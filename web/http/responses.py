@@ -1,4 +1,4 @@
-"""Encodes answers: JSON of attrs classes, and problems after RFC 9457."""
+"""Encoding of answers: JSON of attrs classes, and problems after RFC 9457."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -23,10 +23,7 @@ _PROBLEM = "application/problem+json"
 
 
 def from_row(kind: type[T], row: Any, /, **more: Any) -> T:
-    """Return a response with the row's values of the same names; ``more`` are its other members.
-
-    Ids and bytes become texts, and amounts in units decimals.
-    """
+    """Return the members of a response, with ids as texts."""
     fields: Iterable[attrs.Attribute[Any]] = attrs.fields(cast("Any", kind))
     same = (field for field in fields if field.name not in more and hasattr(row, field.name))
     return kind(**{field.name: _member(getattr(row, field.name), field) for field in same}, **more)

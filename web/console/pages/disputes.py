@@ -1,4 +1,4 @@
-"""Disputes page: opened by creators, decided by admins, with the resulting transfers."""
+"""Disputes page: creators open disputes, admins decide them; with the resulting transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -119,7 +119,7 @@ async def dispute(view: View) -> Shown | Problem:
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=NO_DISPUTE)
 async def picture(view: View) -> Picture | Problem:
-    """Return the side-by-side picture of a dispute, as its creator sent it."""
+    """Return the comparison sheet of a dispute, as its creator sent it."""
     desk = view.gateway.tables.disputes
     row = await desk.one(view.ids["id"], view.owner)
     found = row and await desk.comparison_picture(row.job_id, row.unit, view.owner)
@@ -133,7 +133,7 @@ async def picture(view: View) -> Picture | Problem:
     absent=NOT_FOUND,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
-    """Return the form: the charged units and the reason."""
+    """Return the form for a dispute: the charged units, and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
@@ -161,7 +161,7 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
 
 @pages.action("/jobs/{id}/dispute", absent=NOT_FOUND, form_on="/jobs/{id}/dispute")
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
-    """Open a dispute, as the API does."""
+    """Open a dispute, in the same way as the API."""
     form = view.query
     done = await opened(view.gateway, view.who.user, view.ids["id"], form.unit, form.reason)
     if isinstance(done, Problem):
