@@ -74,7 +74,8 @@ SESSIONS: Final = "Nodes"  # the sessions of connected nodes, which start and en
 # If the mailbox of the Ledger or Scheduler is full, it refuses and the API answers 503. The slow
 # ones: the audits read all books, the sweeper removes everything expired, and the console's hub
 # reads all open pages, at most two seconds each; endpoints may take ten seconds to answer the
-# Courier; the Watchman closes sockets in batches.
+# Courier; the Watchman closes sockets in batches. Without the revocations of the Fence all tokens
+# are refused.
 # fmt: off
 TREE: Final = Branch("Root", REST, Intensity(3, 60), (
     Branch("Engines", ONE, Intensity(5, 30), (
@@ -100,7 +101,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Leaf("anchor", Anchor),
     ), spare=True),
     Branch("Edge", REST, Intensity(3, 60), (
-        Branch("Fence", ONE, Intensity(5, 30), (Given("revocations"),)),  # admits nobody without
+        Branch("Fence", ONE, Intensity(5, 30), (Given("revocations"),)),
         Branch("Connections", ONE, Intensity(5, 30), (Given("recorder"),), spare=True),
         Given("web"),
         Leaf("watchman", Watchman, stop_within=60.0),
