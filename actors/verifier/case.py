@@ -300,7 +300,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        # the verifier could not make a picture even of its own render
+        # the verifier could not even make a picture of the render that it made
         if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return

@@ -62,8 +62,8 @@ CREATE TABLE checkpoints (
     note   text NOT NULL                          -- the signed note (C2SP) as published
 );
 
--- Valid keys of the log: the first one, those that followed with a signature by the previous one, and those that
--- whoever runs the gateway has adopted.
+-- Valid keys of the log: the first key, keys that the previous key has signed, and keys that the operator of the
+-- gateway has adopted by hand.
 CREATE TABLE log_keys (
     verifier text PRIMARY KEY,                    -- name+id+key
     added_at timestamptz NOT NULL

@@ -1,6 +1,7 @@
 """A small render of the scene, which shows where the picture varies.
 
-Crops are placed where it varies most. It also shows whether a picture of one colour is plausible.
+Crops are placed where the render varies most. The render also shows whether a picture of one colour
+is plausible.
 """
 
 import contextlib

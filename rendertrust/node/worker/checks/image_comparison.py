@@ -7,7 +7,7 @@ import numpy as np
 Array = Any
 
 
-# as a share of the brightness: stands for the noise if there is none, as the effect of rounding
+# Least noise that is assumed, as a share of the brightness: rounding alone has this effect.
 NOISE_LEAST = 1e-4
 FAR = 0.5  # multiple of the noise that has the effect of rendering only 2/3 of the samples
 GRAIN = 1e-2  # stands for the noise of a finished, denoised picture

@@ -31,9 +31,10 @@ OFF = 0.1  # the difference that is reported at the threshold
 
 
 class SignalToNoise(NamedTuple):
-    """Peak signal-to-noise ratio of a picture in decibels.
+    """Peak signal-to-noise ratios of a picture in decibels.
 
-    ``grey``: of the brightness. ``colour``: of two by two pixels, as codecs store colours.
+    ``grey``: the ratio of the brightness. ``colour``: the ratio of the colours, averaged over
+    two by two pixels as codecs store them.
     """
 
     grey: float
