@@ -258,7 +258,8 @@ class Case:
             self.compare()
             self.said = report.suspect or ""
         elif across and (report.is_uncut or self.pending.is_uncut):
-            self.compare()  # it is refused without a strike, so a rare draw would not deter
+            # Always: such a result is refused without a strike, so a rare check would not deter.
+            self.compare()
         else:
             self.verdict = Verdict("sampled-out")
 

@@ -333,7 +333,7 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
         assert "does not answer" in ended.exception.ending.detail
         unasked = CliRunner().invoke(fsck, [])
         assert unasked.exit_code == 75
-        assert "I12 was not checked" in unasked.output
+        assert "I12 was not checked against the chain" in unasked.output
 
 
 def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
