@@ -31,8 +31,7 @@ def log(
 ) -> None:
     """Show the last log lines of attempts, and why they failed.
 
-    The log of an ended attempt is kept as long as results are. The log of a running attempt is as
-    recent as the gateway's copy.
+    Logs are kept as long as results. The log of a running attempt may be a few seconds old.
     """
     session = session_of(context)
     try:

@@ -20,7 +20,11 @@ as_role = click.option("--role", type=click.Choice(["owner", "member"]), default
 
 @click.group(cls=Group)
 def organisations() -> None:
-    """Groups of users who render on each other's nodes for free (submit --pool mine)."""
+    """Groups whose members render on each other's nodes for free, with `submit --pool mine`.
+
+    ORGANISATION is an id from `organisations list`. USER and NODE are ids from
+    `organisations show`.
+    """
 
 
 @organisations.command("list")
@@ -31,7 +35,9 @@ def list_(context: click.Context) -> None:
     found = session.run(lambda client: client.organisations())
     session.output.document(found)
     if not found.organisations:
-        session.output.note("None. Found one: rendertrust organisations found NAME")
+        session.output.note(
+            "You are in no organisation. Found one: rendertrust organisations found NAME"
+        )
         return
     rows = [
         (
@@ -50,7 +56,7 @@ def list_(context: click.Context) -> None:
 @of_organisation
 @click.pass_context
 def show(context: click.Context, organisation: UUID) -> None:
-    """Show members and nodes."""
+    """Show the members and nodes of an organisation."""
     session = session_of(context)
     found = session.run(lambda client: client.organisation(organisation))
     session.output.document(found)
@@ -87,9 +93,9 @@ def found(context: click.Context, name: str) -> None:
 @of_organisation
 @click.pass_context
 def end(context: click.Context, organisation: UUID) -> None:
-    """End an organisation; its nodes serve only their owners again."""
+    """Dissolve an organisation; its nodes then serve only their owners."""
     session_of(context).do(
-        lambda client: client.end_organisation(organisation), "The organisation has ended."
+        lambda client: client.end_organisation(organisation), "The organisation is dissolved."
     )
 
 
@@ -150,7 +156,7 @@ def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
 @of_node
 @click.pass_context
 def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes; members render on it for free."""
+    """Lend one of your nodes to an organisation; its members render on it for free."""
     session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
@@ -159,7 +165,7 @@ def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
 @of_node
 @click.pass_context
 def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Take back a lent node. An owner of the organisation can return any."""
+    """Take back a node that you lent. An owner of the organisation can return any lent node."""
     session_of(context).do(
         lambda client: client.take_node_back(organisation, node),
         "The node serves only its owner again.",
