@@ -18,7 +18,13 @@ import click
     type=click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True),
     help="Render your own .blend file.",
 )
-@click.option("--frame", type=click.IntRange(0, 1_048_574), default=1, show_default=True)
+@click.option(
+    "--frame",
+    type=click.IntRange(0, 1_048_574),
+    default=1,
+    show_default=True,
+    help="Render this frame of your own scene.",
+)
 @click.option("--frames", help="Frames of your own scene to animate: 1-24, 1-100x10.")
 @click.option(
     "--chaos", is_flag=True, help="Kill one of the two nodes while it works, and restart it."
