@@ -1,5 +1,5 @@
 // Recomputes a proof of the ledger, from the leaf up to the root that the checkpoint signs.
-// The rules are in docs/PROOF.md (RFC 9162): the side of a sibling follows from the leaf's
+// The rules are in docs/PROOF-FORMATS.md (RFC 9162): the side of a sibling follows from the leaf's
 // index and the size of the tree. No requests are made.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
