@@ -104,7 +104,7 @@ def _is_comparison(document: object) -> bool:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only disputes in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:

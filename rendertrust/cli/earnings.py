@@ -36,7 +36,7 @@ def earnings(context: click.Context) -> None:
 
 
 @earnings.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only earnings in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only earnings in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:

@@ -21,13 +21,13 @@ job_argument: Final = click.argument("job", type=click.UUID)
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
+@click.option("--follow", is_flag=True, help="Print new events until the job has ended.")
 @click.option(
     "--after",
     type=click.IntRange(0),
     default=0,
     metavar="NUMBER",
-    help="Only events after this number.",
+    help="Show only events after this number.",
 )
 @click.option("--progress", is_flag=True, help="With --follow: also show the progress of units.")
 @click.pass_context

@@ -22,9 +22,9 @@ SECONDS: Final = 2.0  # between two polls
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--unit", type=click.IntRange(0), help="Only this unit, counted from 0.")
-@click.option("--frame", type=int, metavar="N", help="Only the unit that renders this frame.")
-@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
+@click.option("--unit", type=click.IntRange(0), help="Show only this unit; units count from 0.")
+@click.option("--frame", type=int, metavar="N", help="Show only the unit that renders this frame.")
+@click.option("--follow", is_flag=True, help="Print new lines until the job has ended.")
 @click.pass_context
 def log(
     context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool

@@ -43,7 +43,9 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 @click.command(cls=Command)
 @job_argument
 @click.option(
-    "--state", type=click.Choice(STATES, case_sensitive=False), help="Only units in this state."
+    "--state",
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Show only units in this state.",
 )
 @click.pass_context
 def units(context: click.Context, job: UUID, state: str | None) -> None:
@@ -77,7 +79,9 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     show_default="here",
     help="The folder to save to; for one unit, a file or a folder.",
 )
-@click.option("--frames", type=option_types.FRAMES, help="Only these frames: 12, or 1-10,20.")
+@click.option(
+    "--frames", type=option_types.FRAMES, help="Download only these frames: 12, or 1-10,20."
+)
 @click.option(
     "--unit",
     type=click.IntRange(0),

@@ -57,7 +57,7 @@ jobs.add_command(log)
 @click.option(
     "--status",
     type=click.Choice(STATUSES, case_sensitive=False),
-    help="Only jobs with this status.",
+    help="Show only jobs with this status.",
 )
 @paged
 @click.pass_context

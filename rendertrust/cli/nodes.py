@@ -66,7 +66,13 @@ def show(context: click.Context, node: UUID) -> None:
 
 @nodes.command()
 @node_argument
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    help="Show at most this many.",
+)
 @click.pass_context
 def checks(context: click.Context, node: UUID, limit: int) -> None:
     """List the checks of a node's results, newest first."""

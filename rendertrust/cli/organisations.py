@@ -15,7 +15,13 @@ NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
 of_organisation = click.argument("organisation", type=click.UUID)
 of_node = click.argument("node", type=click.UUID)
 of_member = click.argument("user", type=click.UUID)
-as_role = click.option("--role", type=click.Choice(["owner", "member"]), default="member")
+as_role = click.option(
+    "--role",
+    type=click.Choice(["owner", "member"]),
+    default="member",
+    show_default=True,
+    help="The role of the user.",
+)
 
 
 @click.group(cls=Group)
@@ -132,7 +138,7 @@ def accept(context: click.Context, organisation: UUID) -> None:
 def role(
     context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
-    """Make a member an owner, or an owner a member."""
+    """Change the role of a member: make them an owner with --role owner, or a member again."""
     session_of(context).do(
         lambda client: client.set_member_role(organisation, user, role),
         f"The member's role is now: {role}.",

@@ -47,8 +47,8 @@ _OPTIONS: Final = (
     click.option(
         "--evidence",
         type=FILE,
-        help="The frame's passes, from `jobs download --evidence`: a denoised or composited "
-        "scene is then checked by regions, too.",
+        help="The frame's passes, from `jobs download --evidence`. With them, regions are enough "
+        "for a denoised or composited scene.",
     ),
     click.option(
         "--regions",

@@ -92,7 +92,13 @@ def delete(context: click.Context, endpoint: UUID) -> None:
 
 @webhooks.command()
 @hook_argument
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    help="Show at most this many.",
+)
 @click.option("--after", type=click.UUID, help="Show deliveries that are older than this one.")
 @click.pass_context
 def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID | None) -> None:

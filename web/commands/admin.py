@@ -48,7 +48,13 @@ admin.add_command(disputes)
 @admin.command
 @click.option("--email", required=True, help="The address to log in with.")
 @click.option("--name", required=True, help="The name that others see.")
-@click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="admin",
+    show_default=True,
+    help="The role of the user; see `admin role --help`.",
+)
 @stdin_option
 @common
 def create(

@@ -34,11 +34,11 @@ def disputes() -> None:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only disputes in this state.")
 @click.option(
     "--withheld",
     is_flag=True,
-    help="Only disputes that the gateway opened to hold back an earning.",
+    help="Show only disputes that the gateway opened to hold back an earning.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options

@@ -30,7 +30,7 @@ def payouts() -> None:
 
 
 @payouts.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only payouts in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only payouts in this state.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:

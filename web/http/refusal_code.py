@@ -75,7 +75,7 @@ class RefusalCode(StrEnum):
     )
     CHANGED_MEANWHILE = (
         "changed_meanwhile",
-        "Another request changed it at the same time; try again.",
+        "Another request changed the same thing just now; try again.",
     )
     CREDENTIALS_INVALID = (
         "credentials_invalid",
@@ -172,7 +172,7 @@ class RefusalCode(StrEnum):
     )
     DISPUTE_NOT_FOUND = "dispute_not_found", _ABSENT
     DISPUTE_DECIDED = "dispute_decided", "The dispute was already decided."
-    LETTERS_NOT_FOUND = "letters_not_found", "There is no such kind of dead letter."
+    LETTERS_NOT_FOUND = "letters_not_found", "This kind of dead letter does not exist."
     UPLOAD_NOT_FOUND = "upload_not_found", _ABSENT
     UPLOAD_NEEDED = "upload_needed", "An open job or a dispute needs the upload."
     QUOTA_EXCEEDED = "quota_exceeded", "The user's uploads use all of the quota."
