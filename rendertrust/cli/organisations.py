@@ -99,7 +99,7 @@ def found(context: click.Context, name: str) -> None:
 @of_organisation
 @click.pass_context
 def end(context: click.Context, organisation: UUID) -> None:
-    """Dissolve an organisation; its nodes then serve only their owners."""
+    """Dissolve an organisation. Its nodes then serve only their owners."""
     session_of(context).do(
         lambda client: client.end_organisation(organisation), "The organisation is dissolved."
     )
@@ -138,7 +138,7 @@ def accept(context: click.Context, organisation: UUID) -> None:
 def role(
     context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
-    """Change the role of a member: make them an owner with --role owner, or a member again."""
+    """Change the role of a member: --role owner, or --role member."""
     session_of(context).do(
         lambda client: client.set_member_role(organisation, user, role),
         f"The member's role is now: {role}.",
@@ -162,7 +162,7 @@ def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
 @of_node
 @click.pass_context
 def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes to an organisation; its members render on it for free."""
+    """Lend one of your nodes. The members of the organisation render on it for free."""
     session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
