@@ -43,7 +43,7 @@ async def test_ask_is_answered() -> None:
 
 @simulated
 async def test_deadline_passes_in_the_handler() -> None:
-    """An ask without a reply fails with DeadlineExceeded after its deadline, by 50 ms at most."""
+    """An ask without a reply fails with DeadlineExceeded at most 50 ms after its deadline."""
     async with play() as it:
         for within in (0.01, 0.05, 0.31, 1.0, 7.77):
             began = now()

@@ -141,7 +141,7 @@ async def test_transient_sibling_that_ends_while_the_group_stops() -> None:
 
 @simulated
 async def test_intensity() -> None:
-    """A supervisor allows some restarts in any period; at one more end it gives up."""
+    """A supervisor allows a number of restarts in any period; at the next end it gives up."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], restarts=2, within=30.0)
     await tree.start()
