@@ -1,5 +1,5 @@
 -- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed, and anchored on
--- a chain. docs/PROOF.md describes the bytes.
+-- a chain. docs/PROOF-FORMATS.md describes the bytes.
 
 -- One row. Each append locks it.
 CREATE TABLE log_head (

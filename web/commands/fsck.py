@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @click.command
 @where_options
 def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Check the books, also while a gateway runs; exit code 1 if they break an invariant.
+    """Check every invariant of the books, also while a gateway runs.
 
-    If there is a chain, it is asked whether it agrees; if it does not answer, a note says so and
-    the exit code is 75 unless something else is wrong. Leaves of the log that a reopening gave up
-    are listed as known.
+    The exit code is 1 if the books break an invariant. If a chain is configured, its anchors are
+    compared with the log; if the chain does not answer, the exit code is 75 unless something else
+    is wrong. Leaves that `chain reopen` gave up are listed and are no error.
     """
     import asyncpg
 
