@@ -430,12 +430,12 @@ class Case:
         """End the case because its checks fail.
 
         If regions differed, the result is invalid but not a strike. If only the scene made the
-        checks fail, it is the scene's fault.
+        checks fail, it is the scene's fault, unless regions may differ.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; its whole frame could not be rendered"
             self._is_invalid(said, strike=False)
-        elif 0 < self.failed == self.failed_in_scene:
+        elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
             self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")

@@ -226,6 +226,17 @@ def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
     assert (case.verdict, case.failed) == (None, 1)
 
 
+@pytest.mark.parametrize(("reports", "is_scenes"), [((), True), ((apart(0.3),), False)])
+def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
+    reports: Sequence[Mapping[str, Any]], is_scenes: bool
+) -> None:
+    case = heard(*reports)
+    case.fail(VERIFIER, is_scene=True)
+    case.give_up()
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.from_scene) == ("unverifiable", is_scenes)
+
+
 def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:
     case = heard(apart(0.9))
     case.give_up()

@@ -63,6 +63,8 @@ def compared(
     size, is_cycles = written_size(scene), scene.render.engine == "CYCLES"
     with progress.about(PICTURE, size, theirs=picture, ours=path):
         found = beside(bpy, path, picture, size)
+    if found is not None and not found["equal"]:
+        progress.doubt()
     if found is None or found["equal"] or found["off"] is None or not is_cycles:
         return found
     other = render(bpy, order, frame, "other")

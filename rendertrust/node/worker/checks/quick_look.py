@@ -148,7 +148,8 @@ def uncut_frame(
 
 
 def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> bool:
-    """Return True if the scene has several colours."""
+    """Return True if the scene has several colours; the delivered pictures have one."""
+    progress.doubt()
     grid = coarse(bpy, scene, order, progress)
     return max(map(max, grid), default=0.0) >= VARIES
 
