@@ -14,7 +14,7 @@ from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # the parameter with their number
 WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
-_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
+_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "loose", "seen")
 Told = Mapping[str, Any]
 
 

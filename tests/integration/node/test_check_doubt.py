@@ -13,11 +13,11 @@ from rendertrust.node.plugins.crash_attribution import BlameMessages
 from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
 from tests.integration.node.scenes import build, unit
+from tests.integration.node.test_check_uncut import TIMED
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 CHUNK: Mapping[str, Any] = {"frame": None, "frames": [FRAME, FRAME + 1]}
-TIMED = "\nscene.view_layers[0].cycles.pass_render_time = True\n"
 SHOWN: Mapping[str, Any] = {**CHUNK, "draws": [], "shown": [0.9]}
 
 

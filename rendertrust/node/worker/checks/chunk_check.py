@@ -94,8 +94,7 @@ def _chunk(
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
-    if reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not across):
-        told["loose"] = True
+    told |= reproducibility.note(bpy, bpy.context.scene)
     return told | {"across": raster_check.together(across)} if across else told
 
 

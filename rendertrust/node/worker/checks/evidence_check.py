@@ -187,6 +187,10 @@ def _with_other_seed(
     return found
 
 
+def _render(bpy: Any, scene: Any, theirs: EvidencePasses, crop: Crop, name: str) -> RenderedCrop:
+    return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
+
+
 def _of_whole(
     bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, progress: OpenProgress
 ) -> list[dict[str, Any]]:
@@ -277,13 +281,11 @@ def _again(
     progress.next("whole frame")
     path = composited_check.render(bpy, order, frame, "our")
     is_drawn = reproducibility.is_drawn(bpy.context.scene)
-    is_loose = reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not is_drawn)
     theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
     found = composited_check.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
-    told |= {"loose": True} if is_loose else {}
     if is_drawn:
         told["across"] = raster_check.compare(
             bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]

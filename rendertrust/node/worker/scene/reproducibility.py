@@ -167,6 +167,11 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     )
 
 
+def note(bpy: Any, scene: Any) -> dict[str, Any]:
+    """Return the report's entry if honest frames of one drawing class may differ."""
+    return {"loose": True} if may_differ(bpy, scene, by_driver=not is_drawn(scene)) else {}
+
+
 def unbaked(scene: Any) -> Iterator[str]:
     """Yield unbaked simulations, which cannot start at a middle frame.
 
