@@ -74,7 +74,7 @@ class Stage:
             inputs=tuple(inputs),
             parameters=parameters,
             renderer={"name": "bpy", "version": self.blender.version, "build": build},
-            pixels=of_file(str(made)),
+            pixels=more.pop("pixels", None) or of_file(str(made)),
             object={"sha256": sha256(made), "size": made.stat().st_size},
             **more,
         )
@@ -184,6 +184,19 @@ def test_a_changed_region_is_named(
         assert x < left + wide
         assert top < y + down
         assert y < top + high
+
+
+def test_a_picture_that_breaks_off_cannot_be_decoded(
+    stage: Stage, plain: Path, frames: Mapping[int, Path]
+) -> None:
+    """Blender gives such a one no pixels, and says nothing."""
+    cut = stage.folder / "cut.png"
+    cut.write_bytes(frames[2].read_bytes()[:-60])
+    whole = of_file(str(frames[2]))
+    receipt = stage.receipt(cut, plain, {"frame": 2}, pixels=whole)
+    code, (of_receipt, told) = called(receipt, cut, "--scene", plain)
+    assert (code, told["verdict"]) == (1, "different"), told
+    assert "the picture cannot be decoded" in told["reason"]
 
 
 def test_a_scene_that_is_denoised_and_composited_is_rendered_whole(
