@@ -194,7 +194,7 @@ def test_a_picture_that_breaks_off_cannot_be_decoded(
     cut.write_bytes(frames[2].read_bytes()[:-60])
     whole = of_file(str(frames[2]))
     receipt = stage.receipt(cut, plain, {"frame": 2}, pixels=whole)
-    code, (of_receipt, told) = called(receipt, cut, "--scene", plain)
+    code, (_, told) = called(receipt, cut, "--scene", plain)
     assert (code, told["verdict"]) == (1, "different"), told
     assert "the picture cannot be decoded" in told["reason"]
 
