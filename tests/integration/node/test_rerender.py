@@ -25,6 +25,7 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.worker.formats.picture_digest import of_file
 from rendertrust.receipt import receipt_document, sign_work, work_document
+from tests.integration.node import test_check_simulated as simulated
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import SAVE, SMALL, build, locally, make, unit
 from tests.unit.proof import receipts
@@ -263,6 +264,19 @@ def test_a_picture_of_a_chunk_is_its_frame(
     code, (_, told) = called(receipt, chunk, "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")
     assert "extract one of them" in told["reason"]
+
+
+def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
+    """Its simulation is not baked."""
+    scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
+    made = locally(scene, tmp_path / "out", 8, 9, 10)
+    chunk = tmp_path / "frames.zip"
+    with zipfile.ZipFile(chunk, "w") as packed:
+        for number, path in made.items():
+            packed.write(path, f"{number:04d}.png")
+    receipt = stage.signed(chunk, [sha256(scene)], {"frames": [8, 9, 10]})
+    code, (_, told) = called(receipt, made[10], "--scene", scene, "--regions", 2)
+    assert (code, told["verdict"]) == (0, "exact"), told
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────
