@@ -1,8 +1,8 @@
-"""Check of a chunk of frames, a tile, or a picture merged from tiles.
+"""Check of a unit without separate evidence: a chunk, a tile, or a picture assembled from tiles.
 
-A tile is its own evidence, so crops of it are compared. A chunk has no evidence, which would be
-huge; drawn frames are rendered again as its node did. A merged picture is merged again from its
-tiles, without rendering.
+A tile is its own evidence, so crops of it are compared. Evidence of a chunk would be huge, so drawn
+frames are rendered again as its node did. A picture assembled from tiles is assembled again,
+without rendering.
 """
 
 import os
@@ -22,9 +22,9 @@ from ..scene.settings import prepare
 from . import (
     composited_check,
     delivered_files,
+    eevee_check,
     evidence_check,
     image_comparison,
-    raster_check,
 )
 from .crop_placement import picked
 from .delivered_files import DeliveryFault, may_be_opened
@@ -35,11 +35,11 @@ EQUAL = {"equal": True, "off": None}
 UNREAD = "the check cannot read frames of this kind"
 
 
-def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
+def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Compare the delivered ``picture`` with renders, and report as ``check`` does.
 
     ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
-    ``fault``, or why the check is ``unable``.
+    ``fault``, or the reason why the check is ``unable`` to decide.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -95,7 +95,7 @@ def _chunk(
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
     told |= reproducibility.note(bpy, bpy.context.scene)
-    return told | {"across": raster_check.together(across)} if across else told
+    return told | {"across": eevee_check.together(across)} if across else told
 
 
 def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """Compare one frame. If EEVEE drew it, the raster check is added to the list.
+    """Compare one frame. For EEVEE, the result of its own check is added to the list.
 
     If it differs, it is rendered again after the frames before it: a simulation that is not baked
     depends on the frames that its node rendered before.
@@ -129,5 +129,5 @@ def _frame(
         found = composited_check.compared(bpy, order, frame, (path, picture), progress)
     if found is not None and reproducibility.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
-        across.append(raster_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
+        across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
     return found

@@ -1,9 +1,9 @@
 """Check of whole frames that EEVEE drew.
 
 EEVEE's pixels are not independent, so a region renders differently than within the frame. Within a
-drawing class frames are equal to the last bit. Across classes three renders are compared, with all,
-three quarters and half of the samples, and the first must be the closest. Where these are the same
-numbers, as of three samples or fewer, there are less.
+drawing class frames are equal to the last bit. Across classes the delivered frame is compared with
+three renders, with all, three quarters and half of the samples; the first must be the closest. With
+three samples or fewer there are fewer different renders.
 """
 
 from typing import Any
@@ -19,10 +19,10 @@ from .open_watchdog import PICTURE, OpenProgress
 
 Array = Any
 SHARES = (1.0, 0.75, 0.5)  # of the samples
-APART_MOST = 0.03  # of white, as a mean over all values
+APART_MOST = 0.03  # in units of white, as a mean over all values
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
-# Codes: reasons for a refusal, and for no decision.
+# Codes of the reasons for a refusal, or for no decision.
 FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
 NO_NUMBERS = "not-comparable"
 COMBINED = "Combined"
@@ -34,9 +34,9 @@ def numbers_of(samples: int) -> list[int]:
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
-    """Return the mean difference of the displayed values, 0 to 1; None if incomparable.
+    """Return the mean difference of the displayed values, 0 to 1.
 
-    What is not a number is black, and what is infinite is white.
+    None if they cannot be compared. What is not a number is black, and what is infinite is white.
     """
     if ours.shape != theirs.shape:
         return None
@@ -48,7 +48,7 @@ def distance(ours: Array, theirs: Array) -> float | None:
 
 
 def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
-    """Return the outcome and its codes, by the distances from renders with fewer and fewer samples.
+    """Return the outcome and its codes, from the distances to renders with fewer and fewer samples.
 
     The first distance must be the smallest, and small.
     """
@@ -69,7 +69,9 @@ def compare(
     *,
     is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with our render and, unless they are equal, with fewer samples."""
+    """Compare their picture with our render and, unless they are equal, with renders of fewer
+    samples.
+    """
     ours, theirs = of
     scene = bpy.context.scene
     told: dict[str, Any] = {"drawing": drawing_class()}
