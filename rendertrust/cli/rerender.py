@@ -379,6 +379,7 @@ def _rendered(
             parameters=subject.parameters,
             draws=draws(random.Random(wish.seed).random, wish.regions),  # noqa: S311 - no secret
             whole=wish.whole,
+            before=subject.before,
         )
         _announce(output, wish, subject)
         made = asyncio.run(_in_sandbox(output, blender, asked, (folder, subject)))

@@ -78,6 +78,7 @@ def _held(bpy: Any, order: dict[str, Any], say: Say) -> dict[str, Any]:
     theirs = {n: _frame(bpy, film, n, order["out"]) for n in drawn}
     losses = {n: _loss(theirs[n], ours[n]) for n in drawn}
     if poor := [n for n in drawn if losses[n].is_far(LEAST)]:
+        say("doubt")
         _hold_to_own(bpy, order, say, {n: (losses[n], ours[n]) for n in poor})
     found = [_compared(n, theirs[n], losses[n], ours) for n in drawn]
     if not order["shown"]:
