@@ -40,7 +40,7 @@ class Background:
     def start(self, doing: str, work: Work) -> None:
         """Start ``work``; raise RuntimeError if other work is running."""
         if self.is_busy:
-            raise RuntimeError("Something else is being done")
+            raise RuntimeError("Wait until the running task has ended")
         self.tell(error="", **{self.member: doing})
         self._thread = threading.Thread(target=self._run, args=(work,), name=doing, daemon=True)
         self._thread.start()

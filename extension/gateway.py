@@ -173,6 +173,6 @@ def shown(job: "Job") -> dict[str, Any]:
     """Return the parts of a job that the panel shows."""
     error = job.error_message or ""
     if job.paused == "cap":
-        error = "The job is paused at its cap. Raise Cap above, and press Resume."
+        error = "The job is paused at its cap. Raise Cap above and choose Resume."
     counts = {"units": job.units, "done": job.done, "failed": job.failed}
     return {"status": job.status, "charged": job.charged or "", "error": error, **counts}

@@ -252,7 +252,7 @@ class Speak(Button):
     def description(cls, context: Any, properties: Any) -> str:
         """Return the tooltip of the button."""
         return {
-            "pause": "Begin no more frames; nodes finish the running ones",
+            "pause": "Start no further frames; nodes finish the running ones",
             "resume": "Continue with the remaining frames; a job at its cap gets this Cap",
             "stop": "End the job; holds of the remaining frames are released",
         }.get(properties.verb, "")

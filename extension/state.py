@@ -26,8 +26,8 @@ POOLS = [
 ]
 ORDERS = [
     ("sequential", "In a row", "From the first frame to the last"),
-    ("every_nth", "Every nth", "A few over the whole range first, then the others"),
-    ("middle_first", "Middle first", "The middle and the ends first, then the others"),
+    ("every_nth", "Every nth", "Every tenth frame first, then the others"),
+    ("middle_first", "Middle first", "Both ends first, then the middle of each gap"),
 ]
 
 
@@ -41,7 +41,7 @@ class Settings(bpy.types.PropertyGroup):
         ),
         "chunk": props.IntProperty(
             name="Frames per unit",
-            description="How many frames a node renders in a row; use more for quick frames",
+            description="How many frames a node renders in one go; use more for quick frames",
             default=1,
             min=1,
             max=64,
@@ -95,7 +95,7 @@ class State(bpy.types.PropertyGroup):
         "checked": props.BoolProperty(),
         "as_is": props.BoolProperty(
             name="Submit as it is",
-            description="Despite findings marked as errors, with the files that exist",
+            description="Submit despite errors, with the linked files that exist",
         ),
         "findings": props.CollectionProperty(type=Found),
         "status": props.StringProperty(),

@@ -7,7 +7,7 @@
 
 A checkpoint states the size and root of a log. Another checkpoint from elsewhere, or a chain,
 confirms it: by the same root at the same size, or at another size that a consistency proof links
-to this one. Untrusted input never raises. ``docs/PROOF.md`` describes the formats.
+to this one. Untrusted input never raises. ``docs/PROOF-FORMATS.md`` describes the formats.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. An epoch's first leaf
 names the earlier log, with the size and root that a chain had of it. The hash in the name is the
 start of that leaf's hash, so that no two epochs share a name. All leaves before it belong to the
-earlier epoch. ``docs/PROOF.md`` describes the lines.
+earlier epoch. ``docs/PROOF-FORMATS.md`` describes the lines.
 """
 
 import re

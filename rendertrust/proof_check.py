@@ -3,7 +3,7 @@
     verdict = verify(read_document(raw), witness=witness)
     for step in verdict.steps: print(step.name, step.holds, step.said)
 
-Untrusted input never raises. ``docs/PROOF.md`` describes the formats.
+Untrusted input never raises. ``docs/PROOF-FORMATS.md`` describes the formats.
 """
 
 import hashlib

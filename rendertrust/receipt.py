@@ -1,7 +1,7 @@
 """Receipts: a node's signed statement of its work, within the gateway's signed statement.
 
 Both are JSON objects in ``canonical`` form: sorted members, no blanks, only ASCII and only whole
-numbers. ``docs/PROOF.md`` lists their members; golden files are in
+numbers. ``docs/PROOF-FORMATS.md`` lists their members; golden files are in
 ``tests/golden/files/receipts``.
 """
 

@@ -104,7 +104,7 @@ def _has_members(document: untrusted.Document) -> bool:
 
 
 def _withdrawn(document: untrusted.Document) -> list[Step]:
-    """Fail a receipt that is marked as withdrawn. Nobody gains by forging the mark."""
+    """Fail a receipt that is marked as withdrawn; the mark is unsigned: forging it is useless."""
     if WITHDRAWN not in document:
         return []
     entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))

@@ -55,7 +55,7 @@ class RerenderSubject:
     ``scene``: SHA-256 of a scene that was sent alone. Otherwise ``manifest``: SHA-256 of the job's
     manifest, and ``place``: the scene's path in it. ``blender`` (name, version, build) and
     ``seconds`` (for this frame) are the node's statements. ``evidence``: SHA-256 of the frame's
-    evidence.
+    evidence. ``before``: the frames of its chunk before it, on which unbaked simulations depend.
     """
 
     parameters: Mapping[str, Any]
@@ -65,6 +65,7 @@ class RerenderSubject:
     blender: tuple[str, str, str]
     seconds: float | None
     evidence: str | None = None
+    before: tuple[int, ...] = ()
 
     @property
     def frame(self) -> int | None:
@@ -97,7 +98,16 @@ def subject_of(receipt: Receipt, picture: PictureFile) -> RerenderSubject | str:
         blender=(named[0], named[1], named[2]),
         seconds=_seconds(document, asked),
         evidence=_evidence(document["measured"]),
+        before=_before(parameters.get("frame"), asked.get("frames")),
     )
+
+
+def _before(frame: object, frames: object) -> tuple[int, ...]:
+    """Return the frames of a chunk before this one."""
+    if not isinstance(frames, list) or frame not in frames:
+        return ()
+    earlier = frames[: frames.index(frame)]
+    return tuple(number for number in earlier if type(number) is int)
 
 
 def _evidence(measured: object) -> str | None:

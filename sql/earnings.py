@@ -102,7 +102,7 @@ class PayoutRow:
 
 @attrs.frozen
 class PayableRow:
-    """The sum of an operator's payable shares, as found."""
+    """The number and the sum of an operator's payable shares."""
 
     operator_id: UUID
     units: int

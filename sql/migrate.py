@@ -24,7 +24,7 @@ TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often the lock is tried
 # PostgreSQL ends a blocking autovacuum after one second (deadlock_timeout), so this must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
-# When to log what a statement with CONCURRENTLY waits for; the interval doubles each time.
+# Seconds between log lines about what a statement with CONCURRENTLY waits for; doubled each time.
 TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
 APPLICATION: Final = "rendertrust_app"  # migrations grant rights to this role
 # A new index may take hours, so no setting of the server or role may end a migration. On a new

@@ -10,12 +10,12 @@ from sql.audit import Act, record
 from sql.database import Table
 from sql.query_loader import QUERIES
 
-EVERY_OTHER = "*"  # job type that stands for all types without a price of their own
+EVERY_OTHER = "*"  # job type that stands for all types without a price
 
 
 @attrs.frozen
 class PriceRow:
-    """A price from ``since`` on, in units; None: the type no longer has a price of its own."""
+    """A price from ``since`` on, in units; None: the type's price was removed."""
 
     number: int
     job_type: str
@@ -29,7 +29,7 @@ class Prices(Table):
     async def now(self) -> Sequence[PriceRow]:
         """Return the current prices by type.
 
-        ``EVERY_OTHER`` for types without a price of their own.
+        ``EVERY_OTHER`` for all types without a price.
         """
         return await self._database.rows(PriceRow, "prices_of_now")
 

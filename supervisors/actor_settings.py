@@ -39,8 +39,8 @@ def actor_settings(
 ) -> ActorSettings:
     """Return the settings of the actors.
 
-    ``verifiers``: the gateway's own; ``unverified_why``: the code of receipts if the gateway
-    verifies nothing.
+    ``verifiers``: the nodes that the gateway runs as verifiers; ``unverified_why``: the code of
+    receipts if the gateway verifies nothing.
     """
     return ActorSettings(
         session=session_settings(settings, verifiers, unverified_why),

@@ -1,6 +1,6 @@
 """Children of the supervisor Edge: actors that work over the gateway, each with its ports.
 
-Most have a supervisor of their own, so that their failure stops nothing else.
+Most have a separate supervisor, so that their failure stops nothing else.
 """
 
 from collections.abc import Callable, Iterable

@@ -169,7 +169,7 @@ class AnchorActor(Actor[Anchor]):
     async def _mined(self, row: SentRow) -> tuple[str, Mined] | None:
         """Return the version of a transaction that is in a block, with the block.
 
-        None if none is.
+        None if no version is in a block.
         """
         for name in reversed(row.hashes):
             mined = await self._chain.mined(name)

@@ -13,7 +13,7 @@ from actors.kernel.timer import Timer
 
 
 class Life(Protocol):
-    """An actor's view of its own instance; documented at ``Actor``."""
+    """An actor's view of its instance; documented at ``Actor``."""
 
     def one_in_hand(self) -> Envelope: ...
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...

@@ -22,7 +22,7 @@ class Envelope:
         self.deadline = deadline
 
     def answer(self, value: object) -> None:
-        """Send the reply; no effect if nobody waits for it (any more)."""
+        """Send the reply; no effect if the sender does not wait for a reply, or no longer does."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_result(value)

@@ -1,6 +1,6 @@
 """The NightAuditor actor: audits everything once a night, however long it takes.
 
-It is separate from the Auditor so that audits of new rows continue meanwhile.
+It is separate from the Auditor so that audits of new rows continue at the same time.
 """
 
 import logging

@@ -207,7 +207,8 @@ class Store(Protocol):
     async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
         """Return pending shares that were settled without a comparison, newest first.
 
-        Only those of nodes with an invalid result, and of other nodes of the same owners.
+        The shares are those of nodes that have delivered an invalid result, and of their owners'
+        other nodes.
         """
         ...
 

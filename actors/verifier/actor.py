@@ -169,9 +169,9 @@ class VerifierActor(Actor[Verifier]):
         row, node = case.pending.row, case.pending.row.node_id
         in_row = self._known.streaks.get((node, row.device_class), 0)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
-        case.is_suspected = has_strike or node in self._accused
-        if node in self._settings.own:
-            case.is_suspected = False
+        case.is_trusted = node in self._settings.own and not case.is_again
+        is_suspected = has_strike or node in self._accused
+        case.is_suspected = is_suspected and node not in self._settings.own
         case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
     def _may_act(self, case: Case) -> bool:

@@ -87,6 +87,7 @@ class Case:
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
     is_suspected: bool = False  # the node has a strike, or another result in doubt
+    is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results of this class
     lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
     differs: bool = False  # regions of the scene turned out not to be comparable
@@ -254,11 +255,14 @@ class Case:
     def _hear_opened(self, report: Report, *, across: bool) -> None:
         if self.step != "open":  # otherwise more was requested
             self.failed += 1
+        elif self.is_trusted:
+            self.verdict = Verdict("sampled-out")
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
-        elif across and (report.is_uncut or self.pending.is_uncut):
-            self.compare()  # it is refused without a strike, so a rare draw would not deter
+        elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
+            # Always: such a result is refused without a strike, so a rare check would not deter.
+            self.compare()
         else:
             self.verdict = Verdict("sampled-out")
 
@@ -300,7 +304,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        # the verifier could not make a picture even of its own render
+        # the verifier could not even make a picture of the render that it made
         if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
@@ -434,12 +438,12 @@ class Case:
         """End the case because its checks fail.
 
         If regions differed, the result is invalid but no strike. If only the scene made the checks
-        fail, the scene is at fault.
+        fail, the scene is at fault, unless regions may differ.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
-        elif 0 < self.failed == self.failed_in_scene:
+        elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
             self.verdict = Verdict("unverifiable", self.said or "its checks fail")

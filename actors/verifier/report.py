@@ -180,16 +180,22 @@ def read_report(told: Mapping[str, Any]) -> Report | NoReport:
 
 def _read(told: Mapping[str, Any]) -> Report | NoReport:
     fault, unable = _words(told.get("fault")), _words(told.get("unable"))
+    is_loose = told.get("loose") is True
     if fault is not None or unable is not None:
         suspect = None if fault else _words(told.get("suspect"))
         is_uncut = told.get("uncut") is True
         is_bare = fault is not None and told.get("bare") is True
         unable = None if fault else unable
         return Report(
-            fault=fault, unable=unable, suspect=suspect, is_uncut=is_uncut, is_bare=is_bare
+            fault=fault,
+            unable=unable,
+            suspect=suspect,
+            is_uncut=is_uncut,
+            is_bare=is_bare,
+            is_loose=is_loose,
         )
     if told.get("looked") is True:
-        return Report(looked=True, suspect=_words(told.get("suspect")))
+        return Report(looked=True, suspect=_words(told.get("suspect")), is_loose=is_loose)
     crops, finish = told.get("crops"), told.get("finish")
     if not isinstance(crops, list) or not 1 <= len(crops) <= CROPS_MAX:
         return NoReport("the report has no crops")
@@ -202,7 +208,7 @@ def _read(told: Mapping[str, Any]) -> Report | NoReport:
         is_finished=finish is not None,
         is_whole=told.get("whole") is True,
         is_unmade=told.get("unmade") is True,
-        is_loose=told.get("loose") is True,
+        is_loose=is_loose,
     )
 
 

@@ -30,7 +30,7 @@ from_stdin = click.option(
 @click.command(cls=Command)
 @click.argument("email", required=False)
 @click.option(
-    "--name", help="Your name as others see it (default: the part of the address before the @)."
+    "--name", help="Your name as others see it (default: the part of the email before the @)."
 )
 @from_stdin
 @pass_session

@@ -16,13 +16,13 @@ COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTI
 
 @click.group(cls=Group)
 def credits() -> None:  # noqa: A001 - its name
-    """Your balance, its history, and buying credits."""
+    """Show your balance and its history; buy credits."""
 
 
 @credits.command()
 @pass_session
 def balance(session: CliSession) -> None:
-    """Show your balance. It says how much is held for open jobs, and how much is available."""
+    """Show your balance: how much is held for open jobs, and how much is available."""
     found = session.fetch(lambda client: client.balance())
     session.output.facts(
         {"balance": found.balance, "held": found.held, "available": found.available}
@@ -56,7 +56,7 @@ def offers(session: CliSession) -> None:
 @click.argument("sku")
 @pass_session
 def buy(session: CliSession, sku: str) -> None:
-    """Start a purchase and print the address of the payment page."""
+    """Buy the package SKU (from `credits offers`): print the address of a payment page."""
     found = session.fetch(lambda client: client.checkout(sku))
     session.output.facts({"pay": formats.harmless(found.url)})
     session.output.note("Open it in a browser. Then: rendertrust credits balance")

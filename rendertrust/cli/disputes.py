@@ -30,15 +30,19 @@ def disputes() -> None:
 
 @disputes.command("open")
 @click.argument("job", type=click.UUID)
-@click.option("--frame", type=int, help="The frame, if the job has several.")
+@click.option("--frame", type=int, help="The frame that you dispute, if the job has several.")
 @click.option(
-    "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units count from 0."
 )
-@click.option("--reason", required=True, help="Why; the admin who decides reads it.")
+@click.option(
+    "--reason",
+    required=True,
+    help="Why the unit is not worth its charge; the admin who decides reads this.",
+)
 @click.option(
     "--comparison",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The file that `rendertrust verify --scene … --json` wrote; a verifier then decides.",
+    help="The output of `rendertrust verify --scene … --json`, as a file. A verifier then decides.",
 )
 @pass_session
 def open_(
@@ -51,7 +55,7 @@ def open_(
     reason: str,
     comparison: Path | None,
 ) -> None:
-    """Dispute a completed unit of a JOB, once, before its window closes."""
+    """Dispute a completed unit of a JOB. Once per unit, within the dispute window."""
     told = None if comparison is None else comparison_of(comparison, session.output)
 
     async def dispute(client: "AsyncClient") -> "Dispute":
@@ -98,7 +102,7 @@ def _is_comparison(document: object) -> bool:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only disputes in this state.")
 @paged
 @pass_session
 def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:

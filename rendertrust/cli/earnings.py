@@ -30,13 +30,13 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def earnings(context: click.Context) -> None:
-    """Earnings of your nodes, statements, payouts; alone it lists the newest earnings."""
+    """Show earnings, statements and payouts of your nodes; alone: the newest earnings."""
     if context.invoked_subcommand is None:
         context.invoke(list_)
 
 
 @earnings.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only earnings in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only earnings in this state.")
 @paged
 @pass_session
 def list_(session: CliSession, state: str | None, limit: int, offset: int) -> None:

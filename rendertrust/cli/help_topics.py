@@ -14,7 +14,7 @@ from rendertrust.cli.session import CliSession, pass_session
 def help(  # noqa: A001 - its name
     context: click.Context, session: CliSession, topic: tuple[str, ...]
 ) -> None:
-    """Explain a command, or 'exit-codes'."""
+    """Explain a command (`help jobs list`), or list the exit codes (`help exit-codes`)."""
     if topic[:1] == ("exit-codes",):
         session.output.document(exit_codes.TABLE)
         session.output.say(exit_codes.text())

@@ -41,7 +41,7 @@ PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopp
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, watch and change jobs, download results."""
+    """List, show, watch and change jobs; download results."""
 
 
 for each in (units, retry, pause, resume, stop, priority, cap, download, video):
@@ -54,7 +54,7 @@ jobs.add_command(log)
 @click.option(
     "--status",
     type=click.Choice(STATUSES, case_sensitive=False),
-    help="Only jobs with this status.",
+    help="Show only jobs with this status.",
 )
 @paged
 @pass_session
@@ -147,7 +147,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
     "--timeout",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="Stop watching after so many seconds (exit 8).",
+    help="Stop watching after this many seconds (exit code 8).",
 )
 @pass_session
 def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
@@ -169,7 +169,7 @@ def watch(session: CliSession, job: UUID, timeout: float | None) -> None:
 @job_argument
 @pass_session
 def cancel(session: CliSession, job: UUID) -> None:
-    """Cancel a job that no node has begun; its hold is released."""
+    """Cancel a job that no node has begun. The credits held for it are released."""
     cancelled = session.fetch(lambda client: _cancel(client, job))
     session.output.say(f"Job {job} is {cancelled.status}.")
 
@@ -194,7 +194,7 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
 )
 @pass_session
 def result(session: CliSession, job: UUID, out: Path | None) -> None:
-    """Download the result of a job."""
+    """Download the result of a completed job: a picture, a video, or a zip of all frames."""
     place = None if out is None else scene.placed(out)
     session.run(lambda client: _result(session, client, job, place))
 
@@ -210,12 +210,12 @@ def result(session: CliSession, job: UUID, out: Path | None) -> None:
     "--output",
     "out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write it there, for `rendertrust verify`.",
+    help="Write the receipt to this file, for `rendertrust verify`.",
 )
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the list of the job's files, for `rendertrust verify --manifest`.",
+    help="Also write the list of the job's files here, for `rendertrust verify --manifest`.",
 )
 @pass_session
 def receipt(
@@ -228,9 +228,9 @@ def receipt(
     out: Path | None,
     manifest: Path | None,
 ) -> None:
-    """Show the verified receipt of a unit, signed by node and gateway.
+    """Show the receipt of a unit: the work, signed by node and gateway. It is verified first.
 
-    Anybody with the picture can check it: rendertrust verify RECEIPT PICTURE
+    Anybody with the picture can check the receipt: rendertrust verify RECEIPT PICTURE
     """
     found = session.run(lambda client: _receipt(client, job, frame, unit))
     if manifest is not None:

@@ -41,14 +41,14 @@ class Period:
 
 @click.command(cls=Command)
 @state_option
-@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01; UTC.")
-@click.option("--until", type=Day, metavar="DAY", help="Up to this day, which is excluded.")
+@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01 (UTC).")
+@click.option("--until", type=Day, metavar="DAY", help="Before this day, like 2026-04-01 (UTC).")
 @click.option(
     "--limit",
     type=click.IntRange(0, SHARES_MOST),
     default=SHOWN,
     show_default=True,
-    help="How many units to show; --json and the sums include all.",
+    help="Show at most this many units; --json and the sums include all.",
 )
 @pass_session
 def earnings(
@@ -58,9 +58,9 @@ def earnings(
     until: datetime | None,
     limit: int,
 ) -> None:
-    """Show the earnings of this machine's node.
+    """Show the earnings of this machine's node: sums, months, and each unit with its receipt.
 
-    It lists sums, months, and each unit with its receipt. For all your nodes: rendertrust earnings.
+    For all your nodes: rendertrust earnings
     """
     found = joined(state)
     session.given = session.given or found.url

@@ -32,7 +32,7 @@ To run it also while you are logged out:
 @click.option("--wait", is_flag=True, help="Return when the node has ended.")
 @pass_session
 def drain(session: CliSession, state: Path | None, *, wait: bool) -> None:
-    """Let this machine's node finish its running units and end."""
+    """Let this machine's node finish its running units, and then end."""
     from rendertrust.node.state_folder import StateFolder
 
     if not joined(state).running:
@@ -81,7 +81,9 @@ def told(check: "Diagnosis") -> str:
 @click.command(cls=Command)
 @run_options
 @state_option
-@click.option("--print", "only_print", is_flag=True, help="Print the unit and write no file.")
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the unit file instead of writing it."
+)
 @pass_session
 def install(session: CliSession, /, state: Path | None, *, only_print: bool, **given: Any) -> None:
     """Write a systemd user unit that runs the node with these options."""

@@ -29,7 +29,7 @@ DRAINED: Final = "Release it at the gateway and start it: rendertrust node run"
     default=SHOWN,
     show_default=True,
     metavar="LINES",
-    help="How many lines of its log to show, earlier runs included.",
+    help="Show at most this many lines of the node's log, including earlier runs.",
 )
 @pass_session
 def status(session: CliSession, state: Path | None, history: int) -> None:

@@ -27,7 +27,7 @@ UNCHECKABLE: Final = (
 WHY: Final = "Give a reason, which the operator is shown: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
-reason_option = click.option("--reason", default="", help="Why; shown with the node.")
+reason_option = click.option("--reason", default="", help="The reason; shown with the node.")
 
 
 @click.group(cls=Group)
@@ -62,13 +62,19 @@ def show(session: CliSession, node: UUID) -> None:
 
 @nodes.command()
 @node_argument
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    help="Show at most this many.",
+)
 @pass_session
 def checks(session: CliSession, node: UUID, limit: int) -> None:
     """List the checks of a node's results, newest first."""
     found = session.fetch(lambda client: client.node_checks(node, limit=limit))
     if not found.checks:
-        session.output.note("None of its results has been checked yet.")
+        session.output.note("None of the node's results has been checked yet.")
         return
     time = formats.ago if session.output.terminal else formats.stamp
     session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
@@ -80,11 +86,11 @@ def checks(session: CliSession, node: UUID, limit: int) -> None:
 def history(session: CliSession, node: UUID) -> None:
     """List the connections of a node and their close codes.
 
-    The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
+    Shows the last twenty, at all gateways. docs/PROTOCOL.md explains the codes.
     """
     found = session.fetch(lambda client: client.node_connections(node))
     if not found.connections:
-        session.output.note("It has not connected yet.")
+        session.output.note("The node has not connected yet.")
         return
     rows = [_connection(one) for one in found.connections]
     session.output.table(("FROM", "UNTIL", "CODE", "WHY", "ADDRESS"), rows)
@@ -111,7 +117,7 @@ def drain(session: CliSession, node: UUID, reason: str) -> None:
 
 @_verb
 def quarantine(session: CliSession, node: UUID, reason: str) -> None:
-    """Give a node only its owner's work (admins). The operator is shown why."""
+    """Give a node only its owner's work (admins only). The operator is shown the reason."""
     if not reason.strip():
         raise click.UsageError(WHY)
     _tell(session, node, "quarantine", reason)
@@ -119,12 +125,12 @@ def quarantine(session: CliSession, node: UUID, reason: str) -> None:
 
 @_verb
 def release(session: CliSession, node: UUID, reason: str) -> None:
-    """Release a node, so that it gets work again."""
+    """End a node's drain, or its quarantine (admins only)."""
     _tell(session, node, "release", reason)
 
 
 @_verb
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(session: CliSession, node: UUID, reason: str, *, yes: bool) -> None:
     """Revoke a node for good. It is disconnected, and its key is refused."""
     if not yes and not is_interactive():

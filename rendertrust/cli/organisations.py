@@ -15,12 +15,22 @@ NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
 of_organisation = click.argument("organisation", type=click.UUID)
 of_node = click.argument("node", type=click.UUID)
 of_member = click.argument("user", type=click.UUID)
-as_role = click.option("--role", type=click.Choice(["owner", "member"]), default="member")
+as_role = click.option(
+    "--role",
+    type=click.Choice(["owner", "member"]),
+    default="member",
+    show_default=True,
+    help="The role of the user.",
+)
 
 
 @click.group(cls=Group)
 def organisations() -> None:
-    """Groups of users who render on each other's nodes for free (submit --pool mine)."""
+    """Groups whose members render on each other's nodes for free, with `submit --pool mine`.
+
+    ORGANISATION is an id from `organisations list`. USER and NODE are ids from
+    `organisations show`.
+    """
 
 
 @organisations.command("list")
@@ -29,7 +39,9 @@ def list_(session: CliSession) -> None:
     """List the organisations that you belong to or are invited to."""
     found = session.fetch(lambda client: client.organisations())
     if not found.organisations:
-        session.output.note("None. Found one: rendertrust organisations found NAME")
+        session.output.note(
+            "You are in no organisation. Found one: rendertrust organisations found NAME"
+        )
         return
     rows = [
         (
@@ -48,7 +60,7 @@ def list_(session: CliSession) -> None:
 @of_organisation
 @pass_session
 def show(session: CliSession, organisation: UUID) -> None:
-    """Show members and nodes."""
+    """Show the members and nodes of an organisation."""
     found = session.fetch(lambda client: client.organisation(organisation))
     session.output.say(formats.harmless(found.name))
     members = [
@@ -81,8 +93,10 @@ def found(session: CliSession, name: str) -> None:
 @of_organisation
 @pass_session
 def end(session: CliSession, organisation: UUID) -> None:
-    """End an organisation; its nodes serve only their owners again."""
-    session.do(lambda client: client.end_organisation(organisation), "The organisation has ended.")
+    """Dissolve an organisation. Its nodes then serve only their owners."""
+    session.do(
+        lambda client: client.end_organisation(organisation), "The organisation is dissolved."
+    )
 
 
 @organisations.command()
@@ -116,7 +130,7 @@ def accept(session: CliSession, organisation: UUID) -> None:
 def role(
     session: CliSession, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
-    """Make a member an owner, or an owner a member."""
+    """Change the role of a member: --role owner, or --role member."""
     session.do(
         lambda client: client.set_member_role(organisation, user, role),
         f"The member's role is now: {role}.",
@@ -140,7 +154,7 @@ def remove(session: CliSession, organisation: UUID, user: UUID) -> None:
 @of_node
 @pass_session
 def lend(session: CliSession, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes; members render on it for free."""
+    """Lend one of your nodes. The members of the organisation render on it for free."""
     session.do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
@@ -149,7 +163,7 @@ def lend(session: CliSession, organisation: UUID, node: UUID) -> None:
 @of_node
 @pass_session
 def take_back(session: CliSession, organisation: UUID, node: UUID) -> None:
-    """Take back a lent node. An owner of the organisation can return any."""
+    """Take back a node that you lent. An owner of the organisation can return any lent node."""
     session.do(
         lambda client: client.take_node_back(organisation, node),
         "The node serves only its owner again.",

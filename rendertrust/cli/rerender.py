@@ -39,21 +39,23 @@ _OPTIONS: Final = (
         "--files",
         "linked",
         type=FOLDER,
-        help="Its linked files, at the paths they were sent with.",
+        help="The folder with the scene's linked files, at the paths under which they were sent.",
     ),
-    click.option("--manifest", type=FILE, help="The list of files that the receipt names."),
+    click.option(
+        "--manifest", type=FILE, help="The list of the job's files, from `jobs receipt --manifest`."
+    ),
     click.option(
         "--evidence",
         type=FILE,
-        help="All its passes, from `jobs download --evidence`; then regions of denoised or "
-        "composited scenes are compared too.",
+        help="The frame's passes, from `jobs download --evidence`. With them, regions are enough "
+        "for a denoised or composited scene.",
     ),
     click.option(
         "--regions",
         type=click.IntRange(1, 64),
         default=12,
         show_default=True,
-        help="How many regions; each is a hundredth of the frame.",
+        help="Render this many regions, each about a hundredth of the frame.",
     ),
     click.option("--whole", is_flag=True, help="Render the whole frame instead of regions."),
     click.option(
@@ -61,11 +63,15 @@ _OPTIONS: Final = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="The side-by-side PNG (default: beside the frame).",
     ),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the same regions again."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        help="Choose the same regions as an earlier run that printed this number.",
+    ),
     click.option(
         "--unsafe-no-sandbox",
         is_flag=True,
-        help="If there is no sandbox, render without one; a stranger's scene could do harm.",
+        help="If there is no sandbox, render without one; a stranger's file may do harm.",
     ),
 )
 
@@ -373,6 +379,7 @@ def _rendered(
             parameters=subject.parameters,
             draws=draws(random.Random(wish.seed).random, wish.regions),  # noqa: S311 - no secret
             whole=wish.whole,
+            before=subject.before,
         )
         _announce(output, wish, subject)
         made = asyncio.run(_in_sandbox(output, blender, asked, (folder, subject)))

@@ -242,34 +242,41 @@ def _is_looked_at(quote: "Quote") -> bool:
 @click.argument("path", metavar="SCENE.blend", type=PATH)
 @job_options.job_options
 @click.option("--quote", "only_quote", is_flag=True, help="Show the price and send nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--preflight/--no-preflight",
     default=True,
-    help="Check the scene first, and send the files that it links.",
+    help="Check the scene first and send its linked files (default), or send the scene file alone.",
 )
-@click.option("--estimate", is_flag=True, help="Have a node check it first and estimate the time.")
+@click.option(
+    "--estimate", is_flag=True, help="Have a node check the scene first and estimate the time."
+)
 @click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @click.option(
-    "--out", type=PATH, help="Save it there; several frames need a folder. Implies --watch."
+    "--out",
+    type=PATH,
+    help="Save the result to this file or folder; several frames need a folder. Implies --watch.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="Stop watching after so many seconds (exit 8).",
+    help="Stop watching after this many seconds (exit code 8).",
 )
 @click.option(
-    "--idempotency-key", "key", help="A name for the request; repeating it creates no second job."
+    "--idempotency-key",
+    "key",
+    help="A name of your choice: a second request with the same name creates no second job.",
 )
 @pass_session
 def submit(session: CliSession, /, path: Path, **options: Any) -> None:
     """Upload a .blend file and have it rendered: one frame, or with --frames many.
 
-    The linked files (textures, libraries, sequences, caches) are found by this machine's Blender
-    and sent too. If something must be fixed first, it is listed and nothing is sent. If there is no
-    Blender here, or with --estimate, or if the price depends on measured work, a node checks the
-    scene before credits are held.
+    This machine's Blender finds the linked files (textures, libraries, sequences, caches), which
+    are sent, too. If the check finds errors in the scene, they are listed and nothing is sent.
+
+    A node checks the scene before credits are held if there is no Blender here, if the price
+    depends on measured work, or with --estimate.
     """
     spec = job_options.spec_of(options)
     if options["only_quote"]:

@@ -37,20 +37,23 @@ BYTES_MAX = 1 << 20
 @click.option(
     "--checkpoint",
     type=FILE,
-    help="A checkpoint that you kept or got from somebody else: JSON, or a plain signed note.",
+    help="A checkpoint that you kept, or that somebody gave you: JSON, or a plain signed note.",
 )
 @click.option(
     "--key",
     metavar="NAME+ID+KEY",
-    help="The key that must have signed the checkpoint (default for a plain note: a pinned key).",
+    help="The key that must have signed the checkpoint (default for a plain note: any gateway's "
+    "key that this machine remembers).",
 )
-@click.option("--rpc", metavar="URL", help="A node of the chain, which you trust.")
-@click.option("--contract", metavar="ADDRESS", help="The contract with the gateway's anchors.")
+@click.option("--rpc", metavar="URL", help="JSON-RPC address of a blockchain node that you trust.")
+@click.option(
+    "--contract", metavar="ADDRESS", help="Address of the contract with the gateway's anchors."
+)
 @click.option(
     "--confirmations",
     type=click.IntRange(1, 100_000),
-    help="Blocks until an anchor is final, if the node does not say (default 12; 1 on a "
-    "private chain).",
+    help="Blocks until an anchor is final, if the blockchain node does not say (default 12; "
+    "1 on a private chain).",
 )
 @rerender.options
 @pass_session
@@ -122,9 +125,9 @@ def check_options(rpc: str | None, contract: str | None) -> None:
     from rendertrust.untrusted import address
 
     if rpc is not None and not rpc.startswith(("http://", "https://")):
-        raise click.UsageError("--rpc is the http(s) address of a node of the chain")
+        raise click.UsageError("--rpc is the http(s) address of a blockchain node")
     if contract is not None and rpc is None:
-        raise click.UsageError("--contract needs --rpc, the node to ask")
+        raise click.UsageError("--contract needs --rpc, the blockchain node to ask")
     if contract is not None and address(contract) is None:
         raise click.UsageError("--contract is an address: 0x and 40 hexadecimal digits")
 
@@ -369,8 +372,8 @@ def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = Tru
     holds = all(verdict.holds for verdict in verdicts.values())
     if notes and holds and not all(verdict.witnessed for verdict in verdicts.values()):
         output.note(
-            "Nothing outside of the gateway confirms this: name a witness with --checkpoint, "
-            "or with --rpc and --contract."
+            "Nothing outside of the gateway confirms this: use --checkpoint, or --rpc and "
+            "--contract."
         )
 
 

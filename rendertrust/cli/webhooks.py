@@ -19,7 +19,7 @@ hook_argument: Final = click.argument("endpoint", type=click.UUID)
 
 @click.group(cls=Group)
 def webhooks() -> None:
-    """URLs that receive the events of your jobs."""
+    """Manage URLs that receive the events of your jobs."""
 
 
 @webhooks.command("list")
@@ -40,7 +40,8 @@ def list_(session: CliSession) -> None:
     "types",
     multiple=True,
     metavar="TYPE",
-    help="job.completed, unit.failed …, job.* or unit.*; may be repeated (default: job.*)",
+    help="An event type, like job.completed, or all: job.* or unit.*; may be repeated (default: "
+    "job.*).",
 )
 @pass_session
 def create(session: CliSession, url: str, types: tuple[str, ...]) -> None:
@@ -54,7 +55,7 @@ def create(session: CliSession, url: str, types: tuple[str, ...]) -> None:
 @hook_argument
 @pass_session
 def rotate(session: CliSession, endpoint: UUID) -> None:
-    """Create a new secret. For one day deliveries are signed with both."""
+    """Create a new secret. For one day, deliveries are signed with the old one, too."""
     _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
 
 
@@ -62,7 +63,7 @@ def rotate(session: CliSession, endpoint: UUID) -> None:
 @hook_argument
 @pass_session
 def enable(session: CliSession, endpoint: UUID) -> None:
-    """Enable an endpoint again; pending deliveries are sent at once."""
+    """Enable an endpoint again. Pending deliveries are sent at once."""
     _switch(session, endpoint, enabled=True)
 
 
@@ -85,8 +86,14 @@ def delete(session: CliSession, endpoint: UUID) -> None:
 
 @webhooks.command()
 @hook_argument
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--after", type=click.UUID, help="Start after this delivery.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    help="Show at most this many.",
+)
+@click.option("--after", type=click.UUID, help="Show deliveries that are older than this one.")
 @pass_session
 def deliveries(session: CliSession, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""

@@ -36,7 +36,8 @@ class RerenderRequest:
     """A frame to render again.
 
     ``files``: each input by its path; ``scene``: the scene's path. ``parameters``: those of one
-    frame. ``draws``: positions of the regions. ``evidence``: the delivered passes.
+    frame. ``draws``: positions of the regions. ``evidence``: the delivered passes. ``before``:
+    frames that are rendered, small, before the whole frame.
     """
 
     files: Mapping[str, Path]
@@ -46,6 +47,7 @@ class RerenderRequest:
     draws: Sequence[Sequence[float | None]]
     evidence: Path | None = None
     whole: bool = False
+    before: Sequence[int] = ()
     threads: int = attrs.field(factory=cores)
 
 
@@ -85,7 +87,13 @@ async def rerender(
         return order
     places = {name: str(path.relative_to(folder / DELIVERED)) for name, path in _named(task)}
     draws = [list(drawn) for drawn in asked.draws]
-    more = {"do": "rerender", "draws": draws, "whole": asked.whole, "thumbnails": False}
+    more: dict[str, Any] = {
+        "do": "rerender",
+        "draws": draws,
+        "whole": asked.whole,
+        "thumbnails": False,
+    }
+    more |= {"before": [*asked.before]} if asked.before else {}
     progress = RerenderMessages(task=task, on_whole=on_whole)
     ending = await render.obey({**order, **more, **places}, task, progress)
     if ending.last.get("event") != "done":

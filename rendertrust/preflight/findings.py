@@ -204,7 +204,7 @@ MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
 def _unmade(facts: Facts) -> Iterator[Finding]:
     for told in facts.get("unmade", ()):
         known = MISSING_OUTPUT.get(told)  # None: a code of a newer worker
-        # A movie format has a finding of its own.
+        # Movie formats have a separate finding.
         if known is None or (told == "format" and facts["is_movie"]):
             continue
         message = known.message.format(format=facts["format"])

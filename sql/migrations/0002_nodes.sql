@@ -32,8 +32,8 @@ CREATE TABLE nodes (
     -- start in quarantine.
     quarantined_at   timestamptz,
     -- Why the gateway itself quarantined the node: it delivered invalid results (LIES), or another key of its owner
-    -- was in quarantine when it was enrolled (KIN). Null: the gateway did not, or an admin did. Only the release of
-    -- such a node resets its record.
+    -- was in quarantine when it was enrolled (KIN). Null: the node was not quarantined, or an admin did
+    -- it. The release of a node resets its record only if this is not null.
     caught           text CHECK (caught IN ('LIES', 'KIN')),
     released_at      timestamptz                  -- when it last left quarantine: its record begins there
 );

@@ -8,7 +8,7 @@ CREATE TABLE accounts (
     version      bigint NOT NULL DEFAULT 0,       -- of its newest entry
     may_overdraw boolean NOT NULL DEFAULT false,  -- only for platform accounts and debts
     -- What could not be taken from a user is the negative balance of an account 'debt:{uuid}'. The user's account
-    -- refers to it, so that whoever locks the one for a change also locks the other.
+    -- refers to it, so that a transaction that locks the one for a change also locks the other.
     debt         bigint REFERENCES accounts,
     -- Shards: the busiest platform accounts have several rows, so that gateways that write at the same time do not
     -- wait for each other. A batch takes the first free shard; the account's balance is the sum over its shards.
@@ -170,9 +170,9 @@ CREATE TABLE idempotency_keys (
 -- Every price that was ever set; the newest row of a job type is its price.
 CREATE TABLE prices (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- later changes have greater numbers
-    -- '*': all types without a price of their own
+    -- '*': all types without a price
     job_type   text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
-    units      bigint CHECK (units >= 0),         -- per job; null: the type no longer has a price of its own
+    units      bigint CHECK (units >= 0),         -- per job; null: the type's price was removed, so '*' applies
     since      timestamptz NOT NULL,
     changed_by text NOT NULL,                     -- as in `audit`; '': a migration
     reason     text NOT NULL CHECK (char_length(reason) <= 500),
@@ -216,8 +216,8 @@ CREATE TABLE purchases (
     session        text UNIQUE,                   -- Stripe's id; null until Stripe has created it
     url            text,                          -- Stripe's page for the payment
     payment_intent text UNIQUE,                   -- refunds and disputes refer to it; known once the purchase is paid
-    refunded       bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0), -- units that refunds have taken back
-    disputed       bigint NOT NULL DEFAULT 0 CHECK (disputed >= 0), -- units that disputes have taken back
+    refunded       bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0), -- units of money that refunds have removed
+    disputed       bigint NOT NULL DEFAULT 0 CHECK (disputed >= 0), -- units of money that disputes have removed
     movements      integer NOT NULL DEFAULT 0 CHECK (movements >= 0), -- number of changes of these two columns
     created_at     timestamptz NOT NULL,
     paid_at        timestamptz,

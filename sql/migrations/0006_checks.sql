@@ -125,7 +125,7 @@ JOIN nodes n ON n.id = w.node_id
 JOIN nodes o ON o.id = g.node_id
 WHERE o.owner_id IS DISTINCT FROM n.owner_id;
 
--- What was done for a charge, signed by the node and the gateway: docs/PROOF.md describes the bytes.
+-- What was done for a charge, signed by the node and the gateway: docs/PROOF-FORMATS.md describes the bytes.
 CREATE TABLE receipts (
     job_id    uuid NOT NULL,
     unit      integer NOT NULL,

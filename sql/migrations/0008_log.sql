@@ -1,5 +1,5 @@
 -- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed, and anchored on
--- a chain. docs/PROOF.md describes the bytes.
+-- a chain. docs/PROOF-FORMATS.md describes the bytes.
 
 -- One row. Each append locks it.
 CREATE TABLE log_head (
@@ -62,8 +62,8 @@ CREATE TABLE checkpoints (
     note   text NOT NULL                          -- the signed note (C2SP) as published
 );
 
--- Valid keys of the log: the first one, those that followed with a signature by the previous one, and those that
--- whoever runs the gateway has adopted.
+-- Valid keys of the log: the first key, keys that the previous key has signed, and keys that the operator of the
+-- gateway has adopted by hand.
 CREATE TABLE log_keys (
     verifier text PRIMARY KEY,                    -- name+id+key
     added_at timestamptz NOT NULL

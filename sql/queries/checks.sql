@@ -84,8 +84,8 @@ JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
 -- name: checks_claim
--- Claim for gateway $1, for $5 seconds, those of the attempts $2, $3, $4 that no other gateway has claimed; return
--- all that it has claimed.
+-- Of the checks of some attempts (jobs $2, units $3, numbers $4), claim for gateway $1, for $5 seconds, those that no
+-- other gateway has claimed, and return them.
 WITH free AS (
     SELECT c.job_id, c.unit, c.attempt, c.claimed_by, c.claimed_until
     FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)

@@ -376,7 +376,7 @@ ORDER BY kind, reference;
 -- A reference belongs to an account, not to one of its shards: there it could exist twice. A shard is named after its
 -- account.
 SELECT 'account ' || t.name AS subject,
-       'a till of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references of its own' END
+       'a shard of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references' END
            AS found
 FROM accounts t
 JOIN accounts a ON a.id = t.till_of

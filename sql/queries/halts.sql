@@ -2,7 +2,7 @@
 
 -- name: halts_now
 -- The reason to stop writing, if any. A restored backup stops only gateways with a chain ($1). $2 to $5: origin,
--- size, root and time of the newest checkpoint in this gateway's own memory; $6: that memory is unreadable. ``told``:
+-- size, root and time of the newest checkpoint in this gateway's memory; $6: that memory is unreadable. ``told``:
 -- the halt is stored, or concerns this gateway only. A memory of another log, or an unreadable one, stops only this
 -- gateway; ``here`` is then the database's log, in any epoch.
 SELECT * FROM (
@@ -42,7 +42,7 @@ WHERE log_halt.reason = 'RESTORED' OR NOT EXISTS (SELECT FROM log_halted);
 DELETE FROM log_halt;
 
 -- name: halts_asked
--- End the halt after a restore: the chain has no more than the backup.
+-- End the halt after a restore: the chain has no anchor that is newer than the backup.
 DELETE FROM log_halt WHERE reason = 'RESTORED';
 
 -- name: halts_own

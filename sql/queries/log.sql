@@ -6,7 +6,7 @@ INSERT INTO log_head (origin, size, root, covered) VALUES ($1, 0, sha256(''), 0)
 ON CONFLICT DO NOTHING;
 
 -- name: log_lead
--- Is no other gateway appending? This only avoids waiting for the lock.
+-- Try the lock of the appending gateway, to avoid waiting for the lock of the head.
 SELECT pg_try_advisory_xact_lock($1) AS leads;
 
 -- name: log_head_lock

@@ -1,8 +1,8 @@
 -- Earnings, payouts and statements for operators and admins. Only the Ledger writes them.
 
 -- name: earnings_of_operator
--- A page of an operator's shares, newest first; optionally only those older than share $4, or in state $5. With the
--- entry that pays each.
+-- A page of an operator's shares, newest first; optionally only those older than share $4, or in state $5. Each
+-- row includes the number of the ledger entry that paid the share.
 WITH page AS (
     SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id
     FROM earnings

@@ -33,6 +33,6 @@ FROM uploads WHERE user_id = $1 AND id = ANY($2::uuid[]) AND completed_at IS NOT
   AND expired_at IS NULL;
 
 -- name: upload_by_content
--- The user's upload of some content.
+-- A user's upload with a given content.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND sha256 = $2;

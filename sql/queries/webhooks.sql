@@ -48,7 +48,7 @@ SELECT id FROM gone;
 
 -- name: deliveries_claim
 -- Claim until $2 deliveries that are due by $1: at most $3 of each endpoint of an active user, unless the endpoint
--- pauses or is in $4, and of at most $5 endpoints, longest waiting first. After $2 they are free again. At most $6
+-- pauses or is in $4, and of at most $5 endpoints, longest waiting first. At $2 the claims expire. At most $6
 -- endpoints per user, including those in $4. With their events, without a number if the event has expired.
 WITH busy AS (
     SELECT user_id, count(*) AS endpoints FROM endpoints WHERE id = ANY($4::uuid[]) GROUP BY user_id

@@ -46,7 +46,7 @@ class EngineFolder:
     def give(self, name: str, *, anew: bool = False) -> Path:
         """Return an inner folder that the engine owns, mode 0700.
 
-        With ``anew`` it is emptied first.
+        With ``anew`` the folder is emptied first.
         """
         folder = self.path / name
         if anew and folder.exists():

@@ -24,9 +24,10 @@ StopSteps = tuple[tuple[int, float], ...]
 class Command:
     """A program, its arguments, and signals to stop it, each with seconds of patience.
 
-    ``death``: the one signal that it gets if its tether is killed. ``leavings``: files outside its
-    folder, without colons in their names, that the tether removes after its end. ``becomes_user``:
-    it starts with the gateway's account, and itself switches to the folder's account.
+    ``death``: the one signal that the program gets if its tether is killed. ``leavings``: files
+    outside the program's folder that the tether removes when the program has ended; their names
+    contain no colons. ``becomes_user``: the program starts with the gateway's account, and itself
+    switches to the folder's account.
     """
 
     arguments: Sequence[str | Path]

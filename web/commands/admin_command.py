@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 BOOKS_SECONDS: Final = 10.0
 UNKNOWN: Final = (
-    "The ledger does not answer: it is unknown whether this was done. Check, then try again"
+    "The ledger does not answer, so this may or may not have been done. Check before you try again"
 )
 
 

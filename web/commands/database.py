@@ -100,15 +100,15 @@ def named(settings: Any) -> str:
 
 @click.group("db")
 def database() -> None:
-    """The database's schema."""
+    """Migrate the database's schema, or show its version."""
 
 
 @database.command
 @where_options
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Bring the schema up to date; `serve` does this too.
+    """Bring the schema up to date; `serve` does this, too.
 
-    Without a database in the settings this is the embedded one, which is created if missing.
+    Without a database in the settings, this uses the embedded one and creates it if missing.
     """
     from sql.migrate import migrate as apply
 
@@ -158,10 +158,10 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
-@click.option("--yes", is_flag=True, help="Drop them instead of only listing them.")
+@click.option("--yes", is_flag=True, help="Drop the databases.")
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop databases that `restore --replace` has kept. Without --yes they are only listed."""
+    """List databases that `restore --replace` has kept; with --yes, drop them."""
     from sql.restore import connected, drop, kept
 
     settings = settings_from(None, None, data, config)

@@ -1,6 +1,6 @@
 """The console's static files, bundled and compressed once. A file's path changes with its content.
 
-They are read when the gateway starts; the source files are not served separately. A script is
+The files are read when the gateway starts; the source files are not served separately. A script is
 bundled with the modules that only it imports; all styles become one file.
 """
 

@@ -26,9 +26,7 @@ class Audience(Enum):
     """The allowed callers of an operation, and the kind of their token."""
 
     PUBLIC = auto()
-    ANYONE = (
-        auto()
-    )  # with a user's token the answer is that user's; without one the caller is anonymous
+    ANYONE = auto()  # a token is optional: with one the caller is its user, otherwise anonymous
     USER = auto()
     NODE = auto()
     ADMIN = auto()  # a user with the role admin, or auditor for GET

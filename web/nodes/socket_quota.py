@@ -28,7 +28,7 @@ class SocketQuota:
         self._most = most
         self._clock = clock
         self._taken: Counter[str] = Counter()
-        self._resting: dict[UUID, float] = {}  # until when, sorted by the time of the flood
+        self._resting: dict[UUID, float] = {}  # node to the end of its pause, oldest first
 
     def refuse(self, subject: str, *, replaces: bool) -> Problem | None:
         """Return a refusal if the address has all its sockets.

@@ -1,8 +1,8 @@
 """Checksums of objects, for archives. Each is computed once, however many requests need it.
 
-A client that resumes near the end of an archive needs the checksums of all its files, and receives
-next to nothing meanwhile. So it is checked between two pieces whether the client has left; no write
-would fail.
+A client that resumes near the end of an archive needs the checksums of all its files. While they
+are computed almost nothing is written to the client, so no failed write shows that the client has
+left: that is checked between two pieces.
 """
 
 import asyncio

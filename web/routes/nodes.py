@@ -160,7 +160,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
     ):
         return Problem(
             401,
-            f"The key was proved to {body.authority}, which this gateway is not",
+            f"The proof of the key is for {body.authority}, which is not this gateway",
             code=RefusalCode.AUTHORITY_WRONG,
         )
     proof = (body.challenge, body.signature, body.authority)

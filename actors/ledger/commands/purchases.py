@@ -212,7 +212,7 @@ def _move(
     account, debt = account_of(purchase.user_id), debt_of(purchase.user_id)
     if units < 0:
         again = Transfer(platform, account, platform, -units, "REFUND", reference, words)
-        _post(draft, attrs.evolve(again, description=f"{words}: taken back"))
+        _post(draft, attrs.evolve(again, description=f"{words}: reversed"))
         return
     row = draft.accounts.get(account)
     assert row is not None, "it is locked with the purchase"

@@ -24,7 +24,7 @@ GROUP: Final = "rendertrust.plugins"
 
 @attrs.frozen(kw_only=True)
 class PluginOffer:
-    """The offered ``plugins`` by job type, and for each one that is not offered the reason."""
+    """The offered ``plugins`` by job type, and why each of the other job types is not offered."""
 
     plugins: Mapping[str, Plugin]
     not_offered: Mapping[str, str]

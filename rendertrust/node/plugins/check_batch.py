@@ -14,7 +14,7 @@ from rendertrust.relay_frames import BATCH_MAX
 
 RESULTS: Final = "results"  # name of the parameter with the number of results
 WORDS_MAX: Final = 300  # characters of a report: sixteen reports fit into one relay frame
-_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
+_TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "loose", "seen")
 Told = Mapping[str, Any]
 
 

@@ -4,7 +4,8 @@ The worker announces each file before it opens it (``worker/checks/open_watchdog
 then, the file is opened again without the scene, in a worker that has just opened a test file of
 the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the
 delivered file is to blame. If it survives, or dies of the test file, nothing is blamed. If memory
-or time runs out while no delivered file is open, the scene is to blame.
+or time runs out while no delivered file is open, the scene is to blame, unless the result differed
+so far: the check of a lie takes longer, so nobody is paid if it does not end.
 """
 
 from collections.abc import Mapping
@@ -29,15 +30,21 @@ Told = Mapping[str, Any]
 
 @attrs.define
 class BlameMessages(RenderProgress):
-    """Progress of a check. ``about``: the announced step that has not ended."""
+    """Progress of a check. ``about``: the announced step that has not ended.
+
+    ``doubts``: the result differed so far.
+    """
 
     about: Told | None = None
+    doubts: bool = False
 
     def hear(self, line: Told) -> None:
         if line.get("event") == "about":
             self.about = line
         elif line.get("event") == "past":
             self.about = None
+        elif line.get("event") == "doubt":
+            self.doubts = True
         super().hear(line)
 
 
@@ -50,7 +57,8 @@ async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
     ending = await render.obey(order, task, heard)
     about = heard.about
     if ending.last.get("event") in ENDS or about is None:
-        return {**_last(ending), "of_scene": about is None and _is_too_large(ending)}
+        is_of_scene = about is None and not heard.doubts and _is_too_large(ending)
+        return {**_last(ending), "of_scene": is_of_scene}
     found = about.get("found")
     before = found if isinstance(found, dict) else {}
     if about["what"] == MAKING:  # the compositor ran on the delivered passes

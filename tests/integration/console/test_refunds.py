@@ -114,7 +114,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
     other = await newcomer(with_books, email="eve@example.org")
     for name in (str(job), str(job)[:8]):
         status, text = await second_step(ann, other, name)
-        assert (status, "job of another user, jane@example.org" in text) == (404, True)
+        assert (status, "belongs to another user, jane@example.org" in text) == (404, True)
     status, text = await second_step(ann, jane, "ffffffff")
     assert (status, "There is no such job" in text) == (404, True)
     twin = UUID(str(job)[:-1] + ("0" if str(job)[-1] != "0" else "1"))

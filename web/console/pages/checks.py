@@ -1,4 +1,4 @@
-"""Checks page: verdicts on results, with reasons. Operators see those of their own nodes."""
+"""Checks page: verdicts on results, with reasons. Operators see those on their nodes' results."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

@@ -1,6 +1,6 @@
 // Recomputes a proof of the ledger, from the leaf up to the root that the checkpoint signs. The
-// rules are in docs/PROOF.md (RFC 9162): whether a sibling is on the left or right follows from the
-// leaf's index and the size of the tree. No requests are made.
+// rules are in docs/PROOF-FORMATS.md (RFC 9162): whether a sibling is on the left or right follows
+// from the leaf's index and the size of the tree. No requests are made.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
 const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind \S+\namount \S+\nreceipt \S+\nprivate \S+\n$/;

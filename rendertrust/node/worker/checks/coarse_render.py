@@ -1,6 +1,7 @@
 """A small render of the scene, which shows where the picture varies.
 
-Crops are placed where it varies most. It also shows whether a picture of one colour is plausible.
+Crops are placed where the render varies most. The render also shows whether a picture of one colour
+is plausible.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
 CELLS = 8  # of the grid, in each direction
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
+PASSING = "passing.exr"
 
 
 def coarse(
@@ -36,10 +38,20 @@ def coarse(
     tiles.strip(scene)
     path = os.path.join(order["out"], "coarse.exr")
     frame = (order.get("frames") or [scene.frame_current])[0]
+    _render(bpy, scene, frame, path)
+    return image_comparison.variance(_within(read_raw(path), area, size_of(scene)), CELLS)
+
+
+def pass_through(bpy: Any, scene: Any, order: dict[str, Any], frames: list[int]) -> None:
+    """Render these frames small, so that unbaked simulations go on after them as in a chunk."""
+    for frame in frames:
+        _render(bpy, scene, frame, os.path.join(order["out"], PASSING))
+
+
+def _render(bpy: Any, scene: Any, frame: int, path: str) -> None:
     with _small(scene), other_format(scene) as settings:
         choose_raw(settings)
         still(bpy, scene, frame, path)
-    return image_comparison.variance(_within(read_raw(path), area, size_of(scene)), CELLS)
 
 
 def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:

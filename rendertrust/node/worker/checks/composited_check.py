@@ -15,7 +15,7 @@ from ..render.passes import kinds_in
 from ..scene.loader import opened
 from ..scene.output import choose_format
 from ..scene.settings import held, prepare
-from . import image_comparison
+from . import coarse_render, image_comparison
 from .delivered_files import DeliveryFault, may_be_opened, pixels_of
 from .open_watchdog import PICTURE, OpenProgress
 
@@ -35,9 +35,13 @@ def other_seed(scene: Any, number: int = 1) -> Generator[None]:
 
 
 def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
-    """Render the frame as a node does; for the name ``other``, with a different seed."""
+    """Render the frame as a node does; for the name ``other``, with a different seed.
+
+    ``before`` in the order: the frames that a node renders before it.
+    """
     scene = opened(bpy, order)
     prepare(scene, order)
+    coarse_render.pass_through(bpy, scene, order, order.get("before", []))
     path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
     if name == "other" and scene.render.engine == "CYCLES":
         with other_seed(scene):
@@ -59,6 +63,8 @@ def compared(
     size, is_cycles = written_size(scene), scene.render.engine == "CYCLES"
     with progress.about(PICTURE, size, theirs=picture, ours=path):
         found = beside(bpy, path, picture, size)
+    if found is not None and not found["equal"]:
+        progress.doubt()
     if found is None or found["equal"] or found["off"] is None or not is_cycles:
         return found
     other = render(bpy, order, frame, "other")

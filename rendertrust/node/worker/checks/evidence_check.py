@@ -104,11 +104,7 @@ def crops_of(
         found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
         told = {"whole": True, "crops": found}
     else:
-        found = _held(bpy, scene, crops, theirs, (progress, False))
-        if not all(one["equal"] for one in found):
-            # Confirm a difference without data that was kept from an earlier render.
-            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
-        told = {"crops": found}
+        told = {"crops": (found := _of_crops(bpy, scene, crops, theirs, (order, progress)))}
     if order.get("across"):
         told["across"] = _across(bpy, order, (found, crops), (theirs, grid), progress)
     return told
@@ -146,37 +142,55 @@ def _anew(bpy: Any, order: dict[str, Any]) -> Any:
     return scene
 
 
-def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, how: tuple[OpenProgress, bool]
+def _of_crops(
+    bpy: Any,
+    scene: Any,
+    crops: list[Crop],
+    theirs: EvidencePasses,
+    how: tuple[dict[str, Any], OpenProgress],
 ) -> list[dict[str, Any]]:
     """Render the crops of the stripped scene, and compare them for each view layer.
 
-    ``how``: the progress, and True to measure differences by the noise.
+    Those that differ are rendered again, and with another seed, after the scene was opened again:
+    without data that was kept from the small picture, which has other details.
     """
-    progress, measures = how
-
-    def render(crop: Crop, name: str) -> RenderedCrop:
-        return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
-
-    rendered = list[RenderedCrop]()
+    (order, progress), rendered = how, list[RenderedCrop]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        rendered.append(render(crop, f"crop-{number}.exr"))
+        rendered.append(_render(bpy, scene, theirs, crop, f"crop-{number}.exr"))
     # Read only after all renders: reading renders another scene, which drops the data kept for the
     # next crop.
+    ours = [frame_crops.read(bpy, one, theirs.kinds) for one in rendered]
+    delivered = [frame_crops.part(theirs, crop) for crop in crops]
+    differing = [n for n in range(len(crops)) if not _all_same(ours[n], delivered[n])]
+    others: dict[int, Layers] = {}
+    if differing:
+        progress.doubt()
+        again = _with_other_seed(bpy, order, {n: crops[n] for n in differing}, theirs)
+        for n, (same, other) in again.items():
+            ours[n] = frame_crops.read(bpy, same, theirs.kinds)
+            others[n] = frame_crops.read(bpy, other, theirs.kinds)
     found = list[dict[str, Any]]()
-    for one in rendered:
-        ours, delivered = (
-            frame_crops.read(bpy, one, theirs.kinds),
-            frame_crops.part(theirs, one.crop),
-        )
-        other: Layers = {}
-        if measures and not _all_same(ours, delivered):
-            with other_seed(scene):
-                noisy = render(one.crop, "other.exr")
-            other = frame_crops.read(bpy, noisy, theirs.kinds)
-        found += _of_layers(one.crop, ours, delivered, other)
+    for n, crop in enumerate(crops):
+        found += _of_layers(crop, ours[n], delivered[n], others.get(n, {}))
     return found
+
+
+def _with_other_seed(
+    bpy: Any, order: dict[str, Any], crops: dict[int, Crop], theirs: EvidencePasses
+) -> dict[int, tuple[RenderedCrop, RenderedCrop]]:
+    """Render each crop, and again with another seed; the scene is prepared only once."""
+    scene, found = _anew(bpy, order), dict[int, tuple[RenderedCrop, RenderedCrop]]()
+    scene.render.use_persistent_data = True
+    for n, crop in crops.items():
+        same = _render(bpy, scene, theirs, crop, f"crop-{n}.exr")
+        with other_seed(scene):
+            found[n] = same, _render(bpy, scene, theirs, crop, f"other-{n}.exr")
+    return found
+
+
+def _render(bpy: Any, scene: Any, theirs: EvidencePasses, crop: Crop, name: str) -> RenderedCrop:
+    return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
 
 
 def _of_whole(
@@ -193,6 +207,7 @@ def _of_whole(
     )
     mine, other = [frame_crops.part(ours, crop) for crop in crops], ours
     if not all(_all_same(of, part) for of, part in zip(mine, delivered, strict=True)):
+        progress.doubt()
         progress.next("whole frame, another seed")
         with other_seed(scene):
             other = _whole(bpy, scene, theirs, "whole-other.exr")
@@ -268,13 +283,11 @@ def _again(
     progress.next("whole frame")
     path = composited_check.render(bpy, order, frame, "our")
     is_drawn = reproducibility.is_drawn(bpy.context.scene)
-    is_loose = reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not is_drawn)
     theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
     found = composited_check.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
-    told |= {"loose": True} if is_loose else {}
     if is_drawn:
         told["across"] = eevee_check.compare(
             bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]

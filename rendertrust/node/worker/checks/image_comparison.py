@@ -7,8 +7,9 @@ import numpy as np
 Array = Any
 
 
-# as a share of the brightness: stands for the noise if there is none, as the effect of rounding
+# Least noise that is assumed, as a share of the brightness: rounding alone has this effect.
 NOISE_LEAST = 1e-4
+NEAR = 0.1  # multiple of the noise: honest renders on one class of machine
 FAR = 0.5  # multiple of the noise that has the effect of rendering only 2/3 of the samples
 GRAIN = 1e-2  # stands for the noise of a finished, denoised picture
 CELL = 8  # pixels in each direction: the smallest detectable change
@@ -118,6 +119,11 @@ def _summed(of: Array) -> Array:
 def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the comparison that is farthest off."""
     return max(found, key=_badness)
+
+
+def is_near(one: dict[str, Any]) -> bool:
+    """Return True if it is equal, or as near as another honest render."""
+    return _badness(one) <= NEAR
 
 
 def is_far(found: list[dict[str, Any]]) -> bool:

@@ -30,6 +30,10 @@ class OpenProgress(Progress):
         self._processors = max(int(order.get("threads") or 1), len(os.sched_getaffinity(0)))
         self.found: dict[str, Any] = {}
 
+    def doubt(self) -> None:
+        """Announce that the result differs so far; the rest of the check may take longer."""
+        self._say("doubt")
+
     @contextlib.contextmanager
     def about(
         self, what: str, size: tuple[int, int], channels: int = 4, **told: Any

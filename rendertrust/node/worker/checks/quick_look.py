@@ -14,8 +14,9 @@ from ..formats import picture_digest
 from ..ipc import Say
 from ..render import tiles
 from ..render.frames import facts, written_size
+from ..scene import reproducibility
 from ..scene.loader import opened
-from ..scene.output import choose_format, compositor_nodes, shows_strips, size_of
+from ..scene.output import choose_format, shows_strips, size_of
 from ..scene.settings import prepare
 from . import image_comparison
 from .coarse_render import coarse
@@ -67,7 +68,7 @@ def _pictures(
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
-    plain, odd = list[bool](), dict[str, str]()
+    plain, odd = list[bool](), reproducibility.note(bpy, scene)
     for path in pictures_of(order, frames, suffix, most):
         progress.next(os.path.basename(path))
         with progress.about(PICTURE, size, theirs=path):
@@ -75,12 +76,9 @@ def _pictures(
         plain.append(is_plain)
         odd |= found
         os.unlink(path)
-    # A compositor, or a cut to black, may also produce frames of one colour.
-    if not all(plain) or compositor_nodes(scene) or tiles.obstacles(scene):
-        return {"looked": True, **odd}
-    if not _varies(bpy, scene, order, progress):
-        return {"looked": True, **odd}
-    return {"looked": True, "suspect": "all frames have one colour, but the scene does not"}
+    if all(plain) and shows_itself(scene) and _varies(bpy, scene, order, progress):
+        odd["suspect"] = "all frames have one colour, but the scene does not"
+    return {"looked": True, **odd}
 
 
 def _looked_at(
@@ -151,33 +149,35 @@ def uncut_frame(
 
 
 def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> bool:
-    """Return True if the scene has several colours."""
+    """Return True if the scene has several colours; the delivered pictures have one."""
+    progress.doubt()
     grid = coarse(bpy, scene, order, progress)
     return max(map(max, grid), default=0.0) >= VARIES
 
 
 def _opened_uncut(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
-) -> tuple[bool, dict[str, str]]:
-    """Return True if ``picture`` has one colour, and its hash. Raises DeliveryFault."""
+) -> tuple[bool, dict[str, Any]]:
+    """Return True if ``picture`` has one colour, and the report on it. Raises DeliveryFault."""
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
-    path = copy_picture(order, suffix, size)
+    path, told = copy_picture(order, suffix, size), reproducibility.note(bpy, scene)
     with progress.about(PICTURE, size, theirs=path):
         is_known = may_be_opened(path, suffix, size)
         found = image_comparison.visible(pixels_of(bpy, path))
-        told = {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
+        told |= {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
     if not is_known and found.shape[:2] != size[::-1]:
         raise DeliveryFault("the picture cannot be decoded, or has another size")
     return _is_plain(found), told
 
 
 def shows_itself(scene: Any) -> bool:
-    """Return True if a small Cycles render shows the same content as the picture.
+    """Return True if a small Cycles render shows what the picture is made of.
 
-    Another engine, a compositor, strips or a render region would change the content.
+    Another engine, strips or a render region would show something else. A compositor, or a cut to
+    black, may make a picture of one colour: the comparison tells.
     """
-    composed = shows_strips(scene) or compositor_nodes(scene)
-    return scene.render.engine == "CYCLES" and not (composed or scene.render.use_border)
+    is_cut = shows_strips(scene) or scene.render.use_border
+    return scene.render.engine == "CYCLES" and not is_cut
 
 
 # ── several results of a job ──────────────────────────────────────────────────────────────────────

@@ -35,6 +35,7 @@ from . import (
 )
 from .crop_placement import Crop, place
 from .delivered_files import (
+    NOTHING,
     DeliveryFault,
     bytes_most,
     copy_picture,
@@ -115,6 +116,8 @@ def _delivered(
     with progress.about(PICTURE, size, theirs=path):
         if not may_be_opened(path, suffix, size):
             raise NoPixels("its format is not supported")
+        if suffix != ".exr" and not pixels_of(bpy, path).size:
+            raise DeliveryFault(NOTHING)
         return DeliveredPicture(path, suffix, size, step, bands_of(bpy, path, size))
 
 

@@ -28,8 +28,8 @@ COMBINED = "Combined"
 class SeedCheck(NamedTuple):
     """How to render for the check.
 
-    ``anew`` opens the stripped scene without kept data. ``whole``: cut regions out of the whole
-    rendered frame or tile.
+    ``anew`` opens the stripped scene without kept data. ``whole``: render the whole frame or
+    tile and cut the regions out of it, instead of rendering regions only.
     """
 
     anew: Callable[[], Any]

@@ -18,9 +18,14 @@ from ..render.tiles import merge
 from ..scene import reproducibility
 from ..scene.loader import opened
 from ..scene.output import choose_format, size_of
-from ..scene.reproducibility import unbaked
 from ..scene.settings import prepare
-from . import composited_check, delivered_files, eevee_check, evidence_check
+from . import (
+    composited_check,
+    delivered_files,
+    eevee_check,
+    evidence_check,
+    image_comparison,
+)
 from .crop_placement import picked
 from .delivered_files import DeliveryFault, may_be_opened
 from .frame_crops import EvidencePasses
@@ -86,13 +91,10 @@ def _merged(
 def _chunk(
     bpy: Any, scene: Any, order: dict[str, Any], frames: list[int], progress: OpenProgress
 ) -> dict[str, Any]:
-    if found := list(unbaked(scene)):
-        return {"unable": f"the simulation depends on earlier frames: {found[0]}"}
     drawn = [frames[place] for place in picked(order["shown"], len(frames))]
     across = list[dict[str, Any]]()
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
-    if reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not across):
-        told["loose"] = True
+    told |= reproducibility.note(bpy, bpy.context.scene)
     return told | {"across": eevee_check.together(across)} if across else told
 
 
@@ -110,12 +112,21 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """Compare one frame. For EEVEE, the result of its own check is added to the list."""
+    """Compare one frame. For EEVEE, the result of its own check is added to the list.
+
+    If it differs, it is rendered again after the frames before it: a simulation that is not baked
+    depends on the frames that its node rendered before.
+    """
     progress, across = how
     progress.next(f"frame {frame}")
     path = composited_check.render(bpy, order, frame, "our")
     picture = delivered_files.unpack_frame(bpy, order, frames, frame)
     found = composited_check.compared(bpy, order, frame, (path, picture), progress)
+    before = frames[: frames.index(frame)]
+    if before and found is not None and not image_comparison.is_near(found):
+        order = {**order, "before": before}
+        path = composited_check.render(bpy, order, frame, "our")
+        found = composited_check.compared(bpy, order, frame, (path, picture), progress)
     if found is not None and reproducibility.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
         across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))

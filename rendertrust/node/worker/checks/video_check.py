@@ -31,9 +31,10 @@ OFF = 0.1  # the difference that is reported at the threshold
 
 
 class SignalToNoise(NamedTuple):
-    """Peak signal-to-noise ratio of a picture in decibels.
+    """Peak signal-to-noise ratios of a picture in decibels.
 
-    ``grey``: of the brightness. ``colour``: of two by two pixels, as codecs store colours.
+    ``grey``: the ratio of the brightness. ``colour``: the ratio of the colours, averaged over
+    two by two pixels as codecs store them.
     """
 
     grey: float
@@ -77,6 +78,7 @@ def _held(bpy: Any, order: dict[str, Any], say: Say) -> dict[str, Any]:
     theirs = {n: _frame(bpy, film, n, order["out"]) for n in drawn}
     losses = {n: _loss(theirs[n], ours[n]) for n in drawn}
     if poor := [n for n in drawn if losses[n].is_far(LEAST)]:
+        say("doubt")
         _hold_to_own(bpy, order, say, {n: (losses[n], ours[n]) for n in poor})
     found = [_compared(n, theirs[n], losses[n], ours) for n in drawn]
     if not order["shown"]:

@@ -12,7 +12,7 @@ from typing import Any
 from .output import size_of
 
 BASE = 300 * 2**20
-TRIANGLE = 220  # bytes, with its share of the ray tracing tree
+TRIANGLE = 220  # bytes per triangle, with its share of the ray tracing tree
 VERTEX = 60
 FACE = 120  # bytes in Blender, with its corners, edges and points
 COPY = 1024  # bytes of an instance: its transform, and its share of the tree

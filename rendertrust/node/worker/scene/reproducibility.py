@@ -10,7 +10,7 @@ Open Shading Language when they compare graphics cards with processors. Surfaces
 one mesh, or between two different meshes, are not detected.
 
 Between machines: EEVEE's frames depend on the drawing class, and unbaked simulations on the frames
-before.
+that were rendered before.
 """
 
 import re
@@ -168,22 +168,52 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     )
 
 
+def note(bpy: Any, scene: Any) -> dict[str, Any]:
+    """Return the report's entry if honest frames of one drawing class may differ."""
+    return {"loose": True} if may_differ(bpy, scene, by_driver=not is_drawn(scene)) else {}
+
+
 def unbaked(scene: Any) -> Iterator[str]:
-    """Yield unbaked simulations, which cannot start at a frame in the middle."""
-    for thing in scene.objects:
+    """Yield unbaked simulations, which cannot start at a frame in the middle.
+
+    Simulation zones are left out: Blender does not tell whether they are baked.
+    """
+    for thing in _with_instances(scene.objects):
         for modifier in thing.modifiers:
-            cache = getattr(modifier, "point_cache", None)
-            if cache is not None and modifier.type in ("CLOTH", "SOFT_BODY") and not cache.is_baked:
+            if any(not is_baked for is_baked in _bakes(modifier)):
                 yield f"{label(thing)} > {modifier.name}"
         for system in thing.particle_systems:
             is_emitter = system.settings.type == "EMITTER" and system.settings.physics_type != "NO"
-            if is_emitter and not system.point_cache.is_baked:
+            if (is_emitter or system.use_hair_dynamics) and not system.point_cache.is_baked:
                 yield f"{label(thing)} > {system.name}"
     world = scene.rigidbody_world
     if world is None or not world.enabled or not world.collection:
         return
     if len(world.collection.objects) and not world.point_cache.is_baked:
         yield f"Scene '{scene.name}' > Rigid Body World"
+
+
+def _with_instances(objects: Any) -> list[Any]:
+    """Return the objects, and those of the collections that they are instances of."""
+    found = dict.fromkeys(objects)
+    waiting = [*found]
+    while waiting:
+        instanced = waiting.pop().instance_collection
+        more = [of for of in (instanced.all_objects if instanced else ()) if of not in found]
+        found |= dict.fromkeys(more)
+        waiting += more
+    return [*found]
+
+
+def _bakes(modifier: Any) -> Iterator[bool]:
+    """Yield True for each baked simulation of the modifier, and False for each unbaked one."""
+    if modifier.type in ("CLOTH", "SOFT_BODY"):
+        yield modifier.point_cache.is_baked
+    elif modifier.type == "DYNAMIC_PAINT" and modifier.canvas_settings is not None:
+        surfaces = modifier.canvas_settings.canvas_surfaces
+        yield from (of.point_cache.is_baked for of in surfaces if of.surface_format == "VERTEX")
+    elif modifier.type == "FLUID" and modifier.domain_settings is not None:
+        yield modifier.domain_settings.has_cache_baked_data
 
 
 def is_drawn(scene: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from ..ipc import SceneError
 from .output import WORDS, compositor_nodes, shows_strips, unmade
 
-# Stamps that differ between machines or renders.
+# Metadata that Blender can stamp into pictures and that differs between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
 
 
