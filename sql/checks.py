@@ -1,5 +1,6 @@
 """Checks of deliveries, and their evidence: written with the books, read by actors and the web."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -99,6 +100,14 @@ class CheckRow:
         """The unit and its attempt."""
         return self.job_id, self.unit, self.attempt
 
+    @property
+    def picture(self) -> str | None:
+        """Hash of the signed pixels or else of the object; equal for equal pictures."""
+        pixels = None if self.work is None else json.loads(self.work)["pixels"]
+        if pixels is not None:
+            return str(pixels["sha256"])
+        return None if self.sha256 is None else self.sha256.hex()
+
 
 @attrs.frozen
 class UncutScene:
@@ -131,7 +140,8 @@ class Pending:
     faults: int  # not a node's
     unsent: int  # earlier attempts that no node ever received
     owner: UUID | None  # of the node that delivered
-    blamed: frozenset[UUID] = frozenset()  # owners of nodes with invalid results of this unit
+    # Owners with an invalid result of this unit that was drawn and compared, of the same pixels.
+    agreeing: frozenset[UUID] = frozenset()
     tile: int | None = None
     parts: tuple[PartResult, ...] = ()  # results of the units that it is made of
     took: float = 0.0  # seconds that its node had it, by our clock
@@ -215,7 +225,7 @@ def _pending(row: Any) -> Pending:
         faults=row["faults"],
         unsent=row["unsent"],
         owner=row["owner"],
-        blamed=frozenset(row["blamed"]),
+        agreeing=frozenset(row["agreeing"]),
         tile=row["tile"],
         parts=parts_of(row["parts"]),
         took=max(row["took"], 0.0),

@@ -456,7 +456,8 @@ class Case:
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""
-        self._is_invalid("the object is not the one that was delivered", strike=True)
+        said = "the object is not the one that was delivered"
+        self.verdict = Verdict("invalid", said, strike=True)
 
     def end_unverifiable(self, said: str) -> None:
         """End the case as unverifiable, without a check."""
@@ -476,7 +477,8 @@ class Case:
     def _is_invalid(self, said: str, *, strike: bool) -> None:
         """End the case as invalid.
 
-        If nodes of three owners delivered invalid results of the unit, the scene is at fault.
+        If nodes of three owners delivered the same pixels, the scene is at fault. All three must
+        have been drawn and compared: accomplices could repeat a lie for free where nobody looks.
         """
         if strike and self._has_three_owners:
             said = f"nodes of three owners delivered what a check calls wrong: {said}"
@@ -490,8 +492,9 @@ class Case:
     @property
     def _has_three_owners(self) -> bool:
         owner = self.pending.owner
-        owners = self.pending.blamed | (frozenset() if owner is None else {owner})
-        return len(owners) >= OWNERS_FOR_SCENE
+        owners = self.pending.agreeing | (frozenset() if owner is None else {owner})
+        is_drawn = bool(self.pending.row.drawn) and self.comparison is not None
+        return is_drawn and len(owners) >= OWNERS_FOR_SCENE
 
 
 def _distance(report: Report) -> str:

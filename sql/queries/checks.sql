@@ -65,7 +65,9 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
-               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
+               AND b.drawn AND b.compared IS NOT NULL AND w.owner_id IS NOT NULL
+               AND coalesce(b.work::json #>> '{pixels,sha256}', encode(b.sha256, 'hex'))
+                 = coalesce(c.work::json #>> '{pixels,sha256}', encode(c.sha256, 'hex'))) AS agreeing,
        CASE WHEN w.is_again THEN
            (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
             WHERE d.job_id = c.job_id AND d.unit = c.unit)

@@ -104,7 +104,7 @@ def _pending(
         faults=unit.faults,
         unsent=unit.unsent,
         owner=None if node is None else node.owner,
-        blamed=_blamed(store, row),
+        agreeing=_agreeing(store, row),
         tile=unit.tile,
         parts=store.parts_of(unit),
         took=_took(unit, row),
@@ -167,12 +167,13 @@ def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
     return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
-def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
-    """The owners of whom checks found results of the same unit invalid."""
+def _agreeing(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
+    """The owners of whom checks found results of the same unit invalid that were drawn alike."""
     found = [
         store.nodes[row.node_id].owner
         for row in _of_unit(store, of)
-        if row.verdict == "invalid" and row.verifier_id is not None
+        if row.verdict == "invalid" and row.drawn and row.compared is not None
+        if row.picture is not None and row.picture == of.picture
     ]
     return frozenset(owner for owner in found if owner is not None)
 

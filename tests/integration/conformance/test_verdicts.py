@@ -482,20 +482,53 @@ async def test_a_scene_at_fault_clears_those_before(
 ) -> None:
     """The strike of an attempt, and the next one, which is said to be the scene's."""
     case = await delivered(stage)
-    verifier, now, owners = await stage.node(), stage.clock.now(), [await stage.user()]
-    await stage.own(case.node, owners[0])
+    verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)
     await stage.do(wrong)
     node = await stage.node()
     await stage.do(UnitAssign(case.job, 0, 2, node))
     await stage.do(attrs.evolve(delivery(case.job, node), attempt=2))
-    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
-    assert pending.blamed == set(owners)
     last = said(case.job, "invalid", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
     assert isinstance(await stage.do(last), Posted)
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
     assert await stage.store.audit() == []
+
+
+SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_compared", "agrees"),
+    [
+        ({"draw": 0.0}, {}, True, True),
+        ({"draw": 0.0}, {}, False, False),
+        ({"draw": 0.9}, {}, True, False),
+        ({}, {}, True, False),
+        ({"draw": 0.0}, {"sha256": b"t" * 32}, True, False),
+        ({"draw": 0.0, "work": SIGNED}, {"work": SIGNED, "sha256": b"t" * 32}, True, True),
+        ({"draw": 0.0, "work": SIGNED}, {"work": OTHER}, True, False),
+        ({"draw": 0.0, "work": SIGNED}, {}, True, False),
+        ({"draw": 0.0, "work": '{"pixels": null}'}, {}, True, True),
+    ],
+)
+async def test_whose_invalid_results_of_a_unit_agree_with_the_next_one(
+    stage: Stage, first: dict[str, Any], second: dict[str, Any], *, is_compared: bool, agrees: bool
+) -> None:
+    _, node, job = await stage.dispatched(100)
+    owner, other = await stage.user(), await stage.node()
+    await stage.own(node, owner)
+    comparison = Comparison("whole", remade=True, distance=9.0) if is_compared else None
+    await stage.do(attrs.evolve(delivery(job, node), odds=0.5, **signed(first)))
+    await stage.do(said(job, "invalid", retry_at=stage.clock.now(), comparison=comparison))
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2, **signed(second)))
+    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == job]
+    assert pending.agreeing == ({owner} if agrees else set())
+
+
+def signed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "node_signature": "0" * 128} if "work" in fields else fields
 
 
 @pytest.mark.parametrize(
