@@ -263,7 +263,8 @@ class Verification:
     )
     wait_seconds: float = setting(
         300.0,
-        "for a verifier with the node's Blender build; then a result is unverifiable",
+        "for a verifier with the node's Blender build, then a result is unverifiable; or for"
+        " another creator's check, which then gives way",
         (0.1, 86_400),
     )
     check_seconds: float = setting(

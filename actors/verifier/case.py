@@ -36,6 +36,7 @@ DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
 RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
+DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # of the places that a creator names
 MISSING: Final = "the object is not in the store any more"
 TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
@@ -83,6 +84,7 @@ class Case:
     failed: int = 0  # checks that failed
     failed_in_scene: int = 0  # those that failed while the verifier rendered the scene itself
     lost: int = 0  # checks whose verifier was lost
+    yielded: int = 0  # checks that were dropped for results of others
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
@@ -168,6 +170,16 @@ class Case:
         """True if this gateway has state about the case that other gateways lack."""
         found = (self.check, self.verdict, self.unread)
         return any(one is not None for one in found) or self.step in ("more", "whole")
+
+    @property
+    def is_last(self) -> bool:
+        """True if it waits for all others: an earlier check of it failed, or took too long."""
+        return self.failed > 0 or self.yielded > 0
+
+    def is_waiting(self, now: float) -> bool:
+        """Return True if nothing but a verifier is missing for its next check."""
+        found = (self.check, self.verdict, self.unread)
+        return all(one is None for one in found) and self.rests_until <= now
 
     @property
     def is_unopened(self) -> bool:
@@ -413,6 +425,11 @@ class Case:
         self.failed += 1
         self.failed_in_scene += is_scene
         self.failed_by |= {verifier}
+
+    def give_way(self, again_seconds: float) -> float:
+        """Record that its check was dropped for another's; return how many seconds to wait."""
+        self.yielded += 1
+        return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that its verifier was lost; return how many seconds to wait.
