@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DOCUMENT_MAX: Final = 1 << 20
 PICTURE_MAX: Final = 512 << 10
 REASON_MAX: Final = 500
+COMPARED: Final = "My own render of the frame differs."
 STATES: Final = ("open", "upheld", "rejected")
 COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISION")
 
@@ -34,7 +35,7 @@ def disputes() -> None:
 @click.option(
     "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
 )
-@click.option("--reason", required=True, help="Why; the admin who decides reads it.")
+@click.option("--reason", help="Why, for the admin who decides. Optional with a comparison.")
 @click.option(
     "--comparison",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -48,16 +49,19 @@ def open_(
     *,
     frame: int | None,
     unit: int | None,
-    reason: str,
+    reason: str | None,
     comparison: Path | None,
 ) -> None:
     """Dispute a completed unit of a JOB, once, before its window closes."""
     session = session_of(context)
     told = None if comparison is None else comparison_of(comparison, session.output)
+    if reason is None and told is None:
+        raise click.UsageError("Missing option '--reason', or '--comparison'.")
+    said = COMPARED if reason is None else reason
 
     async def dispute(client: "AsyncClient") -> "Dispute":
         number = await unit_of(client, job, frame, unit)
-        return await client.dispute(job, reason, unit=number or 0, comparison=told)
+        return await client.dispute(job, said, unit=number or 0, comparison=told)
 
     made = session.run(dispute)
     session.output.document(made)
