@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Database
-from sql.earnings import withheld_until
+from sql.earnings import GivenComparison, withheld_until
 from sql.page import Page
 
 
@@ -91,16 +91,6 @@ class DisputeShown:
     def withheld_until(self) -> datetime | None:
         """When an admin must decide if no check did; None: the gateway withholds no share."""
         return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
-
-
-@attrs.frozen
-class GivenComparison:
-    """The result of a creator's own render; ``places``: where it differs most."""
-
-    verdict: str
-    said: str
-    places: Sequence[tuple[float, float]]
-    picture: bytes | None = attrs.field(repr=False)
 
 
 @attrs.frozen
@@ -216,7 +206,7 @@ class Operators:
         row = await self._database.one("comparisons_beside", user, job, unit)
         return 0 if row is None else int(row["others"])
 
-    async def keep_comparison(self, dispute: UUID, given: "GivenComparison") -> None:
+    async def keep_comparison(self, dispute: UUID, given: GivenComparison) -> None:
         """Store the comparison attached to a dispute, once."""
         places = [share for place in given.places for share in place]
         values = (given.verdict, given.said, places, given.picture)

@@ -11,6 +11,7 @@ import attrs
 
 from actors.kernel import Message
 from actors.verifier.messages import UnitVerdict
+from sql.earnings import GivenComparison
 
 PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
@@ -47,7 +48,7 @@ class DisputeOpen:
 
     Within the window of its earning; without an earning, ``window`` from its end. ``by_gateway``:
     from the Verifier, because the node delivered an invalid result elsewhere and this unit was not
-    compared.
+    compared. ``comparison``: the creator's own render, by which a check decides.
     """
 
     id: UUID
@@ -57,6 +58,7 @@ class DisputeOpen:
     reason: str
     window: timedelta
     by_gateway: bool = False
+    comparison: GivenComparison | None = None
 
 
 @attrs.frozen

@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.books import Changes, Keys, UnitRow
+from sql.books import Changes, Keys, UnitId, UnitRow
 from sql.checks import (
     CheckId,
     CheckRow,
@@ -128,13 +128,22 @@ def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and key not in store.disputes
-        if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, store.checks.get((*key, store.units[key].attempt)))
+        if share.state == "PENDING" and not _is_looked_at(store, key)
+        if (row := store.checks.get((*key, store.units[key].attempt))) is not None
+        if share.node_id in caught and row.opened_at < caught[share.node_id] + MINUTE
+        if _is_unlooked(store, row)
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
     return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
+
+
+def _is_looked_at(store: "StoreTwin", unit: UnitId) -> bool:
+    """Whether its dispute waits, or was decided by a check."""
+    found = store.disputes.get(unit)
+    return found is not None and (
+        found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
+    )
 
 
 def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
@@ -145,9 +154,9 @@ def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
     return [one for one, row in store.nodes.items() if row.owner == owner]
 
 
-def _is_unlooked(store: "StoreTwin", row: CheckRow | None) -> bool:
-    if row is None or row.verdict not in VALID:
-        return row is not None and row.verdict == "sampled-out"
+def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
+    if row.verdict not in VALID:
+        return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
     return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 

@@ -30,6 +30,7 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
+from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingRecord
 from sql.reputation import Record
@@ -435,6 +436,58 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
     assert await stage.money(case.operator) == (0 if upheld else 70, 0)
     assert await stage.of_user(case.user) == (200 if upheld else 100, 0)
     assert await stage.store.audit() == []
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+async def test_a_rejected_dispute_keeps_no_share_from_a_check(
+    stage: Stage, *, is_compared: bool
+) -> None:
+    """Unless a check compared the unit for it. The gateway's dispute replaces the creator's."""
+    case, now = await delivered(stage), stage.clock.now()
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    name, of = fresh_id(), (case.job, 0, case.user)
+    given = GivenComparison("different", "dark", [(0.5, 0.25), (0.0, 0.1)], b"a picture")
+    opened = DisputeOpen(name, *of, "too dark", timedelta(days=7))
+    opened = attrs.evolve(opened, comparison=given if is_compared else None)
+    assert isinstance(await stage.do(opened), Posted)
+    waiting = [one.disputed for one in await stage.store.pending_checks(10)]
+    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), "at once"
+    _, first, lie = await stage.dispatched(100)
+    await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(lie, 0, 2, case.node))
+    await stage.do(UnitFail(lie, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS))
+    assert await stage.store.unlooked_shares(10) == [], "an admin decides first"
+    assert isinstance(await stage.do(DisputeDecide(*of, False, "it is dark")), Posted)
+    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    assert found == ([] if is_compared else [case.job])
+    if not is_compared:
+        recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(recall), Posted)
+        [again] = await stage.store.pending_checks(10)
+        assert (again.row.job_id, again.is_again, again.disputed) == (case.job, True, None)
+        assert isinstance(await stage.do(DisputeDecide(*of, False, "a check")), Posted)
+        assert await stage.store.unlooked_shares(10) == []
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_delivered_before_the_lie_waits_again_however_late_it_is_settled(
+    stage: Stage,
+) -> None:
+    before, now = await delivered(stage), stage.clock.now()
+    _, first, lie = await stage.dispatched(100)
+    await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(lie, 0, 2, before.node))
+    await stage.do(UnitFail(lie, 0, 2, before.node, "node", "it lied", retry_at=now, caught=CLASS))
+    stage.clock.pass_by(1000)
+    assert isinstance(await stage.do(said(before.job, "sampled-out", before.operator)), Posted)
+    _, second, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, second, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, before.node))
+    late = attrs.evolve(delivery(job, before.node, before.operator), attempt=2)
+    assert isinstance(await stage.do(late), Posted)
+    verdict = said(job, "sampled-out", before.operator, attempt=2)
+    assert isinstance(await stage.do(verdict), Posted)
+    assert [one.job for one in await stage.store.unlooked_shares(10)] == [before.job]
 
 
 @pytest.mark.parametrize(
