@@ -42,6 +42,7 @@ from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
+from sql.reputation import NEW
 from sql.units import MINE
 
 SECRET_BYTES: Final = 32
@@ -198,7 +199,8 @@ class VerifierActor(Actor[Verifier]):
     def _know(self, case: Case) -> None:
         """Update the case's flags about its node."""
         row, node = case.pending.row, case.pending.row.node_id
-        in_row = self._known.streaks.get((node, row.device_class), 0)
+        share = case.pending.price * row.share_percent // 100
+        in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
         case.is_suspected = has_strike or node in self._accused
         if node in self._settings.own:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUTE: Final = timedelta(minutes=1)
 VALID: Final = ("exact", "consistent")
-Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
+Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # when, job, unit, letter, share
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
@@ -212,7 +212,7 @@ def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, 
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
-                yield node, word.device_class, (row.decided_at, *word.id[:2], "m")
+                yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
@@ -224,7 +224,8 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
             letter = "m" if row.strike else "v"
             if _is_withdrawn(store, row) or (letter == "v" and row.id in store.own_work):
                 continue
-            found = (row.decided_at, row.job_id, row.unit, letter)
+            share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
+            found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)
     for node, device_class, found in _refuted(store, nodes):
         told.setdefault((node, device_class), []).append(found)
@@ -233,10 +234,12 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
 
 def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told]) -> Record:
     at = store.nodes[node].released_at if node in store.nodes else None
-    letters = ["", ""]
-    for decided_at, _, _, letter in sorted(rows)[-HISTORY:]:
-        letters[at is None or decided_at >= at] += letter
-    return Record(node, device_class, at is not None, *letters)
+    letters, work = ["", ""], 0
+    for decided_at, _, _, letter, share in sorted(rows)[-HISTORY:]:
+        is_since = at is None or decided_at >= at
+        letters[is_since] += letter
+        work = work + share if letter == "v" and is_since else 0
+    return Record(node, device_class, at is not None, *letters, work)
 
 
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:

@@ -136,7 +136,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     unit = await stage.unit(case.job)
     assert (unit.result_key, unit.result_sha256, unit.verified) == (RESULT, b"s" * 32, True)
     assert await stage.store.pending_checks(10) == []
-    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v", 70)]
     assert await stage.store.audit() == []
 
 
@@ -159,6 +159,33 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
     records = await stage.store.records([node])
     assert records == ([Record(node, CLASS, False, "", told)] if told else [])
     assert await stage.store.audit() == []
+
+
+async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
+    """Each result of another price; a strike ends the row, and so does a release."""
+    node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
+    for price, outcome in (
+        (10, "exact"),
+        (30, "exact"),
+        (50, "invalid"),
+        (7, "exact"),
+        (99, "exact"),
+    ):
+        stage.clock.pass_by(1)
+        _, _, job = await stage.dispatched(price)
+        first = (await stage.unit(job)).node_id
+        now = stage.clock.now()
+        assert first is not None
+        await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+        await stage.do(UnitAssign(job, 0, 2, node))
+        await stage.do(attrs.evolve(delivery(job, node, operator), attempt=2))
+        verdict = said(job, outcome, operator, attempt=2, retry_at=now)  # type: ignore[arg-type]
+        assert isinstance(await stage.do(verdict), Posted)
+        work = 0 if outcome == "invalid" else work + price * 70 // 100
+        letters += "m" if outcome == "invalid" else "v"
+        [found] = await stage.store.records([node])
+        assert (found.since, found.work) == (letters, work)
+        assert found.reputation.valid_for(30) == min(work // 30, len(letters.rpartition("m")[2]))
 
 
 async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
