@@ -12,7 +12,8 @@ import attrs
 
 from config.declaration import setting, settings_in
 
-LIVE_KEYS: Final = ("sk_live_", "rk_live_")  # real payments, so earnings are worth money
+# keys for real payments, so that earnings are worth money
+LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
@@ -37,11 +38,14 @@ class Server:
         75.0, "lifetime of an idle connection; a proxy's own should be shorter", (1, 3600)
     )
     connections: int = setting(
-        20_000, "in total; fewer where the process may open fewer files", (10, 1_000_000)
+        20_000,
+        "maximum number of connections; fewer if the process may open fewer files",
+        (10, 1_000_000),
     )
     connections_per_address: int = setting(
         500,
-        "also its requests in flight through a trusted proxy; without node sockets",
+        "connections from one address, or its requests in flight through a trusted proxy;"
+        " without node sockets",
         (1, 1_000_000),
         development=20_000,
     )
@@ -49,10 +53,10 @@ class Server:
         2000, "node sockets from one address", (1, 1_000_000), development=20_000
     )
     insecure_development: bool = setting(
-        False, "serve other machines in development, where nodes need not prove keys"
+        False, "serve other machines in development, in which nodes need not prove their keys"
     )
     wait_seconds: float = setting(
-        30.0, "at the start, for an external database, Redis or store", (0.1, 600)
+        30.0, "how long a start waits for an external database, Redis or store", (0.1, 600)
     )
 
     @property
@@ -75,7 +79,9 @@ class Database:
     owner_url: str = setting(
         "", "postgresql://… of the role that owns the schema; empty: url", secret=True
     )
-    connections: int = setting(16, "maximum for the whole gateway", (4, 1000))
+    connections: int = setting(
+        16, "maximum number of the gateway's database connections", (4, 1000)
+    )
 
 
 @attrs.frozen
@@ -86,11 +92,11 @@ class Redis:
 @attrs.frozen
 class Objects:
     url: str = setting("", "https://… of any S3 store; the bucket must exist")
-    access_key: str = setting("", "for the store at url", secret=True)
-    secret_key: str = setting("", "for the store at url", secret=True)
-    bucket: str = setting("rendertrust", "for uploads and results")
-    region: str = setting("us-east-1", "used in presigned URLs")
-    public_url: str = setting("", "used in presigned URLs; empty: the caller's Host")
+    access_key: str = setting("", "access key of the store at url", secret=True)
+    secret_key: str = setting("", "secret key of the store at url", secret=True)
+    bucket: str = setting("rendertrust", "bucket of uploads and results")
+    region: str = setting("us-east-1", "region in presigned URLs")
+    public_url: str = setting("", "address in presigned URLs; empty: the Host that the caller used")
 
 
 @attrs.frozen
@@ -111,7 +117,7 @@ class Jwt:
 
 @attrs.frozen
 class Credits:
-    starter: str = setting("0", "granted once, at registration", development="100")
+    starter: str = setting("0", "credits that a new account gets", development="100")
 
 
 @attrs.frozen
@@ -120,14 +126,18 @@ class Proof:
 
     origin: str = setting("", "name of a new log, like farm.example/log; empty: generated")
     key: str = setting(
-        "", "signs checkpoints, 64 hexadecimal digits; empty: made in the data folder", secret=True
+        "",
+        "key that signs checkpoints, 64 hexadecimal digits; empty: made in the data folder",
+        secret=True,
     )
-    previous_key: str = setting("", "signs beside it during a rotation", secret=True)
+    previous_key: str = setting(
+        "", "previous key, which signs, too, during a rotation", secret=True
+    )
     checkpoint_entries: int = setting(
-        10_000, "a checkpoint after this many entries", (1, 1_000_000)
+        10_000, "sign a checkpoint after this many entries", (1, 1_000_000)
     )
     checkpoint_seconds: float = setting(
-        10.0, "or after this time, if there is a new entry", (0.1, 86_400)
+        10.0, "sign a checkpoint after this time, if there is a new entry", (0.1, 86_400)
     )
 
 
@@ -136,7 +146,7 @@ class Earnings:
     """Operators' shares of charges, and the dispute window before they mature."""
 
     share_percent: int = setting(
-        70, "of the charge of a verified unit, for its node's owner; rounded down", (0, 100)
+        70, "percent of a verified unit's charge that its node's owner gets; rounded down", (0, 100)
     )
     dispute_hours: float = setting(
         168.0, "dispute window of a unit; afterwards its share is payable", (0, 8760)
@@ -179,9 +189,9 @@ class Chain:
         0, "expected id of the chain; a chain with another id is not used", (0, 2**63 - 1)
     )
     key: str = setting(
-        "", "signs transactions, 64 hexadecimal digits; or use key_file", secret=True
+        "", "key that signs transactions, 64 hexadecimal digits; or use key_file", secret=True
     )
-    key_file: str = setting("", "file of the key, readable by the gateway only")
+    key_file: str = setting("", "file with that key, readable by the gateway only")
     fee_cap_gwei: float = setting(100.0, "maximum fee for a unit of gas", (0.001, 1_000_000))
     anchor_seconds: float = setting(300.0, "minimum time between two anchors", (0, 604_800))
     confirmations: int = setting(
@@ -213,9 +223,13 @@ class Leases:
         45.0, "an assigned node that does not connect for this long loses its unit, too", (1, 3600)
     )
     grace_seconds: float = setting(
-        35.0, "after a start, for nodes to reconnect: their back-off ends at 30", (0.1, 600)
+        35.0,
+        "how long nodes may take to reconnect after a start; they try at least every 30 s",
+        (0.1, 600),
     )
-    sweep_seconds: float = setting(5.0, "how often expired leases are looked for", (0.1, 600))
+    sweep_seconds: float = setting(
+        5.0, "how often the gateway looks for expired leases", (0.1, 600)
+    )
 
 
 @attrs.frozen
@@ -223,7 +237,9 @@ class Scheduling:
     """Speculation: when a straggler gets a second attempt."""
 
     straggler_times: float = setting(
-        2.0, "times the usual duration before an idle node duplicates a unit; 0: never", (0, 1000)
+        2.0,
+        "an idle node duplicates a unit after this many times its usual duration; 0: never",
+        (0, 1000),
     )
     straggler_seconds: float = setting(
         10.0, "minimum runtime before a unit is duplicated", (0.1, 86_400)
@@ -253,22 +269,24 @@ class Verification:
     enabled: bool = setting(True, "frames wait for a verdict before anybody is charged or paid")
     embedded: bool = setting(True, "the gateway runs a verifier on this machine")
     threads: int = setting(
-        0, "of the embedded verifier; 0: half of the processors, at least one", (0, 1024)
+        0, "threads of the embedded verifier; 0: half of the processors, at least one", (0, 1024)
     )
     memory_gib: int = setting(
-        0, "of the embedded verifier, at least 2; 0: half of the machine's memory", (0, 65_536)
+        0, "memory of the embedded verifier, at least 2; 0: half of the machine's", (0, 65_536)
     )
     least_odds: float = setting(
         0.05, "minimum probability of comparing a known node's result", (0, 1)
     )
     wait_seconds: float = setting(
         300.0,
-        "for a verifier with the node's Blender build, then a result is unverifiable; or for"
-        " another creator's check, which then gives way",
+        "how long a result waits for a verifier with its node's Blender build, then it is"
+        " unverifiable; or for another creator's check, then that gives way",
         (0.1, 86_400),
     )
     check_seconds: float = setting(
-        900.0, "for one check, plus the unit's own time; then the check is repeated", (0.1, 86_400)
+        900.0,
+        "time limit of a check, plus the unit's own time; then the check is repeated",
+        (0.1, 86_400),
     )
     own_nodes: str = setting("", "comma-separated ids of more verifiers; they also measure scenes")
 
@@ -282,7 +300,7 @@ class Verification:
 class Payloads:
     external_buckets: str = setting(
         "",
-        'comma-separated, of payloads that are not uploads; "*": any, as in development',
+        'comma-separated buckets of payloads that are not uploads; "*": any',
         development="*",
     )
 
@@ -296,23 +314,25 @@ class Payloads:
 class Preflight:
     """Limit of preflights per user and hour."""
 
-    per_hour: int = setting(60, "free preflights of one user", (0, 1_000_000))
+    per_hour: int = setting(60, "free preflights of one user in an hour", (0, 1_000_000))
 
 
 @attrs.frozen
 class Pricing:
     """Pricing of frames.
 
-    ``frame_seconds``: seconds of a verifier's work that the table's price pays for; 0: every frame
-    costs that price. ``look_first``: scenes must be measured before frames are accepted.
+    ``frame_seconds``: the seconds of a verifier's work that the price in the table pays for; 0:
+    every frame costs that price. ``look_first``: scenes must be measured before frames are
+    accepted.
     """
 
     frame_seconds: int = setting(
         60,
-        "of a verifier's work that the price of a frame buys; 0: all frames cost the same",
+        "seconds of a verifier's work that the table's price of a frame buys; 0: all frames cost"
+        " the same",
         (0, 86_400),
     )
-    look_first: bool = setting(False, "accept frames only after a verifier measured their scene")
+    look_first: bool = setting(False, "refuse frames whose scene no verifier has measured")
 
 
 @attrs.frozen
@@ -320,14 +340,17 @@ class Retention:
     """Days until unused inputs and ended jobs' results are deleted, and a user's quota."""
 
     inputs_days: int = setting(
-        30, "after an input's last use; inputs of open jobs and disputes stay", (2, 36_500)
+        30,
+        "days after its last use until an input is deleted, unless an open job or dispute needs it",
+        (2, 36_500),
     )
     results_days: int = setting(
         90,
-        "after a job's end, or the end of a refused or late attempt; receipts stay for ever",
+        "days after the end of a job, or of a refused or late attempt, until its results are"
+        " deleted; receipts are kept",
         (2, 36_500),
     )
-    quota_gib: int = setting(100, "of inputs that one user may keep", (1, 1_000_000))
+    quota_gib: int = setting(100, "GiB of inputs that one user may store", (1, 1_000_000))
 
     @property
     def quota_bytes(self) -> int:
@@ -340,7 +363,8 @@ class Events:
 
     keep_days: int = setting(
         30,
-        "of a job's events after its end (the last one stays), and of node connections",
+        "days until events of an ended job (except the last) and records of node connections are"
+        " deleted",
         (1, 36_500),
     )
     streams: int = setting(30, "open streams of one user at one gateway", (1, 10_000))
@@ -356,22 +380,22 @@ class Webhooks:
         development=True,
     )
     give_up_days: float = setting(
-        3.0, "without a successful delivery, then an endpoint is disabled", (0.001, 365)
+        3.0, "days without a successful delivery until an endpoint is disabled", (0.001, 365)
     )
-    keep_days: int = setting(30, "how long deliveries are listed", (3, 36_500))
+    keep_days: int = setting(30, "days that deliveries are listed", (3, 36_500))
 
 
 @attrs.frozen
 class Limits:
-    shared: bool = setting(False, "count in Redis, together with other gateways")
+    shared: bool = setting(False, "count requests in Redis, together with other gateways")
     subjects: int = setting(
         100_000, "addresses, users and nodes that are counted at once", (100, 10_000_000)
     )
     open_jobs: int = setting(
-        1_000, "jobs of one user that have not ended", (1, 100_000_000), development=10_000_000
+        1_000, "open jobs of one user", (1, 100_000_000), development=10_000_000
     )
     open_free_jobs: int = setting(
-        50, "of these, jobs that cost nothing", (1, 100_000_000), development=10_000_000
+        50, "open jobs of one user that cost nothing", (1, 100_000_000), development=10_000_000
     )
     open_kinds: int = setting(
         50,
@@ -448,12 +472,14 @@ class Settings:
 
     @property
     def is_for_money(self) -> bool:
-        """Return True if credits cost money here, and earnings are worth some."""
+        """Return True if credits cost money here, so that earnings are worth money."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property
     def asks_for_evidence(self) -> bool:
-        """Return True if results without evidence are refused, as always if they cost money."""
+        """Return True if results without evidence are refused, as they always are if credits cost
+        money.
+        """
         return self.results.require_evidence or self.is_for_money
 
 

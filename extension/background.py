@@ -34,13 +34,13 @@ class Background:
 
     @property
     def is_busy(self) -> bool:
-        """Return whether work is running; its last report may not have been applied yet."""
+        """Return True if work is running; its last report may not have been applied yet."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, doing: str, work: Work) -> None:
         """Start ``work``; raise RuntimeError if other work is running."""
         if self.is_busy:
-            raise RuntimeError("Something else is being done")
+            raise RuntimeError("Wait until the running task has ended")
         self.tell(error="", **{self.member: doing})
         self._thread = threading.Thread(target=self._run, args=(work,), name=doing, daemon=True)
         self._thread.start()
@@ -55,14 +55,14 @@ class Background:
             ear(self._told.get())
 
     def wait(self, within: float) -> None:
-        """Wait until the work is done, or ``within`` seconds are over."""
+        """Wait until the work is done, or for ``within`` seconds."""
         if self._thread is not None:
             self._thread.join(within)
 
     def _run(self, work: Work) -> None:
         try:
             work(self.tell)
-        except Exception as fault:  # without a report the panel would wait forever
+        except Exception as fault:  # without a report the panel would wait for ever
             if not _is_for_people(fault):
                 traceback.print_exc()
             self.tell(error=str(fault) or type(fault).__name__)
@@ -71,7 +71,7 @@ class Background:
 
 
 def _is_for_people(fault: Exception) -> bool:
-    """Return whether the error's text tells people what happened and what to do."""
+    """Return True if the error's text tells people what happened and what to do."""
     from rendertrust.client import RenderTrustError
 
     return isinstance(fault, RenderTrustError | OSError | ValueError)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rendertrust.preflight.findings import Finding
 
 props = bpy.props
-NAMED = re.compile(r"(\w+) '(.*?)'")  # how findings name a data-block: Object 'Cube'
+# pattern of the names of data-blocks in findings, like Object 'Cube'
+NAMED = re.compile(r"(\w+) '(.*?)'")
 PRIORITIES = [
     ("low", "Low", "After all your other jobs"),
     ("normal", "Normal", "In order of submission"),
@@ -25,8 +26,8 @@ POOLS = [
 ]
 ORDERS = [
     ("sequential", "In a row", "From the first frame to the last"),
-    ("every_nth", "Every nth", "A few over the whole range first, then the others"),
-    ("middle_first", "Middle first", "The middle and the ends first, then the others"),
+    ("every_nth", "Every nth", "Every tenth frame first, then the others"),
+    ("middle_first", "Middle first", "Both ends first, then the middle of each gap"),
 ]
 
 
@@ -40,7 +41,7 @@ class Settings(bpy.types.PropertyGroup):
         ),
         "chunk": props.IntProperty(
             name="Frames per unit",
-            description="How many frames a node renders in a row; use more for quick frames",
+            description="How many frames a node renders in one go; use more for quick frames",
             default=1,
             min=1,
             max=64,
@@ -66,7 +67,7 @@ class Settings(bpy.types.PropertyGroup):
 
 
 class Found(bpy.types.PropertyGroup):
-    """A preflight finding as the panel shows it."""
+    """A preflight finding in the panel."""
 
     __annotations__ = {
         "level": props.StringProperty(),
@@ -94,7 +95,7 @@ class State(bpy.types.PropertyGroup):
         "checked": props.BoolProperty(),
         "as_is": props.BoolProperty(
             name="Submit as it is",
-            description="Despite findings marked as errors, with the files that exist",
+            description="Submit despite errors, with the linked files that exist",
         ),
         "findings": props.CollectionProperty(type=Found),
         "status": props.StringProperty(),
@@ -110,12 +111,12 @@ class State(bpy.types.PropertyGroup):
 CLASSES = (Settings, Found, State)
 
 
-# The settings that are members of a ``JobSpec``, in the order in which the panel shows them.
+# The settings that are members of a ``JobSpec``, in the order of the panel.
 TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
 
 
 def terms_of(settings: Any) -> dict[str, Any]:
-    """Return the members of a ``JobSpec`` that the settings give. An empty text gives none.
+    """Return the members of a ``JobSpec`` that the settings contain; empty texts are left out.
 
     Raises ValueError if the time cannot be read; it is this machine's local time.
     """

@@ -49,7 +49,7 @@ Format: TypeAlias = Literal["PNG", "JPEG", "OPEN_EXR"]
 class NodeNeeds:
     """Requirements that the nodes of a job must meet; what is left out does not matter."""
 
-    device: Annotated[Device | None, Doc("The device that renders.")] = None
+    device: Annotated[Device | None, Doc("The kind of device that renders.")] = None
     blender: Annotated[Version | None, Doc("This version of Blender or a newer one.")] = None
     memory: Annotated[Memory | None, Doc("Memory for a unit, in bytes.")] = None
     device_class: Annotated[
@@ -74,10 +74,16 @@ class RenderParams:
     """Parameters of the job type ``render``; what is left out is taken from the scene."""
 
     frame: Annotated[Frame | None, Doc("The frame (default: the scene's current one).")] = None
-    width: Annotated[Pixels | None, Doc("In pixels, with height (default: the scene's).")] = None
-    height: Annotated[Pixels | None, Doc("In pixels, with width (default: the scene's).")] = None
-    samples: Annotated[Samples | None, Doc("Per pixel (default: the scene's).")] = None
-    format: Annotated[Format | None, Doc("Of the picture (default: the scene's).")] = None
+    width: Annotated[
+        Pixels | None, Doc("Width in pixels, together with height (default: the scene's).")
+    ] = None
+    height: Annotated[
+        Pixels | None, Doc("Height in pixels, together with width (default: the scene's).")
+    ] = None
+    samples: Annotated[Samples | None, Doc("Samples per pixel (default: the scene's).")] = None
+    format: Annotated[Format | None, Doc("File format of the picture (default: the scene's).")] = (
+        None
+    )
     noisy: Annotated[bool | None, Doc("Also write the noisy pass of each frame.")] = None
 
     def members(self) -> dict[str, Any]:
@@ -98,30 +104,41 @@ class JobSpec:
     params: Annotated[dict[str, Any], Doc("Parameters of the job type.")] = attrs.field(
         factory=dict[str, Any]
     )
-    queue: Annotated[bool, Doc("Wait if no node can do it now, instead of a refusal.")] = False
+    queue: Annotated[
+        bool, Doc("Queue the job if no node can take it now (default: refuse it).")
+    ] = False
     manifest: Annotated[
         Reference | None, Doc("For a job of several files: the upload that lists them.")
     ] = None
-    frames: Annotated[Frames | None, Doc("Like 1-48, 1-100x2 or 10,15,20-30.")] = None
+    frames: Annotated[
+        Frames | None,
+        Doc("Frames to render, like 1-48, 1-100x2 or 10,15,20-30 (default: one frame)."),
+    ] = None
     chunk: Annotated[Chunk, Doc("Frames per unit (default 1).")] = 1
-    tiles: Annotated[Tiles | None, Doc("Cut each frame, COLUMNSxROWS.")] = None
-    order: Annotated[Order, Doc("Order of the frames.")] = "sequential"
-    priority: Annotated[Priority, Doc("Jobs with high go first.")] = "normal"
-    max_credits: Annotated[Amount | None, Doc("Pause before it costs more.")] = None
+    tiles: Annotated[Tiles | None, Doc("Cut each frame into tiles: COLUMNSxROWS, like 2x2.")] = None
+    order: Annotated[
+        Order,
+        Doc(
+            "Order of the frames (default sequential). every_nth renders every tenth frame first;"
+            " middle_first both ends, then the middle of each gap."
+        ),
+    ] = "sequential"
+    priority: Annotated[Priority, Doc("Order among your own jobs (default normal).")] = "normal"
+    max_credits: Annotated[Amount | None, Doc("Pause the job before it would cost more.")] = None
     pool: Annotated[
         Pool,
         Doc(
-            "Which nodes: your own and your organisations' (mine, which is free), also those of"
-            " operators whom you trust (trusted), or any."
+            "Which nodes may render it: yours and your organisations' (mine, for free), also those"
+            " of users whom you trust (trusted), or any (default)."
         ),
     ] = "any"
     needs: Annotated[NodeNeeds | None, Doc("Requirements that its nodes must meet.")] = None
     start_after: Annotated[
-        datetime | None, Doc("Do not start before this time, at most 30 days from now.")
+        datetime | None, Doc("Start the job after this time, at most 30 days from now.")
     ] = None
-    as_is: Annotated[bool, Doc("Render it even if something in it should be fixed.")] = False
+    as_is: Annotated[bool, Doc("Submit despite errors that the check found in the scene.")] = False
     quoted: Annotated[
-        Quoted | None, Doc("The price that you were quoted: 409 if it is higher by now.")
+        Quoted | None, Doc("The price that you were quoted; refused with 409 if it is higher now.")
     ] = None
 
     def body(self) -> dict[str, Any]:
@@ -130,7 +147,7 @@ class JobSpec:
 
 
 def _said(record: Any, usual: Any) -> dict[str, Any]:
-    """Return the members of a record that differ from the ``usual`` ones, as JSON."""
+    """Return the members of a record that differ from the ``usual`` record, as JSON."""
     names = [field.name for field in attrs.fields(type(record))]
     values = {name: getattr(record, name) for name in names}
     return {name: _json(value) for name, value in values.items() if value != getattr(usual, name)}

@@ -61,7 +61,7 @@ class FileList:
 
 @attrs.frozen
 class Inputs:
-    """What the units of a job are made from: one upload, or a list of files with a ``scene``.
+    """Inputs of the units of a job: one upload, or a list of files of which one is the ``scene``.
 
     ``frames_of``: the job whose results are among the files.
     """
@@ -97,8 +97,10 @@ class Pricing:
 
 @attrs.frozen
 class JobPlan:
-    """A job as it is run. ``needs``: of its spec and of its scene, with the device class to which
-    its units are pinned. ``units`` are those of a new job; they are stored as rows of their own.
+    """A job as it is run.
+
+    ``needs``: what its spec and its scene require of nodes, with the device class to which its
+    units are pinned. ``units``: the units of a new job; they are stored in another table.
     """
 
     spec: JobSpec
@@ -163,11 +165,11 @@ class JobPlan:
         return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
 
     def stored(self) -> dict[str, Any]:
-        """Return the plan as it is stored, without what has columns or rows of its own."""
+        """Return the plan without the members that are stored in columns or other tables."""
         return cast("dict[str, Any]", _CONVERTER.unstructure(self))
 
 
-# Members of the spec that have columns of their own.
+# Members of the spec that are stored in columns.
 _COLUMNS: Final = ("job_type", "payload_ref")
 
 

@@ -1,4 +1,4 @@
-"""State of one delivered result until its verdict: its next check and the meaning of reports."""
+"""State of one delivered result until its verdict: its next check, and what reports mean for it."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -25,22 +25,22 @@ from sql.units import Kind, kind_of
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
-# Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
+# Why the whole frame is rendered: regions differ; the verifier crashed while it rebuilt the picture
 # from the evidence; regions of this scene cannot be compared; its creator's comparison differs.
 Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
-UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
-NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
-LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
+LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
-PLACES_MOST: Final = 8  # of the places that a creator names
-MISSING: Final = "the object is not in the store any more"
-TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
-UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
+PLACES_MOST: Final = 8  # places named by a creator that are checked
+MISSING: Final = "the object is no longer in the store"
+TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
+UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
@@ -57,8 +57,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: the scene makes the result
-    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: a code that
-    says why it is unverified.
+    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: the code for
+    why it is unverified.
     """
 
     outcome: Outcome
@@ -76,19 +76,20 @@ class Case:
     pending: Pending
     since: float = 0.0  # time of delivery on this gateway's monotonic clock
     step: Step = "open"
-    why: Why = "regions"  # of the step "whole"
+    why: Why = "regions"  # for the step "whole"
     said: str = ""  # why the step is necessary
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
-    is_alone: bool = False  # a batch did not clear it, so it is opened by itself
-    failed: int = 0  # checks that failed
-    failed_in_scene: int = 0  # those that failed while the verifier rendered the scene itself
+    is_alone: bool = False  # a batch did not clear it, so it is opened alone
+    failed: int = 0  # number of failed checks
+    failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # checks that were dropped for results of others
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
     is_suspected: bool = False  # the node has a strike, or another result in doubt
+    is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results of this class
     lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
     differs: bool = False  # regions of the scene turned out not to be comparable
@@ -104,7 +105,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: nothing was drawn
+        elif pending.is_again or pending.row.drawn is not False:  # None: no draw took place
             case.compare()
         return case
 
@@ -145,7 +146,7 @@ class Case:
 
     @property
     def is_for_admin(self) -> bool:
-        """True if a check of a settled result did not decide for sure, so that an admin must."""
+        """True if a check of a settled result did not decide for certain, so that an admin must."""
         if not self.is_again or self.verdict is None:
             return False
         outcome = self.verdict.outcome
@@ -201,12 +202,15 @@ class Case:
 
     @property
     def turn(self) -> UUID:
-        """The creator whose turn it takes; results that the gateway recalls have one together."""
+        """The creator whose turn it takes.
+
+        All results that the gateway has recalled share one turn.
+        """
         is_recalled = self.is_again and self.pending.disputed is None
         return RECALLS if is_recalled else self.pending.user
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
-        """Return the object key of the result, as ``named`` derives it."""
+        """Return the object key of the result, which ``named`` derives."""
         return named(self.pending.user, *self.id)
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
@@ -238,7 +242,7 @@ class Case:
     # ── reports ──────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
-        """Handle a report. Afterwards there is a verdict or another step."""
+        """Handle a report. Afterwards there is a verdict, or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, self.verifier_class = verifier, device_class
         self.comparison = report.comparison
@@ -261,13 +265,16 @@ class Case:
             self._hear_regions(report, limits, across=across)
 
     def _hear_opened(self, report: Report, *, across: bool) -> None:
-        if self.step != "open":  # more than that was requested
+        if self.step != "open":  # otherwise more was requested
             self.failed += 1
+        elif self.is_trusted:
+            self.verdict = Verdict("sampled-out")
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
-        elif across and (report.is_uncut or self.pending.is_uncut):
-            self.compare()  # it is refused without a strike, so a draw would not deter
+        elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
+            # Always: such a result is refused without a strike, so a rare check would not deter.
+            self.compare()
         else:
             self.verdict = Verdict("sampled-out")
 
@@ -309,7 +316,8 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        if self.why == "unmade" and not report.is_finished:  # even with its own render
+        # the verifier could not even make a picture of the render that it made
+        if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
         found = of_all(report.compared if self.why != "regions" else report.crops, limits)
@@ -330,7 +338,7 @@ class Case:
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            # Its creator may name the places at which honest instruction sets differ most.
+            # Its creator may have named the places at which honest instruction sets differ most.
             named = len((self.pending.disputed or ())[:PLACES_MOST])
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
@@ -344,7 +352,7 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
-        """Handle a report by a verifier of another device kind. A comparison is never a strike."""
+        """Handle a report by a verifier of another device kind, which never causes a strike."""
         if report.unable is not None and report.depends:
             self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
@@ -377,9 +385,9 @@ class Case:
     def _hear_drawn(self, report: Report, across: OtherClassReport, device_class: str) -> None:
         """Handle frames that EEVEE drew.
 
-        Frames are equal within a drawing class, which the node signs. Otherwise the nearest number
-        of samples decides, and a refusal is not a strike. Without a signed drawing class a node
-        could avoid a comparison, so there a refusal is a strike.
+        Frames are equal within a drawing class, which the node signs. Across classes the nearest
+        number of samples decides, and a refusal is no strike. Without a signed drawing class a node
+        could avoid a comparison, so a refusal is a strike then.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -403,7 +411,7 @@ class Case:
         """Return the outcome without evidence.
 
         Finished pictures are not compared with other seeds, so a difference proves nothing, unless
-        nothing was rendered.
+        nothing was rendered at all.
         """
         found = of_all(report.crops, limits)
         if is_match(found):
@@ -434,7 +442,7 @@ class Case:
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that its verifier was lost; return how many seconds to wait.
 
-        A result that takes down one verifier after another may be what crashes them.
+        If one verifier after another is lost during its check, the result may be what crashes them.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:
@@ -446,16 +454,16 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but not a strike. If only the scene made the
-        checks fail, it is the scene's fault.
+        If regions differed, the result is invalid but no strike. If only the scene made the checks
+        fail, the scene is at fault, unless regions may differ.
         """
         if self.step == "whole" and self.why == "regions":
-            said = f"{self.said}; its whole frame could not be rendered"
+            said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
-        elif 0 < self.failed == self.failed_in_scene:
+        elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
-            self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
+            self.verdict = Verdict("unverifiable", self.said or "its checks fail")
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
@@ -498,7 +506,7 @@ class Case:
         have been drawn and compared: accomplices could repeat a lie for free where nobody looks.
         """
         if strike and self._has_three_owners:
-            said = f"nodes of three owners delivered what a check calls wrong: {said}"
+            said = f"nodes of three owners delivered results that a check calls wrong: {said}"
             self.verdict = Verdict("invalid", said[:SAID_MOST], withdrawn=True)
         else:
             self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)

@@ -16,7 +16,9 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("register", "Open an account and log in", "rendertrust.cli.account"),
         CommandEntry("login", "Log in", "rendertrust.cli.account"),
         CommandEntry("logout", "Log out", "rendertrust.cli.account"),
-        CommandEntry("keys", "API keys for programs that act for you", "rendertrust.cli.keys"),
+        CommandEntry(
+            "keys", "Create, list and revoke API keys for your programs", "rendertrust.cli.keys"
+        ),
         CommandEntry(
             "submit", "Upload a .blend file and have it rendered", "rendertrust.cli.submit"
         ),
@@ -26,17 +28,27 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "rendertrust.cli.preflight",
         ),
         CommandEntry(
-            "jobs", "List, show, watch and change jobs, download frames", "rendertrust.cli.jobs"
+            "jobs", "List, show, watch and change jobs; download results", "rendertrust.cli.jobs"
         ),
         CommandEntry(
             "uploads", "List and delete the files you uploaded", "rendertrust.cli.uploads"
         ),
-        CommandEntry("webhooks", "Send events of your jobs to a URL", "rendertrust.cli.webhooks"),
         CommandEntry(
-            "credits", "Your balance, its history, and buying credits", "rendertrust.cli.credits"
+            "webhooks", "Send events of your jobs to your own URLs", "rendertrust.cli.webhooks"
         ),
-        CommandEntry("ledger", "Proofs that entries are in the log", "rendertrust.cli.ledger"),
-        CommandEntry("verify", "Check proofs without the gateway", "rendertrust.cli.verify"),
+        CommandEntry(
+            "credits", "Show your balance and its history; buy credits", "rendertrust.cli.credits"
+        ),
+        CommandEntry(
+            "ledger",
+            "Prove that your credit entries are in the gateway's log",
+            "rendertrust.cli.ledger",
+        ),
+        CommandEntry(
+            "verify",
+            "Check proofs, receipts and pictures without the gateway",
+            "rendertrust.cli.verify",
+        ),
         CommandEntry(
             "disputes", "Dispute units that were not worth their charge", "rendertrust.cli.disputes"
         ),
@@ -51,18 +63,18 @@ SECTIONS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         ),
         CommandEntry("trusted", "Users whose nodes may render your jobs", "rendertrust.cli.trust"),
         CommandEntry(
-            "earnings", "Earnings of your nodes, statements, payouts", "rendertrust.cli.earnings"
+            "earnings", "Earnings of your nodes, statements and payouts", "rendertrust.cli.earnings"
         ),
     ),
     "Running a gateway (from a checkout)": (
         CommandEntry("serve", "Start the gateway"),
-        CommandEntry("demo", "Gateway, node and a rendered picture on this machine"),
-        CommandEntry("fsck", "Check the books"),
-        CommandEntry("db", "Migrate the database, show its version"),
+        CommandEntry("demo", "Run a gateway and nodes on this machine and render a picture"),
+        CommandEntry("fsck", "Check that the books (the ledger) are consistent"),
+        CommandEntry("db", "Migrate the database, or show its version"),
         CommandEntry("backup", "Write the database to a file"),
         CommandEntry("restore", "Fill an empty database from a backup file"),
-        CommandEntry("chain", "The chain of the anchors: contract, state, new epoch"),
-        CommandEntry("admin", "Admins, roles, prices, SKUs, credits, payouts, disputes, keys"),
+        CommandEntry("chain", "Blockchain anchors of the log: contract, status, new epoch"),
+        CommandEntry("admin", "Manage users, prices, SKUs, credits, payouts, disputes and keys"),
         CommandEntry("openapi", "Print the OpenAPI document"),
     ),
     "Other": (
@@ -76,7 +88,7 @@ GATEWAY: Final = frozenset(name for name, entry in COMMANDS.items() if not entry
 OPTIONS: Final = """\
   --url URL   The gateway (default: RENDERTRUST_URL, then your last login,
               then http://localhost:8000)
-  --json      One JSON document, or one line per event
+  --json      Print one JSON document, or one line per event
   --help      Explain the command
 
 If RENDERTRUST_API_KEY is set, it is used instead of a login."""
@@ -91,5 +103,5 @@ def overview() -> str:
     for section, entries in SECTIONS.items():
         lines = [f"  {entry.name:<15}{entry.summary}" for entry in entries]
         parts.append("\n".join([f"\n{section}:", *lines]))
-    parts.append(f"\nWith every command:\n{OPTIONS}")
+    parts.append(f"\nWith every command except those of a gateway:\n{OPTIONS}")
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Click commands and groups that load when called and suggest names for mistyped ones."""
+"""Click commands and groups that load when called, and suggest names for mistyped ones."""
 
 import difflib
 import importlib
@@ -9,7 +9,7 @@ import click
 
 from rendertrust.cli import catalogue
 
-EPILOG = "With every command: --url URL names the gateway, --json prints JSON for programs."
+EPILOG = "Also: --url URL names the gateway; --json prints JSON for programs."
 
 
 class Group(click.Group):
@@ -60,8 +60,16 @@ class Root(Group):
 def paged(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--limit`` and ``--offset`` to a command that lists."""
     for option in (
-        click.option("--offset", type=click.IntRange(0), default=0, help="Skip so many."),
-        click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True),
+        click.option(
+            "--offset", type=click.IntRange(0), default=0, show_default=True, help="Skip this many."
+        ),
+        click.option(
+            "--limit",
+            type=click.IntRange(1, 100),
+            default=20,
+            show_default=True,
+            help="Show at most this many.",
+        ),
     ):
         command = option(command)
     return command

@@ -16,13 +16,13 @@ COLUMNS: Final = ("WHEN", "AMOUNT", "BALANCE", "SOURCE", "REFERENCE", "DESCRIPTI
 
 @click.group(cls=Group)
 def credits() -> None:  # noqa: A001 - its name
-    """Your balance, its history, and buying credits."""
+    """Show your balance and its history; buy credits."""
 
 
 @credits.command()
 @click.pass_context
 def balance(context: click.Context) -> None:
-    """Show your balance. It says how much is held for open jobs, and how much is available."""
+    """Show your balance: how much is held for open jobs, and how much is available."""
     session = session_of(context)
     found = session.run(lambda client: client.balance())
     session.output.document(found)
@@ -62,7 +62,7 @@ def offers(context: click.Context) -> None:
 @click.argument("sku")
 @click.pass_context
 def buy(context: click.Context, sku: str) -> None:
-    """Start a purchase and print the address of the payment page."""
+    """Buy the package SKU (from `credits offers`): print the address of a payment page."""
     session = session_of(context)
     found = session.run(lambda client: client.checkout(sku))
     session.output.document(found)

@@ -31,15 +31,19 @@ def disputes() -> None:
 
 @disputes.command("open")
 @click.argument("job", type=click.UUID)
-@click.option("--frame", type=int, help="The frame, if the job has several.")
+@click.option("--frame", type=int, help="The frame that you dispute, if the job has several.")
 @click.option(
-    "--unit", type=click.IntRange(0), help="The unit, counted from 0, instead of a frame."
+    "--unit", type=click.IntRange(0), help="The unit instead of a frame; units count from 0."
 )
-@click.option("--reason", help="Why, for the admin who decides. Optional with a comparison.")
+@click.option(
+    "--reason",
+    help="Why the unit is not worth its charge, for the admin who decides; optional with"
+    " --comparison.",
+)
 @click.option(
     "--comparison",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="The file that `rendertrust verify --scene … --json` wrote; a verifier then decides.",
+    help="The output of `rendertrust verify --scene … --json`, as a file. A verifier then decides.",
 )
 @click.pass_context
 def open_(
@@ -52,7 +56,7 @@ def open_(
     reason: str | None,
     comparison: Path | None,
 ) -> None:
-    """Dispute a completed unit of a JOB, once, before its window closes."""
+    """Dispute a completed unit of a JOB. Once per unit, within the dispute window."""
     session = session_of(context)
     told = None if comparison is None else comparison_of(comparison, session.output)
     if reason is None and told is None:
@@ -70,7 +74,7 @@ def open_(
 
 
 def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
-    """Return the comparison in the form that a dispute carries. Raise UsageError for another file.
+    """Return the comparison in the form that a dispute carries. Raise UsageError for other files.
 
     A picture that is too large for a dispute is left out, and a note says so.
     """
@@ -104,7 +108,7 @@ def _is_comparison(document: object) -> bool:
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only disputes in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:

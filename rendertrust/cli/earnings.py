@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client.arguments import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
-# The columns for people; --json prints every field.
+# Columns of the table; --json prints every field.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
     *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),
@@ -30,13 +30,13 @@ LINE_COLUMNS: Final = ("AT", "KIND", "AMOUNT", "BALANCE", "JOB", "UNIT", "NODE",
 @click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def earnings(context: click.Context) -> None:
-    """Earnings of your nodes, statements, payouts; alone it lists the newest earnings."""
+    """Show earnings, statements and payouts of your nodes; alone: the newest earnings."""
     if context.invoked_subcommand is None:
         context.invoke(list_)
 
 
 @earnings.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only earnings in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only earnings in this state.")
 @paged
 @click.pass_context
 def list_(context: click.Context, state: str | None, limit: int, offset: int) -> None:

@@ -11,7 +11,7 @@ from rendertrust.cli.session import session_of
 @click.argument("topic", nargs=-1)
 @click.pass_context
 def help(context: click.Context, topic: tuple[str, ...]) -> None:  # noqa: A001 - its name
-    """Explain a command, or 'exit-codes'."""
+    """Explain a command (`help jobs list`), or list the exit codes (`help exit-codes`)."""
     session = session_of(context)
     if topic[:1] == ("exit-codes",):
         session.output.document(exit_codes.TABLE)

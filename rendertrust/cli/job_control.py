@@ -23,7 +23,7 @@ job_argument: Final = click.argument("job", type=click.UUID)
 @job_argument
 @click.pass_context
 def pause(context: click.Context, job: UUID) -> None:
-    """Pause a job. Units that nodes have begun are finished and charged."""
+    """Pause a job. Running units are finished and charged; no others begin."""
     _say(context, asked(session_of(context), job, lambda client: client.pause(job)))
 
 
@@ -39,7 +39,7 @@ def resume(context: click.Context, job: UUID) -> None:
 @job_argument
 @click.pass_context
 def stop(context: click.Context, job: UUID) -> None:
-    """Stop a job. Finished frames are kept and charged; other holds are released.
+    """Stop a job for good. Finished frames are kept and charged; the rest is not charged.
 
     Frames that are still being verified are charged if they are valid.
     """
@@ -53,7 +53,7 @@ def stop(context: click.Context, job: UUID) -> None:
 @click.argument("level", type=click.Choice(get_args(Priority)))
 @click.pass_context
 def priority(context: click.Context, job: UUID, level: Any) -> None:
-    """Set the priority of a job. Jobs with high priority go first."""
+    """Set the priority of a job among your own jobs: low, normal or high."""
     session = session_of(context)
     changed = asked(session, job, lambda client: client.change(job, priority=level))
     session.output.document(changed)
@@ -62,11 +62,11 @@ def priority(context: click.Context, job: UUID, level: Any) -> None:
 
 @click.command(cls=Command)
 @job_argument
-@click.argument("amount", metavar="CREDITS", type=option_types.CREDITS, required=False)
-@click.option("--none", "uncapped", is_flag=True, help="Remove the cap.")
+@click.argument("amount", metavar="[CREDITS]", type=option_types.CREDITS, required=False)
+@click.option("--none", "uncapped", is_flag=True, help="Remove the cap; give no CREDITS then.")
 @click.pass_context
 def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool) -> None:
-    """Set the most that a job may cost. It pauses before it would cost more."""
+    """Set the cap of a job, in CREDITS. The job pauses before it would cost more."""
     if (amount is None) is not uncapped:
         raise click.UsageError("Give CREDITS or --none")
     session = session_of(context)
@@ -77,21 +77,21 @@ def cap(context: click.Context, job: UUID, amount: str | None, *, uncapped: bool
     said = "has no cap" if uncapped else f"may cost {changed.max_credits} credits"
     session.output.say(f"Job {job} {said}.")
     if changed.paused == "cap":
-        session.output.say("It stays paused: the next unit costs more than is left under the cap.")
+        session.output.say("The job stays paused: the next unit would exceed the cap.")
 
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--frame", type=int, help="The failed frame.")
-@click.option("--unit", type=click.IntRange(0), help="The failed unit, counted from 0.")
-@click.option("--failed", is_flag=True, help="All failed units.")
+@click.option("--frame", type=int, help="Retry this failed frame.")
+@click.option("--unit", type=click.IntRange(0), help="Retry this failed unit; units count from 0.")
+@click.option("--failed", is_flag=True, help="Retry all failed units.")
 @click.pass_context
 def retry(
     context: click.Context, job: UUID, frame: int | None, unit: int | None, *, failed: bool
 ) -> None:
     """Retry failed frames of a job. Their price is held again.
 
-    A job of one unit is submitted again as a new job.
+    A job of a single unit needs no option; it is submitted again as a new job.
     """
     if sum((frame is not None, unit is not None, failed)) > 1:
         raise click.UsageError("Give one of --frame, --unit and --failed")
@@ -146,7 +146,7 @@ async def _retry(
 async def _retried(
     session: CliSession, client: "AsyncClient", job: UUID, failed: "list[int]"
 ) -> "list[Unit]":
-    """Retry each unit. A unit that would cost more than its quote does not stop the others."""
+    """Retry each unit. A unit that would cost more than its quote does not prevent the others."""
     from rendertrust.client import Conflict
 
     done: list[Unit] = []
@@ -186,7 +186,7 @@ async def unit_of(
 
 
 def has_frame(unit: "Unit", frame: int) -> bool:
-    """Return whether the unit renders that frame."""
+    """Return True if the unit renders that frame."""
     from rendertrust.frame_range import parse
 
     return unit.frames is not None and frame in parse(unit.frames)

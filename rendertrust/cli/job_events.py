@@ -1,4 +1,4 @@
-"""``rendertrust jobs events``: prints the events of a job, and follows new ones."""
+"""``rendertrust jobs events``: print the events of a job, and follow new ones."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
@@ -21,14 +21,18 @@ job_argument: Final = click.argument("job", type=click.UUID)
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
+@click.option("--follow", is_flag=True, help="Print new events until the job has ended.")
 @click.option(
-    "--after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Only later events."
+    "--after",
+    type=click.IntRange(0),
+    default=0,
+    metavar="NUMBER",
+    help="Show only events after this number.",
 )
-@click.option("--progress", is_flag=True, help="With --follow: also the progress of units.")
+@click.option("--progress", is_flag=True, help="With --follow: also show the progress of units.")
 @click.pass_context
 def events(context: click.Context, job: UUID, follow: bool, after: int, progress: bool) -> None:
-    """List the events of a job. Each change of it and of its units is an event."""
+    """List the events of a job: every change of the job and of its units."""
     session = session_of(context)
     session.output.say("\t".join(COLUMNS))
     try:

@@ -1,4 +1,4 @@
-"""``rendertrust jobs log``: prints the log lines of attempts, and why they failed."""
+"""``rendertrust jobs log``: print the log lines of attempts, and why they failed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,17 +22,16 @@ SECONDS: Final = 2.0  # between two polls
 
 @click.command(cls=Command)
 @job_argument
-@click.option("--unit", type=click.IntRange(0), help="Only this unit, counted from 0.")
-@click.option("--frame", type=int, metavar="N", help="Only the unit that renders this frame.")
-@click.option("--follow", is_flag=True, help="Continue until the job has ended.")
+@click.option("--unit", type=click.IntRange(0), help="Show only this unit; units count from 0.")
+@click.option("--frame", type=int, metavar="N", help="Show only the unit that renders this frame.")
+@click.option("--follow", is_flag=True, help="Print new lines until the job has ended.")
 @click.pass_context
 def log(
     context: click.Context, job: UUID, unit: int | None, frame: int | None, follow: bool
 ) -> None:
     """Show the last log lines of attempts, and why they failed.
 
-    The log of an ended attempt is kept as long as results are. The log of a running attempt is as
-    recent as the gateway's copy.
+    Logs are kept as long as results. The log of a running attempt may be a few seconds old.
     """
     session = session_of(context)
     try:

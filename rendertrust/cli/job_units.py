@@ -43,13 +43,15 @@ COLUMNS: Final = ("FRAME", "STATE", "TRY", "NODE", "TIME", "CREDITS", "WHY", "UN
 @click.command(cls=Command)
 @job_argument
 @click.option(
-    "--state", type=click.Choice(STATES, case_sensitive=False), help="Only units in this state."
+    "--state",
+    type=click.Choice(STATES, case_sensitive=False),
+    help="Show only units in this state.",
 )
 @click.pass_context
 def units(context: click.Context, job: UUID, state: str | None) -> None:
     """List the units of a job: frames, state, node, time and charge.
 
-    Frames are numbered as in the scene; units, which --unit of other commands names, count from 0.
+    Frames have the numbers of the scene. Units count from 0; other commands take them as --unit.
     """
     session = session_of(context)
     found = session.run(lambda client: _units(client, job, state))
@@ -75,17 +77,27 @@ async def _units(client: "AsyncClient", job: UUID, state: str | None) -> "list[U
     type=click.Path(path_type=Path),
     default=Path(),
     show_default="here",
-    help="The folder for frames; for one unit also a file.",
-)
-@click.option("--frames", type=option_types.FRAMES, help="Only these frames: 12, or 1-10,20.")
-@click.option(
-    "--unit", type=click.IntRange(0), help="The result of one unit, as it is; counted from 0."
+    help="The folder to save to; for one unit, a file or a folder.",
 )
 @click.option(
-    "--evidence", is_flag=True, help="All passes of the unit's frame, which verification uses."
+    "--frames", type=option_types.FRAMES, help="Download only these frames: 12, or 1-10,20."
 )
-@click.option("--tiles", is_flag=True, help="Also tiles of unfinished frames, to OUT/tiles.")
-@click.option("--name", default="frame", show_default=True, help="Name files NAME-0001.png.")
+@click.option(
+    "--unit",
+    type=click.IntRange(0),
+    help="One unit's result, not unpacked (a chunk is a zip); units count from 0.",
+)
+@click.option(
+    "--evidence",
+    is_flag=True,
+    help="With --unit: the evidence, that is, all render passes of the frame.",
+)
+@click.option(
+    "--tiles", is_flag=True, help="Also download tiles of unfinished frames, to OUT/tiles."
+)
+@click.option(
+    "--name", default="frame", show_default=True, help="Name the files NAME-0001.png and so on."
+)
 @click.pass_context
 def download(
     context: click.Context,
@@ -99,7 +111,7 @@ def download(
     tiles: bool,
     name: str,
 ) -> None:
-    """Download the finished frames.
+    """Download the finished frames of a job, also while it runs.
 
     Frames that are already in the folder are skipped, and an interrupted download continues where
     it stopped: run this again whenever more frames are finished.
@@ -221,7 +233,7 @@ async def saved(
 
 
 def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
-    """Print the downloaded files and return the document for ``--json``."""
+    """Print the downloaded files, and return the document for ``--json``."""
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not finished" if found.missing else ""
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
@@ -235,8 +247,9 @@ def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
-    """Return whether the job is one picture without a frame number; a frame of a range keeps its
-    own.
+    """Return True if the job is one picture without a frame number.
+
+    A frame of a range keeps its number.
     """
     if (await client.job(job)).units > 1:
         return False
@@ -246,18 +259,20 @@ async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
 @click.command(cls=Command)
 @job_argument
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Wait for the video and save it there."
+    "--out", type=click.Path(path_type=Path), help="Wait for the video and save it to this file."
 )
 @click.option("--webm", is_flag=True, help="WebM (VP9) instead of MP4 (H.264).")
 @click.option(
-    "--fps", type=option_types.RATE, help="Like 24, 23.976 or 24000/1001 (default: the scene's)."
+    "--fps",
+    type=option_types.RATE,
+    help="Frames a second, like 24, 23.976 or 24000/1001 (default: the scene's).",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_context
 def video(
     context: click.Context, job: UUID, out: Path | None, fps: str | None, *, webm: bool, yes: bool
 ) -> None:
-    """Make a video of the frames of an ended job. A node does it, as a new job.
+    """Make a video of the frames of a job that has ended. A node makes it, as a new job.
 
     The price is shown first; on a terminal you are asked to agree.
     """
@@ -308,7 +323,7 @@ def container_of(out: Path | None, *, webm: bool) -> Any:
 
 @attrs.define
 class FrameFetch:
-    """Downloads frames while others are rendered. ``saved`` repeats what fails here."""
+    """Downloads frames while others are rendered. The final download repeats what fails here."""
 
     client: "AsyncClient"
     folder: Path

@@ -36,7 +36,7 @@ STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
     *("COMPLETED", "FAILED", "CANCELLED"),
 )
-# The first fit 80 columns; --json prints every field.
+# The columns; the first ones fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
 PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being verified"}
@@ -44,7 +44,7 @@ PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopp
 
 @click.group(cls=Group)
 def jobs() -> None:
-    """List, show, watch and change jobs, download results."""
+    """List, show, watch and change jobs; download results."""
 
 
 for each in (units, retry, pause, resume, stop, priority, cap, download, video):
@@ -57,7 +57,7 @@ jobs.add_command(log)
 @click.option(
     "--status",
     type=click.Choice(STATUSES, case_sensitive=False),
-    help="Only jobs with this status.",
+    help="Show only jobs with this status.",
 )
 @paged
 @click.pass_context
@@ -110,7 +110,7 @@ def _given_back(job: "Job") -> str | None:
 
 
 def facts(job: "Job") -> dict[str, str | None]:
-    """Return the facts about a job, by name."""
+    """Return the facts about a job by their names."""
     times = {
         "submitted": job.created_at,
         "starts after": job.start_after,
@@ -154,7 +154,7 @@ def _of_many(job: "Job") -> dict[str, str | None]:
     "--timeout",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="Stop watching after so many seconds (exit 8).",
+    help="Stop watching after this many seconds (exit code 8).",
 )
 @click.pass_context
 def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
@@ -177,7 +177,7 @@ def watch(context: click.Context, job: UUID, timeout: float | None) -> None:
 @job_argument
 @click.pass_context
 def cancel(context: click.Context, job: UUID) -> None:
-    """Cancel a job that no node has begun; its hold is released."""
+    """Cancel a job that no node has begun. The credits held for it are released."""
     session = session_of(context)
     cancelled = session.run(lambda client: _cancel(client, job))
     session.output.document(cancelled)
@@ -204,7 +204,7 @@ async def _cancel(client: "AsyncClient", job: UUID) -> "Job":
 )
 @click.pass_context
 def result(context: click.Context, job: UUID, out: Path | None) -> None:
-    """Download the result of a job."""
+    """Download the result of a completed job: a picture, a video, or a zip of all frames."""
     session = session_of(context)
     place = None if out is None else scene.placed(out)
     session.run(lambda client: _result(session, client, job, place))
@@ -221,12 +221,12 @@ def result(context: click.Context, job: UUID, out: Path | None) -> None:
     "--output",
     "out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write it there, for `rendertrust verify`.",
+    help="Write the receipt to this file, for `rendertrust verify`.",
 )
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the list of the job's files, for `rendertrust verify --manifest`.",
+    help="Also write the list of the job's files here, for `rendertrust verify --manifest`.",
 )
 @click.pass_context
 def receipt(
@@ -239,9 +239,9 @@ def receipt(
     out: Path | None,
     manifest: Path | None,
 ) -> None:
-    """Show the verified receipt of a unit, signed by node and gateway.
+    """Show the receipt of a unit: the work, signed by node and gateway. It is verified first.
 
-    Anybody with the picture can check it: rendertrust verify RECEIPT PICTURE
+    Anybody with the picture can check the receipt: rendertrust verify RECEIPT PICTURE
     """
     session = session_of(context)
     found = session.run(lambda client: _receipt(client, job, frame, unit))

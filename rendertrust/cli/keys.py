@@ -24,7 +24,7 @@ USUAL: Final = ("jobs:read", "jobs:write", "uploads:write", "credits:read")
 
 @click.group(cls=Group)
 def keys() -> None:
-    """API keys for programs that act for you."""
+    """Create, list and revoke API keys for programs that act for you."""
 
 
 @keys.command()
@@ -39,7 +39,7 @@ def keys() -> None:
 @click.option(
     "--expires",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
-    help="When it expires, in UTC, like 2027-01-31 (default: when it is revoked).",
+    help="When the key expires, in UTC, like 2027-01-31 (default: never).",
 )
 @click.pass_context
 def create(
@@ -75,7 +75,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 @click.argument("key", type=click.UUID)
 @click.pass_context
 def revoke(context: click.Context, key: UUID) -> None:
-    """Revoke a key by its id. It stops working at once."""
+    """Revoke a key by its id, from `keys list`. It stops working at once."""
     session = session_of(context)
     session.run(lambda client: client.revoke_key(key), people=True)
     session.output.document({"id": key, "revoked": True})

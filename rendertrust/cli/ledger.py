@@ -26,27 +26,31 @@ def as_entry(_: click.Context, __: click.Parameter, text: str) -> str:
 
 @click.group(cls=Group)
 def ledger() -> None:
-    """Proofs that your entries are in the log, and that the log only grows.
+    """Prove that your credit entries are in the gateway's log, and that the log only grows.
 
-    ENTRY is an entry's number or id, as `rendertrust credits history --json` shows them.
+    ENTRY is the number or id of an entry, from `rendertrust credits history --json`.
     """
 
 
 @ledger.command()
 @click.option(
-    "--out", "--output", "out", type=OUTPUT, help="Write it there, for `rendertrust verify`."
+    "--out",
+    "--output",
+    "out",
+    type=OUTPUT,
+    help="Write the checkpoint to this file, for `rendertrust verify`.",
 )
 @click.option(
     "--accept",
     is_flag=True,
-    help="Follow this log from now on, even if it contradicts the one seen before.",
+    help="Accept this log from now on, even if it contradicts the log that was seen before.",
 )
 @click.pass_context
 def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> None:
-    """Show the signed size of the log, and check its consistency.
+    """Fetch the log's signed size, and check that the log only grew.
 
-    It must extend the log seen before. Exit code 1: it is a different log; both checkpoints are
-    then kept.
+    It must extend the log that this machine saw before. Exit code 1: the log is a different one;
+    both checkpoints are then kept as evidence.
     """
     session = session_of(context)
     found = session.run(lambda client: client.log_checkpoint(accept=accept))
@@ -68,13 +72,19 @@ def checkpoint(context: click.Context, out: Path | None, *, accept: bool) -> Non
 
 @ledger.command()
 @click.argument("entry", callback=as_entry)
-@click.option("--opening", is_flag=True, help="Include the private part: balances, account, text.")
 @click.option(
-    "--out", "--output", "out", type=OUTPUT, help="Write it there instead of printing it."
+    "--opening", is_flag=True, help="Include the private part: account, balances and text."
+)
+@click.option(
+    "--out",
+    "--output",
+    "out",
+    type=OUTPUT,
+    help="Write the proof to this file instead of printing it.",
 )
 @click.pass_context
 def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None) -> None:
-    """Fetch and verify the proof of an entry. Anybody can check it again."""
+    """Fetch the proof of an entry and verify it. Anybody can check it again, offline."""
     session = session_of(context)
     found = session.run(lambda client: client.entry_proof(entry, opening=opening))
     if out is None:
@@ -90,9 +100,9 @@ def proof(context: click.Context, entry: str, *, opening: bool, out: Path | None
 @click.argument("entry", callback=as_entry)
 @click.pass_context
 def verify(context: click.Context, entry: str) -> int:
-    """Fetch the proof of an entry and check it against the log.
+    """Check an entry against the log that this machine saw before.
 
-    The exit code is 0 if everything is valid, 3 if no log was seen before, otherwise 1.
+    The exit code is 0 if everything is valid, 3 if this machine saw no log before, otherwise 1.
     """
     session = session_of(context)
     verdict = session.run(lambda client: client.verify_entry(entry))

@@ -50,14 +50,16 @@ for command in (status, drain, earnings, doctor, install):
 
 @node.command()
 @click.argument("gateway", metavar="[URL]", required=False)
-@click.option("--name", help="The node's name (default: its present name, or this machine's).")
+@click.option("--name", help="The node's name (default: its present name, or this machine's name).")
 @click.option(
-    "--unowned", is_flag=True, help="Join without your login; earnings are kept until claimed."
+    "--unowned",
+    is_flag=True,
+    help="Join without an owner; earnings are kept until somebody claims the node.",
 )
 @click.option(
     "--accept-new-key",
     is_flag=True,
-    help="Join even if this is not the gateway that the node joined before.",
+    help="Join even if the gateway's key is not the one that this node knows.",
 )
 @click.option(
     "--new-key",
@@ -80,9 +82,9 @@ def join(
     unowned: bool,
     unsafe_no_sandbox: bool,
 ) -> None:
-    """Make this machine a node of a gateway. It is yours if you are logged in there.
+    """Make this machine a node of the gateway at URL. It is yours if you are logged in there.
 
-    Each kind of work is tried first; a kind that fails is not offered.
+    Each kind of work is tried first; the node does not offer a kind that fails.
     """
     from rendertrust.node.enrolment import JoinRefused
     from rendertrust.node.enrolment import join as enrol
@@ -133,7 +135,7 @@ def _login(session: CliSession) -> LoggedInUser | None:
 
 
 def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
-    """Return who owns the node, as text."""
+    """Return a text on who owns the node."""
     if not found.owned:
         return "unowned"
     if me is not None and found.owner in (me.user, None):

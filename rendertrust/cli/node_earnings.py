@@ -28,27 +28,27 @@ Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 @attrs.frozen
 class Period:
-    """A period in UTC that includes its start and excludes its end."""
+    """A period in UTC, from its start up to, not including, its end."""
 
     since: datetime | None
     until: datetime | None
 
     def has(self, at: datetime) -> bool:
-        """Return whether a moment is in the period."""
+        """Return True if a moment is in the period."""
         after = self.since is None or at >= self.since
         return after and (self.until is None or at < self.until)
 
 
 @click.command(cls=Command)
 @state_option
-@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01; UTC.")
-@click.option("--until", type=Day, metavar="DAY", help="Up to this day, which is excluded.")
+@click.option("--since", type=Day, metavar="DAY", help="From this day on, like 2026-03-01 (UTC).")
+@click.option("--until", type=Day, metavar="DAY", help="Before this day, like 2026-04-01 (UTC).")
 @click.option(
     "--limit",
     type=click.IntRange(0, SHARES_MOST),
     default=SHOWN,
     show_default=True,
-    help="How many units to show; --json and the sums include all.",
+    help="Show at most this many units; --json and the sums include all.",
 )
 @click.pass_context
 def earnings(
@@ -58,9 +58,9 @@ def earnings(
     until: datetime | None,
     limit: int,
 ) -> None:
-    """Show the earnings of this machine's node.
+    """Show the earnings of this machine's node: sums, months, and each unit with its receipt.
 
-    It lists sums, months, and each unit with its receipt. For all your nodes: rendertrust earnings.
+    For all your nodes: rendertrust earnings
     """
     session = session_of(context)
     found = joined(state)

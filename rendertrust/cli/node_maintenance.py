@@ -32,7 +32,7 @@ To run it also while you are logged out:
 @click.option("--wait", is_flag=True, help="Return when the node has ended.")
 @click.pass_context
 def drain(context: click.Context, state: Path | None, *, wait: bool) -> None:
-    """Let this machine's node finish its running units and end."""
+    """Let this machine's node finish its running units, and then end."""
     from rendertrust.node.state_folder import StateFolder
 
     session = session_of(context)
@@ -76,7 +76,7 @@ def doctor(context: click.Context, state: Path | None) -> None:
 
 
 def told(check: "Diagnosis") -> str:
-    """Return a check in one line and its remedy in another."""
+    """Return a check in one line, and its remedy in another."""
     line = f"{check.state:<8} {check.name}: {formats.harmless(check.said)}"
     return f"{line}\n{'':9}{formats.harmless(check.remedy)}" if check.remedy else line
 
@@ -84,7 +84,9 @@ def told(check: "Diagnosis") -> str:
 @click.command(cls=Command)
 @run_options
 @state_option
-@click.option("--print", "only_print", is_flag=True, help="Print the unit and write no file.")
+@click.option(
+    "--print", "only_print", is_flag=True, help="Print the unit file instead of writing it."
+)
 @click.pass_context
 def install(
     context: click.Context, /, state: Path | None, *, only_print: bool, **given: Any

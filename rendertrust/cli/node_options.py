@@ -1,4 +1,4 @@
-"""Command-line options of a node, and the agent settings they stand for."""
+"""Command-line options of a node, and the agent settings that they stand for."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class WorkingHoursParam(click.ParamType[Any]):
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder of the node's key, token and results (default: the XDG state folder).",
+    help="The folder with the node's key, token and results (default: the XDG state folder).",
 )
 unsafe_option = click.option(
     "--unsafe-no-sandbox",
@@ -73,42 +73,62 @@ accept_option = click.option(
     "--accept", metavar="WORDS", help="With --unsafe-no-sandbox: the sentence that confirms it."
 )
 _RUN: Final[Sequence[Callable[[Any], Any]]] = (
-    click.option("--slots", type=click.IntRange(1, 64), default=1, show_default=True),
     click.option(
-        "--threads", type=click.IntRange(1), help="Per slot (default: an equal share of all)."
+        "--slots",
+        type=click.IntRange(1, 64),
+        default=1,
+        show_default=True,
+        help="How many units run at once.",
     ),
     click.option(
-        "--cores", type=click.IntRange(1), help="Processors for all slots (default: all)."
+        "--threads", type=click.IntRange(1), help="Threads per slot (default: an equal share)."
     ),
-    click.option("--ram", type=SizeParam(MEMORY_LEAST), help="Memory for all slots, like 16G."),
+    click.option(
+        "--cores", type=click.IntRange(1), help="Processors for all slots together (default: all)."
+    ),
+    click.option(
+        "--ram", type=SizeParam(MEMORY_LEAST), help="Memory for all slots together, like 16G."
+    ),
     click.option(
         "--vram",
         type=SizeParam(CACHE_LEAST),
-        help="GPU memory for all slots (default: none).",
+        help="GPU memory for all slots together, like 8G (default: none).",
     ),
-    click.option("--cache", type=SizeParam(CACHE_LEAST), default="10G", show_default=True),
-    click.option("--hours", type=WorkingHoursParam(), help="Working hours, like 20-8."),
+    click.option(
+        "--cache",
+        type=SizeParam(CACHE_LEAST),
+        default="10G",
+        show_default=True,
+        help="Disk space for inputs that are kept for later units.",
+    ),
+    click.option(
+        "--hours",
+        type=WorkingHoursParam(),
+        help="Work only at these hours, local time; 20-8 is from 20:00 to 8:00.",
+    ),
     click.option(
         "--nice",
         type=click.IntRange(0, 19),
-        help="Niceness of the work; other programs go first (default 10).",
+        help="Niceness of the work, so that other programs go first (default 10).",
     ),
     click.option(
-        "--idle-only", is_flag=True, help="Work only while this machine is not used otherwise."
+        "--idle-only",
+        is_flag=True,
+        help="Work only while other programs use little processor time.",
     ),
     click.option(
         "--finish",
         type=click.IntRange(0, 86_400),
         default=0,
         metavar="SECONDS",
-        help="Time for running units to finish when stopped; they are then requeued.",
+        help="When stopped, let running units finish for this long; then return them to the queue.",
     ),
     click.option(
         "--health-port",
         type=click.IntRange(-1, 65_535),
         default=8081,
         show_default=True,
-        help="0 picks a free port, -1 none.",
+        help="Port of the local status page; 0: any free port, -1: no page.",
     ),
 )
 
@@ -170,7 +190,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
 
 
 def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:
-    """Ask the owner to confirm in words that no sandbox is wanted; raise CommandExit otherwise."""
+    """Ask the owner to confirm in words that no sandbox is wanted; otherwise raise CommandExit."""
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
 

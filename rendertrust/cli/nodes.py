@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.arguments import NodeVerb
 
-# The first fit 80 columns; --json prints every field.
+# The columns; the first ones fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node and its key never work again. Revoke it?"
@@ -27,7 +27,7 @@ UNCHECKABLE: Final = (
 WHY: Final = "Give a reason, which the operator is shown: --reason 'its frames are black'"
 CHECK_COLUMNS: Final = ("WHEN", "VERDICT", "WHY", "JOB", "UNIT", "ATTEMPT")
 node_argument = click.argument("node", type=click.UUID)
-reason_option = click.option("--reason", default="", help="Why; shown with the node.")
+reason_option = click.option("--reason", default="", help="The reason; shown with the node.")
 
 
 @click.group(cls=Group)
@@ -66,7 +66,13 @@ def show(context: click.Context, node: UUID) -> None:
 
 @nodes.command()
 @node_argument
-@click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 500),
+    default=50,
+    show_default=True,
+    help="Show at most this many.",
+)
 @click.pass_context
 def checks(context: click.Context, node: UUID, limit: int) -> None:
     """List the checks of a node's results, newest first."""
@@ -74,7 +80,7 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
     found = session.run(lambda client: client.node_checks(node, limit=limit))
     session.output.document(found)
     if not found.checks:
-        session.output.note("None of its results has been checked yet.")
+        session.output.note("None of the node's results has been checked yet.")
         return
     time = formats.ago if session.output.terminal else formats.stamp
     session.output.table(CHECK_COLUMNS, [check_row(each, time) for each in found.checks])
@@ -86,13 +92,13 @@ def checks(context: click.Context, node: UUID, limit: int) -> None:
 def history(context: click.Context, node: UUID) -> None:
     """List the connections of a node and their close codes.
 
-    The last twenty, from all gateways of the farm; docs/PROTOCOL.md explains the codes.
+    Shows the last twenty, at all gateways. docs/PROTOCOL.md explains the codes.
     """
     session = session_of(context)
     found = session.run(lambda client: client.node_connections(node))
     session.output.document(found)
     if not found.connections:
-        session.output.note("It has not connected yet.")
+        session.output.note("The node has not connected yet.")
         return
     rows = [_connection(one) for one in found.connections]
     session.output.table(("FROM", "UNTIL", "CODE", "WHY", "ADDRESS"), rows)
@@ -119,7 +125,7 @@ def drain(context: click.Context, node: UUID, reason: str) -> None:
 
 @_verb
 def quarantine(context: click.Context, node: UUID, reason: str) -> None:
-    """Give a node only its owner's work (admins). The operator is shown why."""
+    """Give a node only its owner's work (admins only). The operator is shown the reason."""
     if not reason.strip():
         raise click.UsageError(WHY)
     _tell(context, node, "quarantine", reason)
@@ -127,12 +133,12 @@ def quarantine(context: click.Context, node: UUID, reason: str) -> None:
 
 @_verb
 def release(context: click.Context, node: UUID, reason: str) -> None:
-    """Release a node, so that it gets work again."""
+    """End a node's drain, or its quarantine (admins only)."""
     _tell(context, node, "release", reason)
 
 
 @_verb
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def revoke(context: click.Context, node: UUID, reason: str, *, yes: bool) -> None:
     """Revoke a node for good. It is disconnected, and its key is refused."""
     if not yes and not is_interactive():
@@ -150,7 +156,7 @@ def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> 
 
 
 def facts(node: "Node") -> dict[str, str | None]:
-    """Return the facts about a node, by name."""
+    """Return the facts about a node by their names."""
     return {
         "node": node.id,
         "name": formats.harmless(node.name),
@@ -174,7 +180,7 @@ def _known(one: "Reputation") -> str:
 
 
 def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    """Return the row for ``CHECK_COLUMNS``."""
+    """Return the row of a check for ``CHECK_COLUMNS``."""
     return (
         time(one.decided_at or one.opened_at),
         f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",

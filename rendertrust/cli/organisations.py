@@ -15,12 +15,22 @@ NODES: Final = ("ID", "NAME", "STATUS", "OWNER")
 of_organisation = click.argument("organisation", type=click.UUID)
 of_node = click.argument("node", type=click.UUID)
 of_member = click.argument("user", type=click.UUID)
-as_role = click.option("--role", type=click.Choice(["owner", "member"]), default="member")
+as_role = click.option(
+    "--role",
+    type=click.Choice(["owner", "member"]),
+    default="member",
+    show_default=True,
+    help="The role of the user.",
+)
 
 
 @click.group(cls=Group)
 def organisations() -> None:
-    """Groups of users who render on each other's nodes for free (submit --pool mine)."""
+    """Groups whose members render on each other's nodes for free, with `submit --pool mine`.
+
+    ORGANISATION is an id from `organisations list`. USER and NODE are ids from
+    `organisations show`.
+    """
 
 
 @organisations.command("list")
@@ -31,7 +41,9 @@ def list_(context: click.Context) -> None:
     found = session.run(lambda client: client.organisations())
     session.output.document(found)
     if not found.organisations:
-        session.output.note("None. Found one: rendertrust organisations found NAME")
+        session.output.note(
+            "You are in no organisation. Found one: rendertrust organisations found NAME"
+        )
         return
     rows = [
         (
@@ -50,7 +62,7 @@ def list_(context: click.Context) -> None:
 @of_organisation
 @click.pass_context
 def show(context: click.Context, organisation: UUID) -> None:
-    """Show members and nodes."""
+    """Show the members and nodes of an organisation."""
     session = session_of(context)
     found = session.run(lambda client: client.organisation(organisation))
     session.output.document(found)
@@ -87,9 +99,9 @@ def found(context: click.Context, name: str) -> None:
 @of_organisation
 @click.pass_context
 def end(context: click.Context, organisation: UUID) -> None:
-    """End an organisation; its nodes serve only their owners again."""
+    """Dissolve an organisation. Its nodes then serve only their owners."""
     session_of(context).do(
-        lambda client: client.end_organisation(organisation), "The organisation has ended."
+        lambda client: client.end_organisation(organisation), "The organisation is dissolved."
     )
 
 
@@ -126,7 +138,7 @@ def accept(context: click.Context, organisation: UUID) -> None:
 def role(
     context: click.Context, organisation: UUID, user: UUID, role: Literal["owner", "member"]
 ) -> None:
-    """Make a member an owner, or an owner a member."""
+    """Change the role of a member: --role owner, or --role member."""
     session_of(context).do(
         lambda client: client.set_member_role(organisation, user, role),
         f"The member's role is now: {role}.",
@@ -150,7 +162,7 @@ def remove(context: click.Context, organisation: UUID, user: UUID) -> None:
 @of_node
 @click.pass_context
 def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Lend one of your nodes; members render on it for free."""
+    """Lend one of your nodes. The members of the organisation render on it for free."""
     session_of(context).do(lambda client: client.lend_node(organisation, node), "The node is lent.")
 
 
@@ -159,7 +171,7 @@ def lend(context: click.Context, organisation: UUID, node: UUID) -> None:
 @of_node
 @click.pass_context
 def take_back(context: click.Context, organisation: UUID, node: UUID) -> None:
-    """Take back a lent node. An owner of the organisation can return any."""
+    """Take back a node that you lent. An owner of the organisation can return any lent node."""
     session_of(context).do(
         lambda client: client.take_node_back(organisation, node),
         "The node serves only its owner again.",

@@ -27,11 +27,29 @@ PATH = click.Path(path_type=Path)
 
 @click.command(cls=Command)
 @click.argument("path", metavar="SCENE.blend", type=PATH)
-@click.option("--frames", default="", metavar="RANGE", help="Like 1-250, 1-100x2 or 10,15,20-30.")
-@click.option("--ram", type=click.FloatRange(0.5), metavar="GIB", help="Memory of a node.")
-@click.option("--farm", "by_node", is_flag=True, help="Upload it, and have a node check it.")
-@click.option("--pool", type=click.Choice(get_args(Pool)), help="The nodes that may, with --farm.")
-@click.option("--again", is_flag=True, help="With --farm: check again, even if a node has already.")
+@click.option(
+    "--frames",
+    default="",
+    metavar="RANGE",
+    help="The frames that you will render, like 1-250, 1-100x2 or 10,15,20-30.",
+)
+@click.option(
+    "--ram",
+    type=click.FloatRange(0.5),
+    metavar="GIB",
+    help="Report a scene that needs more memory than this.",
+)
+@click.option("--farm", "by_node", is_flag=True, help="Upload the scene and have a node check it.")
+@click.option(
+    "--pool",
+    type=click.Choice(get_args(Pool)),
+    help="With --farm: which nodes may check the scene (default any).",
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help="With --farm: check again, even if a node has checked it.",
+)
 @click.pass_context
 def preflight(
     context: click.Context,
@@ -46,8 +64,8 @@ def preflight(
 ) -> int:
     """Check a scene before you submit it, with this machine's Blender.
 
-    Problems are listed with the setting that fixes them, as are the files that the scene links. The
-    exit code is 1 if something must be fixed.
+    Lists problems, each with the setting that fixes it, and the files that the scene links. The
+    exit code is 1 if there is an error.
 
     With --farm, or if there is no Blender here, the scene is uploaded and a node checks it; the
     node also renders small parts of some frames and estimates the time. This is free.

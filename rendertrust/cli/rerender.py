@@ -39,21 +39,23 @@ _OPTIONS: Final = (
         "--files",
         "linked",
         type=FOLDER,
-        help="Its linked files, at the paths they were sent with.",
+        help="The folder with the scene's linked files, at the paths under which they were sent.",
     ),
-    click.option("--manifest", type=FILE, help="The list of files that the receipt names."),
+    click.option(
+        "--manifest", type=FILE, help="The list of the job's files, from `jobs receipt --manifest`."
+    ),
     click.option(
         "--evidence",
         type=FILE,
-        help="All its passes, from `jobs download --evidence`; then regions of denoised or "
-        "composited scenes are compared too.",
+        help="The frame's passes, from `jobs download --evidence`. With them, regions are enough "
+        "for a denoised or composited scene.",
     ),
     click.option(
         "--regions",
         type=click.IntRange(1, 64),
         default=12,
         show_default=True,
-        help="How many regions; each is a hundredth of the frame.",
+        help="Render this many regions, each about a hundredth of the frame.",
     ),
     click.option("--whole", is_flag=True, help="Render the whole frame instead of regions."),
     click.option(
@@ -61,11 +63,15 @@ _OPTIONS: Final = (
         type=click.Path(path_type=Path, dir_okay=False),
         help="The side-by-side PNG (default: beside the frame).",
     ),
-    click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Draw the same regions again."),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**32 - 1),
+        help="Choose the same regions as an earlier run that printed this number.",
+    ),
     click.option(
         "--unsafe-no-sandbox",
         is_flag=True,
-        help="If there is no sandbox, render without one; a stranger's scene could do harm.",
+        help="If there is no sandbox, render without one; a stranger's file may do harm.",
     ),
 )
 
@@ -93,8 +99,9 @@ class RerenderOptions:
 
 
 def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
-    """Return the options; None if nothing is to be rendered. Raise UsageError for options without a
-    scene.
+    """Return the options; None if nothing is to be rendered.
+
+    Raise UsageError for options without a scene.
     """
     if given["scene"] is not None:
         asked: dict[str, Any] = dict(given)
@@ -109,7 +116,7 @@ def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
 
 @attrs.frozen(kw_only=True)
 class DeliveredFrame:
-    """A valid receipt, and the picture at ``path`` that it is for."""
+    """A valid receipt, and the picture that it is for, at ``path``."""
 
     receipt: "Receipt"
     picture: "PictureFile"
@@ -148,7 +155,7 @@ def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> 
 def repeated(
     output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame
 ) -> RerenderOutcome:
-    """Check that scene and files match the receipt, render, and compare."""
+    """Check that scene and files match the receipt; then render, and compare."""
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
     outcome = RerenderOutcome(size=size_of(delivered.receipt))
@@ -171,7 +178,7 @@ def repeated(
 
 
 def size_of(receipt: "Receipt") -> tuple[int, int] | None:
-    """Return width and height of the picture; None if the receipt names no single picture."""
+    """Return width and height of the picture; None if the receipt is not for a single picture."""
     from rendertrust.untrusted import members
 
     pixels = members(receipt.work.document["pixels"])
@@ -181,7 +188,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
 
 def scene_step(scene: Path, wanted: str) -> "Step":
-    """Check that the scene is the one that the receipt, or its list of files, names."""
+    """Check that the scene is the one in the receipt, or in its list of files."""
     from rendertrust.proof_check import Step
 
     found = sha256_of(scene)
@@ -195,7 +202,7 @@ def scene_step(scene: Path, wanted: str) -> "Step":
 
 
 def evidence_step(evidence: Path, wanted: str | None) -> "Step":
-    """Check that the evidence is what the receipt names."""
+    """Check that the evidence is the one in the receipt."""
     from rendertrust.proof_check import Step
 
     if wanted is None:
@@ -212,8 +219,9 @@ def evidence_step(evidence: Path, wanted: str | None) -> "Step":
 
 @attrs.frozen(kw_only=True)
 class SceneInputs:
-    """The inputs by their paths, with the scene at ``scene``. ``is_known``: they match the
-    receipt.
+    """The inputs by their paths, and the path ``scene`` of the scene.
+
+    ``is_known``: they match the receipt.
     """
 
     files: Mapping[str, Path]
@@ -226,8 +234,10 @@ class SceneInputs:
 def gathered(
     output: "Printer", wish: RerenderOptions, subject: "RerenderSubject"
 ) -> Generator[SceneInputs]:
-    """Yield the scene with the files of the receipt: from --files, else the scene's folder, else as
-    ``rendertrust submit`` finds them with this machine's Blender.
+    """Yield the scene with the receipt's files.
+
+    They come from --files, else from the scene's folder, else from where ``rendertrust submit``
+    finds them with this machine's Blender.
     """
     from rendertrust.cli.scene_dependencies import ALONE, packed
 
@@ -269,9 +279,7 @@ def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
 
 
 def project_of(scene: Path, place: str) -> Path | None:
-    """Return the folder from which the scene has the path ``place``; None if it is elsewhere
-    now.
-    """
+    """Return the folder in which the scene has the path ``place``; None if the scene was moved."""
     parts, absolute = Path(place).parts, scene.absolute()
     if absolute.parts[-len(parts) :] != parts:
         return None
@@ -281,8 +289,9 @@ def project_of(scene: Path, place: str) -> Path | None:
 def in_folder(
     folder: Path | None, manifest: "Manifest | None", named: Path | None
 ) -> dict[str, Path]:
-    """Return files by their paths in the folder: those of the list, or all if the folder was
-    ``named``. Raise UsageError if there are too many.
+    """Return the folder's files by path: those in the manifest, or all if the folder was ``named``.
+
+    Raise UsageError if there are too many.
     """
     from rendertrust.manifest import FILES_MAX
 
@@ -343,7 +352,7 @@ def _rendered(
     delivered: DeliveredFrame,
     about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
-    """Render in a temporary folder and judge."""
+    """Render in a temporary folder, and judge the result."""
     import asyncio
     import tempfile
 
@@ -370,6 +379,7 @@ def _rendered(
             parameters=subject.parameters,
             draws=draws(random.Random(wish.seed).random, wish.regions),  # noqa: S311 - no secret
             whole=wish.whole,
+            before=subject.before,
         )
         _announce(output, wish, subject)
         made = asyncio.run(_in_sandbox(output, blender, asked, (folder, subject)))
@@ -422,7 +432,7 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
 
 
 def took(subject: "RerenderSubject") -> str:
-    """Return how long a frame took, and may take, as a sentence."""
+    """Return a sentence on how long the frame took on its node, and may take here."""
     if subject.seconds is None:
         return ""
     time = formats.duration(subject.seconds)
@@ -441,7 +451,10 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
 
 
 def shown_at(wish: RerenderOptions, picture: Path) -> Path:
-    """Return the path of the side-by-side picture; raise UsageError if it cannot be written."""
+    """Return the path of the comparison sheet.
+
+    Raise UsageError if it cannot be written.
+    """
     from rendertrust.cli import scene
 
     target = wish.picture or picture.with_suffix(SUFFIX)

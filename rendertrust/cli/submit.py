@@ -90,8 +90,9 @@ class Submission:
         return job
 
     async def _agree(self, client: "AsyncClient") -> None:
-        """Show the price and ask for consent. If the price depends on measured work, have the scene
-        checked first.
+        """Show the price and ask for consent.
+
+        If the price depends on measured work, have the scene checked first.
         """
         if self.spec.frames is None:
             return
@@ -110,8 +111,9 @@ class Submission:
             job_quote.agreed(self.session.output, found)
 
     async def _quoted(self, client: "AsyncClient") -> "Quote | None":
-        """Return the quote; None if an API key may not ask and the user did not want to be
-        asked.
+        """Return the quote.
+
+        None if an API key may not ask and the user did not want to be asked.
         """
         from rendertrust.client import Forbidden
 
@@ -185,7 +187,7 @@ class Submission:
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         has_numbers = job.units > 1 or self.spec.frames is not None
-        if has_numbers and job.done and self.out is not None:  # in whatever state it ended
+        if has_numbers and job.done and self.out is not None:  # however the job ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived
@@ -207,7 +209,7 @@ class Submission:
         output.document({"event": "saved", **saved})
 
     def interrupted(self) -> Exit:
-        """Return the ending for Ctrl-C: what has been done so far and what to do next."""
+        """Return the ending for Ctrl-C: what was done so far, and what to do next."""
         if self.placed is not None:
             return job_outcome.interrupted(self.placed.job_id)
         if self.dispatching:
@@ -240,34 +242,41 @@ def _is_looked_at(quote: "Quote") -> bool:
 @click.argument("path", metavar="SCENE.blend", type=PATH)
 @job_options.job_options
 @click.option("--quote", "only_quote", is_flag=True, help="Show the price and send nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before credits are held.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--preflight/--no-preflight",
     default=True,
-    help="Check the scene first, and send the files that it links.",
+    help="Check the scene first and send its linked files (default), or send the scene file alone.",
 )
-@click.option("--estimate", is_flag=True, help="Have a node check it first and estimate the time.")
+@click.option(
+    "--estimate", is_flag=True, help="Have a node check the scene first and estimate the time."
+)
 @click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @click.option(
-    "--out", type=PATH, help="Save it there; several frames need a folder. Implies --watch."
+    "--out",
+    type=PATH,
+    help="Save the result to this file or folder; several frames need a folder. Implies --watch.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0),
     metavar="SECONDS",
-    help="Stop watching after so many seconds (exit 8).",
+    help="Stop watching after this many seconds (exit code 8).",
 )
 @click.option(
-    "--idempotency-key", "key", help="A name for the request; repeating it creates no second job."
+    "--idempotency-key",
+    "key",
+    help="A name of your choice: a second request with the same name creates no second job.",
 )
 @click.pass_context
 def submit(context: click.Context, /, path: Path, **options: Any) -> None:
     """Upload a .blend file and have it rendered: one frame, or with --frames many.
 
-    The linked files (textures, libraries, sequences, caches) are found by this machine's Blender
-    and sent too. If something must be fixed first, it is listed and nothing is sent. If there is no
-    Blender here, or with --estimate, or if the price depends on measured work, a node checks the
-    scene before credits are held.
+    This machine's Blender finds the linked files (textures, libraries, sequences, caches), which
+    are sent, too. If the check finds errors in the scene, they are listed and nothing is sent.
+
+    A node checks the scene before credits are held if there is no Blender here, if the price
+    depends on measured work, or with --estimate.
     """
     session = session_of(context)
     spec = job_options.spec_of(options)

@@ -14,7 +14,7 @@ COLUMNS: Final = ("ID", "E-MAIL", "SINCE")
 
 @click.group(cls=Group)
 def trusted() -> None:
-    """Users you trust: your jobs with --pool trusted go to their nodes besides your own.
+    """Users you trust: with --pool trusted, your jobs may also go to their nodes.
 
     Your nodes without a sandbox accept their jobs.
     """
@@ -28,7 +28,7 @@ def list_(context: click.Context) -> None:
     found = session.run(lambda client: client.trusted())
     session.output.document(found)
     if not found.trusted:
-        session.output.note("None. Trust a user: rendertrust trusted add EMAIL")
+        session.output.note("You trust no users. Trust a user: rendertrust trusted add EMAIL")
         return
     rows = [
         (
@@ -51,9 +51,9 @@ def add(context: click.Context, email: str) -> None:
 
 
 @trusted.command()
-@click.argument("user", type=click.UUID, metavar="ID")
+@click.argument("user", type=click.UUID, metavar="USER")
 @click.pass_context
 def remove(context: click.Context, user: UUID) -> None:
-    """Stop trusting a user; running units on their nodes are finished."""
+    """Stop trusting USER, an id from `trusted list`. Running units on their nodes are finished."""
     words = "You no longer trust this account."
     session_of(context).do(lambda client: client.distrust(user), words, user_id=user, trusted=False)

@@ -19,7 +19,7 @@ COLUMNS: Final = ("ID", "SIZE", "NAME", "SENT", "KEPT UNTIL", "JOBS")
 
 @click.group(cls=Group)
 def uploads() -> None:
-    """Uploaded scenes, textures and other files that the gateway keeps for you."""
+    """List and delete the scenes, textures and other files that you uploaded."""
 
 
 @uploads.command("list")
@@ -28,7 +28,7 @@ def uploads() -> None:
 def list_(context: click.Context, limit: int, offset: int) -> None:
     """List your uploads, the largest first, and your quota.
 
-    JOBS counts the open or disputed jobs that need a file; a job that uses a file keeps it longer.
+    JOBS counts the open or disputed jobs that need a file. Each use by a job extends KEPT UNTIL.
     """
     session = session_of(context)
     found = session.run(lambda client: client.uploads(limit=limit, offset=offset))
@@ -46,7 +46,7 @@ def list_(context: click.Context, limit: int, offset: int) -> None:
 @click.argument("ids", metavar="ID…", type=click.UUID, nargs=-1, required=True)
 @click.pass_context
 def delete(context: click.Context, ids: tuple[UUID, ...]) -> None:
-    """Delete files by their ids. A file that an open job or a dispute needs is kept (exit 1)."""
+    """Delete files by their ids. Files that an open job or a dispute needs are kept (exit 1)."""
     session = session_of(context)
     for upload in ids:
         session.run(partial(_delete, upload=upload))

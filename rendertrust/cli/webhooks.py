@@ -19,7 +19,7 @@ hook_argument: Final = click.argument("endpoint", type=click.UUID)
 
 @click.group(cls=Group)
 def webhooks() -> None:
-    """URLs that receive the events of your jobs."""
+    """Manage URLs that receive the events of your jobs."""
 
 
 @webhooks.command("list")
@@ -42,7 +42,8 @@ def list_(context: click.Context) -> None:
     "types",
     multiple=True,
     metavar="TYPE",
-    help="job.completed, unit.failed …, job.* or unit.*; may be repeated (default: job.*)",
+    help="An event type, like job.completed, or all: job.* or unit.*; may be repeated (default: "
+    "job.*).",
 )
 @click.pass_context
 def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
@@ -57,7 +58,7 @@ def create(context: click.Context, url: str, types: tuple[str, ...]) -> None:
 @hook_argument
 @click.pass_context
 def rotate(context: click.Context, endpoint: UUID) -> None:
-    """Create a new secret. For one day deliveries are signed with both."""
+    """Create a new secret. For one day, deliveries are signed with the old one, too."""
     session = session_of(context)
     _with_secret(session, session.run(lambda client: client.rotate_hook(endpoint)))
 
@@ -66,7 +67,7 @@ def rotate(context: click.Context, endpoint: UUID) -> None:
 @hook_argument
 @click.pass_context
 def enable(context: click.Context, endpoint: UUID) -> None:
-    """Enable an endpoint again; pending deliveries are sent at once."""
+    """Enable an endpoint again. Pending deliveries are sent at once."""
     _switch(session_of(context), endpoint, enabled=True)
 
 
@@ -91,8 +92,14 @@ def delete(context: click.Context, endpoint: UUID) -> None:
 
 @webhooks.command()
 @hook_argument
-@click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True)
-@click.option("--after", type=click.UUID, help="Start after this delivery.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 100),
+    default=20,
+    show_default=True,
+    help="Show at most this many.",
+)
+@click.option("--after", type=click.UUID, help="Show deliveries that are older than this one.")
 @click.pass_context
 def deliveries(context: click.Context, endpoint: UUID, limit: int, after: UUID | None) -> None:
     """List the deliveries of an endpoint, newest first."""

@@ -1,4 +1,4 @@
-"""Local re-rendering of a delivered frame in the sandbox, to compare it with its picture.
+"""Local rendering of a delivered frame in the sandbox, to compare it with the delivered picture.
 
 The scene belongs to the caller, but the picture is untrusted and is opened only in the sandbox.
 """
@@ -35,8 +35,9 @@ Hear = Callable[[float, str], None]
 class RerenderRequest:
     """A frame to render again.
 
-    ``files``: each input by its path, the scene at ``scene``. ``parameters``: of one frame.
-    ``draws``: positions of the regions. ``evidence``: the delivered passes.
+    ``files``: each input by its path; ``scene``: the scene's path. ``parameters``: those of one
+    frame. ``draws``: positions of the regions. ``evidence``: the delivered passes. ``before``:
+    frames that are rendered, small, before the whole frame.
     """
 
     files: Mapping[str, Path]
@@ -46,6 +47,7 @@ class RerenderRequest:
     draws: Sequence[Sequence[float | None]]
     evidence: Path | None = None
     whole: bool = False
+    before: Sequence[int] = ()
     threads: int = attrs.field(factory=cores)
 
 
@@ -59,7 +61,7 @@ class RerenderResult:
 
 @attrs.define(kw_only=True)
 class RerenderMessages(RenderProgress):
-    """Progress that also reports when and why the whole frame is rendered."""
+    """Progress, which also reports when and why the whole frame is rendered."""
 
     on_whole: Callable[[str], None]
 
@@ -85,7 +87,13 @@ async def rerender(
         return order
     places = {name: str(path.relative_to(folder / DELIVERED)) for name, path in _named(task)}
     draws = [list(drawn) for drawn in asked.draws]
-    more = {"do": "rerender", "draws": draws, "whole": asked.whole, "thumbnails": False}
+    more: dict[str, Any] = {
+        "do": "rerender",
+        "draws": draws,
+        "whole": asked.whole,
+        "thumbnails": False,
+    }
+    more |= {"before": [*asked.before]} if asked.before else {}
     progress = RerenderMessages(task=task, on_whole=on_whole)
     ending = await render.obey({**order, **more, **places}, task, progress)
     if ending.last.get("event") != "done":
@@ -139,7 +147,8 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
-    """Lay the files out as a node does: inputs in ``in``, the picture where no scene can find it.
+    """Lay out the files as a node does: inputs in ``in``, the picture where no scene can find it.
+
     Raises ValueError if a path leaves the folder.
     """
     if unsafe := [path for path in asked.files if safe_path(path) is None]:
@@ -168,7 +177,7 @@ def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """Link the file, or copy it if the sandboxed user of a root node could not read the link."""
+    """Link the file, or copy it if a sandboxed user could not read the link."""
     source = source.resolve()
     if not sandbox.is_root() or source.stat().st_mode & stat.S_IROTH:
         place(source, target)

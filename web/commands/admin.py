@@ -35,7 +35,7 @@ stdin_option = click.option(
 
 @click.group("admin")
 def admin() -> None:
-    """Admins, roles, passwords, prices, SKUs, credits, payouts, disputes, keys of tokens."""
+    """Manage users, passwords, prices, SKUs, credits, payouts, disputes and keys."""
 
 
 admin.add_command(prices)
@@ -48,7 +48,13 @@ admin.add_command(disputes)
 @admin.command
 @click.option("--email", required=True, help="The address to log in with.")
 @click.option("--name", required=True, help="The name that others see.")
-@click.option("--role", type=click.Choice(ROLES), default="admin", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="admin",
+    show_default=True,
+    help="The role of the user; see `admin role --help`.",
+)
 @stdin_option
 @common
 def create(
@@ -83,7 +89,11 @@ def create(
 @click.argument("role", type=click.Choice(ROLES))
 @common
 def role(*, email: str, role: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Set a user's role; it takes effect at their next login."""
+    """Set a user's role; it takes effect at their next login.
+
+    admin: sees and changes everything. auditor: sees what an admin sees and changes nothing. user
+    and operator have the same rights.
+    """
 
     async def work(users: "Users", acts: "Administration") -> "UserRow | None":
         row = await users.by_email(email)
@@ -120,20 +130,22 @@ def password(*, email: str, password_stdin: bool, as_json: bool, reason: str, **
 
 @admin.group
 def keys() -> None:
-    """The keys that sign tokens and the log."""
+    """Show and rotate the keys that sign tokens and the log."""
 
 
 keys.add_command(log_key)
 
 
 @keys.command
-@click.option("--force", is_flag=True, help="Drop an old key even if it still verifies tokens.")
+@click.option(
+    "--force", is_flag=True, help="Drop an old key even if tokens that it signed are still valid."
+)
 @where_options
 def rotate(config: Path | None, data: Path | None, *, force: bool, as_json: bool) -> None:
     """Sign tokens with a new key.
 
     The old key verifies until its tokens have expired. A running gateway adopts the new key within
-    a second. Twice with --force logs everybody out.
+    a second. Running it twice with --force logs everybody out.
     """
     from config.data_folder import data_folder
     from supervisors.engines.system_clock import SystemClock
@@ -197,7 +209,7 @@ def done(
     where: dict[str, Any],
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
-    """Run ``work`` with the users in the settings' database and return its result."""
+    """Run ``work`` with the users of the settings' database, and return its result."""
     from sql.users import Administration, Users
 
     return with_database(where, lambda database: work(Users(database), Administration(database)))

@@ -25,14 +25,15 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
         where_options,
         click.option("--reason", required=True, help="The reason for the audit log."),
         click.option("--description", default="", help="The text in the user's history."),
-        click.option("--yes", is_flag=True, help="Do not ask for the amount again."),
+        click.option("--yes", is_flag=True, help="Do not ask for confirmation."),
     ):
         command = option(command)
     return command
 
 
 key_option = click.option(
-    "--key", help="An idempotency key: repeating the command with it acts only once."
+    "--key",
+    help="An idempotency key: repeating the command with the same key has no further effect.",
 )
 
 
@@ -56,7 +57,9 @@ def grant(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 
 @credits_.command
 @click.argument("email")
-@click.option("--by", "amount", required=True, help="Credits: 2.5 to add, -2.5 to remove.")
+@click.option(
+    "--by", "amount", required=True, help="Credits to add, like 2.5, or to remove, like -2.5."
+)
 @key_option
 @options
 def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
@@ -70,10 +73,10 @@ def adjust(*, email: str, amount: str, key: str | None, **given: Any) -> None:
 @credits_.command
 @click.argument("job", type=click.UUID)
 @click.option("--unit", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--amount", help="A part of the charge (default: all of it).")
+@click.option("--amount", help="How many credits to refund (default: the whole charge).")
 @options
 def refund(*, job: UUID, unit: int, amount: str | None, **given: Any) -> None:
-    """Refund the charge of a unit of a JOB, once."""
+    """Refund the charge of a unit of a JOB. A unit is refunded once."""
     body = checked("Refund", given, job_id=str(job), unit=unit, amount=amount)
     do(given, lambda database: refunding(database, body))
 
@@ -161,8 +164,9 @@ async def refunding(database: "Database", body: Any) -> Plan:
 
 
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
-    """Ask for confirmation, commit and print the outcome. No connection is held open while it
-    asks.
+    """Ask for confirmation, commit, and print the outcome.
+
+    No database connection is held open while it waits for the answer.
     """
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:

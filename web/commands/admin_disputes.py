@@ -30,13 +30,15 @@ def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
 
 @click.group
 def disputes() -> None:
-    """Disputes: list, uphold, reject."""
+    """List, uphold and reject disputes."""
 
 
 @disputes.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only disputes in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only disputes in this state.")
 @click.option(
-    "--withheld", is_flag=True, help="Only those by which the gateway withholds an earning."
+    "--withheld",
+    is_flag=True,
+    help="Show only disputes that the gateway opened to hold back an earning.",
 )
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options

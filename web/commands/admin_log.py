@@ -26,10 +26,14 @@ NO_KEY: Final = "There is no key in {}: a gateway creates one when it starts"
 
 @click.command("log")
 @click.option(
-    "--rotate", is_flag=True, help="Sign with a new key from now on, together with the present one."
+    "--rotate",
+    is_flag=True,
+    help="Make a new key, which signs from now on together with the present one.",
 )
 @click.option(
-    "--adopt", is_flag=True, help="Accept the key although no earlier key has signed beside it."
+    "--adopt",
+    is_flag=True,
+    help="Accept a new key that no earlier key vouches for, because the earlier key is lost.",
 )
 @common
 def log_key(*, rotate: bool, adopt: bool, as_json: bool, reason: str, **where: Any) -> None:
@@ -85,7 +89,7 @@ def rotated(settings: "Settings") -> None:
 
 
 def verifier_of(settings: "Settings", origin: str) -> str:
-    """Return the public half of the present key."""
+    """Return the public key of the present key."""
     from config.data_folder import data_folder
     from web.log.log_keys import given, key_file, keys_of
 

@@ -26,11 +26,11 @@ batch_argument = click.argument("batch", type=click.UUID)
 
 @click.group
 def payouts() -> None:
-    """Payouts of money: list, approve, export, mark as paid, reject."""
+    """List, approve, export and reject payouts of money, and mark them as paid."""
 
 
 @payouts.command("list")
-@click.option("--state", type=click.Choice(STATES), help="Only payouts in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Show only payouts in this state.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def list_(*, state: str | None, limit: int, as_json: bool, **where: Any) -> None:
@@ -93,7 +93,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Record that the money of a BATCH was sent."""
+    """Record that the money of a BATCH was sent. This cannot be undone."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
@@ -118,7 +118,11 @@ def paid(
 
 @payouts.command
 @click.argument("payout", type=click.UUID)
-@click.option("--not-paid", is_flag=True, help="It was approved, but not sent or returned.")
+@click.option(
+    "--not-paid",
+    is_flag=True,
+    help="The payout was approved, but its money was not sent, or it came back.",
+)
 @required_reason
 @yes_option
 @where_options

@@ -18,13 +18,13 @@ NONE: Final = "-"
 
 @click.group
 def prices() -> None:
-    """Prices of job types. A job keeps the price at which it was submitted."""
+    """Show and set prices of job types. A job keeps the price at which it was submitted."""
 
 
 @prices.command("list")
 @where_options
 def list_(*, as_json: bool, **where: Any) -> None:
-    """List the price of each job type; * stands for all others."""
+    """List the price of each job type; * means all others."""
     from sql.prices import Prices
 
     tell(with_database(where, lambda database: Prices(database).now()), as_json=as_json)
@@ -35,7 +35,7 @@ def list_(*, as_json: bool, **where: Any) -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True)
 @where_options
 def history(*, job_type: str | None, limit: int, as_json: bool, **where: Any) -> None:
-    """List all price changes, newest first, or those of one type."""
+    """List the price changes of all job types, or of JOB_TYPE, newest first."""
     from sql.prices import Prices
 
     rows = with_database(where, lambda database: Prices(database).history(job_type, None, limit))
@@ -55,7 +55,7 @@ def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any)
 @click.argument("job_type")
 @common
 def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Remove the price of JOB_TYPE. It then costs the same as all others."""
+    """Remove the price of JOB_TYPE, which then has the price of all others."""
     change(where, job_type, None, reason, as_json=as_json)
 
 
@@ -69,7 +69,9 @@ def change(
 
     checked(job_type, price, reason)
     if price is None and job_type == EVERY_OTHER:
-        raise click.UsageError(f"{EVERY_OTHER} stands for all others: it always has a price")
+        raise click.UsageError(
+            f"{EVERY_OTHER} means all other job types, which always have a price"
+        )
     units = None if price is None else money.parse(price, zero=True)
     record = act("price.set", target_of(job_type), reason)
     row = with_database(where, lambda d: Prices(d).set(job_type, units, record))

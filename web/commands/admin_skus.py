@@ -18,7 +18,7 @@ WITHDRAWN: Final = "withdrawn"
 
 @click.group
 def skus() -> None:
-    """Packages of credits. A purchase keeps the terms at which it was begun."""
+    """Show and set packages of credits (SKUs). A purchase keeps the terms at which it began."""
 
 
 @skus.command("list")
@@ -33,14 +33,22 @@ def list_(*, as_json: bool, **where: Any) -> None:
 @skus.command("set")
 @click.argument("sku")
 @click.option(
-    "--credits", "credits_", required=True, help="The credits it contains, like 100 or 10.5."
+    "--credits", "credits_", required=True, help="Credits in the package, like 100 or 10.5."
 )
 @click.option(
-    "--amount", required=True, type=int, help="The price in the smallest unit: cents for usd."
+    "--amount",
+    required=True,
+    type=int,
+    help="The price in the currency's smallest unit, such as cents.",
 )
-@click.option("--currency", default="usd", show_default=True, help="Three lower-case letters.")
-@click.option("--title", help="The title for buyers (default: the credits).")
-@click.option("--withdrawn", is_flag=True, help="Stop selling it.")
+@click.option(
+    "--currency",
+    default="usd",
+    show_default=True,
+    help="The currency: three lower-case letters, like usd.",
+)
+@click.option("--title", help="The title that buyers see (default: the credits).")
+@click.option("--withdrawn", is_flag=True, help="Stop selling the package.")
 @common
 def set_(
     *,
@@ -54,7 +62,7 @@ def set_(
     reason: str,
     **where: Any,
 ) -> None:
-    """Set the credits and the price of SKU for new purchases."""
+    """Create the package SKU, or set its credits and price for new purchases."""
     from sql.skus import Skus
 
     given = {

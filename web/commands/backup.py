@@ -44,16 +44,22 @@ def backup(*, file: Path, force: bool, as_json: bool, **where: Path | None) -> N
 
     said(work())
     size = file.stat().st_size
-    told = f"The database was written to {file} ({size:,} bytes). Objects are backed up separately."
+    told = (
+        f"The database was written to {file} ({size:,} bytes). Back up the object store separately."
+    )
     click.echo(orjson.dumps({"file": str(file), "bytes": size}) if as_json else told)
 
 
 @click.command
 @click.argument("file", type=BACKUP)
-@click.option("--replace", is_flag=True, help="Keep a non-empty database under another name.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace a database that is not empty; it is kept under another name.",
+)
 @where_options
 def restore(*, file: Path, replace: bool, as_json: bool, **where: Path | None) -> None:
-    """Fill an empty database from FILE and check the books. No gateway may use it."""
+    """Fill an empty database from FILE and check the books. Stop all gateways first."""
     if not file.is_file():
         raise click.UsageError(f"{file} is not a file")
     settings = settings_from(None, None, where["data"], where["config"])
@@ -82,8 +88,9 @@ def told(file: Path, kept: str | None, findings: "Sequence[Finding]") -> None:
 async def _restored(
     settings: Any, file: Path, tell: Callable[[str], None], *, replace: bool
 ) -> "tuple[str | None, Sequence[Finding]]":
-    """Restore; return the name of the previous database, if there was one, and the findings of
-    fsck.
+    """Restore the database.
+
+    Return the name of the previous database, if there was one, and the findings of fsck.
     """
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn

@@ -34,7 +34,7 @@ WEI: Final = 10**18
 
 @click.group("chain")
 def chain() -> None:
-    """The chain that checkpoints are anchored on: its contract, its state, a new epoch."""
+    """Manage the blockchain anchors of the log: contract, status, new epoch."""
 
 
 @chain.command
@@ -42,9 +42,10 @@ def chain() -> None:
 def status(*, as_json: bool, **where: Any) -> int:
     """Show anchors, and whether chain and database agree.
 
-    If they disagree, show what a new epoch would leave behind. Earlier epochs are listed too.
+    If they disagree, list the leaves and contracts that a new epoch of the log would give up.
+    Earlier epochs are listed, too.
 
-    Exit code 1 if they disagree, 75 if the chain's node does not answer.
+    The exit code is 1 if they disagree, 75 if the chain's node does not answer.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -68,8 +69,8 @@ def status(*, as_json: bool, **where: Any) -> int:
 def deploy(*, within: float, as_json: bool, **where: Any) -> None:
     """Deploy the contract and wait for its confirmation.
 
-    A gateway does this too when it starts. An existing contract is kept and shown. Give its address
-    to those who verify.
+    A gateway does this, too, when it starts. An existing contract is kept and shown. Publish its
+    address for people who verify proofs.
     """
 
     def tell(what: str) -> None:
@@ -101,11 +102,11 @@ def deploy(*, within: float, as_json: bool, **where: Any) -> None:
 @required_reason
 @where_options
 def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
-    """Resume writing although the chain has more of the log.
+    """After a restore of an older backup: begin a new epoch of the log and resume writing.
 
-    That is the case after a restore of an older backup. A new epoch of the log begins: its name
-    says so, its first leaf names what the chain has, and a new contract anchors it. What is left
-    behind is shown and audited.
+    The chain then has leaves of the log that the database lacks. The new epoch gives them up. Its
+    first leaf states what the chain has, its name changes, and a new contract anchors it. What is
+    given up is shown, and recorded in the audit log.
     """
 
     async def work(chain: "EvmChain", database: "Database", settings: Any) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
         left = left_behind(seen, halt, 0 if backlog is None else backlog.size)
         if not yes:
             click.echo("\n".join(left_behind_lines(left)), err=True)
-        await asyncio.to_thread(sure, "Begin a new epoch and leave this behind", yes=yes)
+        await asyncio.to_thread(sure, "Begin a new epoch and give this up", yes=yes)
         return await _reopened(database, seen, halt, reason, left)
 
     found = with_chain(where, work)
@@ -131,7 +132,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
 def with_chain(
     where: dict[str, Any], work: "Callable[[EvmChain, Database, Any], Awaitable[T]]"
 ) -> T:
-    """Run ``work`` with the chain and the database of the settings and return its result."""
+    """Run ``work`` with the chain and the database of the settings, and return its result."""
     from config.data_folder import data_folder
     from sql.database import Database
     from supervisors.engines.offline_chain import has_run, offline_chain
@@ -199,7 +200,7 @@ async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
 
 
 async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
-    """End an older halt without an epoch, because the chain agrees; return the document."""
+    """End an older halt without a new epoch, because the chain agrees; return the result."""
     from sql.halts import end_halt
 
     if halt is None:
@@ -211,7 +212,7 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 async def _reopened(
     database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """Begin a new epoch after everything signed so far, and record what it leaves behind."""
+    """Begin a new epoch after everything signed so far, and record which leaves it gives up."""
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
@@ -233,10 +234,10 @@ async def _reopened(
 
 
 def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
-    """Return what a new epoch leaves behind: what was seen of the log that the database lacks.
+    """Return what a new epoch gives up: leaves that were seen and that the database lacks.
 
     ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are contracts of later
-    epochs that the database does not know; ``lost`` is the minimum number of lost leaves.
+    epochs that the database does not know; ``lost`` is the least number of lost leaves.
     """
     contract, size, root = _newest_of(seen)
     kept: dict[str, Any] | None = None
@@ -276,7 +277,7 @@ def _newest_of(seen: "ChainView") -> tuple[str, int, bytes]:
 
 
 async def _epochs(database: "Database") -> list[dict[str, Any]]:
-    """Return every epoch after the first, with what it left behind."""
+    """Return every epoch after the first, with the leaves that it gave up."""
     from sql.epochs import read_epochs
 
     return [
@@ -358,37 +359,40 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 
 def reopened_lines(found: dict[str, Any]) -> list[str]:
-    """Return the result of ``reopen``."""
+    """Return the lines about the result of ``reopen``."""
     if found["epoch"] is None:
         return ["The chain agrees with the database: writing resumes; no epoch was needed."]
     lines = [
         f"Epoch {found['epoch']} of the log has begun: {found['origin']}.",
         *left_behind_lines(found),
     ]
-    return [*lines, "Writing resumes. Inform those who verify: their programs will ask about it."]
+    return [
+        *lines,
+        "Writing resumes. Tell people who verify proofs: their programs will warn them.",
+    ]
 
 
 def left_behind_lines(found: dict[str, Any]) -> list[str]:
-    """Return what an epoch leaves behind."""
+    """Return the lines about what an epoch gives up."""
     lines = [
         f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
-        f"Left behind: contract {found['contract']}, with {found['size']} leaves.",
+        f"Given up: contract {found['contract']}, with {found['size']} leaves.",
     ]
     if found["kept"] is not None:
         lines.append(
-            f"Left behind: a checkpoint of {found['kept']['size']} leaves that a gateway kept."
+            f"Given up: a checkpoint of {found['kept']['size']} leaves that a gateway kept."
         )
     lines += [
-        f"Left behind: contract {other['contract']}, with {other['size']} leaves."
+        f"Given up: contract {other['contract']}, with {other['size']} leaves."
         for other in found["others"]
     ]
     return lines
 
 
 def epoch_line(one: dict[str, Any]) -> str:
-    """Return the line of an earlier epoch."""
+    """Return the line about an earlier epoch."""
     since = f"{one['at']:%Y-%m-%dT%H:%M:%SZ}, after {one['leaves']} leaves"
-    left = f"left behind: contract {one['contract']}, with {one['size']} leaves"
+    left = f"given up: contract {one['contract']}, with {one['size']} leaves"
     return f"epoch {one['number']:<4} since {since}; {left}"
 
 

@@ -27,7 +27,8 @@ NO_FOLDER = "{} is not a gateway's data folder; name it with --data (the demo's 
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
     """Yield the database of the settings: by URL, or in the data folder.
 
-    A missing one is created if ``make``; otherwise the folder is wrong and left unchanged.
+    With ``make``, a missing database is created; otherwise the folder is the wrong one, and stays
+    unchanged.
     """
     from config.data_folder import data_folder
     from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
@@ -46,7 +47,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 
 @contextmanager
 def claimed(settings: Any) -> Generator[None]:
-    """Lock the data folder: no gateway can start with it until the block ends."""
+    """Lock the data folder, so that no gateway can start with it during the block."""
     from config.data_folder import data_folder
     from config.loader import SettingsError
     from supervisors.engines.errors import FolderBusy
@@ -68,7 +69,7 @@ def claimed(settings: Any) -> Generator[None]:
 
 
 def said(work: Any) -> Any:
-    """Run a coroutine; expected errors become one line and exit code 1."""
+    """Run a coroutine; an expected error becomes one line and exit code 1."""
     import asyncpg
 
     from sql.migrate import MigrationError
@@ -99,15 +100,15 @@ def named(settings: Any) -> str:
 
 @click.group("db")
 def database() -> None:
-    """The database's schema."""
+    """Migrate the database's schema, or show its version."""
 
 
 @database.command
 @where_options
 def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Bring the schema up to date; `serve` does this too.
+    """Bring the schema up to date; `serve` does this, too.
 
-    Without a database in the settings this is the embedded one, which is created if missing.
+    Without a database in the settings, this uses the embedded one and creates it if missing.
     """
     from sql.migrate import migrate as apply
 
@@ -157,10 +158,10 @@ def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 @database.command
-@click.option("--yes", is_flag=True, help="Drop them instead of only listing them.")
+@click.option("--yes", is_flag=True, help="Drop the databases.")
 @where_options
 def cleanup(config: Path | None, data: Path | None, *, yes: bool, as_json: bool) -> None:
-    """Drop databases that `restore --replace` has kept. Without --yes they are only listed."""
+    """List databases that `restore --replace` has kept; with --yes, drop them."""
     from sql.restore import connected, drop, kept
 
     settings = settings_from(None, None, data, config)

@@ -7,21 +7,32 @@ import click
 
 
 @click.command
-@click.option("--exit", "leave", is_flag=True, help="Exit after the job, with its exit code.")
+@click.option(
+    "--exit",
+    "leave",
+    is_flag=True,
+    help="Exit when the demo is done, with its exit code (default: keep serving).",
+)
 @click.option(
     "--blend",
     type=click.Path(path_type=Path, dir_okay=False, exists=True, resolve_path=True),
-    help="Your own scene.",
+    help="Render your own .blend file.",
 )
-@click.option("--frame", type=click.IntRange(0, 1_048_574), default=1, show_default=True)
+@click.option(
+    "--frame",
+    type=click.IntRange(0, 1_048_574),
+    default=1,
+    show_default=True,
+    help="Render this frame of your own scene.",
+)
 @click.option("--frames", help="Frames of your own scene to animate: 1-24, 1-100x10.")
 @click.option(
-    "--chaos", is_flag=True, help="Kill one of the two nodes while it works; it is restarted."
+    "--chaos", is_flag=True, help="Kill one of the two nodes while it works, and restart it."
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False, resolve_path=True),
-    help="The folder for pictures and film (default: in the data folder).",
+    help="The folder for pictures and the video (default: in the data folder).",
 )
 @click.option(
     "--port",
@@ -52,11 +63,10 @@ def demo(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Show the whole life of jobs: gateway, two nodes and creator on this machine.
+    """Run a gateway and two nodes on this machine, and render a picture and an animation.
 
-    The folder then has a picture, the frames of a short animation, a film of them, and the
-    picture's receipt. At the end the picture is verified by its receipt: it is rendered again
-    without the gateway.
+    The folder then has a picture with its receipt, the frames of a short animation, and a video of
+    them. At the end the picture is rendered again without the gateway, to verify its receipt.
     """
     import asyncio
 

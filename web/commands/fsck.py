@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 @click.command
 @where_options
 def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
-    """Check the books, also while a gateway runs; exit code 1 if they break an invariant.
+    """Check every invariant of the books, also while a gateway runs.
 
-    If there is a chain, it is asked whether it agrees; if it does not answer, a note says so and
-    the exit code is 75 unless something else is wrong. Leaves of the log that a reopening gave up
-    are listed as known.
+    The exit code is 1 if the books break an invariant. If a chain is configured, its anchors are
+    compared with the log; if the chain does not answer, the exit code is 75 unless something else
+    is wrong. Leaves that `chain reopen` gave up are listed and are no error.
     """
     import asyncpg
 
@@ -56,12 +56,12 @@ def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
             click.echo(f"{found.invariant} {found.subject}: {found.found}")
         click.echo("the books are in order" if not findings else f"{len(findings)} findings")
         if unasked is not None:
-            click.echo(f"I12 was not checked: {unasked}", err=True)
+            click.echo(f"I12 was not checked against the chain: {unasked}", err=True)
     sys.exit(1 if findings else 0 if unasked is None else exit_codes.UNAVAILABLE)
 
 
 async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
-    """Return the leaves that operators gave up: not findings, but printed as known."""
+    """Return the leaves that were given up at reopenings; they are printed but are no findings."""
     from sql.database import Database
     from sql.epochs import read_given_up
 
@@ -73,7 +73,9 @@ async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
 
 
 async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
-    """Return the findings that only the chain shows, and why it could not be asked, if so."""
+    """Return the findings that only the chain shows, and why it could not be asked, if it could
+    not.
+    """
     from actors.ports import ChainRefused, ChainUnavailable
     from config.data_folder import data_folder
     from sql.anchors import Anchors

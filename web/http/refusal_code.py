@@ -1,12 +1,16 @@
-"""Codes of refusals: one for each reason why the API does not answer with a success.
+"""Codes of refusals, one for each reason why the API does not answer with a success.
 
 Programs branch on a code; ``detail`` is for people and may change. The OpenAPI document and
-``docs/API.md`` list them.
+``docs/API.md`` list the codes.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
+
+_ABSENT: Final = "It does not exist, or it belongs to another user."
+_AS_MANY: Final = "The user has as many as allowed."
+_AWAY: Final = "It does not answer now; try again."
 
 
 class RefusalCode(StrEnum):
@@ -21,7 +25,7 @@ class RefusalCode(StrEnum):
         return member
 
     INVALID_REQUEST = "invalid_request", "The request is invalid: `errors` lists the faults."
-    BAD_REQUEST = "bad_request", "The request cannot be read."
+    BAD_REQUEST = "bad_request", "The request cannot be read, or is not possible now."
     HTTP_INVALID = "http_invalid", "The request is not valid HTTP."
     HOST_INVALID = "host_invalid", "The Host header is not a valid host and port."
     EXPECTATION_FAILED = "expectation_failed", "`Expect` may be `100-continue` only."
@@ -44,10 +48,10 @@ class RefusalCode(StrEnum):
     ADMIN_ONLY = "admin_only", "Only admins may do this."
     LOGIN_NEEDED = "login_needed", "An API key may not do this: log in."
     SCOPE_MISSING = "scope_missing", "The API key lacks the scope."
-    NOT_FOUND = "not_found", "Not found, or it belongs to another user."
+    NOT_FOUND = "not_found", _ABSENT
     METHOD_NOT_ALLOWED = "method_not_allowed", "The path does not have this method."
     CONFLICT = "conflict", "The request conflicts with the present state."
-    GONE = "gone", "It existed and has expired."
+    GONE = "gone", "It has expired."
     RATE_LIMITED = "rate_limited", "Too many requests; `Retry-After` says when to try again."
     TOO_MANY_CONNECTIONS = "too_many_connections", "Too many connections from this address."
     TOO_MANY_AT_ONCE = (
@@ -57,16 +61,22 @@ class RefusalCode(StrEnum):
     RANGE_INVALID = "range_invalid", "The content is shorter than the range."
     INTERNAL_ERROR = "internal_error", "The gateway failed."
     UNAVAILABLE = "unavailable", "Not available now; try again."
-    DATABASE_UNAVAILABLE = "database_unavailable", "The database does not answer."
-    OBJECTS_UNAVAILABLE = "objects_unavailable", "The object store does not answer."
-    OBJECTS_FAILED = "objects_failed", "The object store failed."
-    RATES_UNAVAILABLE = "rates_unavailable", "Requests cannot be counted now."
+    DATABASE_UNAVAILABLE = "database_unavailable", _AWAY
+    OBJECTS_UNAVAILABLE = "objects_unavailable", _AWAY
+    OBJECTS_FAILED = "objects_failed", "The object store answered with an error."
+    RATES_UNAVAILABLE = "rates_unavailable", "The rate limit cannot be checked now; try again."
     GATEWAY_BUSY = "gateway_busy", "The gateway is busy."
-    GATEWAY_FULL = "gateway_full", "The gateway has its maximum of connections."
+    GATEWAY_FULL = "gateway_full", "The gateway has as many connections as allowed."
     GATEWAY_CLOSING = "gateway_closing", "The gateway is starting or closing."
-    TIMED_OUT = "timed_out", "The gateway did not finish in time."
-    LOG_HALTED = "log_halted", "Nothing is written until an operator has looked at the log."
-    CHANGED_MEANWHILE = "changed_meanwhile", "It was changed at the same time; try again."
+    TIMED_OUT = "timed_out", "The gateway did not finish the request in time."
+    LOG_HALTED = (
+        "log_halted",
+        "The gateway writes nothing until an admin has looked at its log; reading works.",
+    )
+    CHANGED_MEANWHILE = (
+        "changed_meanwhile",
+        "Another request changed the same thing just now; try again.",
+    )
     CREDENTIALS_INVALID = (
         "credentials_invalid",
         "The email or the password is wrong, or the account is inactive.",
@@ -77,51 +87,54 @@ class RefusalCode(StrEnum):
     )
     EMAIL_REGISTERED = "email_registered", "The email is already registered."
     PASSWORD_INCORRECT = "password_incorrect", "The current password is incorrect."
-    USER_NOT_FOUND = "user_not_found", "There is no such user."
+    USER_NOT_FOUND = "user_not_found", _ABSENT
     USER_INACTIVE = "user_inactive", "The job's user is deactivated."
-    SESSION_NOT_FOUND = "session_not_found", "There is no such session."
-    KEY_NOT_FOUND = "key_not_found", "There is no such API key."
-    TOO_MANY_KEYS = "too_many_keys", "The user has as many API keys as allowed."
-    OWN_MATTER = "own_matter", "You are a party to this: ask another admin."
-    INSUFFICIENT_CREDITS = "insufficient_credits", "`requested` is more than `available`."
-    REFERENCE_USED = "reference_used", "The `reference_id` was used for another amount."
-    NOT_CHARGED = "not_charged", "Nothing was charged for it."
-    REFUND_DIFFERS = "refund_differs", "Another amount of it was refunded before."
+    SESSION_NOT_FOUND = "session_not_found", _ABSENT
+    KEY_NOT_FOUND = "key_not_found", _ABSENT
+    TOO_MANY_KEYS = "too_many_keys", _AS_MANY
+    OWN_MATTER = "own_matter", "An admin cannot decide a matter that they are a party to."
+    INSUFFICIENT_CREDITS = (
+        "insufficient_credits",
+        "You have fewer credits `available` than `requested`.",
+    )
+    REFERENCE_USED = "reference_used", "The `reference_id` was used before with another amount."
+    NOT_CHARGED = "not_charged", "Nothing was charged for the unit, so there is nothing to refund."
+    REFUND_DIFFERS = "refund_differs", "The unit was refunded before, with another amount."
     PRICE_NOT_FOUND = "price_not_found", "No price is set for the job type."
-    SKU_NOT_FOUND = "sku_not_found", "There is no such SKU."
+    SKU_NOT_FOUND = "sku_not_found", _ABSENT
     PAYMENTS_UNAVAILABLE = "payments_unavailable", "Payments are not available now."
     NOTHING_PAYABLE = "nothing_payable", "No earnings are payable now."
-    PAYOUT_NOT_FOUND = "payout_not_found", "There is no such payout."
-    PAYOUT_APPROVED = "payout_approved", "The payout is approved and may be on its way."
+    PAYOUT_NOT_FOUND = "payout_not_found", _ABSENT
+    PAYOUT_APPROVED = "payout_approved", "The payout is approved, and its money may be on the way."
     PAYOUT_DECIDED = "payout_decided", "The payout was already decided."
-    BATCH_NOT_FOUND = "batch_not_found", "There is no such batch of payouts."
+    BATCH_NOT_FOUND = "batch_not_found", _ABSENT
     BATCH_REJECTED = "batch_rejected", "All payouts of the batch were rejected."
     BATCH_REFERENCE_DIFFERS = (
         "batch_reference_differs",
-        "The batch was sent under another reference.",
+        "The batch was marked as sent before, with another reference.",
     )
-    JOB_NOT_FOUND = "job_not_found", "There is no such job."
-    UNIT_NOT_FOUND = "unit_not_found", "The job has no such unit."
-    NO_NODE = "no_node", "No node can run the job."
-    NODES_FULL = "nodes_full", "All nodes are full; try again."
-    TOO_MANY_OPEN_JOBS = "too_many_open_jobs", "The user has as many open jobs as allowed."
-    TOO_MANY_PREFLIGHTS = (
-        "too_many_preflights",
-        "The user has had as many preflights as allowed within an hour.",
-    )
+    JOB_NOT_FOUND = "job_not_found", _ABSENT
+    UNIT_NOT_FOUND = "unit_not_found", _ABSENT
+    NO_NODE = "no_node", "No connected node can do the job."
+    NODES_FULL = "nodes_full", "All nodes that can do the job are busy; try again."
+    TOO_MANY_OPEN_JOBS = "too_many_open_jobs", _AS_MANY
+    TOO_MANY_PREFLIGHTS = "too_many_preflights", "The user has used up the preflights of this hour."
     NOT_MEASURED = (
         "not_measured",
-        "The job is priced by measured work; a preflight must measure it first.",
+        "The scene has no measured price yet: `POST /jobs/preflight` has it measured.",
     )
-    PRICE_CHANGED = "price_changed", "The price is higher than the one that was quoted."
+    PRICE_CHANGED = "price_changed", "The price is now higher than `quoted`."
     UNDERQUOTED = (
         "underquoted",
-        "The unit takes over three times its quote; `new_price` is what it costs.",
+        "The unit takes over three times its quoted work; `new_price` is its price now.",
     )
-    AT_MAX_CREDITS = "at_max_credits", "The job is at its `max_credits`."
+    AT_MAX_CREDITS = (
+        "at_max_credits",
+        "The job has reached its `max_credits`: raise it before you resume.",
+    )
     MAX_CREDITS_COMMITTED = (
         "max_credits_committed",
-        "The job has already committed more than `max_credits`.",
+        "The job has already committed more than the new `max_credits`.",
     )
     JOB_STOPPED = "job_stopped", "The job was stopped."
     JOB_CANCELLED = "job_cancelled", "The job was cancelled."
@@ -130,85 +143,91 @@ class RefusalCode(StrEnum):
     JOB_NOT_CANCELLABLE = "job_not_cancellable", "A node has begun the job, or it has ended."
     JOB_NOT_RETRYABLE = "job_not_retryable", "The job is not in a state in which it can be retried."
     JOB_NOT_COMPLETED = "job_not_completed", "The job is not COMPLETED."
-    JOB_OF_ONE_UNIT = "job_of_one_unit", "The job has one unit."
-    JOB_OF_UNITS = "job_of_units", "The job has several units: submit it again."
-    JOB_IS_PREFLIGHT = "job_is_preflight", "The job was a preflight: ask for it again."
-    INPUT_EXPIRED = "input_expired", "The job's input has expired."
-    UNIT_NOT_FAILED = "unit_not_failed", "Only FAILED units are retried."
+    JOB_OF_ONE_UNIT = "job_of_one_unit", "The job has one unit: download its result instead."
+    JOB_OF_UNITS = (
+        "job_of_units",
+        "A job of several units is not retried as a whole: submit it again.",
+    )
+    JOB_IS_PREFLIGHT = "job_is_preflight", "A preflight is not retried: request it again."
+    INPUT_EXPIRED = "input_expired", "The job's input has expired: upload it again."
+    UNIT_NOT_FAILED = "unit_not_failed", "Only FAILED units can be retried."
     NOTHING_FAILED = "nothing_failed", "No unit of the job failed."
     NOTHING_COMPLETE = "nothing_complete", "No unit of the job is complete and stored."
     RESULT_NOT_FOUND = "result_not_found", "The job has no result to download."
     RESULT_EXPIRED = "result_expired", "The result has expired."
     TOO_MANY_FILES = "too_many_files", "The result has more files than a video is made of."
     EVENT_NUMBER_UNKNOWN = "event_number_unknown", "The job has fewer events than the given number."
-    TOO_MANY_STREAMS = "too_many_streams", "The user follows as many jobs as allowed."
+    TOO_MANY_STREAMS = "too_many_streams", _AS_MANY
     STREAMS_UNAVAILABLE = (
         "streams_unavailable",
         "Events cannot be streamed now; read them page by page.",
     )
-    PICTURE_NOT_FOUND = "picture_not_found", "There is no picture of it."
-    EVIDENCE_NOT_FOUND = "evidence_not_found", "There is no evidence of it."
-    RECEIPT_NOT_FOUND = "receipt_not_found", "There is no receipt."
+    PICTURE_NOT_FOUND = "picture_not_found", "There is no picture, or not yet."
+    EVIDENCE_NOT_FOUND = "evidence_not_found", "The unit has no stored evidence."
+    RECEIPT_NOT_FOUND = "receipt_not_found", "The unit has no receipt."
     FILE_LIST_NOT_FOUND = "file_list_not_found", "The job has no list of files."
-    UNIT_NOT_DISPUTABLE = "unit_not_disputable", "The unit cannot be disputed, or no longer."
-    DISPUTE_NOT_FOUND = "dispute_not_found", "There is no such dispute."
+    UNIT_NOT_DISPUTABLE = (
+        "unit_not_disputable",
+        "The unit was not charged, is already disputed, or its dispute window is over.",
+    )
+    DISPUTE_NOT_FOUND = "dispute_not_found", _ABSENT
     DISPUTE_DECIDED = "dispute_decided", "The dispute was already decided."
-    LETTERS_NOT_FOUND = "letters_not_found", "There is no such kind of dead letter."
-    UPLOAD_NOT_FOUND = "upload_not_found", "There is no such upload."
+    LETTERS_NOT_FOUND = "letters_not_found", "This kind of dead letter does not exist."
+    UPLOAD_NOT_FOUND = "upload_not_found", _ABSENT
     UPLOAD_NEEDED = "upload_needed", "An open job or a dispute needs the upload."
-    QUOTA_EXCEEDED = "quota_exceeded", "The user stores as much as allowed."
-    CONTENT_MISSING = "content_missing", "The content has not arrived in the store."
-    CONTENT_DIFFERS = "content_differs", "The stored content differs from what was announced."
+    QUOTA_EXCEEDED = "quota_exceeded", "The user's uploads use all of the quota."
+    CONTENT_MISSING = "content_missing", "The content is not in the store."
+    CONTENT_DIFFERS = "content_differs", "The stored content differs from the announced content."
     CONTENT_COMPLETE = "content_complete", "The content is already stored."
-    PARTS_MISSING = "parts_missing", "Some parts have not arrived in the store."
-    PARTS_DIFFER = "parts_differ", "The stored parts differ from what was announced."
-    TOO_SMALL_FOR_PARTS = "too_small_for_parts", "The content is small enough to be sent at once."
+    PARTS_MISSING = "parts_missing", "Some parts are not in the store."
+    PARTS_DIFFER = "parts_differ", "Stored parts differ from the announced ones."
+    TOO_SMALL_FOR_PARTS = (
+        "too_small_for_parts",
+        "The content is too small for parts: send it in one request.",
+    )
     UPLOAD_IN_REMOVAL = "upload_in_removal", "The previous content is being removed; try again."
-    ARCHIVE_NOT_FOUND = "archive_not_found", "There is no such archive."
+    ARCHIVE_NOT_FOUND = "archive_not_found", _ABSENT
     ADDRESS_EXPIRED = (
         "address_expired",
-        "The address was not issued by the gateway, or has expired.",
+        "The signed URL has expired, or was not made by this gateway.",
     )
-    ENTRY_NOT_FOUND = "entry_not_found", "There is no such entry."
+    ENTRY_NOT_FOUND = "entry_not_found", _ABSENT
     ENTRY_NOT_LOGGED = "entry_not_logged", "The entry is not in the log yet."
     LOG_NOT_BEGUN = "log_not_begun", "The log has no checkpoint yet."
-    CHAIN_UNAVAILABLE = "chain_unavailable", "The chain does not answer."
-    NODE_NOT_FOUND = "node_not_found", "There is no such node."
+    CHAIN_UNAVAILABLE = "chain_unavailable", _AWAY
+    NODE_NOT_FOUND = "node_not_found", _ABSENT
     NODE_REVOKED = "node_revoked", "The node was revoked."
     NODE_STATUS_CONFLICT = "node_status_conflict", "The node's status does not allow this."
     NODE_FLOODED = (
         "node_flooded",
-        "The node sent too many frames; `Retry-After` says when it may connect.",
+        "The node sent too many frames; `Retry-After` says when it may reconnect.",
     )
-    NODE_UNAVAILABLE = "node_unavailable", "No node can be asked now."
+    NODE_UNAVAILABLE = "node_unavailable", "No node can be asked now; try again."
     CHALLENGE_NOT_FOUND = "challenge_not_found", "There is no such node or challenge."
     CHALLENGE_EXPIRED = "challenge_expired", "The challenge was used or has expired."
     CHALLENGE_USED = (
         "challenge_used",
         "The challenge was already used, or proves another node's key.",
     )
-    AUTHORITY_WRONG = "authority_wrong", "The key was proved to another gateway."
+    AUTHORITY_WRONG = "authority_wrong", "The proof of the node's key was made for another gateway."
     SIGNATURE_MISSING = "signature_missing", "The signature header is missing."
     SIGNATURE_INVALID = "signature_invalid", "The signature is invalid."
     EVENT_INVALID = "event_invalid", "The body is not a Stripe event."
-    ORGANISATION_NOT_FOUND = "organisation_not_found", "There is no such organisation."
+    ORGANISATION_NOT_FOUND = "organisation_not_found", _ABSENT
     OWNER_ONLY = "owner_only", "Only owners of the organisation may do this."
-    LAST_OWNER = "last_owner", "The organisation needs an owner."
+    LAST_OWNER = "last_owner", "An organisation must keep an owner."
     ALREADY_INVITED = "already_invited", "The address was already invited, or is a member's."
     ORGANISATION_FULL = (
         "organisation_full",
         "The organisation has as many members or invitations as allowed.",
     )
-    TOO_MANY_ORGANISATIONS = (
-        "too_many_organisations",
-        "The user is in as many organisations as allowed.",
-    )
-    NOT_TRUSTED = "not_trusted", "The user does not trust this account."
-    OWN_ACCOUNT = "own_account", "The account is the user's own."
-    TOO_MANY_TRUSTED = "too_many_trusted", "The user trusts as many accounts as allowed."
-    ENDPOINT_NOT_FOUND = "endpoint_not_found", "There is no such webhook endpoint."
-    DELIVERY_NOT_FOUND = "delivery_not_found", "There is no such delivery."
-    TOO_MANY_ENDPOINTS = "too_many_endpoints", "The user has as many webhook endpoints as allowed."
+    TOO_MANY_ORGANISATIONS = "too_many_organisations", _AS_MANY
+    NOT_TRUSTED = "not_trusted", "You do not trust this account."
+    OWN_ACCOUNT = "own_account", "The account is your own."
+    TOO_MANY_TRUSTED = "too_many_trusted", _AS_MANY
+    ENDPOINT_NOT_FOUND = "endpoint_not_found", _ABSENT
+    DELIVERY_NOT_FOUND = "delivery_not_found", _ABSENT
+    TOO_MANY_ENDPOINTS = "too_many_endpoints", _AS_MANY
 
 
 # The default code of a status, for aiohttp's own refusals and for pages.
@@ -242,5 +261,8 @@ def of_status(status: int) -> RefusalCode:
 
 
 def table() -> str:
-    """Return the codes as rows of a Markdown table, for ``docs/API.md``."""
-    return "".join(f"| `{code}` | {code.meaning} |\n" for code in RefusalCode)
+    """Return a Markdown table for ``docs/API.md``: each meaning with the codes that have it."""
+    codes_of: dict[str, list[str]] = {}
+    for code in RefusalCode:
+        codes_of.setdefault(code.meaning, []).append(f"`{code}`")
+    return "".join(f"| {', '.join(codes)} | {meaning} |\n" for meaning, codes in codes_of.items())

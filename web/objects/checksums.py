@@ -1,7 +1,8 @@
-"""Checksums of objects, for archives: each is computed once, however many requests need it.
+"""Checksums of objects, for archives. Each is computed once, however many requests need it.
 
-A client that resumes near the end of an archive needs the checksums of all its files, and gets next
-to nothing in that time. So its leaving is noticed between two pieces, and not by a failed write.
+A client that resumes near the end of an archive needs the checksums of all its files. While they
+are computed almost nothing is written to the client, so no failed write shows that the client has
+left: that is checked between two pieces.
 """
 
 import asyncio

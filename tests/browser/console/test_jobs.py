@@ -157,7 +157,7 @@ async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
             await page.get_by_label(label, exact=True).fill(text)
         for label, value in chosen.items():
             await page.get_by_label(label, exact=True).select_option(value)
-        waits = page.get_by_label("Wait if no node can do it now")
+        waits = page.get_by_label("Queue the job if no node can take it now")
         await waits.uncheck()
         await eyes.go("/console/jobs")
         await page.go_back()

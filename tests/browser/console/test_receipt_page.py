@@ -17,7 +17,7 @@ SAID = (
     "Regions, rendered again; and the picture, made again from the evidence",
     "at most 0.05 times the noise",
     f"a machine of the gateway's operator, {CLASS}",
-    "no dispute of it was upheld",
+    "no dispute about it was upheld",
 )
 
 

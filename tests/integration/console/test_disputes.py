@@ -180,7 +180,7 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
     assert "is=withheld" not in (await jane.get(LIST))[1]
     said = plain((await ann.get(there))[1])
     assert ("Pay the earning" in said, "Cancel the earning" in said) == (True, True)
-    assert ("No verifier did for 30 days" in said) is is_due
+    assert ("No verifier has compared it for 30 days" in said) is is_due
     answer = await ann.post(f"{there}/reject", {"reason": "it looks right"})
     assert answer.status == 303
     assert there not in (await ann.get(LIST + "?is=withheld"))[1]

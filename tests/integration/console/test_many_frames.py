@@ -117,7 +117,7 @@ async def test_all_frames_that_failed_are_tried_again_at_once(
         ):
             await ledger.ask(Commit(effects=(effect,)), within=60)
     text = (await jane.get(page))[1]
-    assert "after 3 attempts of all its parts together" in text
+    assert "after 3 attempts of all its units together" in text
     assert "Retry all failed" in text
     assert (
         await (await newcomer(with_books, email="eve@example.org")).post(f"{page}/retry-failed", {})

@@ -60,7 +60,7 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     assert "The whole frame, rendered again; and the picture, made again from the" in said
     assert "at most 0.05 times the noise" in said
     assert f"embedded in the gateway, {CLASS}" in said
-    assert "no dispute of it was upheld" in said
+    assert "no dispute about it was upheld" in said
     assert jane.email not in text
     user = UUID(jane.id)
     await do(with_books, DisputeOpen(uuid4(), job, 0, user, "black", DAY))

@@ -96,8 +96,10 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
     _, text = await second_step(ann, jane, job)
     assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
-    assert (status, "10.0000 credits of it were already refunded" in again) == (409, True)
-    assert "of it were already refunded" in await do(ann, jane, text), "who goes back is told"
+    assert (status, "10.0000 credits of its charge were already refunded" in again) == (409, True)
+    assert "of its charge were already refunded" in await do(ann, jane, text), (
+        "who goes back is told"
+    )
     assert await balance(with_books, jane) == 100
 
 
@@ -112,7 +114,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
     other = await newcomer(with_books, email="eve@example.org")
     for name in (str(job), str(job)[:8]):
         status, text = await second_step(ann, other, name)
-        assert (status, "job of another user, jane@example.org" in text) == (404, True)
+        assert (status, "belongs to another user, jane@example.org" in text) == (404, True)
     status, text = await second_step(ann, jane, "ffffffff")
     assert (status, "There is no such job" in text) == (404, True)
     twin = UUID(str(job)[:-1] + ("0" if str(job)[-1] != "0" else "1"))

@@ -254,8 +254,8 @@ def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
     lines = (
         "Here: 4 leaves of the log. Lost: at least 46.",
-        f"Left behind: contract {second}, with 50 leaves.",
-        f"Left behind: contract {first}, with 30 leaves.",
+        f"Given up: contract {second}, with 50 leaves.",
+        f"Given up: contract {first}, with 30 leaves.",
     )
     assert all(line in told for line in lines), told
     asked = CliRunner().invoke(command, ["reopen", "--reason", "x"], standalone_mode=False)
@@ -269,7 +269,7 @@ def test_what_is_left_behind_is_shown_before_and_after(place: Place) -> None:
     (epoch,) = after["epochs"]
     assert (epoch["number"], epoch["leaves"], epoch["size"]) == (2, 4, 50)
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
-    assert f"after 4 leaves; left behind: contract {second}, with 50 leaves" in told
+    assert f"after 4 leaves; given up: contract {second}, with 50 leaves" in told
 
 
 @pytest.mark.parametrize(
@@ -333,7 +333,7 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
         assert "does not answer" in ended.exception.ending.detail
         unasked = CliRunner().invoke(fsck, [])
         assert unasked.exit_code == 75
-        assert "I12 was not checked" in unasked.output
+        assert "I12 was not checked against the chain" in unasked.output
 
 
 def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

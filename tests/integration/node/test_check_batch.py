@@ -18,6 +18,7 @@ from tests.integration.node.checks import FRAME, Files, Stage
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import build, unit
 from tests.integration.node.test_check import black_png
+from tests.integration.node.test_check_uncut import TIMED
 from tests.unit.verifier.stage import CLASS, OURS, pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -126,3 +127,6 @@ async def test_of_a_scene_that_cannot_be_cut_each_result_says_so(stage: Stage) -
     assert first == third
     assert (first["uncut"], "Path Guiding" in first["unable"]) == (True, True)
     assert "31 by 18" in second["fault"]
+    timed = build(stage.folder / "timed.blend", SMALL, TIMED)
+    [one] = (await opened(stage, "timed", timed, [bare]))["opened"]
+    assert (one["uncut"], one["loose"], "loose" in first) == (True, True, False)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -23,6 +24,14 @@ SCENE = """
 scene.render.engine = "BLENDER_EEVEE"
 scene.eevee.taa_render_samples, scene.eevee.use_shadows = 8, False
 scene.render.resolution_x, scene.render.resolution_y = 48, 27
+"""
+DARK = """
+for light in bpy.data.lights:
+    light.energy = 0
+"""
+LAYERED = """
+settings = scene.render.image_settings
+settings.media_type, settings.file_format = "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER"
 """
 
 
@@ -101,6 +110,35 @@ async def test_a_frame_that_is_not_equal_is_accepted_where_it_is_the_nearest(
 async def test_fewer_samples_are_refused(machines: Machines, samples: int) -> None:
     drawn = await machines.drawn(machines.there, f"few-{samples}", samples=samples)
     assert (await machines.told(f"few-{samples}", drawn))["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("samples", [1, 2, 3])
+async def test_a_frame_of_few_samples_is_compared_as_well(
+    machines: Machines, tmp_path: Path, samples: int
+) -> None:
+    lines = f"\nscene.eevee.taa_render_samples = {samples}\n"
+    few = [
+        attrs.evolve(of, folder=tmp_path, scene=build(tmp_path / "s.blend", SCENE, lines))
+        for of in (machines.here, machines.there)
+    ]
+    dark = build(tmp_path / "d.blend", SCENE, lines, DARK)
+    here, there = few
+    drawn = await machines.drawn(there, "honest")
+    told = await attrs.evolve(machines, here=here).told("honest", drawn)
+    assert told["outcome"] in ("exact", "accepted")
+    lie = await machines.drawn(attrs.evolve(there, scene=dark), "dark")
+    assert (await attrs.evolve(machines, here=here).told("dark", lie))["outcome"] == "refused"
+
+
+async def test_frames_of_several_layers_are_compared_by_their_images(
+    machines: Machines, tmp_path: Path
+) -> None:
+    scene = build(tmp_path / "s.blend", SCENE, LAYERED)
+    here = attrs.evolve(machines.here, folder=tmp_path, scene=scene)
+    of, lie = attrs.evolve(machines, here=here), attrs.evolve(machines.there, folder=tmp_path)
+    for name, samples, outcomes in (("own", 8, ("exact", "accepted")), ("few", 4, ("refused",))):
+        drawn = await of.drawn(attrs.evolve(lie, scene=scene), name, samples=samples)
+        assert (await of.told(name, drawn))["outcome"] in outcomes
 
 
 async def test_frames_of_a_chunk_are_compared_as_alone(machines: Machines) -> None:

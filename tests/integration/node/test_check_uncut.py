@@ -72,6 +72,18 @@ for frame, is_on in ((1, False), (FRAME, True)):
     cycles.keyframe_insert("use_denoising", frame=frame)
 scene.frame_set(1)
 """.replace("FRAME", str(FRAME))
+TIMED = "\nscene.view_layers[0].cycles.pass_render_time = True\n"
+COMPOSED = (
+    TIMED
+    + """
+tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")
+scene.compositing_node_group = tree
+tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+layers, out = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
+tree.links.new(layers.outputs["Image"], out.inputs[0])
+"""
+)
+LOOSE = ("attribute", "driven", "script", "timed")
 UNCUT = {
     "denoised later": DENOISED,
     "guided": GUIDED,
@@ -81,6 +93,7 @@ UNCUT = {
     "driven": BY_REGION,
     "attribute": ATTRIBUTE,
     "script": SCRIPT,
+    "timed": TIMED,
 }
 
 
@@ -118,6 +131,7 @@ async def test_an_honest_frame_is_not_checked(
     assert told["unable"]
     assert "fault" not in told
     assert "suspect" not in told
+    assert told.get("loose", False) is (kind in LOOSE)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +160,13 @@ async def test_a_head_that_breaks_off_is_found(tmp_path: Path, render: RenderPlu
     assert "truncated" in told["fault"]
 
 
-async def test_one_colour_is_suspect(tmp_path: Path, render: RenderPlugin) -> None:
-    stage = staged(tmp_path, render, GUIDED)
+@pytest.mark.parametrize(("change", "why"), [(GUIDED, "Path Guiding"), (COMPOSED, "Render Time")])
+async def test_one_colour_is_suspect(
+    tmp_path: Path, render: RenderPlugin, change: str, why: str
+) -> None:
+    stage = staged(tmp_path, render, change)
     told = await seen(stage, Files(receipts.png([bytes(64 * 3)] * 36, 64), None), DRAWS)
-    assert "Path Guiding" in told["unable"]
+    assert why in told["unable"]
     assert "one colour" in told["suspect"]
 
 

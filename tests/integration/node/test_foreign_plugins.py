@@ -22,7 +22,7 @@ from tests.integration.node.conftest import Start
 from tests.integration.node.gateway import Gateway
 from tests.support.until import until
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "NODE.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "PLUGINS.md").read_text("utf-8")
 FILES = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

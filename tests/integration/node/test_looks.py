@@ -14,6 +14,7 @@ from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.check import PICTURE, CheckPlugin
 from rendertrust.node.plugins.render import RenderPlugin
 from tests.integration.node.scenes import build, unit
+from tests.integration.node.test_check_uncut import COMPOSED, TIMED
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 FRAMES = [3, 4]
@@ -70,7 +71,9 @@ class Stage:
             return found
         assert found.file is not None
         told = orjson.loads(found.file.read_bytes())
-        return {of: told[of] for of in ("looked", "suspect", "fault", "unable") if of in told}
+        return {
+            of: told[of] for of in ("looked", "suspect", "fault", "unable", "loose") if of in told
+        }
 
 
 @pytest.fixture
@@ -82,7 +85,7 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     honest = await stage.delivered(frames=FRAMES)
     assert await stage.told("honest", honest, frames=FRAMES) == LOOKED
     lies = {
-        "text": (b"I am not a picture", "the zip of the frames cannot be read"),
+        "text": (b"I am not a picture", "the zip of frames cannot be read"),
         "one": (packed({"0003.png": noise()}), "0004.png is missing (1 of 2 frames)"),
         "small": (
             packed({"0003.png": noise(), "0004.png": png((32, 18))}),
@@ -113,13 +116,29 @@ async def test_a_chunk_of_one_colour_is_suspect_where_the_scene_is_not(
     assert await empty.told("empty", black, frames=FRAMES) == LOOKED
 
 
+async def test_so_it_is_where_a_compositor_makes_the_picture(stage: Stage, tmp_path: Path) -> None:
+    """The comparison tells whether it makes a black one."""
+    composed = attrs.evolve(stage, scene=build(tmp_path / "composed.blend", COMPOSED))
+    black = packed({"0003.png": png(), "0004.png": png()})
+    told = await composed.told("composed", black, frames=FRAMES)
+    assert told["suspect"] == "all frames have one colour, but the scene does not"
+
+
+async def test_a_chunk_of_which_honest_frames_may_differ_says_so(
+    stage: Stage, tmp_path: Path
+) -> None:
+    chunk = packed({"0003.png": noise(), "0004.png": noise()})
+    timed = attrs.evolve(stage, scene=build(tmp_path / "timed.blend", TIMED))
+    assert await timed.told("timed", chunk, frames=FRAMES) == {**LOOKED, "loose": True}
+
+
 async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     tile = await stage.delivered(frame=3, tile=[0, 0, 32, 36])
     assert await stage.told("tile", tile, frame=3, tile=[0, 0, 32, 36]) == LOOKED
     wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
     assert wrong["fault"].startswith("the tile is ")
     none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
-    assert none == {"fault": "the tile is invalid: it is not an OpenEXR file"}
+    assert none == {"fault": "the tile cannot be read: it is not an OpenEXR file"}
     tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
     assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)

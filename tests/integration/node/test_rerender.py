@@ -25,6 +25,7 @@ from rendertrust.node.blender import Blender
 from rendertrust.node.plugin import Completed
 from rendertrust.node.worker.formats.picture_digest import of_file
 from rendertrust.receipt import receipt_document, sign_work, work_document
+from tests.integration.node import test_check_simulated as simulated
 from tests.integration.node.resident import Resident
 from tests.integration.node.scenes import SAVE, SMALL, build, locally, make, unit
 from tests.unit.proof import receipts
@@ -75,7 +76,7 @@ class Stage:
             inputs=tuple(inputs),
             parameters=parameters,
             renderer={"name": "bpy", "version": version, "build": build},
-            pixels=of_file(str(made)),
+            pixels=more.pop("pixels", None) or of_file(str(made)),
             object={"sha256": sha256(made), "size": made.stat().st_size},
             **more,
         )
@@ -190,6 +191,19 @@ def test_a_changed_region_is_named(
         assert y < top + high
 
 
+def test_a_picture_that_breaks_off_cannot_be_decoded(
+    stage: Stage, plain: Path, frames: Mapping[int, Path]
+) -> None:
+    """Blender gives such a one no pixels, and says nothing."""
+    cut = stage.folder / "cut.png"
+    cut.write_bytes(frames[2].read_bytes()[:-60])
+    whole = of_file(str(frames[2]))
+    receipt = stage.receipt(cut, plain, {"frame": 2}, pixels=whole)
+    code, (_, told) = called(receipt, cut, "--scene", plain)
+    assert (code, told["verdict"]) == (1, "different"), told
+    assert "the picture cannot be decoded" in told["reason"]
+
+
 def test_a_scene_that_is_denoised_and_composited_is_rendered_whole(
     stage: Stage, artists: Path, tmp_path: Path
 ) -> None:
@@ -254,6 +268,19 @@ def test_a_picture_of_a_chunk_is_its_frame(
     code, (_, told) = called(receipt, chunk, "--scene", plain)
     assert (code, told["verdict"]) == (3, "undecided")
     assert "extract one of them" in told["reason"]
+
+
+def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
+    """Its simulation is not baked."""
+    scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
+    made = locally(scene, tmp_path / "out", 8, 9, 10)
+    chunk = tmp_path / "frames.zip"
+    with zipfile.ZipFile(chunk, "w") as packed:
+        for number, path in made.items():
+            packed.write(path, f"{number:04d}.png")
+    receipt = stage.signed(chunk, [sha256(scene)], {"frames": [8, 9, 10]})
+    code, (_, told) = called(receipt, made[10], "--scene", scene, "--regions", 2)
+    assert (code, told["verdict"]) == (0, "exact"), told
 
 
 # ── the files ────────────────────────────────────────────────────────────────────────────────────

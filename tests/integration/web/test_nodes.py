@@ -106,7 +106,7 @@ async def test_a_proof_that_another_gateway_had_signed_opens_nothing(face: Face)
     status, refused = await prove_to(face, "evil.example")
     assert (status, refused["detail"]) == (
         401,
-        "The key was proved to evil.example, which this gateway is not",
+        "The proof of the key is for evil.example, which is not this gateway",
     )
     assert (await prove_to(face, "evil.example", said=own))[0] == 401
     assert (await prove_to(face, "evil.example", said=""))[0] == 401

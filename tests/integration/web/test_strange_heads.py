@@ -48,7 +48,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
         here.headers = there.headers = jane.headers
         why = await refused(here, "no")
         assert "gateway/log-seen" in why
-        assert "move `gateway/log-seen` away" in why
+        assert "move `gateway/log-seen` on this machine" in why
         assert ("another.example/log" in why) == (text == KEPT[0])
         assert "this gateway writes nothing" in await halted(here)
         await proved(there, await entered(there, "yes"))

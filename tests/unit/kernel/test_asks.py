@@ -43,7 +43,7 @@ async def test_ask_is_answered() -> None:
 
 @simulated
 async def test_deadline_passes_in_the_handler() -> None:
-    """An ask without a reply fails with DeadlineExceeded after its deadline, by 50 ms at most."""
+    """An ask without a reply fails with DeadlineExceeded at most 50 ms after its deadline."""
     async with play() as it:
         for within in (0.01, 0.05, 0.31, 1.0, 7.77):
             began = now()
@@ -251,7 +251,7 @@ async def test_forward_answers_the_asker() -> None:
 
 @simulated
 async def test_forward_carries_the_deadline() -> None:
-    """The deadline of an ask goes along when it is forwarded."""
+    """A forwarded ask keeps its deadline."""
     async with play(2) as it:
         it.refs[1].tell(Hold())
         with pytest.raises(DeadlineExceeded):
@@ -312,7 +312,7 @@ async def test_later_whose_asker_has_gone() -> None:
 
 @simulated
 async def test_dropped_later_lets_the_deadline_run_out() -> None:
-    """A reply that is promised and then dropped lets the asker's deadline run out."""
+    """If a promised reply is dropped, the asker waits until its deadline."""
     async with play() as it:
         asker = asyncio.create_task(it.ref.ask(Wait(), within=2.0))
         await quiet()
@@ -326,7 +326,7 @@ async def test_dropped_later_lets_the_deadline_run_out() -> None:
 @simulated
 async def test_forward_or_later_without_a_message_in_hand() -> None:
     async with play() as it:
-        with pytest.raises(RuntimeError, match="no single message in hand"):
+        with pytest.raises(RuntimeError, match="no single message is being handled"):
             it.script.instances[0].later(str)
 
 
@@ -341,7 +341,7 @@ async def test_actor_that_asks_itself() -> None:
 
 @simulated
 async def test_crash_leaves_open_whether_the_message_took_effect() -> None:
-    """After ActorCrashed or DeadlineExceeded the message may have taken effect all the same."""
+    """After ActorCrashed or DeadlineExceeded the message may still have had its effect."""
     async with play() as it:
         with pytest.raises(ActorCrashed):
             await it.ref.ask(Boom(), within=1.0)

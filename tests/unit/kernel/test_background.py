@@ -33,7 +33,7 @@ async def test_messages_are_handled_meanwhile() -> None:
 
 @simulated
 async def test_work_that_takes_too_long_or_raises() -> None:
-    """Background work that takes longer than its limit, or raises, brings the message for that."""
+    """Background work that exceeds its limit, or raises, sends the message declared for that."""
     ended: list[str] = []
 
     async def too_long() -> Note:
@@ -80,7 +80,7 @@ async def test_work_ends_with_the_instance() -> None:
 
 @simulated
 async def test_full_mailbox_takes_what_work_returns() -> None:
-    """A full mailbox takes the message of background work all the same."""
+    """A full mailbox accepts the message of background work."""
     async with play(capacity=1) as it:
         await begin(it, lambda: lasts(1.0))
         it.ref.tell(Hold())

@@ -120,7 +120,7 @@ def test_batch_limit_below_one() -> None:
 
 @simulated
 async def test_message_without_a_handler_is_refused() -> None:
-    """A message that an actor has no handler for is refused: an ask fails, a tell is lost."""
+    """A message without a handler in its actor is refused: an ask fails, a tell is lost."""
 
     class Buyer(StandIn[Shop]):
         @handles(Buy)

@@ -357,7 +357,7 @@ async def test_message_in_hand_at_a_crash_is_gone() -> None:
 
 @simulated
 async def test_each_instance_is_new() -> None:
-    """Each start makes a new instance: what one had in memory is gone with it."""
+    """Each start makes a new instance, without the memory of the one before."""
     async with play() as it:
         it.ref.tell(Boom())
         await quiet()

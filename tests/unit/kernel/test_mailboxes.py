@@ -49,7 +49,7 @@ async def sleep(seconds: float, _: object) -> None:
 
 def test_mailbox_without_room_for_one() -> None:
     """Every mailbox has a bound of one message at least."""
-    with pytest.raises(ValueError, match="room for one"):
+    with pytest.raises(ValueError, match="room for at least one"):
         Ref[Stage]("x", capacity=0)
 
 
@@ -156,7 +156,7 @@ async def test_drop_oldest_spares_asks() -> None:
 
 @simulated
 async def test_offer_waits_for_room() -> None:
-    """Offers wait until less than an eighth of the mailbox is full, and go in in their order."""
+    """Offers wait until less than an eighth of the mailbox is full, and keep their order."""
     async with play(capacity=16) as it:
         await hold(it)
         offers = [asyncio.create_task(it.ref.offer(Frame(n))) for n in range(6)]
@@ -308,7 +308,7 @@ async def test_refused_ask_is_no_dead_letter() -> None:
 
 @simulated
 async def test_busy_actor_yields() -> None:
-    """An actor with much to do lets other tasks run after every 64 messages."""
+    """An actor with a long queue lets other tasks run after every 64 messages."""
     async with play() as it:
         seen: list[int] = []
         for number in range(200):

@@ -21,7 +21,7 @@ async def set_timer(it: Play, seconds: float, text: str = "tick", jitter: float 
 
 @simulated
 async def test_timer_sends_a_message() -> None:
-    """A timer is a message to oneself, after so many seconds of the loop's time."""
+    """A timer sends an actor a message from itself after some seconds of the loop's time."""
     async with play() as it:
         await set_timer(it, 60.0)
         await asyncio.sleep(59.99)
@@ -35,7 +35,7 @@ async def test_timer_sends_a_message() -> None:
 
 @simulated
 async def test_jitter_lengthens() -> None:
-    """Jitter lengthens a timer by up to its part, by the tree's own random numbers."""
+    """Jitter lengthens a timer by up to a fraction, with the tree's random numbers."""
     async with play(uniform=lambda: 0.75) as it:
         await set_timer(it, 100.0, jitter=0.2)
         await asyncio.sleep(114.9)
@@ -81,7 +81,7 @@ async def test_timers_end_with_the_instance() -> None:
 
 @simulated
 async def test_full_mailbox_takes_a_timers_message() -> None:
-    """A full mailbox takes the message of a timer all the same."""
+    """A full mailbox accepts the message of a timer."""
     async with play(capacity=1) as it:
         await set_timer(it, 1.0)
         it.ref.tell(Hold())

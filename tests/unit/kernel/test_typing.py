@@ -19,7 +19,7 @@ CHECKERS = {
 
 @pytest.mark.parametrize("checker", series(CHECKERS, ["mypy"]))
 def test_type_checker(checker: str, tmp_path: Path) -> None:
-    """A wrong addressee, reply, field, handler or no deadline is refused by mypy and pyright."""
+    """mypy and pyright refuse a wrong addressee, reply, field or handler, or a missing deadline."""
     # It lies under another name in the repository, so that checking the whole finds no mistakes.
     refused = tmp_path / "refused.py"
     refused.write_text((SAMPLES / "refused.py.sample").read_text())

@@ -16,6 +16,7 @@ from tests.integration.node.scenes import unit
 
 ABOUT: Final = {"event": "about", "what": "evidence", "size": [8, 8]}
 PAST: Final = {"event": "past"}
+DOUBT: Final = {"event": "doubt"}
 FULL: Final = LimitExceeded("this machine's disk is nearly full", "node")
 FILES: Final = LimitExceeded("the scene made more than 9 files", "scene")
 
@@ -73,3 +74,14 @@ async def test_the_scene_is_not_to_blame_while_a_delivered_file_is_open(
     ending: ProcessExit, tmp_path: Path
 ) -> None:
     assert not await is_of_scene(Worker([ABOUT], ending), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "ending", [ended(excess=out_of_memory(9)), ended(excess=FILES), ended(None)]
+)
+@pytest.mark.parametrize("lines", [[DOUBT], [ABOUT, PAST, DOUBT], [DOUBT, ABOUT, PAST]])
+async def test_the_scene_is_not_to_blame_after_the_result_differed(
+    ending: ProcessExit, lines: list[Mapping[str, Any]], tmp_path: Path
+) -> None:
+    """The check of a lie takes longer than that of an honest result: it must not be paid for it."""
+    assert not await is_of_scene(Worker(lines, ending), tmp_path)

@@ -1,4 +1,4 @@
-"""docs/RENDERING.md names every finding, every parameter, and no other."""
+"""docs/RENDERING.md names every finding, docs/PROTOCOL.md every parameter, and no others."""
 
 import ast
 import re
@@ -9,11 +9,12 @@ from rendertrust.preflight import findings, unsendable_files
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "RENDERING.md").read_text()
+PROTOCOL = (ROOT / "docs" / "PROTOCOL.md").read_text()
 
 
-def table(heading: str) -> dict[str, list[str]]:
+def table(heading: str, page: str = PAGE) -> dict[str, list[str]]:
     """The rows of the first table after a heading, by what stands in backticks first."""
-    lines = iter(PAGE.partition(heading)[2].splitlines())
+    lines = iter(page.partition(heading)[2].splitlines())
     rows: dict[str, list[str]] = {}
     for line in lines:
         if line.startswith("| `"):
@@ -54,7 +55,7 @@ def test_page_has_every_finding_with_its_level() -> None:
     assert {code: cells[1] for code, cells in rows.items()} == levels_of_codes()
 
 
-def test_page_has_every_parameter() -> None:
-    assert set(table("## Units")) - {"resolution"} == KNOWN
+def test_pages_have_every_parameter() -> None:
+    assert set(table("## Parameters and results", PROTOCOL)) - {"resolution"} == KNOWN
     assert set(table("## Videos")) == {"container", "fps", "fps_base"}
-    assert f"up to {CHUNK_MAX} frames" in PAGE
+    assert f"up to {CHUNK_MAX} frames" in PROTOCOL

@@ -59,7 +59,7 @@ async def test_terminate() -> None:
 
 @simulated
 async def test_all_stop_together() -> None:
-    """The children of a dynamic supervisor stop all at once, not one after another."""
+    """The children of a dynamic supervisor stop all at once."""
     town, nodes = Town(), DynamicSupervisor("nodes")
     tree = root(Strategy.ONE_FOR_ONE, [nodes])
     await tree.start()

@@ -26,7 +26,7 @@ class GuestActor(Actor[Guest]):
 
 @simulated
 async def test_a_mishap_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """An actor that raises Mishap ends as by any error, and the log has its text on one line."""
+    """An actor that raises Mishap crashes, and the log has its text on one line."""
     child = Child("guest", GuestActor)
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(0, 60.0), [child])
     await root.start()

@@ -74,7 +74,7 @@ async def test_child_that_starts_too_slowly() -> None:
 
 @simulated
 async def test_child_that_may_take_any_time_to_start() -> None:
-    """A child without a limit has all the time to start."""
+    """A child without a limit may take any time to start."""
 
     async def migrates() -> None:
         await asyncio.sleep(86_400.0)
@@ -87,7 +87,7 @@ async def test_child_that_may_take_any_time_to_start() -> None:
 
 @simulated
 async def test_child_that_does_not_stop_is_killed() -> None:
-    """A child that does not stop within its limit is killed, and the others stop all the same."""
+    """A child that does not stop within its limit is killed, and the others still stop."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), town.house("b"), town.house("c")])
     await tree.start()

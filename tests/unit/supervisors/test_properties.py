@@ -115,7 +115,7 @@ crash_times = st.lists(st.sets(st.integers(0, 39), max_size=6), min_size=3, max_
 def test_crashes_lose_and_reorder_nothing(
     strategy: Strategy, crashes: list[set[int]], seed: int
 ) -> None:
-    """Whatever crashes, no queued message and no Down is lost, doubled or reordered."""
+    """Whatever crashes, no queued message and no Down is lost, duplicated or reordered."""
     logs, seen, replies = simulate(stormy_day(strategy, crashes), seed=seed)
     for log, answered in zip(logs, replies, strict=True):
         assert sorted(log) == list(range(40))

@@ -58,7 +58,7 @@ async def test_rest_for_one() -> None:
 
 @simulated
 async def test_siblings_keep_what_is_queued() -> None:
-    """A restart, of a sibling's crash too, loses no queued message."""
+    """A restart, also because of a sibling's crash, loses no queued message."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ALL, [town.house(name) for name in "ab"])
     await tree.start()
@@ -141,7 +141,7 @@ async def test_transient_sibling_that_ends_while_the_group_stops() -> None:
 
 @simulated
 async def test_intensity() -> None:
-    """A supervisor restarts so many times in any period; one more end, and it gives up."""
+    """A supervisor allows a number of restarts in any period; at the next end it gives up."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], restarts=2, within=30.0)
     await tree.start()
@@ -210,7 +210,7 @@ async def test_escalation_restarts_the_nested_supervisor() -> None:
 
 @simulated
 async def test_escalation_keeps_what_is_queued() -> None:
-    """A nested supervisor starts afresh when restarted: its count at zero, its mailboxes kept."""
+    """A restarted nested supervisor counts from zero and keeps its mailboxes."""
     town = Town()
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b")], restarts=1, name="in")
     tree = root(Strategy.ONE_FOR_ONE, [inner], restarts=5)
@@ -253,7 +253,7 @@ async def test_stay_down() -> None:
 
 @simulated
 async def test_stay_down_in_a_group_lets_the_others_start() -> None:
-    """Those who were stopped for a child's sake start without it when it is given up."""
+    """Siblings that were stopped for a child's restart start without it once it is given up."""
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
@@ -303,7 +303,7 @@ async def test_failed_start_in_a_group_restarts_the_group() -> None:
 
 @simulated
 async def test_backoff_delays_restarts() -> None:
-    """Back-off puts a restart off, each in a row twice as long as the one before, up to a limit."""
+    """Back-off delays restarts: each delay in a row is twice the one before, up to a limit."""
     town = Town()
     tree = root(
         Strategy.ONE_FOR_ONE,
@@ -326,7 +326,7 @@ async def test_backoff_delays_restarts() -> None:
 
 @simulated
 async def test_backoff_begins_again() -> None:
-    """A child that has run for the longest delay begins at the shortest again."""
+    """After a child has run for the longest delay, its delays begin at the shortest again."""
     town = Town()
     tree = root(
         Strategy.ONE_FOR_ONE, [town.house("a")], restarts=100, backoff=Backoff(1.0, 4.0, 0.0)
@@ -346,7 +346,7 @@ async def test_backoff_begins_again() -> None:
 
 
 def test_jitter_shortens_a_delay() -> None:
-    """Jitter shortens a delay by up to its part."""
+    """Jitter shortens a delay by up to a fraction."""
     backoff = Backoff(first=1.0, most=60.0, jitter=0.5)
     assert backoff.delay(1, 0.0) == 1.0
     assert backoff.delay(3, 0.5) == 3.0
@@ -355,7 +355,7 @@ def test_jitter_shortens_a_delay() -> None:
 
 @simulated
 async def test_messages_queue_while_a_restart_is_put_off() -> None:
-    """Messages to a child queue while its restart is put off."""
+    """Messages to a child are queued while its restart is delayed."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], backoff=Backoff(first=10.0))
     await tree.start()
@@ -368,7 +368,7 @@ async def test_messages_queue_while_a_restart_is_put_off() -> None:
 
 @simulated
 async def test_group_waits_for_the_one_that_is_put_off() -> None:
-    """In a group, those after a child whose restart is put off wait for it."""
+    """In a group, the children after one whose restart is delayed wait for it."""
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
@@ -392,7 +392,7 @@ async def test_group_waits_for_the_one_that_is_put_off() -> None:
 
 @simulated
 async def test_stop_drops_a_restart_that_is_put_off() -> None:
-    """A stop drops the restarts that are put off."""
+    """A stop cancels delayed restarts."""
     town = Town()
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a")], backoff=Backoff(first=10.0))
     await tree.start()
@@ -469,7 +469,7 @@ async def test_restart_log() -> None:
 
 @simulated
 async def test_allowance() -> None:
-    """A reading of a supervisor tells how many of the restarts that it may do it has done."""
+    """A supervisor's reading has the numbers of restarts that it has done and may do."""
     town = Town()
     tree = Supervisor("top", Strategy.ONE_FOR_ONE, Intensity(3, 10.0), [town.house("a")])
     await tree.start()

@@ -233,9 +233,43 @@ def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
 
 
+@pytest.mark.parametrize("report", [UNCUT, LOOKED])
+def test_what_honest_frames_may_differ_in_is_always_compared(report: Mapping[str, Any]) -> None:
+    """A refusal is no strike there, either."""
+    loose, chunk = {**report, "loose": True}, {"frame": None, "frames": [1, 2]}
+    of: Mapping[str, Any] = {"params": chunk} if report is LOOKED else {}
+    case = heard(loose, drawn=False, **of)
+    assert (case.step, case.verdict) == ("regions", None)
+    off = whole({**EXACT, "crops": [{"equal": False, "off": 200.0}]}, loose=True)
+    found = heard(loose, *([] if of else [loose]), off, drawn=False, **of).verdict
+    assert found is not None
+    assert (found.outcome, found.strike) == ("invalid", False), "and is never paid"
+
+
+@pytest.mark.parametrize("report", [{**UNCUT, "loose": True}, PLAIN, LOOKED])
+def test_results_of_a_verifier_are_only_opened(report: Mapping[str, Any]) -> None:
+    case = Case.opened(pending(drawn=False))
+    case.is_trusted = True
+    read = answer(report, 0)
+    assert isinstance(read, Report)
+    case.hear(read, VERIFIER, OTHER_CLASS, DEFAULTS)
+    assert case.verdict == Verdict("sampled-out")
+
+
 def test_who_only_opens_what_he_is_to_compare_says_nothing() -> None:
     case = heard(LOOKED)
     assert (case.verdict, case.failed) == (None, 1)
+
+
+@pytest.mark.parametrize(("reports", "is_scenes"), [((), True), ((apart(0.3),), False)])
+def test_a_scene_is_to_blame_for_failed_checks_only_while_nothing_differed(
+    reports: Sequence[Mapping[str, Any]], is_scenes: bool
+) -> None:
+    case = heard(*reports)
+    case.fail(VERIFIER, is_scene=True)
+    case.give_up()
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.from_scene) == ("unverifiable", is_scenes)
 
 
 def test_who_cannot_be_checked_to_the_end_is_not_blamed() -> None:

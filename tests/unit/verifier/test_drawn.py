@@ -65,7 +65,7 @@ def said(case: Case) -> tuple[str, str, bool]:
         (drawn("accepted"), ("invalid", "same-driver: not-equal", True)),
         (drawn("accepted", loose=True), ("consistent", "other-driver", False)),
         (drawn("refused", "fewer-samples"), ("invalid", "same-driver: fewer-samples", True)),
-        (drawn("unsaid", "few-samples"), ("invalid", "same-driver: few-samples", True)),
+        (drawn("unsaid", "not-comparable"), ("invalid", "same-driver: not-comparable", True)),
     ],
 )
 def test_within_a_drawing_class_frames_are_equal(
@@ -81,7 +81,10 @@ def test_within_a_drawing_class_frames_are_equal(
         (drawn("exact"), ("exact", "", False)),
         (drawn("accepted"), ("consistent", "other-driver", False)),
         (drawn("refused", "fewer-samples"), ("invalid", "other-driver: fewer-samples", False)),
-        (drawn("unsaid", "few-samples"), ("unverifiable", "other-driver: few-samples", False)),
+        (
+            drawn("unsaid", "not-comparable"),
+            ("unverifiable", "other-driver: not-comparable", False),
+        ),
     ],
 )
 @pytest.mark.parametrize(("signed", "device_class"), [(NVIDIA, CUDA), (NVIDIA, CLASS), (MESA, SSE)])
@@ -110,7 +113,7 @@ def test_nodes_of_unknown_drawing_class_are_of_another_one(signed: Any) -> None:
         (drawn("refused", "fewer-samples"), SSE, True),
         (drawn("refused", "fewer-samples"), CUDA, False),
         (drawn("refused", "fewer-samples", loose=True), CLASS, False),
-        (drawn("unsaid", "few-samples"), CLASS, False),
+        (drawn("unsaid", "not-comparable"), CLASS, False),
     ],
 )
 def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
@@ -123,8 +126,8 @@ def test_who_signs_for_no_drawing_class_gets_a_strike_for_what_is_refused(
 
 
 def test_what_nobody_can_tell_pays_nobody() -> None:
-    found = heard(drawn("unsaid", "few-samples"), NVIDIA).verdict
-    assert found == Verdict("unverifiable", "other-driver: few-samples", from_scene=False)
+    found = heard(drawn("unsaid", "not-comparable"), NVIDIA).verdict
+    assert found == Verdict("unverifiable", "other-driver: not-comparable", from_scene=False)
 
 
 def test_a_picture_that_the_verifier_does_not_read_is_unverifiable() -> None:

@@ -1,8 +1,8 @@
-"""Check of a frame: renders parts of it again and compares them with the picture's evidence.
+"""Check of a frame: renders parts of it again, and compares them with the picture's evidence.
 
-The picture is also made again from that evidence. Picture and evidence are untrusted, so their
-headers are checked before Blender decodes them. A ``fault`` in them is the delivering node's.
-Errors of the scene or of this machine end the order as usual and say nothing about the result.
+The picture is also rebuilt from the evidence. Picture and evidence are untrusted, so their headers
+are checked before Blender decodes them. A ``fault`` in them is the delivering node's. Errors of the
+scene or of this machine end the order as usual, and say nothing about the result.
 """
 
 import os
@@ -21,10 +21,10 @@ from ..scene.output import choose_format, size_of
 from ..scene.settings import prepare
 from . import (
     composited_check,
+    eevee_check,
     frame_crops,
     image_comparison,
     quick_look,
-    raster_check,
     seed_check,
 )
 from .coarse_render import coarse
@@ -42,10 +42,11 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Check the delivered ``picture`` and ``evidence``.
 
     ``draws`` place the crops. The report has the difference of each crop and of the picture, a
-    ``fault`` of the result, or why the scene is ``unable`` to be checked. Without draws it is a
-    quick look at picture and evidence; a ``suspect`` result should get a check. ``whole``: cut the
-    crops out of the whole frame, rendered as its node had to. ``across``: another kind of device or
-    instruction set made the result; the draws of a second look.
+    ``fault`` of the result, or the reason why the scene is ``unable`` to be checked. Without draws
+    this is a quick look at picture and evidence; a ``suspect`` result should get a check.
+    ``whole``: cut the crops out of the whole frame, rendered as its node had to. ``across``: the
+    result was made by another kind of device or instruction set; the value are the draws of a
+    second look.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -65,7 +66,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = quick_look.frame(bpy, scene, order, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-    # The scene was opened again since.
+    # The scene was reopened after ``depends`` was found.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
@@ -80,13 +81,13 @@ def _compare(
     theirs = EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    # Opening the picture may crash this process; keep the crops' results.
+    # Opening the picture may crash this process, so record the crops' results first.
     progress.found = told
     across = told.get("across", {}).get("outcome")
     if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
         return told
     made_of = theirs.layers
-    if order.get("whole"):  # making a picture from the delivered passes may crash this process
+    if order.get("whole"):  # rebuilding a picture from the delivered passes may crash this process
         made_of = passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
     return told | finished(bpy, order, frame, (picture, made_of), progress)
 
@@ -94,7 +95,7 @@ def _compare(
 def crops_of(
     bpy: Any, scene: Any, order: dict[str, Any], theirs: EvidencePasses, progress: OpenProgress
 ) -> dict[str, Any]:
-    """Compare the drawn crops with the delivered passes, by view layer."""
+    """Compare the drawn crops with the delivered passes, for each view layer."""
     scene.render.use_persistent_data = True  # keep prepared data between renders
     grid = coarse(bpy, scene, order, progress, theirs.area)
     crops = _placed(order["draws"], theirs.area, grid)
@@ -103,11 +104,7 @@ def crops_of(
         found = _of_whole(bpy, _anew(bpy, order), crops, theirs, progress)
         told = {"whole": True, "crops": found}
     else:
-        found = _held(bpy, scene, crops, theirs, (progress, False))
-        if not all(one["equal"] for one in found):
-            # Confirm a difference without data that was kept from an earlier render.
-            found = _held(bpy, _anew(bpy, order), crops, theirs, (progress, True))
-        told = {"crops": found}
+        told = {"crops": (found := _of_crops(bpy, scene, crops, theirs, (order, progress)))}
     if order.get("across"):
         told["across"] = _across(bpy, order, (found, crops), (theirs, grid), progress)
     return told
@@ -126,7 +123,7 @@ def _across(
     of: tuple[EvidencePasses, list[list[float]]],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Return the comparison across devices, by the same seed or, if undecided, other seeds."""
+    """Return the comparison across devices: with the same seed or, if undecided, other seeds."""
     (found, crops), (theirs, grid) = first, of
     outcome = seed_check.same_seed(found)
     if outcome is not None:
@@ -137,7 +134,7 @@ def _across(
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
-    """Open the stripped scene again, without keeping data between renders."""
+    """Open the stripped scene again; prepared data is not kept between renders."""
     scene = opened(bpy, order)
     prepare(scene, order)
     tiles.strip(scene)
@@ -145,36 +142,55 @@ def _anew(bpy: Any, order: dict[str, Any]) -> Any:
     return scene
 
 
-def _held(
-    bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, how: tuple[OpenProgress, bool]
+def _of_crops(
+    bpy: Any,
+    scene: Any,
+    crops: list[Crop],
+    theirs: EvidencePasses,
+    how: tuple[dict[str, Any], OpenProgress],
 ) -> list[dict[str, Any]]:
-    """Render the crops of the stripped scene and compare them by view layer.
+    """Render the crops of the stripped scene, and compare them for each view layer.
 
-    ``how``: the progress, and True to measure differences by the noise.
+    Those that differ are rendered again, and with another seed, after the scene was opened again:
+    without data that was kept from the small picture, which has other details.
     """
-    progress, measures = how
-
-    def render(crop: Crop, name: str) -> RenderedCrop:
-        return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
-
-    rendered = list[RenderedCrop]()
+    (order, progress), rendered = how, list[RenderedCrop]()
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
-        rendered.append(render(crop, f"crop-{number}.exr"))
-    # Reading renders another scene, which drops the data that was kept for the next crop.
+        rendered.append(_render(bpy, scene, theirs, crop, f"crop-{number}.exr"))
+    # Read only after all renders: reading renders another scene, which drops the data kept for the
+    # next crop.
+    ours = [frame_crops.read(bpy, one, theirs.kinds) for one in rendered]
+    delivered = [frame_crops.part(theirs, crop) for crop in crops]
+    differing = [n for n in range(len(crops)) if not _all_same(ours[n], delivered[n])]
+    others: dict[int, Layers] = {}
+    if differing:
+        progress.doubt()
+        again = _with_other_seed(bpy, order, {n: crops[n] for n in differing}, theirs)
+        for n, (same, other) in again.items():
+            ours[n] = frame_crops.read(bpy, same, theirs.kinds)
+            others[n] = frame_crops.read(bpy, other, theirs.kinds)
     found = list[dict[str, Any]]()
-    for one in rendered:
-        ours, delivered = (
-            frame_crops.read(bpy, one, theirs.kinds),
-            frame_crops.part(theirs, one.crop),
-        )
-        other: Layers = {}
-        if measures and not _all_same(ours, delivered):
-            with other_seed(scene):
-                noisy = render(one.crop, "other.exr")
-            other = frame_crops.read(bpy, noisy, theirs.kinds)
-        found += _of_layers(one.crop, ours, delivered, other)
+    for n, crop in enumerate(crops):
+        found += _of_layers(crop, ours[n], delivered[n], others.get(n, {}))
     return found
+
+
+def _with_other_seed(
+    bpy: Any, order: dict[str, Any], crops: dict[int, Crop], theirs: EvidencePasses
+) -> dict[int, tuple[RenderedCrop, RenderedCrop]]:
+    """Render each crop, and again with another seed; the scene is prepared only once."""
+    scene, found = _anew(bpy, order), dict[int, tuple[RenderedCrop, RenderedCrop]]()
+    scene.render.use_persistent_data = True
+    for n, crop in crops.items():
+        same = _render(bpy, scene, theirs, crop, f"crop-{n}.exr")
+        with other_seed(scene):
+            found[n] = same, _render(bpy, scene, theirs, crop, f"other-{n}.exr")
+    return found
+
+
+def _render(bpy: Any, scene: Any, theirs: EvidencePasses, crop: Crop, name: str) -> RenderedCrop:
+    return frame_crops.render(bpy, scene, theirs.frame, crop, os.path.join(theirs.out, name))
 
 
 def _of_whole(
@@ -182,7 +198,7 @@ def _of_whole(
 ) -> list[dict[str, Any]]:
     """Compare crops that are cut out of the whole frame.
 
-    Some scenes render differently in parts, which is not the node's fault.
+    Some scenes render differently in regions, which is not the node's fault.
     """
     progress.next("whole frame")
     ours, delivered = (
@@ -191,6 +207,7 @@ def _of_whole(
     )
     mine, other = [frame_crops.part(ours, crop) for crop in crops], ours
     if not all(_all_same(of, part) for of, part in zip(mine, delivered, strict=True)):
+        progress.doubt()
         progress.next("whole frame, another seed")
         with other_seed(scene):
             other = _whole(bpy, scene, theirs, "whole-other.exr")
@@ -201,7 +218,7 @@ def _of_whole(
 
 
 def _whole(bpy: Any, scene: Any, theirs: EvidencePasses, name: str) -> EvidencePasses:
-    """Render the frame, or the tile, as a node renders its evidence."""
+    """Render the whole frame or tile, as a node renders its evidence."""
     path, size = os.path.join(theirs.out, name), theirs.area[2:]
     if size != size_of(scene):
         tiles.select(scene, theirs.area)
@@ -218,7 +235,7 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
-    """Return the pass that differs most in each layer, since each may affect the picture."""
+    """Return the pass that differs most in each layer, as each layer may affect the picture."""
     found = list[dict[str, Any]]()
     for layer, bands in ours.items():
         noisy = other.get(layer, {})
@@ -237,7 +254,7 @@ def finished(
     delivered: tuple[str, Layers],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Make the picture again from the evidence and compare it with the delivered one.
+    """Rebuild the picture from the evidence, and compare it with the delivered one.
 
     ``finish`` is None if the files differ and their format cannot be read.
     """
@@ -266,15 +283,13 @@ def _again(
     progress.next("whole frame")
     path = composited_check.render(bpy, order, frame, "our")
     is_drawn = reproducibility.is_drawn(bpy.context.scene)
-    is_loose = reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not is_drawn)
     theirs = os.path.join(order["out"], "their" + os.path.splitext(path)[1])
     found = composited_check.compared(bpy, order, frame, (path, theirs), progress)
     if found is None:
         return None
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
-    told |= {"loose": True} if is_loose else {}
     if is_drawn:
-        told["across"] = raster_check.compare(
+        told["across"] = eevee_check.compare(
             bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]
         )
     return told

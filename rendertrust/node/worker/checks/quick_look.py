@@ -1,7 +1,7 @@
-"""Quick look at delivered files that get no check, or before one.
+"""Quick look at delivered files that get no check, or before a check.
 
-It tests that all frames are there, under the right names and of the right size, that they can be
-decoded, and that they do not all have one colour unless the scene has. It does not show that they
+It tests that all frames are there, that they have the right names and size, that they can be
+decoded, and that they do not all have one colour unless the scene has. It does not test that they
 show the scene.
 """
 
@@ -14,8 +14,9 @@ from ..formats import picture_digest
 from ..ipc import Say
 from ..render import tiles
 from ..render.frames import facts, written_size
+from ..scene import reproducibility
 from ..scene.loader import opened
-from ..scene.output import choose_format, compositor_nodes, shows_strips, size_of
+from ..scene.output import choose_format, shows_strips, size_of
 from ..scene.settings import prepare
 from . import image_comparison
 from .coarse_render import coarse
@@ -33,7 +34,7 @@ from .delivered_files import (
 )
 from .open_watchdog import PICTURE, OpenProgress
 
-VARIES = 0.02  # deviation within a cell of the coarse picture: it has several colours
+VARIES = 0.02  # deviation within a cell of the coarse picture, above which it has several colours
 PLAIN = "the picture has one colour, but the scene does not"
 
 
@@ -41,7 +42,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Take a quick look at the delivered ``picture``.
 
     The report says that it ``looked``, what is ``suspect``, or a ``fault``. With ``tile`` the file
-    has passes of that part; with several ``frames`` it is a zip.
+    has passes of that tile; with several ``frames`` it is a zip.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -67,7 +68,7 @@ def _pictures(
 ) -> dict[str, Any]:
     size, suffix = written_size(scene), choose_format(scene.render, order.get("format"))
     most = bytes_most(size_of(scene), tiles.tile_kinds(scene))
-    plain, odd = list[bool](), dict[str, str]()
+    plain, odd = list[bool](), reproducibility.note(bpy, scene)
     for path in pictures_of(order, frames, suffix, most):
         progress.next(os.path.basename(path))
         with progress.about(PICTURE, size, theirs=path):
@@ -75,18 +76,15 @@ def _pictures(
         plain.append(is_plain)
         odd |= found
         os.unlink(path)
-    # A compositor, or a cut to black, may also make frames of one colour.
-    if not all(plain) or compositor_nodes(scene) or tiles.obstacles(scene):
-        return {"looked": True, **odd}
-    if not _varies(bpy, scene, order, progress):
-        return {"looked": True, **odd}
-    return {"looked": True, "suspect": "all frames have one colour, but the scene does not"}
+    if all(plain) and shows_itself(scene) and _varies(bpy, scene, order, progress):
+        odd["suspect"] = "all frames have one colour, but the scene does not"
+    return {"looked": True, **odd}
 
 
 def _looked_at(
     bpy: Any, path: str, suffix: str, size: tuple[int, int]
 ) -> tuple[bool, dict[str, str]]:
-    """Return True if it has one colour, and what is ``suspect``.
+    """Return True if the picture has one colour, and whether it is ``suspect``.
 
     Raises DeliveryFault if it is not a picture of this size.
     """
@@ -103,7 +101,7 @@ def _looked_at(
 def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> dict[str, Any]:
     """Take a quick look at picture and evidence, which costs next to nothing.
 
-    A compositor may make a picture of one colour, so that is not a fault, but a reason to check.
+    A compositor may produce a picture of one colour, so that is no fault but leads to a check.
     """
     is_plain, told = _opened_frame(bpy, scene, order, progress)
     if is_plain and _varies(bpy, scene, order, progress):
@@ -114,7 +112,7 @@ def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -
 def _opened_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return True if the picture has one colour, and the rest of the report on a quick look.
+    """Return True if the picture has one colour, and the rest of the report of a quick look.
 
     Raises DeliveryFault if picture or evidence is invalid. The scene stays unchanged.
     """
@@ -140,7 +138,10 @@ def _is_plain(pixels: Any) -> bool:
 def uncut_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> dict[str, Any]:
-    """Take a quick look at a frame that cannot be split; no check could decide a suspicion."""
+    """Take a quick look at a frame that cannot be split.
+
+    No later check could decide a suspicion.
+    """
     is_plain, told = _opened_uncut(bpy, scene, order, progress)
     if is_plain and shows_itself(scene) and _varies(bpy, scene, order, progress):
         return told | {"suspect": PLAIN}
@@ -148,45 +149,47 @@ def uncut_frame(
 
 
 def _varies(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> bool:
-    """Return True if the scene has several colours."""
+    """Return True if the scene has several colours; the delivered pictures have one."""
+    progress.doubt()
     grid = coarse(bpy, scene, order, progress)
     return max(map(max, grid), default=0.0) >= VARIES
 
 
 def _opened_uncut(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
-) -> tuple[bool, dict[str, str]]:
-    """Return True if ``picture`` has one colour, and its hash. Raises DeliveryFault."""
+) -> tuple[bool, dict[str, Any]]:
+    """Return True if ``picture`` has one colour, and the report on it. Raises DeliveryFault."""
     suffix, size = choose_format(scene.render, order.get("format")), written_size(scene)
-    path = copy_picture(order, suffix, size)
+    path, told = copy_picture(order, suffix, size), reproducibility.note(bpy, scene)
     with progress.about(PICTURE, size, theirs=path):
         is_known = may_be_opened(path, suffix, size)
         found = image_comparison.visible(pixels_of(bpy, path))
-        told = {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
+        told |= {**picture_digest.seen(path), **(undecoded(path, found) if is_known else {})}
     if not is_known and found.shape[:2] != size[::-1]:
         raise DeliveryFault("the picture cannot be decoded, or has another size")
     return _is_plain(found), told
 
 
 def shows_itself(scene: Any) -> bool:
-    """Return True if a small Cycles render shows the same content as the picture.
+    """Return True if a small Cycles render shows what the picture is made of.
 
-    Another engine, a compositor, strips or a render region would change the content.
+    Another engine, strips or a render region would show something else. A compositor, or a cut to
+    black, may make a picture of one colour: the comparison tells.
     """
-    composed = shows_strips(scene) or compositor_nodes(scene)
-    return scene.render.engine == "CYCLES" and not (composed or scene.render.use_border)
+    is_cut = shows_strips(scene) or scene.render.use_border
+    return scene.render.engine == "CYCLES" and not is_cut
 
 
 # ── several results of a job ──────────────────────────────────────────────────────────────────────
 
 
 def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Report on each of the ``results`` that it ``looked`` good, or its ``fault``.
+    """Report on each of the ``results`` that it was ``looked`` at, or its ``fault``.
 
     The scene is opened only once: nothing is rendered, so it stays unchanged.
 
     ``unable``: why the scene cannot be checked in regions. There is no report on a picture of one
-    colour, because only a render shows if that is wrong.
+    colour, because only a render shows whether that is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)

@@ -1,4 +1,4 @@
-"""Settings of a scene for a render: the order's, and those that make it repeatable."""
+"""Settings of a scene for a render: the order's, and those that make the render repeatable."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -7,12 +7,12 @@ from typing import Any
 from ..ipc import SceneError
 from .output import WORDS, compositor_nodes, shows_strips, unmade
 
-# Stamps that differ between machines or renders.
+# Metadata that Blender can stamp into pictures and that differs between machines or renders.
 FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
-    """Apply the order's settings and make the render repeatable, but change nothing else."""
+    """Apply the order's settings and make the render repeatable; change nothing else."""
     render = scene.render
     if "width" in order:
         render.resolution_x, render.resolution_y = order["width"], order["height"]

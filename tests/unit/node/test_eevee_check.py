@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.checks.raster_check import (
+from rendertrust.node.worker.checks.eevee_check import (
     ACCEPTED,
     APART_MOST,
     EXACT,
@@ -17,6 +17,7 @@ from rendertrust.node.worker.checks.raster_check import (
     REFUSED,
     UNSAID,
     distance,
+    numbers_of,
     outcome,
     together,
 )
@@ -61,13 +62,37 @@ def test_another_picture_is_refused_though_it_is_the_nearest() -> None:
     assert FAR in codes
 
 
-def test_what_is_no_number_says_nothing() -> None:
-    theirs = frame(16)
-    theirs[3, 4, 1] = np.nan
-    assert outcome(distances(theirs)) == (UNSAID, [NO_NUMBERS])
+def test_of_few_samples_there_are_fewer_to_compare_with() -> None:
+    assert [numbers_of(samples) for samples in (16, 4, 3, 2, 1)] == [
+        *([16, 12, 8], [4, 3, 2], [3, 2], [2, 1], [1])
+    ]
+    assert outcome([0.01, 0.02]) == (ACCEPTED, [])
+    assert outcome([0.02, 0.01]) == (REFUSED, [FEWER_SAMPLES])
+    assert outcome([0.01]) == (ACCEPTED, [])
+    assert outcome([0.04]) == (REFUSED, [FAR])
+
+
+@given(st.integers(1, 1 << 24))
+def test_the_scenes_own_number_comes_first_and_no_other_is_as_large(samples: int) -> None:
+    first, *fewer = numbers_of(samples)
+    assert first == samples
+    assert all(1 <= number < samples for number in fewer)
+    assert bool(fewer) == (samples > 1)
+
+
+def test_pictures_of_another_shape_say_nothing() -> None:
     assert outcome(distances(frame(16)[:, :-1])) == (UNSAID, [NO_NUMBERS])
     assert distance(np.zeros((0, 0, 3)), np.zeros((0, 0, 3))) is None
     assert outcome([]) == (UNSAID, [NO_NUMBERS])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_compared_as_it_is_shown(value: float) -> None:
+    """A scene may give such pixels, and a node may write them."""
+    ours, theirs = frame(16), frame(16)
+    ours[3, 4, 1] = theirs[3, 4, 1] = value
+    assert distance(ours, theirs) == 0.0
+    assert outcome(distances(np.full_like(ours, value)))[0] == REFUSED
 
 
 def test_colours_that_nobody_sees_do_not_matter() -> None:

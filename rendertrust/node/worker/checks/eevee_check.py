@@ -1,14 +1,16 @@
 """Check of whole frames that EEVEE drew.
 
 EEVEE's pixels are not independent, so a region renders differently than within the frame. Within a
-drawing class frames are equal to the last bit. Across classes three renders are compared, with all,
-three quarters and half of the samples, and the first must be the closest.
+drawing class frames are equal to the last bit. Across classes the delivered frame is compared with
+three renders, with all, three quarters and half of the samples; the first must be the closest. With
+three samples or fewer there are fewer different renders.
 """
 
 from typing import Any
 
 import numpy as np
 
+from ..render import passes
 from ..render.frames import written_size
 from ..scene.reproducibility import drawing_class
 from . import composited_check, image_comparison
@@ -17,26 +19,36 @@ from .open_watchdog import PICTURE, OpenProgress
 
 Array = Any
 SHARES = (1.0, 0.75, 0.5)  # of the samples
-APART_MOST = 0.03  # of white, as a mean over all values
+APART_MOST = 0.03  # in units of white, as a mean over all values
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
-# Codes: reasons for a refusal, and for no decision.
+# Codes of the reasons for a refusal, or for no decision.
 FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
-FEW_SAMPLES, NO_NUMBERS = "few-samples", "not-comparable"
+NO_NUMBERS = "not-comparable"
+COMBINED = "Combined"
+
+
+def numbers_of(samples: int) -> list[int]:
+    """Return the different numbers of samples to compare with, the scene's first."""
+    return list(dict.fromkeys(max(round(samples * share), 1) for share in SHARES))
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
-    """Return the mean difference of the displayed values, 0 to 1; None if incomparable."""
-    if ours.shape != theirs.shape or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
+    """Return the mean difference of the displayed values, 0 to 1.
+
+    None if they cannot be compared. What is not a number is black, and what is infinite is white.
+    """
+    if ours.shape != theirs.shape:
         return None
     one, other = (
-        np.clip(image_comparison.visible(of), 0.0, 1.0).astype(np.float64) for of in (ours, theirs)
+        np.nan_to_num(np.clip(image_comparison.visible(of), 0.0, 1.0).astype(np.float64))
+        for of in (ours, theirs)
     )
     return float(np.abs(one - other).mean()) if one.size else None
 
 
 def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
-    """Return the outcome and its codes, by the distances from renders with ``SHARES`` samples.
+    """Return the outcome and its codes, from the distances to renders with fewer and fewer samples.
 
     The first distance must be the smallest, and small.
     """
@@ -57,29 +69,38 @@ def compare(
     *,
     is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with our render and, unless they are equal, with fewer samples."""
+    """Compare their picture with our render and, unless they are equal, with renders of fewer
+    samples.
+    """
     ours, theirs = of
     scene = bpy.context.scene
     told: dict[str, Any] = {"drawing": drawing_class()}
     if is_equal:
         return {**told, "outcome": EXACT}
-    samples = scene.eevee.taa_render_samples
-    fewer = [max(round(samples * share), 1) for share in SHARES[1:]]
-    told |= {"samples": [samples, *fewer]}
-    if len({samples, *fewer}) < len(SHARES):
-        return {**told, "outcome": UNSAID, "reasons": [FEW_SAMPLES]}
-    with progress.about(PICTURE, written_size(scene), theirs=theirs, ours=ours):
-        delivered = pixels_of(bpy, theirs)
+    numbers, size = numbers_of(scene.eevee.taa_render_samples), written_size(scene)
+    told |= {"samples": numbers}
+    with progress.about(PICTURE, size, theirs=theirs, ours=ours):
+        delivered = _pixels(bpy, theirs, size)
     paths = [ours]
-    for number in fewer:
+    for number in numbers[1:]:
         progress.next(f"whole frame, {number} samples")
         paths.append(
             composited_check.render(bpy, {**order, "samples": number}, frame, f"our-{number}")
         )
-    distances = [distance(pixels_of(bpy, path), delivered) for path in paths]
+    distances = [distance(_pixels(bpy, path, size), delivered) for path in paths]
     rounded = [None if far is None else float(f"{far:.4g}") for far in distances]
     found, codes = outcome(distances)
     return {**told, "outcome": found, "reasons": codes, "distances": rounded}
+
+
+def _pixels(bpy: Any, path: str, size: tuple[int, int]) -> Array:
+    """Return the pixels of a picture, or of the images of all its layers."""
+    pixels = pixels_of(bpy, path)
+    if pixels.size:
+        return pixels
+    read = passes.read(bpy, path, size, passes.kinds_in(path))
+    images = [bands[COMBINED] for bands in read.values() if COMBINED in bands]
+    return np.concatenate(images) if images else pixels
 
 
 def together(found: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,53 @@
+"""Lies that are no strike, as honest frames may differ there, too: all are compared, and unpaid."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from actors.ledger import fines
+from actors.node_session.sampling import Sampling
+from rendertrust.protocol import JobDispatch
+from rendertrust.testing import FakeNode
+from tests.integration.liars.test_liars import OFF, Farm, delivers, farm, told
+from tests.support.draws import uncovered
+
+__all__ = ["farm"]
+TIMED: Mapping[str, Any] = {"unable": "Passes > Render Time", "uncut": True, "loose": True}
+FAR = {**OFF, "crops": OFF["crops"][:1], "whole": True, "loose": True}
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No delivery is drawn, as of a node with a long record."""
+
+    async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+        return 0.9, 0.5
+
+    monkeypatch.setattr(Sampling, "draw", draw)
+    monkeypatch.setattr(fines, "covered_odds", uncovered)
+
+
+@pytest.mark.usefixtures("undrawn")
+async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_was_not_drawn(
+    farm: Farm,
+) -> None:
+    """It is opened, asked for its regions, and rendered whole."""
+    asked = list[tuple[bool, bool]]()
+
+    async def inspects(node: FakeNode, dispatch: JobDispatch) -> None:
+        is_whole = bool(dispatch.params.get("whole"))
+        asked.append((bool(dispatch.params["draws"]), is_whole))
+        work = FAR if is_whole else TIMED
+        await node.send(told(dispatch, work=work, result_ref="none:check"))
+
+    await farm.node("the gateway's", inspects, "check", key=farm.keys.pop())
+    node = await farm.liar(delivers)
+    unit = await farm.blamed(await farm.place())
+    assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
+    assert asked[:3] == [(False, False), (True, False), (True, True)]
+    assert await farm.owner.fetchval("SELECT drawn FROM checks WHERE attempt = 1") is False
+    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    first = next(one for one in seen["checks"] if one["attempt"] == 1)
+    assert (first["verdict"], first["strike"]) == ("invalid", False)
+    await farm.sound()
