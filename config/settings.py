@@ -279,8 +279,8 @@ class Verification:
     )
     wait_seconds: float = setting(
         300.0,
-        "how long a result waits for a verifier with its node's Blender build; then it is"
-        " unverifiable",
+        "how long a result waits for a verifier with its node's Blender build, then it is"
+        " unverifiable; or for another creator's check, then that gives way",
         (0.1, 86_400),
     )
     check_seconds: float = setting(

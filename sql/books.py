@@ -19,6 +19,7 @@ from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch
 from sql.earnings import (
+    ComparisonRow,
     DisputeRow,
     EarningRow,
     FineId,
@@ -336,6 +337,7 @@ class Changes:
     payouts: tuple[PayoutRow, ...] = ()
     new_earnings: frozenset[UnitId] = frozenset()
     new_disputes: frozenset[UnitId] = frozenset()
+    comparisons: tuple[ComparisonRow, ...] = ()  # always new rows
     fines: tuple[FineRow, ...] = ()
     new_fines: frozenset[FineId] = frozenset()
     new_payouts: frozenset[UUID] = frozenset()

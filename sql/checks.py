@@ -3,6 +3,7 @@
 The ledger writes them; actors and the web read them.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -102,6 +103,14 @@ class CheckRow:
         """The unit and its attempt."""
         return self.job_id, self.unit, self.attempt
 
+    @property
+    def picture(self) -> str | None:
+        """Hash of the signed pixels or else of the object; equal for equal pictures."""
+        pixels = None if self.work is None else json.loads(self.work)["pixels"]
+        if pixels is not None:
+            return str(pixels["sha256"])
+        return None if self.sha256 is None else self.sha256.hex()
+
 
 @attrs.frozen
 class UncutScene:
@@ -134,7 +143,8 @@ class Pending:
     faults: int  # not caused by a node
     unsent: int  # earlier attempts that no node ever received
     owner: UUID | None  # owner of the node that delivered
-    blamed: frozenset[UUID] = frozenset()  # owners of other nodes with invalid results of this unit
+    # Owners with an invalid result of this unit that was drawn and compared, of the same pixels.
+    agreeing: frozenset[UUID] = frozenset()
     tile: int | None = None
     parts: tuple[PartResult, ...] = ()  # results of the units that this one is assembled from
     took: float = 0.0  # seconds that the node had the unit, by the gateway's clock
@@ -221,7 +231,7 @@ def _pending(row: Any) -> Pending:
         faults=row["faults"],
         unsent=row["unsent"],
         owner=row["owner"],
-        blamed=frozenset(row["blamed"]),
+        agreeing=frozenset(row["agreeing"]),
         tile=row["tile"],
         parts=parts_of(row["parts"]),
         took=max(row["took"], 0.0),

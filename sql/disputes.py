@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 from sql.database import Table
-from sql.earnings import WITHHELD_MOST
+from sql.earnings import WITHHELD_MOST, GivenComparison
 from sql.page import Page
 
 
@@ -59,16 +59,6 @@ class WithheldShares:
 
     number: int
     due: int
-
-
-@attrs.frozen
-class GivenComparison:
-    """The result of a creator's own render; ``places``: where it differs most."""
-
-    verdict: str
-    said: str
-    places: Sequence[tuple[float, float]]
-    picture: bytes | None = attrs.field(repr=False)
 
 
 @attrs.frozen

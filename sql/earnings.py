@@ -1,6 +1,6 @@
 """Earnings of operators in the books: shares, disputes, payouts, fines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import UUID
@@ -62,6 +62,24 @@ class DisputeRow:
     decision: str = ""
     decided_at: datetime | None = None
     by_gateway: bool = False
+
+
+@attrs.frozen
+class GivenComparison:
+    """The result of a creator's own render; ``places``: where it differs most."""
+
+    verdict: str
+    said: str
+    places: Sequence[tuple[float, float]]
+    picture: bytes | None = attrs.field(repr=False)
+
+
+@attrs.frozen
+class ComparisonRow:
+    """A comparison and the dispute that carries it."""
+
+    dispute_id: UUID
+    given: GivenComparison
 
 
 @attrs.frozen
@@ -258,6 +276,15 @@ def _disputes(changes: "Changes") -> Iterator[Part]:
     changing = ("job_id", "unit", "state", "decision", "decided_at")
     reopened = ("id", "reason", "opened_at", "by_gateway")
     yield "books_disputes_update", columns_of(old, *changing, *reopened)
+    given = [row.given for row in changes.comparisons]
+    places = [places_text(one) for one in given]
+    named = columns_of(changes.comparisons, "dispute_id") + columns_of(given, "verdict", "said")
+    yield "books_comparisons_insert", [*named, places, *columns_of(given, "picture")]
+
+
+def places_text(given: GivenComparison) -> str:
+    """Return the places as PostgreSQL reads an array; arrays of arrays cannot be unnested."""
+    return "{" + ",".join(repr(share) for place in given.places for share in place) + "}"
 
 
 def _taken(changes: "Changes") -> list[PayoutRow]:

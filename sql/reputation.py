@@ -19,7 +19,7 @@ class Reputation:
     """The reputation of a node in one device class; only compared results count.
 
     ``valid_in_row``: the streak that makes checks rarer. ``strikes``: invalid results, less
-    forgiven ones.
+    forgiven ones. ``work``: the sum of the shares of the valid results in a row.
     """
 
     valid_in_row: int = 0
@@ -27,6 +27,15 @@ class Reputation:
     invalid: int = 0
     strikes: int = 0
     forgiven: int = 0  # strikes removed since an admin last released the node; in total if none did
+    work: int = 0
+
+    def valid_for(self, share: int) -> int:
+        """Return how many valid results in a row count for a unit with this share.
+
+        At most as many as the units of this size that they add up to: ten of the cheapest units
+        say little of an expensive one, and an accomplice can order them for little.
+        """
+        return self.valid_in_row if share <= 0 else min(self.valid_in_row, self.work // share)
 
     @property
     def score(self) -> float:
@@ -42,7 +51,8 @@ class Record:
     """Verdicts on a node's work in one device class, oldest first, one letter each.
 
     ``before`` and ``since`` its last release that reset the record; if not ``released``, all
-    verdicts are in ``since``.
+    verdicts are in ``since``. ``work``: the sum of the shares of the valid results in a row at its
+    end.
     """
 
     node: UUID
@@ -50,13 +60,13 @@ class Record:
     released: bool
     before: str
     since: str
+    work: int = 0
 
     @property
     def reputation(self) -> Reputation:
         """The reputation that follows from the verdicts."""
-        if not self.released:
-            return after(NEW, self.since)
-        return after(released(after(NEW, self.before)), self.since)
+        begun = released(after(NEW, self.before)) if self.released else NEW
+        return attrs.evolve(after(begun, self.since), work=self.work)
 
 
 def after(before: Reputation, letters: str) -> Reputation:

@@ -37,8 +37,10 @@ def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
     return least if waited > OVERLOADED_SECONDS else min(max(least, 1 / valid_in_row), 1.0)
 
 
-def odds_of(records: Sequence[Record], device_class: str, waited: float, least: float) -> float:
-    """Return the probability of a comparison that a node's record requires.
+def odds_of(
+    records: Sequence[Record], device_class: str, waited: float, least: float, share: int = 0
+) -> float:
+    """Return the probability of a comparison that a node's record requires for such a share.
 
     It is 1 while the node has strikes, and on devices other than processors: there an invalid
     result is no strike, as their noise was not measured. ``waited``: the seconds that the oldest
@@ -46,7 +48,8 @@ def odds_of(records: Sequence[Record], device_class: str, waited: float, least: 
     """
     if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0
-    in_row = [one.reputation.valid_in_row for one in records if one.device_class == device_class]
+    found = [one.reputation for one in records if one.device_class == device_class]
+    in_row = [one.valid_for(share) for one in found]
     return odds(max(in_row, default=0), least, waited)
 
 

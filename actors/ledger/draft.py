@@ -22,7 +22,15 @@ from sql.books import (
     UnitRow,
 )
 from sql.checks import CheckId, CheckRow, WordRow
-from sql.earnings import DisputeRow, EarningRow, FineId, FineRow, PayableRow, PayoutRow
+from sql.earnings import (
+    ComparisonRow,
+    DisputeRow,
+    EarningRow,
+    FineId,
+    FineRow,
+    PayableRow,
+    PayoutRow,
+)
 from sql.purchases import PurchaseRow, ReversalRow, StripeEventRow
 from sql.receipts import ReceiptRow
 
@@ -88,6 +96,7 @@ class Draft:
         self.acts: Layer[int, Act] = Layer({})
         self.earnings: Layer[UnitId, EarningRow] = Layer(rows.earnings)
         self.disputes: Layer[UnitId, DisputeRow] = Layer(rows.disputes)
+        self.comparisons: Layer[UUID, ComparisonRow] = Layer({})
         self.fines: Layer[FineId, FineRow] = Layer(rows.fines)
         self.payouts: Layer[UUID, PayoutRow] = Layer(rows.payouts)
         self.payable: Layer[UUID, PayableRow] = Layer(rows.payable)
@@ -103,6 +112,7 @@ class Draft:
             self.receipts,
             self.earnings,
             self.disputes,
+            self.comparisons,
             self.fines,
             self.payouts,
             self.payable,
@@ -234,6 +244,7 @@ class Draft:
             payouts=tuple(self.payouts.kept.values()),
             new_earnings=self.earnings.new(),
             new_disputes=self.disputes.new(),
+            comparisons=tuple(self.comparisons.kept.values()),
             fines=tuple(self.fines.kept.values()),
             new_fines=self.fines.new(),
             new_payouts=self.payouts.new(),

@@ -14,7 +14,7 @@ from actors.ledger.draft import Draft
 from actors.ledger.messages import REVENUE, Transfer
 from actors.ledger.postings import Refusal, book
 from actors.verifier.messages import UnitDeliver
-from sql.books import UnitId, UnitRow
+from sql.books import UnitRow
 from sql.checks import CheckId, CheckRow
 from sql.earnings import OPERATOR, EarningRow, FineRow
 from sql.sampling import covered_odds
@@ -67,17 +67,17 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
     return _move(draft, (row.operator, REVENUE, row.operator), amount, reference_of(row.id), FINED)
 
 
-def give_back(draft: Draft, unit: UnitId) -> Refusal | None:
-    """Return the fines for results of a unit whose scene is at fault.
+def give_back(draft: Draft, last: CheckRow) -> Refusal | None:
+    """Return the fines for results of a unit whose scene is at fault, after its last result.
 
-    Nothing is returned if one of its results was certain to be compared: a new account, which risks
-    nothing, could otherwise excuse an invalid result of another. A share whose creator was refunded
-    stays forfeited, as it would have been reversed.
+    Nothing is returned if one of the equal results was certain to be compared: a new account, which
+    risks nothing, could otherwise excuse an invalid result of another. A share whose creator was
+    refunded stays forfeited, as it would have been reversed.
     """
-    results = [one for one in draft.checks.all() if one.id[:2] == unit]
-    if any(
-        one.odds is None or one.odds >= 1 for one in results if one.verdict in (None, "invalid")
-    ):
+    unit = last.id[:2]
+    results = [one for one in draft.checks.all() if one.id[:2] == unit and one.drawn]
+    alike = [one for one in results if one.picture == last.picture]
+    if not last.drawn or any(one.odds is None or one.odds >= 1 for one in alike):
         return None
     shares = {share.id: share for share in draft.earnings.all()}
     returned: dict[tuple[str, CheckId], int] = {}

@@ -238,7 +238,7 @@ class ResultSettlement:
         """Draw the delivery's number, and commit it together with the delivery."""
         if self._sampling is not None:
             try:
-                number, odds = await self._sampling.draw(delivery)
+                number, odds = await self._sampling.draw(delivery, held.assignment.price)
             except Unavailable:
                 self._commits.retry(held)
                 return

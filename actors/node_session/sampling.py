@@ -31,14 +31,16 @@ class Sampling:
         self._draws_left = 0  # with this secret, before it is read again
         self._told = False  # that all deliveries are checked
 
-    async def draw(self, delivery: UnitDeliver) -> tuple[float, float]:
-        """Return the delivery's number, and the odds that the record of its node asks for.
+    async def draw(self, delivery: UnitDeliver, price: int) -> tuple[float, float]:
+        """Return the number of the delivery of a unit at this ``price``, and the odds that the
+        record of its node asks for.
 
         It is compared if the number is below the odds. Raises Unavailable.
         """
         records = await self._store.records([delivery.node])
         waited = await self._store.longest_wait()
-        odds = odds_of(records, delivery.device_class, waited, self._least_odds)
+        share = price * delivery.share_percent // 100
+        odds = odds_of(records, delivery.device_class, waited, self._least_odds, share)
         if drawing_of(delivery.work) is not None:
             odds = 1.0  # to differ from a frame by another driver is no strike
         secret = await self._read()

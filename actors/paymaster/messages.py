@@ -11,6 +11,7 @@ import attrs
 
 from actors.kernel import Message
 from actors.verifier.messages import UnitVerdict
+from sql.earnings import GivenComparison
 
 PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
@@ -50,7 +51,8 @@ class DisputeOpen:
     If the gateway has opened a dispute of the unit and it was rejected, the creator may still open
     one. It must come within the window of the share or, without a share, within ``window`` after
     the unit's end. ``by_gateway``: from the Verifier, because the node delivered an invalid result
-    elsewhere and this unit was not compared.
+    elsewhere and this unit was not compared; it may follow a rejected one of the creator.
+    ``comparison``: the creator's own render; a check then decides.
     """
 
     id: UUID
@@ -60,6 +62,7 @@ class DisputeOpen:
     reason: str
     window: timedelta
     by_gateway: bool = False
+    comparison: GivenComparison | None = None
 
 
 @attrs.frozen

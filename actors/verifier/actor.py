@@ -42,6 +42,7 @@ from rendertrust.receipt import NO_EVIDENCE, OWN_NODE
 from sql import sampling
 from sql.checks import Place, UncutScene
 from sql.database import Unavailable
+from sql.reputation import NEW
 from sql.units import MINE
 
 SECRET_BYTES: Final = 32
@@ -89,7 +90,9 @@ class VerifierActor(Actor[Verifier]):
         try:
             self._expire()
             await self._fleet.meet(self._verifiers, self._peers.clock.monotonic())
-            await self._advance(await self._read())
+            cases = await self._read()
+            await self._yield()
+            await self._advance(cases)
             wait = wait if self._after is None else min(wait, SOON_SECONDS)
             await self._keep_scenes()
             await self._standings.attend()
@@ -146,6 +149,37 @@ class VerifierActor(Actor[Verifier]):
         able = self._turns.in_order(filter(self._may_act, self._cases.values()))
         return {*able[: self._settings.at_once]}
 
+    async def _yield(self) -> None:
+        """Drop a long check once another creator's result has waited for it. Raises Unavailable.
+
+        A result that had such a check, or a failed one, has no claim to it, so that long checks
+        do not stop each other. A result that another gateway has claimed is left to that one.
+        """
+        now = self._peers.clock.monotonic()
+        since = now - self._settings.verification.wait_seconds
+        for running in self._verifiers.begun_before(since):
+            waiting = [
+                case
+                for case in self._cases.values()
+                if case.is_waiting(now) and not case.is_last and case.since <= since
+                if case.turn != running.cases[0].turn
+                if running.by in self._verifiers.able_for(case, self._fleet)
+            ]
+            if await self._claims.take(self._turns.in_order(waiting)[:1]):
+                log.info("a check by node %s gives way to others", running.by.node)
+                self._verifiers.drop(running)
+                self._give_way(running)
+
+    def _give_way(self, running: RunningCheck) -> None:
+        """Put the case of a dropped check behind all others; a batch is opened one by one."""
+        self._spent(running)
+        _split(running)
+        if running.is_batch:
+            return
+        [case] = running.cases
+        rests = case.give_way(self._settings.again_seconds)
+        case.rests_until = self._peers.clock.monotonic() + rests
+
     async def _assess(self, case: Case) -> None:
         """Decide again whether the case is compared or only opened."""
         row = case.pending.row
@@ -167,7 +201,8 @@ class VerifierActor(Actor[Verifier]):
     def _know(self, case: Case) -> None:
         """Update what the case records about its node."""
         row, node = case.pending.row, case.pending.row.node_id
-        in_row = self._known.streaks.get((node, row.device_class), 0)
+        share = case.pending.price * row.share_percent // 100
+        in_row = self._known.classes.get((node, row.device_class), NEW).valid_for(share)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
         case.is_trusted = node in self._settings.own and not case.is_again
         is_suspected = has_strike or node in self._accused

@@ -36,6 +36,7 @@ DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
 LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
+DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
 TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
@@ -73,16 +74,17 @@ class Case:
     """A pending result. ``asked_at``: when the Ledger was asked to book the ``verdict``."""
 
     pending: Pending
-    since: float = 0.0  # for the step "whole"
+    since: float = 0.0  # time of delivery on this gateway's monotonic clock
     step: Step = "open"
-    why: Why = "regions"  # why the step is necessary
-    said: str = ""  # the running check
+    why: Why = "regions"  # for the step "whole"
+    said: str = ""  # why the step is necessary
     compared_at: SampleRegions = NOWHERE
-    check: UUID | None = None  # a batch did not clear it, so it is opened alone
-    is_alone: bool = False  # number of failed checks
-    failed: int = 0  # failed checks in which the verifier itself rendered the scene
-    failed_in_scene: int = 0  # checks whose verifier was lost
-    lost: int = 0  # verifiers of failed checks; others are preferred
+    check: UUID | None = None  # the running check
+    is_alone: bool = False  # a batch did not clear it, so it is opened alone
+    failed: int = 0  # number of failed checks
+    failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
+    lost: int = 0  # checks whose verifier was lost
+    yielded: int = 0  # checks that were dropped for results of others
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
@@ -169,6 +171,16 @@ class Case:
         """True if this gateway has state about the case that other gateways lack."""
         found = (self.check, self.verdict, self.unread)
         return any(one is not None for one in found) or self.step in ("more", "whole")
+
+    @property
+    def is_last(self) -> bool:
+        """True if it waits for all others: an earlier check of it failed, or took too long."""
+        return self.failed > 0 or self.yielded > 0
+
+    def is_waiting(self, now: float) -> bool:
+        """Return True if nothing but a verifier is missing for its next check."""
+        found = (self.check, self.verdict, self.unread)
+        return all(one is None for one in found) and self.rests_until <= now
 
     @property
     def is_unopened(self) -> bool:
@@ -422,6 +434,11 @@ class Case:
         self.failed_in_scene += is_scene
         self.failed_by |= {verifier}
 
+    def give_way(self, again_seconds: float) -> float:
+        """Record that its check was dropped for another's; return how many seconds to wait."""
+        self.yielded += 1
+        return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
+
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that its verifier was lost; return how many seconds to wait.
 
@@ -464,7 +481,8 @@ class Case:
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""
-        self._is_invalid("the object is not the one that was delivered", strike=True)
+        said = "the object is not the one that was delivered"
+        self.verdict = Verdict("invalid", said, strike=True)
 
     def end_unverifiable(self, said: str) -> None:
         """End the case as unverifiable, without a check."""
@@ -484,7 +502,8 @@ class Case:
     def _is_invalid(self, said: str, *, strike: bool) -> None:
         """End the case as invalid.
 
-        If nodes of three owners delivered invalid results of the unit, the scene is at fault.
+        If nodes of three owners delivered the same pixels, the scene is at fault. All three must
+        have been drawn and compared: accomplices could repeat a lie for free where nobody looks.
         """
         if strike and self._has_three_owners:
             said = f"nodes of three owners delivered results that a check calls wrong: {said}"
@@ -498,8 +517,9 @@ class Case:
     @property
     def _has_three_owners(self) -> bool:
         owner = self.pending.owner
-        owners = self.pending.blamed | (frozenset() if owner is None else {owner})
-        return len(owners) >= OWNERS_FOR_SCENE
+        owners = self.pending.agreeing | (frozenset() if owner is None else {owner})
+        is_drawn = bool(self.pending.row.drawn) and self.comparison is not None
+        return is_drawn and len(owners) >= OWNERS_FOR_SCENE
 
 
 def _distance(report: Report) -> str:

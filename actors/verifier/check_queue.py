@@ -32,8 +32,8 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case]) -> list[Case]:
-        """Sort the cases; those whose checks failed wait until no other case waits."""
-        return sorted(cases, key=lambda one: (one.failed > 0, self.of(one.turn), one.pending.place))
+        """Sort the cases; those whose checks failed or gave way wait until no other case waits."""
+        return sorted(cases, key=lambda one: (one.is_last, self.of(one.turn), one.pending.place))
 
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""

@@ -17,8 +17,8 @@ from actors.verifier.settings import VerifierPeers
 from sql.earnings import UncheckedEarning
 
 AT_ONCE: Final = 256
-# Each gateway looks, as the one that booked the verdict may have died, and as others may settle
-# shares until they learn of the strike: ``earnings_unlooked``.
+# Each gateway looks, as the one that booked the verdict may have died, and as what was delivered
+# before may be settled later: ``earnings_unlooked``.
 LOOK_SECONDS: Final = 60.0
 REASON: Final = "the gateway: another result of its node was invalid, and this one was not compared"
 

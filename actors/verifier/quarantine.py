@@ -11,7 +11,7 @@ from actors.kernel import Ref
 from actors.ports import Clock, Store
 from actors.scheduler.messages import Scheduler, StandingChanged
 from sql.audit import Act
-from sql.reputation import STRIKES_MOST, Record, strikes_of
+from sql.reputation import STRIKES_MOST, Record, Reputation, strikes_of
 
 ACTOR = "verifier"
 NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
@@ -73,19 +73,19 @@ class QuarantineReview:
 class NodeReputation:
     """Reputation of several nodes.
 
-    Streaks count per device class; strikes per node, over all classes.
+    ``classes``: per device class. Strikes count per node, over all classes.
     """
 
-    streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
+    classes: Mapping[NodeClass, Reputation] = attrs.field(factory=dict[NodeClass, Reputation])
     strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> "NodeReputation":
         """Summarise records of several nodes."""
-        streaks = {(one.node, one.device_class): one.reputation.valid_in_row for one in records}
+        classes = {(one.node, one.device_class): one.reputation for one in records}
         nodes = {one.node for one in records}
         strikes = {n: strikes_of([one for one in records if one.node == n]) for n in nodes}
-        return cls(streaks, strikes)
+        return cls(classes, strikes)
 
 
 def why(records: Sequence[Record]) -> str:

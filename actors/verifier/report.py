@@ -9,13 +9,16 @@ import attrs
 
 from actors.verifier.messages import Comparison
 from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
-from rendertrust.node.worker.formats.picture_digest import are_its_own
+from rendertrust.node.worker.formats.picture_digest import NAMED_MAX, are_its_own
+from sql.units import kind_of
 
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
 UNSEEN: Final = "its node signed pixels that the delivered file does not have"
 OTHER_PIXELS: Final = "its node signed other pixels than the picture has"
+NO_PIXELS: Final = "its node signed no pixels"
+UNNAMED: Final = "its node signed a chunk without the names of its pictures"
 # With the same seed: equal, or within the noise. With other seeds: accepted or refused; ``unsaid``:
 # undecided.
 AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]
@@ -145,16 +148,29 @@ def _answer(told: object) -> Report | None:
 def held_to(report: Report, work: str | None) -> Report:
     """Return the report, with a fault if the node signed other pixels in ``work`` than were found.
 
-    If the verifier cannot read the signed pixels, that is no fault, as other releases may read more
-    kinds; but a receipt would vouch for them.
+    Nobody could repeat the check of pixels that a node did not sign, or of a chunk's pictures
+    without their names. If the verifier cannot read the signed pixels, that is no fault, as other
+    releases may read more kinds; but a receipt would vouch for them.
     """
-    signed = None if work is None else json.loads(work)["pixels"]
-    if report.fault or signed is None:
+    if report.fault or work is None:
         return report
+    document = json.loads(work)
+    signed = document["pixels"]
     if report.pixels is None:
-        return attrs.evolve(report, is_unseen=True)
+        return report if signed is None else attrs.evolve(report, is_unseen=True)
+    if signed is None:
+        return Report(fault=NO_PIXELS)
     is_right = signed["sha256"] == report.pixels and are_its_own(signed)
-    return report if is_right else Report(fault=OTHER_PIXELS)
+    if not is_right:
+        return Report(fault=OTHER_PIXELS)
+    return report if _are_named(document) else Report(fault=UNNAMED)
+
+
+def _are_named(document: Mapping[str, Any]) -> bool:
+    """Return True unless signed work is a chunk of few frames and does not name its pictures."""
+    kind = kind_of(document.get("job_type", ""), document.get("parameters", {}))
+    is_listed = isinstance(document["pixels"].get("pictures"), dict)
+    return kind != "chunk" or len(document["parameters"]["frames"]) > NAMED_MAX or is_listed
 
 
 def clears(report: Report, work: str | None) -> bool:

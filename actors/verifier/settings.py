@@ -43,13 +43,13 @@ class VerifierSettings:
     def seconds_of(self, case: Case) -> float:
         """Return the time limit of the next check: a slow render is slow to check.
 
-        A first check has FIRST_FACTOR times the time of its unit, so that a scene that is too large
-        for the verifiers does not delay others for long. It is repeated with more time.
+        A first check has FIRST_FACTOR times the time of its unit, up to ``check_seconds``, so that
+        a scene that is too large for the verifiers does not delay others for long. It is repeated
+        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``.
         """
-        took = case.pending.took
-        most = self.verification.check_seconds + min(took, TOOK_MOST)
-        if case.failed or case.step in ("more", "whole"):
-            return most
+        took, most = case.pending.took, self.verification.check_seconds
+        if case.is_last or case.step in ("more", "whole"):
+            return most + min(took, TOOK_MOST)
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 

@@ -142,18 +142,22 @@ class VerifierRegistry:
         since only that can find it exact. One of another device kind is used only if none of the
         same kind is connected, free or busy, or was recently, to any gateway of the ``fleet``.
         """
+        wanted, failed = case.device_class, case.failed_by
+        return min(
+            (one for one in self.able_for(case, fleet) if one.busy is None),
+            key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
+            default=None,
+        )
+
+    def able_for(self, case: Case, fleet: VerifierFleet) -> list[ConnectedVerifier]:
+        """Return the verifiers that may run the case's next check, free or busy."""
         able = [one for one in self._known.values() if fleet.may_check(one.node, case)]
         if case.step != "open":
             able = [one for one in able if one.can_compare(case)]
             same = [one for one in able if one.has_kind_of(case)]
             is_known = any(is_kin(one, case.device_class) for one in fleet.classes_for(case))
             able = same if same or is_known else able
-        wanted, failed = case.device_class, case.failed_by
-        return min(
-            (one for one in able if one.busy is None),
-            key=lambda one: (one.node in failed, one.device_class != wanted, one.node),
-            default=None,
-        )
+        return able
 
     def ask(
         self,
@@ -193,6 +197,10 @@ class VerifierRegistry:
     def overdue(self, now: float) -> list[RunningCheck]:
         """Return the checks past their deadline."""
         return [one for one in self._running.values() if one.until <= now]
+
+    def begun_before(self, then: float) -> list[RunningCheck]:
+        """Return the checks that began by that time."""
+        return [one for one in self._running.values() if one.since <= then]
 
     def about_none_of(self, cases: Collection[Case]) -> list[RunningCheck]:
         """Return the checks all of whose cases are no longer pending."""

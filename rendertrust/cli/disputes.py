@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DOCUMENT_MAX: Final = 1 << 20
 PICTURE_MAX: Final = 512 << 10
 REASON_MAX: Final = 500
+COMPARED: Final = "My own render of the frame differs."
 STATES: Final = ("open", "upheld", "rejected")
 COLUMNS: Final = ("OPENED", "STATE", "CHARGE", "JOB", "UNIT", "REASON", "DECISION")
 
@@ -36,8 +37,8 @@ def disputes() -> None:
 )
 @click.option(
     "--reason",
-    required=True,
-    help="Why the unit is not worth its charge; the admin who decides reads this.",
+    help="Why the unit is not worth its charge, for the admin who decides; optional with"
+    " --comparison.",
 )
 @click.option(
     "--comparison",
@@ -52,15 +53,18 @@ def open_(
     *,
     frame: int | None,
     unit: int | None,
-    reason: str,
+    reason: str | None,
     comparison: Path | None,
 ) -> None:
     """Dispute a completed unit of a JOB. Once per unit, within the dispute window."""
     told = None if comparison is None else comparison_of(comparison, session.output)
+    if reason is None and told is None:
+        raise click.UsageError("Missing option '--reason', or '--comparison'.")
+    said = COMPARED if reason is None else reason
 
     async def dispute(client: "AsyncClient") -> "Dispute":
         number = await unit_of(client, job, frame, unit)
-        return await client.dispute(job, reason, unit=number or 0, comparison=told)
+        return await client.dispute(job, said, unit=number or 0, comparison=told)
 
     made = session.fetch(dispute)
     session.output.say(f"Disputed: unit {made.unit} of {made.job_id}, charged {made.charge}.")

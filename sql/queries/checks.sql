@@ -65,7 +65,9 @@ SELECT c.*, w.since, w.is_again, extract(epoch FROM now() - w.since)::float8 AS 
        n.owner_id AS owner,
        ARRAY(SELECT DISTINCT w.owner_id FROM checks b JOIN nodes w ON w.id = b.node_id
              WHERE b.job_id = c.job_id AND b.unit = c.unit AND b.verdict = 'invalid'
-               AND b.verifier_id IS NOT NULL AND w.owner_id IS NOT NULL) AS blamed,
+               AND b.drawn AND b.compared IS NOT NULL AND w.owner_id IS NOT NULL
+               AND coalesce(b.work::json #>> '{pixels,sha256}', encode(b.sha256, 'hex'))
+                 = coalesce(c.work::json #>> '{pixels,sha256}', encode(c.sha256, 'hex'))) AS agreeing,
        CASE WHEN w.is_again THEN
            (SELECT k.places FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
             WHERE d.job_id = c.job_id AND d.unit = c.unit)
@@ -131,25 +133,25 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 -- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
 -- check or for a refuted report about a scene. Separately those before and those since the node's last release. Valid
 -- results of the owner's own work do not count. Strikes of a key that the owner gave up count for the new key:
--- otherwise a new key would erase them.
+-- otherwise a new key would erase them. And the sum of the shares of the valid results in a row at the end.
 WITH looked AS (
     SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
     FROM nodes n
     JOIN nodes k ON k.id = n.id
                  OR (k.owner_id = n.owner_id AND k.standing = 'REVOKED' AND k.created_at < n.created_at)
     WHERE n.id = ANY($1::uuid[])
-)
-SELECT n.node, k.device_class, n.released_at IS NOT NULL AS released,
-       coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
-                FILTER (WHERE c.decided_at < n.released_at), '') AS before,
-       coalesce(string_agg(c.letter, '' ORDER BY c.decided_at, c.job_id, c.unit)
-                FILTER (WHERE (c.decided_at < n.released_at) IS NOT TRUE), '') AS since
+), told AS (
+SELECT n.node, n.released_at, k.device_class, c.*,
+       count(*) FILTER (WHERE c.letter = 'm') OVER (
+           PARTITION BY n.node, k.device_class
+           ORDER BY c.decided_at DESC, c.job_id DESC, c.unit DESC) = 0 AS in_row
 FROM looked n
 CROSS JOIN LATERAL (SELECT DISTINCT device_class FROM checks
                     WHERE node_id = n.by AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
                     UNION
                     SELECT device_class FROM refuted_words WHERE node_id = n.by) k
-CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' ELSE 'v' END AS letter
+CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' ELSE 'v' END AS letter,
+                            CASE WHEN strike THEN 0 ELSE share_percent END AS percent
                      FROM checks m
                      WHERE node_id = n.by AND device_class = k.device_class
                        AND (strike OR (verdict IN ('exact', 'consistent') AND NOT is_own))
@@ -158,13 +160,22 @@ CROSS JOIN LATERAL ((SELECT decided_at, job_id, unit, CASE WHEN strike THEN 'm' 
                                            AND w.unit = m.unit AND w.withdrawn))
                      ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2)
                     UNION ALL
-                    (SELECT at, job_id, unit, 'm' FROM refuted_words
+                    (SELECT at, job_id, unit, 'm', 0 FROM refuted_words
                      WHERE node_id = n.by AND device_class = k.device_class
                      ORDER BY at DESC LIMIT $2)
                     ORDER BY decided_at DESC, job_id DESC, unit DESC LIMIT $2) c
 WHERE c.letter = 'm' OR NOT n.given_up
-GROUP BY n.node, n.released_at, k.device_class
-ORDER BY n.node, k.device_class;
+)
+SELECT t.node, t.device_class, t.released_at IS NOT NULL AS released,
+       coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)
+                FILTER (WHERE t.decided_at < t.released_at), '') AS before,
+       coalesce(string_agg(t.letter, '' ORDER BY t.decided_at, t.job_id, t.unit)
+                FILTER (WHERE (t.decided_at < t.released_at) IS NOT TRUE), '') AS since,
+       coalesce(sum(u.price * t.percent / 100)
+                FILTER (WHERE t.in_row AND (t.decided_at < t.released_at) IS NOT TRUE), 0)::bigint AS work
+FROM told t JOIN units u ON u.job_id = t.job_id AND u.number = t.unit
+GROUP BY t.node, t.released_at, t.device_class
+ORDER BY t.node, t.device_class;
 
 -- name: scene_words
 -- The nodes that reported the scene of unit $2 of job $1 as at fault.

@@ -84,7 +84,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text
                      $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
--- Decide disputes, or turn the gateway's dispute into the creator's.
+-- Decide disputes, or let a creator's and the gateway's take each other's place.
 UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at, id = n.id, reason = n.reason,
                       opened_at = n.opened_at, by_gateway = n.by_gateway,
                       finding = CASE WHEN d.id = n.id THEN d.finding END
@@ -92,6 +92,13 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::timestamptz[]
             $8::timestamptz[], $9::boolean[])
      AS n (job_id, unit, state, decision, decided_at, id, reason, opened_at, by_gateway)
 WHERE d.job_id = n.job_id AND d.unit = n.unit;
+
+-- name: books_comparisons_insert
+-- Insert the comparisons that new disputes carry.
+INSERT INTO comparisons (dispute_id, verdict, said, places, picture)
+SELECT n.dispute_id, n.verdict, n.said, n.places::double precision[], n.picture
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[])
+     AS n (dispute_id, verdict, said, places, picture);
 
 -- name: books_fines_insert
 -- Insert fines.
@@ -177,8 +184,8 @@ LIMIT $1;
 
 -- name: earnings_unlooked
 -- At most $1 pending shares, newest first, of nodes with an invalid result and of other nodes of the same owners, for
--- units that were settled without a full comparison. Shares up to a minute younger than the invalid result's verdict
--- count, too, as their units may have been decided before it.
+-- units that were settled without a full comparison, and delivered before the invalid result's verdict or up to a minute
+-- later, until all gateways know of it. Units that a check compared for a dispute are left out.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
 FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
       FROM checks c JOIN nodes m ON m.id = c.node_id
@@ -187,10 +194,10 @@ FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
         AND NOT EXISTS (SELECT FROM checks w WHERE w.job_id = c.job_id AND w.unit = c.unit AND w.withdrawn)
       GROUP BY n.id) caught
 JOIN earnings e ON e.node_id = caught.node_id AND e.state = 'PENDING'
-               AND e.earned_at < caught.at + interval '1 minute'
 JOIN units u ON u.job_id = e.job_id AND u.number = e.unit
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.attempt = u.attempt
              AND c.node_id = e.node_id AND c.verdict IN ('sampled-out', 'exact', 'consistent')
+             AND c.opened_at < caught.at + interval '1 minute'
 JOIN jobs j ON j.id = e.job_id
 WHERE (c.verdict = 'sampled-out'
        OR j.job_type = 'render' AND j.plan -> 'spec' -> 'tiles' IS NULL
@@ -198,5 +205,8 @@ WHERE (c.verdict = 'sampled-out'
                    WHEN jsonb_typeof(j.plan #> '{spec,params,frames}') = 'array'
                        THEN jsonb_array_length(j.plan #> '{spec,params,frames}') > 1
                    ELSE false END)
-  AND NOT EXISTS (SELECT FROM disputes d WHERE d.job_id = e.job_id AND d.unit = e.unit)
+  AND NOT EXISTS (SELECT FROM disputes d
+                  WHERE d.job_id = e.job_id AND d.unit = e.unit
+                    AND (d.state = 'OPEN' OR d.by_gateway
+                         OR EXISTS (SELECT FROM comparisons k WHERE k.dispute_id = d.id)))
 ORDER BY e.earned_at DESC, e.id LIMIT $1;

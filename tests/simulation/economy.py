@@ -16,7 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator
 from functools import cache
 from itertools import count
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
@@ -39,18 +39,30 @@ ERRORS: Final = 4.5  # standard errors by which a simulation may differ from wha
 NEGLIGIBLE: Final = 1e-12
 
 
+ENOUGH: Final = 20  # valid results in a row: more do not lower the odds
+WORK_MOST: Final = ENOUGH * 50 * SHARE  # of the largest unit of any strategy
+Valid: TypeAlias = tuple[int, int]  # results in a row, and the sum of their shares
+
+
 @cache
-def record_odds(valid: int, *, is_overloaded: bool) -> float:
-    """Return the odds after so many valid results in a row, whatever is at stake."""
+def record_odds(valid: Valid, share: int, *, is_overloaded: bool) -> float:
+    """Return the odds after valid results in a row, whatever is at stake."""
     waited = 2 * OVERLOADED_SECONDS if is_overloaded else 0.0
-    records = [Record(UUID(int=1), CLASS, False, "", "v" * valid)]
-    return odds_of(records, CLASS, waited, LEAST_ODDS)
+    number, work = valid
+    records = [Record(UUID(int=1), CLASS, False, "", "v" * number, work)]
+    return odds_of(records, CLASS, waited, LEAST_ODDS, share)
 
 
-def odds(valid: int, step: Step, pending: int) -> float:
+def odds(valid: Valid, step: Step, pending: int) -> float:
     """Return the odds at which a delivery is drawn."""
-    of_record = record_odds(valid, is_overloaded=step.is_overloaded)
+    of_record = record_odds(valid, step.share, is_overloaded=step.is_overloaded)
     return max(of_record, covered_odds(step.share, pending))
+
+
+def raised(valid: Valid, share: int) -> Valid:
+    """Return the record after one more valid result."""
+    number, work = valid
+    return min(number + 1, ENOUGH), min(work + share, WORK_MOST)
 
 
 @attrs.frozen
@@ -89,7 +101,7 @@ def cost_of(step: Step) -> float:
 class Account:
     """An owner with nodes of one class."""
 
-    valid: int = 0  # in a row
+    valid: Valid = (0, 0)
     delivered: int = 0
     pending: deque[Pending] = attrs.field(factory=deque[Pending])
     stake: int = 0  # sum of what is pending
@@ -148,7 +160,8 @@ class Market:
                 account.pending = deque(left)
                 account.stake = sum(one.amount for one in left)
             return step.is_strike
-        account.valid += drawn and step.is_counted
+        if drawn:
+            account.valid = raised(account.valid, step.share)
         account.keep(step)
         self.gain += step.part * step.share if step.is_lie else 0.0
         return False
@@ -214,13 +227,13 @@ def expected(strategy: Strategy) -> float:
 
 def expected_of(life: Life) -> Sums:
     """Return the expected sums over a life. An account that goes on has only undetected lies."""
-    sums, records = Sums(), {0: 1.0}  # how probable the account goes on with such a record
+    sums, records = Sums(), {(0, 0): 1.0}  # how probable the account goes on with such a record
     pending: deque[Pending] = deque()
     for number, step in enumerate(life, 1):
         while pending and (step.matures_first or pending[0].number < number - WINDOW):
             pending.popleft()
         stake = sum(one.amount for one in pending)
-        following, found_out = defaultdict[int, float](float), dict[float, float]()
+        following, found_out = defaultdict[Valid, float](float), dict[float, float]()
         bursts = defaultdict[float, float](float)
         for valid, likely in records.items():
             if likely < NEGLIGIBLE:
@@ -246,10 +259,10 @@ def _earned(step: Step) -> float:
 
 def _deliver(
     sums: Sums,
-    of: tuple[int, float],
+    of: tuple[Valid, float],
     step: Step,
     risk: tuple[float, float],
-    following: defaultdict[int, float],
+    following: defaultdict[Valid, float],
 ) -> None:
     """Add a delivery with a record ``of`` so many valid results, and how likely it is.
 
@@ -264,10 +277,9 @@ def _deliver(
         sums.lies += likely
         sums.gain += likely * (1 - found) * _earned(step)
         sums.gain -= likely * found * (lost + (1 - step.part) * step.share)
-    raised = (chance - found) * step.is_counted
     leaves = found if step.is_strike else 0.0
-    following[valid + 1] += likely * raised
-    following[valid] += likely * (1 - raised - leaves)
+    following[raised(valid, step.share)] += likely * (chance - found)
+    following[valid] += likely * (1 - (chance - found) - leaves)
 
 
 def _burst(sums: Sums, likely: float, step: Step, chance: float, pending: int) -> None:

@@ -32,7 +32,6 @@ class Step:
     is_covered: bool = True
     at_once: int = 1
     is_own: bool = False  # its owner ordered it through an accomplice
-    is_counted: bool = True  # a valid result raises the record
     is_overloaded: bool = False  # the oldest delivery waits far too long for its check
     matures_first: bool = False  # all that is pending matures before
 
@@ -70,7 +69,7 @@ def _seen(name: str) -> Strategy:
     return Strategy(name, (_once(9, is_seen=True),))
 
 
-_SMALL: Final = Step(share=SHARE // 20, is_own=True, is_counted=False)
+_SMALL: Final = Step(share=SHARE // 20, is_own=True)
 _ORDERED: Final = Step(is_own=True)
 _CHEAP: Final = Step(is_lie=True, share=SHARE // 10)
 _BUSY: Final = Step(is_lie=True, is_overloaded=True)

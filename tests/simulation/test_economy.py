@@ -59,7 +59,9 @@ def test_lies_at_the_same_instant_gain_nothing_by_sharing_a_stake(honest: int, l
     assert expected_of((*([HONEST] * honest), attrs.evolve(LIE, at_once=lies))).gain < 0
 
 
-@given(st.integers(0, 200), STEPS, st.integers(0, 10**6))
-def test_odds_are_never_below_what_the_stake_asks_for(valid: int, step: Step, stake: int) -> None:
-    chance = odds(valid, step, stake)
+@given(st.integers(0, 200), st.integers(0, 10**6), STEPS, st.integers(0, 10**6))
+def test_odds_are_never_below_what_the_stake_asks_for(
+    valid: int, work: int, step: Step, stake: int
+) -> None:
+    chance = odds((valid, work), step, stake)
     assert chance == 1 or chance * (step.share + stake) >= 2 * step.share * (1 - ROUNDING)

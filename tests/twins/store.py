@@ -537,6 +537,10 @@ class StoreTwin(MultipartsOfResults):
         await self.round_trip()
         return self.log_keys
 
+    def price_of(self, check: CheckRow) -> int:
+        """Return the price of the check's unit."""
+        return self.units[check.id[:2]].price
+
     async def records(self, nodes: Sequence[UUID]) -> list[Record]:
         await self.round_trip()
         return records(self, nodes)

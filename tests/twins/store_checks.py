@@ -8,7 +8,7 @@ from uuid import UUID
 import attrs
 
 from sql.audit import Act
-from sql.books import Changes, Keys, UnitRow
+from sql.books import Changes, Keys, UnitId, UnitRow
 from sql.checks import (
     CheckId,
     CheckRow,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 MINUTE: Final = timedelta(minutes=1)
 VALID: Final = ("exact", "consistent")
-Told: TypeAlias = tuple[datetime, UUID, int, str]  # when, job, unit, the letter
+Told: TypeAlias = tuple[datetime, UUID, int, str, int]  # when, job, unit, letter, share
 
 
 def find_checks(store: "StoreTwin", keys: Keys) -> dict[CheckId, CheckRow]:
@@ -104,7 +104,7 @@ def _pending(
         faults=unit.faults,
         unsent=unit.unsent,
         owner=None if node is None else node.owner,
-        blamed=_blamed(store, row),
+        agreeing=_agreeing(store, row),
         tile=unit.tile,
         parts=store.parts_of(unit),
         took=_took(unit, row),
@@ -128,13 +128,22 @@ def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and key not in store.disputes
-        if share.node_id in caught and share.earned_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, store.checks.get((*key, store.units[key].attempt)))
+        if share.state == "PENDING" and not _is_looked_at(store, key)
+        if (row := store.checks.get((*key, store.units[key].attempt))) is not None
+        if share.node_id in caught and row.opened_at < caught[share.node_id] + MINUTE
+        if _is_unlooked(store, row)
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
     return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
+
+
+def _is_looked_at(store: "StoreTwin", unit: UnitId) -> bool:
+    """Whether its dispute waits, or was decided by a check."""
+    found = store.disputes.get(unit)
+    return found is not None and (
+        found.state == "OPEN" or found.by_gateway or found.id in store.comparisons
+    )
 
 
 def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
@@ -145,9 +154,9 @@ def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
     return [one for one, row in store.nodes.items() if row.owner == owner]
 
 
-def _is_unlooked(store: "StoreTwin", row: CheckRow | None) -> bool:
-    if row is None or row.verdict not in VALID:
-        return row is not None and row.verdict == "sampled-out"
+def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
+    if row.verdict not in VALID:
+        return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
     return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
@@ -167,12 +176,13 @@ def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
     return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
-def _blamed(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
-    """The owners of whom checks found results of the same unit invalid."""
+def _agreeing(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
+    """The owners of whom checks found results of the same unit invalid that were drawn alike."""
     found = [
         store.nodes[row.node_id].owner
         for row in _of_unit(store, of)
-        if row.verdict == "invalid" and row.verifier_id is not None
+        if row.verdict == "invalid" and row.drawn and row.compared is not None
+        if row.picture is not None and row.picture == of.picture
     ]
     return frozenset(owner for owner in found if owner is not None)
 
@@ -202,7 +212,7 @@ def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, 
             others = store.nodes[row.node_id].owner != store.nodes[node].owner
             if valid and others and node in nodes and row.id[:2] == word.id[:2]:
                 assert row.decided_at is not None, "it has a verdict"
-                yield node, word.device_class, (row.decided_at, *word.id[:2], "m")
+                yield node, word.device_class, (row.decided_at, *word.id[:2], "m", 0)
 
 
 def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
@@ -214,7 +224,8 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
             letter = "m" if row.strike else "v"
             if _is_withdrawn(store, row) or (letter == "v" and row.id in store.own_work):
                 continue
-            found = (row.decided_at, row.job_id, row.unit, letter)
+            share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
+            found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)
     for node, device_class, found in _refuted(store, nodes):
         told.setdefault((node, device_class), []).append(found)
@@ -223,10 +234,12 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
 
 def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told]) -> Record:
     at = store.nodes[node].released_at if node in store.nodes else None
-    letters = ["", ""]
-    for decided_at, _, _, letter in sorted(rows)[-HISTORY:]:
-        letters[at is None or decided_at >= at] += letter
-    return Record(node, device_class, at is not None, *letters)
+    letters, work = ["", ""], 0
+    for decided_at, _, _, letter, share in sorted(rows)[-HISTORY:]:
+        is_since = at is None or decided_at >= at
+        letters[is_since] += letter
+        work = work + share if letter == "v" and is_since else 0
+    return Record(node, device_class, at is not None, *letters, work)
 
 
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:

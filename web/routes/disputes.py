@@ -14,7 +14,8 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from rendertrust import money
 from rendertrust.api.earnings import Dispute, Disputes
 from rendertrust.value_types import Credits, Id
-from sql.disputes import DisputeShown, GivenComparison
+from sql.disputes import DisputeShown
+from sql.earnings import GivenComparison
 from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Audience, Call, Operations, Scope
 from web.http.pagination import NOT_THERE, Cursor, next_of, span_of
@@ -225,7 +226,8 @@ async def opened(
         if refusal is not None:
             return refusal
     window = timedelta(hours=gateway.settings.earnings.dispute_hours)
-    effect = DisputeOpen(gateway.ports.random.uuid(), job, unit, user, reason, window)
+    id_ = gateway.ports.random.uuid()
+    effect = DisputeOpen(id_, job, unit, user, reason, window, comparison=given)
     outcome = await commit(gateway, Commit(effects=(effect,)))
     found = "" if not isinstance(outcome, GuardFailed) else outcome.found
     if isinstance(outcome, GuardFailed) and not found:
@@ -234,7 +236,7 @@ async def opened(
     is_new = isinstance(outcome, Posted)
     is_same = found == "disputed" and row is not None and row.reason == reason
     if row is not None and (is_new or is_same):
-        if given is not None and row.state == "OPEN" and not row.by_gateway:
+        if given is not None and is_same and row.state == "OPEN" and not row.by_gateway:
             await gateway.tables.disputes.keep_comparison(row.id, given)
         return Opened(row, is_new=is_new)
     return Problem(

@@ -149,7 +149,7 @@ def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
 
 def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
     if effect.withdrawn:
-        return fines.give_back(draft, row.id[:2])
+        return fines.give_back(draft, row)
     return fines.forfeit(draft, row, effect.fine) if effect.strike and effect.fine > 0 else None
 
 

@@ -20,7 +20,7 @@ from actors.ledger.messages import (
 )
 from actors.ledger.postings import Refusal, book
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from sql.earnings import DisputeRow, EarningRow
+from sql.earnings import ComparisonRow, DisputeRow, EarningRow
 
 # Reasons to refuse a dispute, besides the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
@@ -30,7 +30,7 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     """Open a dispute within the window.
 
-    It replaces a rejected dispute that the gateway opened.
+    A creator's replaces one by the gateway that was rejected, and the other way round.
     """
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
@@ -50,11 +50,13 @@ def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
         by_gateway=effect.by_gateway,
     )
     draft.disputes.put(key, opened)
+    if effect.comparison is not None:
+        draft.comparisons.put(effect.id, ComparisonRow(effect.id, effect.comparison))
     return True
 
 
 def _gives_way(before: DisputeRow, effect: DisputeOpen) -> bool:
-    return before.by_gateway and before.state == "REJECTED" and not effect.by_gateway
+    return before.state == "REJECTED" and before.by_gateway != effect.by_gateway
 
 
 def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:

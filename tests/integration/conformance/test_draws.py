@@ -89,7 +89,7 @@ class Scene:
                 evidence_sha256=None,
                 evidence_size=None,
             )
-            drawn, odds = await sampling[number % len(sampling)].draw(made)
+            drawn, odds = await sampling[number % len(sampling)].draw(made, 0)
             effects.append(Commit((), (attrs.evolve(made, draw=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
         assert all(isinstance(one, Posted) for one in posted)
@@ -178,7 +178,7 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)  # another gateway's
     for row in rows:
         same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
-        draw, _ = await again.draw(same)
+        draw, _ = await again.draw(same, 0)
         assert row.odds is not None
         assert (draw < row.odds) == row.drawn
 

@@ -30,6 +30,7 @@ from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
+from sql.earnings import GivenComparison
 from sql.job_plan import NewUnit
 from sql.nodes import StandingRecord
 from sql.reputation import Record
@@ -135,7 +136,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
     unit = await stage.unit(case.job)
     assert (unit.result_key, unit.result_sha256, unit.verified) == (RESULT, b"s" * 32, True)
     assert await stage.store.pending_checks(10) == []
-    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v")]
+    assert await stage.store.records([case.node]) == [Record(case.node, CLASS, False, "", "v", 70)]
     assert await stage.store.audit() == []
 
 
@@ -158,6 +159,33 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
     records = await stage.store.records([node])
     assert records == ([Record(node, CLASS, False, "", told)] if told else [])
     assert await stage.store.audit() == []
+
+
+async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
+    """Each result of another price; a strike ends the row, and so does a release."""
+    node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
+    for price, outcome in (
+        (10, "exact"),
+        (30, "exact"),
+        (50, "invalid"),
+        (7, "exact"),
+        (99, "exact"),
+    ):
+        stage.clock.pass_by(1)
+        _, _, job = await stage.dispatched(price)
+        first = (await stage.unit(job)).node_id
+        now = stage.clock.now()
+        assert first is not None
+        await stage.do(UnitFail(job, 0, 1, first, "node", "it fell", retry_at=now))
+        await stage.do(UnitAssign(job, 0, 2, node))
+        await stage.do(attrs.evolve(delivery(job, node, operator), attempt=2))
+        verdict = said(job, outcome, operator, attempt=2, retry_at=now)  # type: ignore[arg-type]
+        assert isinstance(await stage.do(verdict), Posted)
+        work = 0 if outcome == "invalid" else work + price * 70 // 100
+        letters += "m" if outcome == "invalid" else "v"
+        [found] = await stage.store.records([node])
+        assert (found.since, found.work) == (letters, work)
+        assert found.reputation.valid_for(30) == min(work // 30, len(letters.rpartition("m")[2]))
 
 
 async def test_an_invalid_result_is_not_paid_and_the_unit_is_anothers(stage: Stage) -> None:
@@ -437,6 +465,58 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
     assert await stage.store.audit() == []
 
 
+@pytest.mark.parametrize("is_compared", [False, True])
+async def test_a_rejected_dispute_keeps_no_share_from_a_check(
+    stage: Stage, *, is_compared: bool
+) -> None:
+    """Unless a check compared the unit for it. The gateway's dispute replaces the creator's."""
+    case, now = await delivered(stage), stage.clock.now()
+    assert isinstance(await stage.do(said(case.job, "sampled-out", case.operator)), Posted)
+    name, of = fresh_id(), (case.job, 0, case.user)
+    given = GivenComparison("different", "dark", [(0.5, 0.25), (0.0, 0.1)], b"a picture")
+    opened = DisputeOpen(name, *of, "too dark", timedelta(days=7))
+    opened = attrs.evolve(opened, comparison=given if is_compared else None)
+    assert isinstance(await stage.do(opened), Posted)
+    waiting = [one.disputed for one in await stage.store.pending_checks(10)]
+    assert waiting == ([((0.5, 0.25), (0.0, 0.1))] if is_compared else []), "at once"
+    _, first, lie = await stage.dispatched(100)
+    await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(lie, 0, 2, case.node))
+    await stage.do(UnitFail(lie, 0, 2, case.node, "node", "it lied", retry_at=now, caught=CLASS))
+    assert await stage.store.unlooked_shares(10) == [], "an admin decides first"
+    assert isinstance(await stage.do(DisputeDecide(*of, False, "it is dark")), Posted)
+    found = [one.job for one in await stage.store.unlooked_shares(10)]
+    assert found == ([] if is_compared else [case.job])
+    if not is_compared:
+        recall = DisputeOpen(fresh_id(), *of, "recalled", timedelta(0), by_gateway=True)
+        assert isinstance(await stage.do(recall), Posted)
+        [again] = await stage.store.pending_checks(10)
+        assert (again.row.job_id, again.is_again, again.disputed) == (case.job, True, None)
+        assert isinstance(await stage.do(DisputeDecide(*of, False, "a check")), Posted)
+        assert await stage.store.unlooked_shares(10) == []
+    assert await stage.store.audit() == []
+
+
+async def test_what_was_delivered_before_the_lie_waits_again_however_late_it_is_settled(
+    stage: Stage,
+) -> None:
+    before, now = await delivered(stage), stage.clock.now()
+    _, first, lie = await stage.dispatched(100)
+    await stage.do(UnitFail(lie, 0, 1, first, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(lie, 0, 2, before.node))
+    await stage.do(UnitFail(lie, 0, 2, before.node, "node", "it lied", retry_at=now, caught=CLASS))
+    stage.clock.pass_by(1000)
+    assert isinstance(await stage.do(said(before.job, "sampled-out", before.operator)), Posted)
+    _, second, job = await stage.dispatched(100)
+    await stage.do(UnitFail(job, 0, 1, second, "node", "it fell", retry_at=now))
+    await stage.do(UnitAssign(job, 0, 2, before.node))
+    late = attrs.evolve(delivery(job, before.node, before.operator), attempt=2)
+    assert isinstance(await stage.do(late), Posted)
+    verdict = said(job, "sampled-out", before.operator, attempt=2)
+    assert isinstance(await stage.do(verdict), Posted)
+    assert [one.job for one in await stage.store.unlooked_shares(10)] == [before.job]
+
+
 @pytest.mark.parametrize(
     ("frames", "params", "waits"),
     [
@@ -482,20 +562,53 @@ async def test_a_scene_at_fault_clears_those_before(
 ) -> None:
     """The strike of an attempt, and the next one, which is said to be the scene's."""
     case = await delivered(stage)
-    verifier, now, owners = await stage.node(), stage.clock.now(), [await stage.user()]
-    await stage.own(case.node, owners[0])
+    verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)
     await stage.do(wrong)
     node = await stage.node()
     await stage.do(UnitAssign(case.job, 0, 2, node))
     await stage.do(attrs.evolve(delivery(case.job, node), attempt=2))
-    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == case.job]
-    assert pending.blamed == set(owners)
     last = said(case.job, "invalid", None, attempt=2, verifier=verifier, withdrawn=withdrawn)
     assert isinstance(await stage.do(last), Posted)
     found = await stage.store.records([case.node, node])
     assert [one.since for one in found if one.since] == letters * 2
     assert await stage.store.audit() == []
+
+
+SIGNED, OTHER = '{"pixels": {"sha256": "aa"}}', '{"pixels": {"sha256": "bb"}}'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_compared", "agrees"),
+    [
+        ({"draw": 0.0}, {}, True, True),
+        ({"draw": 0.0}, {}, False, False),
+        ({"draw": 0.9}, {}, True, False),
+        ({}, {}, True, False),
+        ({"draw": 0.0}, {"sha256": b"t" * 32}, True, False),
+        ({"draw": 0.0, "work": SIGNED}, {"work": SIGNED, "sha256": b"t" * 32}, True, True),
+        ({"draw": 0.0, "work": SIGNED}, {"work": OTHER}, True, False),
+        ({"draw": 0.0, "work": SIGNED}, {}, True, False),
+        ({"draw": 0.0, "work": '{"pixels": null}'}, {}, True, True),
+    ],
+)
+async def test_whose_invalid_results_of_a_unit_agree_with_the_next_one(
+    stage: Stage, first: dict[str, Any], second: dict[str, Any], *, is_compared: bool, agrees: bool
+) -> None:
+    _, node, job = await stage.dispatched(100)
+    owner, other = await stage.user(), await stage.node()
+    await stage.own(node, owner)
+    comparison = Comparison("whole", remade=True, distance=9.0) if is_compared else None
+    await stage.do(attrs.evolve(delivery(job, node), odds=0.5, **signed(first)))
+    await stage.do(said(job, "invalid", retry_at=stage.clock.now(), comparison=comparison))
+    await stage.do(UnitAssign(job, 0, 2, other))
+    await stage.do(attrs.evolve(delivery(job, other), attempt=2, **signed(second)))
+    [pending] = [p for p in await stage.store.pending_checks(256) if p.row.job_id == job]
+    assert pending.agreeing == ({owner} if agrees else set())
+
+
+def signed(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "node_signature": "0" * 128} if "work" in fields else fields
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from actors.ledger.messages import Commit, Ledger, operator_account
 from actors.paymaster.messages import DisputeOpen
-from sql.disputes import GivenComparison
+from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, tiled

@@ -130,6 +130,13 @@ async def test_a_creator_disputes_a_unit(
         assert told.code == exit_codes.NOT_FOUND
         told = await program.run("disputes", "open", job)
         assert told.code == exit_codes.USAGE
+        compared = tmp_path / "compared.json"
+        compared.write_text('{"rerendered": true, "verdict": "different", "reason": "darker"}')
+        other = await done(site, jane, otto)
+        told = await program.run("disputes", "open", other, "--comparison", str(compared))
+        assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.0000.\n")
+        [row, _] = (await program.run("disputes", "list")).out.splitlines()[1:]
+        assert "My own render of the frame differs." in row
 
 
 def renders(site: Whole) -> Behaviour:

@@ -13,7 +13,7 @@ from actors.ledger.messages import GuardFailed, Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
 from sql.database import Database
-from sql.disputes import GivenComparison
+from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
 from supervisors.engines.postgres import PostgresEndpoint

@@ -39,7 +39,7 @@ async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[
     """What it draws of so many results, for which the node signed this work."""
     given = (0, 1, NODE, CLASS, None)
     found = [
-        await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work))
+        await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work), 0)
         for n in range(count)
     ]
     assert {odds for _, odds in found} <= {0.5, 1.0}
@@ -190,3 +190,26 @@ def test_each_result_is_compared_until_a_strike_is_made_good(
     of_all = ((CLASS, letters), ("gpu", of_another_class))
     records = [Record(NODE, name, False, "", found) for name, found in of_all]
     assert (odds_of(records, CLASS, 0.0, 0.01) == 1.0) is is_certain
+
+
+@given(
+    st.lists(st.integers(0, 10**6), max_size=60),
+    st.integers(1, 10**6),
+    st.floats(0.001, 1),
+    st.floats(0, 120),
+)
+def test_ten_valid_results_of_a_units_size_are_needed_to_be_known_for_it(
+    shares: list[int], share: int, least: float, waited: float
+) -> None:
+    record = [Record(NODE, CLASS, False, "", "v" * len(shares), sum(shares))]
+    chance = odds_of(record, CLASS, waited, least, share)
+    counts = record[0].reputation.valid_for(share)
+    assert counts <= len(shares)
+    assert counts * share <= sum(shares)
+    assert chance == odds(counts, least, waited)
+    if sum(shares) < ALWAYS_UNTIL * share:
+        assert chance == 1.0
+    if shares and min(shares) >= share:
+        assert chance == odds(len(shares), least, waited), "each is as large"
+    smaller = odds_of(record, CLASS, waited, least, max(share // 2, 1))
+    assert smaller <= chance, "a smaller unit is compared no more often"

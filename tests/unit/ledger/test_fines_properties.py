@@ -48,6 +48,7 @@ class Share:
     until: float
     state: str = "PENDING"
     dispute: str = ""
+    by_gateway: bool = False
 
 
 @attrs.define(eq=False)
@@ -163,10 +164,12 @@ class Fines(RuleBasedStateMachine):
         job, who = share.work.job, share.work.creator
         effect = DisputeOpen(fresh_id(), job, 0, who, "black", WINDOW, by_gateway)
         is_over = self.now >= share.until and not by_gateway
-        if share.dispute or share.state in ("PAYABLE", "PAID") or is_over:
+        is_same = share.by_gateway == by_gateway
+        is_closed = share.dispute != "" and (share.dispute != "REJECTED" or is_same)
+        if is_closed or share.state in ("PAYABLE", "PAID") or is_over:
             self.expect(effect, GuardFailed)
             return
-        share.dispute = "OPEN"
+        share.dispute, share.by_gateway = "OPEN", by_gateway
         self.expect(effect, Posted)
 
     @precondition(lambda self: any(share.dispute == "OPEN" for share in self.shares))

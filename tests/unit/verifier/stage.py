@@ -86,6 +86,11 @@ class Store(StoreTwin):
 
     covers = True
 
+    def price_of(self, check: CheckRow) -> int:
+        """The units of results before the test were as large as those of the test."""
+        unit = self.units.get(check.id[:2])
+        return PRICE if unit is None else unit.price
+
     def at_stake(self, operator: UUID) -> int:
         return 1_000_000 * PRICE if self.covers else super().at_stake(operator)
 
@@ -172,7 +177,7 @@ class Play:
             operator=operator_account(owner),
             dispute_window=self.window,
         )
-        number, odds = await self.sampling.draw(delivery)
+        number, odds = await self.sampling.draw(delivery, self.store.units[job, unit].price)
         await self.do(attrs.evolve(delivery, draw=number, odds=odds))
 
     def inspector(
@@ -296,7 +301,7 @@ class Play:
                 node_signature=None,
                 verified=True,
                 operator=None,
-                share_percent=0,
+                share_percent=70,
                 window_seconds=0,
                 opened_at=self.clock.now(),
                 state="DECIDED",

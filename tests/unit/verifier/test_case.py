@@ -137,14 +137,26 @@ def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
     assert (found.outcome, found.strike) == ("invalid", True)
 
 
-def test_what_three_owners_deliver_alike_is_the_scenes_fault() -> None:
-    others = frozenset({UUID(int=5), UUID(int=6)})
-    found = heard(FAULT, blamed=others, owner=UUID(int=2)).verdict
+@pytest.mark.parametrize(
+    ("owner", "drawn", "report", "is_excused"),
+    [
+        (2, True, apart(0.9), True),
+        (6, True, apart(0.9), False),  # two owners
+        (2, False, apart(0.9), False),  # it was compared for another reason
+        (2, True, FAULT, False),  # nothing was compared
+    ],
+)
+def test_what_three_owners_deliver_alike_is_the_scenes_fault(
+    owner: int, drawn: bool, report: Mapping[str, Any], is_excused: bool
+) -> None:
+    others, of = frozenset({UUID(int=5), UUID(int=6)}), {"params": {"frames": [1, 2]}}
+    found = heard(report, agreeing=others, owner=UUID(int=owner), drawn=drawn, **of).verdict
     assert found is not None
-    assert (found.outcome, found.strike, found.withdrawn) == ("invalid", False, True)
-    found = heard(FAULT, blamed=others, owner=UUID(int=6)).verdict
-    assert found is not None
-    assert (found.strike, found.withdrawn) == (True, False), "of two owners it is not"
+    assert (found.outcome, found.strike, found.withdrawn) == (
+        "invalid",
+        not is_excused,
+        is_excused,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Clawback: what a node has pending that was not compared is compared once it is found out."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 from actors.ledger.messages import Commit, GuardFailed
 from actors.paymaster.messages import (
     DisputeDecide,
+    DisputeOpen,
     EarningMature,
 )
 from actors.verifier.messages import LieDetected
@@ -122,6 +124,53 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
         await until(lambda: (job, 0) in play.store.disputes, within=60)
         await play.checks(checker, EXACT)
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+@simulated
+@pytest.mark.parametrize("after", [30.0, 90.0, 1000.0])
+async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled(
+    after: float,
+) -> None:
+    """By another node of the owner, whose results are not all compared."""
+    other = UUID(int=11)
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        play.known("v" * 1000, other)
+        job = await play.delivered(other)
+        is_found_out(play)
+        await asyncio.sleep(after)
+        checker = play.inspector()
+        await play.checks(checker, LOOKED)
+        await play.ends(job, "COMPLETED")
+        await is_held(play, job)
+        await play.checks(checker, EXACT)
+        await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
+
+
+@simulated
+@pytest.mark.parametrize("is_compared", [False, True])
+async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
+    is_compared: bool,
+) -> None:
+    """Unless a check decided it: the creator had rendered the frame again."""
+    async with verifying(**NEVER_DRAWN) as play:
+        play.known("v" * 1000)
+        checker = play.inspector()
+        job, name = await settled(play, checker), UUID(int=5)
+        await play.do(DisputeOpen(name, job, 0, CREATOR, "too dark", timedelta(days=7)))
+        if is_compared:
+            play.store.comparisons[name] = ((0.5, 0.5),)
+        await play.do(DisputeDecide(job, 0, CREATOR, False, "as dark as the scene"))
+        is_found_out(play)
+        if is_compared:
+            await asyncio.sleep(600)
+            assert not play.store.disputes[job, 0].by_gateway
+            return
+        await until(lambda: play.store.disputes[job, 0].by_gateway, within=60)
+        await is_held(play, job)
+        await play.confirms(checker, apart(0.9))
+        await until(lambda: play.store.disputes[job, 0].state == "UPHELD", within=60)
+        assert (play.earned(), await play.store.audit()) == (0, [])
 
 
 @simulated

@@ -7,10 +7,21 @@ from typing import Any
 
 import pytest
 
-from actors.verifier.report import OTHER_PIXELS, NoReport, Report, answer, held_to, read_report
+from actors.verifier.report import (
+    NO_PIXELS,
+    OTHER_PIXELS,
+    UNNAMED,
+    NoReport,
+    Report,
+    answer,
+    held_to,
+    read_report,
+)
 from actors.verifier.thresholds import RegionDifference
+from rendertrust.node.worker.formats.picture_digest import of_named
 
 EQUAL = {"equal": True}
+NAMED = {"0001.png": "11" * 32, "0002.png": "22" * 32}
 PIXELS = hashlib.sha256(b"pixels").hexdigest()
 
 
@@ -51,3 +62,29 @@ def test_a_node_is_held_to_the_pixels_that_it_signed_for() -> None:
     assert held_to(report, other) == Report(fault=OTHER_PIXELS)
     unseen = held_to(Report(report.compared), other)
     assert (unseen.is_unseen, unseen.fault) == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("frames", "pixels", "fault"),
+    [
+        ([1, 2], {"pictures": NAMED}, None),
+        ([1, 2], {}, UNNAMED),
+        ([1, 2], {"pictures": None}, UNNAMED),
+        ([1, 2], {"pictures": {}}, OTHER_PIXELS),
+        ([*range(65)], {}, None),
+        ([1], {}, None),
+        (None, {}, None),
+        (None, None, NO_PIXELS),
+        ([1, 2], None, NO_PIXELS),
+    ],
+)
+def test_a_node_signs_for_pixels_and_names_the_pictures_of_a_chunk(
+    frames: list[int] | None, pixels: dict[str, Any] | None, fault: str | None
+) -> None:
+    """Else nobody could repeat the check of one of them."""
+    seen = of_named(NAMED)
+    signed = None if pixels is None else {"sha256": seen, **pixels}
+    parameters = {} if frames is None else {"frames": frames}
+    work = json.dumps({"pixels": signed, "job_type": "render", "parameters": parameters})
+    assert held_to(Report(looked=True, pixels=seen), work).fault == fault
+    assert held_to(Report(looked=True), work).is_unseen is (signed is not None)
