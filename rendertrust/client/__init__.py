@@ -47,11 +47,11 @@ from rendertrust.api.events import (
     AttemptLog,
     Deliveries,
     Delivery,
-    Event,
     EventPage,
     Hook,
     Hooks,
     HookWithSecret,
+    JobEvent,
     JobLog,
 )
 from rendertrust.api.jobs import Job, JobList, Placed, ResultUrl
@@ -152,7 +152,7 @@ __all__ = [
     "Entry",
     "Estimate",
     "EntryProof",
-    "Event",
+    "JobEvent",
     "EventPage",
     "ReceiptFile",
     "Fault",
