@@ -128,8 +128,11 @@ function cut() {
 // The job without its file.
 function idea() {
   const cap = part("max_credits").value.trim();
+  const start = part("start_after").value; // local time
   const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
-  return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
+  if (cap) found.max_credits = cap;
+  if (start) found.start_after = new Date(start).toISOString();
+  return { ...found, ...cut() };
 }
 
 // Request a preflight; its findings come with the price.
