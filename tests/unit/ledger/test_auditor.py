@@ -14,9 +14,8 @@ from prometheus_client import REGISTRY
 from actors.auditor.actor import AuditorActor
 from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
-from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.actor import NightAuditorActor, is_due
 from actors.night_auditor.messages import NightAuditor
-from actors.night_auditor.policy import is_due
 from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
