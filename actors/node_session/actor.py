@@ -23,9 +23,8 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
-from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.dispatch_frames import FrameBuilder, Manifests
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
-from actors.node_session.manifests import Manifests
 from actors.node_session.messages import (
     AlternativesFound,
     AnnounceDue,
@@ -55,13 +54,13 @@ from actors.node_session.messages import (
     TryAgain,
     Withdraw,
 )
-from actors.node_session.multipart_results import MultipartResult, PartOffers
 from actors.node_session.node_standing import StandingUpdates
 from actors.node_session.progress_watchdog import (
     OverrunTracker,
     ProgressTracker,
     ProgressWatchdog,
 )
+from actors.node_session.result_objects import PartOffers, ResultObjects
 from actors.node_session.result_settlement import ResultSettlement, alert_admins
 from actors.node_session.sampling import Sampling
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
@@ -145,13 +144,13 @@ class NodeSessionActor(Actor[NodeSession]):
             overruns=peers.overruns,
         )
         self._offers = PartOffers(
-            state, connection, commits, self, progress=peers.progress, parts_of=self._parts_of
+            state, connection, commits, self, progress=peers.progress, objects_of=self._objects_of
         )
         self._settlement = ResultSettlement(
             state,
             commits,
             self._reports,
-            self._parts_of,
+            self._objects_of,
             self,
             sampling=peers.sampling,
             signer=ports.receipts,
@@ -163,9 +162,9 @@ class NodeSessionActor(Actor[NodeSession]):
         self._early: list[JobResult] = []  # results that came before the assignments
         self._seen_at = float("-inf")
 
-    def _parts_of(self, unit: Assignment) -> MultipartResult:
+    def _objects_of(self, unit: Assignment) -> ResultObjects:
         ports, base = self._peers.ports, self._state.node.base
-        return MultipartResult(unit, ports.objects, ports.store, ports.clock, self._settings, base)
+        return ResultObjects(unit, ports.objects, ports.store, ports.clock, self._settings, base)
 
     # -- opening
 

@@ -262,13 +262,6 @@ class ProgressWatchdog:
         await self._connection.cancel(held.running, error)
 
 
-def inputs(unit: Assignment) -> list[tuple[object, int]]:
-    """Return name and length of what a unit's node fetches, as far as its plan tells."""
-    file = unit.plan.inputs.file
-    own = [] if file is None else [("file", file.size)]
-    return [*own, *((f"part {number}", of.size or 0) for number, of in enumerate(unit.parts))]
-
-
 def stands_still(progress: AttemptProgress, now: float, seconds: float) -> str | None:
     """Return the error of a unit whose node makes no progress; None: it does.
 

@@ -147,12 +147,7 @@ class VerifierChecks:
         """
         unit = await self._frames.dispatch(order.unit)
         delivered = [
-            Input(
-                path=path,
-                url=await self._frames.url_of(of.key),
-                sha256=of.sha256,
-                size=of.size,
-            )
+            await self._frames.input(path, of.key, of.sha256, of.size)
             for path, of in _files_of(order)
             if of is not None
         ]
