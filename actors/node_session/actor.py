@@ -331,7 +331,7 @@ class NodeSessionActor(Actor[NodeSession]):
             elif held is not None:
                 urls = await self._frames.urls(held.assignment, frame.files)
                 if frame.files:
-                    progress = self._peers.progress.of(held, self._state.now)
+                    progress = self._peers.progress.of(held.id, self._state.now)
                     progress.fetch((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
         except (ObjectsUnavailable, Unavailable, ValueError) as fault:
@@ -414,7 +414,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if units:
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
-        if self._state.units.exactly(*held.key, held.attempt) is not held:
+        if self._state.units.exactly(*held.id) is not held:
             return
         if commit.ends:
             await self._close_unit(held, outcome)
@@ -431,9 +431,10 @@ class NodeSessionActor(Actor[NodeSession]):
             await self._reports.keep_log(held)
         self._watchdog.note_pace(held, outcome)
         self._state.units.remove(held)
-        self._peers.progress.forget(held)
+        self._peers.progress.forget(held.id)
         alert_admins(held, self._state.node.id, outcome)
-        self._checks.report_lie(held.effect)
+        if isinstance(held.effect, UnitFail) and held.effect.caught is not None:
+            self._checks.report_lie()
         if held.result is not None:
             await self._connection.acknowledge(held.result)
         if not is_failed and not isinstance(outcome, GuardFailed):

@@ -297,14 +297,14 @@ class PartOffers:
             error = f"a result of {wanted.size} bytes does not come in parts"
             self._commits.fail(held, Failure("node", error))
             return
-        self._progress.of(held, self._state.now).fetch(
+        self._progress.of(held.id, self._state.now).fetch(
             ((what, part.number), min(settings.part_bytes, wanted.size)) for part in wanted.parts
         )
         if what in held.asks_parts:
             held.asks_parts[what] = wanted
             return
         held.asks_parts[what] = None
-        objects, of = self._objects_of(unit), (unit.job, unit.unit, unit.attempt, what)
+        objects, of = self._objects_of(unit), (*held.id, what)
 
         async def offer() -> PartsInspected:
             try:

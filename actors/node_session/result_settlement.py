@@ -191,7 +191,7 @@ class ResultSettlement:
             return
         held.is_inspected = True
         unit, settings = held.assignment, self._state.settings
-        objects, of = self._objects_of(unit), (unit.job, unit.unit, unit.attempt)
+        objects = self._objects_of(unit)
         is_checked = results.is_checked(unit, settings)
         waits = results.waits(unit, settings) and not results.is_bare(result, settings)
 
@@ -200,9 +200,9 @@ class ResultSettlement:
                 found = await objects.inspect(result, is_checked=is_checked, waits=waits)
             except (ObjectsUnavailable, Unavailable):
                 found = None
-            return ResultInspected(*of, found)
+            return ResultInspected(*held.id, found)
 
-        otherwise = ResultInspected(*of)
+        otherwise = ResultInspected(*held.id)
         self._actor.background(inspect, within=settings.look_seconds, otherwise=otherwise)
 
     async def _judge(

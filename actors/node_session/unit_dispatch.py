@@ -146,7 +146,7 @@ class UnitDispatcher:
             return False
         except ValueError as fault:
             return await self._return_unsendable(held, fault)
-        progress = self._progress.of(held, state.now)
+        progress = self._progress.of(held.id, state.now)
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
         # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.begin_of(unit) if state.hello is None else progress.since
