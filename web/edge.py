@@ -24,10 +24,9 @@ from config.settings import Settings
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as RevocationRows
 from supervisors.child import Child
-from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from supervisors.tree import expendable
 from web.gateway import Gateway

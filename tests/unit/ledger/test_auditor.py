@@ -19,8 +19,7 @@ from actors.night_auditor.messages import NightAuditor
 from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
 from tests.twins.clock import EPOCH

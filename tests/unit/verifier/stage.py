@@ -40,8 +40,7 @@ from sql.nodes import StandingRecord
 from sql.reputation import begins_anew
 from sql.units import evidence_key, result_key
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.plans import planned
 from tests.support.probe import Probe
