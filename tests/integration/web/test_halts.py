@@ -1,7 +1,7 @@
 """A gateway whose chain has more of the log than its database: it writes nothing, and says why."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import asyncpg
@@ -48,14 +48,19 @@ async def gateway(
 
 
 async def ready(jane: Person) -> Json:
-    return (await jane.call("GET", "/health/ready"))[1]
+    """Return how the gateway is, once it has read the state of its log."""
+
+    async def read() -> Json | None:
+        found: Json = (await jane.call("GET", "/health/ready"))[1]
+        return found if found["log"] is not None else None
+
+    return cast("Json", await until(read))
 
 
 async def halted(jane: Person) -> str:
     async def told() -> str | None:
         found = await ready(jane)
-        log = found["log"] or {}
-        return log.get("halted") if found["status"] == "degraded" else None
+        return cast("str | None", found["log"]["halted"]) if found["status"] == "degraded" else None
 
     found = await until(told)
     assert found is not None
