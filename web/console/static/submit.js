@@ -128,10 +128,10 @@ function cut() {
 // The job without its file.
 function idea() {
   const cap = part("max_credits").value.trim();
-  const start = part("start_after").value; // local time
+  const start = part("start_after").value; // local time; JSON has it in UTC
   const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
   if (cap) found.max_credits = cap;
-  if (start) found.start_after = new Date(start).toISOString();
+  if (start) found.start_after = new Date(start);
   return { ...found, ...cut() };
 }
 
