@@ -14,8 +14,8 @@ class Strategy(Enum):
     """Which children a supervisor restarts when one of them has ended."""
 
     ONE_FOR_ONE = auto()  # that one
-    ONE_FOR_ALL = auto()  # all of them
-    REST_FOR_ONE = auto()  # that one and those started after it
+    ONE_FOR_ALL = auto()  # all children
+    REST_FOR_ONE = auto()  # that one, and those started after it
 
     def affected(self, children: Sequence[T], ended: T) -> Sequence[T]:
         """Return the children to restart, in the order of their start."""
@@ -46,7 +46,10 @@ class GiveUp(Enum):
 
 @attrs.frozen
 class Intensity:
-    """At most ``restarts`` in any ``within`` seconds; after one more the supervisor gives up."""
+    """At most ``restarts`` within any ``within`` seconds.
+
+    After one more the supervisor gives up.
+    """
 
     restarts: int = 5
     within: float = 30.0
@@ -64,7 +67,10 @@ class RestartWindow:
         return sum(1 for at in self._times if at > now - self._intensity.within)
 
     def admit(self, now: float) -> bool:
-        """Count a restart at ``now`` (seconds, never decreasing); False if it is one too many."""
+        """Count a restart at ``now`` (seconds, never decreasing).
+
+        Return False if it is one too many.
+        """
         while self._times and self._times[0] <= now - self._intensity.within:
             self._times.popleft()
         if len(self._times) >= self._intensity.restarts:
@@ -75,7 +81,7 @@ class RestartWindow:
 
 @attrs.frozen
 class Backoff:
-    """Delays in seconds, doubling from ``first`` to ``most``, reduced by up to ``jitter``.
+    """Delays in seconds, doubling from ``first`` to ``most``, each reduced by up to ``jitter``.
 
     A child that has run for ``most`` seconds starts at ``first`` again.
     """

@@ -1,4 +1,4 @@
-"""The Lifeline actor: rescues units from silent nodes and ends units that waited too long."""
+"""The Lifeline actor: rescues units from silent nodes, and ends units that waited too long."""
 
 import logging
 from collections.abc import Iterable
@@ -30,25 +30,25 @@ log = logging.getLogger(__name__)
 LOST: Final = Counter(
     "rendertrust_units_lost", "Expired leases of units that three or more nodes had before."
 )
-EXPIRE_SECONDS: Final = 600.0  # between two searches for units that have waited too long
-# Since the job was submitted; fsck allows one day more, and nine days at a node.
+EXPIRE_SECONDS: Final = 600.0  # interval of searches for units that have waited too long
+# Counts from the submission of the job; fsck allows one day more, and nine days at a node.
 WAITING_MOST: Final = timedelta(days=7)
-STEP_SECONDS: Final = 5.0  # the largest drift between two healthy clocks within a sweep
+STEP_SECONDS: Final = 5.0  # largest drift between two healthy clocks within a sweep
 
 
 @attrs.frozen
 class Clocks:
-    """The database's clock and this machine's steady clock, read together."""
+    """Readings of the database's clock and of this machine's monotonic clock, taken together."""
 
     database: datetime
     steady: float
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits its decisions; a lost commit is decided again at the next sweep.
+    """Commits its decisions; a lost commit is decided again in the next sweep.
 
-    One of several gateways sweeps; all watch the clocks, as each may have to take over. After a
-    start, a database outage, or a step of the database's clock it pauses for
+    Of several gateways one sweeps; all watch the clocks, as each may have to take over. After a
+    start, a database outage, or a jump of the database's clock it pauses for
     ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
     to 30 s between two tries to connect.
     """
@@ -114,7 +114,7 @@ class LifelineActor(Actor[Lifeline]):
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
         for unit, effect in decided:
             if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
-                return  # the rest with the next sweep
+                return  # the next sweep handles the rest
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
@@ -126,11 +126,11 @@ class LifelineActor(Actor[Lifeline]):
             self._notifier.tell(UnitsMoved(outcome.units))
 
     def _tell_admin(self, unit: OpenUnit) -> None:
-        """Count and log a unit that several nodes lost, refused or failed, and that waits."""
+        """Count and log a waiting unit that several nodes lost, refused or failed."""
         if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
             return
         LOST.inc()
-        said = "unit %s of job %s waits: %d nodes did not finish it, and another one lost it"
+        said = "unit %s of job %s waits: %d nodes did not finish it, and another node lost it"
         log.error(said, unit.unit, unit.job, len(unit.avoid))
 
 
@@ -149,9 +149,9 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 
 
 def rescue(unit: OpenUnit) -> UnitRequeue:
-    """Return the unit to the queue, however often nodes have lost it.
+    """Return a unit to the queue, however often nodes have lost it.
 
-    A frame that was never sent cost nothing; after the second loss another node is tried.
+    A unit that was never sent cost nothing; after the second loss another node is tried.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"

@@ -285,4 +285,4 @@ async def test_a_strangers_upload_in_a_manifest_is_refused(
         "render", payload_ref=scene, manifest=manifest, queue=True
     )
     assert status == 422, answer
-    assert answer["errors"][0]["message"] == "secret.blend: must be a completed upload of yours"
+    assert answer["errors"][0]["message"] == "secret.blend: must be one of your completed uploads"

@@ -97,7 +97,7 @@ async def test_an_expired_token_is_renewed_once_for_many_requests(gateway: Gatew
 async def test_a_refused_refresh_ends_the_login(gateway: GatewayDouble) -> None:
     gateway.accepted, gateway.refresh = set(), None
     async with client_of(gateway) as client:
-        with pytest.raises(NotAuthenticated, match="login is over"):
+        with pytest.raises(NotAuthenticated, match="session has ended"):
             await client.balance()
 
 
@@ -105,7 +105,7 @@ async def test_a_gateway_without_refresh_ends_the_login(gateway: GatewayDouble) 
     gateway.accepted = set()
     gateway.script("POST /api/v1/auth/refresh", refuse(404, "Not found"))
     async with client_of(gateway) as client:
-        with pytest.raises(NotAuthenticated, match="login is over"):
+        with pytest.raises(NotAuthenticated, match="session has ended"):
             await client.balance()
 
 

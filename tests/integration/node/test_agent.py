@@ -321,7 +321,7 @@ async def test_refused_token_is_replaced_by_proving_the_key(peer: Gateway, start
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [(422, "run: rendertrust node join"), (403, "shut this node out")]
+    ("code", "told"), [(422, "run: rendertrust node join"), (403, "has excluded this node")]
 )
 async def test_node_that_is_refused_for_good_says_so(
     peer: Gateway, start: Start, code: int, told: str

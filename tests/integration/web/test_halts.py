@@ -242,7 +242,7 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
         entry = await jane.deduct()
         status, problem = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
         assert status == 503
-        assert "the chain was not asked yet" in problem["detail"]
+        assert "the chain has not answered yet" in problem["detail"]
         assert (await jane.call("GET", "/ledger/checkpoint"))[0] == 503
         found = await ready(jane)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
@@ -262,9 +262,9 @@ async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
     await verified(jane, await jane.deduct())
     chain.away = True
     await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
-    assert "has not said yet" in await halted(jane)
+    assert "has not confirmed yet" in await halted(jane)
     status, problem = await deduct(jane, "one")
-    assert (status, "nothing is written until it has" in problem["detail"]) == (503, True)
+    assert (status, "nothing is written until then" in problem["detail"]) == (503, True)
     chain.away = False
 
     async def goes_on() -> bool:
