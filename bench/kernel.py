@@ -19,8 +19,7 @@ import pykka
 
 from actors.kernel import Actor, Message, Ref, handles
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 ASKERS = 100

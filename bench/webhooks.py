@@ -28,8 +28,7 @@ from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.engines.webhook_http import HttpPost
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.engines import engine_folder
 

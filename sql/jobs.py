@@ -9,11 +9,13 @@ from uuid import UUID
 import attrs
 
 from rendertrust.error_code import ErrorCode
+from rendertrust.job_spec import Pool
 from rendertrust.job_status import STATUSES
 from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
+from sql.units import MINE
 
 HASHED: Final = re.compile("[0-9a-f]{64}")
 SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
@@ -178,6 +180,10 @@ class JobTerms:
     price_number: int
     active: bool
     before: StoredAnswer | None
+
+    def in_pool(self, pool: Pool) -> "JobTerms":
+        """Return the terms in a pool: work on the owner's own nodes costs nothing."""
+        return attrs.evolve(self, price=0) if pool == MINE else self
 
 
 _COLUMNS = tuple(field.name for field in attrs.fields(OwnerJobRow) if field.name != "plan")

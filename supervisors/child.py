@@ -9,8 +9,8 @@ from actors.kernel import Actor, Ref, State
 from actors.kernel.exit import Exit
 from actors.kernel.ref import CAPACITY
 from actors.kernel.system import System
+from supervisors.restart_policy import Restart
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import Restart
 
 
 class StartFailed(Exception):

@@ -7,9 +7,8 @@ from actors.kernel import State
 from actors.kernel.cell import Cell
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
-from supervisors.backoff import Backoff
 from supervisors.child import Child, ChildSupervisor
-from supervisors.intensity import Intensity, RestartWindow
+from supervisors.restart_policy import Backoff, Intensity, RestartWindow
 from supervisors.snapshot import Snapshot
 
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from actors.kernel import DeadLetters, Fatal, Restart, Restarts, State
 from actors.kernel.exit import Exit
 from actors.kernel.system import System
-from supervisors.backoff import Backoff
 from supervisors.child import Child, ChildSupervisor, StartFailed
 from supervisors.child_slot import ChildSlot
-from supervisors.intensity import Intensity, RestartWindow
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, RestartWindow, Strategy
 from supervisors.snapshot import RestartAllowance, Snapshot
-from supervisors.strategy import GiveUp, Strategy
 
 log = logging.getLogger(__name__)
 

@@ -25,13 +25,11 @@ from actors.verifier.messages import Verifier
 from actors.watchman.messages import Watchman
 from supervisors.actor_makers import ActorMakers
 from supervisors.actor_settings import ActorSettings
-from supervisors.backoff import Backoff
 from supervisors.child import Child, ChildSupervisor
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
 from supervisors.registry import Registry
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, Strategy
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import GiveUp, Strategy
 from supervisors.supervisor import Supervisor
 
 STOP_SECONDS: Final = 5.0

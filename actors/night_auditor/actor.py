@@ -4,12 +4,11 @@ It is separate from the Auditor so that audits of new rows continue at the same 
 """
 
 import logging
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 from actors.auditor.messages import Audited, Auditor
 from actors.kernel import Actor, Ref, handles
 from actors.night_auditor.messages import LookAtClock, NightAuditor, RunWhole
-from actors.night_auditor.policy import is_due
 from actors.ports import Ports
 from config.settings import DEFAULTS, Audit
 from sql.database import Conflict, Unavailable
@@ -69,3 +68,14 @@ class NightAuditorActor(Actor[NightAuditor]):
             return
         self._begun = from_
         self._auditor.tell(Audited(from_, tuple(findings), self._clock.monotonic() - begun))
+
+
+def is_due(now: datetime, last: datetime | None, night: time) -> bool:
+    """Return True if the time of day ``night`` has passed since the last audit of everything
+    began.
+    """
+    if last is None:
+        return True
+    today = datetime.combine(now.astimezone(UTC).date(), night, UTC)
+    newest = today if today <= now else today - timedelta(days=1)
+    return last < newest

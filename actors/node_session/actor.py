@@ -23,9 +23,8 @@ from actors.ledger.messages import (
 from actors.node_session import unit_failures
 from actors.node_session.announcements import Announcements
 from actors.node_session.connection import NodeConnection, Socket
-from actors.node_session.dispatch_frames import FrameBuilder
+from actors.node_session.dispatch_frames import FrameBuilder, Manifests
 from actors.node_session.ledger_requests import LeaseRenewal, PendingCommit, UnitCommits
-from actors.node_session.manifests import Manifests
 from actors.node_session.messages import (
     AlternativesFound,
     AnnounceDue,
@@ -55,13 +54,13 @@ from actors.node_session.messages import (
     TryAgain,
     Withdraw,
 )
-from actors.node_session.multipart_results import MultipartResult, PartOffers
 from actors.node_session.node_standing import StandingUpdates
 from actors.node_session.progress_watchdog import (
     OverrunTracker,
     ProgressTracker,
     ProgressWatchdog,
 )
+from actors.node_session.result_objects import PartOffers, ResultObjects
 from actors.node_session.result_settlement import ResultSettlement, alert_admins
 from actors.node_session.sampling import Sampling
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
@@ -145,13 +144,13 @@ class NodeSessionActor(Actor[NodeSession]):
             overruns=peers.overruns,
         )
         self._offers = PartOffers(
-            state, connection, commits, self, progress=peers.progress, parts_of=self._parts_of
+            state, connection, commits, self, progress=peers.progress, objects_of=self._objects_of
         )
         self._settlement = ResultSettlement(
             state,
             commits,
             self._reports,
-            self._parts_of,
+            self._objects_of,
             self,
             sampling=peers.sampling,
             signer=ports.receipts,
@@ -163,9 +162,9 @@ class NodeSessionActor(Actor[NodeSession]):
         self._early: list[JobResult] = []  # results that came before the assignments
         self._seen_at = float("-inf")
 
-    def _parts_of(self, unit: Assignment) -> MultipartResult:
+    def _objects_of(self, unit: Assignment) -> ResultObjects:
         ports, base = self._peers.ports, self._state.node.base
-        return MultipartResult(unit, ports.objects, ports.store, ports.clock, self._settings, base)
+        return ResultObjects(unit, ports.objects, ports.store, ports.clock, self._settings, base)
 
     # -- opening
 
@@ -332,7 +331,7 @@ class NodeSessionActor(Actor[NodeSession]):
             elif held is not None:
                 urls = await self._frames.urls(held.assignment, frame.files)
                 if frame.files:
-                    progress = self._peers.progress.of(held, self._state.now)
+                    progress = self._peers.progress.of(held.id, self._state.now)
                     progress.fetch((file.sha256, file.size) for file in urls.inputs)
                 await self._connection.send(urls)
         except (ObjectsUnavailable, Unavailable, ValueError) as fault:
@@ -415,7 +414,7 @@ class NodeSessionActor(Actor[NodeSession]):
         if units:
             self._peers.scheduler.tell(UnitsChanged(units))
             self._peers.notifier.tell(UnitsMoved(units))
-        if self._state.units.exactly(*held.key, held.attempt) is not held:
+        if self._state.units.exactly(*held.id) is not held:
             return
         if commit.ends:
             await self._close_unit(held, outcome)
@@ -432,9 +431,10 @@ class NodeSessionActor(Actor[NodeSession]):
             await self._reports.keep_log(held)
         self._watchdog.note_pace(held, outcome)
         self._state.units.remove(held)
-        self._peers.progress.forget(held)
+        self._peers.progress.forget(held.id)
         alert_admins(held, self._state.node.id, outcome)
-        self._checks.report_lie(held.effect)
+        if isinstance(held.effect, UnitFail) and held.effect.caught is not None:
+            self._checks.report_lie()
         if held.result is not None:
             await self._connection.acknowledge(held.result)
         if not is_failed and not isinstance(outcome, GuardFailed):

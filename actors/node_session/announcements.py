@@ -1,5 +1,7 @@
 """Announcements of a session to the Scheduler: that it is open, and what its node can do."""
 
+import attrs
+
 from actors.kernel import Ref
 from actors.node_session.messages import AnnounceDue, ReadyDue
 from actors.node_session.session_state import ActorContext, SessionState
@@ -67,18 +69,9 @@ class Announcements:
         self._scheduler.tell(SessionClosed(self._state.node.id, self._actor.ref))
 
     def _readiness(self) -> SessionReady | None:
+        """Return what the Scheduler is told; units in progress are no news to it."""
         hello = self._state.hello
         if hello is None:
             return None
-        return SessionReady(
-            self._state.node.id,
-            self._actor.ref,
-            hello.slots,
-            hello.capabilities or None,
-            hello.pools,
-            device_class=hello.device_class,
-            blender=hello.blender,
-            ram=hello.ram,
-            vram=hello.vram,
-            opengl=hello.opengl,
-        )
+        of = self._state.node.id, self._actor.ref
+        return SessionReady(*of, attrs.evolve(hello, running=()))

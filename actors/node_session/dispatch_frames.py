@@ -1,22 +1,63 @@
 """Relay frames with presigned URLs: what a unit is made of, and where its result goes."""
 
-from collections.abc import Sequence
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import attrs
 
-from actors.node_session import manifests
-from actors.node_session.manifests import Manifests
-from actors.node_session.results import EVIDENCE, RESULT, SCHEME, place_of, result_key
+from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, place_of
 from actors.node_session.settings import NodeSessionSettings
-from actors.ports import Objects
+from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
+from rendertrust.manifest import KEPT_BYTES_MAX, ManifestEntry, ManifestError, read
 from rendertrust.protocol import Input, JobDispatch, Output, Urls, encode
-from rendertrust.receipt import NO_CHECK, NO_EVIDENCE
-from sql.units import CHECKED, kind_of
+from sql.job_plan import FileList
+from sql.units import MINE, result_key
 
-MINE: Final = "mine"
+ENTRIES_MAX: Final = 100_000  # some 60 MB; twenty of the longest lists
+
+
+class Manifests:
+    """Lists of jobs' files that were read, for all sessions, with ``ENTRIES_MAX`` files in all.
+
+    A session that asks for a list that is being read waits for it.
+    """
+
+    def __init__(self) -> None:
+        self._read: OrderedDict[str, Mapping[str, ManifestEntry]] = OrderedDict()
+        self._entries = 0
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def files(self, of: FileList, objects: Objects) -> Mapping[str, ManifestEntry]:
+        """Return the files of a list by SHA-256; none if the list is gone, so that no node waits.
+
+        Lists are known by their own SHA-256: the object of a key may be replaced.
+        """
+        name = f"{of.key} {of.sha256}"
+        if (lock := self._locks.get(name)) is None:
+            lock = self._locks[name] = asyncio.Lock()
+        async with lock:
+            if name in self._read:
+                self._read.move_to_end(name)
+                return self._read[name]
+            try:
+                content = await objects.get(of.key, at_most=KEPT_BYTES_MAX)
+                files = read(content, "key").by_sha256
+            except (ObjectMissing, ManifestError):
+                return {}
+            self._keep(name, files)
+            return files
+
+    def _keep(self, name: str, files: Mapping[str, ManifestEntry]) -> None:
+        self._read[name] = files
+        self._entries += len(files)
+        while self._entries > ENTRIES_MAX:
+            _, dropped = self._read.popitem(last=False)
+            self._entries -= len(dropped)
 
 
 class Unsendable(ValueError):
@@ -50,7 +91,7 @@ class FrameBuilder:
                 lease_seconds=settings.leases.seconds,
                 params=_params(unit, settings),
                 inputs=inputs,
-                manifest=await manifests.offered(unit, self.objects, settings, self.base),
+                manifest=await self._manifest(unit),
                 output=output,
                 evidence=evidence,
                 pool=pool_of(unit, owner),
@@ -79,7 +120,7 @@ class FrameBuilder:
         where any are named.
         """
         if files:
-            found = await self.manifests.urls(unit, files, self.objects, self.settings, self.base)
+            found = await self._listed(unit, files)
             return Urls(job_id=str(unit.job), unit=unit.unit, attempt=unit.attempt, inputs=found)
         inputs, output, evidence = await self._signed(unit)
         return Urls(
@@ -91,9 +132,10 @@ class FrameBuilder:
             evidence=evidence,
         )
 
-    async def url_of(self, key: str) -> str:
-        """Return a URL by which the node may get an object."""
-        return await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
+    async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
+        """Return an object as a file of the node's, with the URL by which the node may get it."""
+        url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
+        return Input(path=path, url=url, sha256=sha256, size=size)
 
     async def _signed(self, unit: Assignment) -> tuple[tuple[Input, ...], Output, Output | None]:
         """Return the inputs, and where the result goes, and its evidence if it is checked."""
@@ -121,9 +163,31 @@ class FrameBuilder:
             return tuple(parts)
         if unit.plan.payload_ref != f"{SCHEME}{self.settings.bucket}/{file.key}":
             raise Unsendable("the payload is not the object that was noted for it")
-        url = await self.url_of(file.key)
-        own = Input(path=file.path, url=url, sha256=file.sha256, size=file.size)
-        return (own, *parts)
+        return (await self.input(file.path, file.key, file.sha256, file.size), *parts)
+
+    async def _manifest(self, unit: Assignment) -> Input | None:
+        """Return the list of a unit's files, whose URLs the node asks for as it needs them."""
+        files = unit.plan.inputs.files
+        if files is None:
+            return None
+        return await self.input("manifest", files.key, files.sha256, files.size)
+
+    async def _listed(self, unit: Assignment, wanted: Sequence[str]) -> tuple[Input, ...]:
+        """Return the wanted files with their URLs, by SHA-256, as far as the unit's list has them.
+
+        The gateway wrote the list; even so, only the creator's own files are signed.
+        """
+        if unit.plan.inputs.files is None:
+            return ()
+        files = await self.manifests.files(unit.plan.inputs.files, self.objects)
+        own = (f"uploads/{unit.user}/", f"results/{unit.user}/")
+        found = [files[sha256] for sha256 in dict.fromkeys(wanted) if sha256 in files]
+        signed = [
+            await self.input(file.sha256, file.place, file.sha256, file.size)
+            for file in found
+            if file.place.startswith(own)
+        ]
+        return tuple(signed)
 
     async def _part(self, unit: Assignment, index: int) -> Input:
         """Return the result of a unit that this one is made of."""
@@ -132,37 +196,13 @@ class FrameBuilder:
             raise Unsendable(
                 f"the result of unit {part.unit}, which it is made of, is not kept here"
             )
-        url = await self.url_of(result_key(unit.user, unit.job, part.unit, part.attempt))
-        return Input(path=f"tiles/{index}.exr", url=url, sha256=part.sha256, size=part.size)
+        key = result_key(unit.user, unit.job, part.unit, part.attempt)
+        return await self.input(f"tiles/{index}.exr", key, part.sha256, part.size)
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
     # The node is to deliver what it rendered beside the picture.
     return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
-
-
-def inputs_of(unit: Assignment) -> list[str]:
-    """Return the SHA-256 of each input in the unit's frame, and of its manifest."""
-    inputs = unit.plan.inputs
-    own, files = ([] if of is None else [of.sha256] for of in (inputs.file, inputs.files))
-    return [*own, *(part.sha256 for part in unit.parts if part.sha256), *files]
-
-
-def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether a result waits for a verdict."""
-    return unit.job_type in settings.verified_types
-
-
-def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
-    """Return the reason, a code, for which a result that does not wait is unverified."""
-    if unit.job_type not in CHECKED:
-        return NO_CHECK
-    return NO_EVIDENCE if waits(unit, settings) else settings.unverified_why
-
-
-def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether evidence is delivered beside the result: the unit is one whole frame."""
-    return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
 
 
 def pool_of(unit: Assignment, owner: UUID | None) -> str:

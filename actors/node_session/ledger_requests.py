@@ -39,9 +39,7 @@ class UnitCommits:
 
     def start(self, held: HeldUnit) -> None:
         """Commit that the node runs the unit."""
-        unit = held.assignment
-        start = UnitStart(unit.job, unit.unit, unit.attempt, self._state.node.id)
-        self._commit(held, start, ends=False)
+        self._commit(held, UnitStart(*held.id, self._state.node.id), ends=False)
 
     def end(self, held: HeldUnit, effect: Effect) -> None:
         """Commit the end of the unit here; it is held until that is booked."""
@@ -77,9 +75,9 @@ class UnitCommits:
 
     def find_alternatives(self, held: HeldUnit) -> None:
         """Ask the Scheduler which other nodes could do the unit; again, until it answers."""
-        unit, lacks = held.assignment, None if held.result is None else held.result.lacks
+        lacks = None if held.result is None else held.result.lacks
         memory = self._state.unit_memory + 1 if lacks == unit_failures.MEMORY else 0
-        of = (unit.job, unit.unit, unit.attempt, self._state.node.id, self._actor.ref)
+        of = (*held.id, self._state.node.id, self._actor.ref)
         self._scheduler.tell(
             FindAlternatives(*of, memory=memory, opengl=lacks == unit_failures.OPENGL)
         )
@@ -96,10 +94,10 @@ class UnitCommits:
 
     def retry(self, held: HeldUnit) -> None:
         """Try again later what could not be done for a unit."""
-        settings, unit = self._state.settings, held.assignment
+        settings = self._state.settings
         held.tries += 1
         wait = min(settings.retry_seconds * 2.0 ** (held.tries - 1), settings.retry_seconds_most)
-        self._actor.after(wait, TryAgain(unit.job, unit.unit, unit.attempt), jitter=0.2)
+        self._actor.after(wait, TryAgain(*held.id), jitter=0.2)
 
     def _commit(self, held: HeldUnit, effect: Effect, *, ends: bool) -> None:
         held.asked_at = self._state.now
@@ -164,6 +162,5 @@ def renewals(
         if vouched is None or (held.vouched_at is not None and vouched <= held.vouched_at):
             continue
         held.vouched_at = vouched
-        unit, left = held.assignment, seconds - (now - vouched)
-        leases.append(Lease(unit.job, unit.unit, unit.attempt, node, left))
+        leases.append(Lease(*held.id, node, seconds - (now - vouched)))
     return tuple(leases)

@@ -223,7 +223,7 @@ class PingDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class ResultInspected(Message[NodeSession, None]):
-    """To itself: what the store has of a result, ``result_inspection.Found``.
+    """To itself: what the store has of a result, ``result_objects.Found``.
 
     None: the store is away, or too slow.
     """

@@ -13,7 +13,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from statistics import median
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
 import attrs
@@ -21,7 +21,7 @@ import attrs
 from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete
 from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import UnitCommits
-from actors.node_session.session_state import HeldUnit, Phase, SessionState
+from actors.node_session.session_state import AttemptId, HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
@@ -32,7 +32,6 @@ from sql.database import Unavailable
 from sql.overruns import Overrun, agreed
 from sql.units import DONE_MOST, UnitDurations, frames_in, paces
 
-Attempt: TypeAlias = tuple[UUID, int, int]
 STEP: Final = 0.01  # less is no progress
 LINE_BYTES: Final = 256 << 10  # a second, of a slow line
 KEPT_MOST: Final = 10_000
@@ -87,24 +86,19 @@ class ProgressTracker:
     """Progress of the newest attempts, over all sessions of a gateway."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Attempt, AttemptProgress] = OrderedDict()
+        self._known: OrderedDict[AttemptId, AttemptProgress] = OrderedDict()
 
-    def of(self, held: HeldUnit, now: float) -> AttemptProgress:
-        """Return the progress of a unit's attempt; it begins now where nothing is known of it."""
-        name = _name(held)
-        progress = self._known.setdefault(name, AttemptProgress(now))
-        self._known.move_to_end(name)
+    def of(self, attempt: AttemptId, now: float) -> AttemptProgress:
+        """Return the progress of an attempt; it begins now where nothing is known of it."""
+        progress = self._known.setdefault(attempt, AttemptProgress(now))
+        self._known.move_to_end(attempt)
         if len(self._known) > KEPT_MOST:
             self._known.popitem(last=False)
         return progress
 
-    def forget(self, held: HeldUnit) -> None:
+    def forget(self, attempt: AttemptId) -> None:
         """Forget an attempt that has ended."""
-        self._known.pop(_name(held), None)
-
-
-def _name(held: HeldUnit) -> Attempt:
-    return (*held.key, held.attempt)
+        self._known.pop(attempt, None)
 
 
 @attrs.define
@@ -175,7 +169,7 @@ class ProgressWatchdog:
             self._overruns.note(self._state.node.id, held.assignment.job, share)
 
     def _progress_of(self, held: HeldUnit) -> AttemptProgress:
-        return self._progress.of(held, self._state.now)
+        return self._progress.of(held.id, self._state.now)
 
     async def _check_paces(self) -> None:
         """Compare with the others of its job what is out for long, which is rare."""
@@ -260,13 +254,6 @@ class ProgressWatchdog:
         """Fail the attempt as its node's failure, and tell the node why."""
         self._commits.fail(held, Failure("node", error, code))
         await self._connection.cancel(held.running, error)
-
-
-def inputs(unit: Assignment) -> list[tuple[object, int]]:
-    """Return name and length of what a unit's node fetches, as far as its plan tells."""
-    file = unit.plan.inputs.file
-    own = [] if file is None else [("file", file.size)]
-    return [*own, *((f"part {number}", of.size or 0) for number, of in enumerate(unit.parts))]
 
 
 def stands_still(progress: AttemptProgress, now: float, seconds: float) -> str | None:

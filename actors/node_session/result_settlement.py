@@ -14,12 +14,18 @@ import attrs
 from prometheus_client import Counter
 
 from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitRequeue
-from actors.node_session import dispatch_frames, result_inspection, results, unit_failures
+from actors.node_session import results, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
-from actors.node_session.multipart_results import MultipartResult, PartsLost
-from actors.node_session.result_inspection import DeliveredEvidence, InspectedResult, SignedWork
-from actors.node_session.results import ForeignObject, OwnObject, ResultRefused
+from actors.node_session.result_objects import Found, PartsLost, ResultObjects
+from actors.node_session.results import (
+    DeliveredEvidence,
+    ForeignObject,
+    InspectedResult,
+    OwnObject,
+    ResultRefused,
+    SignedWork,
+)
 from actors.node_session.sampling import Sampling
 from actors.node_session.session_state import ActorContext, HeldUnit, SessionState
 from actors.node_session.unit_failures import OPENGL, SCENE, Failure
@@ -48,7 +54,7 @@ DECLINES: Final = "network"
 class ResultSettlement:
     """Settles the results of a session's units.
 
-    ``parts_of`` is the multipart result of a unit. Without ``sampling`` all deliveries are
+    ``objects_of`` returns the objects of a unit's result. Without ``sampling`` all deliveries are
     compared; without ``signer`` no receipts are given.
     """
 
@@ -57,7 +63,7 @@ class ResultSettlement:
         state: SessionState,
         commits: UnitCommits,
         reports: UnitReports,
-        parts_of: Callable[[Assignment], MultipartResult],
+        objects_of: Callable[[Assignment], ResultObjects],
         actor: ActorContext,
         *,
         sampling: Sampling | None = None,
@@ -66,7 +72,7 @@ class ResultSettlement:
         self._state = state
         self._commits = commits
         self._reports = reports
-        self._parts_of = parts_of
+        self._objects_of = objects_of
         self._actor = actor
         self._sampling = sampling
         self._signer = signer
@@ -111,9 +117,7 @@ class ResultSettlement:
         held.is_stuck = unit_failures.is_stuck(unit, state.node.id, others)
         self._commits.end(held, effect)
 
-    async def inspected(
-        self, held: HeldUnit, result: JobResult, found: result_inspection.Found | None
-    ) -> None:
+    async def inspected(self, held: HeldUnit, result: JobResult, found: Found | None) -> None:
         """Judge what the store has of a result; None: the store is away, or too slow."""
         held.is_inspected = False
         if found is None:
@@ -187,20 +191,18 @@ class ResultSettlement:
             return
         held.is_inspected = True
         unit, settings = held.assignment, self._state.settings
-        parts, of = self._parts_of(unit), (unit.job, unit.unit, unit.attempt)
-        is_checked = dispatch_frames.is_checked(unit, settings)
-        waits = dispatch_frames.waits(unit, settings) and not results.is_bare(result, settings)
+        objects = self._objects_of(unit)
+        is_checked = results.is_checked(unit, settings)
+        waits = results.waits(unit, settings) and not results.is_bare(result, settings)
 
         async def inspect() -> ResultInspected:
             try:
-                found = await result_inspection.inspect(
-                    result, parts, is_checked=is_checked, waits=waits
-                )
+                found = await objects.inspect(result, is_checked=is_checked, waits=waits)
             except (ObjectsUnavailable, Unavailable):
                 found = None
-            return ResultInspected(*of, found)
+            return ResultInspected(*held.id, found)
 
-        otherwise = ResultInspected(*of)
+        otherwise = ResultInspected(*held.id)
         self._actor.background(inspect, within=settings.look_seconds, otherwise=otherwise)
 
     async def _judge(
@@ -209,7 +211,7 @@ class ResultSettlement:
         """Commit a completed result, as a delivery where it waits for a verdict, or refuse it."""
         unit, node, settings = held.assignment, self._state.node, self._state.settings
         is_bare = results.is_bare(result, settings) or results.is_absent(named, settings)
-        waits = dispatch_frames.waits(unit, settings) and not is_bare
+        waits = results.waits(unit, settings) and not is_bare
         if waits and isinstance(named, ForeignObject):
             named = ResultRefused("a result that waits for a verdict lies where it was offered")
         if isinstance(named, ResultRefused):
@@ -217,7 +219,7 @@ class ResultSettlement:
             return
         now = self._state.clock.now()
         of = self._state.device_class
-        work = result_inspection.read_signed_work(result, unit, node, seen, now, device_class=of)
+        work = results.read_signed_work(result, unit, node, seen, now, device_class=of)
         if work is None and node.key is not None and waits:
             work = ResultRefused("a result that waits for a verdict is signed by its node's key")
         if isinstance(work, ResultRefused):
@@ -273,8 +275,8 @@ class ResultSettlement:
         if work is None or self._signer is None:
             return None
         key, now = self._signer.receipts(), self._state.clock.now()
-        reason = dispatch_frames.why_unverified(unit, self._state.settings)
-        return result_inspection.unverified_receipt(work, unit.price, reason, key, now)
+        reason = results.why_unverified(unit, self._state.settings)
+        return results.unverified_receipt(work, unit.price, reason, key, now)
 
 
 def alert_admins(held: HeldUnit, node: UUID, outcome: Any) -> None:

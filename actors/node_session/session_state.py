@@ -22,6 +22,7 @@ from sql.nodes import StandingRecord
 from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
+AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 LINES_MOST: Final = 80
 LINE_CHARACTERS_MOST: Final = 400
 LOG_CHARACTERS_MOST: Final = 16_000  # of all lines together
@@ -124,6 +125,10 @@ class HeldUnit:
     @property
     def attempt(self) -> int:
         return self.assignment.attempt
+
+    @property
+    def id(self) -> AttemptId:
+        return (*self.key, self.attempt)
 
     @property
     def is_out(self) -> bool:

@@ -9,7 +9,7 @@ from actors.node_session import unit_failures
 from actors.node_session.connection import NodeConnection
 from actors.node_session.dispatch_frames import FrameBuilder, pool_of
 from actors.node_session.ledger_requests import LeaseRenewal, UnitCommits
-from actors.node_session.progress_watchdog import ProgressTracker, inputs
+from actors.node_session.progress_watchdog import ProgressTracker
 from actors.node_session.session_state import HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import Failure
 from actors.ports import ObjectsUnavailable
@@ -146,11 +146,11 @@ class UnitDispatcher:
             return False
         except ValueError as fault:
             return await self._return_unsendable(held, fault)
-        progress = self._progress.of(held, state.now)
+        progress = self._progress.of(held.id, state.now)
         held.phase, held.heard_at, held.tries = Phase.SENT, state.now, 0
         # A plain client is sent a unit as soon as it is assigned, and again each time it connects.
         held.begun_at = state.begin_of(unit) if state.hello is None else progress.since
-        progress.fetch(inputs(unit))
+        progress.fetch((file.path, file.size) for file in frame.inputs)
         self._order.took(held)
         self._leases.soon()
         return True

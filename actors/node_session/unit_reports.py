@@ -53,27 +53,22 @@ class UnitReports:
         if not held.is_started and self._commits.may_ask(held):
             self._commits.start(held)
         if frame.progress is not None:
-            unit = held.assignment
-            self._progress.of(held, now).tell(frame.progress, now)
-            self._notifier.tell(
-                Progress(unit.job, unit.unit, unit.attempt, frame.progress, frame.detail or "")
-            )
+            self._progress.of(held.id, now).tell(frame.progress, now)
+            self._notifier.tell(Progress(*held.id, frame.progress, frame.detail or ""))
 
     def log(self, held: HeldUnit | None, text: str) -> None:
         """Keep log lines of a unit of this node, and pass them on."""
         if held is not None and text:
-            unit = held.assignment
             held.log.add(text)
-            self._notifier.tell(UnitLogLines(unit.job, unit.unit, unit.attempt, text))
+            self._notifier.tell(UnitLogLines(*held.id, text))
 
     async def keep_log(self, held: HeldUnit, *, completed: bool = False) -> None:
         """Store the last log lines of an attempt that ended; without a database they are lost."""
-        unit, text = held.assignment, held.log.take()
+        text, node, now = held.log.take(), self._state.node.id, self._state.clock.now()
         if not text:
             return
-        of, now = (unit.job, unit.unit, unit.attempt, self._state.node.id), self._state.clock.now()
         try:
-            await self._store.keep_log(*of, text, at=now, completed=completed)
+            await self._store.keep_log(*held.id, node, text, at=now, completed=completed)
         except Unavailable as error:
             log.info("a unit's log is lost: %s", type(error).__name__)
 
@@ -88,9 +83,7 @@ class UnitReports:
             return
         held.thumbnails.add(frame)
         try:
-            await self._store.keep_thumbnail(
-                unit.job, unit.unit, unit.attempt, node, frame=frame, picture=picture
-            )
+            await self._store.keep_thumbnail(*held.id, node, frame=frame, picture=picture)
         except Unavailable as error:
             log.info("a picture is lost: %s", type(error).__name__)
 

@@ -10,7 +10,6 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Ref
-from actors.ledger.messages import Effect, UnitFail
 from actors.node_session.connection import NodeConnection
 from actors.node_session.dispatch_frames import FrameBuilder
 from actors.node_session.messages import RunCheck, StoredObject
@@ -112,10 +111,9 @@ class VerifierChecks:
         is_unread, is_scene = _is_unread(result), _is_scene(result)
         self._tell(check.check, report, reason, is_unread=is_unread, is_scene=is_scene)
 
-    def report_lie(self, effect: Effect | None) -> None:
-        """Tell the Verifier of a node that was caught in a lie, which is booked by now."""
-        is_lie = isinstance(effect, UnitFail) and effect.caught is not None
-        if self._verifier is not None and is_lie:
+    def report_lie(self) -> None:
+        """Tell the Verifier that the node was caught in a lie, which is booked by now."""
+        if self._verifier is not None:
             self._verifier.tell(LieDetected(self._state.node.id))
 
     async def urls(self, check: RunCheck, asked: UrlsRequest) -> Urls:
@@ -147,12 +145,7 @@ class VerifierChecks:
         """
         unit = await self._frames.dispatch(order.unit)
         delivered = [
-            Input(
-                path=path,
-                url=await self._frames.url_of(of.key),
-                sha256=of.sha256,
-                size=of.size,
-            )
+            await self._frames.input(path, of.key, of.sha256, of.size)
             for path, of in _files_of(order)
             if of is not None
         ]

@@ -10,9 +10,9 @@ from typing import TypeAlias
 from uuid import UUID
 
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import ANY, MINE, TRUSTED
 from sql.access import Access
 from sql.nodes import QUARANTINED
+from sql.units import ANY, MINE, TRUSTED
 
 # A group of nodes, as (kind, user or organisation). OPEN and SHARED nodes take anybody's work,
 # PRIVATE and LENT ones their owner's or organisation's, TRUSTING ones that of trusted users.

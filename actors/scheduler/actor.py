@@ -65,13 +65,12 @@ from actors.scheduler.messages import (
     Wake,
 )
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import kind_of
-from actors.scheduler.policy import PENDING, pause_seconds
+from actors.scheduler.policy import pause_seconds
 from actors.scheduler.queues import PendingDispatches
 from actors.scheduler.settings import SchedulerSettings
 from actors.scheduler.speculation import speculate
 from actors.scheduler.state import REFILL, REFILL_JOBS, SchedulerState
-from actors.scheduler.units import AssignmentTag
+from actors.scheduler.units import PENDING, AssignmentTag, kind_of
 from actors.scheduler.work_stealing import WorkStealing
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
@@ -401,7 +400,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def session_ready(self, message: SessionReady) -> None:
         node = self._serving.get(message.session)
         if node is not None:
-            node.hear(message)
+            node.hear(message.hello)
             self._state.index.changed(node)
             self._place()
 

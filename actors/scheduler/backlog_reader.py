@@ -7,9 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from actors.ports import Store
-from actors.scheduler.placement_request import kind_of
 from actors.scheduler.state import WINDOW, SchedulerState
-from actors.scheduler.units import DormantJob
+from actors.scheduler.units import DormantJob, kind_of
 from sql.database import Unavailable
 from sql.units import JobPlace, OpenJob
 

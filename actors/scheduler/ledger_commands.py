@@ -24,8 +24,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.scheduler.messages import Dispatch
-from actors.scheduler.policy import is_assigned, key_of
-from actors.scheduler.units import AssignmentTag
+from actors.scheduler.units import AssignmentTag, is_assigned, key_of
 
 CLAIMS_LOST: Final = Counter(
     "rendertrust_claims_lost", "Units that were to be assigned, and another was faster."

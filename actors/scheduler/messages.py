@@ -9,6 +9,7 @@ import attrs
 
 from actors.kernel import Message, Overflow, Ref
 from actors.ledger.messages import Outcome, UnitState
+from rendertrust.protocol import Hello
 from sql.audit import Act
 from sql.job_plan import JobPlan
 from sql.nodes import NOTHING_SAID, StandingRecord
@@ -267,23 +268,14 @@ class SessionOpened(Message[Scheduler, None]):
 
 @attrs.frozen
 class SessionReady(Message[Scheduler, None]):
-    """From a NodeSession: its node said hello.
+    """From a NodeSession: its node said hello, or changed what it says of itself.
 
-    ``slots``: how many units it runs at once. ``offered`` narrows the registered capabilities;
-    None: the hello named none. ``pools``: whose work it takes; none named: anybody's. The rest are
-    its resources; ``ram`` and ``vram`` in bytes, for all slots.
+    Its capabilities narrow the registered ones; a hello that names none does not.
     """
 
     node: UUID
     session: Ref[Any]
-    slots: int | None
-    offered: tuple[str, ...] | None = None
-    pools: tuple[str, ...] = ()
-    device_class: str | None = None
-    blender: str | None = None
-    ram: int | None = None
-    vram: int | None = None
-    opengl: bool | None = None
+    hello: Hello
 
 
 @attrs.frozen

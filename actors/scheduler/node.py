@@ -1,4 +1,4 @@
-"""A node as the scheduler knows it, and the resources that its hello declares."""
+"""A node as the scheduler knows it, its resources, and the requirements that these must meet."""
 
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -7,13 +7,36 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.node_session.messages import NodeSession
-from actors.scheduler.messages import MEMORY_MOST, SessionReady
-from actors.scheduler.placement_request import CPU, GPU, Requirements, version_of
+from actors.scheduler.messages import MEMORY_MOST
+from rendertrust.job_spec import NodeNeeds
+from rendertrust.protocol import Hello
 from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
 DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
+CPU: Final = "cpu"
+GPU: Final = "gpu"
+GIB: Final = 1 << 30
 UnitKey: TypeAlias = tuple[UUID, int]
+
+
+@attrs.frozen(order=True)
+class Requirements:
+    """Requirements of a unit.
+
+    ``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: in bytes, at least.
+    ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``: the
+    scene's engine draws with it (EEVEE, Workbench).
+    """
+
+    device: str = ""
+    blender: tuple[int, int] = (0, 0)
+    memory: int = 0
+    device_class: str = ""
+    opengl: bool = False
+
+
+NOTHING: Final = Requirements()
 
 
 @attrs.frozen
@@ -89,10 +112,10 @@ class Node:
         """Send its session a message; return False if there is none, or it did not accept."""
         return self.session is not None and self.session.tell(message)
 
-    def hear(self, hello: SessionReady) -> None:
+    def hear(self, hello: Hello) -> None:
         """Take over its hello."""
         self.slots = hello.slots
-        self.offered = frozenset(hello.offered) if hello.offered else None
+        self.offered = frozenset(hello.capabilities) if hello.capabilities else None
         self.pools = frozenset(hello.pools)
         machine = (hello.device_class, hello.blender, hello.ram, hello.vram)
         self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
@@ -219,3 +242,36 @@ def resources_of(
     return NodeResources(
         device, version_of(blender or ""), memory, device_class or "", opengl is not False
     )
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """Parse a version: ``5.2.0 LTS`` is (5, 2), and (0, 0) a text without a version."""
+    major, _, rest = text.strip().partition(".")
+    minor = rest.split(".")[0].split(" ")[0]
+    if not (major.isdecimal() and minor.isdecimal()):
+        return (0, 0)
+    return int(major[:4]), int(minor[:4])
+
+
+def requirements_of(needs: NodeNeeds) -> Requirements:
+    """Return the requirements of a job's units.
+
+    Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
+    """
+    memory = needs.memory or 0
+    steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
+    version = version_of(needs.blender or "")
+    names = needs.device or "", needs.device_class or ""
+    return Requirements(names[0], version, steps, names[1], opengl=bool(needs.opengl))
+
+
+def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
+    """Return the requirements with what nodes found besides: memory in bytes, and OpenGL.
+
+    Memory is rounded up by an eighth at most: a node that had too little never has enough.
+    """
+    if not memory and not opengl:
+        return needs
+    step = max(GIB >> 2, 1 << max(memory.bit_length() - 4, 0))
+    most = max(needs.memory, -(-memory // step) * step)
+    return attrs.evolve(needs, memory=most, opengl=needs.opengl or opengl)

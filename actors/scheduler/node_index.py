@@ -10,21 +10,14 @@ import attrs
 
 from actors.scheduler.access import CLOSED, AccessGroup, groups_of_node, groups_of_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import Node, NodeResources, UnitKey
-from actors.scheduler.placement_request import ANY, NOTHING, PlacementRequest, Requirements
-from actors.scheduler.policy import (
-    FOR_OURS,
-    Rank,
-    goes_before,
-    has_untried,
-    heard,
-    is_last,
-    rank,
-)
+from actors.scheduler.node import NOTHING, Node, NodeResources, Requirements, UnitKey
+from actors.scheduler.policy import FOR_OURS, Rank, goes_before, has_untried, heard, is_last, rank
+from actors.scheduler.units import PlacementRequest
 from sql.access import ALONE, Access
 from sql.device_class import are_comparable
 from sql.nodes import ACTIVE
 from sql.retry_policy import NODE_FAILURES_MOST
+from sql.units import ANY
 
 HOLDERS_MOST: Final = 16  # nodes remembered for one input: the newest
 INPUTS_MOST: Final = 4_096  # inputs remembered; reached within minutes

@@ -13,15 +13,16 @@ import attrs
 from actors.scheduler.access import is_anybodys, may_do, people_of
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import (
-    PlacementRequest,
-    RequestKind,
-    kind_of,
-    wants_alike,
-)
 from actors.scheduler.policy import can_do
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import AssignmentTag, Unit, of_dispatch
+from actors.scheduler.units import (
+    AssignmentTag,
+    PlacementRequest,
+    RequestKind,
+    Unit,
+    kind_of,
+    of_dispatch,
+)
 from sql.access import Access
 
 ORDER_SECONDS: Final = 3.0  # the web waits two; a commit not answered by then never happens
@@ -74,13 +75,14 @@ def pinned(order: Dispatch, nodes: Iterable[Node], access: Access) -> Dispatch |
     same for all; and only a verifier of the same class can check them. The class is stored with the
     job and never changes. A node of it must be connected now.
     """
-    if not wants_alike(order.plan.needs):
+    needs = order.plan.needs
+    if not needs.alike or needs.device_class:
         return order
     chosen = chosen_class(order, nodes, access)
     if chosen is None:
         return NoCapableNode()
-    needs = attrs.evolve(order.plan.needs, device_class=chosen)
-    return attrs.evolve(order, plan=attrs.evolve(order.plan, needs=needs))
+    plan = attrs.evolve(order.plan, needs=attrs.evolve(needs, device_class=chosen))
+    return attrs.evolve(order, plan=plan)
 
 
 def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str | None:

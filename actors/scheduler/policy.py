@@ -1,7 +1,7 @@
 """Decisions of the scheduler over values (pure).
 
-``turn`` and ``within`` say whose unit is next, ``choose`` which node it gets. ``UnitQueue`` and
-``NodeIndex`` give the same answers without examining everything.
+``turn`` says whose unit is next, ``choose`` which node it gets. ``UnitQueue`` and ``NodeIndex``
+give the same answers without examining everything.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,29 +12,23 @@ from zlib import crc32
 
 import attrs
 
-from actors.ledger.messages import UnitState
 from actors.scheduler.access import is_trusted, may_do
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import PlacementRequest, RequestKind, Within
+from actors.scheduler.units import PlacementRequest, RequestKind
 from sql.access import ALONE, Access
 from sql.retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY, weight
 
 Rank: TypeAlias = tuple[bool, float, bool, float, int]
-Age: TypeAlias = tuple[int, int]
 Turn: TypeAlias = tuple[float, int, datetime]
 
-# How far a unit is within one attempt; only the next attempt brings it back.
-_STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
-_ENDED: Final = 4
 PAUSE_SECONDS: Final = 15.0
 PAUSE_SECONDS_MOST: Final = 600.0
 BACKLOG_SECONDS: Final = 1.0  # a unit that takes less is not worth moving
 UNSENT_MOST: Final = 8  # unsent attempts of a unit; after these it stays with its node
 # Prices follow from preflights, so nodes that the gateway's owner controls do them first.
 FOR_OURS: Final = "preflight"
-PENDING: Final = "PENDING"  # of a new job that is being committed
 
 
 def rank(node: Node) -> Rank:
@@ -155,16 +149,6 @@ def turn(priority: int, share: int, queued_at: datetime) -> Turn:
     return ((share + 1) / weight(priority), -priority, queued_at)
 
 
-def within(
-    priority: int, queued_at: datetime, job: UUID, place: int, *, elsewhere: bool = False
-) -> Within:
-    """Order one user's units, the least first: priority comes before all else.
-
-    Units of a job that other gateways place first come after the others, the last of them first.
-    """
-    return (-priority, queued_at, job.int, elsewhere, -place if elsewhere else place)
-
-
 def begins_elsewhere(key: tuple[UUID, int], index: int, gateways: int) -> bool:
     """Return whether another gateway places a unit first; ``index`` is this gateway's number.
 
@@ -197,27 +181,3 @@ def relieves(idle: Node, busy: Node) -> bool:
 def burden(node: Node) -> float:
     """Return how many units a node has for each slot."""
     return len(node.assigned) / max(node.slots or 1, 1)
-
-
-def age(state: str, attempt: int) -> Age:
-    """Return a unit's age: of two reports, the one with the greater age is newer."""
-    return (attempt, 0 if state == PENDING else _STEP.get(state, _ENDED))
-
-
-def is_over(status: str) -> bool:
-    """Return whether a job with this status has ended."""
-    return status in ("COMPLETED", "FAILED", "CANCELLED")
-
-
-def has_ended(state: str) -> bool:
-    """Return whether a unit in this state has ended."""
-    return state not in _STEP and state != PENDING
-
-
-def is_assigned(state: str) -> bool:
-    """Return whether a node has a unit in this state."""
-    return state in ("DISPATCHED", "RUNNING")
-
-
-def key_of(state: UnitState) -> tuple[UUID, int]:
-    return (state.job, state.unit)

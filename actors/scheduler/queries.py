@@ -10,12 +10,11 @@ import attrs
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import FindAlternatives, FleetSummary, WaitCounts
-from actors.scheduler.node import Node
+from actors.scheduler.node import CPU, Node, raised
 from actors.scheduler.node_index import checks
-from actors.scheduler.placement_request import CPU, RequestKind, raised
-from actors.scheduler.policy import can_do, is_assigned, is_last
+from actors.scheduler.policy import can_do, is_last
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import Unit
+from actors.scheduler.units import RequestKind, Unit, is_assigned
 from sql.access import Access
 from sql.device_class import are_comparable
 from sql.nodes import ACTIVE

@@ -13,8 +13,8 @@ from actors.kernel import Later
 from actors.scheduler import policy
 from actors.scheduler.messages import AllNodesFull, Dispatch, DispatchOutcome, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within
-from actors.scheduler.units import Unit
+from actors.scheduler.units import PlacementRequest, RequestKind, Unit, Within
+from sql.units import ANY
 
 Asker: TypeAlias = Later[DispatchOutcome]
 MOST: Final = 4096

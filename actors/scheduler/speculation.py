@@ -15,9 +15,8 @@ import attrs
 from actors.ports import Clock, Store
 from actors.scheduler.node import Node
 from actors.scheduler.placement import PLACING_SECONDS
-from actors.scheduler.policy import is_assigned
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import AssignmentTag, Unit, copy_of
+from actors.scheduler.units import AssignmentTag, Unit, copy_of, is_assigned
 from config.settings import Scheduling
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces

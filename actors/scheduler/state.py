@@ -31,17 +31,21 @@ from actors.scheduler.access import pool_seen_by
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.node_index import NodeIndex
-from actors.scheduler.policy import (
+from actors.scheduler.policy import begins_elsewhere
+from actors.scheduler.queues import UnitQueue, UnreachableUnits
+from actors.scheduler.units import (
     PENDING,
+    AssignmentTag,
+    Reservation,
+    Unit,
+    Units,
     age,
-    begins_elsewhere,
     has_ended,
     is_assigned,
     is_over,
     key_of,
+    of_row,
 )
-from actors.scheduler.queues import UnitQueue, UnreachableUnits
-from actors.scheduler.units import AssignmentTag, Reservation, Unit, Units, of_row
 from sql.job_plan import JobPlan
 from sql.nodes import NodeRow, StandingRecord, StandingRow
 from sql.units import OpenUnit

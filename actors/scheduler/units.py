@@ -3,17 +3,108 @@
 from collections import Counter, UserDict
 from collections.abc import Collection, Set
 from datetime import datetime
+from typing import Final, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from actors.ledger.messages import UnitState
 from actors.scheduler.messages import Assignment, Dispatch
-from actors.scheduler.node import Node, UnitKey
-from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind, Within, kind_of
-from actors.scheduler.policy import PENDING, Age, age, within
+from actors.scheduler.node import NOTHING, Node, Requirements, UnitKey, raised, requirements_of
 from sql.job_plan import JobPlan
 from sql.retry_policy import tries, wait_seconds
-from sql.units import OpenUnit, PartResult
+from sql.units import ANY, OpenUnit, PartResult
+
+Within: TypeAlias = tuple[int, datetime, int, bool, int]  # the order of one user's units
+Age: TypeAlias = tuple[int, int]
+PENDING: Final = "PENDING"  # of a new job that is being committed
+
+# How far a unit is within one attempt; only the next attempt brings it back.
+_STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
+_ENDED: Final = 4
+
+
+# -- what a unit asks of a node
+
+
+@attrs.frozen
+class RequestKind:
+    """A kind of units, which wait in one line.
+
+    ``many``: its jobs have several units, which a client of the reference API cannot tell apart.
+    ``asked``: what the job asked for, if nodes found that the unit needs more.
+    """
+
+    job_type: str
+    pool: str = ANY
+    many: bool = False
+    needs: Requirements = NOTHING
+    asked: Requirements | None = None
+
+    @property
+    def as_asked(self) -> "RequestKind":
+        """The same kind without what nodes found that it needs besides."""
+        return self if self.asked is None else attrs.evolve(self, needs=self.asked, asked=None)
+
+
+@attrs.frozen
+class PlacementRequest:
+    """A unit's request for a node.
+
+    ``inputs`` names its input: a node that has it in its cache begins sooner. ``turn`` is the
+    unit's place among its user's units. ``is_final``: this is the unit's last try.
+    """
+
+    kind: RequestKind
+    user: UUID | None = None
+    inputs: str = ""
+    turn: Within | None = None
+    is_final: bool = False
+
+
+def kind_of(plan: JobPlan, *, many: bool, memory: int = 0, opengl: bool = False) -> RequestKind:
+    """Return the kind of a unit; ``memory`` and ``opengl``: what nodes lacked for it."""
+    asked = requirements_of(plan.needs)
+    needs = raised(asked, memory, opengl=opengl)
+    asked_besides = None if needs == asked else asked
+    return RequestKind(plan.job_type, plan.spec.pool, many, needs, asked_besides)
+
+
+def within(
+    priority: int, queued_at: datetime, job: UUID, place: int, *, elsewhere: bool = False
+) -> Within:
+    """Order one user's units, the least first: priority comes before all else.
+
+    Units of a job that other gateways place first come after the others, the last of them first.
+    """
+    return (-priority, queued_at, job.int, elsewhere, -place if elsewhere else place)
+
+
+# -- a unit
+
+
+def age(state: str, attempt: int) -> Age:
+    """Return a unit's age: of two reports, the one with the greater age is newer."""
+    return (attempt, 0 if state == PENDING else _STEP.get(state, _ENDED))
+
+
+def is_over(status: str) -> bool:
+    """Return whether a job with this status has ended."""
+    return status in ("COMPLETED", "FAILED", "CANCELLED")
+
+
+def has_ended(state: str) -> bool:
+    """Return whether a unit in this state has ended."""
+    return state not in _STEP and state != PENDING
+
+
+def is_assigned(state: str) -> bool:
+    """Return whether a node has a unit in this state."""
+    return state in ("DISPATCHED", "RUNNING")
+
+
+def key_of(state: UnitState) -> tuple[UUID, int]:
+    return (state.job, state.unit)
 
 
 @attrs.define(eq=False)

@@ -18,10 +18,9 @@ from uuid import UUID
 
 from actors.scheduler.messages import StealRequest
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import RequestKind
 from actors.scheduler.policy import burden, may_move, relieves
 from actors.scheduler.state import SchedulerState
-from actors.scheduler.units import Unit
+from actors.scheduler.units import RequestKind, Unit
 
 BUSY_MOST: Final = 256  # nodes with a backlog that one round examines
 RECALL_SECONDS: Final = 10.0  # a later answer is too late: the session is gone or the Ledger slow

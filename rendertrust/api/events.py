@@ -8,11 +8,12 @@ from rendertrust.value_types import Id
 
 
 @attrs.frozen
-class Event:
-    """An event of a job: ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1.
+class JobEvent:
+    """An event of a job as clients receive it, of a page or of the stream.
 
-    ``money``: ``amount`` was held, charged or released. ``unit.progress`` has a ``progress`` (0 to
-    1) and no number. After ``unit.thumbnail``, ``preview`` has a picture of ``frame``.
+    ``type`` is ``job.completed``, ``unit.assigned`` …; ``number`` counts from 1. ``money``:
+    ``amount`` was held, charged or released. ``unit.progress`` has a ``progress`` (0 to 1) and no
+    number. After ``unit.thumbnail``, ``preview`` has a picture of ``frame``.
     """
 
     type: str
@@ -36,7 +37,7 @@ class Event:
 class EventPage:
     """A page of events, in order. ``next`` is the ``after`` of the next page, if any."""
 
-    events: tuple[Event, ...]
+    events: tuple[JobEvent, ...]
     next: int | None = None
     ended: bool = False
 

@@ -13,7 +13,7 @@ from rendertrust.cli.job_outcome import interrupted
 from rendertrust.cli.session import CliSession, pass_session
 
 if TYPE_CHECKING:
-    from rendertrust.client import AsyncClient, Event
+    from rendertrust.client import AsyncClient, JobEvent
 
 COLUMNS: Final = ("NUMBER", "TIME", "EVENT", "UNIT", "ATTEMPT", "NODE", "CREDITS", "ERROR")
 job_argument: Final = click.argument("job", type=click.UUID)
@@ -47,14 +47,14 @@ def events(session: CliSession, job: UUID, follow: bool, after: int, progress: b
         raise CommandExit(interrupted(str(job))) from None
 
 
-async def _print(session: CliSession, found: "AsyncIterator[Event]") -> None:
+async def _print(session: CliSession, found: "AsyncIterator[JobEvent]") -> None:
     """Print one line per event as it arrives."""
     async for event in found:
         session.output.document(event)
         session.output.say("\t".join(row(event)))
 
 
-async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterator[Event]":
+async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterator[JobEvent]":
     next_: int | None = after
     while next_ is not None:
         page = await client.event_page(job, after=next_)
@@ -63,7 +63,7 @@ async def _so_far(client: "AsyncClient", job: UUID, after: int) -> "AsyncIterato
         next_ = page.next
 
 
-def row(event: "Event") -> tuple[str, ...]:
+def row(event: "JobEvent") -> tuple[str, ...]:
     """Return the columns of an event; ``-`` for an absent value."""
     credits_ = "-" if event.money is None else f"{event.money} {event.amount}"
     far = None if event.progress is None else formats.percent(event.progress)

@@ -427,7 +427,7 @@ class AsyncClient:
 
     def events(
         self, job_id: Id, *, after: int = 0, progress: bool = False
-    ) -> AsyncIterator[api.Event]:
+    ) -> AsyncIterator[api.JobEvent]:
         """Yield the events of a job with a number above ``after``, each once, until it has ended.
 
         Waits up to two minutes for a gateway that is away. ``progress`` adds the progress of

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 import orjson
 
-from rendertrust.api.events import Event
+from rendertrust.api.events import JobEvent
 from rendertrust.client.connection import ApiConnection
 from rendertrust.client.errors import BadAnswer, NoAnswer, RateLimited, Unavailable
 from rendertrust.client.response_decoder import read
@@ -80,7 +80,7 @@ class EventFollower:
     _away_since: float | None = None
     _ended: bool = False
 
-    async def events(self) -> AsyncIterator[Event]:
+    async def events(self) -> AsyncIterator[JobEvent]:
         """Yield events until the job has ended."""
         pauses = self._pauses()
         while not self._ended:
@@ -94,7 +94,7 @@ class EventFollower:
             if not self._ended:
                 await self._pause(error, next(pauses))
 
-    async def _stream(self) -> AsyncIterator[Event]:
+    async def _stream(self) -> AsyncIterator[JobEvent]:
         parser, heard = SseParser(), False
         headers = {"Accept": SSE, "Last-Event-ID": str(self.number)}
         async with aclosing(self.connection.stream(self.path, headers=headers)) as stream:
@@ -107,7 +107,7 @@ class EventFollower:
         if not heard:  # 204: there are no further events
             self._ended = True
 
-    def _event(self, sent: ServerSentEvent) -> Event | None:
+    def _event(self, sent: ServerSentEvent) -> JobEvent | None:
         """Return the event; None at the end, and for events received before or not asked for."""
         if sent.name == "end":
             self._ended = True
@@ -139,11 +139,11 @@ class EventFollower:
             yield self._transport.retries.most
 
 
-def _of(sent: ServerSentEvent) -> Event:
+def _of(sent: ServerSentEvent) -> JobEvent:
     try:
         found = orjson.loads(sent.data)
     except orjson.JSONDecodeError:
         raise BadAnswer("An event of the stream is not JSON") from None
     if not isinstance(found, dict):
         raise BadAnswer("An event of the stream is not an object")
-    return read(Event, {"type": sent.name, **found})
+    return read(JobEvent, {"type": sent.name, **found})

@@ -349,7 +349,9 @@ class Client:
         """
         return self._loop_thread.run(self._client.retry_unit(job_id, number))
 
-    def events(self, job_id: Id, *, after: int = 0, progress: bool = False) -> Iterator[api.Event]:
+    def events(
+        self, job_id: Id, *, after: int = 0, progress: bool = False
+    ) -> Iterator[api.JobEvent]:
         """Yield the events of a job with a number above ``after``, each once, until it has ended.
 
         Waits up to two minutes for a gateway that is away. ``progress`` adds the progress of

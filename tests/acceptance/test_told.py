@@ -9,7 +9,7 @@ from aiohttp import web
 from pytest_aiohttp import AiohttpServer
 
 from rendertrust import webhooks
-from rendertrust.client import AsyncClient, Event, Tokens
+from rendertrust.client import AsyncClient, JobEvent, Tokens
 from tests.support.api_clients import Creator, faithful_node
 from tests.support.databases import execute
 from tests.support.gateway_process import Gateway
@@ -49,7 +49,7 @@ async def test_a_killed_gateway_leaves_no_gap_and_tells_again_what_it_was_tellin
         receiver.secret = hook.secret
         status, placed = await creator.dispatch("render", queue=True)
         assert status == 202, placed
-        job, told = placed["job_id"], list[Event]()
+        job, told = placed["job_id"], list[JobEvent]()
 
         async def follow() -> None:
             async for event in client.events(job):

@@ -56,9 +56,8 @@ from supervisors.child import Child
 from supervisors.engines.handle import Handle
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
-from supervisors.intensity import Intensity
 from supervisors.registry import Registry
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn

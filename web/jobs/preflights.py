@@ -21,7 +21,6 @@ from sql.preflights import PreflightRow
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.placement import for_scene
 from web.jobs.scene_facts import BYTES_MAX, SceneFacts, facts_in, facts_of
 from web.jobs.submission import PREFLIGHT, asked
 
@@ -56,14 +55,21 @@ def scene_of(plan: JobPlan) -> bytes | None:
 
 
 async def with_needs_of_scene(gateway: Gateway, user: UUID, plan: JobPlan) -> JobPlan:
-    """Return the plan with the needs that follow from what is known of the scene."""
+    """Return the plan with the needs that follow from what is known of the scene.
+
+    Scenes that CPUs and GPUs render differently go to CPUs, unless the job says otherwise.
+    """
     content = scene_of(plan)
     found = None if content is None else await known(gateway, user, content)
     facts = None if found is None else found.facts
     if facts is None:
         return plan
-    opengl, depends = facts.engine.startswith(DRAWN), bool(facts.device_dependent)
-    return for_scene(plan, opengl=opengl, device_dependent=depends)
+    needs = plan.needs
+    if facts.engine.startswith(DRAWN):
+        needs = attrs.evolve(needs, opengl=True)
+    if facts.device_dependent and needs.device_class is None and needs.device is None:
+        needs = attrs.evolve(needs, device="cpu")
+    return attrs.evolve(plan, needs=needs)
 
 
 async def known(gateway: Gateway, user: UUID, content: bytes) -> PreflightState | None:

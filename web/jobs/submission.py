@@ -22,7 +22,6 @@ from sql.jobs import JobOrder, PastJob
 from web.gateway import Gateway
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
-from web.jobs.placement import price_in
 from web.jobs.price_overruns import refusal_of
 from web.money.ledger_client import commit, present
 
@@ -121,7 +120,7 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
         return INACTIVE
     if not await gateway.tables.retention.renew(row.id, row.user_id, gateway.ports.clock.now()):
         return EXPIRED
-    price = _price_now(row, price_in(row.plan.spec.pool, terms.price))
+    price = _price_now(row, terms.in_pool(row.plan.spec.pool).price)
     if act is not None and act.actor_id != row.user_id and price > row.price:
         return _dearer(row, price)
     dispatch = _retry_of(row, price, terms.price_number, act)

@@ -6,25 +6,28 @@ from typing import Annotated, Any, Final
 import attrs
 import orjson
 
+from actors.ports import ObjectMissing, ObjectsUnavailable, place_of
 from rendertrust import money
-from rendertrust.job_spec import JobSpec, Pool, Reference, RenderParams
+from rendertrust.blend_file import HEAD_BYTES, is_blend
+from rendertrust.job_spec import JobSpec, Reference, RenderParams
 from rendertrust.value_types import Doc
-from sql.job_plan import NO_INPUTS, NO_NEEDS, Inputs, JobPlan
+from sql.job_plan import NO_INPUTS, NO_NEEDS, InputFile, Inputs, JobPlan
 from sql.jobs import JobTerms
+from sql.uploads import UploadRow
 from web.http.converter import structure
 from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.payload import input_of
-from web.jobs.placement import price_in
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
 from web.jobs.unit_plan import plan_of
+from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # of a type that the gateway does not know
 # Types of jobs that only the gateway submits: nodes do them for no other.
 OF_GATEWAY: Final = frozenset({"check", "check_batch", "preflight"})
 START_MOST: Final = timedelta(days=30)
 PRICE_MOST: Final = 10**18  # units of money: what one job can hold
+NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As), and send that"
 
 
 @attrs.frozen
@@ -45,11 +48,6 @@ class PricedJob:
     plan: JobPlan
     tariff: Tariff
     frames: tuple[int, ...]
-
-
-def in_pool(terms: JobTerms, pool: Pool) -> JobTerms:
-    """Return the terms in the pool: on the owner's nodes it costs nothing."""
-    return attrs.evolve(terms, price=price_in(pool, terms.price))
 
 
 async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJob | Problem:
@@ -84,7 +82,7 @@ def _unpayable(plan: JobPlan) -> list[Fault]:
 async def _planned(call: Call[Any], asked: JobSpec) -> JobPlan | list[Fault]:
     """Return the job with its inputs, or all that is wrong with its parameters and its input."""
     params = parameters_of(asked.job_type, asked.params)
-    inputs = await _input(call, asked)
+    inputs = await _inputs(call, asked)
     faults = [*(params if isinstance(params, list) else []), *_too_late(call, asked)]
     faults += [inputs] if isinstance(inputs, Fault) else []
     if isinstance(params, list) or isinstance(inputs, Fault) or faults:
@@ -121,12 +119,48 @@ def _too_late(call: Call[Any], asked: JobSpec) -> list[Fault]:
     return [Fault("start_after", "value", f"must be within {START_MOST.days} days")]
 
 
-async def _input(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
-    if asked.payload_ref is not None:
-        is_order = isinstance(asked, NewJob)
-        return await input_of(
-            call, asked.payload_ref, asked.manifest, asked.job_type, is_order=is_order
-        )
+async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
+    """Return the inputs by which a node fetches the payload, or why it may not be used.
+
+    An object in another bucket is passed on as it is, as nothing about it is known here. With a
+    manifest the payload is one of its files. A file that is no scene is a fault only in an order:
+    in a quote, preflight has a finding for it.
+    """
+    if asked.payload_ref is None:
+        no_payload = Fault("manifest", "value", "goes with payload_ref; name it")
+        return NO_INPUTS if asked.manifest is None else no_payload
+    gateway, place = call.gateway, place_of(asked.payload_ref)
+    if place is None:
+        return Fault("payload_ref", "value", "must be s3://bucket/key")
+    if place.bucket != gateway.settings.objects.bucket:
+        if gateway.settings.payloads.allows(place.bucket) and asked.manifest is None:
+            return NO_INPUTS
+        return Fault("payload_ref", "value", _not_ours(place.bucket, asked.manifest))
+    row = await gateway.tables.uploads.by_key(call.caller, place.key)
+    now = gateway.ports.clock.now()
+    if row is None or not await gateway.tables.retention.use(call.caller, [row], now):
+        return Fault("payload_ref", "value", "must be a completed upload of yours")
+    is_order = isinstance(asked, NewJob)
+    if is_order and asked.job_type == "render" and not await _may_be_scene(call, row):
+        return Fault("payload_ref", "not_a_scene", NO_SCENE)  # as preflight calls it
     if asked.manifest is not None:
-        return Fault("manifest", "value", "goes with payload_ref; name it")
-    return NO_INPUTS
+        return await files_of(call, asked.manifest, row, asked.job_type)
+    return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))
+
+
+def _not_ours(bucket: str, manifest: str | None) -> str:
+    if manifest is not None:
+        return f"is in the bucket {bucket}; with a manifest it must be an upload of yours"
+    return (
+        f"is in the bucket {bucket}, which this gateway does not take"
+        " (payloads.external_buckets); it must be an upload of yours"
+    )
+
+
+async def _may_be_scene(call: Call[Any], row: UploadRow) -> bool:
+    """Return True if it begins as a .blend file, or cannot be read: then the node finds out."""
+    try:
+        head = await call.gateway.ports.objects.piece(row.object_key, 0, min(row.size, HEAD_BYTES))
+    except (ObjectMissing, ObjectsUnavailable):
+        return True
+    return is_blend(head)

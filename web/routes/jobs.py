@@ -33,7 +33,7 @@ from web.jobs.orphan_tiles import loose_tiles
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
 from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
-from web.jobs.validation import NewJob, PricedJob, in_pool, offer_of
+from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
 from web.openapi.examples import jobs as examples
@@ -93,8 +93,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     )
     if key is not None and terms.before is not None:
         return answered_before(terms.before, key)
-    terms = in_pool(terms, call.body.pool)
-    offer = await offer_of(call, call.body, terms)
+    offer = await offer_of(call, call.body, terms.in_pool(call.body.pool))
     if isinstance(offer, Problem):
         return offer
     if (found := await _refusal(call, offer)) is not None:

@@ -7,7 +7,7 @@ from sql.jobs import JobOrder
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.jobs.orphan_tiles import WORDS
-from web.jobs.validation import in_pool, offer_of
+from web.jobs.validation import offer_of
 from web.openapi.examples import jobs as examples
 from web.routes.preflights import preflight_of
 
@@ -29,8 +29,7 @@ async def quote(call: Call[JobSpec]) -> Quote | Problem:
     """
     body, gateway = call.body, call.gateway
     terms = await gateway.tables.jobs.terms(JobOrder(call.caller, body.job_type, None))
-    terms = in_pool(terms, body.pool)
-    offer = await offer_of(call, body, terms)
+    offer = await offer_of(call, body, terms.in_pool(body.pool))
     if isinstance(offer, Problem):
         return offer
     plan, tariff, frames = offer.plan, offer.tariff, offer.frames

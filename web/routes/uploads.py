@@ -12,11 +12,11 @@ from actors.ports import ObjectInfo
 from rendertrust.api.uploads import PartRange, Parts, PartUrl, PartUrls, PutUrl, Upload
 from sql.uploads import NewUpload as Content
 from sql.uploads import UploadRow
+from web.gateway import Gateway
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.jobs.storage_quota import too_much
 from web.objects.multipart_uploads import (
     NOT_ARRIVED,
     PART_BYTES,
@@ -35,6 +35,7 @@ PUT_BYTES_MAX = 5 << 30  # limit of an object store for one request
 PARTS_MAX = SIZE_MAX // PART_BYTES
 URLS_MAX = 100  # per answer
 NAME_BYTES_MAX = 255  # limit of a node's file system
+GIB = 1 << 30
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,10}$", re.ASCII)
 NOT_FOUND = Problem(404, "Upload not found", code=RefusalCode.UPLOAD_NOT_FOUND)
 operations = Operations(absent=NOT_FOUND)
@@ -110,7 +111,7 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     if (fault := name_fault(body.filename)) is not None:
         return invalid([fault])
     key = object_key(call.caller, body.sha256, body.filename)
-    if (full := await too_much(gateway, call.caller, body)) is not None:
+    if (full := await _over_quota(gateway, call.caller, body)) is not None:
         return full
     content = Content(
         gateway.ports.random.uuid(), bytes.fromhex(body.sha256), body.size, body.filename, key
@@ -123,6 +124,31 @@ async def announce(call: Call[NewUpload]) -> Answer | Problem:
     if row.completed_at is not None:
         return Answer(200, shown(call, row))
     return Answer(201, shown(call, row, await put_of(call, row), await parts_of(call, row)))
+
+
+async def _over_quota(gateway: Gateway, user: UUID, content: NewUpload) -> Problem | None:
+    """Return why it may not be uploaded; None if there is room. Content counts once per user."""
+    known = await gateway.tables.uploads.by_content(user, bytes.fromhex(content.sha256))
+    if known is not None and known.completed_at is not None:
+        return None
+    kept = await gateway.tables.retention.usage(
+        user, gateway.ports.clock.now(), None if known is None else known.id
+    )
+    quota = gateway.settings.retention.quota_bytes
+    if kept.used + content.size <= quota:
+        return None
+    days = gateway.settings.retention.inputs_days
+    return Problem(
+        413,
+        f"You keep {_gib(kept.used)} of {_gib(quota)}, and this is {_gib(content.size)}. Delete"
+        " what you do not need: GET /api/v1/uploads lists it, DELETE /api/v1/uploads/{id} removes"
+        f" it; what is not used for {days} days goes by itself",
+        code=RefusalCode.QUOTA_EXCEEDED,
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / GIB:.2f} GiB"
 
 
 @operations.get(

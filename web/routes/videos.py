@@ -25,7 +25,6 @@ from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.placement import price_in
 from web.jobs.submission import NOT_FOUND, order
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import keep
@@ -110,7 +109,7 @@ async def made(
         return NOT_FOUND
     if row.completed_at is None:
         return TOO_EARLY
-    plan = await _plan(gateway, past, wish, terms.price)
+    plan = await _plan(gateway, past, wish, terms.in_pool(past.plan.spec.pool).price)
     if isinstance(plan, Problem):
         return plan
     return placed(*await order(gateway, user, plan, terms.price_number, key))
@@ -119,7 +118,7 @@ async def made(
 async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:
     """Return the price of a video of a job in this pool, in units of money."""
     terms = await gateway.tables.jobs.terms(JobOrder(user, VIDEO, None))
-    return price_in(pool, terms.price)
+    return terms.in_pool(pool).price
 
 
 async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> JobPlan | Problem:
@@ -144,17 +143,16 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
     await _keep_scene(gateway, past.user_id, kept.key, scene)
     told = {"fps": wish.fps, "fps_base": wish.fps_base}
     rate = {name: value for name, value in told.items() if value is not None}
-    pool = past.plan.spec.pool
     spec = JobSpec(
         VIDEO,
         past.plan.spec.payload_ref,
         {"container": wish.container, **rate},
         queue=wish.queue,
-        pool=pool,
+        pool=past.plan.spec.pool,
     )
     # The job's results are kept until the video is made.
     inputs = Inputs(files=kept, frames_of=past.id)
-    return JobPlan(spec, inputs, units=(NewUnit(price_in(pool, price)),))
+    return JobPlan(spec, inputs, units=(NewUnit(price),))
 
 
 async def _keep_scene(

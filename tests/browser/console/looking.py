@@ -135,11 +135,12 @@ async def looking(
     *,
     motion: Motion = "reduce",
     anew: bool = False,
+    zone: str | None = None,
 ) -> AsyncGenerator[Looking]:
     """A browser of somebody's own; signed in, if ``name`` says who.
 
     Who has signed in before has the cookies of that login. ``anew``: with a login of this test's
-    own, which it may end.
+    own, which it may end. ``zone``: the time zone of the browser.
     """
     login = None if anew else stage.logins.get(name)
     context: BrowserContext = await browser.new_context(
@@ -147,6 +148,7 @@ async def looking(
         color_scheme="light",
         reduced_motion=motion,
         storage_state=login,
+        timezone_id=zone,
     )
     await context.add_init_script(WATCH)
     eyes = Looking(await context.new_page(), stage.url)

@@ -3,8 +3,10 @@
 import asyncio
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from playwright.async_api import Browser, Dialog, expect
 
@@ -144,7 +146,14 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
 async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
     browser: Browser, stage: Stage
 ) -> None:
-    typed = {"Frames": "1-48", "Width": "640", "Tiles": "2x2", "Cap": "12.5"}
+    later = f"{datetime.now(UTC) + timedelta(days=3):%Y-%m-%dT%H:%M}"
+    typed = {
+        "Frames": "1-48",
+        "Width": "640",
+        "Tiles": "2x2",
+        "Cap": "12.5",
+        "Start after": later,
+    }
     chosen = {
         "Format": "JPEG",
         "Order": "middle_first",
@@ -167,6 +176,35 @@ async def test_who_comes_back_to_a_new_job_finds_it_as_he_left_it(
         await eyes.go("/console/jobs/new?frames=7")
         await expect(waits).to_be_checked()
         await expect(page.get_by_label("Priority")).to_have_value("normal")
+        await eyes.did_nothing_wrong()
+
+
+async def test_a_job_starts_after_the_local_time_that_was_typed(
+    browser: Browser, stage: Stage, tmp_path: Path
+) -> None:
+    start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=3)
+    scene = tmp_path / "later.blend"
+    scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4)
+    zone = ZoneInfo("Asia/Kathmandu")  # not the machine's: its minutes are no other zone's
+    async with looking(browser, stage, "jane", "/console/jobs/new", zone=zone.key) as eyes:
+        page = eyes.page
+        cost, field = page.locator("#cost"), page.get_by_label("Start after")
+        await page.locator("#file").set_input_files(scene)
+        await expect(field).to_have_accessible_description(re.compile("at most 30 days from now"))
+        await field.fill(f"{start.astimezone(zone) + timedelta(days=60):%Y-%m-%dT%H:%M}")
+        await expect(cost).to_contain_text("start_after: must be within 30 days")
+        await field.fill(f"{start.astimezone(zone):%Y-%m-%dT%H:%M}")
+        await expect(cost).to_contain_text("credits")
+        await eyes.is_well("new-job-later")
+        async with page.expect_request("**/api/jobs/dispatch") as sent:
+            await page.get_by_role("button", name="Submit").click()
+        body: Any = (await sent.value).post_data_json
+        assert datetime.fromisoformat(body["start_after"]) == start
+        await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
+        state = page.locator("#state")
+        await expect(state).to_contain_text(f"It starts after {start:%Y-%m-%d %H:%M} UTC")
+        request = page.locator("section", has=page.get_by_role("heading", name="Request"))
+        await expect(request.locator("time")).to_have_attribute("datetime", start.isoformat())
         await eyes.did_nothing_wrong()
 
 

@@ -29,8 +29,7 @@ from sql.halts import Halted
 from sql.sampling import ALWAYS_UNTIL
 from sql.units import result_key
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.conformance.test_verdicts import CLASS, delivered, delivery, said

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from actors.ledger.messages import Commit, Lease, RenewLeases, UnitAssign, UnitRequeue, UnitStart
-from actors.lifeline.policy import expired
+from actors.lifeline.actor import expired
 from sql.books import Changes, Keys
 from sql.database import Conflict
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, insert, with_plan

@@ -21,8 +21,7 @@ from config.settings import Proof
 from sql.database import Conflict, Unavailable
 from sql.log import Append, LogTransaction, LogView
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.stage import Serial, Stage, fresh_id, grant
 from tests.support.until import until

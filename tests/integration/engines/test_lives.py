@@ -19,8 +19,7 @@ from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
 from supervisors.engines.remote import RemoteEngine, remote_objects, remote_postgres, remote_valkey
 from supervisors.engines.valkey import EmbeddedValkey, ValkeyEndpoint
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.databases import execute
 from tests.support.engines import engine_folder

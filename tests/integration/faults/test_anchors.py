@@ -25,8 +25,7 @@ from supervisors.engines.anvil import ChainEndpoint
 from supervisors.engines.chain_web3 import Web3Chain
 from supervisors.engines.handle import Handle
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.faults.chain import RECEIPT, SEND, FaultyNode
 from tests.faults.chain_troubles import (

@@ -10,8 +10,7 @@ from sql.database import Database
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock, SystemRandom
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 ANSWER_SECONDS = 20.0  # requests wait two; a busy machine takes more

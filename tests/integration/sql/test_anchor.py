@@ -21,8 +21,7 @@ from sql.halts import Halts, read_backlog
 from supervisors.chain_audit import ForeignLog, audit_chain, make_contract
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage

@@ -23,8 +23,7 @@ from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, Endpoint
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node

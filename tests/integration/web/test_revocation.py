@@ -23,8 +23,7 @@ from sql.sessions import Sessions
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy

@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from actors.kernel import Ref
 from actors.sweeper.messages import SweepDue, Sweeper
 from supervisors.engines.postgres import PostgresEndpoint
-from supervisors.intensity import Intensity
 from supervisors.registry import Registry
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
 from tests.support.databases import execute

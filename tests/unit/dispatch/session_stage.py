@@ -26,8 +26,7 @@ from rendertrust.protocol import (
 )
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.probe import Probe
 from tests.support.until import until

@@ -42,8 +42,7 @@ from sql.units import (
     nothing_known,
 )
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.plans import planned
 from tests.support.probe import Probe

@@ -8,10 +8,10 @@ import pytest
 
 from actors.kernel import Ref
 from actors.scheduler.messages import FindAlternatives
-from actors.scheduler.node import NodeResources
-from actors.scheduler.placement_request import GIB, MINE
+from actors.scheduler.node import GIB, NodeResources
 from actors.scheduler.queries import alternatives
 from actors.scheduler.state import SchedulerState
+from sql.units import MINE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with

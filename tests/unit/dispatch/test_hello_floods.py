@@ -20,7 +20,7 @@ async def heard(play: Play, seconds: float) -> list[int | None]:
     while play.cast.scheduler.ref.depth:
         message = await play.cast.scheduler.expect(Message)
         if isinstance(message, SessionReady):
-            told.append(message.ram)
+            told.append(message.hello.ram)
     return told
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.ledger.messages import Commit, GuardFailed, Posted, UnitFail, UnitRequeue
-from actors.lifeline.actor import LifelineActor
-from actors.lifeline.policy import STEP_SECONDS, Clocks, rescue, stepped
+from actors.lifeline.actor import STEP_SECONDS, Clocks, LifelineActor, rescue, stepped
 from actors.notifier.messages import UnitsMoved
 from actors.scheduler.messages import NodeGone, UnitsChanged
 from sql.retry_policy import TRIES_MOST

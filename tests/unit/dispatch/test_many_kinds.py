@@ -12,14 +12,9 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler import placement
-from actors.scheduler.node import BACKLOG, UNKNOWN, Node, NodeResources
-from actors.scheduler.placement_request import (
-    GIB,
-    PlacementRequest,
-    RequestKind,
-    Requirements,
-)
+from actors.scheduler.node import BACKLOG, GIB, UNKNOWN, Node, NodeResources, Requirements
 from actors.scheduler.state import SchedulerState
+from actors.scheduler.units import PlacementRequest, RequestKind
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import QUARANTINED, StandingRecord

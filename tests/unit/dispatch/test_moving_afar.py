@@ -31,6 +31,7 @@ from actors.scheduler.messages import (
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import AssignmentTag
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
+from rendertrust.protocol import Hello
 from sql.units import OpenUnit
 from tests.support.probe import Probe
 from tests.twins.bus import TwinBus
@@ -395,7 +396,7 @@ async def test_a_node_that_joins_here_is_offered_for_what_waits_elsewhere() -> N
         idle = play.cast.second
         await asyncio.sleep(2)
         play.open(idle, node=OTHER)
-        play.ref.tell(SessionReady(OTHER, idle.ref, 1))
+        play.ref.tell(SessionReady(OTHER, idle.ref, Hello(version="1")))
         await idle.expect(Assignments)
         assert await told_others(play) == StealRequests((StealRequest(JOBS[2], 0, 1, OTHER),))
         play.cast.store.units = [*rows[:2], moved(rows[2], OTHER)]
@@ -409,7 +410,7 @@ async def test_what_is_wanted_elsewhere_is_given_to_the_node_that_was_named() ->
     async with scheduling(units=held(NODE, *JOBS[:3])) as play:
         busy = play.cast.session
         play.open(busy)
-        play.ref.tell(SessionReady(NODE, busy.ref, 1))
+        play.ref.tell(SessionReady(NODE, busy.ref, Hello(version="1")))
         await busy.expect(Assignments)
         await asyncio.sleep(2)
         play.ref.tell(

@@ -9,32 +9,24 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
-from actors.scheduler.node import BACKLOG, Node, NodeResources, resources_of
-from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.placement_request import (
-    ANY,
+from actors.scheduler.node import (
+    BACKLOG,
     GIB,
-    MINE,
     NOTHING,
-    TRUSTED,
-    PlacementRequest,
-    RequestKind,
+    Node,
+    NodeResources,
     Requirements,
     raised,
     requirements_of,
+    resources_of,
 )
-from actors.scheduler.policy import (
-    FOR_OURS,
-    age,
-    begins_elsewhere,
-    candidates,
-    choose,
-    has_ended,
-    rank,
-)
+from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
+from actors.scheduler.policy import FOR_OURS, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
+from sql.units import ANY, MINE, TRUSTED
 
 TYPES = ("echo", "render", FOR_OURS)
 SESSION: Ref[object] = Ref("session")

@@ -9,10 +9,10 @@ from actors.node_session.messages import Assignments, Send
 from actors.scheduler import placement
 from actors.scheduler.messages import NoCapableNode
 from actors.scheduler.node import DEPTH, Node
-from actors.scheduler.placement_request import MINE
 from actors.scheduler.state import WINDOW
 from actors.scheduler.units import AssignmentTag
 from sql.access import Access
+from sql.units import MINE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
     JOB,

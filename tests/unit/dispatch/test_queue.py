@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.queues import UnitQueue
-from actors.scheduler.units import Unit
+from actors.scheduler.units import PlacementRequest, Unit
 from tests.support.plans import planned
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import USER

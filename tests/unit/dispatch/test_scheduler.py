@@ -53,6 +53,7 @@ from actors.scheduler.messages import (
 )
 from actors.scheduler.settings import SchedulerSettings
 from config.settings import Limits
+from rendertrust.protocol import Hello
 from tests.support.examples import examples
 from tests.support.until import until
 from tests.twins.clock import TwinClock
@@ -77,6 +78,10 @@ from tests.unit.simulated_time import simulated
 
 MANY = 1_000_000
 USUAL = SchedulerSettings(Limits(open_jobs=MANY, open_free_jobs=MANY, open_kinds=MANY))
+
+
+def hello(slots: int, *capabilities: str) -> Hello:
+    return Hello(version="1", slots=slots, capabilities=capabilities)
 
 
 @attrs.frozen
@@ -453,9 +458,9 @@ def test_in_any_order_only_the_newest_session_of_all_gateways_serves(
 async def test_slots_and_types_of_a_hello_count() -> None:
     async with scheduling(nodes=[]) as play:
         play.open()
-        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render",)))
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, hello(2, "render")))
         assert await play.dispatch() == NoCapableNode()
-        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 2, ("render", "echo")))
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, hello(2, "render", "echo")))
         answers = [play.dispatch(job=type(JOB)(int=n)) for n in range(34)]
         for _ in answers:
             decide(await play.commit(), Posted())
@@ -580,7 +585,7 @@ async def test_a_node_whose_socket_closed_is_given_nothing_until_it_is_heard_of_
     async with scheduling() as play:
         play.open()
         await play.cast.session.expect(Assignments)
-        play.ref.tell(SessionReady(NODE, play.cast.session.ref, 1))
+        play.ref.tell(SessionReady(NODE, play.cast.session.ref, hello(1)))
         play.ref.tell(SessionClosed(NODE, play.cast.session.ref))
         assert await play.dispatch() == NoCapableNode()
         await asyncio.sleep(70)  # the database knows it as healthy for a while

@@ -17,7 +17,6 @@ from actors.ledger.messages import (
     UnitFail,
     UnitStart,
 )
-from actors.node_session.dispatch_frames import why_unverified
 from actors.node_session.messages import (
     DropCheck,
     FramesHandled,
@@ -25,7 +24,7 @@ from actors.node_session.messages import (
     RunCheck,
     StoredObject,
 )
-from actors.node_session.results import result_key
+from actors.node_session.results import why_unverified
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
 from rendertrust.protocol import (
@@ -41,7 +40,7 @@ from rendertrust.protocol import (
 )
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, NO_VERIFIER, REASONS
 from sql.job_plan import InputFile, Inputs
-from sql.units import CHECKED, PartResult, evidence_key
+from sql.units import CHECKED, PartResult, evidence_key, result_key
 from tests.support.probe import Probe
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, NODE, OWNER, USER, assignment, decide

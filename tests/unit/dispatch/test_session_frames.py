@@ -76,10 +76,10 @@ async def test_each_session_of_a_node_has_a_greater_epoch_whichever_gateway_it_i
 async def test_a_restarted_scheduler_is_told_about_session_and_slots() -> None:
     async with session() as play:
         await play.greeted(slots=3)
-        assert (await play.told(SessionReady)).slots == 3
+        assert (await play.told(SessionReady)).hello.slots == 3
         play.ref.tell(ReopenSession())
         await play.told(SessionOpened)
-        assert (await play.told(SessionReady)).slots == 3
+        assert (await play.told(SessionReady)).hello.slots == 3
 
 
 @simulated
@@ -336,8 +336,8 @@ async def test_a_running_unit_of_a_plain_node_is_left_to_its_lease() -> None:
 async def test_hello_says_which_types_the_node_offers_now() -> None:
     async with session() as play:
         play.hear(Hello(version="1", slots=2, capabilities=("echo",)))
-        ready = await play.told(SessionReady)
-        assert (ready.slots, ready.offered) == (2, ("echo",))
+        hello = (await play.told(SessionReady)).hello
+        assert (hello.slots, hello.capabilities) == (2, ("echo",))
 
 
 # -- status

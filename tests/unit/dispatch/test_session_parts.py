@@ -9,7 +9,6 @@ import pytest
 
 from actors.ledger.messages import UnitComplete, UnitFail, UnitStart
 from actors.node_session.messages import FramesHandled
-from actors.node_session.results import result_key
 from rendertrust.protocol import (
     Ack,
     JobDispatch,
@@ -19,6 +18,7 @@ from rendertrust.protocol import (
     UrlsRequest,
     WantedPart,
 )
+from sql.units import result_key
 from tests.unit.dispatch.session_stage import Play, result, session, status
 from tests.unit.dispatch.stage import JOB, USER, assignment
 from tests.unit.simulated_time import simulated

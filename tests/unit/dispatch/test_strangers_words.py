@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 
 from actors.kernel import Ref
 from actors.scheduler.messages import MEMORY_MOST
-from actors.scheduler.node import Node, NodeResources, resources_of
-from actors.scheduler.placement_request import (
-    GIB,
-    NOTHING,
-    PlacementRequest,
-    RequestKind,
-    Requirements,
-    kind_of,
-)
+from actors.scheduler.node import GIB, NOTHING, Node, NodeResources, Requirements, resources_of
 from actors.scheduler.policy import candidates, choose
+from actors.scheduler.units import PlacementRequest, RequestKind, kind_of
 from sql.access import Access
 from tests.support.plans import planned
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties

@@ -13,11 +13,10 @@ from actors.node_session.messages import NodeSession
 from actors.scheduler import placement
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import DEPTH, Node
-from actors.scheduler.placement_request import PlacementRequest
 from actors.scheduler.policy import turn
 from actors.scheduler.queues import FEW, UnitQueue
 from actors.scheduler.state import REFILL, WINDOW, SchedulerState
-from actors.scheduler.units import AssignmentTag, Unit
+from actors.scheduler.units import AssignmentTag, PlacementRequest, Unit
 from sql.job_plan import NewUnit
 from sql.units import OpenUnit
 from tests.support.plans import planned

@@ -6,8 +6,9 @@ import attrs
 import pytest
 
 from actors.scheduler.node import UNKNOWN
-from actors.scheduler.placement_request import ANY, PlacementRequest, RequestKind
 from actors.scheduler.queries import verifier_coverage
+from actors.scheduler.units import PlacementRequest, RequestKind
+from sql.units import ANY
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, OWNER, THIRD, open_unit
 from tests.unit.dispatch.test_wait_reasons import waiting_board, waiting_of

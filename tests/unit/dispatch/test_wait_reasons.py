@@ -7,11 +7,11 @@ import attrs
 
 from actors.scheduler.messages import WaitCounts
 from actors.scheduler.node import BACKLOG, NodeResources
-from actors.scheduler.placement_request import MINE
 from actors.scheduler.queries import WaitReasons
 from actors.scheduler.state import SchedulerState
 from rendertrust.job_spec import NodeNeeds
 from sql.nodes import DRAINING, StandingRecord
+from sql.units import MINE
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, with_plan
 from tests.unit.dispatch.test_state import board_with, booked

@@ -12,8 +12,7 @@ from actors.watchman.actor import WatchmanActor
 from actors.watchman.messages import IsOpen
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.stand_in import StandIn
 from tests.unit.dispatch.stage import NODE, ShelfStore, open_unit

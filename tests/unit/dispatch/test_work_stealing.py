@@ -18,6 +18,7 @@ from actors.scheduler.messages import RecallDeclined, SessionReady, UnitsChanged
 from actors.scheduler.node import Node
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.work_stealing import RECALL_SECONDS, WorkStealing
+from rendertrust.protocol import Hello
 from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import (
@@ -278,11 +279,11 @@ async def test_a_node_that_joins_gets_what_waits_at_another() -> None:
     async with scheduling(nodes=[node_row(), node_row(OTHER)], units=rows) as play:
         busy, idle = play.cast.session, play.cast.second
         play.open(busy)
-        play.ref.tell(SessionReady(NODE, busy.ref, 1))
+        play.ref.tell(SessionReady(NODE, busy.ref, Hello(version="1")))
         await busy.expect(Assignments)
         await asyncio.sleep(2)
         play.open(idle, node=OTHER)
-        play.ref.tell(SessionReady(OTHER, idle.ref, 1))
+        play.ref.tell(SessionReady(OTHER, idle.ref, Hello(version="1")))
         recall = await busy.expect(Recall, within=1.0)
         assert (recall.job, recall.for_another) == (JOBS[2], True)
         play.ref.tell(RecallDeclined(recall.job, recall.unit, recall.attempt))

@@ -19,10 +19,8 @@ from actors.kernel import (
     handles_batch,
 )
 from actors.kernel.system import System
-from supervisors.backoff import Backoff
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Backoff, Intensity, Strategy
 from supervisors.supervisor import Supervisor
 
 

@@ -8,8 +8,7 @@ import pytest
 
 from actors.kernel import Actor, ActorCrashed, AskFailed, Down, Message, handles, handles_batch
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.stand_in import StandIn
 from tests.unit.kernel.stage import Boom, Do, Note, Stage, StageActor, play

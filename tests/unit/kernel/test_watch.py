@@ -8,8 +8,7 @@ import pytest
 from actors.kernel import Actor, ActorCrashed, Message, Ref, handles
 from supervisors.child import Child
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.unit.kernel.stage import Boom, Do, Hold, Note, Script, Stage, StageActor, quiet
 from tests.unit.simulated_time import simulated

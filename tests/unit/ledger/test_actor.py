@@ -34,8 +34,7 @@ from actors.ledger.messages import (
 from sql.books import Changes, Rows
 from sql.database import Conflict, Unavailable
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.purchases import event, new_purchase

@@ -14,14 +14,12 @@ from prometheus_client import REGISTRY
 from actors.auditor.actor import AuditorActor
 from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
-from actors.night_auditor.actor import NightAuditorActor
+from actors.night_auditor.actor import NightAuditorActor, is_due
 from actors.night_auditor.messages import NightAuditor
-from actors.night_auditor.policy import is_due
 from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import twin_stage
 from tests.twins.clock import EPOCH

@@ -8,7 +8,7 @@ from actors.kernel import ActorStopped, Ref, State
 from supervisors.child import Child, StartFailed
 from supervisors.dynamic_supervisor import DynamicSupervisor
 from supervisors.registry import Registry
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Strategy
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Dawdle, House, HouseActor, Say, Town, quiet, refuse, root
 

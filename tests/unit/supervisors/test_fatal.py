@@ -5,8 +5,7 @@ import pytest
 from actors.kernel import Actor, ActorCrashed, Fatal, Message, handles
 from supervisors.child import Child, StartFailed
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import GiveUp, Strategy
+from supervisors.restart_policy import GiveUp, Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.unit.simulated_time import simulated
 

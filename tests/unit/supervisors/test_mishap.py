@@ -4,8 +4,7 @@ import pytest
 
 from actors.kernel import Actor, Message, Mishap, handles
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.unit.simulated_time import simulated
 

@@ -7,8 +7,8 @@ import pytest
 from actors.kernel import ActorStopped, State
 from supervisors.child import Child, StartFailed
 from supervisors.dynamic_supervisor import DynamicSupervisor
+from supervisors.restart_policy import Strategy
 from supervisors.schema_actor import schema_child
-from supervisors.strategy import Strategy
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.town import Dawdle, Say, Town, quiet, refuse, root, states
 

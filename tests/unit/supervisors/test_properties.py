@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from actors.kernel import Actor, AskFailed, Down, Message, Ref, handles
 from supervisors.child import Child
-from supervisors.intensity import Intensity, RestartWindow
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, RestartWindow, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.examples import examples
 from tests.unit.simulated_time import simulate

@@ -6,10 +6,8 @@ import attrs
 import pytest
 
 from actors.kernel import ActorStopped, State
-from supervisors.backoff import Backoff
-from supervisors.intensity import Intensity, RestartWindow
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, Restart, RestartWindow, Strategy
 from supervisors.snapshot import RestartAllowance
-from supervisors.strategy import GiveUp, Restart, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.until import until
 from tests.unit.simulated_time import simulated

@@ -2,8 +2,7 @@
 
 from actors.kernel import State
 from supervisors.dynamic_supervisor import DynamicSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.until import until
 from tests.unit.supervisors.town import Leave, Say, Town

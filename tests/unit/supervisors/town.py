@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import attrs
 
 from actors.kernel import Actor, AskFailed, Fatal, Message, Ref, State, handles
-from supervisors.backoff import Backoff
 from supervisors.child import Child, ChildSupervisor
-from supervisors.intensity import Intensity
-from supervisors.strategy import GiveUp, Restart, Strategy
+from supervisors.restart_policy import Backoff, GiveUp, Intensity, Restart, Strategy
 from supervisors.supervisor import Supervisor
 
 

@@ -27,7 +27,6 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
-from actors.node_session.results import result_key
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
@@ -39,10 +38,9 @@ from sql.books import UnitRow
 from sql.checks import CheckRow, Pending
 from sql.nodes import StandingRecord
 from sql.reputation import begins_anew
-from sql.units import evidence_key
+from sql.units import evidence_key, result_key
 from supervisors.child import Child
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.plans import planned
 from tests.support.probe import Probe

@@ -11,13 +11,13 @@ import pytest
 
 from actors.ledger.messages import UnitAssign, UnitRequeue
 from actors.node_session.messages import RunCheck
-from actors.node_session.results import result_key
 from actors.scheduler.messages import StandingChanged
 from actors.verifier.case import LOST_MOST
 from actors.verifier.messages import LieDetected
 from rendertrust.receipt import NO_EVIDENCE, REASONS
 from sql.reputation import FORGIVEN_BY, STRIKES_MOST
 from sql.sampling import ALWAYS_UNTIL
+from sql.units import result_key
 from tests.support.until import until
 from tests.unit.simulated_time import simulated
 from tests.unit.verifier.stage import (

@@ -19,12 +19,12 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.node_session.messages import RunCheck
-from actors.node_session.results import result_key
 from actors.verifier.case import Case
 from actors.verifier.check_queue import BYTES_MOST, batch_of
 from actors.verifier.report import Report, answers, clears
 from rendertrust.relay_frames import BATCH_MAX
 from sql.job_plan import NewUnit
+from sql.units import result_key
 from tests.support.plans import planned
 from tests.support.until import until
 from tests.unit.simulated_time import simulated

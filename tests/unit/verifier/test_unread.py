@@ -6,8 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.node_session.results import result_key
-from sql.units import evidence_key
+from sql.units import evidence_key, result_key
 from tests.support.until import until
 from tests.twins.objects import TwinObjects
 from tests.unit.simulated_time import simulated

@@ -9,9 +9,8 @@ import pytest
 from actors.pulse import actor as pulse
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
-from supervisors.intensity import Intensity
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.snapshot import Snapshot
-from supervisors.strategy import Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.pulses import pulse_of
 from tests.support.until import until

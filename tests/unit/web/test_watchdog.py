@@ -17,8 +17,7 @@ from actors.pulse.actor import STUCK
 from actors.pulse.stuck_detector import StuckDetector
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.pulses import pulse_of
 from tests.support.service_manager import Manager
@@ -141,8 +140,7 @@ from actors.kernel import handles
 from actors.pulse import actor as pulse
 from supervisors.child import Child
 from supervisors.engines.system_clock import SystemClock
-from supervisors.intensity import Intensity
-from supervisors.strategy import Strategy
+from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.support.pulses import pulse_of
 from tests.unit.web.test_watchdog import Hang, WorkerActor

@@ -9,6 +9,7 @@ from rendertrust.job_spec import CHUNK_MAX
 from sql.prices import EVERY_OTHER
 from web.console.registry import Pages
 from web.console.view import Redirect, Shown, View
+from web.jobs.validation import START_MOST
 from web.routes import jobs, preflights, quotes, uploads
 
 pages = Pages()
@@ -52,6 +53,7 @@ class NewJobQuery:
     pool: Word = ""
     priority: Word = ""
     max_credits: Word = ""
+    start_after: Word = ""
     queue: Word = ""
 
 
@@ -76,4 +78,5 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "waits": bool(view.query.queue) or not view.query.pool,
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,
+        "start_days": START_MOST.days,
     }

@@ -128,9 +128,16 @@ function cut() {
 
 // Returns the job without its file.
 function idea() {
-  const cap = part("max_credits").value.trim();
-  const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
-  return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
+  const start = part("start_after").value; // local time; JSON has it in UTC
+  return {
+    job_type: part("job_type").value,
+    params: params(),
+    pool: part("pool").value,
+    priority: part("priority").value,
+    max_credits: part("max_credits").value.trim() || undefined,
+    start_after: start ? new Date(start) : undefined,
+    ...cut(),
+  };
 }
 
 // Requests a preflight; its findings come with the price.

@@ -1,4 +1,4 @@
-"""Results in parts: presigned URLs for the parts, and their completion to one object.
+"""The objects of a result: what the store has of them, and the parts in which they come.
 
 A node names one of its units and the length of its file; key and upload id are the gateway's, and
 no node learns the upload id. So a node can put only its own parts, and complete nothing: that is
@@ -8,16 +8,23 @@ done here, when its result is taken.
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from actors.node_session.connection import NodeConnection
-from actors.node_session.dispatch_frames import is_checked
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import PartsInspected
 from actors.node_session.progress_watchdog import ProgressTracker
-from actors.node_session.results import EVIDENCE, ResultRefused, place_of
+from actors.node_session.results import (
+    EVIDENCE,
+    RESULT,
+    DeliveredEvidence,
+    InspectedResult,
+    ResultRefused,
+    is_checked,
+    place_of,
+)
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
 from actors.node_session.unit_failures import Failure
@@ -32,11 +39,21 @@ from actors.ports import (
     Store,
 )
 from actors.scheduler.messages import Assignment
-from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, Urls
+from rendertrust.protocol import (
+    Evidence,
+    JobResult,
+    PartPlace,
+    PartsOffered,
+    PartsWanted,
+    Urls,
+)
 from rendertrust.relay_frames import PARTS_MAX
 from sql.database import Unavailable
 from sql.multiparts import MultipartName, ResultMultipart
 
+PIECE: Final = 1 << 20
+HASHED_MOST: Final = 64 << 20  # bytes; verifiers compare longer ones with the sum
+ENCODED: Final = "the {} was put with a Content-Encoding: clients would decode it"
 log = logging.getLogger(__name__)
 
 
@@ -46,6 +63,7 @@ class PartsLost:
 
 
 Joined: TypeAlias = ObjectInfo | ResultRefused | PartsLost
+Found: TypeAlias = InspectedResult | ResultRefused | PartsLost
 
 
 def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
@@ -54,8 +72,8 @@ def is_bounded(wanted: PartsWanted, settings: NodeSessionSettings) -> bool:
 
 
 @attrs.frozen
-class MultipartResult:
-    """The parts of one attempt at a unit, in the object store and the database.
+class ResultObjects:
+    """The result of one attempt at a unit, and its evidence, in the object store and the database.
 
     Methods raise ObjectsUnavailable and ``sql.database.Unavailable``.
     """
@@ -88,6 +106,71 @@ class MultipartResult:
             arrived=tuple(sorted(there)),
             places=tuple(places),
         )
+
+    async def inspect(self, result: JobResult, *, is_checked: bool, waits: bool = False) -> Found:
+        """Return what the store has of a result; parts are made one object first.
+
+        ``is_checked``: there may be evidence. ``waits``: the result waits for a verdict, so it must
+        say what it is.
+        """
+        found: Joined | None
+        if waits and (result.sha256 is None or result.size is None):
+            return ResultRefused("a result that waits for a verdict says its SHA-256 and its size")
+        if result.part_sums:
+            if result.sha256 is None:
+                return ResultRefused("a result in parts says the SHA-256 of the whole")
+            found = await self.join(RESULT, result.part_sums, result.size)
+        else:
+            found = await self.objects.head(place_of(self.unit, RESULT))
+            if waits and found is not None:
+                found = await self._hashed(found)
+        if isinstance(found, ResultRefused | PartsLost):
+            return found
+        if found is not None and found.encoding is not None:
+            return ResultRefused(ENCODED.format("result"))
+        if not is_checked or result.evidence is None:
+            return InspectedResult(found)
+        proof = await self._evidence(result.evidence)
+        return (
+            proof if isinstance(proof, ResultRefused | PartsLost) else InspectedResult(found, proof)
+        )
+
+    async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
+        """Return the object with its SHA-256, unless it is long; None: it is gone.
+
+        Stores that know it are not asked for the content.
+        """
+        if found.sha256 is not None or found.size > HASHED_MOST:
+            return found
+        digest = hashlib.sha256()
+        try:
+            for start in range(0, found.size, PIECE):
+                size = min(PIECE, found.size - start)
+                digest.update(await self.objects.piece(found.key, start, size))
+        except ObjectMissing:
+            return None
+        return attrs.evolve(found, sha256=digest.digest())
+
+    async def _evidence(self, named: Evidence) -> DeliveredEvidence | ResultRefused | PartsLost:
+        """Return the evidence that the result names."""
+        found: Joined | None
+        if named.part_sums:
+            found = await self.join(EVIDENCE, named.part_sums, named.size)
+        else:
+            found = await self.objects.head(place_of(self.unit, EVIDENCE))
+        if isinstance(found, ResultRefused | PartsLost):
+            return found
+        if found is None:
+            return ResultRefused("there is no evidence where it should be")
+        if found.encoding is not None:
+            return ResultRefused(ENCODED.format("evidence"))
+        if found.size > self.settings.result_bytes_most:
+            words = f"the evidence has {found.size} bytes: no such evidence does"
+            return ResultRefused(words, is_lie=True)
+        sha256 = bytes.fromhex(named.sha256)
+        if found.size != named.size or found.sha256 not in (None, sha256):
+            return ResultRefused("the evidence is another one than the result says", is_lie=True)
+        return DeliveredEvidence(sha256, named.size)
 
     async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
         """Make the parts one object, unless they are already, and return it."""
@@ -195,13 +278,13 @@ class PartOffers:
         actor: ActorContext,
         *,
         progress: ProgressTracker,
-        parts_of: Callable[[Assignment], MultipartResult],
+        objects_of: Callable[[Assignment], ResultObjects],
     ) -> None:
         self._state = state
         self._connection = connection
         self._commits = commits
         self._progress = progress
-        self._parts_of = parts_of
+        self._objects_of = objects_of
         self._actor = actor
 
     def request(self, held: HeldUnit, wanted: PartsWanted) -> None:
@@ -214,18 +297,18 @@ class PartOffers:
             error = f"a result of {wanted.size} bytes does not come in parts"
             self._commits.fail(held, Failure("node", error))
             return
-        self._progress.of(held, self._state.now).fetch(
+        self._progress.of(held.id, self._state.now).fetch(
             ((what, part.number), min(settings.part_bytes, wanted.size)) for part in wanted.parts
         )
         if what in held.asks_parts:
             held.asks_parts[what] = wanted
             return
         held.asks_parts[what] = None
-        parts, of = self._parts_of(unit), (unit.job, unit.unit, unit.attempt, what)
+        objects, of = self._objects_of(unit), (*held.id, what)
 
         async def offer() -> PartsInspected:
             try:
-                return PartsInspected(*of, await parts.offer(wanted), is_known=True)
+                return PartsInspected(*of, await objects.offer(wanted), is_known=True)
             except (ObjectsUnavailable, Unavailable) as fault:
                 log.warning("no URLs for parts of a unit: %s", type(fault).__name__)
                 return PartsInspected(*of)
