@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.verify_scenes import HEAD, SAVE, SCENES
-from rendertrust.node.worker.checks.raster_check import SHARES, distance, outcome
+from rendertrust.node.worker.checks.eevee_check import SHARES, distance, outcome
 
 # Environment of a process that draws. The first two are one drawing class.
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {

@@ -268,7 +268,8 @@ def kept(path: Path | None) -> dict[str, Tally]:
     for line in lines:
         told: dict[str, Any] = json.loads(line)
         told |= {"said": tuple(told["said"]), "classes": frozenset(told["classes"])}
-        found[told.pop("scene")] = Tally(**told)
+        scene = told.pop("scene")
+        found[scene] = Tally(**told)
     return found
 
 

@@ -15,7 +15,7 @@ FOR_ROOT = Path("/var/lib/rendertrust")
 def data_folder(settings: Settings) -> Path:
     """Return the absolute data folder, without creating it.
 
-    For root it is not below a home, which the engines' unprivileged user could not enter.
+    For root the default is not below a home, which the engines' unprivileged user could not enter.
     """
     if settings.data:
         return Path(settings.data).expanduser().absolute()
@@ -25,7 +25,7 @@ def data_folder(settings: Settings) -> Path:
 
 
 def make_folder(folder: Path, what: str, option: str, mode: int = 0o755) -> None:
-    """Create the folder and check that it is writable.
+    """Create the folder, and check that it is writable.
 
     Raises SettingsError, which names the option that chooses another folder.
     """

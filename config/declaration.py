@@ -1,4 +1,4 @@
-"""Declare a setting once: type, default, bounds and meaning at its field."""
+"""Declaration of a setting at its field: type, default, bounds and meaning."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeVar
@@ -16,7 +16,7 @@ class Declared:
 
     meaning: str
     bounds: tuple[float, float] | None
-    by_environment: Mapping[str, Any]  # defaults of development and production, where they differ
+    by_environment: Mapping[str, Any]  # defaults of development and production, if they differ
 
 
 def setting(
@@ -62,7 +62,7 @@ class Setting:
 
 
 def settings_in(cls: type[Any], section: str = "") -> Iterator[Setting]:
-    """Yield the settings that a class declares, those of its sections included, in their order."""
+    """Yield the settings that a class and its sections declare, in their order."""
     for field in attrs.fields(cls):
         if field.type is not None and attrs.has(field.type):
             yield from settings_in(field.type, f"{field.name}.")

@@ -1,4 +1,4 @@
-"""Load the settings from their defaults, a file, RENDERTRUST_* and the command line."""
+"""Load the settings from their defaults, a file, RENDERTRUST_* variables and the command line."""
 
 import os
 import re
@@ -26,14 +26,14 @@ FREE_MONEY = (
 
 
 class SettingsError(Exception):
-    """The settings are invalid; the text is one line that says which and why."""
+    """The settings are invalid; the text says in one line which, and why."""
 
 
 def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Load the settings from all sources; ``overrides`` (nested, from the command line) win.
+    """Load the settings from all sources.
 
-    Raises SettingsError for an unknown key, a wrong type, an unreadable file, or insecure
-    production settings.
+    ``overrides`` (nested, from the command line) take precedence. Raises SettingsError for an
+    unknown key, a wrong type, an unreadable file, or insecure production settings.
     """
     environment = _environment(file, overrides or {})
     try:
@@ -52,7 +52,7 @@ def load(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -
 
 @cache
 def _converter(_: Path) -> Converter:
-    """Return a converter for a working folder, by which it resolves relative paths.
+    """Return a converter for a working folder, which it needs to resolve relative paths.
 
     It is cached because generating its functions takes most of the loading time.
     """
@@ -60,7 +60,7 @@ def _converter(_: Path) -> Converter:
 
 
 def _environment(file: Path | None, overrides: Mapping[str, Any]) -> str:
-    """Return the environment, which selects a file of defaults."""
+    """Return the environment, development or production, which selects a file of defaults."""
     named = overrides.get("environment") or os.environ.get(PREFIX + "ENVIRONMENT")
     if not named and file is not None:
         named = read_file(file).get("environment")
@@ -92,7 +92,7 @@ def _loaders(environment: str, file: Path | None, overrides: Mapping[str, Any]) 
 
 
 def _defaults_of(environment: str) -> dict[str, Any]:
-    """Return the defaults of this environment that differ from the others, by section."""
+    """Return the defaults of this environment that differ from the general ones, by section."""
     found = dict[str, Any]()
     for one in SETTINGS:
         if environment in one.declared.by_environment:
@@ -192,7 +192,9 @@ def _grants_credits(settings: Settings) -> bool:
 
 
 def refuse_exposed(settings: Settings) -> None:
-    """Raise SettingsError if a gateway in development would serve other machines unasked."""
+    """Raise SettingsError if a gateway in development would serve other machines
+    unintentionally.
+    """
     server = settings.server
     if settings.production or server.loopback or server.insecure_development:
         return
@@ -208,7 +210,7 @@ def _lacks_verifier(given: Verification) -> bool:
 
 
 def _weak(secret: str) -> bool:
-    """Return True if too short or typed by hand, like ``change-me-change-me-…``."""
+    """Return True if the secret is too short or typed by hand, like ``change-me-change-me-…``."""
     return len(secret.encode()) < 32 or len(set(secret)) < 12
 
 

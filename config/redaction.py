@@ -1,6 +1,6 @@
-"""Redaction of secrets by their form, by their name, and by value.
+"""Redaction of secrets by their form, by their name, and by their value.
 
-Code that creates or reads a secret may register it (``hide``); everything that is logged passes
+Code that creates or reads a secret may register it (``hide``). Everything that is logged passes
 through ``cleaned``.
 """
 
@@ -18,8 +18,8 @@ import attrs
 
 HIDDEN: Final = "[hidden]"
 VALUE_CHARACTERS_MIN: Final = 6  # a shorter value would hide ordinary words
-DEPTH_MAX: Final = 8  # of nested containers; deeper ones are shown by their repr
-INTEGER_MAX: Final = 2**53 - 1  # JSON readers disagree about larger numbers
+DEPTH_MAX: Final = 8  # levels of nested containers; deeper ones are shown by their repr
+INTEGER_MAX: Final = 2**53 - 1  # JSON parsers disagree about larger numbers
 
 Plain: TypeAlias = "str | int | float | bool | datetime | UUID | list[Any] | dict[str, Any] | None"
 
@@ -29,7 +29,7 @@ _CALLED = (
 )
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
 _NO_SECRETS = frozenset({"token_type"})
-_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # such as most paths: it cannot match a shape below
+_HARMLESS = re.compile(r"[a-z0-9/.-]*")  # such as most paths, which cannot match a pattern below
 # Each pattern's first group is kept. All take linear time, because the texts are untrusted.
 _SHAPES = (
     # token=… password: "…" 'secret': '…' X-Amz-Signature%3D… and \"api_key\": \"…\" in JSON in JSON
@@ -40,8 +40,9 @@ _SHAPES = (
         r"|[^&\s\"',;(){}\[\]]+)"
     ),
     re.compile(r"()(?<![\w-])eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
-    re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk)_[\w.+/=-]{4,}"),  # Stripe's keys, and ours
-    # A password in a DSN, up to the last @, because it may contain one.
+    # keys of Stripe and of this gateway
+    re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk)_[\w.+/=-]{4,}"),
+    # A password in a DSN: up to the last @, because it may contain one.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s\"'<>]{1,512}(?=@)"),
     re.compile(r"(?i)(\bbearer\s{1,4})(?!\[hidden\])[\w.~+/-]+=*"),
     re.compile(r"(\bBasic\s{1,4})[A-Za-z0-9+/]{8,}={0,2}"),
@@ -52,7 +53,7 @@ _SHAPES = (
 
 @attrs.define
 class Known:
-    """The registered secrets of this process, and a pattern of all of them."""
+    """The registered secrets of this process, and a pattern that matches any of them."""
 
     values: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
@@ -65,27 +66,27 @@ def hide(*values: str) -> None:
     """Register values as secrets; values that are too short are ignored."""
     forms = {form for value in values for form in _forms(value)}
     KNOWN.values |= forms
-    if KNOWN.values:  # the longest first, because one may be a prefix of another
+    if KNOWN.values:  # the longest first, as one may be a prefix of another
         longest = sorted(KNOWN.values, key=len, reverse=True)
         KNOWN.pattern = re.compile("|".join(re.escape(value) for value in longest))
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """Return a value's forms in text, URLs, reprs and JSON."""
+    """Return the forms that a value has in text, URLs, reprs and JSON."""
     if len(value) < VALUE_CHARACTERS_MIN:
         return ()
     return (value, quote(value, safe=""), repr(value)[1:-1], json.dumps(value)[1:-1])
 
 
 def hide_settings(settings: Any) -> None:
-    """Register all values of an attrs object, nested ones included, that its ``repr`` omits."""
+    """Register all values of an attrs object, including nested ones, that its ``repr`` omits."""
     for field in attrs.fields(type(settings)):
         value = getattr(settings, field.name)
         if attrs.has(type(value)):
             hide_settings(value)
         elif not field.repr and isinstance(value, str):
             hide(value)
-            with contextlib.suppress(ValueError):  # not a URL
+            with contextlib.suppress(ValueError):  # it is not a URL
                 hide(unquote(urlsplit(value).password or ""))
 
 

@@ -12,7 +12,8 @@ import attrs
 
 from config.declaration import setting, settings_in
 
-LIVE_KEYS: Final = ("sk_live_", "rk_live_")  # real payments, so earnings are worth money
+# keys for real payments, so that earnings are worth money
+LIVE_KEYS: Final = ("sk_live_", "rk_live_")
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
@@ -302,8 +303,9 @@ class Preflight:
 class Pricing:
     """Pricing of frames.
 
-    ``frame_seconds``: seconds of a verifier's work that the table's price pays for; 0: every frame
-    costs that price. ``look_first``: scenes must be measured before frames are accepted.
+    ``frame_seconds``: the seconds of a verifier's work that the price in the table pays for; 0:
+    every frame costs that price. ``look_first``: scenes must be measured before frames are
+    accepted.
     """
 
     frame_seconds: int = setting(
@@ -447,12 +449,14 @@ class Settings:
 
     @property
     def is_for_money(self) -> bool:
-        """Return True if credits cost money here, and earnings are worth some."""
+        """Return True if credits cost money here, so that earnings are worth money."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property
     def asks_for_evidence(self) -> bool:
-        """Return True if results without evidence are refused, as always if they cost money."""
+        """Return True if results without evidence are refused, as they always are if credits cost
+        money.
+        """
         return self.results.require_evidence or self.is_for_money
 
 

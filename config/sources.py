@@ -1,4 +1,4 @@
-"""Source of each setting's value, for people who look for its reason."""
+"""Source of each setting's value, for people who ask where it comes from."""
 
 import os
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Value:
 
 
 def sources_of(settings: Settings, file: Path | None) -> Mapping[str, str]:
-    """Return each setting's source. Call it when they are loaded. Raises SettingsError."""
+    """Return each setting's source. Call it when the settings are loaded. Raises SettingsError."""
     given = {} if file is None else _flat(read_file(file))
     return {one.name: _source(one, settings, file, given) for one in SETTINGS}
 
@@ -81,7 +81,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_same(value: Any, said: Any) -> bool:
-    """Return True if a layer has the effective value; assumed for a variable's yes or no."""
+    """Return True if a layer has the effective value; assumed for yes or no in a variable."""
     if isinstance(value, bool) and not isinstance(said, bool):
         return True
     try:

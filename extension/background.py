@@ -34,7 +34,7 @@ class Background:
 
     @property
     def is_busy(self) -> bool:
-        """Return whether work is running; its last report may not have been applied yet."""
+        """Return True if work is running; its last report may not have been applied yet."""
         return self._thread is not None and self._thread.is_alive()
 
     def start(self, doing: str, work: Work) -> None:
@@ -55,14 +55,14 @@ class Background:
             ear(self._told.get())
 
     def wait(self, within: float) -> None:
-        """Wait until the work is done, or ``within`` seconds are over."""
+        """Wait until the work is done, or for ``within`` seconds."""
         if self._thread is not None:
             self._thread.join(within)
 
     def _run(self, work: Work) -> None:
         try:
             work(self.tell)
-        except Exception as fault:  # without a report the panel would wait forever
+        except Exception as fault:  # without a report the panel would wait for ever
             if not _is_for_people(fault):
                 traceback.print_exc()
             self.tell(error=str(fault) or type(fault).__name__)
@@ -71,7 +71,7 @@ class Background:
 
 
 def _is_for_people(fault: Exception) -> bool:
-    """Return whether the error's text tells people what happened and what to do."""
+    """Return True if the error's text tells people what happened and what to do."""
     from rendertrust.client import RenderTrustError
 
     return isinstance(fault, RenderTrustError | OSError | ValueError)

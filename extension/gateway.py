@@ -1,5 +1,6 @@
-"""Requests to the gateway, made in a thread without Blender's API; results are reported by
-``tell``.
+"""Requests to the gateway, made in a thread without Blender's API.
+
+Results are reported by ``tell``.
 """
 
 from collections.abc import Callable
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from rendertrust.client import Job, Quote
 
 Verb = Literal["pause", "stop"]
-MORE = Decimal("1.1")  # two measurements always differ a little
+MORE = Decimal("1.1")  # tolerated increase of a price, as two measurements always differ a little
 LOOK_SECONDS = 300.0  # a node may be busy with other work
 
 
 @attrs.frozen
 class Folder:
-    """The folder of the frames and the pattern of their names: ``#`` stands for a digit."""
+    """The folder of the frames, and the pattern of their names, in which ``#`` stands for a
+    digit.
+    """
 
     path: Path
     stem: str
@@ -37,8 +40,9 @@ class Gateway:
     is_left: Callable[[], bool] = lambda: False
 
     def client(self, email: str | None = None) -> "Client":
-        """Return a client for a ``with`` statement; raise ValueError for an invalid address.
-        ``email`` is set while a user logs in.
+        """Return a client for a ``with`` statement.
+
+        Raise ValueError for an invalid address. ``email`` is set while a user logs in.
         """
         from rendertrust import Client
         from rendertrust.cli.credentials import CredentialsFile
@@ -66,8 +70,9 @@ class Gateway:
             tell(**priced(client.quote(spec)))
 
     def measure(self, spec: "JobSpec", packed: "SceneBundle", tell: Tell) -> None:
-        """Get the price by measured work: the scene is sent and a node measures it; nothing is
-        held.
+        """Get the price by measured work.
+
+        The scene is uploaded, and a node measures it; nothing is held.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)
@@ -75,7 +80,7 @@ class Gateway:
             tell(**priced(self._measured(client, sent)))
 
     def _measured(self, client: "Client", spec: "JobSpec") -> "Quote":
-        """Return a quote after a node has checked the uploaded scene, if one does in time."""
+        """Return a quote after a node has checked the uploaded scene, if one does so in time."""
         client.preflight(spec, within=LOOK_SECONDS)
         return client.quote(spec)
 
@@ -89,7 +94,7 @@ class Gateway:
     def _sent(
         self, client: "Client", spec: "JobSpec", packed: "SceneBundle", tell: Tell
     ) -> "JobSpec":
-        """Upload changed files, and return the job with them."""
+        """Upload changed files, and return the job with references to them."""
         with packed.written() as files:
             bundle = client.upload_all(
                 packed.scene,
@@ -101,8 +106,10 @@ class Gateway:
     def submit(
         self, spec: "JobSpec", packed: "SceneBundle", out: Folder, tell: Tell, shown_price: str = ""
     ) -> None:
-        """Upload changed files, submit, and download all frames. If frames are priced by their
-        work, it is measured first; raise ValueError if the price is higher than was shown.
+        """Upload changed files, submit, and download all frames.
+
+        If frames are priced by their work, it is measured first. Raise ValueError if the price is
+        higher than was shown.
         """
         with self.client() as client:
             sent = self._sent(client, spec, packed, tell)
@@ -115,7 +122,7 @@ class Gateway:
             self._follow(client, placed.job_id, out, tell)
 
     def follow(self, job_id: str, out: Folder, tell: Tell) -> None:
-        """Follow a job that was submitted before."""
+        """Follow a job that was submitted earlier."""
         with self.client() as client:
             self._follow(client, job_id, out, tell)
 
@@ -125,8 +132,9 @@ class Gateway:
             tell(**shown(getattr(client, verb)(job_id)))
 
     def resume(self, job_id: str, cap: str | None, tell: Tell) -> None:
-        """Resume a job, first changing its cap if it is paused at it. Raise ValueError if the
-        next frame still costs more than is left.
+        """Resume a job; if it is paused at its cap, change the cap first.
+
+        Raise ValueError if the next frame still costs more than remains.
         """
         with self.client() as client:
             job = client.job(job_id)

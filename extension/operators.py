@@ -28,8 +28,9 @@ left = threading.Event()
 
 
 def hear() -> float | None:
-    """Apply the threads' reports; return the seconds until the next call, or None if nothing
-    runs.
+    """Apply the threads' reports.
+
+    Return the seconds until the next call, or None if nothing runs.
     """
     is_busy = rendering.is_busy or asking.is_busy
     for background in (asking, rendering):
@@ -59,8 +60,9 @@ def spec_of(context: Any) -> "JobSpec":
 def packed_of(
     context: Any, spec: "JobSpec"
 ) -> "tuple[tempfile.TemporaryDirectory[str], SceneBundle]":
-    """Return a temporary folder with a copy of the scene, and its files. Raise ValueError if the
-    scene has errors, unless the artist submits it as it is.
+    """Return a temporary folder with a copy of the scene, and the scene's files.
+
+    Raise ValueError if the scene has errors, unless the artist submits it nevertheless.
     """
     looked = scene.looked_into(context.scene, spec.frames or "")
     show_findings(context, looked.findings)
@@ -72,7 +74,7 @@ def packed_of(
 
 
 class Button(bpy.types.Operator):
-    """Base of all buttons: errors that people can fix become a report, not a traceback."""
+    """Base of all buttons. An error that people can fix becomes a report instead of a traceback."""
 
     def execute(self, context: Any) -> set[str]:
         """Run the button; Blender calls this."""
@@ -266,7 +268,7 @@ class Speak(Button):
 
 
 def _who_is_signed_in() -> None:
-    """Show the user who is logged in, by the command line or in an earlier run of Blender."""
+    """Show which user is logged in, through the command line or in an earlier run of Blender."""
     from rendertrust.cli.credentials import CredentialsFile
 
     state_of(bpy.context).email = CredentialsFile().email(url_of(bpy.context).rstrip("/")) or ""

@@ -57,7 +57,7 @@ def looked_into(scene: Any, frames: str) -> "LocalFindings":
 
 
 def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
-    """Return all files: a copy of the open scene, without saving over the artist's file."""
+    """Return all files, including a copy of the open scene; the artist's file is not changed."""
     from rendertrust.cli.scene_dependencies import SceneBundle
 
     copy = folder / Path(bpy.data.filepath).name
@@ -68,7 +68,7 @@ def copied(looked: "LocalFindings", folder: Path) -> "SceneBundle":
 
 
 def out_of(scene: Any) -> Folder:
-    """Return the output folder of the scene and Blender's names of its frames.
+    """Return the output folder of the scene, and the pattern of Blender's names for its frames.
 
     ``//out/`` has ``0001.png``, ``//out/shot_`` has ``shot_0001.png``, ``//out/shot_##`` has
     ``shot_01.png``. Raise RuntimeError for a path that Blender cannot resolve.

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from rendertrust.preflight.findings import Finding
 
 props = bpy.props
-NAMED = re.compile(r"(\w+) '(.*?)'")  # how findings name a data-block: Object 'Cube'
+# pattern of the names of data-blocks in findings, like Object 'Cube'
+NAMED = re.compile(r"(\w+) '(.*?)'")
 PRIORITIES = [
     ("low", "Low", "After all your other jobs"),
     ("normal", "Normal", "In order of submission"),
@@ -66,7 +67,7 @@ class Settings(bpy.types.PropertyGroup):
 
 
 class Found(bpy.types.PropertyGroup):
-    """A preflight finding as the panel shows it."""
+    """A preflight finding in the panel."""
 
     __annotations__ = {
         "level": props.StringProperty(),
@@ -110,12 +111,12 @@ class State(bpy.types.PropertyGroup):
 CLASSES = (Settings, Found, State)
 
 
-# The settings that are members of a ``JobSpec``, in the order in which the panel shows them.
+# The settings that are members of a ``JobSpec``, in the order of the panel.
 TERMS = ("chunk", "order", "priority", "max_credits", "pool", "start_after")
 
 
 def terms_of(settings: Any) -> dict[str, Any]:
-    """Return the members of a ``JobSpec`` that the settings give. An empty text gives none.
+    """Return the members of a ``JobSpec`` that the settings contain; empty texts are left out.
 
     Raises ValueError if the time cannot be read; it is this machine's local time.
     """

@@ -12,7 +12,7 @@ NO_EXTRA = """\
 rendertrust: The gateway needs the package {}, which is not installed.
   In the checkout: pip install -e '.[gateway]'"""
 
-COLLECT_AFTER = 50_000  # live objects before the garbage collector runs
+COLLECT_AFTER = 50_000  # live objects before the first run of the garbage collector
 
 
 def main() -> int:
@@ -45,13 +45,13 @@ def run(typed: list[str]) -> int:
 
 
 def moved_first(typed: list[str], command: str) -> list[str]:
-    """Move the options that were typed before the command behind it."""
+    """Move options that were typed before the command to the place after it."""
     place = typed.index(command)
     return [*typed[place:], *typed[:place]]
 
 
 def gateway(words: list[str]) -> int:
-    """Run a gateway command; nothing else in this package imports the gateway's rooms."""
+    """Run a command of the gateway. Only this function imports the gateway's packages."""
     import gc  # noqa: PLC0415 - what --help does without
     from pathlib import Path  # noqa: PLC0415 - a third of the time that --help takes
 
@@ -59,10 +59,10 @@ def gateway(words: list[str]) -> int:
     gc.set_threshold(COLLECT_AFTER, *gc.get_threshold()[1:])
 
     checkout = Path(__file__).resolve().parent.parent
-    # Check first: another package named `web` may be installed beside the wheel.
+    # Check first: another installed package may be named `web`.
     if not (checkout / "web" / "commands").is_dir():
         return complain(NO_CHECKOUT)
-    # The rooms have common names, so the checkout comes first on the path.
+    # The gateway's packages have common names, so the checkout comes first on the path.
     sys.path.insert(0, str(checkout))
     from rendertrust.cli.app import main as call  # noqa: PLC0415 - brings click
 

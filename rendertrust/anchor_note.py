@@ -1,6 +1,6 @@
 """Signed statement about an anchor: which transaction wrote which log root to a chain.
 
-It is a C2SP signed note by the log's key. A proof carries it beside the members that say the same,
+It is a C2SP signed note by the log's key. A proof carries it beside members with the same content,
 so that only the gateway can change them. Only the chain shows that the statement is true.
 """
 
@@ -15,7 +15,7 @@ from rendertrust.merkle import SIZE_MAX
 from rendertrust.note import NoteRefused, Verifier
 
 VERSION: Final = "rendertrust-anchor-v1"
-# The members of a proof that name its anchor: all of them are there, or none.
+# The members of a proof that name its anchor: either all are present, or none.
 MEMBERS: Final = ("anchor_tx_hash", "block_number", "chain_id", "contract")
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,18})"
 _TEXT: Final = re.compile(
@@ -54,7 +54,7 @@ class AnchorNote:
 
 
 def sign(made: AnchorNote, *keys: Ed25519PrivateKey) -> str:
-    """Return the signed note. The signer's name is the origin, whichever of its keys sign."""
+    """Return the signed note. The signer's name is the log's origin, whichever of its keys sign."""
     return note.sign(made.text, made.origin, *keys)
 
 
@@ -74,7 +74,7 @@ def read(signed: str, verifier: Verifier) -> AnchorNote | NoteRefused:
 
 
 def claims(document: untrusted.Document) -> "tuple[str, int, int, str] | str | None":
-    """Return a proof's ``MEMBERS``, or what is wrong with them. None: it names no anchor."""
+    """Return a proof's ``MEMBERS``, or what is wrong with them; None if it names no anchor."""
     if all(document.get(name) is None for name in MEMBERS):
         return None
     transaction, block, chain_id, contract = (document.get(name) for name in MEMBERS)

@@ -3,16 +3,16 @@
 import zlib
 from typing import Final
 
-HEAD_BYTES: Final = 4096  # enough of the file to recognise it
+HEAD_BYTES: Final = 4096  # bytes at the file's start that suffice to recognise it
 HEAD: Final = b"BLENDER"
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 def is_blend(head: bytes) -> bool:
-    """Return True if a file with this head was written by Blender.
+    """Return True if a file that begins with ``head`` was written by Blender.
 
-    Blender compressed with gzip until 2.9 and uses zstd since 3.0. Python 3.13 has no zstd, so
+    Blender compressed with gzip until 2.9 and uses zstd since 3.0. Python 3.13 cannot read zstd, so
     every zstd file is accepted here, and the node finds out.
     """
     if head.startswith(GZIP):

@@ -1,7 +1,7 @@
 """Checkpoints: the size and root of a log at one time, signed by its gateway.
 
 The text is a C2SP tlog-checkpoint: origin, size, root in base64, and one extension line with the
-time. The origin names the log, and the epoch of it after the first.
+time. The origin names the log and, after the first, its epoch.
 """
 
 import base64
@@ -47,7 +47,7 @@ class Checkpoint:
 
 
 def sign(checkpoint: Checkpoint, *keys: Ed25519PrivateKey) -> str:
-    """Return the signed note. The signer's name is the origin, whichever of its keys sign."""
+    """Return the signed note. The signer's name is the log's origin, whichever of its keys sign."""
     return note.sign(checkpoint.text, checkpoint.origin, *keys)
 
 

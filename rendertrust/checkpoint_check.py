@@ -53,14 +53,14 @@ class KeptCheckpoint:
 
 @attrs.frozen
 class ExpectedRoot:
-    """The root that a chain must have at a size, if it has one."""
+    """The root that a chain must have at a size, if the chain has a root of that size."""
 
     at: Checkpoint
     claim: AnchorNote | None = None  # the gateway's signed statement that the chain has it
 
     @property
     def document(self) -> untrusted.Document:
-        """Return the document to call ``anchored`` with, shaped like a proof."""
+        """Return a document in the form of a proof, to call ``anchored`` with."""
         asked = {"tree_size": self.at.size, "merkle_root": self.at.root.hex()}
         if self.claim is None:
             return asked
@@ -190,7 +190,9 @@ def _by_chain(
     epochs: Sequence[LeafLink],
     said: Mapping[ExpectedRoot, OnChain | ChainUnknown],
 ) -> tuple[list[Step], bool]:
-    """Return a step for each answer of the chain, and whether one confirms the checkpoint."""
+    """Return a step for each answer of the chain, and whether one of them confirms the
+    checkpoint.
+    """
     steps, vouched = list[Step](), False
     for place, one in said.items():
         steps += [step for step in _at(place, one) if step not in steps]
@@ -209,9 +211,9 @@ def _at(place: ExpectedRoot, one: OnChain | ChainUnknown) -> list[Step]:
 
 
 def _to_get(kept: KeptCheckpoint, newest: int | None) -> Step:
-    """Say what the caller must fetch to link the checkpoint with the chain."""
+    """Return what the caller must fetch to link the checkpoint with the chain."""
     if newest is None:
-        wanted = "--contract says which one has the gateway's anchors"
+        wanted = "--contract names the contract with the gateway's anchors"
         return Step("link", True, f"it names no anchor, and so no contract to ask: {wanted}")
     if newest == 0:
         return Step("link", True, "nothing is anchored there yet")
@@ -253,7 +255,7 @@ def _anchor_of(value: object, verifier: Verifier) -> AnchorNote | str | None:
 
 
 def _other_ends(own: Checkpoint, shown: Sequence[ConsistencyProof]) -> list[tuple[int, bytes]]:
-    """Return the other ends of valid consistency proofs that begin or end with ``own``."""
+    """Return the checkpoints to which valid consistency proofs link ``own``."""
     held = [one for one in shown if one.holds]
     later = [(one.n, one.root_n) for one in held if (one.m, one.root_m) == (own.size, own.root)]
     before = [(one.m, one.root_m) for one in held if (one.n, one.root_n) == (own.size, own.root)]

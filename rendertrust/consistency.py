@@ -1,8 +1,8 @@
 """Links between two checkpoints: do the newer one's leaves begin with those of the older one?
 
-A consistency proof shows it. If the log was restored from an older copy in between, an epoch's
-first leaf shows it: that leaf names the log that the chain had before, and every leaf in front of
-it was kept from that log.
+A consistency proof shows it. If the log was restored from an older backup in between, an epoch's
+first leaf shows it: that leaf names the earlier log as the chain had it, and every leaf before it
+was kept from that log.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ LINKS_MAX: Final = 1000
 
 @attrs.frozen
 class LeafLink:
-    """An epoch's first leaf, shown to be leaf ``index`` of ``size`` in the tree with this root."""
+    """An epoch's first leaf, proved to be leaf ``index`` of ``size`` in the tree with this root."""
 
     leaf: EpochLeaf
     index: int
@@ -45,7 +45,7 @@ class ConsistencyProof:
 
 @attrs.frozen
 class ConsistencyResult:
-    """Outcome of comparing two checkpoints; ``holds`` is None if nothing shows or refutes it."""
+    """Outcome of comparing two checkpoints; ``holds`` is None if nothing proves or refutes it."""
 
     holds: bool | None
     said: str
@@ -57,7 +57,9 @@ def linked(
     shown: Sequence[ConsistencyProof],
     epochs: Sequence[LeafLink],
 ) -> ConsistencyResult:
-    """Say whether ``newer`` continues ``older`` and what shows it, or what to fetch to find out."""
+    """Return whether ``newer`` continues ``older`` and what proves it, or what to fetch to find
+    out.
+    """
     if (older.origin, older.size) == (newer.origin, newer.size):
         if older.root == newer.root:
             return ConsistencyResult(True, "the same checkpoint")
@@ -78,7 +80,7 @@ def linked(
 
 
 def _unlinked(older: Checkpoint, newer: Checkpoint) -> str:
-    """Say what to fetch to link the two checkpoints."""
+    """Return what to fetch to link the two checkpoints."""
     between = f"/api/v1/ledger/consistency?from={older.size}&to={newer.size}"
     if older.origin == newer.origin:
         return f"nothing links both: get {between} and give it as one more FILE"
@@ -113,7 +115,7 @@ def _link(document: object, size: int, root: bytes) -> LeafLink | str:
 
 
 def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """Return the link in ``newer`` whose epoch continues exactly from ``older``."""
+    """Return the link whose epoch, in the tree of ``newer``, continues exactly from ``older``."""
     link = after(links, older, newer)
     if link is None or (link.leaf.size, link.leaf.root) != (older.size, older.root):
         return None
@@ -121,7 +123,7 @@ def names(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> Le
 
 
 def after(links: Sequence[LeafLink], older: Checkpoint, newer: Checkpoint) -> LeafLink | None:
-    """Return the first leaf, in the tree of ``newer``, of the epoch that follows ``older``."""
+    """Return the first leaf of the epoch after ``older``, in the tree of ``newer``."""
     wanted = (older.origin, epoch.split(older.origin)[1] + 1, newer.size, newer.root)
     for link in links:
         if (link.leaf.origin, link.leaf.number, link.size, link.root) == wanted:

@@ -1,4 +1,4 @@
-"""Epochs of a log: each restore of an older copy starts one, with a new name and a first leaf.
+"""Epochs of a log: each restore of an older backup begins one, with a new name and a first leaf.
 
 After the first epoch the log's origin ends with ``/epoch/{number}-{hash}``. An epoch's first leaf
 names the earlier log, with the size and root that a chain had of it. The hash in the name is the
@@ -34,8 +34,8 @@ _LEAF: Final = re.compile(
 class EpochLeaf:
     """First leaf of epoch ``number``.
 
-    ``origin``, ``size`` and ``root``: of the earlier log, as the chain has it. ``time``: UTC, whole
-    seconds.
+    ``origin``, ``size`` and ``root``: those of the earlier log, as the chain has it. ``time``: UTC,
+    whole seconds.
     """
 
     number: int

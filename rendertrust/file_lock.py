@@ -5,7 +5,10 @@ from typing import BinaryIO
 
 
 def take(file: BinaryIO, *, wait: bool) -> bool:
-    """Lock the open file until it is closed; False if another process has it, never on Windows."""
+    """Lock the open file until it is closed.
+
+    False if another process has the lock; on Windows always True.
+    """
     if sys.platform == "win32":
         return True
     import fcntl  # noqa: PLC0415 - there is none elsewhere

@@ -1,4 +1,4 @@
-"""File types of results by their first bytes, because a node's word is not trusted."""
+"""File types of results by their first bytes, as what a node says is not trusted."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ BEGINNINGS: Final = {
     b"\x1a\x45\xdf\xa3": ".webm",
     b"{": ".json",
 }
-# Media types of all files that nodes deliver, by suffix; anything else is BYTES.
+# Media types of all files that nodes deliver, by suffix; any other file is BYTES.
 MEDIA: Final[Mapping[str, str]] = MappingProxyType(
     {
         ".png": "image/png",
@@ -59,7 +59,7 @@ def suffix_of(head: bytes) -> str:
 def _is_targa(head: bytes) -> bool:
     """Recognise TGA, which has no magic number, by the header that Blender writes.
 
-    That header has no name, no palette, an origin in the lower left corner, and a size.
+    That header has no name, no palette, the origin in the lower left corner, and a size.
     """
     plain = len(head) >= HEAD_BYTES and head[:2] == b"\0\0" and not any(head[3:12])
     kinds, depths = (2, 3, 10, 11), (8, 24, 32)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Final
 
-FRAME_MAX: Final = 1_048_574  # Blender's own bound, both ways
+FRAME_MAX: Final = 1_048_574  # Blender's own limit, positive and negative
 FRAMES_MAX: Final = 100_000
 TEXT_MAX: Final = 2_000
 ORDERS: Final = ("sequential", "every_nth", "middle_first")
@@ -38,12 +38,14 @@ def parse(text: str) -> tuple[int, ...]:
 def ranges_of(text: str) -> list[range]:
     """Return the ranges that ``text`` names, in its order. Raises FrameRangeError."""
     if len(text) > TEXT_MAX:
-        raise FrameRangeError(f"the frames are longer than {TEXT_MAX} characters; name fewer parts")
+        raise FrameRangeError(
+            f"the text is longer than {TEXT_MAX} characters; name fewer frames or ranges"
+        )
     parts = [part.strip() for part in text.split(",")]
     if parts == [""]:
         raise FrameRangeError(f"no frames are named; {HOW}")
     ranges = [_part(part) for part in parts]
-    if sum(map(len, ranges)) > FRAMES_MAX:  # frames named twice count twice
+    if sum(map(len, ranges)) > FRAMES_MAX:  # frames that are named twice count twice
         raise FrameRangeError(f"over {FRAMES_MAX} frames; split them over several jobs")
     return ranges
 
@@ -94,7 +96,7 @@ def canonical(frames: Iterable[int]) -> str:
 
 
 def _run(frames: Sequence[int], at: int) -> int:
-    """Return the last index of the run of equal steps that begins ``at``."""
+    """Return the last index of the run with equal steps that begins at index ``at``."""
     end = at
     if at + 1 < len(frames):
         step = frames[at + 1] - frames[at]

@@ -12,7 +12,7 @@ from typing import Final
 
 import attrs
 
-FPS_MAX: Final = 32_767  # Blender's own bound
+FPS_MAX: Final = 32_767  # Blender's own limit
 BASE_MAX: Final = 100_000
 HOW: Final = "write it like 24, 23.976, 29.97 or 24000/1001"
 _TELEVISION: Final = Fraction(1000, 1001)

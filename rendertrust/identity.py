@@ -28,14 +28,14 @@ from cryptography.hazmat.primitives.serialization import (
 
 PEM_CHARACTERS_MAX: Final = 4096
 USUAL_PORTS: Final = {"http": 80, "https": 443}
-# The PEM loader ignores text around the key; one text must be one key.
+# The PEM loader ignores text around the key, so the text is checked to be exactly one key.
 _ONE_KEY: Final = re.compile(
     r"\s*-----BEGIN PUBLIC KEY-----[\r\n]+[A-Za-z0-9+/=\s]+-----END PUBLIC KEY-----[ \t\r\n]*",
     re.ASCII,
 )
 _P: Final = 2**255 - 19
 _D: Final = -121665 * pow(121666, _P - 2, _P) % _P
-# The y coordinates of the eight points whose order divides 8, canonical. Those of order 8 are
+# The y coordinates, canonical, of the eight points whose order divides 8. Those of order 8 are
 # roots of d·y⁴ + 2·y² - 1.
 _Y_OF_ORDER_8: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER_Y: Final = frozenset(
@@ -51,7 +51,7 @@ _SMALL_ORDER_Y: Final = frozenset(
 
 @attrs.frozen
 class KeyRefused:
-    """Reason why a public key may not identify a node."""
+    """The reason why a public key may not identify a node."""
 
     reason: str
 
@@ -73,7 +73,7 @@ def read_public_key(pem: str) -> Ed25519PublicKey | KeyRefused:
 
 
 def weakness_of(encoded: bytes) -> str | None:
-    """Return why these bytes are not a safe public key; None if they are."""
+    """Return why these bytes are not a safe public key; None if they are one."""
     if len(encoded) != 32:
         return "not 32 bytes"
     number = int.from_bytes(encoded, "little")
@@ -119,9 +119,9 @@ def sign_proof(
 
 
 def authority_of(url: str) -> str | None:
-    """Return host and port of an http(s) URL as a proof names them; None without a host.
+    """Return host and port of an http(s) URL in the form of a proof; None without a host.
 
-    The name is in lower case and omits the scheme's default port.
+    The name is in lower case, and the scheme's default port is omitted.
     """
     try:
         parts = urlsplit(url)

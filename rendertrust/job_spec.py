@@ -130,7 +130,7 @@ class JobSpec:
 
 
 def _said(record: Any, usual: Any) -> dict[str, Any]:
-    """Return the members of a record that differ from the ``usual`` ones, as JSON."""
+    """Return the members of a record that differ from the ``usual`` record, as JSON."""
     names = [field.name for field in attrs.fields(type(record))]
     values = {name: getattr(record, name) for name in names}
     return {name: _json(value) for name, value in values.items() if value != getattr(usual, name)}

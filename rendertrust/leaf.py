@@ -91,7 +91,7 @@ class Leaf:
         )
 
 
-# The Sequencer hashes thousands of entries at once and avoids an object for each.
+# The Sequencer hashes thousands of entries at once, and these functions avoid an object for each.
 
 
 def private_bytes(of: Private) -> bytes:
@@ -132,7 +132,7 @@ def leaf_bytes(
 
 @lru_cache(maxsize=64)
 def _instant(time: datetime) -> str:
-    """Format a time; cached because the entries of a batch share one."""
+    """Format a time. Cached because the entries of a batch share one time."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 

@@ -44,7 +44,9 @@ class HashTile:
 
 
 def place_of(level: int, index: int) -> tuple[TilePlace, int, int]:
-    """Return the tile that has a subtree of 2**level leaves, its first hash there, and how many."""
+    """Return the tile with the hashes of a subtree of 2**level leaves, the first of them, and how
+    many.
+    """
     row, within = divmod(level, LEVELS)
     first = index << within
     return TilePlace(row, first >> LEVELS), first & WIDTH - 1, 1 << within
@@ -56,15 +58,18 @@ def needed(ranges: Sequence[tuple[int, int]]) -> set[TilePlace]:
 
 
 def frontier_from(tiles: Tiles, size: int) -> Frontier:
-    """Return the frontier of a tree of ``size`` leaves; ``tiles`` must have its root's hashes."""
+    """Return the frontier of a tree of ``size`` leaves.
+
+    ``tiles`` must have the hashes of its root.
+    """
     subtree = _subtrees(tiles)
     return Frontier(size, [subtree(*part) for part in whole_subtrees(0, size)])
 
 
 class TreeEdge:
-    """The right edge of a growing tree: its frontier, and the rows that are not yet complete tiles.
+    """The right edge of a growing tree: its frontier, and the rows that are not complete tiles yet.
 
-    ``tiles`` are the incomplete tiles at ``size`` leaves. Raises KeyError if one is missing.
+    ``tiles``: the incomplete tiles at ``size`` leaves. Raises KeyError if one is missing.
     """
 
     def __init__(self, size: int = 0, tiles: Tiles = NO_TILES) -> None:
@@ -101,7 +106,7 @@ class TreeEdge:
 
 
 def tile_root(tile: bytes) -> bytes:
-    """Return a complete tile's hash, as the tile above has it."""
+    """Return a complete tile's hash, as it appears in the tile above."""
     row = [tile[at : at + HASH_BYTES] for at in range(0, len(tile), HASH_BYTES)]
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]

@@ -21,7 +21,7 @@ import orjson
 VERSION: Final = 1
 FILENAME: Final = "rendertrust-manifest.json"
 BYTES_MAX: Final = 2 << 20
-KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # the gateway's copy; keys are longer than ids
+KEPT_BYTES_MAX: Final = 2 * BYTES_MAX  # of the gateway's copy; keys are longer than ids
 FILES_MAX: Final = 5_000
 TOTAL_BYTES_MAX: Final = 256 << 30
 FILE_BYTES_MAX: Final = 64 << 30
@@ -53,7 +53,7 @@ class ManifestEntry:
 
 @attrs.frozen
 class Manifest:
-    """The files of a job; ``scene`` is the path of the one that is rendered."""
+    """The files of a job; ``scene`` is the path of the scene that is rendered."""
 
     scene: str
     files: tuple[ManifestEntry, ...]
@@ -69,7 +69,10 @@ class Manifest:
         return {entry.sha256: entry for entry in self.files}
 
     def written(self, place: str) -> bytes:
-        """Return the manifest as JSON. ``place``: name of the content's member, upload or key."""
+        """Return the manifest as JSON.
+
+        ``place``: the name of the member for the content, upload or key.
+        """
         files = {
             entry.path: {"sha256": entry.sha256, "size": entry.size, place: entry.place}
             for entry in self.files
@@ -139,7 +142,7 @@ def path_fault(path: str) -> str | None:
 
 
 def alike(paths: Iterable[str]) -> tuple[str, str] | None:
-    """Return two paths that a case-insensitive or normalizing file system takes for one.
+    """Return two paths that a case-insensitive or normalizing file system considers equal.
 
     Windows and macOS have such file systems. None if all paths are distinct there.
     """
@@ -156,7 +159,7 @@ def folded(path: str) -> str:
 
 
 def twins_fault(_: str, second: str) -> str:
-    """Return the error message for two such paths."""
+    """Return the error message for two paths that some file systems consider equal."""
     return f"and {second} differ only in case or accents; some nodes cannot keep both: rename one"
 
 

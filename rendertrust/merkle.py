@@ -80,7 +80,8 @@ def verify_consistency(
         return False
     if m == n:
         return not proof and root_m == root_n
-    whole = m & (m - 1) == 0  # the smaller tree is a node of the larger one: its root is known
+    # the smaller tree is a complete node of the larger one, and its root is known
+    whole = m & (m - 1) == 0
     path = [root_m, *proof] if whole else list(proof)
     return bool(path) and _leads_to_both(path, m, n, root_m, root_n)
 
@@ -103,7 +104,7 @@ def _leads_to_both(path: Sequence[bytes], m: int, n: int, root_m: bytes, root_n:
 
 
 def _up_to_right_child(at: int, last: int) -> tuple[int, int]:
-    """Climb from a right-edge node without siblings up to the next right child."""
+    """Climb from a node at the right edge, which has no sibling, up to the next right child."""
     while at and not at & 1:
         at, last = at >> 1, last >> 1
     return at, last
@@ -113,7 +114,7 @@ def _up_to_right_child(at: int, last: int) -> tuple[int, int]:
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
-    """Return the subtrees whose hashes are the inclusion proof, from the leaf up.
+    """Return the subtrees whose hashes make up the inclusion proof, from the leaf up.
 
     A sibling whose range begins after ``index`` is a right sibling. Raises ValueError if there is
     no such leaf.
@@ -147,7 +148,7 @@ def consistency_ranges(m: int, n: int) -> list[Range]:
         else:
             siblings.append((start, middle))
             start = middle
-    if start:  # else the old tree is one complete node, whose hash the verifier has
+    if start:  # otherwise the old tree is one complete node, whose hash the verifier has
         siblings.append((start, end))
     return siblings[::-1]
 
@@ -179,9 +180,9 @@ def fold(hashes: Sequence[bytes]) -> bytes:
 
 
 class Frontier:
-    """An append-only tree, kept as one hash for each one-bit of its size.
+    """An append-only tree, stored as one hash for each one-bit of its size.
 
-    ``hashes``: of the complete subtrees, the largest first, to continue from another frontier.
+    ``hashes``: those of the complete subtrees, the largest first, to continue another frontier.
     Raises ValueError if ``size`` needs another number of them.
     """
 

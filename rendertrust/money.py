@@ -1,7 +1,7 @@
 """Credits: integers inside, decimal strings outside.
 
 One credit is 10,000 units. Every amount in the database, in memory and in the log is an ``int`` of
-units; the API speaks strings with four decimals.
+units; the API has strings with four decimals.
 """
 
 import re
@@ -11,7 +11,7 @@ _AMOUNT = re.compile(r"[0-9]{1,14}(\.[0-9]{1,4})?")
 
 
 def parse(text: str, *, zero: bool = False) -> int:
-    """Parse an amount as the API takes it and return its units. Raises ValueError.
+    """Parse an amount in the API's format, and return its units. Raises ValueError.
 
     The amount must be above 0; ``zero`` also allows 0.
     """
@@ -27,6 +27,6 @@ def parse(text: str, *, zero: bool = False) -> int:
 
 
 def render(units: int) -> str:
-    """Return the amount as the API shows it: ``990.0000``, ``-0.5000``."""
+    """Return the amount in the API's format: ``990.0000``, ``-0.5000``."""
     whole, fraction = divmod(abs(units), UNITS_PER_CREDIT)
     return f"{'-' if units < 0 else ''}{whole}.{fraction:04d}"

@@ -1,6 +1,6 @@
 """Proof that a gateway has its log's key now: a signed note over the asker's nonce.
 
-A checkpoint can be replayed by anyone who has seen it; the answer to a fresh nonce cannot. It is a
+A checkpoint can be replayed by anybody who has seen it; the answer to a fresh nonce cannot. It is a
 C2SP signed note by the log's key. Its first line distinguishes it from everything else that the key
 signs.
 """

@@ -1,8 +1,8 @@
 """Signed notes (C2SP signed-note): a text, and Ed25519 signatures below it.
 
-A key is named like a gateway, without blanks and plus signs; in text it is the *verifier key*
-``{name}+{id}+{base64 of 0x01 and the public key}``, the id being the first four bytes of
-SHA-256(name ‖ newline ‖ 0x01 ‖ public key) in hexadecimal.
+The name of a key is that of its gateway, without blanks and plus signs. As text, a key is the
+*verifier key* ``{name}+{id}+{base64 of 0x01 and the public key}``; the id is the first four bytes
+of SHA-256(name ‖ newline ‖ 0x01 ‖ public key) in hexadecimal.
 """
 
 import base64
@@ -25,7 +25,7 @@ _SIGNATURE: Final = re.compile(r"— ([^\s+]{1,255}) ([A-Za-z0-9+/]+={0,2})")
 
 @attrs.frozen
 class NoteRefused:
-    """Reason why a note, or a verifier key, is refused."""
+    """The reason why a note, or a verifier key, is refused."""
 
     reason: str
 
@@ -61,13 +61,13 @@ def read_verifier(text: str) -> Verifier | NoteRefused:
     key_id, _, encoded = rest.partition("+")
     raw = _decoded(encoded)
     if not _NAME.fullmatch(name) or raw is None or raw[:1] != _ED25519 or len(raw) != 33:
-        return NoteRefused("not a verifier key: name+id+key is expected, for Ed25519")
+        return NoteRefused("not a verifier key: expected name+id+key, for Ed25519")
     weakness = weakness_of(raw[1:])
     if weakness is not None:
         return NoteRefused(f"the verifier key is {weakness}")
     verifier = Verifier(name, raw[1:])
     if verifier.key_id.hex() != key_id:
-        return NoteRefused("the verifier key's id is not that of its name and key")
+        return NoteRefused("the verifier key's id does not match its name and key")
     return verifier
 
 
@@ -112,7 +112,7 @@ def read(note: str, verifier: Verifier) -> str | NoteRefused:
 
 
 def is_signed_by(note: str, verifier: str) -> bool:
-    """Return True if a signature claims to be by this verifier key; ``read`` checks it."""
+    """Return True if a signature claims to be by this verifier key; only ``read`` checks it."""
     name, key_id, _ = verifier.split("+", 2)
     lines = map(_SIGNATURE.fullmatch, note.rpartition("\n\n")[2].splitlines())
     signed = [_decoded(line[2]) for line in lines if line is not None and line[1] == name]

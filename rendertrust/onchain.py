@@ -3,8 +3,8 @@
     found = await anchored("https://…", proof, contract="0x…")
     verdict = verify(proof, chain=found)
 
-The caller chooses the node, whose responses are untrusted. Without ``contract``, the proof's
-contract is asked: compare it with the one that the gateway publishes.
+The caller chooses the node; its responses are untrusted. Without ``contract``, the contract in the
+proof is asked: compare it with the one that the gateway publishes.
 """
 
 import re
@@ -26,20 +26,20 @@ T = TypeVar("T")
 SECONDS: Final = 20.0
 BYTES_MAX: Final = 1 << 20
 CONFIRMATIONS: Final = 12  # blocks, if the node does not report a finalized one
-PRIVATE_CONFIRMATIONS: Final = 1  # a private node mines only on demand
+PRIVATE_CONFIRMATIONS: Final = 1  # a private node creates a block only on demand
 ROOT_AT: Final = "0xeaa38b41"  # selector of rootAt(uint64)
 SIZE: Final = "0x949d225d"  # selector of size(): leaves of the newest anchor
 # Topic of the event Anchored(uint64,bytes32,bytes32).
 ANCHORED: Final = "0xba6fa5dea6400fd3f16d05cd937a297f64cef648be1045ecd472456d19d0e3f7"
 _WORD: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _QUANTITY: Final = re.compile(r"0x[0-9a-fA-F]{1,16}")
-# Development nodes, whose owner makes blocks at will.
+# Development nodes, whose owner can create blocks at will.
 PRIVATE_NODES: Final = ("anvil", "hardhat", "ganache", "testrpc", "ethereumjs")
 
 
 @attrs.frozen
 class ChainUnknown:
-    """Reason why the chain's state is unknown. ``harmless``: nothing is anchored yet."""
+    """The reason why the chain's state is unknown. ``harmless``: nothing is anchored yet."""
 
     reason: str
     harmless: bool = False
@@ -73,14 +73,14 @@ class OnChain:
     def is_outside(self) -> bool:
         """Return True if this is final evidence from outside the gateway.
 
-        A contract that only the proof names may be anyone's; the caller must know it.
+        A contract that only the proof names may be anybody's; the caller must know it.
         """
         return self.named and not self.private and self.final is True
 
 
 @attrs.frozen
 class _Claim:
-    """A proof's claims about its anchor, all of which are compared with the chain."""
+    """Statements of a proof about its anchor; all of them are compared with the chain."""
 
     transaction: str
     block: int
@@ -187,7 +187,7 @@ class _Node:
 
 
 def _claim_of(proof: untrusted.Document) -> "_Claim | ChainUnknown | None":
-    """Return the proof's claims about its anchor; None if it names none."""
+    """Return what the proof says about its anchor; None if it names no anchor."""
     found = claims(proof)
     if found is None:
         return None
@@ -229,7 +229,7 @@ async def _found(
 async def _transaction(node: _Node, claim: _Claim, size: int, root: bytes) -> str | None:
     """Return what is wrong with the transaction that a proof names; None if it made this anchor.
 
-    Its event is read, because only some nodes keep the state of old blocks.
+    The transaction's event is read, because only some nodes keep the state of old blocks.
     """
     found = await node.ask("eth_getTransactionReceipt", claim.transaction)
     if found is None:
@@ -279,7 +279,10 @@ async def _settled(node: _Node, here: OnChain, confirmations: int | None) -> int
 async def _was_there(
     node: _Node, here: OnChain, size: int, root: bytes, settled: int
 ) -> bool | None:
-    """Return True if the contract had the root at the final block; None if the node cannot tell."""
+    """Return True if the contract had the root at the newest final block.
+
+    None if the node cannot tell.
+    """
     if settled < 0:
         return False
     try:

@@ -20,7 +20,9 @@ class TileHashes:
 
     @property
     def levels(self) -> list[list[bytes]]:
-        """Return hashes by level: ``levels[n][i]`` covers 2**n hashes from the (i·2**n)-th on."""
+        """Return hashes by level: ``levels[n][i]`` covers 2**n hashes, from hash number i·2**n
+        on.
+        """
         found = self._levels
         while len(found) < LEVELS:
             row = found[-1]
@@ -29,7 +31,7 @@ class TileHashes:
         return found
 
     def beside(self, index: int) -> tuple[bytes, ...]:
-        """Return the siblings on the way up from a hash of a complete tile."""
+        """Return the siblings on the way up from one of the hashes of a complete tile."""
         a, b, c, d, e, f, g, h = self.levels
         return (
             a[index ^ 1],
@@ -73,7 +75,7 @@ class LogTree:
                 continue
             sibling = at ^ 1
             if sibling < last:
-                if level // LEVELS > above:  # the leaf's own tile of the next eight levels
+                if level // LEVELS > above:  # the leaf's own tile in the next eight levels
                     above, within = divmod(level, LEVELS)
                     levels = self._row(TilePlace(above, at >> LEVELS - within)).levels
                 proof.append(levels[level % LEVELS][sibling & _MASK >> level % LEVELS])

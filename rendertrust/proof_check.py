@@ -63,7 +63,7 @@ _MEMBERS: Final = frozenset(
 
 @attrs.frozen
 class Step:
-    """One check and its outcome, for people."""
+    """One check and its outcome, described for people."""
 
     name: str
     holds: bool
@@ -85,7 +85,7 @@ class Verdict:
 
 @attrs.frozen
 class KnownCheckpoint:
-    """A checkpoint from elsewhere, and the key that the caller trusts for it."""
+    """A checkpoint from another source, and the key that the caller trusts for it."""
 
     verifier: Verifier
     checkpoint: Checkpoint
@@ -93,7 +93,7 @@ class KnownCheckpoint:
 
 @attrs.frozen
 class _Proof:
-    """A proof's members, parsed."""
+    """The parsed members of a proof."""
 
     entry_id: int
     leaf: str
@@ -215,7 +215,7 @@ def _signed(proof: _Proof) -> Checkpoint | str:
     if isinstance(read, NoteRefused):
         return read.reason
     if (read.size, read.root) != (proof.size, proof.root):
-        return f"it is of {read.size} leaves with the root {read.root.hex()}: not this proof's"
+        return f"it is for {read.size} leaves with the root {read.root.hex()}, not for this proof"
     return read
 
 
@@ -254,7 +254,7 @@ def _witnessed(
     older, newer = consistency.in_order(known, signed)
     is_older = older is signed and consistency.same_log(
         known, signed
-    )  # then the links from the known checkpoint show it
+    )  # otherwise the links from the known checkpoint show it
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"
@@ -280,12 +280,12 @@ def _given_up(proof: _Proof, link: LeafLink | None) -> str | None:
     if link is None or proof.index < link.index:
         return None
     begun = f"epoch {link.leaf.number} continued from a backup on {link.leaf.time:%Y-%m-%d}"
-    kept = f"which kept {link.index} leaves, and this was leaf {proof.index}"
+    kept = f"which kept {link.index} leaves; this was leaf {proof.index}"
     return f"the entry was dropped at the reopening: {begun}, {kept}"
 
 
 def on_chain(size: int, root: bytes, chain: OnChain | ChainUnknown) -> list[Step]:
-    """Return a chain's answer about a root of the log, as steps."""
+    """Return steps that compare a chain's answer with a root of the log."""
     if isinstance(chain, ChainUnknown):
         return [Step("chain", chain.harmless, chain.reason)]
     private = ", private: it proves nothing to outsiders" if chain.private else ""

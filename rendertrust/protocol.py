@@ -1,4 +1,4 @@
-"""Encoding and decoding of the frames that nodes and gateway exchange over the WebSocket relay.
+"""Encoding and decoding of the relay frames that nodes and gateway exchange.
 
 Decoding never raises: it returns a frame, ``Malformed`` or ``Unknown``. Unknown members are
 ignored, so either side may be newer than the other.
@@ -89,10 +89,10 @@ __all__ = [
 
 
 class CloseCode(IntEnum):
-    """Reason for closing a node's socket; the comments say how the node reacts."""
+    """The reason for closing a node's socket; the comments say what the node does then."""
 
     MALFORMED = 1007  # not a relay frame: reconnect
-    FLOOD = 1008  # too many frames: reconnect, later
+    FLOOD = 1008  # too many relay frames: reconnect, later
     SERVICE_RESTART = 1012  # the gateway or this session restarts: reconnect soon
     AUTHENTICATION_FAILED = 4001  # get a new token, or stop
     HEARTBEAT_TIMEOUT = 4002  # no pong for 90 s: reconnect
@@ -158,7 +158,7 @@ _FIELDS: Final = {kind: _fields_of(kind) for kind in (*_TYPE_OF, *_PARTS.values(
 
 
 def encode(frame: Frame) -> str:
-    """Return the frame as JSON text, without empty optional fields.
+    """Return the relay frame as JSON text, without empty optional fields.
 
     Raises ValueError if it is longer than FRAME_BYTES_MAX.
     """
@@ -182,12 +182,12 @@ def _members(value: Any) -> dict[str, Any]:
 
 
 def decode_from_node(frame: str | bytes) -> FromNode | Malformed | Unknown:
-    """Decode a frame from a node. Never raises."""
+    """Decode a relay frame from a node. Never raises."""
     return _decode(frame, FROM_NODE)
 
 
 def decode_from_gateway(frame: str | bytes) -> FromGateway | Malformed | Unknown:
-    """Decode a frame from the gateway. Never raises."""
+    """Decode a relay frame from the gateway. Never raises."""
     return _decode(frame, FROM_GATEWAY)
 
 

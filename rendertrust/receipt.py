@@ -23,7 +23,7 @@ WORK: Final = "rendertrust-work-v1"
 RECEIPT: Final = "rendertrust-receipt-v1"
 VERDICTS: Final = ("exact", "consistent", "sampled-out", "unverified", "unverifiable")
 DRAWING: Final = "drawing"  # the graphics driver of an EEVEE frame, within ``measured``
-# The receipt's member that says why a result is ``unverified``.
+# The receipt's member with the reason why a result is ``unverified``.
 REASON: Final = "reason"
 OFF: Final = "off"
 NO_VERIFIER: Final = "no-verifier"
@@ -37,8 +37,8 @@ REASONS: Final[Mapping[str, str]] = {
     NO_EVIDENCE: "its node delivered no evidence",
     OWN_NODE: "its creator's own node rendered it",
 }
-WHOLE_MAX: Final = 2**53 - 1  # JSON readers disagree about larger numbers
-PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer ones are replaced by their hash
+WHOLE_MAX: Final = 2**53 - 1  # JSON parsers disagree about larger numbers
+PARAMETERS_BYTES_MAX: Final = 16 * 1024  # longer parameters are replaced by their hash
 _WORK_MEMBERS: Final = frozenset(
     (
         *("format", "job", "unit", "attempt", "job_type", "inputs", "parameters", "renderer"),
@@ -57,7 +57,7 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2
 
 @attrs.frozen
 class WorkStatement:
-    """A ``work``, parsed: who did it, and what it made. ``document`` is the whole of it.
+    """A parsed ``work``: who did it, and what it made. ``document``: the complete ``work``.
 
     ``pixels``: SHA-256 over the decoded picture, if there is one. ``object`` and ``size``: SHA-256
     and size of the file, if there is one.
@@ -76,7 +76,7 @@ class WorkStatement:
 
 @attrs.frozen
 class Receipt:
-    """A gateway's statement about a work. ``price`` in units of money; ``gateway``: its key.
+    """A gateway's statement about a work. ``price``: in units of money; ``gateway``: its key.
 
     ``reason``: why the work is unverified, a code of ``REASONS`` or of a later release.
     """
@@ -91,7 +91,9 @@ class Receipt:
 
     @property
     def hash(self) -> bytes:
-        """Return the SHA-256 of the canonical form, as the settling entry's leaf has it."""
+        """Return the SHA-256 of the canonical form, which is also in the leaf of the paying
+        entry.
+        """
         return hashlib.sha256(canonical(self.document)).digest()
 
 
@@ -134,7 +136,8 @@ def _must_be_plain(value: Any) -> None:
 
 def drawing_of(work: str | None) -> str | None:
     """Return the graphics driver of an EEVEE frame from its signed ``work`` (JSON).
-    None: the work names none.
+
+    None without one.
     """
     measured = None if work is None else json.loads(work).get("measured")
     found = measured.get(DRAWING) if isinstance(measured, dict) else None
@@ -142,7 +145,7 @@ def drawing_of(work: str | None) -> str | None:
 
 
 def stamp(at: datetime) -> str:
-    """Return a time as receipts have it: UTC, microseconds."""
+    """Return a time in the form of receipts: UTC, with microseconds."""
     return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
@@ -151,7 +154,10 @@ def stamp(at: datetime) -> str:
 
 @attrs.frozen(kw_only=True)
 class CompletedWork:
-    """Completed work as its node knows it. ``inputs``: hexadecimal SHA-256s, as dispatched."""
+    """Completed work as its node knows it.
+
+    ``inputs``: SHA-256 hashes in hexadecimal, as dispatched.
+    """
 
     job: str
     unit: int
@@ -188,7 +194,10 @@ def work_document(done: CompletedWork, node: str, key: Ed25519PublicKey) -> dict
 
 
 def parameters_of(given: Mapping[str, Any]) -> Any:
-    """Return parameters as a work has them. Raises ValueError if they have no canonical form."""
+    """Return parameters in the form of a work.
+
+    Raises ValueError if they have no canonical form.
+    """
     parameters = plain(given)
     encoded = canonical(parameters)
     if len(encoded) <= PARAMETERS_BYTES_MAX:

@@ -44,7 +44,7 @@ WORDS_MOST: Final = 120
 
 @attrs.frozen
 class PictureFile:
-    """A local file: its hash, and the hash of its pixels, or why they cannot be read."""
+    """A local file: its hash, and the hash of its pixels or the reason why they cannot be read."""
 
     name: str
     sha256: bytes
@@ -104,7 +104,7 @@ def _has_members(document: untrusted.Document) -> bool:
 
 
 def _withdrawn(document: untrusted.Document) -> list[Step]:
-    """Fail a receipt that is marked as withdrawn. No one gains by forging the mark."""
+    """Fail a receipt that is marked as withdrawn. Nobody gains by forging the mark."""
     if WITHDRAWN not in document:
         return []
     entry = untrusted.size(untrusted.members(document[WITHDRAWN]).get("entry_id"))
@@ -121,7 +121,7 @@ def _node(read: Receipt) -> Step:
 
 
 def _renderer(work: receipt.WorkStatement) -> str:
-    """Return the renderer by the node's own word, which the gateway cannot check."""
+    """Return the renderer as the node states it, which the gateway cannot check."""
     told = untrusted.members(work.document["renderer"])
     named = [told[name] for name in ("name", "version", "build") if isinstance(told.get(name), str)]
     plain = "".join(one if one.isprintable() else "?" for one in " ".join(named)[:WORDS_MOST])
@@ -147,7 +147,7 @@ def _why(read: Receipt) -> str:
 
 
 def _of_several(read: Receipt) -> str:
-    """Say that a chunk's verdict comes from checks of some of its frames."""
+    """Return a note for chunks, whose verdict comes from checks of some frames."""
     files = untrusted.members(read.work.document["pixels"]).get("files")
     if type(files) is not int or files < 2 or read.verdict in _NOT_COMPARED:
         return ""
@@ -176,7 +176,7 @@ def _picture(read: Receipt, picture: PictureFile) -> list[Step]:
 
 
 def _looked(read: Receipt) -> str:
-    """Say so if only the node's word connects these pixels with the scene."""
+    """Return a note if only the node's word connects these pixels with the scene."""
     return (
         "; only its node says so: the result was not compared with the scene"
         if read.verdict in _NOT_COMPARED
@@ -226,7 +226,10 @@ def _entry(read: Receipt, entry: object, proof: object) -> Step:
 def _key(read: Receipt, proof: Any) -> str:
     verifier = note.read_verifier(str(proof.get("verifier")))
     if isinstance(verifier, NoteRefused) or verifier.public_key != read.gateway:
-        return "a log with another key: it was rotated since, or belongs to another gateway"
+        return (
+            "a log with another key: the key was rotated since, or the log belongs to "
+            "another gateway"
+        )
     return "the log of the same key"
 
 

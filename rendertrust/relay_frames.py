@@ -1,7 +1,7 @@
-"""The frames of the WebSocket relay, one frozen class each.
+"""The relay frames, one frozen class each.
 
-Constructing one checks every bound; a ValueError is the sender's bug. Fields that the reference's
-frames do not show are optional. ``rendertrust.protocol`` encodes and decodes them.
+Constructing one checks every bound; a ValueError is the sender's bug. Fields that the API reference
+does not show are optional. ``rendertrust.protocol`` encodes and decodes relay frames.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ from rendertrust.validators import (
 )
 
 FRAME_BYTES_MAX: Final = 64 * 1024
-FRAME_MAX: Final = 1_048_574  # Blender's bound for a scene's frame, positive and negative
+FRAME_MAX: Final = 1_048_574  # Blender's limit for a scene's frame, positive and negative
 PREVIEW_CHARACTERS_MAX: Final = 48 * 1024
 LOG_CHARACTERS_MAX: Final = 8 * 1024
 URL_CHARACTERS_MAX: Final = 4096
 INPUTS_MAX: Final = 64
-FILES_ASKED_MAX: Final = 48  # a manifest's files in one request for URLs
+FILES_ASKED_MAX: Final = 48  # files of a manifest in one request for URLs
 RUNNING_MAX: Final = 256
 BATCH_MAX: Final = 16  # results that one check_batch opens
 PARTS_MAX: Final = 128  # parts of one multipart upload
@@ -47,7 +47,7 @@ STANDINGS: Final = ("ACTIVE", "QUARANTINED")
 FAILURE_CLASSES: Final = ("scene", "node", "network", "gateway", "verifier")
 LACKS: Final = ("memory", "opengl")
 UNREAD: Final = (
-    "unread"  # in the work of a check that failed: the delivered file it could not fetch
+    "unread"  # member of the work of a failed check: the delivered file that it could not fetch
 )
 
 
@@ -69,7 +69,7 @@ def _wire(name: str) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class Running:
-    """A unit and attempt that a node runs, or that the gateway asks it to keep or drop."""
+    """A unit and attempt that a node runs, or that the gateway tells it to continue or to drop."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -91,9 +91,10 @@ class Input:
 
 @attrs.frozen(kw_only=True)
 class Output:
-    """Destination of a result: PUT to ``url`` with exactly these ``headers``; ``key`` names it.
+    """Destination of a result: PUT to ``url`` with exactly these ``headers``.
 
-    ``part_bytes``: a longer result may be sent in parts of this size, whose URLs are requested.
+    ``key`` names the object. ``part_bytes``: a longer result may be sent in parts of this size,
+    whose URLs are requested.
     """
 
     url: str = attrs.field(validator=_URL, repr=False)
@@ -119,7 +120,7 @@ class WantedPart:
 
 @attrs.frozen(kw_only=True)
 class PartsWanted:
-    """Request to upload ``parts`` of the ``result`` or ``evidence`` of ``size`` bytes."""
+    """Request for URLs to upload ``parts`` of the ``result`` or ``evidence`` of ``size`` bytes."""
 
     what: str = attrs.field(validator=one_of(*DELIVERED))
     size: int = attrs.field(validator=_SIZE)
@@ -236,7 +237,7 @@ class TokenRenewal:
 
 @attrs.frozen(kw_only=True)
 class Ack:
-    """The unit's result is booked, or never will be: the node may forget it."""
+    """The gateway has booked the unit's result, or never will: the node may forget it."""
 
     job_id: str = attrs.field(validator=_JOB_ID)
     unit: int | None = attrs.field(default=None, validator=optional(_UNIT))
@@ -245,7 +246,7 @@ class Ack:
 
 @attrs.frozen(kw_only=True)
 class Welcome:
-    """Answer to ``hello``: which of the node's units to continue and which to kill."""
+    """Answer to ``hello``: which of the node's units to continue, and which to kill."""
 
     keep: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
     drop: tuple[Running, ...] = attrs.field(default=(), validator=several(Running, RUNNING_MAX))
@@ -256,11 +257,11 @@ class Welcome:
 
 @attrs.frozen(kw_only=True)
 class Hello:
-    """First frame of a node after each connect. ``ram`` and ``vram`` are bytes.
+    """First relay frame of a node after each connect. ``ram`` and ``vram`` are bytes.
 
     ``running`` lists units in progress *and* units whose results await an ack: none of them may be
     dispatched again. ``pools``: the pools that it serves, all if empty. ``opengl``: EEVEE and
-    Workbench can draw here; None if that was not tried.
+    Workbench can draw here; None if that was not tested.
     """
 
     version: str = attrs.field(validator=text(64))
@@ -297,14 +298,14 @@ class JobResult:
     """Final report of a unit.
 
     ``completed`` comes with a ``result_ref``; ``failed`` with ``error`` (one line for people),
-    ``detail`` (more of it) and ``failure`` (one of FAILURE_CLASSES; none means ``node``).
-    ``given_back`` with ``network``: nothing failed, the node drains, pauses or stops.
-    ``lacks`` with ``node`` (one of LACKS): nothing failed, another node may have what it needs.
-    ``cancelled`` answers ``job_cancel``: the worker has ended, its slot is free, no ack follows.
-    ``sha256`` and ``size`` describe the uploaded object, ``part_sums`` its parts in a multipart
-    upload. ``work``: the node's measurements, or the work of a receipt with the node's
-    ``signature`` (``rendertrust.receipt``); of a check that failed, ``unread`` in it names the
-    delivered file that could not be fetched.
+    ``detail`` (further lines) and ``failure`` (one of FAILURE_CLASSES; none means ``node``).
+    ``given_back`` with ``network``: nothing failed, the node drains, pauses or stops. ``lacks``
+    with ``node`` (one of LACKS): nothing failed, another node may have what it needs. ``cancelled``
+    answers ``job_cancel``: the worker has ended, its slot is free, no ack follows. ``sha256`` and
+    ``size`` describe the uploaded object, ``part_sums`` its parts in a multipart upload. ``work``:
+    the node's measurements, or the work of a receipt with the node's ``signature``
+    (``rendertrust.receipt``); of a check that failed, ``unread`` in it names the delivered file
+    that could not be fetched.
     """
 
     job_id: str = attrs.field(validator=_JOB_ID)
@@ -377,7 +378,7 @@ class Preview:
 
 @attrs.frozen(kw_only=True)
 class Pong:
-    """Heartbeat of clients whose library cannot answer pings; counts as a pong."""
+    """Heartbeat of clients whose library cannot answer pings; the gateway counts it as a pong."""
 
 
 # ------------------------------------------------------------------------ results of decoding

@@ -1,7 +1,7 @@
 """Re-rendering of a receipt's frame: what to render, where, and how to judge the result. Pure.
 
-A receipt names the scene and its linked files by SHA-256, and the parameters of the unit. So anyone
-with the files can repeat the work and compare the picture with the delivered one.
+A receipt names the scene and its linked files by SHA-256, and the parameters of the unit. So
+anybody with the files can repeat the work, and compare the picture with the delivered one.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from rendertrust.node.worker.checks.crop_placement import SIDE, SIDE_LEAST
 from rendertrust.receipt import Receipt, WorkStatement
 from rendertrust.receipt_check import PictureFile
 
-SPOTS_MOST: Final = 8  # positions in a dispute
-CONSISTENT_MOST: Final = 0.3  # times the noise: the difference between device classes
-DIFFERENT_LEAST: Final = 0.5  # times the noise: the effect of rendering 2/3 of the samples
-FINISHED_MOST: Final = 0.1  # for a picture composed again from the same passes
+SPOTS_MOST: Final = 8  # regions that a dispute can name
+CONSISTENT_MOST: Final = 0.3  # multiple of the noise: the difference between device classes
+DIFFERENT_LEAST: Final = 0.5  # multiple of the noise: the effect of rendering 2/3 of the samples
+FINISHED_MOST: Final = 0.1  # multiple of the noise: for a picture rebuilt from the same passes
 EXACT: Final = "exact"
 CONSISTENT: Final = "consistent"
 DIFFERENT: Final = "different"
@@ -52,9 +52,10 @@ UNKNOWN_FILES: Final = (
 class RerenderSubject:
     """A frame to render again.
 
-    ``scene``: SHA-256 of a scene that was sent alone. Otherwise ``manifest``: SHA-256 of the list
-    of the job's files, and ``place``: the scene's path in it. ``blender`` (name, version, build)
-    and ``seconds`` (for this frame) are the node's word. ``evidence``: SHA-256 of its evidence.
+    ``scene``: SHA-256 of a scene that was sent alone. Otherwise ``manifest``: SHA-256 of the job's
+    manifest, and ``place``: the scene's path in it. ``blender`` (name, version, build) and
+    ``seconds`` (for this frame) are the node's statements. ``evidence``: SHA-256 of the frame's
+    evidence.
     """
 
     parameters: Mapping[str, Any]
@@ -106,7 +107,10 @@ def _evidence(measured: object) -> str | None:
 
 
 def _files(inputs: Sequence[str], asked: Mapping[str, Any]) -> dict[str, str | None] | str:
-    """Return the scene or manifest among the inputs: the scene comes first, a manifest last."""
+    """Return the scene or manifest among the inputs.
+
+    The scene is the first, a manifest the last.
+    """
     tiles, place = asked.get("tiles"), asked.get("scene")
     if len(inputs) != 1 + (len(tiles) if isinstance(tiles, list) else 0):
         return "the receipt does not name the files of the scene"
@@ -161,7 +165,7 @@ def _seconds(document: Mapping[str, Any], asked: Mapping[str, Any]) -> float | N
 
 
 def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
-    """Parse the list of a job's files; a string says why it is not the receipt's."""
+    """Parse the job's manifest; a string says why it is not the one in the receipt."""
     if subject.manifest is None:
         return "the receipt names no list of files, because the scene was sent alone"
     if hashlib.sha256(content).hexdigest() != subject.manifest:
@@ -176,7 +180,7 @@ def listed(content: bytes, subject: RerenderSubject) -> Manifest | str:
 
 
 def differing(manifest: Manifest, found: Mapping[str, str]) -> list[str]:
-    """Say which files are missing or changed. ``found``: SHA-256 by path."""
+    """Return which files are missing or changed. ``found``: SHA-256 by path."""
     faults = list[str]()
     for entry in manifest.files:
         if entry.path not in found:
@@ -190,7 +194,8 @@ def differing(manifest: Manifest, found: Mapping[str, str]) -> list[str]:
 
 
 def draws(random: Callable[[], float], count: int) -> list[list[float | None]]:
-    """Draw the positions of regions: every second one anywhere, the others where contrast is high.
+    """Draw the positions of regions: every second one anywhere, the others where the contrast is
+    high.
 
     ``random`` returns a number from 0 up to 1.
     """
@@ -232,10 +237,10 @@ class RerenderReport:
     """Result of rendering a frame again.
 
     ``regions``: all rendered regions; of a whole frame, those that differ too much, worst first.
-    ``whole``: the whole frame; ``why_whole``: why it was rendered. ``finish``: the picture
-    composed again from its evidence. ``is_loose``: honest machines may differ. ``fault``: what is
-    wrong with the picture; ``unable``: why it cannot be compared. ``amplified``: factor by which
-    the side-by-side picture exaggerates differences.
+    ``whole``: the whole frame; ``why_whole``: why it was rendered. ``finish``: the picture rebuilt
+    from its evidence. ``is_loose``: honest machines may differ. ``fault``: what is wrong with the
+    picture; ``unable``: why it cannot be compared. ``amplified``: factor by which the comparison
+    sheet amplifies differences.
     """
 
     regions: tuple[RegionDifference, ...] = ()
@@ -258,15 +263,16 @@ class RerenderReport:
 
 
 def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float]]:
-    """Return the positions of the regions that differ most, as a dispute names them.
+    """Return the positions of the regions that differ most, in the form of a dispute.
 
-    Each is a share of the range in which a check's region can lie within a frame of ``size``.
+    Each coordinate is a share of the range in which a check can place a region within a frame of
+    ``size``.
     """
     far = sorted((one for one in report.regions if one.farness > 0 and one.at is not None),
                  key=lambda one: -one.farness)  # fmt: skip
     found = list[dict[str, float]]()
     for one in far[:SPOTS_MOST]:
-        assert one.at is not None, "others were left out"
+        assert one.at is not None, "other regions were left out"
         x, y, across, down = one.at
         middle = zip((x + across / 2, y + down / 2), size, strict=True)
         shares = [_share(at, side) for at, side in middle]
@@ -275,7 +281,7 @@ def spots(report: RerenderReport, size: tuple[int, int]) -> list[dict[str, float
 
 
 def _share(middle: float, side: int) -> float:
-    """Return the position of a region with this middle along a side of the frame, 0 to 1."""
+    """Return the position, 0 to 1, of a region with this middle along a side of the frame."""
     extent = min(max(side // SIDE, SIDE_LEAST), side)
     free = side - extent
     start = min(max(middle - extent / 2, 0.0), float(free))
@@ -299,9 +305,9 @@ def judge(report: RerenderReport, *, is_same_blender: bool, knows_files: bool) -
     """Judge the delivered picture by its comparison.
 
     Machines of one device class render equal pictures. A receipt does not name its node's
-    processor, so known differences between device classes are consistent. With larger differences
-    and another build of Blender the picture stays undecided. A statistical comparison across
-    classes would belong here, in place of OTHER_CLASS.
+    processor, so differences that are known between device classes count as consistent. With larger
+    differences and another build of Blender, the picture stays undecided. A statistical comparison
+    across classes would belong here, in place of OTHER_CLASS.
     """
     if report.fault is not None:
         return Judgement(DIFFERENT, report.fault)

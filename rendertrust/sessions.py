@@ -19,8 +19,8 @@ def http_session(
 ) -> aiohttp.ClientSession:
     """Return a session that asks for uncompressed bodies and does not decode any.
 
-    A store repeats the Content-Encoding of an object's uploader, but the object must be the bytes
-    that were announced and hashed.
+    An object store repeats the Content-Encoding that an object's uploader sent, but the content
+    must be exactly the bytes that were announced and hashed.
     """
     return aiohttp.ClientSession(
         auto_decompress=False,

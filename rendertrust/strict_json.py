@@ -1,4 +1,4 @@
-"""Strict JSON that all readers understand alike: UTF-8, no repeated members, only RFC 8259."""
+"""Strict JSON that all parsers understand alike: UTF-8, no repeated members, only RFC 8259."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from typing import Any, Final
 from rendertrust.untrusted import Document
 
 DEPTH_MAX: Final = 64
-DIGITS_MAX: Final = 80  # a proof has no number above 2²⁵⁶
+DIGITS_MAX: Final = 80  # a proof contains no number above 2²⁵⁶
 # An unclosed string matches up to the end; otherwise each quote in it would be tried again.
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # 1 and -1, as signed bytes
@@ -36,8 +36,8 @@ def read_document(raw: bytes) -> Document | str:
 def is_deeper(raw: bytes, depth_max: int) -> bool:
     """Return True if brackets outside strings nest deeper than ``depth_max``.
 
-    A recursive parser could crash the process on such a text (CPython 3.11 with a raised recursion
-    limit), so this runs before it.
+    Must run before the parser: a recursive parser could crash the process on such a text (CPython
+    3.11 with a raised recursion limit).
     """
     if raw.count(b"[") + raw.count(b"{") <= depth_max:
         return False

@@ -54,11 +54,11 @@ Behaviour = Callable[["FakeNode", JobDispatch], Awaitable[None]]
 
 
 class FakeNode:
-    """One node, connected while inside ``async with``. Raises ConnectionError if refused.
+    """One node, connected inside ``async with``. Raises ConnectionError if refused.
 
-    ``received`` has every frame from the gateway, ``close_code`` the code with which it closed the
-    socket. An exception in a behaviour is raised at the end of the block, unless the block itself
-    failed.
+    ``received``: every relay frame from the gateway; ``close_code``: the code with which it closed
+    the socket. An exception in a behaviour is raised at the end of the block, unless the block
+    itself failed.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class FakeNode:
     async def connect(self) -> None:
         """Open the relay (again), send hello, and wait for the first ping or the end of the socket.
 
-        The gateway pings as soon as the session exists; later dispatches reach the node.
+        The gateway pings as soon as the session exists; dispatches reach the node from then on.
         """
         self.close_code, self._is_served = None, False
         self._socket = await self._session.ws_connect(
@@ -168,17 +168,17 @@ class FakeNode:
         await self._socket.close()
 
     async def send(self, frame: FromNode) -> None:
-        """Send one frame."""
+        """Send one relay frame."""
         if isinstance(frame, Hello):
             self.device_class = frame.device_class
         await self._socket.send_str(encode(frame))
 
     async def send_text(self, text: str) -> None:
-        """Send any text, even one that is not a frame."""
+        """Send any text, even one that is not a relay frame."""
         await self._socket.send_str(text)
 
     async def next(self, kind: type[Kind], *, within: float) -> Kind:
-        """Return the next frame of ``kind`` that has not been returned yet.
+        """Return the next relay frame of ``kind`` that was not returned before.
 
         Skips frames of other kinds before it. Raises TimeoutError.
         """
@@ -199,7 +199,10 @@ class FakeNode:
             return self.close_code
 
     async def upload(self, dispatch: JobDispatch, content: bytes) -> int | None:
-        """PUT ``content`` to the dispatch's output and return the HTTP status; None without one."""
+        """PUT ``content`` to the dispatch's output and return the HTTP status.
+
+        None without an output.
+        """
         if dispatch.output is None:
             return None
         async with self._session.put(
@@ -294,7 +297,7 @@ class FakeNode:
 
 @attrs.frozen
 class FakeTask:
-    """Argument of your function: the dispatch, and its inputs by path."""
+    """The argument of your function: the dispatch, and its inputs by path."""
 
     dispatch: JobDispatch
     inputs: Mapping[str, bytes] = attrs.field(repr=False)
@@ -317,7 +320,7 @@ Work = Callable[[FakeTask], "bytes | Fails | Awaitable[bytes | Fails]"]
 
 
 def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
-    """Fetch the inputs, call ``work``, and deliver the bytes or Fails that it returns.
+    """Fetch the inputs, call ``work``, and deliver the bytes or the Fails that it returns.
 
     The unit is RUNNING while ``work`` runs; ``progress`` is reported afterwards. Without
     ``progress`` the node reports nothing but the result.
@@ -330,7 +333,7 @@ def works(work: Work, *, progress: Sequence[float] = (0.5,)) -> Behaviour:
         try:
             made = work(task)
             done = await made if inspect.isawaitable(made) else made
-        except Exception as fault:  # do not leave the caller waiting for a broken function
+        except Exception as fault:  # do not let the caller wait for a broken function
             await fails("node", f"{type(fault).__name__} in the test's function")(node, dispatch)
             raise
         if isinstance(done, Fails):

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-TILES_MAX: Final = 48  # the unit that finishes the frame fetches them all
+TILES_MAX: Final = 48  # one unit fetches and assembles them all
 SIDE_LEAST: Final = 16
 
 

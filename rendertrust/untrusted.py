@@ -36,7 +36,7 @@ def size(value: object) -> int | None:
 
 
 def amount(value: object) -> int:
-    """Return a leaf's signed amount; 0, which no entry has, if it is invalid."""
+    """Return a leaf's signed amount; 0, which no entry has, if the value is invalid."""
     return int(value) if isinstance(value, str) and _AMOUNT.fullmatch(value) else 0
 
 

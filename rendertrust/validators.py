@@ -1,6 +1,6 @@
 """attrs validators for relay frames, which check type, length and range at once.
 
-Each raises ValueError with the field's name and the fault, never with the value, which may be
+Each raises ValueError with the field's name and the fault, but never with the value, which may be
 secret or hostile.
 """
 
@@ -34,7 +34,7 @@ def text(most: int, *, least: int = 1) -> Validator:
         if not least <= len(value) <= most:
             raise _refuse(attribute, f"must have {least} to {most} characters")
         if not is_clean(value):
-            raise _refuse(attribute, "must not hold NUL or lone surrogates")
+            raise _refuse(attribute, "must not contain NUL or lone surrogates")
 
     return check
 
@@ -94,7 +94,7 @@ def several(kind: type, most: int) -> Validator:
         if not isinstance(value, tuple) or len(value) > most:
             raise _refuse(attribute, f"must be a list of at most {most}")
         if not all(isinstance(item, kind) for item in value):
-            raise _refuse(attribute, f"must hold only {kind.__name__}")
+            raise _refuse(attribute, f"must contain only {kind.__name__}")
 
     return check
 
@@ -127,13 +127,17 @@ def headers(most: int, length: int) -> Validator:
             raise _refuse(attribute, f"must be an object of at most {most} members")
         for word in (*value.keys(), *value.values()):
             if not isinstance(word, str) or len(word) > length or not word.isprintable():
-                raise _refuse(attribute, f"must hold printable strings of at most {length}")
+                raise _refuse(
+                    attribute, f"must have printable strings of at most {length} characters"
+                )
 
     return check
 
 
 def json_object(most: int) -> Validator:
-    """Accept a JSON object of at most ``most`` values in all, finite, clean, not deeply nested."""
+    """Accept a JSON object of at most ``most`` values in all: finite, clean and not deeply
+    nested.
+    """
 
     def check(_: Any, attribute: "attrs.Attribute[Any]", value: Any) -> None:
         if not isinstance(value, Mapping):
@@ -145,7 +149,10 @@ def json_object(most: int) -> Validator:
 
 
 def _fault_in(value: Any, most: int) -> str | None:
-    """Return what is wrong with a JSON value; walks level by level to avoid recursion."""
+    """Return what is wrong with a JSON value.
+
+    It walks level by level to avoid recursion.
+    """
     level: list[Any] = [value]
     seen = 0
     for _ in range(DEPTH_MAX):

@@ -9,8 +9,7 @@ import attrs
 class Limits:
     """Limits of a value, for ``Annotated``. The gateway checks requests; the client checks nothing.
 
-    ``ge`` and ``le`` bound a number. ``description`` says what a text must be that has the
-    ``pattern``, for people.
+    ``ge`` and ``le`` limit a number. ``description`` explains the ``pattern`` of a text to people.
     """
 
     format: str | None = None
@@ -47,15 +46,16 @@ class Doc:
 
 
 def one_of(choices: Any) -> Limits:
-    """Return the limits of a text that is one of a ``Literal``'s choices."""
+    """Return the limits of a text that is one of the choices of a ``Literal``."""
     return Limits(enum=tuple(sorted(get_args(choices))))
 
 
-# Metadata of a member that is left out while it is None, for strict readers that do not know it.
+# Metadata of a member that is left out while it is None, as strict clients do not know it.
 ABSENT: Final = {"absent": True}
 
-# Metadata of members that the API reference lacks. The gateway always sends them, and SENT ones are
-# never null; the client does without, so that it understands every gateway of the reference.
+# Metadata of members that the API reference lacks. The gateway always sends them, and those marked
+# SENT are never null. The client does not require them, so that it understands every gateway that
+# follows the reference.
 ADDED: Final = {"added": True}
 SENT: Final = {"added": True, "sent": True}
 

@@ -2,9 +2,10 @@
 
     event = webhooks.read(body, request.headers, "whsec_…")   # raises InvalidSignature
 
-The signed text is ``{webhook-id}.{webhook-timestamp}.{body}``, by HMAC-SHA256, written as ``v1,``
-and base64. While a secret is rotated there are two signatures. ``webhook-id`` is the same in every
-attempt of a delivery, so a receiver that keeps the ids handles each event once.
+A signature is ``v1,`` and the base64 of HMAC-SHA256 over
+``{webhook-id}.{webhook-timestamp}.{body}``. While a secret is rotated there are two signatures.
+``webhook-id`` is the same in every attempt of a delivery, so a receiver that keeps the ids handles
+each event once.
 """
 
 import base64
@@ -22,7 +23,7 @@ TOLERANCE_SECONDS: Final = 300
 
 
 class InvalidSignature(Exception):
-    """The signature is missing, wrong or too old: ignore the request and answer 400."""
+    """The signature is missing, wrong or too old. Ignore the request and answer 400."""
 
 
 def secret_text(secret: bytes) -> str:
@@ -63,7 +64,7 @@ def read(
     if not (said.isascii() and said.isdigit() and len(said) < 16):
         raise InvalidSignature(f"{TIMESTAMP} is missing or invalid")
     if abs((time.time() if now is None else now) - int(said)) > TOLERANCE_SECONDS:
-        raise InvalidSignature("it is too old or from the future")
+        raise InvalidSignature("the timestamp is too old, or in the future")
     ours = signature(secret_bytes(secret), id_, int(said), body).encode()
     if not any(hmac.compare_digest(ours, one.encode()) for one in signatures.split()):
         raise InvalidSignature("no signature matches")

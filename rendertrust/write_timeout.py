@@ -1,6 +1,7 @@
 """Write timeout for uploads.
 
-aiohttp has a deadline for the response, but none for the other side to accept the next bytes.
+aiohttp has a deadline for the response, but none for the time in which the other side accepts the
+next bytes.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Reading of untrusted zips; bounds what is unpacked, whatever the zip claims."""
+"""Reading of untrusted zips, with a limit on what is unpacked, whatever the zip claims."""
 
 import errno
 import struct
@@ -11,7 +11,7 @@ from os import PathLike
 from rendertrust.node.worker.formats import bounds
 
 PIECE = 1 << 20
-# Accepted compression methods; further decoders would only add attack surface.
+# Accepted compression methods; further decoders would only be more attack surface.
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError)
 
@@ -25,7 +25,7 @@ class ZipTooLarge(BadZip):
 
 
 class Zip:
-    """An open zip; reads at most ``most`` bytes of its members in all."""
+    """An open zip, of whose members at most ``most`` bytes are read in all."""
 
     def __init__(self, packed: zipfile.ZipFile, most: int) -> None:
         self._packed, self._left = packed, most
@@ -40,7 +40,7 @@ class Zip:
                 while piece := content.read(PIECE):
                     self._left -= len(piece)
                     if self._left < 0:
-                        raise ZipTooLarge("it unpacks to more than it may")
+                        raise ZipTooLarge("it unpacks to more than the limit")
                     yield piece
 
 

@@ -1,7 +1,8 @@
 """Build Blender's extension: a zip of its sources and every wheel that it imports.
 
 Blender installs bundled wheels and downloads none, so a zip is for one platform. The wheels are
-those of ``locks/client-3.13.txt``, checked by hash; ours is built from this checkout.
+those of ``locks/client-3.13.txt``, checked by hash; RenderTrust's own wheel is built from this
+checkout.
 """
 
 import argparse
@@ -16,15 +17,16 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = CHECKOUT / "extension"
 LOCK = CHECKOUT / "scripts" / "locks" / "client-3.13.txt"
-PYTHON = "3.13"  # of Blender 5.2
-# Blender's name of a platform -> pip's, the oldest system that this Blender runs on.
+PYTHON = "3.13"  # version in Blender 5.2
+# Blender's name of a platform -> pip's name, for the oldest system that this Blender runs on.
 PLATFORMS = {
     "linux-x64": ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"),
     "windows-x64": ("win_amd64",),
     "macos-arm64": ("macosx_11_0_arm64",),
 }
 NOT_IMPORTED = ("setuptools-",)
-LONG_AGO = (2020, 1, 1, 0, 0, 0)  # a fixed time, so that equal sources make equal zips
+# the same time for all entries, so that equal sources make equal zips
+LONG_AGO = (2020, 1, 1, 0, 0, 0)
 
 
 def pip(*words: str) -> None:
@@ -48,7 +50,7 @@ def own_wheel(folder: Path) -> None:
 
 
 def foreign_wheels(folder: Path, platform: str) -> None:
-    """Download the locked wheels that ours imports."""
+    """Download the locked wheels that RenderTrust's own wheel imports."""
     tags = [word for tag in PLATFORMS[platform] for word in ("--platform", tag)]
     chosen = ("--only-binary=:all:", "--no-deps", "--python-version", PYTHON, *tags)
     pip("download", "--require-hashes", "-r", str(LOCK), *chosen, "--dest", str(folder))
@@ -98,7 +100,7 @@ def add(packed: zipfile.ZipFile, name: str, content: bytes) -> None:
 
 
 def main() -> None:
-    """``blender_extension.py [--platform linux-x64 …] [--out dist]``."""
+    """Build the zips: ``blender_extension.py [--platform linux-x64 …] [--out dist]``."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--platform", choices=PLATFORMS, action="append", help="default: all")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "dist")

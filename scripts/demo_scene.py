@@ -13,14 +13,14 @@ import sys
 from typing import Any
 
 WIDTH, HEIGHT, SAMPLES = 640, 360, 48
-FRAMES, RATE = 8, 8  # a second
+FRAMES, RATE = 8, 8  # number of frames, and frames per second
 HAZE, SKY_STRENGTH = (0.85, 0.43, 0.26), 0.75
 
 
 def new_material(bpy: Any, name: str) -> tuple[Any, Any, Any]:
     """Create an empty node material: (material, nodes, links)."""
     material = bpy.data.materials.new(name)
-    if bpy.app.version < (5, 0):  # newer ones have nodes always, and warn
+    if bpy.app.version < (5, 0):  # newer versions always have nodes, and warn
         material.use_nodes = True
     material.node_tree.nodes.clear()
     return material, material.node_tree.nodes, material.node_tree.links
@@ -51,7 +51,7 @@ def glass(bpy: Any, name: str, colour: tuple[float, float, float], roughness: fl
 def solid(
     bpy: Any, name: str, colour: tuple[float, float, float], roughness: float, metal: float = 0.0
 ) -> Any:
-    """A plain surface: metal or lacquer."""
+    """Create a plain surface: metal or lacquer."""
     material, nodes, links = new_material(bpy, name)
     out = nodes.new("ShaderNodeOutputMaterial")
     surface = nodes.new("ShaderNodeBsdfPrincipled")
@@ -92,7 +92,7 @@ def floor_material(bpy: Any) -> Any:
 
 
 def put(bpy: Any, material: Any, *, smooth: bool = True, bevel: float = 0.0) -> Any:
-    """Dress the newest object."""
+    """Give the newest object its material and finish."""
     thing = bpy.context.object
     thing.data.materials.append(material)
     if bevel:
@@ -104,13 +104,13 @@ def put(bpy: Any, material: Any, *, smooth: bool = True, bevel: float = 0.0) -> 
 
 
 def stage(bpy: Any) -> None:
-    """A floor that runs to the horizon."""
+    """Create a floor that runs to the horizon."""
     bpy.ops.mesh.primitive_plane_add(size=400, location=(0, 100, 0))
     put(bpy, floor_material(bpy), smooth=False)
 
 
 def glasses(bpy: Any) -> None:
-    """The big pieces, from left to right."""
+    """Create the big pieces, from left to right."""
     add = bpy.ops.mesh
     add.primitive_uv_sphere_add(
         segments=96, ring_count=48, radius=0.95, location=(-1.55, 0.35, 0.95)
@@ -130,7 +130,7 @@ def glasses(bpy: Any) -> None:
 
 
 def metals(bpy: Any) -> None:
-    """A copper ring around the sphere, and a gold ball."""
+    """Create a copper ring around the sphere, and a gold ball."""
     bpy.ops.mesh.primitive_torus_add(
         major_radius=1.22, minor_radius=0.045, major_segments=128, minor_segments=20,
         location=(-1.55, 0.35, 0.95), rotation=(1.15, 0.35, 0.2),
@@ -143,7 +143,7 @@ def metals(bpy: Any) -> None:
 
 
 def pearls(bpy: Any) -> None:
-    """Small balls scattered behind and between, denser away from the middle."""
+    """Scatter small balls behind and between the pieces, denser away from the middle."""
     pick = random.Random(20)
     tones = [
         solid(bpy, "pearl", (0.85, 0.82, 0.78), 0.25),
@@ -164,7 +164,7 @@ def pearls(bpy: Any) -> None:
 
 
 def low_sun(bpy: Any) -> None:
-    """The disc of the setting sun, from where the light comes: a glowing ball far away."""
+    """Create the disc of the setting sun in the direction of the light: a glowing ball far away."""
     material, nodes, links = new_material(bpy, "sun")
     out, glow = nodes.new("ShaderNodeOutputMaterial"), nodes.new("ShaderNodeEmission")
     glow.inputs["Color"].default_value, glow.inputs["Strength"].default_value = (
@@ -179,7 +179,7 @@ def low_sun(bpy: Any) -> None:
 
 
 def lights(bpy: Any) -> None:
-    """A low warm sun with a soft edge, and a cool sheet of light from the right behind."""
+    """Create a low warm sun with a soft edge, and a cool sheet of light from the right behind."""
     bpy.ops.object.light_add(type="SUN", rotation=(math.radians(60), 0, math.radians(-132)))
     sun = bpy.context.object.data
     sun.energy, sun.color, sun.angle = 6.0, (1.0, 0.74, 0.50), math.radians(3.5)
@@ -191,7 +191,7 @@ def lights(bpy: Any) -> None:
 
 
 def sky(bpy: Any) -> None:
-    """The world: from peach at the horizon through plum to deep blue."""
+    """Create the sky: from peach at the horizon through plum to deep blue."""
     world = bpy.data.worlds.new("dusk")
     bpy.context.scene.world = world
     if bpy.app.version < (5, 0):
@@ -216,7 +216,7 @@ def sky(bpy: Any) -> None:
 
 
 def camera(bpy: Any) -> None:
-    """Low, slightly from the right, focused on the gem."""
+    """Create the camera: low, slightly from the right, focused on the gem."""
     bpy.ops.object.camera_add(location=(0.95, -8.7, 2.15))
     eye = bpy.context.object
     bpy.ops.object.empty_add(location=(0.38, 0.0, 0.92))
@@ -230,7 +230,10 @@ def camera(bpy: Any) -> None:
 
 
 def motion(bpy: Any) -> None:
-    """The gem turns by a face, and the eye glides a little; the first frame is as without it."""
+    """Animate the scene: the gem turns by a face, and the camera moves a little.
+
+    The first frame is the same as without animation.
+    """
     gem, eye = bpy.data.objects["Icosphere"], bpy.context.scene.camera
     for frame, turn, glide in ((1, 0.0, 0.0), (1 + FRAMES, math.tau / 5, -0.9)):
         gem.rotation_euler = (0.36, 0.12, 0.5 + turn)
@@ -241,7 +244,7 @@ def motion(bpy: Any) -> None:
 
 
 def settings(bpy: Any) -> None:
-    """Cycles on the processor, denoised, the same on every machine."""
+    """Set up Cycles on the processor, denoised, the same on every machine."""
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"
@@ -261,7 +264,7 @@ def settings(bpy: Any) -> None:
 
 
 def main() -> None:
-    """Build and save, compressed."""
+    """Build the scene, and save it compressed."""
     import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy.ops.wm.read_factory_settings(use_empty=True)

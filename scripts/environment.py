@@ -1,4 +1,4 @@
-"""Make a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
+"""Create a Python environment from a lock file, once: ``environment.py SET`` prints its folder.
 
 SET is ``demo`` (the gateway and Blender), ``dev`` (also the tools for checks and tests) or
 ``bench`` (the programs that benchmarks compare with). Only the standard library is used, because
@@ -29,7 +29,7 @@ def say(text: str) -> None:
 
 
 def folder_of(name: str) -> Path:
-    """Return the folder: in the checkout, or in the user's cache if that is read-only."""
+    """Return the folder: in the checkout, or in the user's cache if the checkout is read-only."""
     version = ".".join(platform.python_version_tuple()[:2])
     home = CHECKOUT / ".venv"
     if not os.access(CHECKOUT, os.W_OK):

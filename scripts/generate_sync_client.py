@@ -1,4 +1,4 @@
-"""Generates the blocking ``Client`` from the source of ``AsyncClient``.
+"""Generate the blocking ``Client`` from the source of ``AsyncClient``.
 
 Run it as ``python -m scripts.generate_sync_client`` after a change of ``AsyncClient``, in an
 environment of this repository. Each public method gets a twin with the same signature, types and
@@ -92,14 +92,14 @@ def _body(method: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
 
 
 def _arguments(method: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Return the arguments of a call that passes everything on."""
+    """Return the arguments of a call that passes all of the method's arguments on."""
     positional = [argument.arg for argument in method.args.args[1:]]
     named = [f"{argument.arg}={argument.arg}" for argument in method.args.kwonlyargs]
     return ", ".join([*positional, *named])
 
 
 def _imports(module: ast.Module, body: str) -> Iterator[str]:
-    """Yield the imports of the source that the twin needs, and its own."""
+    """Yield the imports of the source that the twin needs, and the twin's own imports."""
     used = set(re.findall(r"\w+", re.sub(r'""".*?"""', "", body, flags=re.DOTALL)))
     for node in module.body:
         if isinstance(node, ast.ImportFrom):
@@ -119,7 +119,7 @@ def _constants(module: ast.Module) -> set[str]:
 
 
 def _formatted(source: str) -> str:
-    """Format and sort imports as the linter wants it."""
+    """Format the source and sort its imports as the linter requires."""
     for words in (("check", "--select", "I", "--fix"), ("format",)):
         command = [sys.executable, "-m", "ruff", *words, "--quiet", "--stdin-filename", TARGET, "-"]
         done = subprocess.run(

@@ -40,7 +40,7 @@ def is_shortened(name: str) -> bool:
 
 
 def pack(folder: Path = PACKED) -> None:
-    """Update the folder."""
+    """Update the folder of packed files."""
     folder.mkdir(exist_ok=True)
     texts, fitting = sources(), fits(folder)
     for path in folder.iterdir():

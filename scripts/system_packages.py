@@ -1,7 +1,7 @@
 """Install the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
 Root installs them with apt; other users get the exact command, and nothing is changed. Proxies for
-tests are not installed, because they would start: their packages are unpacked beside this
+tests are not installed, as installing would start them: their packages are unpacked beside this
 environment, which does not need root. Only root installs Debian's PostgreSQL, for tests.
 """
 
@@ -83,7 +83,7 @@ def see_to_proxies() -> int:
 
 
 def see_to_postgres() -> None:
-    """Install Debian's PostgreSQL if possible; its tests are skipped without it.
+    """Install Debian's PostgreSQL if possible; without it its tests are skipped.
 
     No cluster is created, so nothing starts.
     """

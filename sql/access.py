@@ -37,7 +37,9 @@ class Access:
         lent: Iterable[tuple[UUID, UUID]] = (),
         trusts: Iterable[tuple[UUID, UUID]] = (),
     ) -> "Access":
-        """Build from pairs (user, organisation), (node, organisation) and (truster, trusted)."""
+        """Build from (user, organisation), (node, organisation) and (truster, trusted user)
+        pairs.
+        """
         pairs = tuple(trusts)
         return cls(_ties(members), dict(lent), _ties(pairs), _ties((b, a) for a, b in pairs))
 

@@ -1,4 +1,4 @@
-"""Rows of transactions sent to a chain. Only the Anchor writes them."""
+"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,8 +19,9 @@ FAILED: Final = "FAILED"
 class SentRow:
     """A transaction. ``size`` and ``root`` are None for the deployment of the contract.
 
-    ``hashes``: those of all its forms, newest last; ``raw`` is the newest form. ``mined_hash``: the
-    hash of the confirmed form.
+    A transaction is signed again with a higher fee if it stays pending. ``raw``: its newest
+    version; ``hashes``: those of all versions, newest last; ``mined_hash``: that of the confirmed
+    version.
     """
 
     chain_id: int
@@ -41,7 +42,7 @@ class SentRow:
 
 @attrs.frozen
 class TransactionOutcome:
-    """The outcome of a transaction: its block and form, or the error."""
+    """The outcome of a transaction: the block and version that were mined, or the error."""
 
     block: int | None = None
     hash: str | None = None
@@ -101,7 +102,7 @@ class Anchors:
         self._database = database
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> Sequence[SentRow]:
-        """Return pending and lost transactions, the newest contract and the newest anchor."""
+        """Return the sender's pending and lost transactions, newest contract and newest anchor."""
         rows = await self._database.all("anchors_of_sender", chain_id, sender, nonce)
         return [_sent(dict(row)) for row in rows]
 
@@ -111,18 +112,21 @@ class Anchors:
         return [_sent(dict(row)) for row in rows]
 
     async def due(self) -> tuple[int, bytes] | None:
-        """Return size and root of the newest checkpoint that is not empty."""
+        """Return the size and root of the newest checkpoint that is not empty."""
         row = await self._database.one("anchors_due")
         return None if row is None else (row["size"], row["root"])
 
     async def keep(self, row: SentRow) -> bool:
-        """Store a transaction before it is sent; False: its number is taken."""
+        """Store a transaction before it is sent; False if its number is taken."""
         kept = (row.chain_id, row.sender, row.nonce, row.contract, row.size, row.root)
         form = (row.raw, row.hashes[-1], row.bid_at)
         return await self._database.one("anchors_insert", *kept, *form) is not None
 
     async def rebid(self, row: SentRow, raw: bytes, name: str, at: datetime) -> bool:
-        """Store another form of it before it is sent; False: another gateway was faster."""
+        """Store a new version of the transaction before it is sent.
+
+        False if another gateway was faster.
+        """
         named = (row.chain_id, row.sender, row.nonce, row.hashes[-1])
         return await self._database.one("anchors_bid", *named, raw, name, at) is not None
 
@@ -135,9 +139,9 @@ class Anchors:
         await self._database.execute("anchors_state", *named, *told, became.note)
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Return numbers below ``nonce`` that the sender used outside the known range.
+        """Return numbers below ``nonce`` that the sender used outside the range that has rows.
 
-        Only those of this epoch.
+        Only numbers of this epoch.
         """
         rows = await self._database.all("anchors_unknown", chain_id, sender, nonce)
         return [row["nonce"] for row in rows]
@@ -148,11 +152,13 @@ class Anchors:
         return None if row is None else row["nonce"]
 
     async def holes(self, chain_id: int, sender: str) -> Sequence[int]:
-        """Return numbers without a row between others of the sender in this epoch."""
+        """Return numbers without a row between two numbers of the sender that have one, in this
+        epoch.
+        """
         return [r["nonce"] for r in await self._database.all("anchors_holes", chain_id, sender)]
 
     async def unmade(self, chain_id: int, sender: str) -> Sequence[str]:
-        """Return contracts with anchors of this epoch whose deployment has no row."""
+        """Return contracts that have anchors in this epoch, but no row for their deployment."""
         return [r["contract"] for r in await self._database.all("anchors_unmade", chain_id, sender)]
 
     async def contracts(self, chain_id: int, sender: str) -> dict[str, int]:
@@ -165,7 +171,10 @@ class Anchors:
         return [ConfirmedRow(**row) for row in await self._database.all("anchors_confirmed", limit)]
 
     async def own(self, size: int) -> tuple[int, bytes | None]:
-        """Return the size of the log and its root at ``size``; root None: the log is smaller."""
+        """Return the log's size, and its root at ``size``.
+
+        The root is None if the log is smaller.
+        """
         return await own_root(self._database, size)
 
     async def halt(self, halt: Halt) -> None:
@@ -173,7 +182,10 @@ class Anchors:
         await write_halt(self._database, halt)
 
     async def resume(self) -> None:
-        """End the chain's halt, as the chain has nothing that the log lacks. Other halts stay."""
+        """End the halt that the chain caused, as it has nothing that the log lacks.
+
+        Other halts stay.
+        """
         await self._database.execute("halts_asked")
 
     async def page(self, since: datetime | None, limit: int, offset: int) -> Sequence[AnchorRow]:
@@ -186,7 +198,7 @@ class Anchors:
         return 0 if row is None else int(row["count"])
 
     async def noted(self) -> str | None:
-        """Return the signed note of the newest confirmed anchor."""
+        """Return the newest confirmed anchor's signed note."""
         row = await self._database.one("anchors_noted")
         return None if row is None else str(row["note"])
 

@@ -10,7 +10,7 @@ import attrs
 from sql.database import Database
 
 LOGS_MOST: Final = 40  # per job, of failed attempts
-DONE_MOST: Final = 100  # per job, of successful attempts
+DONE_MOST: Final = 100  # of the last lines of a successful attempt,
 DONE_LINES: Final = 64  # per successful attempt, the last ones,
 DONE_CHARACTERS: Final = 4_000  # within this many characters
 SHOWN_MOST: Final = 20  # attempts of each kind in one read
@@ -20,7 +20,7 @@ SHOWN_MOST: Final = 20  # attempts of each kind in one read
 class AttemptLog:
     """One failed or successful attempt.
 
-    ``lines``: its node's last log lines, empty if none are kept.
+    ``lines``: the last log lines, empty if none are kept.
     """
 
     unit: int
@@ -46,7 +46,10 @@ class AttemptLogs:
         return [AttemptLog(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Delete logs of some jobs that ended before; return True if there were any."""
+        """Delete logs of up to ``jobs`` jobs that ended before then.
+
+        Return True if there were any.
+        """
         return bool(await self._database.all("attempt_logs_expire", before, jobs))
 
 

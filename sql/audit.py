@@ -13,7 +13,10 @@ from sql.query_loader import QUERIES
 
 @attrs.frozen
 class Act:
-    """An action with its actor, target and reason. ``actor_id`` None: on the gateway's machine."""
+    """An action with its actor, target and reason.
+
+    ``actor_id`` is None for actions on the gateway's machine.
+    """
 
     at: datetime
     actor_id: UUID | None
@@ -37,7 +40,7 @@ class AuditLog:
         self._database = database
 
     async def page(self, before: int | None, target: str | None, limit: int) -> Sequence[ActRow]:
-        """Return actions, newest first; if given, only before the number and on the target."""
+        """Return actions, newest first; optionally only those before a number, or on a target."""
         rows = await self._database.all("audit_page", before, target, limit)
         return [ActRow(**row) for row in rows]
 

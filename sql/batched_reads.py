@@ -1,4 +1,4 @@
-"""Combine reads of many callers: those that arrive during one query form the next."""
+"""Batch reads of many callers: requests that arrive during one query are answered by the next."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,7 +37,7 @@ class BatchedReads(Generic[K, V]):
 
     async def _answer(self, asked: Sequence[tuple[K, "asyncio.Future[V]"]]) -> None:
         if not asked:
-            return  # all callers have gone
+            return  # every caller was cancelled
         try:
             found = await self._read([key for key, _ in asked])
         except Exception as error:

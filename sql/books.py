@@ -1,7 +1,7 @@
 """The books as the Ledger handles them: keys to lock, rows found, changes to write.
 
-The Ledger decides in memory over ``Rows`` and returns ``Changes``. Both are plain values, so that
-the same decisions run over PostgreSQL and over the in-memory twin.
+The Ledger decides in memory: it turns ``Rows`` into ``Changes``. Both are plain values, so that the
+same decisions run over PostgreSQL and over the in-memory twin.
 
 In PostgreSQL a batch is locked and read in two round trips, and written in one.
 """
@@ -147,7 +147,7 @@ class JobRow:
     user_id: UUID
     job_type: str
     payload_ref: str
-    plan: dict[str, Any]  # as stored; the books do not read it
+    plan: dict[str, Any]  # as stored; the ledger does not read it
     status: str
     price: int
     created_at: datetime
@@ -162,17 +162,17 @@ class JobRow:
     open_units: int = 0
     failed_units: int = 0
     cancelled_units: int = 0
-    unit_error: str | None = None  # error of the unit that failed last
-    price_number: int | None = None  # the price table's row at submission
-    retry_of: UUID | None = None  # the job that it repeats
+    unit_error: str | None = None  # error of the unit that failed most recently
+    price_number: int | None = None  # row of the price table that applied at submission
+    retry_of: UUID | None = None  # the job that this one repeats
     units: int = 1
-    priority: int = 0  # -1 to 1; the greatest goes first
-    cap: int | None = None  # the most it may cost
+    priority: int = 0  # -1 to 1; greater ones go first
+    cap: int | None = None  # the most that the job may cost
     committed: int = 0  # the price of units that are assigned or complete
     charged: int = 0  # the price of complete units
-    paused: str | None = None  # by 'owner', at the 'cap', or 'stopped'
+    paused: str | None = None  # why: 'owner', 'cap' or 'stopped'
     reached: str = "QUEUED"  # the furthest state: QUEUED, DISPATCHED or RUNNING
-    avoid: tuple[UUID, ...] = ()  # nodes that failed one of its units
+    avoid: tuple[UUID, ...] = ()  # nodes that failed a unit of this job
 
 
 @attrs.frozen
@@ -197,26 +197,26 @@ class UnitRow:
     error_message: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    place: int = 0  # its turn within the job
-    frames: str | None = None  # None: as in the job's parameters
-    tile: int | None = None  # its number within the frame
-    feeds: int | None = None  # the unit that is assembled from this one and others
-    missing: int = 0  # how many of its parts are not complete
-    copy_attempt: int = 0  # the newest speculative attempt's number
-    copy_node_id: UUID | None = None  # the speculative attempt's node; None: there is none
+    place: int = 0  # position within the job
+    frames: str | None = None  # None: those of the job's parameters
+    tile: int | None = None  # number of the tile within its frame
+    feeds: int | None = None  # number of the unit that is assembled from this one
+    missing: int = 0  # number of its input units that are not complete
+    copy_attempt: int = 0  # number of the newest speculative attempt
+    copy_node_id: UUID | None = None  # node of the speculative attempt; None: there is none
     copy_assigned_at: datetime | None = None
     copy_started_at: datetime | None = None
     copy_lease_until: datetime | None = None
-    copy_delivered_at: datetime | None = None  # set while it waits for its verdict
-    faults: int = 0  # failures that are neither a node's nor the scene's
-    unsent: int = 0  # attempts that no node ever received, which are not retries
-    needs_memory: int = 0  # bytes: nodes with less had too little
+    copy_delivered_at: datetime | None = None  # set while the copy waits for its verdict
+    faults: int = 0  # failures that neither a node nor the scene caused
+    unsent: int = 0  # attempts that no node ever received; they are not retries
+    needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
-    unsendable_to: tuple[UUID, ...] = ()  # nodes to which it could not be sent
+    unsendable_to: tuple[UUID, ...] = ()  # nodes whose connection could not take the unit
 
     @property
     def is_delivered_beside(self) -> bool:
-        """Return True if it has two attempts and at least one waits for a verdict."""
+        """Return True if the unit has two attempts and at least one waits for its verdict."""
         waits = self.state == "VERIFYING" or self.copy_delivered_at is not None
         return self.copy_node_id is not None and waits
 
@@ -261,8 +261,8 @@ class KeyRow:
 class Keys:
     """Keys of the rows that a batch locks.
 
-    ``whole``: jobs with all their units and holds. ``tiled``: units; for a tile, all units and
-    holds of its frame are locked.
+    ``whole``: jobs, with all their units and holds. ``tiled``: units; if one is a tile, all units
+    and holds of its frame are locked.
     """
 
     accounts: frozenset[str] = frozenset()
@@ -273,20 +273,22 @@ class Keys:
     tiled: frozenset[UnitId] = frozenset()
     transfers: frozenset[TransferKey] = frozenset()
     idempotency: frozenset[KeyId] = frozenset()
-    postings: int = 0  # most transfers possible; their numbers are reserved
+    postings: int = 0  # the most transfers that the batch can make; their numbers are reserved
     earnings: frozenset[UnitId] = frozenset()  # with their disputes and accounts
     payouts: frozenset[UUID] = frozenset()  # with their accounts
     payable: frozenset[UUID] = frozenset()  # operators whose payable shares are needed
     purchases: PurchaseKeys = NO_PURCHASES
-    checks: frozenset[UnitId] = frozenset()  # of the current attempts of these units
-    stakes: frozenset[UUID] = frozenset()  # operators whose pending sum is needed
-    fines: tuple[tuple[UUID, int], ...] = ()  # by operator, newest shares that cover it
-    withdrawn: frozenset[UnitId] = frozenset()  # with the shares forfeited for their results
+    checks: frozenset[UnitId] = frozenset()  # of these units' current attempts
+    stakes: frozenset[UUID] = frozenset()  # operators whose sum of pending shares is needed
+    # by operator: lock enough of the newest shares to cover the amount
+    fines: tuple[tuple[UUID, int], ...] = ()
+    # with the shares that were forfeited for their results
+    withdrawn: frozenset[UnitId] = frozenset()
 
 
 @attrs.define
 class Rows:
-    """The locked rows, locked until the transaction ends.
+    """The locked rows; the locks last until the transaction ends.
 
     ``now``: the database's time once the locks were held. All writes use it, so that times of all
     gateways can be compared. ``waiting``: for operators of locked shares, the time since which
@@ -317,7 +319,7 @@ class Rows:
 
 @attrs.frozen
 class Changes:
-    """The rows to write, in their new state; new holds, jobs and so on are listed by key."""
+    """The rows to write, in their new state. New holds, new jobs and so on are listed by key."""
 
     accounts: tuple[AccountRow, ...] = ()
     holds: tuple[HoldRow, ...] = ()
@@ -351,12 +353,12 @@ class BooksTransaction(Protocol):
     """One transaction over the books."""
 
     async def lock(self, keys: Keys) -> Rows:
-        """Lock accounts, holds, jobs and units, each in order of id; a unit with the one it feeds.
+        """Lock accounts, holds, jobs and units, each in order of id, and the units that they feed.
 
         Missing accounts of users (``user:``, ``operator:``, ``debt:``) are created; other missing
-        names are not found. A user's debt account is locked with their account, the account with
-        their purchases, and reversals with those. A platform account may be represented by one of
-        its shards, with that shard's balance.
+        names are left out. A user's debt account is locked with the user's account; the account for
+        purchases is locked with purchases and reversals. Of a sharded platform account one shard
+        may be locked, and returned with its own balance.
         """
         ...
 
@@ -368,28 +370,31 @@ class BooksTransaction(Protocol):
         ...
 
     async def was_committed(self, transaction: int) -> bool | None:
-        """Return True if an earlier transaction was committed; None if that cannot be found out."""
+        """Return True if an earlier transaction was committed; None if this cannot be found out."""
         ...
 
 
 def numbers_for(keys: Keys, rows: Rows) -> int:
-    """Return the most transfers possible: users with debts pay when they receive credits."""
+    """Return the most transfers that the batch can make.
+
+    Users with debts pay when they get credits.
+    """
     if not any(account.debt is not None for account in rows.accounts.values()):
         return keys.postings
     return 2 * keys.postings + len(keys.holds) + len(keys.whole) + len(keys.tiled)
 
 
 def with_tills(keys: Keys) -> frozenset[str]:
-    """Return the accounts for which any shard will do, as no earlier reference is looked up."""
+    """Return the accounts of which any shard will do, as no earlier reference is looked up."""
     return (keys.accounts & WITH_TILLS) - {subject for subject, _, _ in keys.transfers}
 
 
 class RowsMissing(Mismatch):
-    """A write touched fewer rows than decided: the transaction must not be committed."""
+    """A write touched fewer rows than decided; the transaction must not be committed."""
 
 
 class SqlBooks:
-    """A BooksTransaction over one connection that is in a transaction."""
+    """``BooksTransaction`` over a connection that is in a transaction."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -449,7 +454,7 @@ class SqlBooks:
         known = {row["name"] for row in found}
         missing = [name for name in names - known if name.startswith(_PEOPLE)]
         if missing:
-            # In order, so that two gateways that create the same accounts cannot deadlock.
+            # Sorted, so that two gateways that create the same accounts cannot deadlock.
             missing.sort(key=lambda name: (name.startswith("debt:"), name))
             await self._connection.execute(QUERIES["books_accounts_make"], missing)
             found = await self._fetch("books_accounts_lock", *asked)
@@ -470,7 +475,7 @@ class SqlBooks:
         names = {number: name for name, number in self._ids.items()}
         for row in found["holds"]:
             if row["account_id"] not in names:
-                raise Conflict("a hold was created since its account was looked up")
+                raise Conflict("a hold was created after its account had been looked up")
             values = row_values(HoldRow, {**row, "account": names[row["account_id"]]})
             rows.holds[row["reference"]] = HoldRow(**values)
         for row in found["jobs"]:
@@ -487,7 +492,7 @@ class SqlBooks:
         rows.transfers = _posted(found)
 
     def _subjects(self, keys: Keys) -> Columns:
-        """Return the transfers to look up; an account that does not exist has none."""
+        """Return the transfers to look up; an account that does not exist yet has none."""
         names, kinds, references = _columns_of(sorted(keys.transfers), 3)
         return [[self._ids.get(name) for name in names], kinds, references]
 
@@ -495,7 +500,7 @@ class SqlBooks:
 
     def _parts(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
         """Yield the writes, each with a column of values per parameter."""
-        # The order of their events: a job begins before its units and ends after them.
+        # The order decides the order of events: a job begins before its units and ends after them.
         begun, changed = _jobs(changes)
         yield begun
         yield from _units(changes)
@@ -529,14 +534,17 @@ class SqlBooks:
         yield "books_holds_update", columns_of(old, *changing)
 
     def _postings(self, changes: Changes) -> Iterator[tuple[str, Columns]]:
-        """Yield the writes of postings; a batch has one time, and ``after`` is derived."""
+        """Yield the writes of postings.
+
+        All rows of a batch have one time; ``after`` is computed.
+        """
         columns = self._with_ids(columns_of(changes.transfers, *_OF_TRANSFER), 1, 2, 3)
         yield "books_transfers_insert", [*columns, _one_time(changes.transfers)]
         columns = self._with_ids(columns_of(changes.entries, *_OF_ENTRY), 3)
         yield "books_entries_insert", [*columns, _one_time(changes.entries)]
 
     def _with_ids(self, columns: Columns, *positions: int) -> Columns:
-        """Replace names of accounts by their ids."""
+        """Replace account names by ids."""
         for position in positions:
             columns[position] = [self._ids[name] for name in columns[position]]
         return columns
@@ -572,7 +580,7 @@ def _units(changes: Changes) -> Iterator[tuple[str, Columns]]:
 
 
 def is_untouched(unit: UnitRow) -> bool:
-    """Return True if the unit is new; a batch may have thousands of these."""
+    """Return True if the unit is new and waits; a batch may have thousands of these."""
     return unit.state == "QUEUED" and unit.attempt == 0 and unit.error_class is None
 
 
@@ -584,7 +592,9 @@ def _unit_columns(units: Sequence[UnitRow], *names: str) -> Columns:
 
 
 def _as_texts(columns: Columns, position: int) -> Columns:
-    """Convert arrays to text, as PostgreSQL's arrays of arrays must not be ragged."""
+    """Convert arrays to text: PostgreSQL's arrays of arrays cannot have rows of different
+    lengths.
+    """
     columns[position] = ["{" + ",".join(map(str, nodes)) + "}" for nodes in columns[position]]
     return columns
 
@@ -608,6 +618,6 @@ def _posted(found: Any) -> dict[TransferKey, tuple[TransferRow, EntryRow]]:
 
 
 def _account_of(row: Any) -> str:
-    """Return the account's name, also for one of its shards."""
+    """Return the account's name; for a shard, that of its account."""
     name: str = row["name"]
     return name if row["till_of"] is None else name.partition(":")[0]

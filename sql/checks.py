@@ -1,4 +1,7 @@
-"""Checks of deliveries, and their evidence: written with the books, read by actors and the web."""
+"""Checks of deliveries, and their evidence.
+
+The ledger writes them; actors and the web read them.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -28,7 +31,7 @@ PENDING: Final = "pending"  # what the console shows as the verdict of an undeci
 
 @attrs.frozen
 class WordRow:
-    """A node's report that a unit's scene is at fault, with the node's device class."""
+    """A node's report that a unit's scene is at fault, with the device class of the node."""
 
     job_id: UUID
     unit: int
@@ -53,14 +56,14 @@ class SceneReport:
 
 @attrs.frozen
 class CheckRow:
-    """PENDING, then DECIDED with a ``verdict``.
+    """A check; its state is PENDING, then DECIDED with a ``verdict``.
 
     ``work``: the work record that the node signed, in canonical JSON. ``strike``: the invalid
-    result is on the node's record. ``withdrawn``: the scene is at fault, so no result of the unit
-    is a strike. ``drawn``: it was drawn for a comparison, with probability ``odds``. ``compared``:
-    ``regions`` or ``whole``. ``remade``: the picture was also made from the evidence and compared.
-    ``distance``: the largest one, in multiples of the noise; None if it cannot be stated.
-    ``verifier_class``: the verifier's device class.
+    result counts as a strike for the node. ``withdrawn``: the scene is at fault, so no result of
+    the unit counts as a strike. ``drawn``: the result was drawn for a comparison, with probability
+    ``odds``. ``compared``: ``regions`` or ``whole``. ``remade``: the picture was also rebuilt from
+    the evidence and compared. ``distance``: the largest difference, in multiples of the noise; None
+    if unknown. ``verifier_class``: the verifier's device class.
     """
 
     job_id: UUID
@@ -102,7 +105,7 @@ class CheckRow:
 
 @attrs.frozen
 class UncutScene:
-    """A scene whose regions render differently from its whole frame, as a check found."""
+    """A scene for which a check found that regions render differently from the whole frame."""
 
     scene: tuple[UUID, str]  # the owner, and the payload's reference
     found_by: CheckId
@@ -111,7 +114,7 @@ class UncutScene:
 
 @attrs.frozen
 class SeenVerifier:
-    """A verifier that was recently connected to a gateway. Embedded ones have no owner."""
+    """A verifier that was connected to a gateway recently. Embedded verifiers have no owner."""
 
     node: UUID
     device_class: str
@@ -127,19 +130,20 @@ class Pending:
     user: UUID
     frames: str | None
     price: int
-    failures: int  # of nodes
-    faults: int  # not a node's
+    failures: int  # caused by nodes
+    faults: int  # not caused by a node
     unsent: int  # earlier attempts that no node ever received
-    owner: UUID | None  # of the node that delivered
-    blamed: frozenset[UUID] = frozenset()  # owners of nodes with invalid results of this unit
+    owner: UUID | None  # owner of the node that delivered
+    blamed: frozenset[UUID] = frozenset()  # owners of other nodes with invalid results of this unit
     tile: int | None = None
-    parts: tuple[PartResult, ...] = ()  # results of the units that it is made of
-    took: float = 0.0  # seconds that its node had it, by our clock
+    parts: tuple[PartResult, ...] = ()  # results of the units that this one is assembled from
+    took: float = 0.0  # seconds that the node had the unit, by the gateway's clock
     is_uncut: bool = False  # regions of its scene cannot be compared
-    is_again: bool = False  # it was settled without a comparison and now gets one
-    # The creator's comparison claims a difference, mostly at these places; a check decides.
+    is_again: bool = False  # the result was settled without a comparison and is compared now
+    # Places (x, y) where the creator's own render differs most, by their comparison; a check
+    # decides.
     disputed: tuple[tuple[float, float], ...] | None = None
-    waited: float = 0.0  # seconds since it was opened, by the database's clock, when read
+    waited: float = 0.0  # seconds since the check was opened, by the database's clock, when read
 
     @property
     def pool(self) -> str:
@@ -162,7 +166,10 @@ class Pending:
         return self.row.opened_at, self.row.job_id, self.row.unit
 
     def is_between(self, after: "Place | None", until: "Place | None") -> bool:
-        """Return True if a read of this range would have found it; None: unbounded."""
+        """Return True if a read of the range ``after`` to ``until`` would have returned it.
+
+        None: unbounded.
+        """
         return (after is None or self.place > after) and (until is None or self.place <= until)
 
     @property
@@ -176,9 +183,9 @@ _OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
 
 
 async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> None:
-    """Read the checks of the units' attempts into ``rows``.
+    """Read the checks of all attempts at the units into ``rows``.
 
-    With two attempts, a verdict on one may end the other.
+    If a unit has two attempts, a verdict on one may end the other.
     """
     both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
     concerned = sorted(keys.checks | both)
@@ -200,7 +207,7 @@ def check_parts(changes: "Changes") -> Iterator[Part]:
 
 
 def pending(rows: Sequence[Any]) -> list[Pending]:
-    """Convert rows for the Verifier."""
+    """Convert rows to ``Pending`` checks."""
     return [_pending(row) for row in rows]
 
 
@@ -265,9 +272,10 @@ class EvidenceReads:
 
 @attrs.frozen
 class ConsoleCheck:
-    """``verdict``: the outcome, or ``pending``; ``said``: its reason.
+    """A check with its unit and nodes, for the console.
 
-    ``grid``: the columns and rows of tiles, if the job's frames are cut.
+    ``verdict``: the outcome, or ``pending``; ``said``: the reason for it. ``grid``: the columns and
+    rows of tiles, if the job's frames are cut.
     """
 
     job_id: UUID

@@ -14,7 +14,7 @@ KEPT: Final = 20  # per node
 
 @attrs.define(eq=False)
 class ConnectionRow:
-    """One socket of a node. ``by_us``: a gateway closed it, not the node or the network."""
+    """One connection of a node. ``by_us``: a gateway closed it, not the node or the network."""
 
     id: UUID
     node_id: UUID
@@ -35,8 +35,8 @@ class ConnectionRows:
     async def write(self, gateway: UUID, rows: Sequence[ConnectionRow], within: float) -> bool:
         """Record that a gateway is alive, and the state of some of its connections.
 
-        False: it had not done so ``within`` so many seconds, so that other gateways may have ended
-        its connections; it must write its open ones again.
+        False: the gateway had not done so for more than ``within`` seconds. Other gateways may then
+        have ended its connections, so it must write all open ones again.
         """
         names = [each.name for each in attrs.fields(ConnectionRow)]
         columns = [[getattr(row, name) for row in rows] for name in names]
@@ -50,7 +50,7 @@ class ConnectionRows:
         return [ConnectionRow(**row) for row in rows]
 
     async def end(self, silent: float, code: int) -> None:
-        """End the connections of gateways that were ``silent`` for so many seconds."""
+        """End the open connections of gateways that have been ``silent`` for so many seconds."""
         await self._database.execute("connections_end", silent, code)
 
     async def expire(self, before: datetime, most: int) -> bool:

@@ -1,4 +1,4 @@
-"""Balances, entries and holds: a user's, and for the console those of all accounts.
+"""Balances, entries and holds of a user, and those of all accounts for the console.
 
 Only the Ledger writes them.
 """
@@ -46,7 +46,7 @@ class AccountEntryRow:
 
 @attrs.frozen
 class OpenHoldRow:
-    """An open hold; the job is None if it is held for something else.
+    """An open hold; ``job_id`` is None if it is not for a job.
 
     ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
@@ -86,7 +86,7 @@ class ChargedUnit:
 
 @attrs.frozen
 class RefundableUnit:
-    """A unit of work, its charge and the refunded part; None: not refunded."""
+    """A unit of work, its charge and the refunded part of it (None: not refunded)."""
 
     number: int
     frames: str | None
@@ -109,7 +109,10 @@ class Credits:
         return [Balance(**row) for row in await self._database.all("balance_of_users", users)]
 
     async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
-        """Return a page of a user's entries, newest first; None if ``span.after`` is not theirs."""
+        """Return a page of a user's entries, newest first.
+
+        None if ``span.after`` is not the user's.
+        """
         if span.after is not None:
             known = await self._database.one("entry_is_of_user", user, span.after)
             if known is None:
@@ -149,10 +152,10 @@ class Credits:
 
 @attrs.frozen
 class EntryFilter:
-    """Filter for entries. ``account``: a prefix of its name, or part of its owner's.
+    """Filter for entries. ``account``: a prefix of its name, or part of its owner's name or e-mail.
 
-    ``reference``: part of it. ``before``: only smaller entry numbers. ``sort``: an attribute of the
-    rows, with '-' for descending.
+    ``reference``: part of the reference. ``before``: only smaller entry numbers. ``sort``: an
+    attribute of the rows, with '-' for descending.
     """
 
     kind: str | None = None
@@ -166,8 +169,8 @@ class EntryFilter:
 class ConsoleEntryRow:
     """An entry as seen from its account, and its progress towards the chain.
 
-    ``unit`` and the following fields describe its job. ``grid``: the columns and rows of tiles, if
-    the job's frames are cut.
+    ``unit`` and the following fields describe the entry's job. ``grid``: the columns and rows of
+    tiles, if the job's frames are cut.
     """
 
     entry_id: int
@@ -195,7 +198,7 @@ class ConsoleEntryRow:
 
     @property
     def is_of_owner(self) -> bool:
-        """True if it is on the account of the job's owner, not on an operator's."""
+        """True if the entry is on the account of the job's owner, not on an operator's."""
         return self.account.startswith("user:")
 
 

@@ -1,4 +1,4 @@
-"""The connection pool, with bounded waits, and the errors that callers distinguish.
+"""The connection pool, with bounded waits and a class for each kind of error.
 
     database = Database(lambda: endpoint.app_dsn)
     row = await database.one("user_by_email", "jane@example.org")
@@ -20,14 +20,14 @@ from sql.query_loader import QUERIES, READS
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-WITHIN_SECONDS: Final = 1.8  # leaves the database time enough for a 503 within two seconds
+WITHIN_SECONDS: Final = 1.8  # leaves the web time for a 503 within two seconds
 STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
-# A client that disappears within a transaction must not keep its locks: others wait 1.8 s for them,
-# while healthy transactions take milliseconds.
+# A client that disappears within a transaction must not keep its locks. Others wait up to 1.8 s for
+# them, while healthy transactions take milliseconds.
 IDLE_SECONDS: Final = 1.5
-# The server does not consider a client idle that disappears within a statement, between its text
-# and its values, and a statement timeout only applies while it runs. Waiting clients have given up
-# before this.
+# Also ends transactions whose client disappeared between a statement's text and its values:
+# PostgreSQL considers that client neither idle nor within a statement. Waiting clients have given
+# up before this.
 TRANSACTION_SECONDS: Final = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0
@@ -35,37 +35,39 @@ RETRY_SECONDS: Final = 0.05
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 AWAY = (
-    OSError,  # refused, reset, no such socket; TimeoutError too
+    OSError,  # refused, reset, no such socket; includes TimeoutError
     asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,  # shutting down, starting, statement timed out
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timed out
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full
     asyncpg.ReadOnlySQLTransactionError,  # a standby answers
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionTimeoutError,
-    asyncpg.InternalClientError,  # the protocol exchange broke off
+    asyncpg.InternalClientError,  # the protocol exchange was interrupted
 )
 AGAIN = (
     asyncpg.TransactionRollbackError,  # deadlock, serialisation
     asyncpg.LockNotAvailableError,
-    asyncpg.InvalidCachedStatementError,  # the schema changed
+    asyncpg.InvalidCachedStatementError,  # the schema has changed
 )
 DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 
 class Unavailable(Exception):
-    """The database is down or too slow. A single statement may have taken effect."""
+    """The database is down or too slow. A single statement may still have taken effect."""
 
 
 class AnswerLost(Unavailable):
-    """COMMIT was sent without an answer: it is unknown whether it happened."""
+    """COMMIT was sent, but no answer came: it is unknown whether it happened."""
 
 
 class Conflict(Exception):
-    """A deadlock or similar: nothing happened, and the same may be tried again."""
+    """A deadlock or similar: nothing was changed; the caller may try again."""
 
 
 class Mismatch(Conflict):
-    """The stored rows do not match the write: another was faster, or it will never succeed."""
+    """The stored rows do not match the write: another was faster, or the write can never
+    succeed.
+    """
 
 
 class Refused(Exception):
@@ -75,23 +77,23 @@ class Refused(Exception):
 def away(error: BaseException) -> bool:
     """Return True if ``error`` means that the database is down."""
     if isinstance(error, asyncpg.InterfaceError):
-        # "connection is closed", "pool is closing", "has been released back to the pool" (when it
-        # broke). All others are our bugs, such as arguments of a wrong type, whose text may be
-        # anything.
+        # asyncpg has one class for these: "connection is closed", "pool is closing" and "has been
+        # released back to the pool" (the connection broke). All other errors of the class are bugs
+        # of ours, such as arguments of a wrong type.
         gone = "clos" in str(error) or "released" in str(error)
         return gone and not isinstance(error, ValueError)
     return isinstance(error, AWAY)
 
 
 def refused(error: Exception) -> bool:
-    """Return True if the database, or asyncpg before it, refuses the data of a statement."""
+    """Return True if the database, or asyncpg before it, rejects the data of a statement."""
     client = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
     return client or isinstance(error, DATA)
 
 
 @attrs.frozen
 class PoolUse:
-    """Connections that are open, that are in use, and the limit."""
+    """Numbers of open connections and of those in use, and the limit."""
 
     open: int
     busy: int
@@ -99,10 +101,11 @@ class PoolUse:
 
 
 class Database:
-    """Connections are opened on demand, to the current address.
+    """A pool whose connections are opened on demand, to the current address.
 
     While the server is down every method raises Unavailable within two seconds, and works again
-    once it is back. A read-only query is repeated once if its connection breaks; a write never is.
+    once the server is back. A read-only query is repeated once if its connection breaks; a write
+    never is.
     """
 
     def __init__(self, dsn: Callable[[], str], *, connections: int = 8) -> None:
@@ -120,11 +123,14 @@ class Database:
         return await self._ask(name, lambda c: c.fetch(QUERIES[name], *args))
 
     async def execute(self, name: str, *args: Any) -> None:
-        """Run a named query without rows. Raises Unavailable; it may have happened or not."""
+        """Run a named query that returns no rows.
+
+        After Unavailable it is unknown whether it took effect.
+        """
         await self._ask(name, lambda c: c.execute(QUERIES[name], *args))
 
     async def check(self) -> None:
-        """Raise Unavailable unless a query works now."""
+        """Raise Unavailable unless a query succeeds now."""
         await self.one("database_answers")
 
     def pool_use(self) -> PoolUse:
@@ -155,7 +161,7 @@ class Database:
     ) -> AsyncGenerator[Connection]:
         """Yield a connection in a transaction. AnswerLost: it is unknown whether it was committed.
 
-        Unavailable otherwise: it was not. With a ``snapshot`` all reads see one moment, and writes
+        Unavailable: it was not committed. With ``snapshot`` all reads see one moment, and writes
         are not possible.
         """
         ended = False
@@ -169,8 +175,8 @@ class Database:
                         await connection.fetchrow(lasts, _ms(within))
                     yield connection
                 except Exception as error:
-                    # Nothing is sent over a broken or silent connection, as the answer would be
-                    # waited for. It is cut, which also ends the transaction.
+                    # Do not send ROLLBACK over a broken or silent connection: its answer would be
+                    # waited for. Closing the socket also ends the transaction.
                     if not away(error):
                         await transaction.rollback()
                     raise
@@ -184,7 +190,7 @@ class Database:
     async def apart(self) -> "asyncpg.Connection[asyncpg.Record]":
         """Open a connection outside the pool, for a listener; the caller closes it.
 
-        Raises the errors of asyncpg.
+        Raises asyncpg's errors.
         """
         if self._closed:
             raise Unavailable("closed")
@@ -205,7 +211,7 @@ class Database:
             async with self.connection() as connection:
                 return await query(connection)
         except Unavailable:
-            # A repeated read is harmless, so stale connections in the pool cause no error.
+            # A read may be repeated, so stale connections in the pool cause no error.
             if name not in READS or self._pool is None or loop.time() >= deadline:
                 raise
         await self._pool.expire_connections()
@@ -213,7 +219,7 @@ class Database:
             return await query(connection)
 
     async def _acquire(self) -> Connection:
-        """Acquire a connection; retries while the server refuses, within the caller's deadline."""
+        """Acquire a connection; retry while the server refuses, within the caller's deadline."""
         pool = self._pool or await self._open()
         while True:
             try:
@@ -223,12 +229,13 @@ class Database:
 
     @asynccontextmanager
     async def _given_back(self, connection: Connection) -> AsyncGenerator[None]:
-        """Return the connection to the pool afterwards, or cut it if its state is unknown."""
+        """Return the connection to the pool afterwards, or close it if its state is unknown."""
         try:
             yield
         except BaseException as error:
             if not isinstance(error, Exception) or away(error):
-                with suppress(asyncpg.InterfaceError):  # it broke, and has left the pool
+                # the connection broke, and has left the pool
+                with suppress(asyncpg.InterfaceError):
                     connection.terminate()
             raise
         finally:
@@ -238,7 +245,7 @@ class Database:
     async def _open(self) -> Pool:
         if self._closed:
             raise Unavailable("closed")
-        if self._pool is None:  # does not block: it opens no connections yet
+        if self._pool is None:  # creating the pool does not block: it opens no connections yet
             self._pool = await asyncpg.create_pool(
                 connect=self._connect,
                 init=_made,
@@ -253,11 +260,12 @@ class Database:
         """Open a connection to the current address, for the pool."""
         settings = {
             "application_name": "rendertrust",
-            # A generic plan: planning each small batch costs as much as the batch.
+            # Use generic plans: planning each small batch would cost as much as running it.
             "plan_cache_mode": "force_generic_plan",
-            # No plan that scans a whole table because it was small at planning time.
+            # Do not choose a scan of a whole table because it was small when the query was planned.
             "enable_seqscan": "off",
-            # With that, plans count as expensive, and PostgreSQL would compile them for seconds.
+            # Without table scans, plans look expensive, and PostgreSQL would spend seconds
+            # compiling them.
             "jit": "off",
             "statement_timeout": _ms(STATEMENT_SECONDS),
             "idle_in_transaction_session_timeout": _ms(IDLE_SECONDS),
@@ -269,11 +277,11 @@ class Database:
 
 
 async def _unchanged(_: object) -> None:
-    """Do nothing when a connection is returned: no query changes its settings."""
+    """Do nothing when a connection is returned to the pool: no query changes its settings."""
 
 
 async def _made(connection: Any) -> None:
-    """Set up a new connection: jsonb as Python values, and a limit on transactions."""
+    """Set up a new connection: jsonb as Python values, and a time limit for transactions."""
     await connection.fetchrow(QUERIES["database_connection_lasts"], _ms(TRANSACTION_SECONDS))
     with suppress(asyncpg.InvalidParameterValueError):  # not supported on some systems
         await connection.fetchrow(QUERIES["database_connection_checks"], _ms(CHECK_SECONDS))
@@ -291,7 +299,7 @@ def _ms(seconds: float) -> str:
 
 
 def _encode_json(value: Any) -> bytes:
-    return b"\x01" + orjson.dumps(value)  # the version of the format, then text
+    return b"\x01" + orjson.dumps(value)  # format version 1, then text
 
 
 def _decode_json(data: bytes) -> Any:

@@ -12,12 +12,15 @@ from sql.database import Database
 from sql.query_loader import QUERIES
 
 Kind: TypeAlias = Literal["job", "event", "webhook"]
-NEWEST: Final = "-at"  # by about, reason, whose, where, tried or at; '-' for descending
+NEWEST: Final = "-at"  # one of about, reason, whose, where, tried, at; '-' for descending
 
 
 @attrs.frozen
 class DeadJob:
-    """A job that failed for good after ``tries`` attempts. ``total``: number of matching rows."""
+    """A job that failed for good after ``tries`` attempts.
+
+    ``total``: the number of matching rows.
+    """
 
     id: UUID
     job_type: str
@@ -64,7 +67,7 @@ class DeadEvent:
 
 @attrs.frozen
 class DeadWebhook:
-    """A delivery that failed for good: the endpoint's last ``status``, or the ``error``."""
+    """A delivery that failed for good, with the endpoint's last ``status``, or the ``error``."""
 
     id: UUID
     type: str
@@ -81,7 +84,10 @@ class DeadWebhook:
 
 
 class DeadLetters:
-    """Reads and discards; raises ``sql.database.Unavailable`` while the database is down."""
+    """Read and discard dead letters.
+
+    Raises ``sql.database.Unavailable`` while the database is down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,12 +101,12 @@ class DeadLetters:
         offset: int = 0,
         sort: str = NEWEST,
     ) -> Sequence[DeadJob]:
-        """Return dead jobs, of one owner or with these ids, if given."""
+        """Return dead jobs; optionally only those of one owner, or with these ids."""
         rows = await self._database.all("dead_jobs", owner, ids and list(ids), limit, offset, sort)
         return [DeadJob(**row) for row in rows]
 
     async def tries(self, jobs: Sequence[UUID], most: int) -> Sequence[DeadTry]:
-        """Return the failed attempts of these jobs, the newest ``most`` of each, oldest first."""
+        """Return the failed attempts at these jobs, the newest ``most`` of each, oldest first."""
         rows = await self._database.all("dead_tries", list(jobs), most)
         return [DeadTry(**row) for row in rows]
 
@@ -129,18 +135,21 @@ class DeadLetters:
         return [DeadWebhook(**row) for row in rows]
 
     async def send_again(self, row: DeadWebhook, act: Act) -> None:
-        """Make a delivery due now, with a record of the admin who asked."""
+        """Make a delivery due now, and record the admin's act."""
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["delivery_replay"], row.id, row.user_id, act.at)
             await record(connection, act)
 
     async def readings(self, event: str) -> int:
-        """Count how often the event was processed so far."""
+        """Count how often the event has been processed so far."""
         row = await self._database.one("dead_event_readings", event)
         return 0 if row is None else int(row["count"])
 
     async def discard(self, kind: Kind, ids: Sequence[str], act: Act) -> list[str]:
-        """Discard dead letters with a record of the admin; return those newly discarded."""
+        """Discard dead letters and record the admin's act.
+
+        Return those that were not discarded before.
+        """
         async with self._database.transaction() as connection:
             by, reason = act.actor_id, act.reason
             query = QUERIES["dead_letters_discard"]

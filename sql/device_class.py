@@ -7,23 +7,23 @@ Kin: TypeAlias = tuple[str, str]  # the kind of device, the build
 
 
 def is_kin(one: str, other: str) -> bool:
-    """Return True if two classes differ at most in their instruction sets.
+    """Return True if two device classes differ at most in their instruction sets.
 
-    They then have the same kind of device and the same build of Blender.
+    They have the same kind of device and the same build of Blender.
     """
     return kin_of(one) == kin_of(other)
 
 
 def are_comparable(one: str, other: str) -> bool:
-    """Return True if renders of two classes can be compared.
+    """Return True if renders of two device classes can be compared.
 
-    They then have the same build of Blender, on any kind of device.
+    They have the same build of Blender, on any kind of device.
     """
     return kin_of(one)[1] == kin_of(other)[1]
 
 
 @lru_cache(maxsize=256)
 def kin_of(device_class: str) -> Kin:
-    """Return the kind of device and the build, which all comparable instruction sets share."""
+    """Return the kind of device and the build, without the instruction set."""
     device, *rest = device_class.split("/")
     return device, rest[-1] if rest else ""

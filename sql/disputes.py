@@ -36,17 +36,23 @@ class ListedDispute:
     operator_id: UUID | None
     operator: str | None
     share: int
-    finding: str | None  # finding of a check that does not decide it
+    finding: str | None  # finding of a check that did not decide the dispute
 
     @property
     def withheld_until(self) -> datetime | None:
-        """When an admin must decide if no check did; None: the gateway withholds no share."""
+        """The time at which an admin must decide if no check has.
+
+        None: the gateway withholds no share.
+        """
         return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
 
 
 @attrs.frozen
 class WithheldShares:
-    """``number``: shares that the gateway withholds. ``due``: those that an admin must decide."""
+    """``number``: shares that the gateway withholds.
+
+    ``due``: those of them that an admin must decide.
+    """
 
     number: int
     due: int
@@ -54,7 +60,7 @@ class WithheldShares:
 
 @attrs.frozen
 class Comparison:
-    """The result of a creator's own render of the disputed frame, in their words."""
+    """The result of a creator's own render of the disputed frame, in the creator's words."""
 
     verdict: str
     said: str
@@ -83,7 +89,7 @@ class DisputableUnit:
 
 @attrs.frozen
 class MovedEntry:
-    """An entry made by a decision; ``is_logged``: it has a leaf, and so a proof."""
+    """An entry that a decision made; ``is_logged``: it has a leaf, and so a proof."""
 
     entry_id: int
     kind: str
@@ -101,7 +107,7 @@ class DisputeViews:
     async def page(
         self, owner: UUID | None, state: str | None, limit: int, *, withheld: bool = False
     ) -> Sequence[ListedDispute]:
-        """Return the newest disputes, of one creator or of all, in one state or any.
+        """Return the newest disputes; optionally only those of one creator, or in one state.
 
         ``withheld``: only those by which the gateway withholds a share.
         """
@@ -125,12 +131,12 @@ class DisputeViews:
         return WithheldShares(**row)
 
     async def comparison(self, owner: UUID | None, dispute: UUID) -> Comparison | None:
-        """Return the comparison attached to a dispute, of one creator or of all."""
+        """Return the comparison attached to a dispute, optionally only if ``owner`` created it."""
         row = await self._database.one("dispute_view_comparison", dispute, owner)
         return None if row is None else Comparison(**row)
 
     async def picture(self, owner: UUID | None, dispute: UUID) -> bytes | None:
-        """Return its picture as PNG."""
+        """Return the comparison's picture as PNG."""
         row = await self._database.one("dispute_view_picture", dispute, owner)
         return None if row is None else bytes(row["picture"])
 
@@ -142,7 +148,10 @@ class DisputeViews:
     async def open_to(
         self, user: UUID, job: UUID, unit: int, *, since: datetime, now: datetime
     ) -> Sequence[DisputableUnit]:
-        """Return the units or tiles that ``user`` can dispute; the window began at ``since``."""
+        """Return the units or tiles that ``user`` can dispute.
+
+        The dispute window began at ``since``.
+        """
         rows = await self._database.all("dispute_view_open_to", job, unit, user, since, now)
         return [DisputableUnit(**row) for row in rows]
 

@@ -14,17 +14,18 @@ from sql.statement_batch import Part, columns_of, row_values
 if TYPE_CHECKING:
     from sql.books import Changes, Keys, Rows, UnitId
 
-SHARES_MOST = 5_000  # per payout; operators with more repeat the request
+SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
 WITHHELD_MOST = timedelta(days=30)  # after this an admin decides, if no check did
-STAKE_SHARES = 400  # an operator's newest shares: more than a fine of equal shares may take
+# newest shares of an operator to read: more than a fine of equal shares may take
+STAKE_SHARES = 400
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
-FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit, attempt
+FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; unit, job and attempt of the result
 
 
 @attrs.frozen
 class EarningRow:
-    """The share of one unit. Without an operator it waits in suspense for the node's owner."""
+    """The operator's share for one unit. While the node has no owner, it is held in suspense."""
 
     id: UUID
     job_id: UUID
@@ -45,9 +46,9 @@ class EarningRow:
 
 @attrs.frozen
 class DisputeRow:
-    """A dispute. ``by_gateway``: a check decides.
+    """A dispute. ``by_gateway``: the gateway opened it, and a check decides it.
 
-    The gateway opens one if the node had an invalid result and this unit was not compared.
+    The gateway opens one if the node had an invalid result later and this unit was not compared.
     """
 
     id: UUID
@@ -64,15 +65,15 @@ class DisputeRow:
 
 
 def withheld_until(opened_at: datetime, state: str, *, by_gateway: bool) -> datetime | None:
-    """Return when an admin must decide on a withheld share; None if none is withheld."""
+    """Return when an admin must decide on a withheld share; None if no share is withheld."""
     return opened_at + WITHHELD_MOST if by_gateway and state == "OPEN" else None
 
 
 @attrs.frozen
 class FineRow:
-    """A forfeited share and the invalid result that caused it.
+    """A forfeited share, and the invalid result that it was forfeited for.
 
-    ``returned_at``: the scene of that result was at fault, and the share is the operator's again.
+    ``returned_at``: when the fine was returned because the scene was at fault.
     """
 
     share_id: UUID
@@ -90,7 +91,7 @@ class FineRow:
 
 @attrs.frozen
 class PayoutRow:
-    """``units``: the number of shares that it pays."""
+    """A payout; ``units``: the number of shares that it pays."""
 
     id: UUID
     operator_id: UUID
@@ -115,7 +116,7 @@ class PayableRow:
 
 @attrs.frozen
 class MaturedEarning:
-    """A share that may become payable."""
+    """A share whose dispute window is over, so that it may become payable."""
 
     job: UUID
     unit: int
@@ -123,7 +124,9 @@ class MaturedEarning:
 
 @attrs.frozen
 class UncheckedEarning:
-    """A pending share of a node with an invalid result, for a unit that was not compared."""
+    """A pending share for a unit that was not compared, of a node that later had an invalid
+    result.
+    """
 
     job: UUID
     unit: int
@@ -143,7 +146,7 @@ _OF_FINE: Final = tuple(field.name for field in attrs.fields(FineRow))
 
 
 async def earners(connection: Connection, keys: "Keys") -> frozenset[str]:
-    """Return the accounts of a batch's earnings and payouts, which must be locked."""
+    """Return the accounts of a batch's earnings and payouts, so that they can be locked."""
     if not (keys.earnings or keys.payouts or keys.withdrawn):
         return frozenset()
     named = (*_units(keys.earnings), list(keys.payouts), *_units(keys.withdrawn))
@@ -152,7 +155,7 @@ async def earners(connection: Connection, keys: "Keys") -> frozenset[str]:
 
 
 async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> None:
-    """Read earnings into ``rows``, whose accounts are locked. Raises Conflict if one moved."""
+    """Read earnings into ``rows``; their accounts must be locked. Raises Conflict if one moved."""
     if keys.earnings or keys.payouts:
         named = (*_units(keys.earnings), list(keys.payouts))
         [found] = await connection.fetch(QUERIES["books_earnings_lock"], *named)
@@ -162,7 +165,7 @@ async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> N
         await _lock_waiting(connection, rows)
     await _lock_stakes(connection, keys, rows)
     if any(one.account not in rows.accounts for one in rows.earnings.values()):
-        raise Conflict("a share was claimed or forfeited since its account was looked up")
+        raise Conflict("a share was claimed or forfeited after its account had been looked up")
     if keys.payable:
         asked = (list(keys.payable), SHARES_MOST)
         for row in await connection.fetch(QUERIES["books_payable"], *asked):
@@ -170,7 +173,7 @@ async def lock_earnings(connection: Connection, keys: "Keys", rows: "Rows") -> N
 
 
 async def _lock_waiting(connection: Connection, rows: "Rows") -> None:
-    """Read since when deliveries of the locked shares' operators wait for their verdicts."""
+    """For operators of the locked shares, read since when their deliveries wait for a verdict."""
     accounts = {share.account for share in rows.earnings.values() if share.operator_id is not None}
     if accounts:
         asked = (list(accounts), rows.now - WITHHELD_MOST)
@@ -179,7 +182,9 @@ async def _lock_waiting(connection: Connection, rows: "Rows") -> None:
 
 
 async def _lock_stakes(connection: Connection, keys: "Keys", rows: "Rows") -> None:
-    """Read stakes, shares that fines may take, and fines for withdrawn units."""
+    """Read the sums of pending shares, the shares that fines may take, and fines for withdrawn
+    results.
+    """
     if keys.stakes:
         named = (list(keys.stakes), rows.now, STAKE_SHARES)
         for row in await connection.fetch(QUERIES["books_stakes"], *named):
@@ -224,7 +229,9 @@ def _fines(changes: "Changes") -> Iterator[Part]:
 
 
 def counted(changes: "Changes") -> Mapping[str, int]:
-    """Return the expected row counts of writes that change several rows per parameter row."""
+    """Return the expected row counts of writes in which one set of parameters changes several
+    rows.
+    """
     return {
         "books_earnings_take": sum(row.units for row in _taken(changes)),
         "books_earnings_close": sum(row.units for row in _closed(changes)),

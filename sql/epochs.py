@@ -56,7 +56,7 @@ class ChainPosition:
 
 @attrs.frozen
 class LeavesGivenUp:
-    """Leaves ``first`` to ``last`` of the previous log that are not part of epoch ``number``."""
+    """Leaves ``first`` to ``last`` of the previous log, which epoch ``number`` does not contain."""
 
     number: int
     at: datetime
@@ -74,7 +74,7 @@ class LeavesGivenUp:
 
 
 async def read_given_up(database: Database) -> Sequence[LeavesGivenUp]:
-    """Return the leaves given up at each reopening. Raises Unavailable."""
+    """Return the leaves that were given up at each reopening. Raises Unavailable."""
     return [LeavesGivenUp(**row) for row in await database.all("epochs_given_up")]
 
 
@@ -86,9 +86,9 @@ async def read_epochs(database: Database) -> Sequence[EpochRow]:
 async def reopen(
     database: Database, chain: ChainPosition, at: datetime, act: Callable[[EpochRow], Act]
 ) -> EpochRow:
-    """Begin the next epoch: its leaf commits to what the chain has, and writing resumes.
+    """Begin the next epoch: append a leaf that commits to the chain's state, and resume writing.
 
-    ``act`` makes the audit record. Raises NoLog, BrokenLogEnd, Unavailable.
+    ``act`` becomes the audit record. Raises NoLog, BrokenLogEnd, Unavailable.
     """
     at = at.astimezone(UTC).replace(microsecond=0)
     async with database.transaction(within=WITHIN_SECONDS) as connection:
@@ -120,13 +120,13 @@ async def reopen(
 
 
 async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
-    """Append the leaf, and the tiles that it completes."""
+    """Append the epoch's leaf and the log tiles that it completes."""
     try:
         edge = TreeEdge(head["size"], await edge_tiles(connection, head["size"]))
     except KeyError as error:
-        raise BrokenLogEnd(f"hashes are missing in tile {error}") from error
+        raise BrokenLogEnd(f"hashes are missing in log tile {error}") from error
     if edge.root() != head["root"]:
-        raise BrokenLogEnd(f"the root of {head['size']} leaves is another one")
+        raise BrokenLogEnd(f"the root of {head['size']} leaves does not match")
     found = leaf_hash(leaf.canonical)
     tiles = edge.append(found)
     index = [head["size"]]
@@ -140,7 +140,7 @@ async def _append(connection: Connection, head: Any, leaf: EpochLeaf) -> None:
 
 
 async def _renamed(connection: Connection, origin: str, at: datetime) -> None:
-    """Set the log's new name; its keys remain valid under it."""
+    """Rename the log; its keys remain valid under the new name."""
     await connection.execute(QUERIES["epochs_rename"], origin)
     known = [
         note.read_verifier(r["verifier"]) for r in await connection.fetch(QUERIES["epochs_known"])

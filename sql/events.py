@@ -18,7 +18,7 @@ _OF_EVENT: Final = (
 
 @attrs.frozen
 class EventRow:
-    """One change of a job (``unit`` is None) or of a unit; ``number`` counts 1, 2, 3 … per job.
+    """One change of a job (``unit`` is None) or of a unit; events of a job are numbered 1, 2, 3 …
 
     ``money`` says what happened to ``amount``: held, charged or released.
     """
@@ -35,7 +35,7 @@ class EventRow:
     error_class: str | None = None
     error_code: ErrorCode | None = None
     error: str | None = None
-    frame: int | None = None  # of an available thumbnail
+    frame: int | None = None  # frame of the thumbnail that became available
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class Events:
         self._database = database
 
     async def page(self, job: UUID, user: UUID, after: int, limit: int) -> EventPage | None:
-        """Return the events after a number; None if the job is not the user's."""
+        """Return events with greater numbers than ``after``; None if the job is not the user's."""
         rows = await self._database.all("events_of_job", job, user, after, limit)
         if not rows:
             return None
@@ -67,7 +67,10 @@ class Events:
         return {row["job"]: row["number"] for row in rows}
 
     async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
-        """Delete events of ``most`` jobs that ended between the two; return where to continue."""
+        """Delete events of up to ``most`` jobs that ended from ``since`` to ``before``.
+
+        Return where to continue.
+        """
         row = await self._database.one("events_expire", since, before, most)
         assert row is not None, "it names a time"
         at: datetime = row["at"]

@@ -4,17 +4,17 @@ Each invariant is stated once, in ``sql/queries/fsck.sql``. The name of its quer
 ``fsck_{rows}_i{number}…``, says which rows it checks:
 
 * ``transfers``, ``entries``, ``accounts``, ``jobs``: those with the given ids, or all of them.
-* ``always``: all that there is, as it is little; part of every audit.
-* ``whole``: everything, for sums and for rows that no new row leads to; only in a whole audit.
+* ``always``: all rows, as they are few; part of every audit.
+* ``whole``: all rows, for sums and for rows that no new row leads to; only in a whole audit.
 
 A whole audit runs every query over all rows. An audit since a mark runs them over the rows written
-since. Entry numbers may be committed late or invented, and gateways' clocks differ, so new rows are
-recognised by their transactions. The previous audit saw everything that had ended below
-``horizon``; whatever a later transaction wrote is checked, whatever its number, if necessary again.
+since. New rows are recognised by their transactions, as entry numbers may be committed late or
+forged, and gateways' clocks differ. The previous audit saw every transaction below ``horizon``, so
+rows of later transactions are checked, some of them twice.
 
-New rows build on old ones: a new entry must follow the previous one, and an account's balance must
-be that of its newest entry, whichever of the two was written. Of the log, a few old leaves are
-checked each time, so that all of it is checked within a day.
+New rows are compared with old ones: a new entry must follow the previous one, and an account's
+balance must be that of its newest entry. Each audit also checks a few old leaves of the log, so
+that the whole log is checked within a day.
 """
 
 import re
@@ -33,18 +33,18 @@ from sql.query_loader import QUERIES
 FINDINGS_MAX: Final = 1000  # per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
-BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # after one of these nothing more may be posted
-# Rows that are checked by their ids, and how many at once; jobs come with all their units.
+BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation of one of these stops all postings
+# How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
-WALKS: Final = 1200  # audits per walk over the whole log: most of a day's minutes
-WALK_LEAST: Final = 256  # leaves
+WALKS: Final = 1200  # audits that one walk over the whole log takes: most of a day's minutes
+WALK_LEAST: Final = 256  # leaves per audit
 XIDS: Final = 1 << 32
 _NAME = re.compile(r"fsck_(transfers|entries|accounts|jobs|always|whole)_i(\d+)(?:_\w+)?")
 
 
 @attrs.frozen
 class Finding:
-    """One violation of an invariant: its subject and what was found."""
+    """A violation of an invariant: its subject, and what was found."""
 
     invariant: str  # 'I1' …
     subject: str
@@ -53,7 +53,7 @@ class Finding:
 
 @attrs.frozen
 class NotedAudit:
-    """The last findings of the auditing gateway: of new rows ``at``, of everything at ``whole``.
+    """The latest findings of the auditing gateway: of new rows ``at``, of all rows at ``whole``.
 
     ``noted_at`` is the database's time.
     """
@@ -66,7 +66,7 @@ class NotedAudit:
 
 @attrs.frozen
 class AuditResult:
-    """Findings, and the number of correct leaves; ``ended``: the whole log was checked."""
+    """The result of an audit. ``leaves``: correct leaves; ``ended``: the whole log was checked."""
 
     findings: Sequence[Finding]
     verified: int
@@ -75,17 +75,19 @@ class AuditResult:
 
 @attrs.frozen
 class AuditMark:
-    """The position up to which the books were checked. The first one is below everything."""
+    """How far the books were checked. The first mark is below everything."""
 
     horizon: int = 0  # transactions below it had ended and were checked
     covered: int = 0  # an entry number, from the log's head
-    leaves: int = 0  # leaves of the log that were correct
-    walked: int = 0  # of those, how many the current walk has checked again
+    leaves: int = 0  # number of leaves of the log that were correct
+    walked: int = 0  # how many of them the current walk has checked again
 
 
 @attrs.frozen
 class AuditIncrement:
-    """Findings since a mark, the next mark, and the number of rows checked."""
+    """The result of an incremental audit: findings, the next mark, and the number of rows
+    checked.
+    """
 
     findings: Sequence[Finding]
     mark: AuditMark
@@ -94,7 +96,7 @@ class AuditIncrement:
 
 @attrs.frozen
 class InvariantQuery:
-    """A query that finds violations of an invariant, and the kind of rows that it takes."""
+    """A query that finds violations of an invariant, and the kind of rows that it checks."""
 
     name: str
     rows: str
@@ -129,7 +131,7 @@ async def run_fsck(
 async def run_audit(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """Check everything, but only ``log_most`` leaves after the ``log_since`` correct ones."""
+    """Check all rows, and up to ``log_most`` leaves after the first ``log_since`` ones."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return await audit_within(connection, log_since=log_since, log_most=log_most)
 
@@ -137,7 +139,7 @@ async def run_audit(
 async def audit_within(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """Do the same in the caller's transaction, which must see one snapshot."""
+    """Run ``run_audit`` in the caller's transaction, which must see one snapshot."""
     await connection.execute(QUERIES["fsck_settings"], "on")
     findings: list[Finding] = []
     for query in INVARIANT_QUERIES:
@@ -157,10 +159,10 @@ async def audit_log_within(connection: Any, since: int, most: int) -> AuditResul
 async def _violations(
     connection: Any, query: InvariantQuery, ids: Sequence[Any] | None = None
 ) -> Sequence[Finding]:
-    """Run one query, over the rows with these ids or over all.
+    """Run one query over the rows with these ids, or over all rows.
 
-    The cursor bounds the findings. A LIMIT in the query would favour plans that are fast to the
-    first violations, and slow where there are none.
+    The cursor limits the findings. With a LIMIT in the query, PostgreSQL would prefer plans that
+    find the first violations fast and are slow where there are none.
     """
     args = (ids,) if query.rows in BY_ID else ()
     cursor = await connection.cursor(QUERIES[query.name], *args)
@@ -178,9 +180,10 @@ async def _audit_log(connection: Any, since: int, most: int) -> AuditResult:
 
 
 async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int) -> AuditIncrement:
-    """Return the violations since the mark; without a mark only a new mark.
+    """Return the violations in rows written since the mark, and a new mark.
 
-    Runs in the caller's transaction, which must see one snapshot.
+    Without a mark, return only a new mark. Runs in the caller's transaction, which must see one
+    snapshot.
     """
     await connection.execute(QUERIES["fsck_settings"], "off")
     seen = await connection.fetchrow(QUERIES["fsck_snapshot"])
@@ -195,7 +198,7 @@ async def audit_since(connection: Any, mark: AuditMark | None, *, log_most: int)
 
 
 async def _new_rows(connection: Any, mark: AuditMark, newest: int) -> tuple[Sequence[Finding], int]:
-    """Check the rows written since the mark, in portions; also return how many there are."""
+    """Check the rows written since the mark, in portions; also return their number."""
     more = {"entries": (mark.covered,), "accounts": (mark.horizon % XIDS,)}
     findings, looked_at = list[Finding](), 0
     for query in _queries_of("always"):
@@ -216,10 +219,9 @@ def _queries_of(rows: str) -> Iterator[InvariantQuery]:
 
 
 async def _walk(connection: Any, mark: AuditMark) -> tuple[Sequence[LogFault], int]:
-    """Check some more old leaves; return faults and where the walk continues.
+    """Check some more old leaves; return faults, and where the walk continues.
 
-    Old entries may have been altered by hand. The nightly audit would find that; this does within a
-    day.
+    This finds old entries that somebody altered, within a day.
     """
     slice_ = min(max(-(-mark.leaves // WALKS), WALK_LEAST), mark.leaves - mark.walked)
     if slice_ <= 0:

@@ -21,15 +21,19 @@ UNREADABLE: Final = "UNREADABLE"
 OF_ONE_GATEWAY: Final = frozenset({STRANGE, UNREADABLE})  # only one gateway is affected
 FRESH_SECONDS: Final = 1.0
 WHAT_TO_DO: Final = (
-    "nothing is written until an operator has examined this and begun a new epoch of the log with"
-    " `rendertrust chain reopen`"
+    "nothing is written until somebody has examined this and begun a new epoch "
+    "of the log with `rendertrust chain reopen`"
 )
-MOVE_IT: Final = "move `gateway/log-seen` away on this machine; the gateway goes on within seconds"
+MOVE_IT: Final = (
+    "move `gateway/log-seen` on this machine to another folder; the gateway resumes within seconds"
+)
 
 
 @attrs.frozen
 class SeenHead:
-    """The newest checkpoint that a gateway signed or saw, stored outside the database."""
+    """The newest checkpoint that a gateway signed or saw, as it remembers it outside the
+    database.
+    """
 
     origin: str
     size: int
@@ -39,7 +43,10 @@ class SeenHead:
 
 @attrs.frozen
 class UnreadableHead:
-    """A gateway's file about the log cannot be read, so its content is unknown. ``why``: a text."""
+    """A gateway cannot read its file about the log, so its content is unknown.
+
+    ``why``: the error.
+    """
 
     why: str
 
@@ -51,9 +58,9 @@ Kept: TypeAlias = SeenHead | UnreadableHead | None
 class Halt:
     """A reason to stop writing.
 
-    ``reason``: RESTORED, BEHIND, AHEAD or OTHER; for one gateway only, STRANGE or UNREADABLE. The
-    other fields describe what the chain (BEHIND, STRANGE: a gateway) has of the log ``origin``
-    since ``seen_at``. ``here``: with STRANGE, the database's log, if any.
+    ``reason``: RESTORED, BEHIND, AHEAD or OTHER; STRANGE or UNREADABLE stop one gateway only. The
+    other fields describe the log ``origin`` as the chain has it (with BEHIND and STRANGE: as a
+    gateway has it) since ``seen_at``. ``here``: with STRANGE, the name of the database's log.
     """
 
     reason: str
@@ -68,30 +75,30 @@ class Halt:
 
     @property
     def found(self) -> str:
-        """The finding, as a text."""
+        """A description of the contradiction."""
         if self.reason == RESTORED:
-            return "a backup was restored, and the chain has not said yet whether it has more"
+            return "a backup was restored, and the chain has not confirmed yet that it has no more"
         if self.reason == BEHIND:
             return (
-                f"a gateway keeps a checkpoint of {self.size} leaves of {self.origin} that the"
-                " database has not: an older database was put back, or another one"
+                f"a gateway has seen a checkpoint of {self.size} leaves of {self.origin} that "
+                "the database lacks: an older or another database was put in its place"
             )
         if self.reason == STRANGE:
             which = "no log yet" if self.here is None else f"the log {self.here}"
             return (
-                f"this gateway keeps a checkpoint of {self.size} leaves of {self.origin}, and the"
-                f" database has {which}: it is another database, or the file"
-                " `gateway/log-seen` is another gateway's"
+                f"this gateway has seen a checkpoint of {self.size} leaves of {self.origin}, "
+                f"and the database has {which}: it is another database, or the file "
+                "`gateway/log-seen` belongs to another gateway"
             )
         if self.reason == UNREADABLE:
             return (
-                "what this gateway keeps of the log, `gateway/log-seen` in its data folder, cannot"
-                " be read"
+                "this gateway's memory of the log, the file `gateway/log-seen` in its data "
+                "folder, cannot be read"
             )
         if self.reason == AHEAD:
             return (
-                f"contract {self.contract} on chain {self.chain_id} has {self.size} leaves of the"
-                " log, the database fewer: an older backup was restored"
+                f"contract {self.contract} on chain {self.chain_id} has {self.size} leaves of "
+                "the log, the database has fewer: an older backup was restored"
             )
         return (
             f"contract {self.contract} on chain {self.chain_id} has another root at {self.size}"
@@ -100,13 +107,13 @@ class Halt:
 
     @property
     def text(self) -> str:
-        """The finding and what to do, as a text."""
+        """A description of the contradiction, and what to do."""
         if self.reason == RESTORED:
-            return f"{self.found}: nothing is written until it has"
+            return f"{self.found}: nothing is written until then"
         if self.reason == STRANGE:
             return (
-                f"{self.found}; this gateway writes nothing until an operator has examined it."
-                f" If the database is the right one, {MOVE_IT}"
+                f"{self.found}; this gateway writes nothing until somebody has examined it. "
+                f"If the database is the right one, {MOVE_IT}"
             )
         if self.reason == UNREADABLE:
             return (
@@ -120,15 +127,15 @@ _HALT: Final = tuple(field.name for field in attrs.fields(Halt))
 
 
 class Halted(Unavailable):
-    """Writing is stopped. The text says why."""
+    """Writing is stopped. The message says why."""
 
 
 class Halts:
-    """Checked before every write; queries the database at most once a second.
+    """Reasons not to write. Ask before every write; the database is queried at most once a second.
 
-    ``chain``: the gateway has a chain. ``seen``: returns this gateway's memory of the log, which
-    reveals an older database before the chain does. A memory of another log, or an unreadable one,
-    halts only this gateway. Raises Unavailable while the database is down.
+    ``chain``: the gateway has a chain. ``seen`` returns this gateway's memory of the log, by which
+    it notices an older database before the chain does. A memory of another log, or an unreadable
+    one, halts only this gateway. Raises Unavailable while the database is down.
     """
 
     def __init__(
@@ -148,7 +155,7 @@ class Halts:
         return self._last
 
     async def only_here(self) -> bool:
-        """Return True if only this gateway may not write."""
+        """Return True if only this gateway must not write."""
         halt = await self.now()
         return halt is not None and halt.reason in OF_ONE_GATEWAY
 
@@ -167,7 +174,7 @@ class Halts:
             return None
         told, values = row["told"], {name: row[name] for name in _HALT}
         halt = Halt(**values)
-        if not told:  # other gateways and the signer must learn of it
+        if not told:  # store the halt, so that other gateways and the signer learn of it
             kept = (halt.size, halt.root, halt.origin, halt.seen_at)
             await self._database.execute("halts_behind", halt.found_at, *kept)
         return halt
@@ -181,7 +188,9 @@ class Halts:
 
 @attrs.frozen
 class Backlog:
-    """Size of the log, anchored leaves, and since when a checkpoint or entry waits."""
+    """Size of the log, the number of anchored leaves, and since when a checkpoint or entry
+    waits.
+    """
 
     size: int
     anchored: int
@@ -195,7 +204,7 @@ async def read_backlog(database: Database) -> Backlog | None:
 
 
 async def own_root(database: Database, size: int) -> tuple[int, bytes | None]:
-    """Return the size of the log and its root at ``size``; root None: the log is smaller."""
+    """Return the log's size, and its root at ``size``; the root is None if the log is smaller."""
     row = await database.one("halts_own", size)
     if row is None or size > row["size"]:
         return (0 if row is None else row["size"]), None
@@ -214,7 +223,7 @@ class ChainHead:
 
 
 def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> Halt | None:
-    """Compare the chain's anchor with our own size and root; None: they agree."""
+    """Compare the chain's anchor with our own size and root; return None if they agree."""
     have, root = own
     if found.size == 0 or root == found.root:
         return None
@@ -223,13 +232,16 @@ def halt_over(found: ChainHead, own: tuple[int, bytes | None], at: datetime) -> 
 
 
 async def write_halt(database: Database, halt: Halt) -> None:
-    """Stop all writing. Raises Unavailable."""
+    """Stop all writing by storing the halt. Raises Unavailable."""
     found = (halt.chain_id, halt.contract, halt.size, halt.root)
     await database.execute("halts_set", halt.reason, halt.found_at, *found)
 
 
 async def end_halt(database: Database, act: Act) -> None:
-    """End a halt; an operator has confirmed that the chain agrees. Raises Unavailable."""
+    """End a halt; the person who runs the gateway has confirmed that the chain agrees.
+
+    Raises Unavailable.
+    """
     async with database.transaction() as connection:
         await connection.execute(QUERIES["halts_end"])
         await record(connection, act)

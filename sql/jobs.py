@@ -45,7 +45,7 @@ class OwnerJobRow:
     priority: int
     cap: int | None
     paused: str | None
-    refunded: int = 0  # of the charge, by disputes
+    refunded: int = 0  # the part of the charge that disputes gave back
 
     @property
     def job_type(self) -> str:
@@ -92,10 +92,10 @@ class ResultFacts:
 
 @attrs.frozen
 class PagedUnit:
-    """A unit for its job's owner. ``missing``: parts that are not complete.
+    """A unit as its job's owner sees it. ``missing``: tiles that are not complete yet.
 
-    ``frame``: of a render without ``frames``, if submitted with a frame number. ``feeds``: the
-    number of the unit that is made from this tile. ``given_back``: why its charge was refunded
+    ``frame``: for a render submitted with a frame number instead of ``frames``. ``feeds``: the
+    number of the unit that is assembled from this tile. ``given_back``: why its charge was refunded
     after completion.
     """
 
@@ -125,9 +125,10 @@ class PagedUnit:
 
 @attrs.frozen
 class OrphanTilesRow:
-    """``tiles``: delivered tiles of frames that cannot be completed as things are.
+    """Delivered tiles of a job's frames that cannot be completed.
 
-    ``checking``: those not charged yet; ``charged``: the charge of the others, in units of money.
+    ``tiles``: their number; ``checking``: how many are not charged yet; ``charged``: the charge of
+    the others, in units of money.
     """
 
     tiles: int
@@ -137,7 +138,7 @@ class OrphanTilesRow:
 
 @attrs.frozen
 class OpenCheck:
-    """A unit that waits for its verdict since then."""
+    """A unit that waits for its verdict, and since when."""
 
     unit: int
     since: datetime
@@ -145,7 +146,7 @@ class OpenCheck:
 
 @attrs.frozen
 class PaceRow:
-    """Complete units and their mean seconds; seconds of running units; number of waiting ones."""
+    """Complete units and their mean seconds; seconds of running units; number of waiting units."""
 
     done: int
     mean: float | None
@@ -163,7 +164,7 @@ class StoredAnswer:
 
 @attrs.frozen
 class JobOrder:
-    """A job to be submitted, as far as its terms depend on it."""
+    """A job to be submitted: the facts on which its price and terms depend."""
 
     user: UUID
     job_type: str
@@ -172,7 +173,7 @@ class JobOrder:
 
 @attrs.frozen
 class JobTerms:
-    """The price of a job in units, whether the user may submit it, and an earlier answer.
+    """The price of a job in units, whether the user may submit it, and the earlier answer, if any.
 
     ``price_number``: the row of the price table.
     """
@@ -212,7 +213,10 @@ class Jobs:
     async def page(
         self, user: UUID, status: str | None, span: Page
     ) -> Sequence[OwnerJobRow] | None:
-        """Return a page of a user's jobs, newest first; None if ``span.after`` is not theirs."""
+        """Return a page of a user's jobs, newest first.
+
+        None if ``span.after`` is not the user's.
+        """
         if span.after is not None:
             known = await self._database.one("job_is_of_user", user, span.after)
             if known is None:
@@ -247,7 +251,7 @@ class Jobs:
         return ResultFacts(None, None) if row is None else ResultFacts(**row)
 
     async def pace(self, job: UUID, now: datetime) -> PaceRow:
-        """Return how fast its units are completed."""
+        """Return how fast the job's units are completed."""
         row = await self._database.one("job_pace", job, now)
         assert row is not None, "an aggregate answers one row"
         return PaceRow(**row)
@@ -258,13 +262,13 @@ class Jobs:
         return [OpenCheck(**row) for row in rows]
 
     async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
-        """Return its delivered tiles that no frame is made from."""
+        """Return the job's delivered tiles of frames that cannot be completed."""
         row = await self._database.one("loose_tiles", job)
         assert row is not None, "an aggregate answers one row"
         return OrphanTilesRow(**row)
 
     async def given_back(self, job: UUID) -> int:
-        """Count its units whose charge was refunded after completion."""
+        """Count the job's units whose charge was refunded after completion."""
         row = await self._database.one("job_given_back", job)
         assert row is not None, "an aggregate answers one row"
         return int(row["count"])
@@ -290,7 +294,7 @@ class JobFilter:
     error: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    id: str | None = None  # a prefix of the id
+    id: str | None = None  # prefix of the id
 
     def bounds(self) -> tuple[Any, ...]:
         """Return the filter as arguments of the queries."""
@@ -300,7 +304,7 @@ class JobFilter:
 
 
 def named(file: str | None) -> str | None:
-    """Return the file name; None if it is only a hash."""
+    """Return the file's name; None if the name is only a hash."""
     return None if file is None or HASHED.match(file) else file
 
 
@@ -324,7 +328,7 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
-    refunded: int = 0  # of the charge
+    refunded: int = 0  # part of the charge
     file: str | None = attrs.field(default=None, converter=named)
 
     @property
@@ -368,9 +372,9 @@ class ConsoleJob:
     priority: int = 0
     cap: int | None = None
     paused: str | None = None
-    held: int = 0  # for units that have not ended
+    held: int = 0  # held for units that have not ended
     at_work: int = 0  # units at a node, or being checked
-    next_unit: int | None = None  # the first waiting unit
+    next_unit: int | None = None  # first waiting unit
     attempts: int = 0  # over all units
     file: str | None = attrs.field(default=None, converter=named)
 
@@ -400,7 +404,7 @@ class ConsoleFrame:
     charged: int
     refunded: int  # of the charge
     has_receipt: bool = False
-    given_back: bool = False  # a dispute of it, or of a tile, was upheld
+    given_back: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
 
 
 @attrs.frozen
@@ -414,7 +418,7 @@ class FrameCounts:
 
 @attrs.frozen
 class ConsolePart:
-    """A frame or a chunk, as submitted. ``place``: its turn."""
+    """A frame or a chunk, as submitted. ``place``: its position within the job."""
 
     number: int
     frames: str
@@ -423,7 +427,7 @@ class ConsolePart:
 
 @attrs.frozen
 class ConsolePiece:
-    """The part of the job that a unit renders: frames, or a tile."""
+    """The frames or the tile that a unit renders."""
 
     number: int
     frames: str | None
@@ -434,7 +438,7 @@ class ConsolePiece:
 class ConsoleUnit:
     """A unit with its last attempt.
 
-    After an upheld dispute ``verdict`` says so, and ``said`` is the reason.
+    After an upheld dispute ``verdict`` says so, and ``said`` gives its reason.
     """
 
     number: int
@@ -455,7 +459,7 @@ class ConsoleUnit:
     verdict: str | None = None
     said: str | None = None  # the verifier's reason
     has_receipt: bool = False
-    frames: str | None = None  # None: it is not part of an animation
+    frames: str | None = None  # None: the job is no animation
     tile: int | None = None
 
 
@@ -480,7 +484,7 @@ class AttemptView:
 
 @attrs.frozen
 class ConsoleHold:
-    """The hold of a unit. ``settled`` of it was charged, the rest was released."""
+    """The hold of a unit. ``settled``: the charged part; the rest was released."""
 
     number: int
     amount: int
@@ -512,10 +516,10 @@ class ConsoleEntry:
 
 @attrs.frozen
 class ConsoleCharges:
-    """All charges of a job: their number, the last time, and their common progress.
+    """All charges of a job: their number, the last time, and how far all of them have come.
 
-    ``refunded``: in units. Times are None if there is no charge, or if some charge is not that far
-    yet.
+    ``refunded``: in units. Times are None if there is no charge, or while some charge has not come
+    that far.
     """
 
     number: int = 0
@@ -544,13 +548,15 @@ class JobViews:
         return [ListedJob(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
-        """Count by status the newest ``SORTED_MOST`` jobs that match, in any status."""
+        """Count the newest ``SORTED_MOST`` jobs that match by status, whatever status the filter
+        names.
+        """
         every = attrs.evolve(wish, statuses=None)
         rows = await self._database.all("job_view_counts", owner, *every.bounds(), SORTED_MOST)
         return dict.fromkeys(STATUSES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def words(self, owner: UUID | None) -> Mapping[str, Sequence[str]]:
-        """Return the ``types`` and ``nodes`` that a filter may name."""
+        """Return the ``types`` and ``nodes`` to offer in the filter."""
         row = await self._database.one("job_view_words", owner)
         return {"types": [], "nodes": []} if row is None else dict(row)
 
@@ -575,7 +581,7 @@ class JobViews:
         return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
-        """Return the failed attempts, oldest first."""
+        """Return the failed attempts of a job, oldest first."""
         rows = await self._database.all("job_view_attempts", job)
         return [AttemptView(**row) for row in rows]
 
@@ -584,7 +590,7 @@ class JobViews:
         return [ConsoleHold(**row) for row in rows]
 
     async def entries(self, job: UUID) -> Sequence[ConsoleEntry]:
-        """Return the entries of the owner's account, oldest first."""
+        """Return the entries for a job on its owner's account, oldest first."""
         rows = await self._database.all("job_view_entries", job)
         return [ConsoleEntry(**row) for row in rows]
 
@@ -593,17 +599,17 @@ class JobViews:
         return ConsoleCharges() if row is None else ConsoleCharges(**row)
 
     async def pieces(self, job: UUID, units: Iterable[int]) -> Mapping[int, ConsolePiece]:
-        """Return what some of its units render, by their numbers."""
+        """Return the frames or tiles of some units, by their numbers."""
         rows = await self._database.all("job_view_pieces", job, list(units))
         return {row["number"]: ConsolePiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[ConsolePart]:
-        """Return how the job was cut, by number; empty for a job without frames."""
+        """Return the frames of the job's units, by number; empty for a job without frames."""
         rows = await self._database.all("job_view_parts", job)
         return [ConsolePart(**row) for row in rows]
 
 
 def _with_plan(row: Any) -> dict[str, Any]:
-    """Return the columns of a job, with its plan in place of those that it has, too."""
+    """Return the row's columns, with the plan in place of ``job_type`` and ``payload_ref``."""
     own = {name: one for name, one in row.items() if name not in ("job_type", "payload_ref")}
     return {**own, "plan": plan_of(row)}

@@ -10,18 +10,18 @@ from sql.database import WITHIN_SECONDS, Database, Unavailable, away
 from sql.halts import Halts
 from sql.query_loader import QUERIES
 
-# The server ends a connection without queries for so long: its gateway hangs, or its machine is
+# The server ends a connection without queries for this long, as its gateway hangs or its machine is
 # gone. A leader queries more often.
 IDLE_SECONDS: Final = 60.0
 LOCKS: Final = {"auditor": 0x72656E64_0001, "lifeline": 0x72656E64_0002}
-WRITING: Final = frozenset({"lifeline"})  # roles that need the right to write
+WRITING: Final = frozenset({"lifeline"})  # roles that write to the books
 
 
 class SqlLeadership:
-    """Holds advisory locks over a separate connection, which is reopened when it breaks.
+    """Leadership by advisory locks over a separate connection, which is reopened when it breaks.
 
-    ``halts``: this gateway's. While only this gateway may not write, it gives up the roles that
-    write.
+    ``halts``: this gateway's halts. While only this gateway must not write, it gives up the roles
+    that write.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SqlLeadership:
         except BaseException:
             self._drop()  # this releases the locks, now or shortly
             raise
-        assert row is not None, "it answers one row"
+        assert row is not None, "the function returns one row"
         if "leads" in row and not row["leads"]:
             return False
         self._held.add(role)
@@ -87,5 +87,5 @@ class SqlLeadership:
         self._held.clear()
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(asyncpg.InterfaceError):  # it is closed
+            with suppress(asyncpg.InterfaceError):  # the connection is closed
                 connection.terminate()

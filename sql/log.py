@@ -1,4 +1,4 @@
-"""The log: its rows, its port, and its transactions in PostgreSQL; the keys that count for it."""
+"""The log: its rows, its port, its transactions in PostgreSQL, and its valid keys."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from sql.database import Connection, Database
 from sql.query_loader import QUERIES
 from sql.statement_batch import flat, together
 
-LEADER: Final = 0x52656E646571  # the advisory lock of the gateway that appends
+LEADER: Final = 0x52656E646571  # advisory lock of the gateway that appends
 
 
 @attrs.frozen
@@ -35,7 +35,7 @@ class LogEntry:
 
     @property
     def private(self) -> PrivatePart:
-        """The part that only the entry's owner sees."""
+        """The private part of the leaf, which only the entry's owner may see."""
         return PrivatePart(
             self.account, self.version, self.before, self.after, self.reference, self.description
         )
@@ -46,7 +46,7 @@ class LogEntry:
         return Leaf(self.entry_id, self.created_at, self.kind, self.amount, private, self.receipt)
 
     def leaf_hash(self, salt: bytes) -> bytes:
-        """Return the hash of that leaf."""
+        """Return the hash of the entry's leaf under this salt."""
         hidden = private_hash(salt, private_bytes(self))
         number, at, receipt = self.entry_id, self.created_at, self.receipt
         return leaf_hash(
@@ -58,7 +58,7 @@ class LogEntry:
 class Head:
     """The end of the log.
 
-    Every entry up to ``covered`` has a leaf, and no further one can appear there.
+    Every entry up to ``covered`` has a leaf, and no new entry can appear below it.
     """
 
     origin: str
@@ -69,11 +69,11 @@ class Head:
 
 @attrs.frozen
 class LogView:
-    """A view of the log at one moment.
+    """The log at one moment.
 
-    ``own``: the id of the reading transaction, 0 if it has none; ``oldest``: of the oldest running
-    transaction; ``newest``: the number of the newest entry. ``waiting``: numbers of entries without
-    a leaf.
+    ``own``: id of the reading transaction, 0 if it has none; ``oldest``: id of the oldest running
+    transaction; ``newest``: number of the newest entry. ``waiting``: numbers of entries without a
+    leaf.
     """
 
     head: Head
@@ -97,7 +97,7 @@ class LeafRow:
 
 @attrs.frozen
 class CheckpointRow:
-    """``note``: the signed note as published."""
+    """A checkpoint. ``note``: the signed note as published."""
 
     size: int
     root: bytes
@@ -107,28 +107,32 @@ class CheckpointRow:
 
 @attrs.frozen
 class Append:
-    """The rows to write: the new head and everything that leads to it."""
+    """The rows to write: the new head, and the leaves, log tiles and checkpoint that lead to it."""
 
     head: Head
     leaves: Sequence[LeafRow] = ()
     tiles: Sequence[HashTile] = ()
     checkpoint: CheckpointRow | None = None
-    keys: Mapping[str, datetime] = attrs.field(factory=dict[str, datetime])  # verifiers, with times
+    # verifier keys, with the times when they were added
+    keys: Mapping[str, datetime] = attrs.field(factory=dict[str, datetime])
 
 
 class LogTransaction(Protocol):
     """One transaction over the log."""
 
     async def lead(self) -> bool:
-        """Return False if another gateway is appending, for which one may still wait."""
+        """Become the appending gateway for this transaction; False if another one is appending."""
         ...
 
     async def look(self, limit: int) -> LogView | None:
-        """Lock the head and read the log, with ``limit`` waiting entries. None: no log yet."""
+        """Lock the head and read the log, with at most ``limit`` waiting entries.
+
+        None: no log yet.
+        """
         ...
 
     async def begin(self, origin: str) -> None:
-        """Begin the log, unless it has begun."""
+        """Begin the log, unless there is one."""
         ...
 
     async def entries(self, numbers: Sequence[int]) -> Sequence[LogEntry]:
@@ -136,7 +140,9 @@ class LogTransaction(Protocol):
         ...
 
     async def edge(self, size: int) -> Mapping[TilePlace, bytes]:
-        """Return the incomplete tiles at the right edge of ``size`` leaves, without empty ones."""
+        """Return the incomplete log tiles at the right edge of ``size`` leaves, without empty
+        ones.
+        """
         ...
 
     async def write(self, append: Append) -> None:
@@ -145,10 +151,13 @@ class LogTransaction(Protocol):
 
 
 class SqlLog:
-    """One transaction over the log."""
+    """``LogTransaction`` over a connection that is in a transaction."""
 
     def __init__(self, connection: Connection, *, halted: bool = False) -> None:
-        """``halted``: this gateway may sign nothing, whatever the database says."""
+        """Wrap the connection.
+
+        ``halted``: this gateway must sign nothing, whatever the database says.
+        """
         self._connection, self._halted = connection, halted
 
     async def lead(self) -> bool:
@@ -181,7 +190,7 @@ class SqlLog:
 
 
 async def look(database: Database, limit: int) -> LogView | None:
-    """Read the log without a lock, to see whether there is anything to do."""
+    """Read the log without a lock, to find out whether there is anything to append."""
     row = await database.one("log_look", limit)
     return None if row is None else look_of(row)
 
@@ -202,7 +211,7 @@ def look_of(row: Any) -> LogView:
 
 
 async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
-    """Return the incomplete tiles at the right edge of ``size`` leaves, without empty ones."""
+    """Return the incomplete log tiles at the right edge of ``size`` leaves, without empty ones."""
     tiles: dict[TilePlace, bytes] = {}
     first = size - size % WIDTH
     hashes = await connection.fetch(QUERIES["log_leaf_hashes"], first)
@@ -222,7 +231,7 @@ async def edge_tiles(connection: Any, size: int) -> dict[TilePlace, bytes]:
 
 
 def _parts(append: Append) -> list[tuple[str, list[Any]]]:
-    """Return the writes with their parameters; one with an empty first column is skipped.
+    """Return the writes with their parameters; a write with an empty first column is left out.
 
     Leaves have consecutive indices, and their salts and hashes have a fixed length.
     """
@@ -256,14 +265,14 @@ def _parts(append: Append) -> list[tuple[str, list[Any]]]:
 
 @attrs.frozen
 class LogKeys:
-    """The log's name, and the verifier keys that count for it."""
+    """The log's name, and its valid verifier keys."""
 
     origin: str
     verifiers: Sequence[str]
 
 
 async def read_keys(database: Database) -> LogKeys | None:
-    """Return the current keys; None before the log has begun. Raises Unavailable."""
+    """Return the log's name and valid keys; None before the log has begun. Raises Unavailable."""
     row = await database.one("log_read_head")
     return None if row is None else LogKeys(row["origin"], sorted(row["verifiers"]))
 

@@ -1,4 +1,4 @@
-"""Check the log: leaves against entries, tiles, checkpoints and anchor notes (I7, I8 and I12)."""
+"""Check the log: leaves against entries, log tiles, checkpoints and anchor notes (I7, I8, I12)."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ class LogAuditResult:
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
 ) -> LogAuditResult:
-    """Continue after ``since`` correct leaves, over ``most`` more.
+    """Check up to ``most`` leaves after the first ``since`` ones.
 
     The connection must be in a transaction that sees one snapshot.
     """
@@ -61,7 +61,10 @@ async def audit_log(
 
 
 class _Audit:
-    """Continues from an edge. It follows the stored hashes, so that one wrong leaf is one fault."""
+    """An audit from some leaf on.
+
+    It continues with the stored hashes, so that a wrong leaf is one fault.
+    """
 
     def __init__(
         self, connection: Any, edge: TreeEdge, verifiers: Sequence[Verifier], faults_max: int
@@ -73,7 +76,7 @@ class _Audit:
         self.verified = edge.size
 
     async def run(self, end: int) -> None:
-        """Check up to ``end`` leaves, a gap, or the limit of faults."""
+        """Check leaves up to ``end``, a gap, or the limit of faults."""
         await self._checkpoints(self._edge.size - 1, {self._edge.size: self._edge.root()})
         while self._edge.size < end and len(self.faults) < self._faults_max:
             first = self._edge.size
@@ -109,13 +112,13 @@ class _Audit:
         if row["entry_id"] is None:
             leaf = self._epochs.get(row["leaf_index"])
             if leaf is None or leaf_hash(leaf.encode()) != row["hash"]:
-                self._fault("I7", f"leaf {row['leaf_index']}", "is of no entry and no epoch")
+                self._fault("I7", f"leaf {row['leaf_index']}", "belongs to no entry and no epoch")
             return
         if entry is None:
             self._fault("I7", subject, f"is missing: it was leaf {row['leaf_index']} of the log")
             return
         if entry.leaf_hash(row["salt"]) != row["hash"]:
-            found = f"is not what leaf {row['leaf_index']} of the log was made of"
+            found = f"does not match leaf {row['leaf_index']} of the log"
             self._fault("I7", subject, found)
 
     async def _tiles(self, made: Sequence[HashTile]) -> None:
@@ -130,14 +133,14 @@ class _Audit:
                 self._fault("I7", f"tile {tile.place.level}/{tile.place.index}", what)
 
     async def _checkpoints(self, after: int, roots: Mapping[int, bytes]) -> None:
-        """Check that each checkpoint has the root of its leaves, so that it can be proved."""
+        """Check that each checkpoint has the root of its leaves."""
         until = max(roots, default=after)
         for row in await self._connection.fetch(QUERIES["log_read_checkpoints"], after, until):
             subject = f"checkpoint {row['size']}"
             if row["root"] != roots[row["size"]]:
                 self._fault("I8", subject, "its root is not that of its leaves")
             elif not any(self._signed(row, verifier) for verifier in self._verifiers):
-                self._fault("I8", subject, "is not what a key of the log signed")
+                self._fault("I8", subject, "was not signed by a key of the log")
 
     def _signed(self, row: Any, verifier: Verifier) -> bool:
         read = checkpoint.read(row["note"], verifier)
@@ -148,7 +151,7 @@ class _Audit:
 
 
 async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
-    """Return anchors whose note no key of the log signed for what the row says, and why."""
+    """Return anchors whose note lacks a valid signature of the log for the row's data, and why."""
     texts = [row["verifier"] for row in await connection.fetch(QUERIES["fsck_log_keys"])]
     read = [note.read_verifier(text) for text in texts]
     known = [verifier for verifier in read if isinstance(verifier, Verifier)]
@@ -157,7 +160,7 @@ async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
         if place % NOTES_AT_ONCE == 0:
             await asyncio.sleep(0)  # let other tasks run
         if not _says(row, known):
-            found.append((f"anchor {row['size']}", "what is signed of it is not what its row says"))
+            found.append((f"anchor {row['size']}", "its signed note does not match its row"))
     return found[:most]
 
 

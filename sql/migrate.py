@@ -1,8 +1,8 @@
 """Migrations: numbered SQL files, applied in order, each in a separate transaction.
 
-A gateway of the previous version keeps running, so nothing here may block it for long: a migration
-that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
-cannot run in a transaction, so a file with them is executed one statement at a time.
+Gateways of the previous version keep running, so no migration may block them for long: one that
+waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY cannot
+run in a transaction, so files with them are executed one statement at a time.
 ``docs/OPERATIONS.md`` explains how to upgrade gateways.
 """
 
@@ -18,17 +18,17 @@ from typing import Any, Final
 import asyncpg
 import attrs
 
-LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, one migrates
+LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, only one migrates
 TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often the lock is tried
-# Other users of the table wait as long, such as commits of gateways, which have 1.8 s. After one
-# second (deadlock_timeout) PostgreSQL ends an autovacuum in the way, so this must be longer.
+# Other users of the table, such as commits of gateways, wait as long; those give up after 1.8 s.
+# PostgreSQL ends a blocking autovacuum after one second (deadlock_timeout), so this must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
-# When to log what a statement with CONCURRENTLY waits for; later after twice the time.
+# When to log what a statement with CONCURRENTLY waits for; the interval doubles each time.
 TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
 APPLICATION: Final = "rendertrust_app"  # migrations grant rights to this role
 # A new index may take hours, so no setting of the server or role may end a migration. On a new
-# database syncing to disk would take most of the time, so only the last migration does; earlier
+# database, syncing to disk would take most of the time, so only the last migration syncs: earlier
 # ones precede it in PostgreSQL's log.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
@@ -36,8 +36,8 @@ SELECT set_config(name, value, false) FROM (VALUES
     ('idle_in_transaction_session_timeout', '0'), ('synchronous_commit', 'off')) s(name, value)
 WHERE current_setting(name, true) IS NOT NULL
 """
-# ``compatible_from``: the newest migration of the oldest program that works with the schema after
-# this one. Null: programs that lack the migration do not.
+# ``compatible_from``: the oldest program that works with the schema after this migration, named by
+# its newest migration. Null: only programs that have this migration.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version         integer PRIMARY KEY,
@@ -50,20 +50,19 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 _APPLIED: Final = """
 SELECT version, name, sha256, compatible_from FROM schema_migrations ORDER BY version
 """
-FIRST: Final = "0001_users"  # development versions before the first release began with another one
+FIRST: Final = "0001_users"  # development versions before the first release began with another name
 UNRELEASED: Final = (
     "The database was made by a development version from before the first release and cannot be"
     " upgraded: start with an empty database (with embedded engines: another data folder, or this"
     " one removed)"
 )
-# With wal_level minimal nothing of a new sequence is logged before its transaction ends, but the
-# next 32 numbers count as logged: they would be assigned without a log record, and again after a
-# crash. Setting the sequence again prevents that.
+# With wal_level minimal, PostgreSQL may assign numbers of a new sequence without a log record, and
+# assign them again after a crash. Setting the sequence again prevents that.
 _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL
 """
-# Owners, superusers and members of the role have its rights too.
+# Owners, superusers and members of the role have its rights, too.
 _HAS_RIGHTS: Final = """
 SELECT pg_has_role($1::name, current_user, 'USAGE') OR EXISTS (
     SELECT FROM pg_roles WHERE rolname = $2 AND pg_has_role($1::name, oid, 'USAGE'))
@@ -93,7 +92,10 @@ class Migration:
 
     @property
     def statements(self) -> list[str]:
-        """The statements of a file with CONCURRENTLY, to be executed one by one; else empty."""
+        """The statements of a file with CONCURRENTLY, to be executed one by one.
+
+        Empty for other files.
+        """
         code = _COMMENT.sub("", self.text)
         if "CONCURRENTLY" not in code:
             return []
@@ -101,16 +103,19 @@ class Migration:
 
     @property
     def compatible_from(self) -> int | None:
-        """The newest migration of the oldest compatible program; None: no older program."""
+        """The newest migration of the oldest compatible program.
+
+        None: no older program is compatible.
+        """
         found = _COMPATIBLE.search(self.text)
         return int(found[1]) if found else None
 
 
 @attrs.frozen
 class MigrationStatus:
-    """Names of migrations; ``newer``: those of a later program.
+    """The state of the database's migrations, by name; ``newer``: those of a later program.
 
-    ``refused``: why this program cannot use the database, if so.
+    ``refused``: why this program cannot use the database, if it cannot.
     """
 
     applied: tuple[str, ...]
@@ -131,8 +136,8 @@ async def migrate(
 ) -> list[str]:
     """Apply pending migrations, as the schema's owner; return their names. Raises MigrationError.
 
-    There is no time limit. If it is killed, finished migrations stay and the next call continues.
-    ``application``: the gateways' database URL, whose role is checked first.
+    There is no time limit. If the process is killed, finished migrations stay and the next call
+    continues. ``application``: the gateways' database URL, whose role is checked first.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -145,7 +150,7 @@ async def migrate(
             if there.refused is not None:
                 raise MigrationError(there.refused)
             if there.newer:
-                log.warning("the database has a newer version: migration %s", there.newer[-1])
+                log.warning("the database has migration %s of a later version", there.newer[-1])
             for migration in there.pending:
                 if migration is there.pending[-1]:
                     await connection.execute("RESET synchronous_commit")
@@ -183,7 +188,7 @@ async def _role_of(application: str) -> str:
 
 
 async def check_role(connection: Any, role: str) -> None:
-    """Raise MigrationError unless ``role`` gets the rights that migrations grant."""
+    """Raise MigrationError unless ``role`` has the rights that migrations grant."""
     if not await connection.fetchval(_HAS_RIGHTS, role, APPLICATION):
         raise MigrationError(
             f'The role "{role}" of database.url would have no rights. {_needs_role()}'
@@ -199,9 +204,9 @@ def _needs_role() -> str:
 
 @asynccontextmanager
 async def turn(connection: Any) -> AsyncGenerator[None]:
-    """Hold the migration lock until the block ends; others poll for it.
+    """Hold the migration lock during the block; other processes poll for it.
 
-    A statement that waits for the lock would hold a snapshot, and a new index waits for all
+    They do not wait in a statement, as it would hold a snapshot, and a new index waits for all
     snapshots: each would wait for the other.
     """
     pause = TURN_SECONDS
@@ -213,7 +218,7 @@ async def turn(connection: Any) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        if not connection.is_closed():  # else the lock has ended with it
+        if not connection.is_closed():  # otherwise the lock ended with the connection
             await connection.fetchval("SELECT pg_advisory_unlock($1)", LOCK)
 
 
@@ -225,7 +230,7 @@ class _Comparison:
 
 
 def check_release(first: str | None) -> None:
-    """Raise MigrationError if the first migration of a database is none of a released version."""
+    """Raise MigrationError if the database's first migration is not one of a released version."""
     if first not in (None, FIRST):
         raise MigrationError(UNRELEASED)
 
@@ -246,7 +251,7 @@ def _compared(rows: list[Any], known: list[Migration]) -> _Comparison:
             raise MigrationError(f"{migration.name} was changed after it had been applied")
     pending = [migration for migration in known if migration.version not in done]
     newer = [row for row in rows if row["version"] not in ours]
-    # By default a migration is compatible only with programs that have it.
+    # By default, only programs that have a migration are compatible with it.
     fits = all((row["compatible_from"] or row["version"]) <= max(ours) for row in newer)
     refused = None
     if newer and (pending or not fits):
@@ -268,7 +273,7 @@ async def _apply(connection: Any, migration: Migration, dsn: str) -> None:
 
 
 async def _try(connection: Any, migration: Migration, dsn: str) -> None:
-    # Other sessions do not queue behind a statement with CONCURRENTLY while it waits.
+    # Other sessions do not queue behind a statement with CONCURRENTLY that waits for a lock.
     for statement in migration.statements:
         watch = asyncio.create_task(_tell_waits(dsn, connection.get_server_pid(), migration.name))
         try:
@@ -289,7 +294,7 @@ async def _try(connection: Any, migration: Migration, dsn: str) -> None:
 
 
 async def _tell_waits(dsn: str, pid: int, name: str) -> None:
-    """Log the sessions that the migration waits for, repeatedly, until cancelled."""
+    """Log which sessions the migration waits for, repeatedly, until cancelled."""
     pause = TOLD_SECONDS
     while True:
         await asyncio.sleep(pause)

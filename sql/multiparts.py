@@ -1,4 +1,6 @@
-"""Rows of multipart uploads, of inputs and of results, that the object store has begun."""
+"""Rows of multipart uploads of inputs and results, from their begin in the object store to their
+end.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +11,15 @@ import attrs
 
 from sql.database import Database
 
-MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, result or evidence
+MultipartName: TypeAlias = tuple[UUID, int, int, str]  # job, unit, attempt, 'result' or 'evidence'
 
 
 @attrs.frozen
 class Multipart:
-    """``store_id``: the store's id of the upload; ``object_key``: the key of the future object."""
+    """The multipart upload of an input.
+
+    ``store_id``: the store's id; ``object_key``: the key of the future object.
+    """
 
     upload_id: UUID
     store_id: str
@@ -41,7 +46,7 @@ class Multiparts:
         return Multipart(**row)
 
     async def asked(self, multipart: Multipart, now: datetime) -> None:
-        """Record that parts were requested."""
+        """Record that parts were granted."""
         await self._database.execute(
             "multipart_asked", multipart.upload_id, multipart.store_id, now
         )
@@ -51,13 +56,16 @@ class Multiparts:
         await self._database.execute("multipart_end", multipart.upload_id, multipart.store_id)
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Return some multipart uploads without activity ``since`` then, oldest first."""
+        """Return some multipart uploads without activity since then, oldest first."""
         return [Multipart(**row) for row in await self._database.all("multipart_abandoned", since)]
 
 
 @attrs.frozen
 class ResultMultipart:
-    """``what``: ``result`` or ``evidence``; ``store_id``: the store's id of the upload."""
+    """The multipart upload of a result.
+
+    ``what``: ``result`` or ``evidence``; ``store_id``: the store's id.
+    """
 
     job_id: UUID
     unit: int
@@ -69,7 +77,7 @@ class ResultMultipart:
 
     @property
     def name(self) -> MultipartName:
-        """The attempt, and the kind of object."""
+        """The attempt, and ``result`` or ``evidence``."""
         return self.job_id, self.unit, self.attempt, self.what
 
 
@@ -85,7 +93,10 @@ class ResultMultiparts:
         return None if row is None else ResultMultipart(**row)
 
     async def keep(self, begun: ResultMultipart, now: datetime) -> ResultMultipart:
-        """Store the upload unless there is one; return the stored one, marked as used ``now``."""
+        """Store the upload unless there is one.
+
+        Return the stored one, marked as used at ``now``.
+        """
         row = await self._database.one(
             "result_multipart_keep",
             *begun.name,
@@ -102,9 +113,9 @@ class ResultMultiparts:
         await self._database.execute("result_multipart_end", *multipart.name, multipart.store_id)
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Return some uploads without activity ``since`` then, oldest first.
+        """Return some multipart uploads without activity since then, oldest first.
 
-        For attempts that have ended, since ``over``.
+        If the attempt has ended, without activity since ``over``.
         """
         rows = await self._database.all("result_multipart_abandoned", since, over)
         return [ResultMultipart(**row) for row in rows]

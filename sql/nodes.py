@@ -1,4 +1,4 @@
-"""Nodes, their standings, the challenges that prove their keys, and lists for the console."""
+"""Nodes, their standings, challenges for their keys, and lists for the console."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
 
 @attrs.frozen
 class StandingRecord:
-    """A node's standing with its reason. The one with the greater version counts."""
+    """A node's standing with its reason. Of two records the one with the greater version counts."""
 
     name: str = ACTIVE
     version: int = 0
@@ -44,7 +44,7 @@ def standing_of(row: Any) -> StandingRecord:
 
 @attrs.frozen
 class StandingRow:
-    """A node whose standing changed ``at`` a time, with its latest standing."""
+    """A node whose standing changed, its current standing, and when it changed."""
 
     node: UUID
     owner: UUID | None
@@ -84,12 +84,12 @@ class NodeIdentity:
     status: str
     verified_at: datetime | None
     standing: StandingRecord
-    public_key: bytes | None = None  # where requested
+    public_key: bytes | None = None  # only where requested
 
 
 @attrs.frozen
 class NodeShown:
-    """A node for its owner and admins."""
+    """A node as its owner and admins see it."""
 
     id: UUID
     owner_id: UUID | None
@@ -108,7 +108,7 @@ class NodeShown:
 
 @attrs.frozen
 class CheckShown:
-    """The finding about one attempt of a node, for its owner."""
+    """The finding about one attempt of a node, as its owner sees it."""
 
     job_id: UUID
     unit: int
@@ -123,7 +123,7 @@ class CheckShown:
 
 @attrs.frozen
 class StandingChange:
-    """A change of a node's standing by ``by``; ``version``: the last standing they saw."""
+    """A change of a node's standing by ``by``; ``version``: that of the standing that they saw."""
 
     node: UUID
     version: int
@@ -133,7 +133,7 @@ class StandingChange:
 
     @property
     def is_release(self) -> bool:
-        """True if it ends a quarantine, if there is one."""
+        """True if the change ends a quarantine."""
         return self.standing not in (QUARANTINED, REVOKED)
 
 
@@ -169,13 +169,16 @@ class NewChallenge:
 
 
 class Nodes:
-    """Reads and writes; each raises ``sql.database.Unavailable`` while the database is down."""
+    """Reads and writes of nodes.
+
+    Each raises ``sql.database.Unavailable`` while the database is down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def insert(self, node: NewNode, challenge: NewChallenge) -> bool:
-        """Insert a REGISTERED node with its challenge; False if its owner is gone."""
+        """Insert a REGISTERED node with its challenge; False if its owner no longer exists."""
         return await self._owned(
             "node_insert",
             *(node.id, node.name, node.public_key, list(node.capabilities)),
@@ -195,7 +198,10 @@ class Nodes:
         return None if row is None else row["id"]
 
     async def insert_challenge(self, node: UUID, challenge: NewChallenge) -> bool:
-        """Insert a further challenge for a known node; False if it or its owner is gone."""
+        """Insert a further challenge for a known node.
+
+        False if the node or its owner no longer exists.
+        """
         return await self._owned(
             "challenge_insert", challenge.challenge, node, challenge.owner, challenge.expires_at
         )
@@ -208,12 +214,15 @@ class Nodes:
         return True
 
     async def challenge(self, challenge: bytes, node: UUID) -> NodeChallenge | None:
-        """Return the data to check a proof against; None: this node has no such challenge."""
+        """Return the data for checking a proof; None if the node has no such challenge."""
         row = await self._database.one("node_challenge", challenge, node)
         return None if row is None else NodeChallenge(**row)
 
     async def verify(self, challenge: bytes, node: UUID, now: datetime) -> NodeIdentity | None:
-        """Bind key and owner, once; None if another was faster with the challenge or key."""
+        """Set key and owner.
+
+        None if the challenge was used, or another node proved the key first.
+        """
         try:
             row = await self._database.one("node_verify", challenge, node, now)
         except asyncpg.UniqueViolationError:
@@ -230,7 +239,7 @@ class Nodes:
     ) -> NodeIdentity | None:
         """Record a sign of life; None: no such node.
 
-        The node becomes HEALTHY, unless a required proof is missing.
+        The node becomes HEALTHY, unless it must prove its key first.
         """
         row = await self._database.one("node_heartbeat", node, load, dict(metadata), require_proof)
         return None if row is None else _identity(row)
@@ -240,11 +249,11 @@ class Nodes:
         return None if row is None else _identity(row)
 
     async def sweep(self, before: datetime) -> None:
-        """Delete challenges that ended before then."""
+        """Delete challenges that expired before then."""
         await self._database.execute("challenges_sweep", before)
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Delete unproved registrations from before then, at most ``most``; return how many."""
+        """Delete up to ``most`` unproved registrations from before then; return how many."""
         return len(await self._database.all("nodes_forget", before, most))
 
     # ── for the console and the API ──────────────────────────────────────────────────────────────
@@ -271,17 +280,17 @@ class Nodes:
         return 0 if row is None else int(row["count"])
 
     async def records(self, nodes: Sequence[UUID]) -> Sequence[Record]:
-        """Return the records of their work, one per device class."""
+        """Return the records of the nodes' work, one per device class."""
         rows = await self._database.all("checks_records", list(nodes), HISTORY)
         return [record(row) for row in rows]
 
     async def checks(self, node: UUID, limit: int) -> list[CheckShown]:
-        """Return the checks of its work, newest first."""
+        """Return the checks of the node's work, newest first."""
         rows = await self._database.all("checks_page", node, limit)
         return [CheckShown(**row) for row in rows]
 
     async def stand(self, word: StandingChange, act: Act | None) -> NodeShown | None:
-        """Change a standing, with its record; None if it has changed in the meantime."""
+        """Change a standing, with an audit record; None if it has changed in the meantime."""
         said = (word.node, word.version, word.standing, word.reason, word.by)
         async with self._database.transaction() as connection:
             anew = word.is_release and await _begins_anew(connection, word.node)
@@ -318,7 +327,10 @@ def _with_standing(row: Any) -> dict[str, Any]:
 
 @attrs.frozen
 class ListedNode:
-    """A row of a list. ``job_id`` and the following fields: its current unit, out of ``units``."""
+    """A row of the console's list.
+
+    ``job_id`` and the following fields: the current one of ``units`` units.
+    """
 
     id: UUID
     owner_id: UUID | None
@@ -342,7 +354,7 @@ class ListedNode:
 
 @attrs.frozen
 class NodeWork:
-    """A unit that a node runs, or has queued.
+    """A unit that a node runs or has queued.
 
     ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
@@ -362,7 +374,7 @@ class NodeWork:
 
 @attrs.frozen
 class NodeShare:
-    """A node's earning by one unit; ``grid`` as in ``NodeWork``.
+    """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
     ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
     """
@@ -392,9 +404,10 @@ class NodeEarnings:
 
 @attrs.frozen
 class NodeFilter:
-    """Filter for nodes: ``text`` is part of a name and so on, ``word`` a status or standing.
+    """Filter for nodes.
 
-    ``heard``: connected nodes, in the order for the sort key ``pong``; others come last.
+    ``text``: part of a name, capability or e-mail; ``word``: a status or standing. ``heard``:
+    connected nodes in the order for the sort key ``pong``; others come last.
     """
 
     text: str | None = None
@@ -415,14 +428,14 @@ class NodeViews:
     async def page(
         self, owner: UUID | None, search: NodeFilter, since: datetime, limit: int, offset: int
     ) -> Sequence[ListedNode]:
-        """Return a page; earnings are those since then."""
+        """Return a page; earnings count from ``since`` on."""
         most = offset + limit if search.sort == "-created" else SORTED_MOST
         wanted = (owner, search.text, search.word, most, search.sort)
         rows = await self._database.all("fleet_page", *wanted, since, limit, offset, search.heard)
         return [ListedNode(**row) for row in rows]
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
-        """Count matching nodes by status and by standing; '' counts all."""
+        """Count matching nodes by status and by standing; an empty text matches all."""
         found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
         for row in await self._database.all("fleet_counts", owner, text):
             for name in ("", row["status"], row["standing"]):
@@ -434,18 +447,18 @@ class NodeViews:
         return [NodeWork(**row) for row in await self._database.all("fleet_work", node, limit)]
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:
-        """Return what a node has earned its owner since then."""
+        """Return what a node has earned for its owner since then."""
         row = await self._database.one("fleet_earned", owner, node, since)
         return NodeEarnings() if row is None else NodeEarnings(**row)
 
     async def shares(
         self, owner: UUID, node: UUID, since: datetime, limit: int
     ) -> Sequence[NodeShare]:
-        """Return the same by unit, newest first."""
+        """Return what a node has earned for its owner since then by unit, newest first."""
         rows = await self._database.all("fleet_shares", owner, node, since, limit)
         return [NodeShare(**row) for row in rows]
 
     async def email(self, user: UUID | None) -> str | None:
-        """Return the e-mail address of a node's owner, or of the author of its standing."""
+        """Return a user's e-mail address."""
         row = None if user is None else await self._database.one("fleet_person", user)
         return None if row is None else str(row["email"])

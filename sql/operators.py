@@ -14,10 +14,10 @@ from sql.page import Page
 
 @attrs.frozen
 class ShareRow:
-    """A share of an operator.
+    """An operator's share of a charge.
 
-    ``disputed``: an open dispute. ``has_receipt``: the node signed its work. ``entry_id``: the
-    entry that pays it. ``decision``: for a reversed share, a check's finding; '' if an admin
+    ``disputed``: there is an open dispute. ``has_receipt``: the node signed its work. ``entry_id``:
+    the entry that pays it. ``decision``: for a reversed share, the check's finding; '' if an admin
     decided.
     """
 
@@ -38,7 +38,10 @@ class ShareRow:
 
 @attrs.frozen
 class EarningTotals:
-    """Sums in units of money. ``requested``: payable, and part of an open payout of money."""
+    """Sums in units of money.
+
+    ``requested``: payable shares that are part of an open payout of money.
+    """
 
     pending: int = 0
     payable: int = 0
@@ -68,7 +71,7 @@ class PayoutShown:
 
 @attrs.frozen
 class DisputeShown:
-    """A dispute, and the share it stops; without an operator if the unit earned nothing.
+    """A dispute and the share it holds back; without an operator if the unit earned nothing.
 
     ``by_gateway``: the gateway withholds the share until a check decides.
     """
@@ -89,7 +92,10 @@ class DisputeShown:
 
     @property
     def withheld_until(self) -> datetime | None:
-        """When an admin must decide if no check did; None: the gateway withholds no share."""
+        """The time at which an admin must decide if no check has.
+
+        None: the gateway withholds no share.
+        """
         return withheld_until(self.opened_at, self.state, by_gateway=self.by_gateway)
 
 
@@ -105,7 +111,7 @@ class GivenComparison:
 
 @attrs.frozen
 class AccountVersion:
-    """An account between two entries; ``version``: the number of the earlier one."""
+    """An account between two entries; ``version``: the number of the entry before that moment."""
 
     version: int = 0
     balance: int = 0
@@ -139,7 +145,10 @@ class Operators:
     async def earnings(
         self, operator: UUID, state: str | None, span: Page
     ) -> Sequence[ShareRow] | None:
-        """Return a page of an operator's shares, newest first; None if ``after`` is not theirs."""
+        """Return a page of an operator's shares, newest first.
+
+        None if ``after`` is not the operator's.
+        """
         if not await self._is_known("earning_is_of_operator", operator, span.after):
             return None
         bounds = (span.limit, span.offset, span.after, state)
@@ -163,9 +172,9 @@ class Operators:
     async def payouts(
         self, operator: UUID | None, state: str | None, span: Page
     ) -> Sequence[PayoutShown] | None:
-        """Return a page of payouts, of one operator or all, newest first.
+        """Return a page of payouts, newest first, of one operator or of all.
 
-        None: ``after`` is unknown.
+        None if ``after`` is unknown.
         """
         if not await self._is_known("payout_is_known", operator, span.after):
             return None
@@ -188,9 +197,10 @@ class Operators:
     async def disputes(
         self, user: UUID | None, state: str | None, span: Page, *, by_gateway: bool | None = None
     ) -> Sequence[DisputeShown] | None:
-        """Return a page of disputes, of one creator or all, newest first; None: unknown ``after``.
+        """Return a page of disputes, newest first, of one creator or of all.
 
-        ``by_gateway``: only those that the gateway opened, or only the others.
+        None: unknown ``after``. ``by_gateway``: only those that the gateway opened, or only the
+        others.
         """
         if not await self._is_known("dispute_is_known", user, span.after):
             return None
@@ -212,7 +222,7 @@ class Operators:
         return None if row is None else DisputeShown(**row)
 
     async def comparisons_beside(self, user: UUID, job: UUID, unit: int) -> int:
-        """Return how many open comparisons a user has about other units."""
+        """Count the user's open comparisons about other units."""
         row = await self._database.one("comparisons_beside", user, job, unit)
         return 0 if row is None else int(row["others"])
 
@@ -223,14 +233,17 @@ class Operators:
         await self._database.all("comparison_keep", dispute, *values)
 
     async def comparison_picture(self, job: UUID, unit: int, who: UUID | None) -> bytes | None:
-        """Return the PNG for the unit's creator or operator; ``who`` None: for anyone."""
+        """Return the PNG if ``who`` is the unit's creator or operator.
+
+        ``who`` None: for any user.
+        """
         row = await self._database.one("comparison_picture", job, unit, who)
         return None if row is None else bytes(row["picture"])
 
     # -- statements
 
     async def moment(self, operator: UUID, at: datetime) -> AccountVersion:
-        """Return an operator's account at a time."""
+        """Return an operator's account as of a time."""
         row = await self._database.one("statement_at", operator, at)
         return AccountVersion() if row is None else AccountVersion(**row)
 
@@ -242,7 +255,7 @@ class Operators:
     async def lines(
         self, operator: UUID, after: int, last: int, limit: int
     ) -> Sequence[StatementRow]:
-        """Return those entries, oldest first."""
+        """Return the entries between two numbers, oldest first."""
         rows = await self._database.all("statement_lines", operator, after, last, limit)
         return [StatementRow(**row) for row in rows]
 

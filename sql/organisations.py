@@ -1,6 +1,6 @@
 """Rows of organisations, their members and nodes, and of trust between users.
 
-Every change is recorded in its transaction.
+Every change is recorded in the audit log, in the same transaction.
 """
 
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ OF_USER_MOST: Final = 20
 MEMBERS_MOST: Final = 500
 TRUSTED_MOST: Final = 500
 INVITED_MOST: Final = 50  # open invitations of one organisation
-INVITED_BY_USER_MOST: Final = 100  # open invitations of one inviter, to all organisations
-LISTED_MOST: Final = 200  # open invitations shown to their receiver, newest first
+INVITED_BY_USER_MOST: Final = 100  # open invitations by one user, to all organisations
+LISTED_MOST: Final = 200  # newest open invitations shown to their receiver
 OWNER: Final = "owner"
 
 
@@ -37,7 +37,10 @@ class ChangeOutcome(Enum):
 
 @attrs.frozen
 class Organisation:
-    """``joined`` False: only invited. ``role``: the user's own."""
+    """An organisation as one user sees it.
+
+    ``joined`` False: only invited. ``role``: the user's role.
+    """
 
     id: UUID
     name: str
@@ -74,7 +77,7 @@ class LentNode:
 
 @attrs.frozen
 class Trusted:
-    """``user_id`` names the entry, not an account."""
+    """A trusted address. ``user_id`` names the entry, not an account."""
 
     user_id: UUID
     email: str
@@ -82,7 +85,7 @@ class Trusted:
 
 
 def handle(scope: UUID, email: str) -> UUID:
-    """Return the id of an e-mail address within the list of a user or organisation.
+    """Return an id for an e-mail address within the list of a user or organisation.
 
     It does not depend on whether an account has the address.
     """
@@ -90,9 +93,10 @@ def handle(scope: UUID, email: str) -> UUID:
 
 
 class Organisations:
-    """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
+    """Organisations and trust.
 
-    ``act``: the caller is its ``actor_id``.
+    Raises ``sql.database.Unavailable``: it is unknown whether it happened. The caller is
+    ``act.actor_id``.
     """
 
     def __init__(self, database: Database) -> None:
@@ -101,7 +105,7 @@ class Organisations:
     # -- read
 
     async def of_user(self, user: UUID) -> Sequence[Organisation]:
-        """Return a user's organisations and the newest invitations."""
+        """Return a user's organisations and newest invitations."""
         rows = await self._database.all("organisations_of_user", user, LISTED_MOST)
         return [Organisation(**row) for row in rows]
 
@@ -111,7 +115,7 @@ class Organisations:
         return [_member(organisation, row) for row in rows]
 
     async def nodes(self, organisation: UUID) -> Sequence[LentNode]:
-        """Return the nodes that are lent to it."""
+        """Return the nodes that are lent to an organisation."""
         rows = await self._database.all("organisation_node_list", organisation)
         return [LentNode(**row) for row in rows]
 
@@ -139,7 +143,7 @@ class Organisations:
             return refused or await _addressed(connection, "organisation_invite", values, act)
 
     async def set_role(self, organisation: UUID, user: UUID, role: str, act: Act) -> ChangeOutcome:
-        """Set a member's role; the last owner must stay one."""
+        """Set a member's role; the last owner cannot become a mere member."""
         async with self._database.transaction() as connection:
             if (refused := await _owner(connection, organisation, act)) is not None:
                 return refused
@@ -167,9 +171,10 @@ class Organisations:
             return await _do(connection, "organisation_join", values, act)
 
     async def leave(self, organisation: UUID, user: UUID, act: Act) -> ChangeOutcome:
-        """Remove a member with their nodes, or an invitation: by themselves, or by an owner.
+        """Remove a member with the nodes they lent, or an invitation: by themselves, or by an
+        owner.
 
-        An owner names an invitation as ``members`` does.
+        An owner identifies an invitation as ``members`` does.
         """
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
@@ -189,7 +194,7 @@ class Organisations:
             return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """Lend one's own node; members of the organisation may use it for free."""
+        """Lend one's own node to an organisation, whose members may use it for free."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -198,7 +203,7 @@ class Organisations:
             return await _do(connection, "organisation_lend", values, act)
 
     async def unlend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """End the loan of a node, by its owner, or by an owner of the organisation."""
+        """End the loan of a node, by its owner or by an owner of the organisation."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -241,7 +246,7 @@ async def _addressed(
     connection: Connection, query: str, values: tuple[Any, ...], act: Act
 ) -> ChangeOutcome:
     row = await connection.fetchrow(QUERIES[query], *values)
-    assert row is not None, "it says how it stands"
+    assert row is not None, "the outcome is set"
     if row["already"]:
         return ChangeOutcome.ALREADY
     if not row["room"]:
@@ -266,7 +271,7 @@ async def _mine(connection: Connection, organisation: UUID, act: Act) -> Any:
 
 
 async def _owner(connection: Connection, organisation: UUID, act: Act) -> ChangeOutcome | None:
-    """Return why the caller may not change it, or None."""
+    """Return why the caller may not change the organisation, or None."""
     mine = await _mine(connection, organisation, act)
     if mine is None:
         return ChangeOutcome.ABSENT

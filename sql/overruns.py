@@ -7,15 +7,16 @@ from uuid import UUID
 
 import attrs
 
-OWNERS: Final = 3  # owners whose nodes must agree: a single one may be slow, or want a better price
+# owners whose nodes must agree: a single one may be slow, or hope for a better price
+OWNERS: Final = 3
 
 
 @attrs.frozen
 class Overrun:
-    """One attempt that took far longer than quoted.
+    """An attempt that took far longer than quoted.
 
-    ``percent``: its estimated share of the quoted work. ``owner``: the node's owner then.
-    ``frames``: the unit's, if the job has any.
+    ``percent``: its estimated share of the quoted work. ``owner``: the owner of the node at that
+    time. ``frames``: those of the unit, if the job has any.
     """
 
     job: UUID
@@ -42,7 +43,7 @@ class Underquoted:
 
 
 def agreed(overruns: Iterable[Overrun]) -> int | None:
-    """Return the agreed share of the quote, in percent; None if fewer than three owners agree.
+    """Return the agreed work in percent of the quote; None if fewer than three owners agree.
 
     It is the median over the owners' newest attempts. Nodes without an owner count as one owner's.
     """

@@ -1,4 +1,4 @@
-"""The console's first page, for one user or for all."""
+"""The overview, the console's first page, for one user or for all."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -27,7 +27,7 @@ class CreditSummary:
     charged: int = 0
     refunded: int = 0
     balance: int | None = None
-    earned: int | None = None  # earned by nodes and not paid out yet; None: never earned
+    earned: int | None = None  # nodes' earnings that were not paid out yet; None: never earned
 
 
 @attrs.frozen
@@ -44,7 +44,7 @@ class LogStanding:
 
     @property
     def unanchored(self) -> int:
-        """The number of entries that are on no chain."""
+        """The number of entries that no anchor covers."""
         return self.size - (self.anchored or 0) + self.waiting
 
 
@@ -59,10 +59,10 @@ class Minute:
 
 @attrs.frozen
 class JobThumbnail:
-    """A job with pictures; ``frame``: the last one with a thumbnail.
+    """A job with thumbnails; ``frame``: the last frame that has one.
 
     ``first`` and ``last``: the frames of its first and last unit, None if its parameters have them.
-    ``feeds``: the unit that its first unit is a tile of. ``file``: the scene's name, if known.
+    ``feeds``: the unit that is assembled from its first unit. ``file``: the scene's name, if known.
     """
 
     id: UUID
@@ -77,7 +77,7 @@ class JobThumbnail:
 
     @property
     def frames(self) -> int:
-        """The number of frames; a chunk has several, and tiles make up one."""
+        """The number of frames; the frames of a chunk count singly, the tiles of a frame as one."""
         if self.first is None or self.last is None:
             return self.units
         if self.feeds is not None:

@@ -1,4 +1,4 @@
-"""The part of a list to read."""
+"""A range of a list."""
 
 from uuid import UUID
 

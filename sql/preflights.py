@@ -1,4 +1,4 @@
-"""Preflight results, stored once per content and user."""
+"""Results of preflights, stored once per content and user."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,8 +16,8 @@ HOUR: Final = timedelta(hours=1)
 class PreflightRow:
     """A preflight.
 
-    ``facts``: its result; until then ``status`` and the following fields describe its job, and are
-    None without one. ``node_id``: the node that ran it; ``by_embedded``: an embedded verifier.
+    ``facts``: its result. Until then ``status`` and the following fields describe its job; they are
+    None if there is none. ``node_id``: the node that ran it; ``by_embedded``: an embedded verifier.
     """
 
     job_id: UUID
@@ -42,7 +42,7 @@ class Preflights:
         return None if row is None else PreflightRow(**row)
 
     async def overruns(self, user: UUID, content: bytes) -> list[Overrun]:
-        """Return the overruns of failed units of that content, by unit."""
+        """Return the overruns of the user's failed units of that content, by unit."""
         rows = await self._database.all("overruns_of_content", user, content.hex())
         return [Overrun(**row) for row in rows]
 
@@ -59,7 +59,7 @@ class Preflights:
     async def begin(
         self, user: UUID, content: bytes, job: UUID, now: datetime, before: UUID | None
     ) -> bool:
-        """Record that ``job`` replaces ``before`` as the preflight; False: another was faster."""
+        """Record that ``job`` replaces ``before`` as the preflight; False if another was faster."""
         row = await self._database.one("preflight_begin", user, content, job, now, before)
         return row is not None
 
@@ -68,7 +68,7 @@ class Preflights:
         await self._database.execute("preflight_found", user, job, facts)
 
     async def lately(self, user: UUID, now: datetime) -> tuple[int, datetime | None]:
-        """Return the number of preflights by the user within the hour, and the first time."""
+        """Count the user's preflights within the last hour; also return the time of the first."""
         row = await self._database.one("preflight_count", user, now - HOUR)
         assert row is not None, "a count answers one row"
         return row["count"], row["first"]

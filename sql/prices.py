@@ -10,12 +10,12 @@ from sql.audit import Act, record
 from sql.database import Database
 from sql.query_loader import QUERIES
 
-EVERY_OTHER = "*"  # the job type for all types without a specific price
+EVERY_OTHER = "*"  # job type that stands for all types without a price of their own
 
 
 @attrs.frozen
 class PriceRow:
-    """A price from ``since`` on, in units; None: the type no longer has a specific price."""
+    """A price from ``since`` on, in units; None: the type no longer has a price of its own."""
 
     number: int
     job_type: str
@@ -32,20 +32,23 @@ class Prices:
         self._database = database
 
     async def now(self) -> Sequence[PriceRow]:
-        """Return the current prices by type; ``EVERY_OTHER`` for types without a specific one."""
+        """Return the current prices by type.
+
+        ``EVERY_OTHER`` for types without a price of their own.
+        """
         return [PriceRow(**row) for row in await self._database.all("prices_of_now")]
 
     async def history(
         self, job_type: str | None, before: int | None, limit: int
     ) -> Sequence[PriceRow]:
-        """Return changes, newest first: only of the type and before the number, if given."""
+        """Return changes, newest first; optionally only of one type, or before a number."""
         rows = await self._database.all("prices_history", job_type, before, limit)
         return [PriceRow(**row) for row in rows]
 
     async def set(self, job_type: str, units: int | None, act: Act) -> PriceRow | None:
-        """Set the price for jobs submitted from now on, and record the change.
+        """Set the price for jobs submitted from now on, with an audit record.
 
-        An unchanged price is left alone. None: there is no price to remove.
+        Setting the current price again changes nothing. None: there is no price to remove.
         """
         async with self._database.transaction() as connection:
             await connection.execute(QUERIES["prices_lock"])

@@ -1,4 +1,4 @@
-"""Data for proofs: leaves, tiles and checkpoints. Only the Sequencer writes them."""
+"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes them."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -17,14 +17,17 @@ from sql.log import LogEntry, edge_tiles
 from sql.query_loader import QUERIES
 
 TILES_KEPT: Final = 1024  # some 40 KiB each
-EDGES_KEPT: Final = 8  # for the newest sizes
+EDGES_KEPT: Final = 8  # right edges of the newest sizes
 Rows: TypeAlias = Mapping[TilePlace, TileHashes]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 
 
 @attrs.frozen
 class LeafPosition:
-    """The position of an entry in the log. ``hash``: the log's, even if the entry was altered."""
+    """The position of an entry in the log.
+
+    ``hash``: the one in the log, even if the entry was altered.
+    """
 
     leaf_index: int
     salt: bytes
@@ -33,7 +36,7 @@ class LeafPosition:
 
 @attrs.frozen
 class OwnEntry:
-    """An entry of the caller; ``place`` is None until the Sequencer has appended it."""
+    """An entry of the caller; ``place`` is None until the Sequencer has appended its leaf."""
 
     entry: LogEntry
     place: LeafPosition | None
@@ -41,7 +44,7 @@ class OwnEntry:
 
 @attrs.frozen
 class SignedCheckpoint:
-    """A checkpoint with its note; ``verifiers``: the keys that count, newest last."""
+    """A checkpoint with its note; ``verifiers``: the valid keys, newest last."""
 
     origin: str
     size: int
@@ -52,15 +55,15 @@ class SignedCheckpoint:
 
     @property
     def verifier(self) -> str:
-        """The newest key that signed it."""
+        """The newest key that signed the checkpoint."""
         return next(v for v in reversed(self.verifiers) if note.is_signed_by(self.note, v))
 
 
 class Proofs:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Reads for proofs; each raises ``sql.database.Unavailable`` while the database is down.
 
-    Parts of the tree are cached: a complete tile never changes, nor does the right edge of a log of
-    a given size.
+    Parts of the tree are cached: a complete log tile never changes, nor does the right edge of a
+    log of a given size.
     """
 
     def __init__(self, database: Database) -> None:
@@ -74,7 +77,7 @@ class Proofs:
         self._edges.clear()
 
     async def entry(self, user: UUID | None, key: int | UUID) -> OwnEntry | None:
-        """Return an entry of this user's accounts (None: of any), by number or id."""
+        """Return an entry of this user's accounts (None: of any account), by number or id."""
         named = (key, None) if isinstance(key, int) else (None, key)
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:
@@ -107,9 +110,9 @@ class Proofs:
         return (await self._tree([(0, size)], size)).root()
 
     async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
-        """Return a log of ``size`` leaves with everything in memory that these ranges need.
+        """Return a log of ``size`` leaves with all rows in memory that these ranges need.
 
-        It has separate rows: the cache may drop some while it reads.
+        It has its own rows, as the cache may drop some during the read.
         """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
         whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}
@@ -125,7 +128,9 @@ class Proofs:
     async def _read(
         self, places: Sequence[TilePlace], size: int, edge: Rows | None
     ) -> tuple[Rows, Rows]:
-        """Read complete tiles, and, if ``edge`` is None, the incomplete ones at the right edge."""
+        """Read complete log tiles and, if ``edge`` is None, the incomplete ones at the right
+        edge.
+        """
         names = [place.level for place in places], [place.index for place in places]
         async with self._database.connection() as connection:
             rows = await connection.fetch(QUERIES["log_tiles_at"], *names) if places else []
@@ -138,7 +143,7 @@ class Proofs:
 
 
 def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
-    """Add to the cache; the least recently used entries are dropped."""
+    """Add to the cache, and drop the least recently used entries."""
     for key, value in used.items():
         kept[key] = value
         kept.move_to_end(key)

@@ -21,7 +21,10 @@ _CHANGING = ("state", "session", "url", "payment_intent", "refunded", "disputed"
 
 @attrs.frozen
 class PurchaseRow:
-    """``amount`` is money, in the currency's smallest unit; all other figures are credits."""
+    """A purchase.
+
+    ``amount`` is money, in the currency's smallest unit; other figures are credits.
+    """
 
     id: UUID
     user_id: UUID
@@ -92,7 +95,7 @@ NO_PURCHASES: Final = PurchaseKeys()
 async def with_owners(connection: Connection, keys: "Keys") -> "Keys":
     """Return the keys with the accounts of the purchases' owners.
 
-    A debt account is included if credits may be taken from the owner.
+    A debt account is included if credits may be taken from its owner.
     """
     asked = keys.purchases
     named = (list(asked.ids), list(asked.sessions), list(asked.intents))
@@ -122,14 +125,14 @@ async def lock_purchases(connection: Connection, asked: PurchaseKeys, rows: "Row
 
 
 def check_owners(asked: PurchaseKeys, rows: "Rows") -> None:
-    """Raise Conflict for a purchase that was created since its owner was looked up."""
+    """Raise Conflict for a purchase that was created after its owner had been looked up."""
     intents = {reversal.payment_intent for reversal in rows.reversals.values()}
     for purchase in rows.purchases.values():
         needed = {f"user:{purchase.user_id}"}
         if asked.reversals or purchase.payment_intent in intents:
             needed.add(f"debt:{purchase.user_id}")
         if not needed <= rows.accounts.keys():
-            raise Conflict("a purchase was created since its owner was looked up")
+            raise Conflict("a purchase was created after its owner had been looked up")
 
 
 def purchase_parts(changes: "Changes") -> Iterator[Part]:
@@ -163,6 +166,6 @@ class Purchases:
         return [PurchaseRow(**row_values(PurchaseRow, row)) for row in rows]
 
     async def under_key(self, user: UUID, key: str) -> StoredAnswer | None:
-        """Return the stored answer under the user's idempotency key."""
+        """Return the stored answer for the user's idempotency key."""
         row = await self._database.one("purchase_under_key", user, key)
         return None if row is None else StoredAnswer(row["request"], row["answer"])

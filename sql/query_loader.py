@@ -1,4 +1,4 @@
-"""Load queries from files of named blocks, ``-- name: …`` with a line on their purpose."""
+"""Load queries from files of named blocks: ``-- name: …``, then a comment on their purpose."""
 
 import re
 from importlib import resources
@@ -8,7 +8,7 @@ _COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
 class BadQueryFile(Exception):
-    """A block has no comment, or a name is used twice."""
+    """A block has no comment, or a name is defined twice."""
 
 
 def load() -> dict[str, str]:
@@ -22,14 +22,14 @@ def load() -> dict[str, str]:
 
 
 def add_blocks(found: dict[str, str], file: str, text: str) -> None:
-    """Add the blocks of one file; text before the first is a comment on the file."""
+    """Add the blocks of one file; text before the first block is a comment on the file."""
     for block in text.split("-- name: ")[1:]:
         head, _, body = block.partition("\n")
         name = head.strip()
         if name in found:
             raise BadQueryFile(f"{file}: {name} is defined twice")
         if not body.startswith("-- "):
-            raise BadQueryFile(f"{file}: {name} has no line on its purpose")
+            raise BadQueryFile(f"{file}: {name} has no comment on its purpose")
         found[name] = body.strip()
 
 

@@ -10,7 +10,10 @@ from sql.database import Database
 
 @attrs.frozen
 class ReceiptRow:
-    """``document`` is canonical JSON, ``hash`` its SHA-256; ``entry_id`` None: it was free."""
+    """A receipt. ``document`` is canonical JSON, ``hash`` its SHA-256.
+
+    ``entry_id`` None: it was free.
+    """
 
     job_id: UUID
     unit: int
@@ -24,7 +27,7 @@ class ReceiptRow:
 
 @attrs.frozen
 class WithdrawnRow:
-    """The entry that refunded what a receipt states as paid."""
+    """The entry that refunded the charge of a receipt."""
 
     entry_id: int
     at: datetime
@@ -34,8 +37,8 @@ class WithdrawnRow:
 class ShownReceipt:
     """A receipt, and how its verdict was found.
 
-    ``device_class``: the node's, '' if unknown. ``is_verified``: a verifier opened or compared the
-    result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
+    ``device_class``: that of the node, '' if unknown. ``is_verified``: a verifier opened or
+    compared the result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.
     """
 
     document: str = attrs.field(repr=False)
@@ -58,12 +61,15 @@ class Receipts:
         self._database = database
 
     async def of(self, job: UUID, unit: int, owner: UUID | None) -> ReceiptRow | None:
-        """Return the receipt of a unit if ``owner`` created or rendered it; None: for anyone."""
+        """Return the receipt of a unit if ``owner`` is its creator or operator.
+
+        None: for any user.
+        """
         row = await self._database.one("receipt_of_unit", job, unit, owner)
         return None if row is None else ReceiptRow(**row)
 
     async def shown(self, job: UUID, unit: int) -> ShownReceipt | None:
-        """Return the receipt of a unit, for anyone."""
+        """Return the receipt of a unit, for any user."""
         row = await self._database.one("receipt_shown", job, unit)
         return None if row is None else ShownReceipt(**row)
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import attrs
 
-STRIKES_MOST: Final = 3  # then the node is quarantined
+STRIKES_MOST: Final = 3  # this many end in quarantine
 FORGIVEN_BY: Final = 20  # this many valid results in a row remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
-HISTORY: Final = 1000  # verdicts that count
-VALID, INVALID = "v", "m"  # in the letters of a record
+HISTORY: Final = 1000  # newest verdicts that count
+VALID, INVALID = "v", "m"  # letters of a record
 LIES, KIN = "LIES", "KIN"  # reasons why the gateway quarantined a node
 
 
@@ -26,11 +26,11 @@ class Reputation:
     valid: int = 0
     invalid: int = 0
     strikes: int = 0
-    forgiven: int = 0  # strikes removed since an admin's release, or ever
+    forgiven: int = 0  # strikes removed since an admin last released the node; in total if none did
 
     @property
     def score(self) -> float:
-        """The share of valid results, 0 to 1, with invalid ones counted tenfold; half at first."""
+        """The share of valid results, 0 to 1; invalid ones count tenfold. A new node has a half."""
         return (self.valid + 1) / (self.valid + 10 * self.invalid + 2)
 
 
@@ -41,8 +41,8 @@ NEW: Final = Reputation()
 class Record:
     """Verdicts on a node's work in one device class, oldest first, one letter each.
 
-    ``before`` and ``since`` its last release that reset the record; if not ``released``, all are
-    ``since``.
+    ``before`` and ``since`` its last release that reset the record; if not ``released``, all
+    verdicts are in ``since``.
     """
 
     node: UUID
@@ -60,7 +60,7 @@ class Record:
 
 
 def after(before: Reputation, letters: str) -> Reputation:
-    """Return the reputation after these verdicts; plain numbers, for lists of many nodes."""
+    """Return the reputation after these verdicts, as plain numbers, for lists of many nodes."""
     streak, strikes, forgiven = before.valid_in_row, before.strikes, before.forgiven
     for letter in letters:
         if letter == INVALID:
@@ -81,8 +81,8 @@ def after(before: Reputation, letters: str) -> Reputation:
 def strikes_of(records: Sequence[Record]) -> int:
     """Return a node's strikes over all device classes, less forgiven ones.
 
-    Forgiveness is limited per node, as a node reports its device class itself. After a release the
-    record begins with two strikes.
+    Forgiveness is limited per node, as nodes report their device class themselves. After a release
+    the record begins with two strikes.
     """
     forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
     return max(_struck(records) - forgiven, 0)
@@ -97,9 +97,9 @@ def _struck(records: Sequence[Record]) -> int:
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
     """Return True if a release resets the node's record to two strikes.
 
-    This is so if it ends a quarantine for invalid results that still count, or for another key of
-    the same owner. ``caught``: why the gateway quarantined the node. After an admin's own
-    quarantine the record is kept; it then has fewer than three strikes.
+    It does if the gateway quarantined the node for invalid results that still count, or for another
+    key of the same owner (``caught``). After an admin's own quarantine the record is kept; it has
+    fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True
@@ -107,7 +107,7 @@ def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
 
 
 def released(before: Reputation) -> Reputation:
-    """Return the reputation after a resetting release: every result is checked."""
+    """Return the reputation after a release that reset the record: every result is checked."""
     return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 

@@ -1,4 +1,5 @@
-"""A second database beside the current one: created, filled, and swapped in atomically.
+"""Databases for a restore: one is created beside the current one, filled, and swapped in
+atomically.
 
 Names of databases cannot be parameters of statements, so they are quoted here.
 """
@@ -13,11 +14,11 @@ import asyncpg
 from sql.query_loader import QUERIES
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-MAINTENANCE = "postgres"  # a database without work, to connect to
+MAINTENANCE = "postgres"  # an unused database to connect to
 
 
 def database_of(dsn: str) -> str:
-    """Return the database that a URL names."""
+    """Return the name of the database in a URL."""
     return unquote(urlsplit(dsn).path.removeprefix("/"))
 
 
@@ -25,7 +26,7 @@ def in_database(dsn: str, name: str) -> str:
     """Return the URL of another database, with the same server and role."""
     parts = urlsplit(dsn)
     query = f"?{parts.query}" if parts.query else ""
-    # Not by urlunsplit, which drops the slashes before an empty host.
+    # urlunsplit would drop the slashes before an empty host.
     return f"{parts.scheme}://{parts.netloc}/{quote(name)}{query}"
 
 
@@ -66,14 +67,14 @@ async def kept(connection: Connection) -> Sequence[str]:
 
 
 async def make(dsn: str, name: str) -> None:
-    """Create an empty database, replacing one left by a killed run."""
+    """Create an empty database; replace one that a killed restore has left."""
     async with connected(in_database(dsn, MAINTENANCE)) as connection:
         await connection.execute(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)")
         await connection.execute(f"CREATE DATABASE {quoted(name)} TEMPLATE template0")
 
 
 async def swap(dsn: str, *, fresh: str, aside: str) -> None:
-    """Rename ``fresh`` to the URL's database, and that one to ``aside``, atomically."""
+    """Rename the URL's database to ``aside``, and ``fresh`` to the URL's name, atomically."""
     name = quoted(database_of(dsn))
     async with connected(in_database(dsn, MAINTENANCE)) as connection, connection.transaction():
         await connection.execute(f"ALTER DATABASE {name} RENAME TO {quoted(aside)}")

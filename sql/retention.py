@@ -23,7 +23,7 @@ class ExpiredInput:
 
 @attrs.frozen
 class ExpiredResult:
-    """A unit's result to be deleted; ``result_key`` as its node named it."""
+    """A unit's result to be deleted; ``result_key``: as its node named it."""
 
     job_id: UUID
     unit: int
@@ -57,7 +57,7 @@ class Retention:
     # -- the sweep: rows are marked and no longer served; then their objects are deleted
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
-        """Mark some inputs unused since ``before`` that no open job or dispute needs."""
+        """Mark some inputs for deletion that were unused since ``before`` and that no job needs."""
         return [
             ExpiredInput(**row) for row in await self._database.all("retention_inputs", before, now)
         ]
@@ -111,7 +111,7 @@ class Retention:
     # -- for their owner
 
     async def usage(self, user: UUID, now: datetime, but: UUID | None = None) -> StorageUsage:
-        """Return what counts against a user's quota, without one upload."""
+        """Return what counts towards a user's quota, without the upload ``but``."""
         row = await self._database.one("retention_usage", user, but, now - FRESH)
         assert row is not None, "a sum answers one row"
         return StorageUsage(**row)

@@ -1,4 +1,4 @@
-"""Retry policy of units: what counts as a try, the pauses, and the last try.
+"""Retry policy of units: what counts as a try, how long the pauses are, when to give up.
 
 Used by sessions, the Lifeline and the Verifier.
 """
@@ -6,15 +6,19 @@ Used by sessions, the Lifeline and the Verifier.
 from typing import Final
 
 NODE_FAILURES_MOST: Final = 3
-TRIES_MOST: Final = 12  # of any outcome
+TRIES_MOST: Final = 12  # with any outcome
 RETRY_SECONDS: Final = (1, 2, 4)
-HELD_NODES: Final = 3  # different nodes that returned a unit unfinished; then an admin hears of it
+HELD_NODES: Final = 3  # different nodes that returned a unit unfinished before an admin is alerted
 HELD_SECONDS_MOST: Final = 60
-OWNERS_MOST: Final = 3  # owners of nodes that failed a unit, after which its nodes are not at fault
+# once nodes of so many owners failed a unit, further failures are not the nodes' fault
+OWNERS_MOST: Final = 3
 
 
 def tries(attempt: int, unsent: int) -> int:
-    """Count the tries, including this one; ``unsent`` attempts never reached a node."""
+    """Count the tries, including this one.
+
+    ``unsent`` attempts, which no node received, do not count.
+    """
     return max(attempt - unsent, 1)
 
 
@@ -23,8 +27,8 @@ def wait_seconds(
 ) -> int | None:
     """Return the pause after a failure; None: it was the last try.
 
-    ``failures`` of nodes and other ``faults`` are those before it. ``is_given_back``: the unit was
-    returned without a failure, which only counts towards the maximum of tries.
+    ``failures`` of nodes and other ``faults`` are those before this one. ``is_given_back``: the
+    node returned the unit without a failure, which only counts towards the maximum of tries.
     """
     failures, faults = failures + is_nodes, faults + (not is_nodes)
     count = tried if is_given_back else failures + faults
@@ -35,10 +39,10 @@ def wait_seconds(
 
 
 def held_seconds(*, nodes: int, times: int) -> int:
-    """Return how long a unit waits that came back ``times`` times without a failure.
+    """Return how long a unit waits that was returned ``times`` times without a failure.
 
-    ``nodes``: the number of different nodes that could not be sent it, or lost it. Attempt numbers
-    are finite, so the pause grows even if two nodes alternate.
+    ``nodes``: the number of different nodes that could not receive it, or lost it. The pause grows
+    even if two nodes alternate, as attempt numbers are finite.
     """
     if nodes >= HELD_NODES:
         return HELD_SECONDS_MOST

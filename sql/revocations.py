@@ -1,4 +1,4 @@
-"""Rows of revocations, and the connection that notifies a gateway of new ones."""
+"""Rows of revocations, and the connection over which a gateway learns of new ones."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -18,11 +18,11 @@ READ_SECONDS: Final = 0.9  # shorter than the pause between two reads
 
 @attrs.frozen
 class Revocation:
-    """``kind``: session | token | key | node | user; it says what ``id`` names."""
+    """A revocation. ``kind`` says what ``id`` names: session | token | key | node | user."""
 
     id: UUID
     kind: str
-    expires_at: datetime  # no token that it concerns lives longer
+    expires_at: datetime  # every token that it concerns has expired by then
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class Revocations:
         self._database = database
 
     async def insert(self, kind: str, ids: Iterable[UUID], expires_at: datetime) -> None:
-        """Revoke explicitly; ending a login, key or user also revokes."""
+        """Revoke ids explicitly. Ending a login, key or user revokes it without this."""
         await self._database.execute("revocation_insert", list(ids), kind, expires_at)
 
     async def purge(self, before: datetime) -> None:
@@ -49,9 +49,9 @@ class Revocations:
 
 
 class RevocationFeed:
-    """Reads over a separate connection, so that a busy pool cannot make a gateway refuse everyone.
+    """Reads over a separate connection: a busy pool must not delay revocations.
 
-    ``hint`` is called after a new revocation; then read.
+    ``hint`` is called when there is a new revocation; the receiver then reads.
     """
 
     def __init__(self, database: Database, hint: Callable[[], None]) -> None:
@@ -62,7 +62,7 @@ class RevocationFeed:
     async def read(self, since: int, now: datetime) -> Revoked:
         """Return revocations from transaction ``since`` on that have not expired.
 
-        Raises Unavailable after at most 0.9 s. A revocation may be returned repeatedly.
+        Raises Unavailable after at most 0.9 s. A revocation may be returned more than once.
         """
         try:
             async with asyncio.timeout(READ_SECONDS):
@@ -77,7 +77,7 @@ class RevocationFeed:
         return Revoked(rows[0]["horizon"], found)
 
     def close(self) -> None:
-        """Cut the connection; the next read opens another."""
+        """Close the connection; the next read opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()

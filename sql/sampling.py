@@ -1,8 +1,8 @@
-"""How often a node's results are compared with their scenes, and the fine for an invalid one.
+"""Sampling: how often a node's results are compared, and the fine for an invalid one.
 
-Always at first, then less often the longer its results are valid, but always often enough that
-cheating does not pay. A draw follows from a secret and from the result: it cannot be predicted, and
-repeating it gives the same answer.
+At first every result is compared; later, the longer the node's results are valid, the fewer, but
+always enough that cheating does not pay. A draw is computed from a secret and the result: nodes
+cannot predict it, and repeating it gives the same answer.
 
 Why cheating does not pay: let ``s`` be the share for a result that is compared with probability
 ``p``. An invalid one is paid with probability 1 - p, and otherwise costs a fine of ``FINES * s / p
@@ -23,14 +23,14 @@ from sql.reputation import Record, strikes_of
 ALWAYS_UNTIL: Final = 10  # valid results in a row
 FINES: Final = 2  # 1: cheating earns nothing on average; 2: it costs as much as it would earn
 MEASURED_KIND: Final = "cpu"
-OVERLOADED_SECONDS: Final = 60.0  # with a longer wait the verifiers are overloaded
+OVERLOADED_SECONDS: Final = 60.0  # wait from which the verifiers count as overloaded
 _DRAWS: Final = 2**64
 
 
 def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
-    """Return the probability of a check after so many valid results in a row.
+    """Return the probability of a comparison after so many valid results in a row.
 
-    It is the minimum while the verifiers are overloaded.
+    It is ``least`` while the verifiers are overloaded.
     """
     if valid_in_row < ALWAYS_UNTIL:
         return 1.0
@@ -38,11 +38,11 @@ def odds(valid_in_row: int, least: float, waited: float = 0.0) -> float:
 
 
 def odds_of(records: Sequence[Record], device_class: str, waited: float, least: float) -> float:
-    """Return the probability that a node's record requires.
+    """Return the probability of a comparison that a node's record requires.
 
-    It is 1 while the node has strikes, and on devices where a refused result is no strike, as only
-    processors were measured. ``waited``: the seconds that the oldest delivery has been waiting for
-    its check.
+    It is 1 while the node has strikes, and on devices other than processors: there an invalid
+    result is no strike, as their noise was not measured. ``waited``: the seconds that the oldest
+    delivery has been waiting for its check.
     """
     if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0
@@ -56,14 +56,17 @@ def covered_odds(share: int, pending: int) -> float:
 
 
 def fine_of(share: int, drawn_at: float) -> int:
-    """Return the fine for an invalid result, in addition to its share; 0 if a check was certain."""
+    """Return the fine for an invalid result, in addition to its share.
+
+    0 if the comparison was certain.
+    """
     return max(round(FINES * share / drawn_at) - share, 0) if drawn_at < 1 else 0
 
 
 def draw(secret: bytes, purpose: bytes, unit: bytes, result: bytes, number: int = 0) -> float:
     """Return a number from 0 up to 1 that only the holder of the secret can compute.
 
-    ``result``: its SHA-256.
+    ``result``: the SHA-256 of the result.
     """
     message = b"\n".join((purpose, unit, result.hex().encode(), str(number).encode()))
     digest = hmac.digest(secret, message, "sha256")

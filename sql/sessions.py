@@ -1,4 +1,4 @@
-"""Rows of logins: each is a family of refresh tokens, one of which is valid at a time."""
+"""Rows of logins. A login is a family of refresh tokens, one of which is valid at a time."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ import attrs
 
 from sql.database import Database
 
-# A token presented again this soon after its exchange is a lost answer or a race.
+# A token presented again this soon after its exchange indicates a lost answer or a race.
 GRACE: Final = timedelta(seconds=10)
 
 
 @attrs.frozen
 class TokenFamily:
-    """All tokens of one login; ``jti``: the refresh token that is valid now."""
+    """All tokens of one login; ``jti``: the currently valid refresh token."""
 
     sid: UUID
     jti: UUID
@@ -25,7 +25,7 @@ class TokenFamily:
 
 @attrs.frozen
 class LoginState:
-    """The state of a user that was checked at login; a change in the meantime refuses it."""
+    """The user's state when the password was checked; if it has changed, the login is refused."""
 
     user: UUID
     password_hash: str = attrs.field(repr=False)
@@ -34,7 +34,7 @@ class LoginState:
 
 @attrs.frozen
 class SessionRow:
-    """``rotated_at``: the last refresh, at first the login."""
+    """A login. ``rotated_at``: the last refresh, initially the login itself."""
 
     sid: UUID
     client: str
@@ -50,7 +50,7 @@ class Sessions:
         self._database = database
 
     async def open(self, checked: LoginState, family: TokenFamily, now: datetime) -> bool:
-        """Open a login; False if the user was deactivated or changed since they were checked."""
+        """Insert a login; False if the user was deactivated or changed since the check."""
         row = await self._database.one(
             "session_open",
             *(family.sid, checked.user, family.jti, family.expires_at, family.client, now),
@@ -59,9 +59,10 @@ class Sessions:
         return row is not None
 
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
-        """Exchange the refresh token ``spent`` for ``family.jti``; one of many at once gets True.
+        """Exchange the refresh token ``spent`` for ``family.jti``.
 
-        False too if the family ended or the user is not active.
+        Of several at once, one gets True. False also if the family has ended or the user is not
+        active.
         """
         row = await self._database.one(
             "session_rotate",
@@ -70,12 +71,12 @@ class Sessions:
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
-        """After a failed rotation: return True if the token is an old one; the family then ends."""
+        """After a failed rotation: return True if the token is an old one, and end its family."""
         row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 
     async def touch(self, sid: UUID, user: UUID, now: datetime, until: datetime) -> str | None:
-        """Extend a login that is in use; return the user's role, None if it has ended."""
+        """Extend a login that is in use; return the user's role, or None if the login has ended."""
         row = await self._database.one("session_touch", sid, user, now, until)
         return None if row is None else row["role"]
 
@@ -97,5 +98,5 @@ class Sessions:
         return await self._database.one("session_end", sid, user, now) is not None
 
     async def purge(self, before: datetime) -> None:
-        """Delete logins that expired before."""
+        """Delete logins that expired before then."""
         await self._database.execute("session_purge", before)

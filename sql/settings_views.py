@@ -52,7 +52,7 @@ class ListedEndpoint:
 
     @property
     def shown(self) -> str:
-        """The URL without the query and the login, which may be secrets of its owner."""
+        """The URL without credentials and query, which may contain secrets of its owner."""
         parts = urlsplit(self.url)
         masked = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         return urlunsplit(masked) + ("?…" if parts.query else "")
@@ -77,7 +77,10 @@ class SettingsViews:
         return [ListedKey(**row) for row in rows]
 
     async def endpoints(self, search: str, limit: int) -> Sequence[ListedEndpoint]:
-        """Return the endpoints of all users, newest first; ``search``: part of URL or e-mail."""
+        """Return the endpoints of all users, newest first.
+
+        ``search``: part of the URL or e-mail.
+        """
         rows = await self._database.all("settings_endpoints", search, limit)
         return [ListedEndpoint(**row) for row in rows]
 

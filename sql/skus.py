@@ -12,7 +12,7 @@ from sql.query_loader import QUERIES
 
 @attrs.frozen
 class SkuRow:
-    """``units`` are credits; ``amount`` is money, in the currency's smallest unit."""
+    """An SKU. ``units``: credits in units; ``amount``: money, in the currency's smallest unit."""
 
     name: str
     title: str

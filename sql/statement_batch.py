@@ -19,9 +19,9 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def together(parts: tuple[tuple[str, int], ...]) -> str:
     """Combine the named writes, each with its number of parameters.
 
-    The statement returns how many rows each wrote, and the transaction's id. All see the state
-    before, and their order is undefined: no two may write the same row. Foreign keys are checked at
-    the end.
+    The statement returns how many rows each has written, and the transaction's id. All writes see
+    the state before the statement, and their order is undefined: no two may write the same row.
+    Foreign keys are checked at the end.
     """
     written: list[str] = []
     before = 0
@@ -29,14 +29,14 @@ def together(parts: tuple[tuple[str, int], ...]) -> str:
         body = QUERIES[name].rstrip().removesuffix(";")
         written.append(f"{name} AS (\n{_shifted(body, before)}\nRETURNING 1)")
         before += width
-    # only names of our own queries are inserted into the text
+    # only names of our own queries become part of the text
     counts = [f"(SELECT count(*) FROM {name}) AS {name}" for name, _ in parts]  # noqa: S608
     counts.append("pg_current_xact_id()::text::bigint AS transaction")
     return "WITH " + ",\n".join(written) + "\nSELECT " + ", ".join(counts)
 
 
 def row_values(kind: type[Any], row: Any) -> dict[str, Any]:
-    """Return the columns of a row that the class has."""
+    """Return the row's values for the columns that the class has."""
     return {field.name: row[field.name] for field in attrs.fields(kind)}
 
 
@@ -46,7 +46,7 @@ def columns_of(rows: Sequence[Any], *names: str) -> Columns:
 
 
 def flat(columns: Sequence[Sequence[Any]]) -> list[Any]:
-    """Return the parameters of all parts, in order."""
+    """Return the parameters of all writes, in order."""
     return [column for part in columns for column in part]
 
 

@@ -58,12 +58,13 @@ from sql.units import (
 )
 
 BOOKS_SECONDS: Final = 1.8
-LOG_SECONDS: Final = 10.0  # no request waits for it
+LOG_SECONDS: Final = 10.0  # long, as no request waits for it
 PLANS_MOST: Final = 256  # jobs whose plans are read at once
-TURN: Final = 256  # rows between two yields to other tasks
+TURN: Final = 256  # rows between two yields to the event loop
 AUDIT_SECONDS: Final = 300.0
 WHOLE_SECONDS: Final = 4 * 3600.0
-AUDIT_LEAVES: Final = 200_000  # of the log per snapshot; the next one continues after them
+# leaves of the log per snapshot; the next snapshot continues after them
+AUDIT_LEAVES: Final = 200_000
 _OF_OPEN_UNIT: Final = tuple(field.name for field in attrs.fields(OpenUnit) if field.name != "plan")
 
 
@@ -78,7 +79,10 @@ class SqlStore:
     def transaction(
         self, *, within: float = BOOKS_SECONDS
     ) -> AbstractAsyncContextManager[BooksTransaction]:
-        """Commit at exit. Unavailable: it is unknown whether it was committed. See the port."""
+        """Commit at exit.
+
+        After Unavailable it is unknown whether the transaction was committed. See the port.
+        """
         return self._transaction(within)
 
     @asynccontextmanager
@@ -87,18 +91,19 @@ class SqlStore:
         try:
             async with self._database.transaction(within=within) as connection:
                 yield SqlBooks(connection)
-        except asyncpg.UniqueViolationError as error:  # inserted since we looked, or never visible
+        except asyncpg.UniqueViolationError as error:  # inserted since our read, or invisible to it
             raise Mismatch(f"{error.constraint_name} is taken") from error
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if refused(error):  # its text names columns and constraints; row data is in its detail
+            # the message names columns and constraints; only its detail has data of rows
+            if refused(error):
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise
 
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
-        # Halts of all gateways are in the database, where every read of the log sees them.
+        # Halts of all gateways are in the database, where each read of the log sees them.
         halted = await self._halts.only_here()
         try:
             async with self._database.transaction(within=LOG_SECONDS) as connection:
@@ -113,7 +118,7 @@ class SqlStore:
 
     async def now(self) -> datetime:
         row = await self._database.one("database_time")
-        assert row is not None, "it answers one row"
+        assert row is not None, "the query returns one row"
         time: datetime = row["now"]
         return time
 
@@ -126,7 +131,7 @@ class SqlStore:
             [lease.seconds for lease in leases],
         )
         rows = await self._database.all("work_renew_leases", *columns)
-        if len(rows) < len(leases):  # some may be of copies
+        if len(rows) < len(leases):  # some may belong to copies
             rows = [*rows, *await self._database.all("work_renew_copies", *columns)]
         return frozenset((row["job"], row["unit"], row["attempt"], row["node"]) for row in rows)
 
@@ -268,7 +273,7 @@ class SqlStore:
     async def claim_checks(
         self, gateway: UUID, checks: Collection[CheckId], seconds: float
     ) -> frozenset[CheckId]:
-        if await self._halts.only_here():  # it could not book a verdict; another gateway can
+        if await self._halts.only_here():  # this gateway could not book a verdict, but another can
             await self.release_checks(gateway, checks)
             return frozenset()
         named = _columns(checks)
@@ -354,11 +359,11 @@ def _standing(row: Any) -> StandingRow:
 async def _open_units(
     rows: Sequence[Any], plans: Mapping[UUID, JobPlan | None] | None = None
 ) -> Sequence[OpenUnit]:
-    """``plans``: by job, if the rows are without them."""
+    """Build open units. ``plans``: by job, if the rows lack them."""
     found: list[OpenUnit] = []
     for number, row in enumerate(rows, 1):
         found.append(_open_unit(row, None if plans is None else plans[row["job"]]))
-        if number % TURN == 0:  # ten thousand in one go would block the loop for 50 ms
+        if number % TURN == 0:  # ten thousand at once would block the loop for 50 ms
             await asyncio.sleep(0)
     return found
 
@@ -371,7 +376,7 @@ def _open_unit(row: Any, plan: JobPlan | None = None) -> OpenUnit:
     values["avoid"], values["barred"] = frozenset(row["avoid"]), frozenset(row["barred"])
     values["parts"] = parts_of(row["parts"])
     if values["state"] == "QUEUED":
-        values["node"] = None  # the row keeps the node of the last attempt
+        values["node"] = None  # a queued unit's row keeps the node of the last attempt
     return OpenUnit(**values)
 
 

@@ -1,4 +1,4 @@
-"""One object with everything that routes read and write in the database, beside the books."""
+"""One object for everything in the database beside the books that routes and actors use."""
 
 import attrs
 
@@ -31,7 +31,7 @@ from sql.webhooks import Endpoints
 
 @attrs.frozen
 class Tables:
-    """What routes and actors read and write, beside the books."""
+    """Reads and writes of the database, beside the books, for routes and actors."""
 
     administration: Administration
     anchors: Anchors
@@ -62,6 +62,6 @@ class Tables:
 
     @classmethod
     def over(cls, database: Database) -> "Tables":
-        """Return all of them over one database."""
+        """Return all reads and writes over one database."""
         fields = attrs.fields_dict(cls)
         return cls(**{name: field.type(database) for name, field in fields.items() if field.type})

@@ -34,7 +34,7 @@ class Thumbnails:
         self._database = database
 
     async def of_job(self, job: UUID, user: UUID | None, frame: int | None) -> Thumbnail | None:
-        """Return a thumbnail of a user's job (None: any user's): of a frame, else the newest."""
+        """Return a thumbnail of a user's job (None: any user's): that of a frame, or the newest."""
         row = await self._database.one("thumbnail_of_job", job, user, frame)
         return None if row is None else Thumbnail(**row)
 
@@ -47,5 +47,8 @@ class Thumbnails:
         return [ThumbnailInfo(**row) for row in rows]
 
     async def expire(self, before: datetime, jobs: int) -> bool:
-        """Delete those of some jobs that ended before; return True if there were any."""
+        """Delete thumbnails of up to ``jobs`` jobs that ended before then.
+
+        Return True if there were any.
+        """
         return bool(await self._database.all("thumbnails_expire", before, jobs))

@@ -16,8 +16,8 @@ NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
 class ChecksWaiting:
     """Deliveries that wait for a verdict; ``oldest``: the longest wait in seconds.
 
-    ``overdue``: those of the oldest 1,000 that wait too long for their kind. ``withheld``: shares
-    that have waited 30 days for a check.
+    ``overdue``: how many of the oldest 1,000 wait longer than usual for their kind. ``withheld``:
+    shares that have waited 30 days for a check.
     """
 
     waiting: int
@@ -28,7 +28,7 @@ class ChecksWaiting:
 
 @attrs.frozen
 class GatewayTotals:
-    """One reading. ``held`` is in units of money."""
+    """One reading of the totals. ``held`` is in units of money."""
 
     jobs: Mapping[str, int]  # open ones, by status
     nodes: Mapping[str, int]  # by status
@@ -44,7 +44,7 @@ async def read_totals(database: Database) -> GatewayTotals:
     holds = await database.one("figures_holds")
     checks = await database.one("figures_checks", WITHHELD_MOST)
     assert holds is not None, "an aggregate has one row"
-    assert checks is not None, "so has this one"
+    assert checks is not None, "an aggregate has one row"
     return GatewayTotals(
         jobs=dict.fromkeys(OPEN_JOBS, 0) | {row["name"]: row["count"] for row in jobs},
         nodes=dict.fromkeys(NODES, 0) | {row["name"]: row["count"] for row in nodes},

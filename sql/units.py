@@ -17,7 +17,7 @@ from sql.job_plan import JobPlan
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
 # Weights for low, normal and high priority.
 WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
-JobPlace: TypeAlias = tuple[datetime, UUID]  # queued since, and the id
+JobPlace: TypeAlias = tuple[datetime, UUID]  # time when it was queued, and id
 # Returns a job's plan if the caller already has it.
 KnownPlan: TypeAlias = Callable[[UUID], JobPlan | None]
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
@@ -25,17 +25,17 @@ RENDER: Final = "render"
 VIDEO: Final = "video"
 CHECKED: Final = frozenset({RENDER, VIDEO})  # job types that are checked
 Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
-Alike: TypeAlias = tuple[UUID, bool]  # the tiles of a job, or its other units
-DONE_MOST: Final = 50  # the last ones of each job determine its pace
+Alike: TypeAlias = tuple[UUID, bool]  # job; True for its tiles, False for its other units
+DONE_MOST: Final = 50  # most recently completed units of each job that determine its pace
 
 
 def weight(priority: int) -> int:
-    """Return the weight of a priority: units at work relative to users with other priorities."""
+    """Return the weight of a priority: the ratio in which users' units are at work."""
     return WEIGHTS[priority]
 
 
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
-    """Return the key of an attempt's result, which only that attempt writes."""
+    """Return the key of an attempt's result. Only that attempt writes it."""
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
@@ -45,13 +45,13 @@ def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
 
 
 def beside(result: str) -> str:
-    """Return the key of the evidence for a result's key."""
+    """Return the key of the evidence that belongs to a result's key."""
     return f"{result.rpartition('/')[0]}/evidence"
 
 
 @attrs.frozen
 class PartResult:
-    """The result of a unit that another one is made from, as far as known here."""
+    """The result of a unit that another unit is assembled from, as far as known."""
 
     unit: int
     attempt: int
@@ -60,7 +60,7 @@ class PartResult:
 
 
 def parts_of(told: Sequence[str] | None) -> tuple[PartResult, ...]:
-    """Parse the parts of a unit, in order, from the database's JSON."""
+    """Parse the input results of a unit, in order, from the database's JSON."""
     return tuple(PartResult(*orjson.loads(one)) for one in told or ())
 
 
@@ -80,7 +80,7 @@ class OpenJob:
 
 @attrs.frozen
 class OpenJobTerms:
-    """The terms of an open job: its plan lacks the parameters."""
+    """The terms of an open job: its plan without the parameters."""
 
     job: UUID
     user: UUID
@@ -91,7 +91,7 @@ class OpenJobTerms:
 
 @attrs.frozen
 class OpenUnit:
-    """An open unit, with the facts of its job.
+    """An open unit, with facts of its job.
 
     ``avoid``: nodes that failed this unit; ``barred``: nodes that failed any unit of the job. A
     unit with a speculative copy yields two rows.
@@ -116,22 +116,22 @@ class OpenUnit:
     parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
-    units: int = 1  # of the whole job
+    units: int = 1  # number of units of the job
     price: int = 0  # in units of money
-    started_at: datetime | None = None  # of this or an earlier attempt
-    copied: int = 0  # the newest speculative attempt
+    started_at: datetime | None = None  # when this or an earlier attempt started
+    copied: int = 0  # number of the newest speculative attempt
     is_copy: bool = False  # this attempt is the speculative one
-    paused: str | None = None  # why its job is paused: by its "owner", or at its "cap"
-    faults: int = 0  # failures that were not a node's
+    paused: str | None = None  # why its job is paused: 'owner' or 'cap'
+    faults: int = 0  # failures that no node caused
     unsent: int = 0  # earlier attempts that no node ever received
-    answered: bool = False  # its copy delivered and waits for its verdict
-    needs_memory: int = 0  # bytes: nodes with less had too little
+    answered: bool = False  # its copy has delivered and waits for its verdict
+    needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
 
 
 @attrs.frozen
 class UnitDuration:
-    """The duration of a complete unit: of its ``frames``, or of a tile."""
+    """The duration of a complete unit, and its frames or tile."""
 
     job: UUID
     frames: str | None
@@ -145,7 +145,7 @@ def nothing_known(_: UUID) -> None:
 
 @attrs.frozen
 class Lease:
-    """How long a unit may stay with its node without a sign of life, from now."""
+    """A lease: how long a unit may stay with its node without a sign of life, from now on."""
 
     job: UUID
     unit: int
@@ -159,7 +159,7 @@ class Lease:
 
 
 def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
-    """Return the kind of a unit's result."""
+    """Return the kind of result that a unit of this job type has."""
     if job_type == VIDEO:
         return "video"
     if "tile" in params:
@@ -178,7 +178,7 @@ class UnitDurations:
 
 
 def paces(units: Iterable[UnitDuration]) -> dict[Alike, UnitDurations]:
-    """Return durations by job; tiles are separate, as they take less than frames."""
+    """Return durations by job, separately for tiles, as they take less time than frames."""
     found: defaultdict[Alike, list[float]] = defaultdict(list)
     for unit in units:
         found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))

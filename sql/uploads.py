@@ -1,4 +1,4 @@
-"""Rows of uploads: content that a user announced, and whether it has arrived."""
+"""Rows of uploads: announced content, and whether it has arrived."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ class UploadRow:
     completed_at: datetime | None
     created_at: datetime
     used_at: datetime
-    expired_at: datetime | None  # it is being deleted
+    expired_at: datetime | None  # when its deletion began
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ class Uploads:
         self._database = database
 
     async def announce(self, user: UUID, content: NewUpload) -> UploadRow | None:
-        """Return the row for this content, which is created if missing; None: no such user."""
+        """Return the row for this content, creating it if necessary; None: no such user."""
         try:
             row = await self._database.one(
                 "upload_announce",
@@ -73,6 +73,6 @@ class Uploads:
         return None if row is None else UploadRow(**row)
 
     async def completed(self, user: UUID, uploads: Sequence[UUID]) -> Sequence[UploadRow]:
-        """Return those of the uploads that are this user's and complete."""
+        """Return those of the uploads that belong to this user and are complete."""
         rows = await self._database.all("uploads_completed", user, list(uploads))
         return [UploadRow(**row) for row in rows]

@@ -31,7 +31,10 @@ class UserRow:
 
 @attrs.frozen
 class NewUser:
-    """``role`` applies to users that an admin creates; those who register are ``user``."""
+    """A user to be created.
+
+    ``role`` counts if an admin creates the user; otherwise it is ``user``.
+    """
 
     id: UUID
     email: str
@@ -106,14 +109,14 @@ class UserViews:
 
 @attrs.frozen
 class EndedLogins:
-    """A user after a change, and the logins that it ended."""
+    """A user after a change, and the logins that the change ended."""
 
     user: UserRow
     sessions: frozenset[UUID] = frozenset()
 
 
 class Administration:
-    """Each method raises ``sql.database.Unavailable``; it is then unknown whether it happened.
+    """Admins' changes. Raises ``sql.database.Unavailable``; it is then unknown whether it happened.
 
     None always means that there is no such user, or that it has changed in the meantime.
     """
@@ -146,7 +149,7 @@ class Administration:
     async def change_password(
         self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
     ) -> EndedLogins | None:
-        """Change one's own password after proof of the old one; all logins but ``keep`` end."""
+        """Change one's own password, given the old hash; all logins but ``keep`` end."""
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
 
@@ -178,7 +181,7 @@ class Administration:
 async def _password(
     connection: Connection, values: tuple[UUID, str | None, str], keep: UUID | None, now: datetime
 ) -> EndedLogins | None:
-    # The user's row is locked first, so a login with the old password is ended below or refused.
+    # Locks the user's row first, so that a login with the old password is ended below or refused.
     row = await connection.fetchrow(QUERIES["user_set_password"], *values)
     if row is None:
         return None

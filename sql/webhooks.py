@@ -1,4 +1,4 @@
-"""Webhook endpoints and deliveries: for their owners, and for the Courier, which sends them."""
+"""Webhook endpoints and deliveries, for their owners and for the Courier, which sends them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,7 +21,8 @@ OF_USER_MOST: Final = 4  # endpoints of one user at the same time, per gateway
 class EndpointRow:
     """A webhook endpoint.
 
-    ``failing_since``: no delivery has succeeded since; ``disabled_at``: it gets no deliveries.
+    ``failing_since``: the first failure since the last success; ``disabled_at``: nothing is sent
+    since then.
     """
 
     id: UUID
@@ -65,7 +66,7 @@ class DeliveryRow:
 
     @property
     def answer(self) -> str | None:
-        """The outcomes of the last tries in a few words; None: not tried yet."""
+        """A summary of the last tries; None: not tried yet."""
         said = [one["error"] or str(one["status"]) for one in self.answers[-ANSWERS_SHOWN:]]
         return (
             ", then ".join(said)
@@ -97,7 +98,7 @@ _OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
 
 
 class Endpoints:
-    """Each method raises ``sql.database.Unavailable``; None: it is not the user's."""
+    """Endpoints. Raises ``sql.database.Unavailable``; None: the endpoint is not the user's."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -128,7 +129,7 @@ class Endpoints:
         return await self._one("endpoint_rotate", endpoint, user, secret, until)
 
     async def delete(self, endpoint: UUID, user: UUID) -> bool:
-        """Delete an endpoint; its waiting deliveries are dropped."""
+        """Delete an endpoint; its waiting deliveries fail."""
         return await self._database.one("endpoint_delete", endpoint, user) is not None
 
     async def deliveries(
@@ -158,13 +159,16 @@ def _delivery(row: Any) -> DeliveryRow:
 
 @attrs.frozen
 class DueDelivery:
-    """An event to deliver. ``tries`` includes this one; ``event`` is None if it has expired."""
+    """An event to deliver.
+
+    ``tries`` includes this one; ``event`` is None if the event has expired.
+    """
 
     id: UUID
     endpoint: UUID
     user: UUID
     url: str
-    secrets: Sequence[bytes] = attrs.field(repr=False)  # each of them signs
+    secrets: Sequence[bytes] = attrs.field(repr=False)  # each of them signs the delivery
     job: UUID
     type: str
     tries: int
@@ -174,7 +178,7 @@ class DueDelivery:
 
 @attrs.frozen
 class DeliveryOutcome:
-    """The outcome of a try: a final state, or ``due_at`` for the next try."""
+    """The outcome of a try: a final state, or ``due_at``, the time of the next try."""
 
     delivery: UUID
     tries: int
@@ -187,7 +191,10 @@ class DeliveryOutcome:
 
 @attrs.frozen
 class EndpointHealth:
-    """The health of an endpoint: it pauses until ``not_before``; a ``reason`` disables it."""
+    """The health of an endpoint: it pauses until ``not_before``.
+
+    With a ``reason`` it is disabled.
+    """
 
     endpoint: UUID
     failing_since: datetime | None = None
@@ -205,9 +212,9 @@ class Deliveries:
     async def claim(
         self, now: datetime, until: datetime, but: Sequence[UUID], most: int
     ) -> Sequence[DueDelivery]:
-        """Claim what is due for ``most`` endpoints, for the caller only, ``until`` then.
+        """Claim due deliveries of up to ``most`` endpoints for this caller, until ``until``.
 
-        ``but``: endpoints with a delivery in progress; counting those, no user has more than four
+        ``but``: endpoints with a delivery in progress; including those, no user has more than four
         at once.
         """
         given = now, until, OF_ENDPOINT_MOST, list(but), most, OF_USER_MOST
@@ -219,7 +226,7 @@ class Deliveries:
     ) -> None:
         """Store the outcomes of tries and the health of their endpoints in one transaction.
 
-        Endpoints are locked first, as in the deletion of an endpoint. Raises also
+        Endpoints are locked first, as in the deletion of an endpoint. May also raise
         ``sql.database.Conflict``.
         """
         async with self._database.transaction() as connection:

@@ -1,1 +1,1 @@
-"""Supervisors: start, restart and stop the actors; and the engines that they run."""
+"""Supervisors, which start, restart and stop the actors; and the engines, which actors run."""

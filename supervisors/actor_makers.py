@@ -1,4 +1,6 @@
-"""How each actor is made: its ports, its settings, and the actors that it tells."""
+"""Constructors of the actors: their ports, their settings, and the actors that they send messages
+to.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -41,15 +43,18 @@ from actors.watchman.messages import Watchman
 from supervisors.actor_settings import ActorSettings
 from supervisors.registry import Registry
 
-# In messages: for a Send and two answers of the Ledger per unit that its node may have, besides an
-# eighth for the node's own frames.
+# In messages: a Send and two answers of the Ledger for each unit that a node may have, and an
+# eighth more for the node's own frames.
 SESSION_CAPACITY: Final = 1_024
 
 Maker: TypeAlias = Callable[[], Actor[Any]]
 
 
 class ActorMakers:
-    """Makes the actors of one tree. ``sessions`` returns the addresses of the living sessions."""
+    """Constructors of the actors of one tree.
+
+    ``sessions`` returns the addresses of the living sessions.
+    """
 
     def __init__(
         self,
@@ -63,7 +68,10 @@ class ActorMakers:
         self._numbers = count(1)
 
     def all(self) -> Mapping[type[Any], Maker]:
-        """Return what makes each actor, by its marker; actors that are off are left out."""
+        """Return the constructor of each actor, by its marker.
+
+        Actors that are switched off are left out.
+        """
         p, s, to, sessions = self._ports, self._settings, self._to, self._sessions
         return {
             Ledger: lambda: LedgerActor(p.store, p.clock, p.random),
@@ -124,14 +132,14 @@ class ActorMakers:
         return {Anchor: make}
 
     def session(self, node: NodeIdentity, socket: Socket) -> tuple[Ref[NodeSession], Maker]:
-        """Return the address of a new session, and what makes it."""
+        """Return the address of a new session, and its constructor."""
         peers, settings = self._peers, self._settings.session
         ref = Ref[NodeSession](f"node {node.id} #{next(self._numbers)}", capacity=SESSION_CAPACITY)
         return ref, lambda: NodeSessionActor(node, socket, peers, settings)
 
     @cached_property
     def _peers(self) -> SessionPeers:
-        """Return what all sessions share."""
+        """Return the parts of the gateway that all sessions share."""
         to, checks = self._to, self._settings.verifier
         return SessionPeers(
             scheduler=to(Scheduler),

@@ -39,8 +39,8 @@ def actor_settings(
 ) -> ActorSettings:
     """Return the settings of the actors.
 
-    ``verifiers`` are the gateway's own; ``unverified_why`` is the code of receipts where the
-    gateway verifies nothing.
+    ``verifiers``: the gateway's own; ``unverified_why``: the code of receipts if the gateway
+    verifies nothing.
     """
     return ActorSettings(
         session=session_settings(settings, verifiers, unverified_why),
@@ -77,8 +77,8 @@ def verifier_settings(
 ) -> VerifierSettings:
     """Return the Verifier's settings.
 
-    Where verification is off, the Verifier runs all the same, and now and then handles what still
-    waits from before.
+    If verification is off, the Verifier still runs, and now and then handles results that wait from
+    before.
     """
     given, pays = settings.verification, not settings.is_for_money
     if not given.enabled:

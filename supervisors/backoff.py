@@ -1,11 +1,11 @@
-"""Back-off: each restart in a row waits twice as long as the one before."""
+"""Back-off of restarts: each in a row waits twice as long as the one before."""
 
 import attrs
 
 
 @attrs.frozen
 class Backoff:
-    """Delays in seconds, doubling from ``first`` to ``most``, reduced by up to ``jitter``.
+    """Delays in seconds, doubling from ``first`` to ``most``, each reduced by up to ``jitter``.
 
     A child that has run for ``most`` seconds starts at ``first`` again.
     """

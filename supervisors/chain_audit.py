@@ -1,4 +1,4 @@
-"""Compare the chain with the log (I12) and deploy the contract, for commands."""
+"""Comparison of the chain with the log (I12), and deployment of the contract, for commands."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ ANCHOR_LOOK_SECONDS_LEAST: Final = 0.5
 
 @attrs.frozen
 class ChainView:
-    """The chain's state and what the database knows of it.
+    """The chain's state, and what the database knows of it.
 
-    ``missing``: transaction numbers above all known ones that have no row. ``holes``: such numbers
-    between known ones. ``unmade``: contracts with anchors whose deployment has no row. ``strays``:
-    contracts with leaves of the log that the database does not know.
+    ``missing``: transaction numbers without a row above all that have one. ``holes``: numbers
+    without a row between others. ``unmade``: contracts with anchors whose deployment has no row.
+    ``strays``: contracts with leaves of the log that the database does not know.
     """
 
     state: ChainState
@@ -111,7 +111,7 @@ async def audit_chain(chain: Chain, anchors: Anchors, clock: Clock) -> Sequence[
 
 
 async def _ahead(chain: Chain, anchors: Anchors, state: ChainState) -> Sequence[Finding]:
-    """Find contracts with more anchors than rows.
+    """Return violations for contracts with more anchors than rows.
 
     A row is stored before its transaction is sent, so the chain is read first.
     """
@@ -119,7 +119,11 @@ async def _ahead(chain: Chain, anchors: Anchors, state: ChainState) -> Sequence[
     there = {contract: await chain.newest(contract) for contract in made}
     known = await anchors.contracts(state.chain_id, state.sender)
     return [
-        Finding("I12", f"anchor {newest.size}", f"is in contract {contract}, and no row is so far")
+        Finding(
+            "I12",
+            f"anchor {newest.size}",
+            f"is in contract {contract}, which no row mentions so far",
+        )
         for contract, newest in there.items()
         if newest is not None and newest.size > known.get(contract, 0)
     ]
@@ -132,7 +136,7 @@ async def make_contract(
     settings: AnchorSettings,
     tell: Callable[[str], None],
 ) -> str:
-    """Deploy the contract and return its address once confirmed; a gateway may run beside it.
+    """Deploy the contract, and return its address once confirmed; a gateway may run beside it.
 
     Raises the errors of its ports, and ForeignLog if the chain has another log.
     """

@@ -1,4 +1,4 @@
-"""Children of a supervisor: how one is described, and the interface of a nested supervisor."""
+"""Children of a supervisor: their description, and the interface of a nested supervisor."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -18,7 +18,7 @@ class StartFailed(Exception):
 
 
 class ChildSupervisor(Protocol):
-    """A nested supervisor as its parent sees it. It may be launched and halted many times."""
+    """A nested supervisor, as its parent uses it. It may be launched and halted many times."""
 
     @property
     def name(self) -> str:
@@ -31,7 +31,10 @@ class ChildSupervisor(Protocol):
         ...
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Pass what the tree shares, and whom to notify of giving up; before the first launch."""
+        """Receive what the tree shares, and whom to notify after giving up.
+
+        Before the first launch.
+        """
         ...
 
     async def launch(self) -> Exit | None:
@@ -57,11 +60,11 @@ def _ref_of(child: "Child") -> Ref[Any]:
 
 @attrs.frozen
 class Child:
-    """One child: ``make`` creates an actor for each start, or is a nested supervisor.
+    """A child: ``make`` creates an actor for each start, or it is a nested supervisor.
 
-    ``stop_within`` and ``start_within`` are seconds, for actors only (a nested supervisor's
-    children have their own); None: the start may take any time. ``capacity`` bounds the mailbox, in
-    messages. ``ref``: the address; a given one keeps its own capacity.
+    ``stop_within`` and ``start_within`` are seconds, for actors only (the children of a nested
+    supervisor have their own); None: the start may take any time. ``capacity`` is the limit of the
+    mailbox, in messages. ``ref``: the address; if it is given, it keeps its own capacity.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The place of a child in its supervisor: its current run and pending restart."""
+"""The slot of a child in its supervisor: its current run and pending restart."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from supervisors.snapshot import Snapshot
 
 
 class ChildSlot:
-    """One child. ``ended`` is true from its end until the supervisor has handled it."""
+    """One child. ``ended`` is True from its end until the supervisor has handled it."""
 
     def __init__(
         self,
@@ -26,8 +26,8 @@ class ChildSlot:
         self.child = child
         self.name = child.name
         self.window = RestartWindow(intensity)
-        self.failures = 0  # in a row
-        self.pending: asyncio.TimerHandle | None = None  # a restart delayed by back-off
+        self.failures = 0  # failures in a row
+        self.pending: asyncio.TimerHandle | None = None  # a restart that the back-off delays
         self.ended = False
         self._began = 0.0
         self._runs: Cell | ChildSupervisor

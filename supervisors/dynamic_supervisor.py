@@ -17,7 +17,7 @@ LIMIT = 20_000
 class DynamicSupervisor:
     """Children are temporary, whatever their settings: one that ends is not restarted.
 
-    There are at most ``limit`` of them at a time. They are stopped all at once.
+    There are at most ``limit`` children at a time. They are stopped concurrently.
     """
 
     def __init__(self, name: str, *, limit: int = LIMIT) -> None:
@@ -52,7 +52,7 @@ class DynamicSupervisor:
         return child.ref
 
     async def terminate(self, ref: Ref[Any]) -> None:
-        """Stop a child within its limit, then by force; no effect if it has ended."""
+        """Stop a child within its time limit, then by force; no effect if it has ended."""
         cell = self._cells.get(ref)
         if cell is not None:
             await cell.halt()
@@ -68,7 +68,7 @@ class DynamicSupervisor:
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Take what the tree shares; only ``Fatal`` in a child is ever reported."""
+        """Receive what the tree shares; only a ``Fatal`` in a child is ever reported."""
         self._system, self._on_exit = system, on_exit
 
     async def launch(self) -> Exit | None:
@@ -78,7 +78,7 @@ class DynamicSupervisor:
         return None
 
     async def halt(self) -> None:
-        """Stop all children at once and wait for them together."""
+        """Stop all children at once, and wait for them together."""
         if self._state is State.RUNNING:
             self._state = State.STOPPING
         cells = [*reversed(self._cells.values())]
@@ -97,7 +97,7 @@ class DynamicSupervisor:
     def snapshot(self, *, brief: bool = False) -> Snapshot:
         """Return the state of this supervisor and its children; 100 ms for ten thousand.
 
-        A brief one, with totals instead of children, takes 5 ms.
+        With ``brief``, totals instead of children; this takes 5 ms.
         """
         return Snapshot(
             self.name,
@@ -145,7 +145,7 @@ class DynamicSupervisor:
         return cell
 
     def _ended(self, cell: Cell, end: Exit) -> None:
-        """Handle a child that ended by itself or failed to start."""
+        """Handle a child that ended by itself, or failed to start."""
         self._lose(cell, end.reason)
         if end.normal:
             return

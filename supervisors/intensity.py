@@ -1,4 +1,4 @@
-"""Restart intensity: how many restarts within what time are acceptable."""
+"""Restart intensity: how many restarts within which time are acceptable."""
 
 from collections import deque
 
@@ -7,7 +7,10 @@ import attrs
 
 @attrs.frozen
 class Intensity:
-    """At most ``restarts`` in any ``within`` seconds; after one more the supervisor gives up."""
+    """At most ``restarts`` within any ``within`` seconds.
+
+    After one more the supervisor gives up.
+    """
 
     restarts: int = 5
     within: float = 30.0
@@ -25,7 +28,10 @@ class RestartWindow:
         return sum(1 for at in self._times if at > now - self._intensity.within)
 
     def admit(self, now: float) -> bool:
-        """Count a restart at ``now`` (seconds, never decreasing); False if it is one too many."""
+        """Count a restart at ``now`` (seconds, never decreasing).
+
+        Return False if it is one too many.
+        """
         while self._times and self._times[0] <= now - self._intensity.within:
             self._times.popleft()
         if len(self._times) >= self._intensity.restarts:

@@ -10,14 +10,18 @@ To = TypeVar("To")
 class Registry:
     """Addresses by marker.
 
-    Filled while the tree is built, before its actors start, so that they can refer to each other.
+    It is filled while the tree is built, before its actors start, so that they can refer to each
+    other.
     """
 
     def __init__(self) -> None:
         self._refs: dict[type, Ref[Any]] = {}
 
     def register(self, marker: type[To], ref: Ref[To]) -> Ref[To]:
-        """Register the address of the actor marked ``marker``; LookupError if there is one."""
+        """Register the address of the actor marked ``marker``.
+
+        LookupError if there is one already.
+        """
         if marker in self._refs:
             raise LookupError(f"an address is already registered for {marker.__name__}")
         self._refs[marker] = ref

@@ -11,7 +11,7 @@ class Schema:
 
 
 class SchemaActor(Actor[Schema]):
-    """Migrates at its start, after the database's start and before that of its users."""
+    """Migrates at its start, after the database has started and before its users start."""
 
     def __init__(self, bring: Callable[[], Awaitable[object]]) -> None:
         self._bring = bring

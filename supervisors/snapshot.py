@@ -7,13 +7,13 @@ from actors.kernel import State, Statistics
 
 @attrs.frozen
 class ChildTotals:
-    """Totals of a dynamic supervisor's children: the running ones, and all there ever were."""
+    """Totals of a dynamic supervisor's children: the running ones, and all that there ever were."""
 
     kind: str = ""
     living: int = 0
-    depth: int = 0  # of the running ones
+    depth: int = 0  # messages queued for the running ones
     deepest: int = 0
-    handled: int = 0  # of all, like the following
+    handled: int = 0  # of all children, like the following
     busy: float = 0.0
     dead_letters: int = 0
 
@@ -29,7 +29,7 @@ class RestartAllowance:
 
 @attrs.frozen
 class Snapshot:
-    """One supervisor or actor and its children, in the order of their start.
+    """One supervisor or actor, and its children in the order of their start.
 
     ``kind``: an actor's class or a supervisor's strategy. Only actors have ``statistics``, only
     supervisors an ``allowance``. In a brief snapshot a dynamic supervisor has ``totals`` instead of

@@ -11,8 +11,8 @@ class Strategy(Enum):
     """Which children a supervisor restarts when one of them has ended."""
 
     ONE_FOR_ONE = auto()  # that one
-    ONE_FOR_ALL = auto()  # all of them
-    REST_FOR_ONE = auto()  # that one and those started after it
+    ONE_FOR_ALL = auto()  # all children
+    REST_FOR_ONE = auto()  # that one, and those started after it
 
     def affected(self, children: Sequence[T], ended: T) -> Sequence[T]:
         """Return the children to restart, in the order of their start."""

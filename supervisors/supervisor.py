@@ -1,4 +1,4 @@
-"""The supervisor: starts its children in order and decides what happens when one ends."""
+"""The supervisor: starts its children in order, and decides what happens when one ends."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Children start left to right and stop right to left.
+    """Children start from left to right, and stop from right to left.
 
     The root is started by ``start``; nested supervisors are started, stopped and restarted by their
     parents. ``uniform``, of the root only, returns numbers in [0, 1) for jitter in the whole tree;
-    without it they are the same in every run.
+    without it the delays are the same in every run.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Supervisor:
     # -- public methods of the root
 
     async def start(self) -> None:
-        """Start the tree. Raises StartFailed if a child fails; then everything is stopped."""
+        """Start the tree. Raises StartFailed if a child fails; everything is then stopped."""
         if self._state is not State.NEW:
             raise RuntimeError(f"{self.name} has been started before")
         self.adopt(self._system, self._root_gave_up)
@@ -72,7 +72,9 @@ class Supervisor:
             raise StartFailed(f"{self.name}: {failure.reason}") from failure.error
 
     async def stop(self) -> None:
-        """Stop the tree for good: right to left, each child within its limit, then by force."""
+        """Stop the tree for good: from right to left, each child within its time limit, then by
+        force.
+        """
         await self.halt()
         self.bury("stopped")
 
@@ -123,7 +125,7 @@ class Supervisor:
         return self._state
 
     def adopt(self, system: System, on_exit: Callable[[Exit], None]) -> None:
-        """Take what the tree shares, and create the children's slots."""
+        """Receive what the tree shares, and create the children's slots."""
         self._system = system
         self._on_exit = on_exit
         self._slots = [
@@ -131,7 +133,7 @@ class Supervisor:
         ]
 
     async def launch(self) -> Exit | None:
-        """Start the children left to right; if one fails, stop those that run."""
+        """Start the children from left to right; if one fails, stop those that run."""
         self._restarts += self._state is not State.NEW
         self._state = State.STARTING
         self._halting = False
@@ -151,7 +153,7 @@ class Supervisor:
         return None
 
     async def halt(self) -> None:
-        """Stop supervising, then stop the children right to left."""
+        """Stop supervising, then stop the children from right to left."""
         self._halting = True
         task, self._task = self._task, None
         if task is not None and not task.done():
@@ -207,7 +209,7 @@ class Supervisor:
             waiter.set_result(None)
 
     async def _ended(self, slot: ChildSlot, end: Exit) -> None:
-        """Handle a child that ended by itself or failed to restart."""
+        """Handle a child that ended by itself, or failed to restart."""
         slot.ended = False
         if not slot.child.restart.wanted(normal=end.normal):
             slot.bury(end.reason)
@@ -239,9 +241,9 @@ class Supervisor:
             await self._revive(slot)
 
     async def _revive(self, slot: ChildSlot) -> None:
-        """Start, left to right, the children of its group that wait to be started."""
+        """Start, from left to right, the children of its group that wait to be started."""
         for each in self._strategy.affected(self._slots, slot):
-            if each.awaited:  # the ones after it start with it, in order
+            if each.awaited:  # the children after it start with it, in order
                 return
             if each.idle:
                 failure = await each.start()

@@ -39,7 +39,7 @@ STOP_SECONDS: Final = 5.0
 
 @attrs.frozen
 class Leaf:
-    """An actor. ``capacity`` is that of its mailbox; ``slow``: a message may take minutes."""
+    """An actor. ``capacity``: that of its mailbox; ``slow``: a message may take minutes."""
 
     name: str
     marker: type[Any]
@@ -50,7 +50,7 @@ class Leaf:
 
 @attrs.frozen
 class Given:
-    """A child that the composition root brings, by its name; it may be absent."""
+    """A child that the composition root provides, by its name; it may be absent."""
 
     name: str
     slow: bool = False
@@ -58,7 +58,7 @@ class Given:
 
 @attrs.frozen
 class Branch:
-    """A supervisor. The children of a ``spare`` one are restarted each alone, with a back-off."""
+    """A supervisor. With ``spare``, each child is restarted alone, with a back-off."""
 
     name: str
     strategy: Strategy
@@ -71,10 +71,10 @@ Part: TypeAlias = Leaf | Given | Branch
 ONE, REST = Strategy.ONE_FOR_ONE, Strategy.REST_FOR_ONE
 SESSIONS: Final = "Nodes"  # the sessions of connected nodes, which start and end by themselves
 
-# A full Ledger or Scheduler refuses, and the API answers 503. Among the slow ones, the audits read
-# all books, the Sweeper ("Uploads") removes everything expired, and the hub ("Console") reads all
-# open pages, two seconds each at most. Endpoints may take ten seconds to answer the Courier. The
-# Watchman closes sockets in batches.
+# If the mailbox of the Ledger or Scheduler is full, it refuses and the API answers 503. The slow
+# ones: the audits read all books, the Sweeper ("Uploads") removes everything expired, and the hub
+# ("Console") reads all open pages, at most two seconds each; endpoints may take ten seconds to
+# answer the Courier; the Watchman closes sockets in batches.
 # fmt: off
 TREE: Final = Branch("Root", REST, Intensity(3, 60), (
     Branch("Engines", ONE, Intensity(5, 30), (
@@ -100,7 +100,7 @@ TREE: Final = Branch("Root", REST, Intensity(3, 60), (
         Leaf("anchor", Anchor),
     ), spare=True),
     Branch("Edge", REST, Intensity(3, 60), (
-        Given("Fence"),  # the Revoker: without it nobody is admitted
+        Given("Fence"),  # the revocations; without them all tokens are refused
         Given("Connections"),
         Given("web"),
         Leaf("watchman", Watchman, stop_within=60.0),
@@ -116,7 +116,7 @@ VITAL: Final = ("Books", "Dispatch", "Edge")
 
 
 class Tree:
-    """The tree before its start: start ``root``; ``registry`` has the addresses."""
+    """The tree before its start. Start ``root``; ``registry`` has the addresses."""
 
     def __init__(
         self,
@@ -125,7 +125,10 @@ class Tree:
         settings: ActorSettings,
         given: Iterable[Child] = (),
     ) -> None:
-        """``given`` are children that the composition root brings. Raises LookupError."""
+        """Build the tree.
+
+        ``given``: children that the composition root provides. Raises LookupError.
+        """
         self.nodes = DynamicSupervisor(SESSIONS)
         self._registry = registry
         self._makers = ActorMakers(ports, settings, registry, self.nodes.children)
@@ -144,7 +147,7 @@ class Tree:
             raise LookupError(f"no place in the tree for {', '.join(self._given)}")
 
     def _grown(self, branch: Branch) -> list[Child | ChildSupervisor]:
-        """Return the children of a supervisor; what is absent is left out."""
+        """Return the children of a supervisor; absent ones are left out."""
         children = (self._grow(part) for part in branch.children)
         return [child for child in children if child is not None]
 
@@ -199,7 +202,7 @@ MAY_TAKE_MINUTES: Final = frozenset(slow_parts(TREE))
 
 
 def expendable(name: str, children: Sequence[Child | ChildSupervisor]) -> Supervisor:
-    """A supervisor of non-essential children: each is restarted alone, with a back-off."""
+    """Return a supervisor of non-essential children: each is restarted alone, with a back-off."""
     backoff, give_up = Backoff(1, 60), GiveUp.STAY_DOWN
     each = Intensity(5, 30)
     return Supervisor(name, Strategy.ONE_FOR_ONE, each, children, backoff=backoff, give_up=give_up)

@@ -26,12 +26,12 @@ from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
 from supervisors.supervisor import Supervisor
 from supervisors.tree import Tree
-from web.edge import (
+from web.edge_children import (
     event_hub_child,
     hub_child,
     pulse_child,
     recorder_child,
-    revoker_child,
+    revocations_child,
     sweeper_child,
 )
 from web.gateway import Gateway, make_gateway
@@ -57,7 +57,7 @@ CLOCK, RANDOM = SystemClock(), SystemRandom()
 
 @attrs.frozen
 class Application:
-    """A gateway, built and not started; it can be run once."""
+    """A gateway that was built and not started; it can run once."""
 
     settings: Settings
     data: Path
@@ -73,7 +73,7 @@ class Application:
         return self.settings.server.public_url or self.place.url
 
     async def close(self) -> None:
-        """Close what lives outside the supervision tree, after that has stopped."""
+        """Close what is outside the supervision tree, after the tree has stopped."""
         self.gateway.identity.passwords.close()
         await self.outside.close()
 
@@ -91,7 +91,7 @@ def build(
     embedding, settings = embedding_of(settings, data)
     verifiers = verifiers_of(settings, embedding)
     place = ListenAddress(settings.server.host, settings.server.port)
-    # An address that cannot be bound is better reported before the engines start.
+    # Test the address now: an error is better reported before the engines start.
     bind(attrs.evolve(place)).close()
     memory = FileMemory(memory_file(data))
     outside = build_outside(settings, data, lambda: place.url, lambda: memory.head)
@@ -103,7 +103,7 @@ def build(
         outside.database,
         outside.halts,
         registry=Registry(),
-        root=lambda: tree.root,  # it is built below, from the gateway
+        root=lambda: tree.root,  # the tree is built below, from the gateway
         tokens=tokens,
         url=outside.url,
         probes=outside.probes,
@@ -130,10 +130,10 @@ def build(
 
 
 def actors_of(gateway: Gateway) -> list[Child]:
-    """Return the children that work over the gateway object."""
+    """Return the actors that need the gateway object, as children of the tree."""
     registry = gateway.registry
     return [
-        revoker_child(gateway, registry),
+        revocations_child(gateway, registry),
         recorder_child(gateway, registry),
         sweeper_child(gateway, registry),
         hub_child(gateway, registry),
@@ -191,7 +191,7 @@ def verifiers_of(settings: Settings, embedding: EmbeddedVerifierState) -> frozen
 def session_opener(
     embedding: EmbeddedVerifierState, place: ListenAddress, settings: Settings, tree: Tree
 ) -> OpenSession:
-    """Return the function by which the relay opens a session for a socket."""
+    """Return the function with which the relay opens a session for a socket."""
 
     async def open_session(arrival: AcceptedNode, socket: NodeSocket) -> Ref[NodeSession]:
         placed = embedding.placed(arrival, place, settings)
@@ -224,7 +224,7 @@ def listener_child(
 
 
 def starter_units(settings: Settings) -> int:
-    """Return the starter credits in units; '0' means none."""
+    """Return the starter credits in units of money; '0' means none."""
     if settings.credits.starter.strip("0.") == "":
         return 0
     try:

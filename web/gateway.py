@@ -1,4 +1,4 @@
-"""The gateway object: what the handlers of requests can reach."""
+"""The gateway object: everything that handlers of requests use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -32,7 +32,7 @@ from web.process.response_cache import CachedBody, ResponseCache
 
 @attrs.frozen
 class Identity:
-    """How callers prove who they are: tokens, passwords, API keys, and what was revoked."""
+    """Everything that authenticates callers: tokens, passwords, API keys, and revocations."""
 
     tokens: Tokens
     passwords: Passwords
@@ -41,7 +41,7 @@ class Identity:
 
     @classmethod
     def of(cls, tokens: Tokens, tables: Tables, clock: Clock) -> "Identity":
-        """Return a new one, which has heard of no revocation yet."""
+        """Return a new instance, which has read no revocation yet."""
         revocations = Revocations(clock)
         keys = VerifiedKeys.over(tables.api_keys, clock, revocations)
         return cls(tokens, Passwords(), keys, revocations)
@@ -49,7 +49,7 @@ class Identity:
 
 @attrs.frozen
 class Monitoring:
-    """Readiness and metrics; ``metrics`` are cached as plain text, and as OpenMetrics."""
+    """Readiness and metrics; ``metrics`` are cached as plain text and as OpenMetrics."""
 
     probes: dict[str, Probe]
     figures: GatewayMetrics
@@ -60,7 +60,7 @@ class Monitoring:
     def of(
         cls, probes: dict[str, Probe], database: Database, clock: Clock, halts: Halts
     ) -> "Monitoring":
-        """Return one that has cached nothing yet."""
+        """Return a new instance with empty caches."""
         figures = GatewayMetrics(database, probes, clock, halts)
         metrics = ResponseCache[CachedBody](clock), ResponseCache[CachedBody](clock)
         return cls(probes, figures, ResponseCache(clock), metrics)
@@ -68,12 +68,12 @@ class Monitoring:
 
 @attrs.frozen
 class TreeView:
-    """The supervision tree as pages and metrics see it. ``root`` returns it once it is built."""
+    """The supervision tree for pages and metrics. ``root`` returns it once it is built."""
 
     root: Callable[[], Supervisor]
 
     def snapshot(self) -> Snapshot:
-        """Return a brief reading of the whole tree."""
+        """Return a reading of the whole tree, without details."""
         return self.root().snapshot(brief=True)
 
     def restarts(self) -> Sequence[Restart]:
@@ -87,11 +87,11 @@ class TreeView:
 
 @attrs.frozen
 class Gateway:
-    """Everything that handlers can reach; built once by the composition root.
+    """Everything that handlers use; the composition root builds it once.
 
-    ``sources`` says where each setting's value came from. ``halts`` are reasons to refuse all
-    writes. ``starter`` are the units that a new user is given. ``verifiers`` are the gateway's own.
-    ``url`` returns its public address.
+    ``sources``: where each setting's value came from. ``halts``: reasons to refuse all writes.
+    ``starter``: the units of money that a new user gets. ``verifiers``: the gateway's own. ``url``
+    returns its public address.
     """
 
     settings: Settings
@@ -131,7 +131,7 @@ def make_gateway(
     verifiers: frozenset[UUID],
     shared_rates: SharedRates | None = None,
 ) -> Gateway:
-    """Make the gateway object over its ports and database."""
+    """Return the gateway object over its ports and database."""
     clock, tables, tree = ports.clock, Tables.over(database), TreeView(root)
     console = ConsoleMemory.of(ports.random.uuid(), tree.snapshot, clock)
     own = console.gateways.id

@@ -39,8 +39,8 @@ from sql.anchors import CONFIRMED, FAILED, PENDING, SentRow, TransactionOutcome
 from sql.database import Conflict, Unavailable
 
 AWAY_SECONDS: Final = 15.0
-FAILED_AT_ONCE: Final = 16  # the newest ones; every form of each is looked up
-LESS: Final = "less"  # the doubt that the chain has fewer leaves than were confirmed
+FAILED_AT_ONCE: Final = 16  # newest failed transactions that are looked up, in all their versions
+LESS: Final = "less"  # key of the finding that the chain has fewer leaves than were confirmed
 UNCHANGED: Final = AnchorSettings()
 NOTHING: Final = TransactionOutcome()
 ANCHORS: Final = Counter("rendertrust_anchors", "Anchors that were confirmed.")
@@ -51,8 +51,9 @@ log = logging.getLogger("anchor")
 class AnchorActor(Actor[Anchor]):
     """Writes checkpoints to the chain.
 
-    Several gateways may share a sender account: a transaction's number is unique in the database.
-    Transactions survive a crash: they are stored first, and one that is in no block is sent again.
+    Several gateways may share a sender account, as the database keeps transaction numbers unique.
+    Transactions survive a crash: they are stored before they are sent, and one that is in no block
+    is sent again.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class AnchorActor(Actor[Anchor]):
         sequencer: Ref[Sequencer] | None = None,
         signer: CheckpointSigner | None = None,
     ) -> None:
-        """Without a ``signer`` anchors are left to a gateway that has one."""
+        """Prepare the actor. Without a ``signer``, anchors are left to a gateway that has one."""
         self._chain, self._store, self._clock = chain, store, clock
         self._settings, self._sequencer, self._signer = settings, sequencer, signer
         self._witness = ChainChecker(chain, store)
@@ -90,7 +91,7 @@ class AnchorActor(Actor[Anchor]):
         self.after(wait, AnchorDue(), jitter=0.1)
 
     async def see_to_it(self) -> None:
-        """Check what was sent and send what is due. Raises the errors of its ports."""
+        """Check sent transactions, and send what is due. Raises the errors of its ports."""
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
         situation = sorted_out(state, sent)
@@ -111,7 +112,7 @@ class AnchorActor(Actor[Anchor]):
             await self._next(state, situation, standing)
 
     async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
-        """Compare the chain with the log, and halt writing and signing where they disagree.
+        """Compare the chain with the log; if they disagree, stop all writing and signing.
 
         The result is stored in the database, where the auditor finds it, and sent to the Sequencer.
         """
@@ -128,9 +129,9 @@ class AnchorActor(Actor[Anchor]):
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
-        """Set the newest confirmed transaction to PENDING if its block changed; True if it did.
+        """Set the newest confirmed transaction to PENDING if its block has changed; True if it has.
 
-        Earlier transactions are in lower blocks, which may have changed too. The next run checks
+        Earlier transactions are in lower blocks, which may have changed, too. The next run checks
         the newest of those.
         """
         row = situation.newest_confirmed
@@ -146,7 +147,7 @@ class AnchorActor(Actor[Anchor]):
         return True
 
     async def _found_failed(self, state: ChainState) -> bool:
-        """Look for failed transactions on the chain now and then; those found become PENDING.
+        """Now and then look for failed transactions on the chain; those found become PENDING.
 
         A transaction may have been marked as failed because a node lagged behind or its block was
         replaced.
@@ -166,7 +167,10 @@ class AnchorActor(Actor[Anchor]):
         return there
 
     async def _mined(self, row: SentRow) -> tuple[str, Mined] | None:
-        """Return the form of a transaction that is in a block, with the block; None if none is."""
+        """Return the version of a transaction that is in a block, with the block.
+
+        None if none is.
+        """
         for name in reversed(row.hashes):
             mined = await self._chain.mined(name)
             if mined is not None:
@@ -177,7 +181,8 @@ class AnchorActor(Actor[Anchor]):
     def _is_gone(self, row: SentRow) -> bool:
         """Return True once a transaction has been missing for long enough.
 
-        A single look is not enough: a load-balanced node may know less than the one asked before.
+        One look is not enough: behind a load balancer, each request may reach a node that knows
+        less than the previous one.
         """
         if not self._doubts.last(_unknown(row), self._clock.now()):
             return False
@@ -190,7 +195,7 @@ class AnchorActor(Actor[Anchor]):
         if found is None:
             if self._is_gone(row):
                 await self._become(
-                    row, FAILED, TransactionOutcome(error="another transaction has its number")
+                    row, FAILED, TransactionOutcome(error="another transaction has used its number")
                 )
             return
         name, mined = found
@@ -212,10 +217,10 @@ class AnchorActor(Actor[Anchor]):
         await self._become(row, CONFIRMED, became)
 
     async def _send_again(self, row: SentRow) -> None:
-        """Send a transaction again; after ``rebid_seconds``, sign a form with a higher fee."""
+        """Send a transaction again; after ``rebid_seconds``, sign a version with a higher fee."""
         if wants_more(row, self._clock.now(), self._settings):
             signed = await self._signed(row, raised=len(row.hashes))
-            if signed.hash != row.hashes[-1]:  # else it already offers the maximum
+            if signed.hash != row.hashes[-1]:  # otherwise it already offers the maximum
                 now = self._clock.now()
                 if not await self._store.rebid(row, signed.raw, signed.hash, now):
                     return
@@ -225,10 +230,13 @@ class AnchorActor(Actor[Anchor]):
         except ChainRefused:
             if (await self._chain.state()).nonce <= row.nonce:
                 raise
-            # Another of its forms has been included in a block; the next run finds it.
+            # Another version is in a block; the next run finds it.
 
     async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
-        """Deploy the contract if there is none; otherwise anchor the newest checkpoint when due."""
+        """Deploy the contract if there is none.
+
+        Otherwise anchor the newest checkpoint if that is due.
+        """
         contract, newest = situation.contract, standing.newest
         if has_gone_back(situation, newest) and (
             await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())
@@ -295,13 +303,15 @@ class AnchorActor(Actor[Anchor]):
 
 
 def astray(contract: str) -> str:
-    """Return the error text for a contract with leaves of this log that no row accounts for."""
+    """Return the error text for a contract that has leaves of this log, but no row in the
+    database.
+    """
     return (
-        f"contract {contract} has leaves of this log, and the database does not know of it: "
-        "`rendertrust chain reopen` leaves it behind"
+        f"contract {contract} has leaves of this log, but the database does not know "
+        "the contract: `rendertrust chain reopen` gives it up"
     )
 
 
 def _unknown(row: SentRow) -> str:
-    """Name the doubt that no form of the transaction is in a block."""
+    """Return the key of the finding that no version of the transaction is in a block."""
     return f"no form of {row.nonce}"

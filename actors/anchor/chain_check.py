@@ -1,4 +1,4 @@
-"""Compare the chain with the database: does the chain hold leaves that the database lacks?"""
+"""Comparison of the chain with the database: does the chain have leaves that the database lacks?"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,9 +13,9 @@ from sql.halts import ChainHead, Halt, halt_over
 class ChainCheck:
     """The result of a comparison.
 
-    ``contract``: where new anchors go, if it exists, and ``newest`` the newest anchor there.
-    ``halts``: one per contract that has leaves the log lacks, largest first. ``strays``: contracts
-    that have leaves of this log and are unknown to the database.
+    ``contract``: the contract for new anchors, if it exists; ``newest``: its newest anchor.
+    ``halts``: one per contract that has leaves that the log lacks, largest first. ``strays``:
+    contracts that have leaves of this log and are unknown to the database.
     """
 
     contract: str | None
@@ -32,9 +32,9 @@ class ChainCheck:
 class ChainChecker:
     """Compares the chain with the database, including contracts that the database does not know.
 
-    If a backup from before the first anchor was restored, the database shows no trace of the
-    contract. The only hint is that our account has used transaction numbers that no row has, and
-    one of them deployed a contract.
+    If a backup from before the first anchor was restored, the database has no trace of the
+    contract. The only hint is that our account has used transaction numbers without a row, one of
+    which deployed a contract.
     """
 
     def __init__(self, chain: Chain, store: AnchorStore) -> None:
@@ -66,7 +66,7 @@ class ChainChecker:
     async def _halts(
         self, state: ChainState, found: Sequence[tuple[str, Anchored]], at: datetime
     ) -> tuple[Halt, ...]:
-        """Return a halt for each contract that has leaves the log lacks."""
+        """Return a halt for each contract that has leaves that the log lacks."""
         halts: list[Halt] = []
         for contract, anchored in found:
             own = await self._store.own(anchored.size)

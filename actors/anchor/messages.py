@@ -11,4 +11,4 @@ class Anchor:
 
 @attrs.frozen
 class AnchorDue(Message[Anchor, None]):
-    """From the Anchor's own timer: check what was sent and send what is due."""
+    """From the Anchor's own timer: check sent transactions, and send what is due."""

@@ -1,4 +1,4 @@
-"""Decide what to do about the chain (pure)."""
+"""Decisions about transactions on the chain (pure)."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ class AnchorSettings:
     """Settings of the Anchor.
 
     ``anchor_seconds``: time between anchors, if the log has grown. ``confirmations``: blocks until
-    an anchor is CONFIRMED. ``rebid_seconds``: after this long without a block, a transaction is
-    sent again with a higher fee. ``doubt_seconds``: how long a chain node must repeat a surprising
-    answer before it is believed, as the node may only lag behind.
+    an anchor is CONFIRMED. ``rebid_seconds``: after this time without a block, a transaction is
+    sent again with a higher fee. ``doubt_seconds``: how long a chain's node must repeat a
+    surprising answer before it is believed, as the node may only lag behind.
     """
 
     every_seconds: float = 5.0
@@ -29,9 +29,9 @@ class AnchorSettings:
 
 @attrs.frozen
 class Situation:
-    """Sent transactions, grouped by what to do.
+    """Sent transactions, grouped by what to do about them.
 
-    ``lost``: had been mined, but the chain's transaction count is below their number.
+    ``lost``: they were in a block, but now the chain's transaction count is below their number.
     """
 
     unmined: tuple[SentRow, ...]
@@ -42,7 +42,7 @@ class Situation:
 
     @property
     def contract(self) -> str | None:
-        """The contract that holds the anchors."""
+        """The contract that has the anchors."""
         return None if self.made is None else self.made.contract
 
     @property
@@ -107,7 +107,7 @@ class ConfirmedFinding:
     _since: dict[str, datetime] = attrs.field(factory=dict[str, datetime])
 
     def last(self, what: str, now: datetime) -> bool:
-        """Note a finding; return True if it has been repeated for long enough."""
+        """Record a finding; return True if it has been repeated for long enough."""
         since = self._since.setdefault(what, now)
         return now - since >= timedelta(seconds=self.seconds)
 

@@ -58,7 +58,7 @@ class _Kept:
 class AuditorActor(Actor[Auditor]):
     """Runs the invariants over new rows; a violation that breaks the books ends the process.
 
-    One of several gateways audits. The others read its findings and stop when it does.
+    Of several gateways one audits. The others read its findings, and stop when it stops.
 
     The position is kept in memory, so everything is audited once after a start. A finding stays
     until a later audit of everything no longer finds it.
@@ -116,7 +116,7 @@ class AuditorActor(Actor[Auditor]):
         await self._take(increment.findings, from_)
 
     async def _read(self, since: datetime) -> None:
-        """Take over the leader's findings since this gateway started. Raises BooksBroken."""
+        """Take over findings of the auditing gateway since this one started. Raises BooksBroken."""
         noted = await self._store.last_audit()
         if noted is None or noted.noted_at <= since:
             return
@@ -140,7 +140,7 @@ class AuditorActor(Actor[Auditor]):
         return Audit(self._at, found, self._whole)
 
     async def _take(self, findings: Sequence[Finding], at: datetime) -> None:
-        """Record findings and log the new ones. Raises BooksBroken."""
+        """Record findings, and log the new ones. Raises BooksBroken."""
         self._at = max(at, self._at or at)
         known = {(kept.finding.invariant, kept.finding.subject) for kept in self._kept.values()}
         fresh = [f for f in findings if (f.invariant, f.subject) not in known]
@@ -175,13 +175,13 @@ def _tell(findings: Iterable[Finding]) -> None:
 
 
 def _forget() -> None:
-    """Remove the figures when another gateway takes over, so that stale values raise no alarm."""
+    """Remove the metrics when another gateway takes over, so that stale values raise no alarm."""
     for figure in (FINDINGS, LAST, SECONDS):
         figure.clear()
 
 
 def _audited(run: str, invariants: Iterable[str], at: datetime, seconds: float) -> None:
-    """Record a finished run: of new rows (``since``) or of everything (``whole``)."""
+    """Record a finished run, of new rows (``since``) or of everything (``whole``)."""
     for invariant in invariants:
         LAST.labels(invariant, run).set(at.timestamp())
     SECONDS.labels(run).set(seconds)

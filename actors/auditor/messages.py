@@ -23,7 +23,7 @@ class BooksBroken(Fatal):
 
 @attrs.frozen
 class Audit:
-    """Known violations and when the books were last audited.
+    """Known violations, and when the books were last audited.
 
     ``at``: the last audit of any kind. ``whole``: the last audit of everything.
     """

@@ -1,7 +1,7 @@
 """The hub of all open console pages.
 
-Nothing is read for pages that are not open. A pushed event is only a hint that something changed;
-pages are read afterwards, so a lost hint is soon corrected.
+Nothing is read for pages that are not open. A pushed event is only a hint that something has
+changed: pages are read again in any case, so a lost hint is soon made up for.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from actors.kernel import Actor, AskFailed, Ref, handles
 from actors.ports import Bus, Clock, Subscription
 from sql.database import Unavailable
 
-TICK_SECONDS: Final = 0.25  # four updates a second: more than anybody reads
+TICK_SECONDS: Final = 0.25  # four updates a second are more than anybody reads
 READ_SECONDS: Final = 2.0
-AWAY_SECONDS: Final = 1.0  # after a failed reading
+AWAY_SECONDS: Final = 1.0  # pause after a failed reading
 LOOK_SECONDS: Final = 1.0  # how often the database is probed
 SAMPLE_SECONDS: Final = 2.0
 BEAT_SECONDS: Final = 2.0  # how often viewers get a sign of life
 WATCHERS_MAX: Final = 5_000
 TOPICS: Final = ("jobs", "nodes")
-GATEWAYS: Final = "gateways"  # the topic of announcements
+GATEWAYS: Final = "gateways"  # topic of the gateways' announcements
 
 log = structlog.get_logger("console")
 
@@ -42,7 +42,7 @@ class ChartSamples(Protocol):
     """Figures of actors over time, for the charts."""
 
     def sample(self) -> None:
-        """Take a reading of all actors."""
+        """Record the present figures of all actors."""
         ...
 
 
@@ -61,8 +61,9 @@ class GatewayList(Protocol):
 class HubActor(Actor[Hub]):
     """Reads and renders each open view once for all its viewers.
 
-    ``charts`` and ``gateways`` outlive it. ``url`` is this gateway's address. ``probe`` checks
-    whether the database answers, so that seldom read pages are marked as old in time.
+    ``charts`` and ``gateways`` outlive the actor. ``url`` is this gateway's address. ``probe``
+    tests whether the database answers, so that pages that are rarely read are marked as outdated in
+    time.
     """
 
     def __init__(
@@ -133,8 +134,9 @@ class HubActor(Actor[Hub]):
             self.after(TICK_SECONDS, RefreshDue())
 
     def _beat(self) -> None:
-        """Send a sign of life to all viewers; it comes from the hub, so that a stuck hub is
-        noticed.
+        """Send a sign of life to all viewers.
+
+        It comes from the hub, so that a stuck hub is noticed.
         """
         if self._clock.monotonic() < self._beat_at:
             return
@@ -154,7 +156,7 @@ class HubActor(Actor[Hub]):
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _show(self, watched: OpenView) -> None:
-        """Read a view and send what changed. An error in one page does not affect others."""
+        """Read a view, and send what has changed. An error in one page does not affect others."""
         begun = self._clock.monotonic()
         watched.begun()
         try:
@@ -173,7 +175,7 @@ class HubActor(Actor[Hub]):
     async def _fresh(self, watched: OpenView) -> list[Fragment]:
         async with asyncio.timeout(READ_SECONDS):
             fragments = await watched.view.read()
-        if fragments is None:  # the object is gone: a new request gets 404
+        if fragments is None:  # the object no longer exists, so a new request gets 404
             self._end(watched)
             return []
         return watched.changed(fragments)

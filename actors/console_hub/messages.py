@@ -1,4 +1,4 @@
-"""Messages of the console's hub, and what it shares with the streams of browsers."""
+"""Messages of the console's hub, and the objects that it shares with browsers' streams."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 
-ANYTHING: Final = "anything"  # the topic of a change of unknown kind
+ANYTHING: Final = "anything"  # topic of changes of unknown kind
 Word: TypeAlias = Literal["", "beat", "here", "away"]
 
 
@@ -32,10 +32,9 @@ class Fragment:
 
 @attrs.frozen
 class PageUpdate:
-    """An update: changed blocks, and whether the shown content is current or old.
+    """An update: changed blocks, and whether the page's content is current or outdated.
 
-    ``beat``: a sign of life without content; without it a page could not detect a broken
-    connection.
+    ``beat``: a sign of life without content, by whose absence a page detects a broken connection.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -56,13 +55,13 @@ class PageWatcher:
         self.is_open = True
 
     def put(self, fragments: Iterable[Fragment]) -> None:
-        """Add changed blocks; without blocks: the shown content is current."""
+        """Add changed blocks; an empty list says that the page's content is current."""
         self._pending.update((fragment.name, fragment) for fragment in fragments)
         self._word = "here"
         self._filled.set()
 
     def put_away(self) -> None:
-        """Record that nothing can be read now: the shown content is old."""
+        """Record that nothing can be read now, so that the page's content is outdated."""
         self._word = "away"
         self._filled.set()
 
@@ -78,7 +77,7 @@ class PageWatcher:
         return news
 
     def close(self) -> None:
-        """Close the watcher: nothing is read or written any more."""
+        """Close the watcher, so that nothing is read or written for it any more."""
         self.is_open = False
         self._filled.set()
 
@@ -87,10 +86,10 @@ class PageWatcher:
 class LiveView:
     """A page as some users see it; views of the same ``key`` are read and rendered once.
 
-    It is read again when something of ``topics`` changes, at least every ``every`` seconds, and at
-    most every ``rest`` seconds. ``inside``: it can be read while the database is away. ``read``
-    returns the rendered blocks, or None if the object of the page is gone; it raises Unavailable
-    and AskFailed, and any other error is a defect of the page.
+    The view is read again when one of its ``topics`` changes, at least every ``every`` seconds, and
+    at most every ``rest`` seconds. ``inside``: it can be read without the database. ``read``
+    returns the rendered blocks, or None if the page's object no longer exists; it raises
+    Unavailable and AskFailed, and any other error is a bug of the page.
     """
 
     key: str
@@ -112,7 +111,7 @@ class Watch(Message[Hub, bool]):
 
 @attrs.frozen
 class TopicChanged(Message[Hub, None]):
-    """From the bus or an action: a topic changed. One reading covers all of its changes."""
+    """From the bus or an action: a topic has changed. One reading covers all changes so far."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 

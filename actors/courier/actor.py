@@ -4,7 +4,7 @@ A delivery is stored before it is sent, and leased to a Courier for a minute. If
 another one sends it under the same id. Any number of Couriers may run at once.
 
 Endpoints do not wait for each other. The next deliveries of an endpoint are claimed once the
-outcome of the previous ones is stored.
+outcome of its previous ones is stored.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ LOOK_SECONDS: Final = 1.0
 COUNT_SECONDS: Final = 10.0
 AWAY_SECONDS: Final = 5.0
 LEASE: Final = timedelta(seconds=60)
-AT_ONCE: Final = 64  # endpoints that are sent to at the same time
+AT_ONCE: Final = 64  # endpoints to which deliveries are sent at the same time
 FORGET_SECONDS: Final = 3_600.0
 FORGET_AT_ONCE, FORGET_MOST = 1_000, 100
 
@@ -59,7 +59,7 @@ class CourierActor(Actor[Courier]):
     ) -> None:
         self._post, self._deliveries = post, deliveries
         self._clock, self._random, self._settings = clock, random, settings
-        self._count_at = -math.inf  # when to count waiting deliveries
+        self._count_at = -math.inf  # when to count waiting deliveries again
         self._look: Timer | None = None
         self._out: dict[UUID, Sending] = {}  # deliveries in progress, by endpoint
 
@@ -68,13 +68,13 @@ class CourierActor(Actor[Courier]):
         self.after(FORGET_SECONDS, Forget(), jitter=1.0)
 
     async def stopped(self) -> None:
-        """Cancel what is being sent; it is sent again after its lease."""
+        """Cancel requests in progress; their deliveries are sent again after their lease."""
         for sending in self._out.values():
             sending.cancel()
 
     @handles(Deliver)
     async def deliver(self, _: Deliver) -> int:
-        """Begin to send due deliveries; retry later if the database is down."""
+        """Begin to send due deliveries. If the database is down, try again later."""
         wait, begun = LOOK_SECONDS, 0
         try:
             begun = await self._begin()
@@ -116,9 +116,9 @@ class CourierActor(Actor[Courier]):
         self._look = self.after(seconds, Deliver(), jitter=0.1)
 
     async def _begin(self) -> int:
-        """Claim and send due deliveries of endpoints without one in progress; return the count.
+        """Claim and send due deliveries of idle endpoints; return their number.
 
-        A Courier that is killed on the way may have sent a delivery that will be sent again.
+        If a Courier is killed here, a delivery that it has sent will be sent again.
         """
         room = AT_ONCE - len(self._out)
         if room <= 0:
@@ -162,7 +162,10 @@ class CourierActor(Actor[Courier]):
     def _standings(
         self, told: Sequence[DueDelivery], became: Sequence[Answered | NotSent]
     ) -> Sequence[EndpointHealth]:
-        """Return the health of each endpoint after its last try; a success outweighs failures."""
+        """Return the health of each endpoint after its last try.
+
+        One success outweighs all failures.
+        """
         now, give_up = self._clock.now(), timedelta(days=self._settings.give_up_days)
         found: dict[object, EndpointHealth] = {}
         for due, result in sorted(zip(told, became, strict=True), key=lambda p: arrived(p[1])):
@@ -187,7 +190,7 @@ class CourierActor(Actor[Courier]):
 
 
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
-    """Build the signed request, as defined by Standard Webhooks.
+    """Return the signed request, as defined by Standard Webhooks.
 
     ``webhook-id`` stays the same for every try.
     """

@@ -6,18 +6,18 @@ from typing import Final
 from actors.ports.webhooks import Answered, NotSent
 from sql.webhooks import DeliveryOutcome, DueDelivery, EndpointHealth
 
-# Seconds after each try; one and a half days in all.
+# Seconds after each try; one and a half days in total.
 PAUSES: Final = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 43_200)
-GONE: Final = 410  # HTTP status by which an endpoint unsubscribes
+GONE: Final = 410  # HTTP status with which an endpoint unsubscribes
 REST_MOST: Final = 600.0  # the longest pause of an endpoint after a failure, in seconds
 ERROR_CHARACTERS: Final = 300
 
 
 def pause(tries: int, chance: float) -> float | None:
-    """Return the seconds until the next try, or None after the last.
+    """Return the seconds until the next try, or None after the last one.
 
-    ``chance``, from 0 to 1, spreads retries between half and the whole of the planned pause, so
-    that endpoints that failed together are not retried together.
+    ``chance``, from 0 to 1, spreads retries between half and all of the planned pause, so that
+    endpoints that failed together are not retried together.
     """
     if tries > len(PAUSES):
         return None
@@ -42,7 +42,7 @@ def settled(
 
 
 def expired(due: DueDelivery, now: datetime) -> DeliveryOutcome:
-    """Return the outcome of a delivery whose event has been deleted."""
+    """Return the outcome of a delivery whose event was deleted."""
     error = "the event has been deleted"
     return DeliveryOutcome(due.id, due.tries, "FAILED", error=error, ended_at=now)
 

@@ -1,6 +1,6 @@
 """The EventHub actor: wakes the streams that follow jobs when there is something to read.
 
-The hints of other actors can get lost, so the hub also polls once a second, with one query for all
+Hints of other actors can get lost, so the hub also polls once a second, with one query for all
 followers. Nothing is read for jobs without followers.
 """
 
@@ -34,7 +34,7 @@ FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that 
 
 
 class NewestEvents(Protocol):
-    """Events of jobs in the database."""
+    """Reads of the numbers of jobs' newest events."""
 
     async def newest(self, jobs: Sequence[UUID]) -> Mapping[UUID, int]:
         """Return the number of the newest event of each job that has any. Raises Unavailable."""
@@ -87,7 +87,7 @@ class EventHubActor(Actor[EventHub]):
         if not others:
             del self._followers[follower.job]
         self._of_user[follower.user] -= 1
-        self._of_user += Counter[UUID]()  # drops users who have none
+        self._of_user += Counter[UUID]()  # removes users who have no streams
         FOLLOWERS.set(self._of_user.total())
 
     @handles(HintReceived)
@@ -116,7 +116,7 @@ class EventHubActor(Actor[EventHub]):
         return [follower for followers in self._followers.values() for follower in followers]
 
     def _hear_moved(self, payload: bytes) -> None:
-        """Handle a hint from the bus: those of jobs without followers end here."""
+        """Handle a hint from the bus; hints about jobs without followers are ignored."""
         moved = frozenset(UUID(told["job"]) for told in orjson.loads(payload))
         if not moved.isdisjoint(self._followers):
             self.ref.tell(HintReceived(moved & self._followers.keys()))

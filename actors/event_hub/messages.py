@@ -1,4 +1,4 @@
-"""Messages of the EventHub, and the place of a stream in it."""
+"""Messages of the EventHub, and the object that it shares with a stream."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import attrs
 
 from actors.kernel import Message, Overflow
 
-PROGRESS_MAX: Final = 256  # units of one job, for a reader that takes none of it
+PROGRESS_MAX: Final = 256  # units of one job whose progress is kept for a reader that takes none
 
 
 class EventHub:
@@ -35,9 +35,10 @@ class UnitProgress:
 
 
 class Follower:
-    """A stream's place in the hub, which wakes it; the stream reads events by itself.
+    """The shared object through which the hub wakes a stream; the stream itself reads events.
 
-    ``number`` is the newest event that it has read. Of a unit's progress only the newest is kept.
+    ``number`` is the newest event that the stream has read. Only the newest progress of a unit is
+    kept.
     """
 
     def __init__(self, job: UUID, user: UUID, number: int = 0) -> None:
@@ -47,11 +48,11 @@ class Follower:
         self._progress: dict[int, UnitProgress] = {}
 
     def stir(self) -> None:
-        """Note that there is an event to read."""
+        """Record that there is an event to read."""
         self._stirred.set()
 
     def put(self, progress: UnitProgress) -> None:
-        """Note a unit's progress."""
+        """Record a unit's progress."""
         if progress.unit in self._progress or len(self._progress) < PROGRESS_MAX:
             self._progress[progress.unit] = progress
             self._stirred.set()
@@ -68,7 +69,7 @@ class Follower:
         return taken
 
     def close(self) -> None:
-        """End it: the reader has left, or the hub has stopped."""
+        """Close it, because the reader has left or the hub has stopped."""
         self.is_open = False
         self._stirred.set()
 
@@ -90,7 +91,7 @@ class Unfollow(Message[EventHub, None]):
 
 @attrs.frozen
 class HintReceived(Message[EventHub, None]):
-    """From the bus, sent by all gateways' Notifiers: changed jobs, and units' progress."""
+    """From the bus, sent by the Notifiers of all gateways: changed jobs, and units' progress."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 

@@ -13,7 +13,7 @@ from actors.kernel.timer import Timer
 
 
 class Life(Protocol):
-    """The instance of an actor as seen by the actor; documented at ``Actor``."""
+    """An actor's view of its own instance; documented at ``Actor``."""
 
     def one_in_hand(self) -> Envelope: ...
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
@@ -50,10 +50,10 @@ class Actor(Generic[To]):
         """Run before the first message. An exception here is a crash."""
 
     async def stopped(self) -> None:
-        """Run after the last message, at a stop and after a crash (of ``started`` too)."""
+        """Run after the last message, both at a stop and after a crash (even of ``started``)."""
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
-        """Let another actor answer the asker of the current message, within the same deadline."""
+        """Let another actor answer the sender of the current message, within the same deadline."""
         return self.__instance__.forward(ref, message)
 
     @overload
@@ -63,9 +63,9 @@ class Actor(Generic[To]):
     @overload
     def later(self, reply: UnionType) -> Later[Any]: ...
     def later(self, reply: object) -> Later[Any]:
-        """Keep the asker of the current message waiting; a later handler answers.
+        """Let a later handler answer the current message; its sender keeps waiting.
 
-        ``reply`` is that message, or the type of its reply, and only serves the type checker.
+        ``reply`` is that message, or the type of its reply; it only helps the type checker.
         """
         return Later(self.__instance__.one_in_hand())
 
@@ -83,17 +83,17 @@ class Actor(Generic[To]):
         within: float,
         otherwise: Message[To, Any],
     ) -> None:
-        """Run ``work`` beside message handling, and send the message it returns to this actor.
+        """Run ``work`` beside message handling, and send the message that it returns to this actor.
 
-        ``otherwise`` is sent if it takes more than ``within`` seconds or raises. It is cancelled
-        when this instance ends. A full mailbox accepts its message.
+        ``otherwise`` is sent instead if it takes more than ``within`` seconds or raises. It is
+        cancelled when this instance ends. A full mailbox accepts its message.
         """
         self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive one ``Down`` when ``ref`` is down for good; at once if it already is.
+        """Receive one ``Down`` when ``ref`` is down for good, or at once if it already is.
 
-        A watch ends with the instance. Raises TypeError without a handler for ``Down``.
+        A watch ends with the instance. Raises TypeError if the actor has no handler for ``Down``.
         """
         self.__instance__.watch(ref)
 

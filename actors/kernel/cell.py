@@ -1,4 +1,4 @@
-"""The cell behind an address: starts one instance of the actor after another."""
+"""The cell behind an address: it starts one instance of the actor after another."""
 
 import asyncio
 import logging
@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 class Cell:
     """Starts, stops and kills instances of an actor; its supervisor decides about restarts.
 
-    ``on_exit`` is called when a running instance ends by itself: not for a requested end, and not
-    for a failed start, which ``launch`` returns.
+    ``on_exit`` is called when a running instance ends by itself, but not after a requested end or a
+    failed start, which ``launch`` returns.
     """
 
     __slots__ = (
@@ -94,7 +94,7 @@ class Cell:
         finally:
             self._note(end)
             ended.set_result(end)
-            if self.instance is instance:  # else it was abandoned, and another one runs
+            if self.instance is instance:  # otherwise it was abandoned, and another instance runs
                 self._vacate(end)
 
     def _vacate(self, end: Exit) -> None:
@@ -135,7 +135,7 @@ class Cell:
         return self.gauge.state
 
     def bury(self, reason: str) -> None:
-        """Take the address down for good: fail or count queued messages and notify watchers."""
+        """Take the address down for good: fail or count queued messages, and notify watchers."""
         self.gauge.state = State.DOWN
         self.ref.mailbox.close(reason)
 

@@ -13,8 +13,8 @@ KEPT = 100
 class DeadLetter:
     """One undelivered message: its kind and addressee, without its content.
 
-    ``number`` counts from 1; ``at`` is the loop's time, in seconds. ``again`` sends it once more
-    and returns False if it is refused.
+    ``number`` counts from 1; ``at`` is the loop's time in seconds. ``again`` sends the message
+    again, and returns False if it is refused.
     """
 
     kind: str
@@ -45,8 +45,8 @@ class DeadLetters:
     def retry(self, number: int) -> str | None:
         """Send a dead letter again and drop it; return an error text if that fails.
 
-        Late or repeated delivery is harmless: a ``tell`` only hints at something in the database,
-        or has no effect the second time.
+        Late or repeated delivery is harmless: a ``tell`` is only a hint about something in the
+        database, or has no effect the second time.
         """
         letter = next((each for each in self._recent if each.number == number), None)
         if letter is None or letter.again is None:
@@ -57,7 +57,7 @@ class DeadLetters:
         return None
 
     def discard(self, number: int) -> bool:
-        """Drop a dead letter; return False if it is not kept."""
+        """Drop a dead letter; return False if it is no longer kept."""
         before = len(self._recent)
         kept = [each for each in self._recent if each.number != number]
         self._recent = deque(kept, maxlen=KEPT)

@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 from actors.kernel.failure import DeadlineExceeded
 
 TICKS_PER_SECOND = 20  # 50 ms
-Bucket = dict["asyncio.Future[Any]", str]  # a dict, not a set: expiry in order, run after run
+# a dict, not a set, so that the order of expiry is the same in every run
+Bucket = dict["asyncio.Future[Any]", str]
 
 
 class Deadlines:
@@ -21,12 +22,15 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._buckets: dict[int, Bucket] = {}
-        self._ticks: list[int] = []  # a heap of the buckets' numbers
+        self._ticks: list[int] = []  # a heap of the numbers of the buckets
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0  # the tick that the timer waits for
 
     def arm(self, reply: "asyncio.Future[Any]", deadline: float, addressee: str) -> Bucket:
-        """Fail ``reply`` after ``deadline`` (loop time); pop it from the bucket when answered."""
+        """Fail ``reply`` after ``deadline`` (loop time).
+
+        Returns the bucket: remove ``reply`` from it when it is answered.
+        """
         tick = int(deadline * TICKS_PER_SECOND) + 1
         bucket = self._buckets.get(tick)
         if bucket is None:
@@ -50,7 +54,7 @@ class Deadlines:
 
     def _tick(self) -> None:
         self._timer = None
-        # A loop may wake a little early: the tick that was due counts as reached.
+        # A loop may wake a little early; the tick that was due counts as reached.
         now = max(self._due, int(asyncio.get_running_loop().time() * TICKS_PER_SECOND))
         while self._ticks and self._ticks[0] <= now:
             bucket = self._buckets.pop(heapq.heappop(self._ticks))
@@ -62,7 +66,10 @@ class Deadlines:
 
 
 def clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """Return the loop's clock; for a standard loop the function behind it, at half the cost."""
+    """Return the loop's clock.
+
+    For a standard loop the function behind it, which costs half as much.
+    """
     stock = getattr(type(loop), "time", None) is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time
 

@@ -8,7 +8,9 @@ from actors.kernel.message import Message
 
 
 class Envelope:
-    """A message with the future of its asker, if any, and the deadline (loop time)."""
+    """A message, the future of its sender if that waits for a reply, and the deadline (loop
+    time).
+    """
 
     __slots__ = ("deadline", "message", "reply")
 
@@ -20,7 +22,7 @@ class Envelope:
         self.deadline = deadline
 
     def answer(self, value: object) -> None:
-        """Send the reply; no effect if there is no asker or it has gone."""
+        """Send the reply; no effect if nobody waits for it (any more)."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_result(value)
@@ -33,7 +35,10 @@ class Envelope:
 
 
 class Reminder(Envelope):
-    """A timer's message. A full mailbox accepts it; it is dropped with the instance that set it."""
+    """A timer's message.
+
+    A full mailbox accepts it; it is dropped with the instance that set the timer.
+    """
 
     __slots__ = ("owner",)
 

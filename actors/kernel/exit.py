@@ -1,4 +1,4 @@
-"""How an instance of an actor ended."""
+"""The end of an instance of an actor."""
 
 import attrs
 
@@ -9,7 +9,10 @@ DETAIL_CHARACTERS = 200
 
 @attrs.frozen
 class Exit:
-    """``reason`` is short and contains no payload; ``error`` is the exception, for the log."""
+    """How an instance ended.
+
+    ``reason`` is short and has no data of messages; ``error`` is for the log.
+    """
 
     normal: bool
     reason: str
@@ -21,10 +24,11 @@ KILLED = Exit(normal=False, reason="killed")
 
 
 def crash(error: BaseException, where: str, *, detail: bool = False) -> Exit:
-    """Describe a crash by the error's type and place only: its text may contain a message's data.
+    """Describe a crash only by the error's type and place, as its text may contain data of a
+    message.
 
-    A start handles no message, so with ``detail`` the error's text is kept, on one line. The texts
-    of ``Fatal`` and ``Mishap`` are written to be shown and are always kept.
+    At a start no message is handled, so with ``detail`` the error's text is kept, in one line. The
+    texts of ``Fatal`` and ``Mishap`` are written for logs and are always kept.
     """
     detail = detail or isinstance(error, Fatal | Mishap)
     reason = f"{type(error).__name__} in {where}"

@@ -55,7 +55,7 @@ def crash() -> None:
 
 
 def pause() -> None:
-    """Pause until SIGCONT, so that a test can kill what is around the process."""
+    """Pause until SIGCONT, so that a test can kill processes around this one."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -100,7 +100,7 @@ def _pass(point: str) -> None:
 
 
 def laced(address: str, table: Table) -> Table:
-    """Return the handlers of an actor, each behind its points; the same table if none is set."""
+    """Return an actor's handlers, each behind its points; the same table if no point is set."""
     if not _plans:
         return table
     name = address.partition(" ")[0]

@@ -1,10 +1,10 @@
-"""The exceptions of asks and actors."""
+"""Exceptions of asks and actors."""
 
 
 class AskFailed(Exception):
     """The actor that was asked will not reply.
 
-    ``addressee`` is the actor's name; ``reason`` is short and never contains payload.
+    ``addressee`` is the actor's name; ``reason`` is short and never contains data of messages.
     """
 
     def __init__(self, addressee: str, reason: str) -> None:
@@ -22,7 +22,7 @@ class MailboxFull(AskFailed):
 
 
 class DeadlineExceeded(AskFailed):
-    """The deadline passed before the reply; the message may or may not take effect."""
+    """The deadline passed before the reply; the message may still take effect."""
 
 
 class ActorStopped(AskFailed):
@@ -32,15 +32,15 @@ class ActorStopped(AskFailed):
 class Mishap(Exception):
     """Raised by an actor when an outside system failed it; logged without a traceback.
 
-    Its text is shown and logged as the reason; it must not contain payload.
+    Its text is shown and logged as the reason, so it must not contain data of messages.
     """
 
 
 class Fatal(Exception):
     """Raised by an actor for an error that no restart can repair; stops the whole tree.
 
-    Its text is shown and logged as the reason; it must not contain payload. ``exit_code`` becomes
-    that of the process.
+    Its text is shown and logged as the reason, so it must not contain data of messages.
+    ``exit_code`` becomes that of the process.
     """
 
     exit_code = 1

@@ -8,7 +8,8 @@ from actors.kernel.message import Message, R, To, kinds_addressed_to
 
 M_co = TypeVar("M_co", bound=Message[Any, Any], covariant=True)
 S = TypeVar("S")  # the actor's class
-Handler = tuple[Callable[..., Awaitable[Any]], int]  # the method, and its batch limit or 0
+# the method, and the limit of its batch; 0 if it takes no batches
+Handler = tuple[Callable[..., Awaitable[Any]], int]
 Table = dict[type[Message[Any, Any]], Handler]
 
 

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
-    """Refuse a message that the actor has no handler for: an ask fails, a tell is lost."""
+    """Refuse a message without a handler: an ask fails, a tell is lost."""
     envelope, mailbox = actor.__instance__.one_in_hand(), actor.ref.mailbox
     reason = f"{type(actor).__name__} has no handler for {type(message).__name__}"
     if envelope.reply is None:
@@ -37,7 +37,7 @@ async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
 
 
 def awaited(item: Item, now: float) -> bool:
-    """Return False for an ask whose asker no longer waits."""
+    """Return False for an ask whose sender no longer waits."""
     if not isinstance(item, Envelope) or item.reply is None:
         return True
     return not item.reply.done() and item.deadline > now
@@ -47,7 +47,7 @@ NOBODY: Handler = (refuse, 0)
 
 
 class Instance:
-    """Runs an actor. Four lanes are checked in this order before each message:
+    """Runs an actor. Before each message it checks four lanes in this order:
 
     kill (the task is cancelled), stop, death notices, messages.
     """
@@ -88,7 +88,7 @@ class Instance:
         self.current: Item | None = None  # the message being handled
         self.batch: list[Item] = []  # or the batch being handled
         self.killed = self.stopping = self.signalled = False
-        self.downs: list[Down] = []  # one per watched address at most
+        self.downs: list[Down] = []  # at most one per watched address
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
         self.at_work: set[asyncio.Task[None]] = set()  # background tasks
@@ -107,7 +107,7 @@ class Instance:
         self.killed = self.signalled = True
 
     def notify(self, down: Down) -> None:
-        """Down lane: deliver a death notice, which a full mailbox cannot delay."""
+        """Death notice lane: deliver a notice, which a full mailbox cannot delay."""
         self.watching.pop(down.ref, None)
         self.downs.append(down)
         self.signalled = True
@@ -116,10 +116,10 @@ class Instance:
     # -- called by actors
 
     def one_in_hand(self) -> Envelope:
-        """Return the message being handled; RuntimeError in a batch or a hook."""
+        """Return the message that is being handled; RuntimeError in a batch or a hook."""
         item = self.current
         if item is None:
-            raise RuntimeError("no single message in hand")
+            raise RuntimeError("no single message is being handled")
         return item if isinstance(item, Envelope) else Envelope(item, None, 0.0)
 
     @property
@@ -128,7 +128,9 @@ class Instance:
         return self.current is not None or bool(self.batch)
 
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]:
-        """Put a message in another mailbox with the asker and deadline of the current one."""
+        """Put a message into another mailbox, with the sender and deadline of the current
+        message.
+        """
         asked = self.one_in_hand()
         if asked.reply is None:
             ref.tell(message)
@@ -166,18 +168,18 @@ class Instance:
             async with asyncio.timeout(within):
                 message = await work()
         except TimeoutError:
-            log.info("%s: not done in %s s", task.get_name(), within)
+            log.info("%s: not done within %s s", task.get_name(), within)
         except asyncio.CancelledError:
             if task.cancelling():
                 raise
-            log.warning("%s: what it awaited was cancelled", task.get_name())
+            log.warning("%s: what it waited for was cancelled", task.get_name())
         except Exception as error:
             log.exception("%s: %s", task.get_name(), type(error).__name__)
-        if task in self.at_work:  # else the instance has ended
+        if task in self.at_work:  # otherwise the instance has ended
             self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive a notice when ``ref`` ends; watching twice is watching once."""
+        """Receive a notice when ``ref`` is down; a second watch has no effect."""
         if Down not in self.table:
             raise TypeError(f"{type(self.actor).__name__} watches but has no handler for Down")
         if any(down.ref is ref for down in self.downs):
@@ -191,7 +193,7 @@ class Instance:
     # -- lifecycle
 
     async def live(self) -> Exit:
-        """Run until the end and return how it ended; raises only when the loop is torn down."""
+        """Run until the end, and return how it ended; raises only when the loop is torn down."""
         torn_down: asyncio.CancelledError | None = None
         try:
             await self.actor.started()
@@ -206,7 +208,7 @@ class Instance:
                 end = KILLED
             elif task is not None and task.cancelling():
                 torn_down, end = error, KILLED
-            else:  # the handler awaited something that was cancelled
+            else:  # the handler waited for something that was cancelled
                 end = crash(error, self._where())
         except Exception as error:
             end = crash(error, self._where(), detail=not self.started.done())
@@ -255,12 +257,13 @@ class Instance:
                 mailbox.taken(item)
             message: Any = item
             reply = None
-            handler = table.get(type(message))  # most are tells, queued without an envelope
+            # most messages are tells, which are queued without an envelope
+            handler = table.get(type(message))
             if handler is None:
                 if isinstance(item, Envelope):
                     message, reply = item.message, item.reply
                     if reply is not None and (reply.done() or item.deadline <= before):
-                        continue  # the asker no longer waits
+                        continue  # its sender no longer waits
                 handler = table.get(type(message), NOBODY)
             method, limit = handler
             if limit:
@@ -305,7 +308,7 @@ class Instance:
         return f"{actor}.{getattr(method, '__name__', 'handler')}"
 
     def fail_askers(self, end: Exit) -> None:
-        """Fail the askers of the current message or batch; queued messages stay."""
+        """Fail the senders of the current message or batch; queued messages stay."""
         for item in (*self.batch, self.current):
             if isinstance(item, Envelope):
                 item.fail(ActorCrashed(self.mailbox.name, end.reason))

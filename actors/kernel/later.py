@@ -8,9 +8,9 @@ from actors.kernel.message import R
 
 
 class Later(Generic[R]):
-    """The asker of a message that still waits; made by ``forward`` or ``later``.
+    """A message whose sender waits for a later reply; made by ``forward`` or ``later``.
 
-    If it is dropped, the asker's deadline runs out.
+    If it is dropped, the sender waits until the deadline.
     """
 
     __slots__ = ("_envelope",)
@@ -19,15 +19,15 @@ class Later(Generic[R]):
         self._envelope = envelope
 
     def answer(self, value: R) -> None:
-        """Send the reply; no effect if the asker has gone."""
+        """Send the reply; no effect if the sender has gone."""
         self._envelope.answer(value)
 
     def fail(self, error: AskFailed) -> None:
-        """Fail the ask; no effect if the asker has gone."""
+        """Fail the ask; no effect if the sender has gone."""
         self._envelope.fail(error)
 
     @property
     def gone(self) -> bool:
-        """True if no asker waits: answered, timed out, or sent by ``tell``."""
+        """True if no sender waits: answered, timed out, or sent by ``tell``."""
         reply = self._envelope.reply
         return reply is None or reply.done()

@@ -36,7 +36,7 @@ class Mailbox:
 
     def __init__(self, name: str, capacity: int) -> None:
         if capacity < 1:
-            raise ValueError("a mailbox needs room for one message at least")
+            raise ValueError("a mailbox needs room for at least one message")
         self.name = name
         self.capacity = capacity
         self.closed: str | None = None
@@ -65,7 +65,9 @@ class Mailbox:
 
     @property
     def offered(self) -> int:
-        """The depth up to which offers fill the mailbox: an eighth, to leave room for others."""
+        """The depth up to which offers fill the mailbox: an eighth, which leaves room for other
+        messages.
+        """
         return (self.capacity + 7) // 8
 
     def _coalesce(self, message: Message[Any, Any]) -> bool:
@@ -76,7 +78,7 @@ class Mailbox:
             return True
         if len(self.items) >= self.capacity:
             return False
-        # In an envelope, so that a newer one can replace it.
+        # In an envelope, so that a newer message can replace it.
         self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True
@@ -88,12 +90,12 @@ class Mailbox:
         for position, queued in enumerate(self.items):
             if type(queued) is type(message):
                 del self.items[position]
-                self.bury(message, "dropped for a newer one")
+                self.bury(message, "replaced by a newer one")
                 return True
         return False
 
     def ask(self, envelope: Envelope) -> bool:
-        """Queue a message with its asker; False if there is no room."""
+        """Queue a message whose sender waits for a reply; False if there is no room."""
         items = self.items
         depth = len(items)
         if depth >= self.capacity and not self._give_way(envelope.message):
@@ -106,7 +108,9 @@ class Mailbox:
         return True
 
     def remind(self, reminder: Reminder) -> None:
-        """Queue a timer's message even if full: a refusal would end a chain of timers."""
+        """Queue a timer's message even if the mailbox is full: a refusal would end a chain of
+        timers.
+        """
         self._append(reminder)
 
     def _append(self, item: Item) -> None:
@@ -115,7 +119,7 @@ class Mailbox:
         self.wake()
 
     def wake(self) -> None:
-        """Wake the instance to check its lanes."""
+        """Wake the instance, so that it checks its lanes."""
         waiter, self.waiter = self.waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -167,12 +171,12 @@ class Mailbox:
         except asyncio.CancelledError:
             if waiting in self.room:
                 self.room.remove(waiting)
-            else:  # woken, but gone: the next one's turn
+            else:  # woken, but it no longer waits: the next sender's turn
                 self.make_room()
             raise
 
     def bury(self, message: Message[Any, Any], reason: str) -> None:
-        """Count a ``tell`` that was not handled, as a dead letter."""
+        """Count a ``tell`` that was not handled as a dead letter."""
         self.lost += 1
         if self.dead_letters is not None:
             letter = DeadLetter(type(message).__name__, self.name, reason)

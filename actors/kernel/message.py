@@ -9,23 +9,22 @@ R = TypeVar("R")  # the type of the reply
 
 
 class Overflow(Enum):
-    """How a message kind behaves when the addressee's mailbox is full."""
+    """Policy for messages of a kind when the addressee's mailbox is full."""
 
     REJECT = auto()  # refused: ``tell`` returns False, ``ask`` raises MailboxFull
-    COALESCE = auto()  # replaces the queued one with the same key, in its place, full or not
+    # replaces the queued message with the same key, in its place, even if the mailbox is not full
+    COALESCE = auto()
     DROP_OLDEST = auto()  # the oldest queued ``tell`` of its kind is dropped
-    AWAIT_ROOM = auto()  # senders use ``Ref.offer`` and wait at an eighth full; a tell is refused
+    # senders use ``Ref.offer``, and wait while it is an eighth full; a tell is refused
+    AWAIT_ROOM = auto()
 
 
 class Message(Generic[To, R]):
-    """A request to the actor marked ``To`` whose reply is an ``R``; an event's ``R`` is None.
+    """A request to the actor marked ``To``, to which it replies with an ``R``.
 
-    Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an empty class that stands
-    for the actor's address, so that messages can be imported without importing the actor.
-
-        @attrs.frozen
-        class Balance(Message[Ledger, int]):
-            account: str
+    An event's ``R`` is None. Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an
+    empty class that stands for the actor's address, so that messages can be imported without the
+    actor.
     """
 
     __slots__ = ()
@@ -41,7 +40,9 @@ class Message(Generic[To, R]):
             kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def coalesce_key(self) -> Hashable:
-        """Key within which a newer message replaces a queued one, for ``Overflow.COALESCE``."""
+        """Return the key by which a newer message replaces a queued one, for
+        ``Overflow.COALESCE``.
+        """
         return None
 
 

@@ -14,9 +14,9 @@ REJECT = Overflow.REJECT
 
 
 class Ref(Generic[To]):
-    """A stable address: it exists before its actor starts and survives its restarts.
+    """A stable address: it exists before its actor starts, and survives the actor's restarts.
 
-    ``capacity`` bounds the mailbox, in messages. ``mailbox`` is private to the kernel.
+    ``capacity`` is the limit of the mailbox, in messages. ``mailbox`` is private to the kernel.
     """
 
     __slots__ = ("__weakref__", "mailbox", "name")
@@ -63,7 +63,7 @@ class Ref(Generic[To]):
             bucket.pop(reply, None)
 
     async def offer(self, message: Message[To, Any]) -> None:
-        """Queue the message, waiting for room; for socket readers, whose peer then waits too.
+        """Queue the message, waiting for room; for readers of sockets, so that the peer waits, too.
 
         Not for handlers. Raises ActorStopped when the actor is down for good.
         """
@@ -77,7 +77,10 @@ class Ref(Generic[To]):
             again = True
 
     async def down(self) -> str:
-        """Wait until the actor is down for good and return the reason: ``watch`` for non-actors."""
+        """Wait until the actor is down for good, and return the reason.
+
+        ``watch`` for code outside actors.
+        """
         mailbox = self.mailbox
         if mailbox.closed is not None:
             return mailbox.closed

@@ -1,4 +1,4 @@
-"""The restart log: ends of actors and their supervisors' decisions."""
+"""The restart log: how actors ended, and what their supervisors decided."""
 
 from collections import deque
 
@@ -9,9 +9,9 @@ KEPT = 200
 
 @attrs.frozen
 class Restart:
-    """One end that a supervisor handled. ``at`` is the loop's time, in seconds.
+    """An end that a supervisor handled. ``at`` is the loop's time in seconds.
 
-    ``delay`` is the pause before the next start; None: it gave up.
+    ``delay`` is the pause before the next start; None: the supervisor gave up.
     """
 
     at: float

@@ -6,7 +6,7 @@ from enum import Enum
 
 import attrs
 
-SAMPLES = 128  # a power of two: the p95 is taken over the last 128 handle times
+SAMPLES = 128  # handle times over which the p95 is taken; a power of two
 
 
 class State(Enum):
@@ -22,7 +22,10 @@ class State(Enum):
 
 @attrs.frozen
 class Statistics:
-    """A snapshot of the figures. Times in seconds; ``samples``: the last 128 handler runs."""
+    """A snapshot of an actor's figures.
+
+    Times in seconds; ``samples``: the last 128 handler runs.
+    """
 
     state: State
     depth: int
@@ -50,8 +53,8 @@ class Gauge:
 
     def __init__(self) -> None:
         self.state = State.NEW
-        self.runs = 0  # of handlers: a batch is one
-        self.batched = 0  # messages in batches beyond the first of each
+        self.runs = 0  # number of handler runs; a batch is one run
+        self.batched = 0  # messages in batches beyond the first one of each
         self.busy = 0.0
         self.samples = array("f", bytes(4 * SAMPLES))
         self.restarts = 0

@@ -10,7 +10,10 @@ from actors.kernel.restarts import Restarts
 
 @attrs.frozen
 class System:
-    """``uniform`` returns numbers in [0, 1) for jitter, from the Random port."""
+    """State shared by all actors of one tree.
+
+    ``uniform`` returns numbers in [0, 1) for jitter, from the Random port.
+    """
 
     uniform: Callable[[], float]
     dead_letters: DeadLetters = attrs.field(factory=DeadLetters)

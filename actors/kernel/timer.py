@@ -9,7 +9,7 @@ from actors.kernel.mailbox import Mailbox
 class Timer:
     """A message that its actor receives unless it is cancelled or the instance ends first.
 
-    ``pending`` holds the instance's timers that have not run out.
+    ``pending`` has the instance's timers that have not fired.
     """
 
     __slots__ = ("_handle", "_mailbox", "_pending", "_reminder")

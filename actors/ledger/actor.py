@@ -1,4 +1,4 @@
-"""The ledger actor: commits that arrive while one batch is written form the next batch."""
+"""The ledger actor: commits that arrive while a batch is being written form the next batch."""
 
 import logging
 from collections import defaultdict
@@ -29,8 +29,9 @@ from rendertrust.money import UNITS_PER_CREDIT
 from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
-PATIENCE_SECONDS: Final = 1.8  # retry time while the database is down; askers wait two seconds
-TRIES_MAX: Final = 5  # of one batch; limits load on a server that resets connections at once
+PATIENCE_SECONDS: Final = 1.8  # retry time while the database is down; callers wait two seconds
+# tries of one batch; limits the load on a server that resets connections at once
+TRIES_MAX: Final = 5
 BATCH: Final = Histogram(
     "rendertrust_ledger_batch_size",
     "Commits that shared one transaction.",
@@ -44,8 +45,8 @@ COMMIT_SECONDS: Final = Histogram(
 CHARGED: Final = Counter("rendertrust_credits_charged", "Credits charged for work.")
 BOUGHT: Final = Counter("rendertrust_credits_bought", "Credits bought with money.")
 EVENTS: Final = Counter("rendertrust_stripe_events", "Stripe events, by outcome.", ["outcome"])
-CONFLICTS_MAX: Final = 20  # of one batch
-# Mismatches with another gateway's writes disappear on a retry; repeated ones have another cause.
+CONFLICTS_MAX: Final = 20  # conflicts of one batch
+# A mismatch with another gateway's writes disappears on a retry; a repeated one has another cause.
 MISMATCHES_MAX: Final = 4
 TRIED_SECONDS: Final = 1.0  # how long the outcome of a batch, or of a probe, counts as current
 log = logging.getLogger("ledger")
@@ -53,7 +54,10 @@ log = logging.getLogger("ledger")
 
 @attrs.frozen
 class UnknownCommit:
-    """An attempt whose COMMIT got no answer; it would have ``posted`` these places of the batch."""
+    """An attempt whose COMMIT got no answer.
+
+    ``posted``: the places of the batch that it would have posted.
+    """
 
     transaction: int
     posted: frozenset[int]
@@ -67,7 +71,7 @@ class UnknownCommit:
 
 
 class LedgerActor(Actor[Ledger]):
-    """Decides batches in memory, under row locks; database constraints have the last word.
+    """Decides batches in memory, under row locks; the database's constraints have the last word.
 
     A batch that would break the books stops the process before anything is written.
     """
@@ -128,7 +132,7 @@ class LedgerActor(Actor[Ledger]):
         while True:
             try:
                 return await self._attempt(commits, lost)
-            except Unavailable:  # the retry finds out whether an unanswered COMMIT took effect
+            except Unavailable:  # the retry finds out whether the unanswered COMMIT took effect
                 tries += 1
                 if tries == TRIES_MAX or self._clock.monotonic() >= give_up:
                     return [LedgerUnavailable() for _ in commits]
@@ -145,7 +149,7 @@ class LedgerActor(Actor[Ledger]):
                 return await self._apart(commits, lost, error)
 
     async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
-        """Decide and commit; an unanswered COMMIT is added to ``lost``."""
+        """Decide and commit a batch; if COMMIT gets no answer, add the attempt to ``lost``."""
         number, changes, outcomes = 0, Changes(), list[Outcome]()
         try:
             async with self._store.transaction() as books:
@@ -184,12 +188,14 @@ class LedgerActor(Actor[Ledger]):
 async def _perhaps_done(
     books: BooksTransaction, lost: Sequence[UnknownCommit]
 ) -> tuple[frozenset[int], list[Changes]]:
-    """Return the places that a lost attempt may have posted, and the changes surely written."""
+    """Return the places that a lost attempt may have posted, and the changes that are surely
+    written.
+    """
     found, written = set[int](), list[Changes]()
     for attempt in lost:
         if not attempt.transaction:
-            continue  # there was nothing to commit
-        # We now hold its locks, so it has ended, and the server knows how.
+            continue  # it had nothing to commit
+        # This attempt holds the lost one's locks, so that one has ended, and the server knows how.
         ended = await books.was_committed(attempt.transaction)
         found |= frozenset() if ended is False else attempt.posted
         written += [attempt.changes] if ended else []
@@ -197,7 +203,7 @@ async def _perhaps_done(
 
 
 def _count(changes: Changes) -> None:
-    """Update the metrics after a commit."""
+    """Update the metrics after a batch was committed."""
     CHARGED.inc(moved(changes, "USAGE") / UNITS_PER_CREDIT)
     BOUGHT.inc(moved(changes, "STRIPE") / UNITS_PER_CREDIT)
     for event in changes.events:
@@ -205,7 +211,7 @@ def _count(changes: Changes) -> None:
 
 
 def moved(changes: Changes, kind: str) -> int:
-    """Sum the transfers of a kind in a batch, in units of money."""
+    """Return the sum of a batch's transfers of one kind, in units of money."""
     return sum(transfer.amount for transfer in changes.transfers if transfer.kind == kind)
 
 
@@ -218,9 +224,9 @@ def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:
-    """Describe what the changes would break, in one line; None if they are sound.
+    """Return in one line what the changes would break; None if they are sound.
 
-    It compares rows before and after, and uses nothing that the decision computed.
+    It compares rows before and after, and uses nothing that the decision has computed.
     """
     return (
         _unbalanced(changes)
@@ -236,8 +242,8 @@ def _unbalanced(changes: Changes) -> str | None:
         amounts[entry.transfer_id].append(entry.amount)
     for transfer in changes.transfers:
         if sorted(amounts.pop(transfer.id, [])) != [-transfer.amount, transfer.amount]:
-            return f"I1: the entries of transfer {transfer.id} are not its amount on either side"
-    return f"I1: entries of no transfer: {sorted(amounts)}" if amounts else None
+            return f"I1: the entries of transfer {transfer.id} do not have its amount on both sides"
+    return f"I1: entries that belong to no transfer: {sorted(amounts)}" if amounts else None
 
 
 def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
@@ -248,11 +254,13 @@ def _wrong_balance(rows: Rows, changes: Changes) -> str | None:
         balance, version = rows.accounts[account.name].balance, rows.accounts[account.name].version
         for entry in entries.pop(account.name, []):
             if (entry.before, entry.version) != (balance, version + 1):
-                return f"I2: entry {entry.entry_id} does not follow on its account"
+                return (
+                    f"I2: entry {entry.entry_id} does not follow the previous entry of its account"
+                )
             balance, version = entry.after, entry.version
         if (account.balance, account.version) != (balance, version):
-            return f"I2: the balance of {account.name} is not that of its entries"
-    return f"I2: entries of accounts that do not change: {sorted(entries)}" if entries else None
+            return f"I2: the balance of {account.name} does not match its entries"
+    return f"I2: entries of accounts that are not changed: {sorted(entries)}" if entries else None
 
 
 def _wrong_held(rows: Rows, changes: Changes) -> str | None:
@@ -261,9 +269,9 @@ def _wrong_held(rows: Rows, changes: Changes) -> str | None:
         moved[hold.account] += _open(hold) - _open(rows.holds.get(hold.reference))
     for account in changes.accounts:
         if account.held != rows.accounts[account.name].held + moved.pop(account.name, 0):
-            return f"I2: what is held of {account.name} is not the sum of its holds"
+            return f"I2: the held amount of {account.name} is not the sum of its holds"
     stray = sorted(name for name, amount in moved.items() if amount)
-    return f"I2: holds of accounts that do not change: {stray}" if stray else None
+    return f"I2: holds of accounts that are not changed: {stray}" if stray else None
 
 
 def _overdrawn(accounts: Sequence[AccountRow]) -> str | None:

@@ -1,4 +1,4 @@
-"""Decide a batch (pure): each commit sees the changes of those before it."""
+"""The decision on a batch (pure): each commit sees the changes of those before it."""
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
@@ -59,7 +59,8 @@ def decide(
     """Return the rows to write and the outcome of each commit.
 
     ``again``: places of commits that an earlier attempt may have written, as its COMMIT got no
-    answer. Changes that they find done are their own, so they are answered as ``Posted``.
+    answer. If these commits find their changes done, the changes are their own, so they are
+    answered as ``Posted``.
     """
     draft = Draft(rows, now, uuid)
     outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]
@@ -90,12 +91,12 @@ def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
     if kept.request != key.request:
         return KeyConflict(key.key)
     if again and _is_done(draft, commit):
-        return None  # the key is from this very commit
+        return None  # the key comes from this very commit
     return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
 
 
 def _is_done(draft: Draft, commit: Commit) -> bool:
-    """Return True if this very commit was written; every request makes new job ids."""
+    """Return True if this very commit was written; every request has new job ids."""
     inserts = [effect for effect in commit.effects if isinstance(effect, JobInsert)]
     return bool(inserts) and all(draft.jobs.get(insert.job) is not None for insert in inserts)
 
@@ -127,7 +128,7 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
 
 
 def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
-    """Refuse a priced job for which no credits are held."""
+    """Refuse a job with a price for which no credits are held."""
     for effect in commit.effects:
         if isinstance(effect, JobInsert):
             for number, piece in enumerate(effect.plan.units):
@@ -147,7 +148,7 @@ def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
 
 
 def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
-    """Apply one effect: True if it changed something, False if it was done before."""
+    """Apply one effect: return True if it changed something, False if that was done before."""
     if isinstance(effect, JobInsert):
         return jobs.insert(draft, effect)
     if isinstance(effect, OfJob):

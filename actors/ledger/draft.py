@@ -1,4 +1,4 @@
-"""The books in memory while a batch is decided: each commit changes all it asks for, or nothing."""
+"""The books in memory while a batch is decided; each commit makes all of its changes, or none."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -31,7 +31,9 @@ V = TypeVar("V")
 
 
 class Layer(Generic[K, V]):
-    """Rows in three versions: as found, as changed by the batch, and by the current commit."""
+    """Rows in three versions: as found, as changed by the batch, and as changed by the current
+    commit.
+    """
 
     def __init__(self, found: Mapping[K, V]) -> None:
         self.found = found
@@ -63,7 +65,7 @@ class Layer(Generic[K, V]):
 class Draft:
     """Rows changed by a batch.
 
-    ``uuid`` makes ids of entries and holds. ``booked`` and ``touched`` belong to the current
+    ``uuid`` makes the ids of entries and holds. ``booked`` and ``touched`` belong to the current
     commit.
     """
 
@@ -152,7 +154,7 @@ class Draft:
         return job
 
     def put_unit(self, unit: UnitRow) -> None:
-        """Put a changed unit, which the outcome names."""
+        """Store a changed unit, which the outcome then names."""
         self.units.put((unit.job_id, unit.number), unit)
         self.touched[unit.job_id, unit.number] = None
 
@@ -165,7 +167,7 @@ class Draft:
 
     def _state(self, unit: UnitRow) -> UnitState:
         job = self.job_of(unit)
-        node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps the last one
+        node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps its last node
         answered = unit.copy_delivered_at is not None
         copy = (unit.copy_attempt, None if answered else unit.copy_node_id, answered)
         of = (job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
@@ -174,9 +176,10 @@ class Draft:
     # -- money
 
     def enter(self, transfer: TransferRow, receipt: bytes | None = None) -> EntryRow:
-        """Write a transfer and its two entries; return the subject's. Both accounts must be locked.
+        """Write a transfer and its two entries; return the subject's entry.
 
-        ``receipt``: the hash of the paid receipt, stored with the subject's entry.
+        Both accounts must be locked. ``receipt``: the hash of the paid receipt, stored with the
+        subject's entry.
         """
         of_debit = receipt if transfer.subject == transfer.debit else None
         of_credit = receipt if transfer.subject == transfer.credit else None

@@ -1,4 +1,4 @@
-"""Record a failed attempt: the error text, who is at fault, and what goes on the node's record."""
+"""Record of a failed attempt: the error text, who is at fault, and what counts against the node."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -14,18 +14,19 @@ from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
 SAID_MAX: Final = 500  # characters that a check's row keeps
-EXCUSES: Final = ("gateway", "verifier")  # whose fault it was, according to the node
+EXCUSES: Final = ("gateway", "verifier")  # parties that a node may name as being at fault
 
 
 def words(error: str) -> str:
-    """Return the text in the form that the database stores."""
+    """Return the text in the form in which the database stores it."""
     return error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
 
 
 def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
     """Return the unit with its error; a node at fault is counted and avoided.
 
-    Other failures are counted as faults, unless the unit was returned or is ``uncounted``.
+    Other failures are counted as faults, unless the unit was returned or the failure is
+    ``uncounted``.
     """
     told = attrs.evolve(
         unit,
@@ -46,7 +47,7 @@ def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
 def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
     """Exclude a node that failed a unit from the rest of its job.
 
-    So is a node that only claims another cause, and one that lacks what the job needs.
+    This includes a node that merely claims another cause, and one that lacks what the job needs.
     """
     job = draft.jobs.get(effect.job)
     is_excused = effect.uncounted or effect.error_class in EXCUSES
@@ -57,7 +58,7 @@ def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
 
 
 def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
-    """Return the nodes to avoid for the unit; a node that returned the unit is not among them."""
+    """Return the nodes to avoid for the unit, without a node that has merely returned it."""
     node, again = effect.node, effect.retry_at is not None and not effect.given_back
     if not again or node is None or node in unit.avoid:
         return unit.avoid
@@ -67,7 +68,7 @@ def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
 def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     """Return the waiting unit with one more node that it could not be sent to.
 
-    The node is avoided, not blamed: others are tried first.
+    The node is avoided but not blamed: others are tried first.
     """
     nodes = unit.unsendable_to if node in unit.unsendable_to else (*unit.unsendable_to, node)
     avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
@@ -76,7 +77,7 @@ def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
 
 
 def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
-    """Return the waiting unit that a node lost: others are tried first, after a pause.
+    """Return the waiting unit after a node lost it: others are tried first, after a pause.
 
     The first loss has no consequence, as the node may have been restarted.
     """
@@ -89,7 +90,7 @@ def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
 
 
 def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
-    """Record a failed attempt on its node's record: a false claim, or a report about the scene."""
+    """Record a failed attempt against its node: a false claim, or a report about the scene."""
     if effect.caught is not None:
         _note_lie(draft, effect, attempt, effect.caught)
     elif effect.accused is not None:

@@ -1,7 +1,7 @@
-"""Fines over a draft of the books: stakes, forfeited shares and their return.
+"""Fines over a draft of the books: stakes, forfeited shares, and their return.
 
-A fine takes whole pending shares, newest first, until it is covered: the last share may exceed the
-rest. It is taken once, with the verdict.
+A fine takes whole pending shares, newest first, until their sum covers it, so the last share may
+exceed it. It is taken once, with the verdict.
 """
 
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from sql.checks import CheckId, CheckRow
 from sql.earnings import OPERATOR, EarningRow, FineRow
 from sql.sampling import covered_odds
 
-FINED: Final = "A fine for a result that was invalid"
-RETURNED: Final = "A fine is given back: the scene was at fault"
+FINED: Final = "Fine for an invalid result"
+RETURNED: Final = "Fine returned: the scene was at fault"
 
 
 def operator_of(account: str | None) -> UUID | None:
-    """Return the operator who owns the account; None for another account."""
+    """Return the operator who owns the account; None for any other account."""
     if account is None or not account.startswith(OPERATOR):
         return None
     return UUID(account.removeprefix(OPERATOR))
 
 
 def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None, float | None]:
-    """Return whether the delivery is checked, and with which probability."""
+    """Return whether the delivery is compared, and with which probability that was drawn."""
     if effect.draw is None:
         return None, None
     share = 0 if effect.operator is None else unit.price * effect.share_percent // 100
@@ -42,7 +42,7 @@ def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None
 def is_ripe(draft: Draft, share: EarningRow) -> bool:
     """Return True if a share can no longer be forfeited.
 
-    Its window is over, and everything its operator delivered before that has its verdict.
+    Its window is over, and all deliveries of its operator from before the end have their verdicts.
     """
     waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
     return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
@@ -70,9 +70,9 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
 def give_back(draft: Draft, unit: UnitId) -> Refusal | None:
     """Return the fines for results of a unit whose scene is at fault.
 
-    Nothing is returned if one of its results was checked with a probability of one: a new account,
-    which risks nothing, could otherwise excuse a lie. A share whose creator was refunded stays
-    forfeited, as it would have been reversed.
+    Nothing is returned if one of its results was certain to be compared: a new account, which risks
+    nothing, could otherwise excuse an invalid result of another. A share whose creator was refunded
+    stays forfeited, as it would have been reversed.
     """
     results = [one for one in draft.checks.all() if one.id[:2] == unit]
     if any(
@@ -113,7 +113,7 @@ def _move(
 
 
 def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return what was pending as the batch began, less what the batch took of it."""
+    """Return what was pending at the start of the batch, less what the batch has taken of it."""
     if operator is None:
         return 0
     gone = sum(

@@ -80,10 +80,11 @@ class TouchedRows:
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
-    """Collect the keys of all rows that the commits touch; a hold's account is locked with it.
+    """Collect the keys of all rows that the commits touch.
 
-    An effect that creates, ends or retries a job needs all of its units. A unit that may fail for
-    good needs the other tiles of its frame, and so does one that may be queued again.
+    A hold's account is locked with the hold. An effect that creates, ends or retries a job needs
+    all units of the job. A unit that may fail for good needs the other tiles of its frame, and so
+    does one that may be queued again.
     """
     gathered = TouchedRows()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
@@ -93,7 +94,8 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     for effect in effects:
         _add_effect(gathered, effect)
     if gathered.purchases.intents or gathered.purchases.reversals:
-        # Accounts of existing purchases are locked with them; new ones are unknown to others.
+        # Accounts of existing purchases are locked with them; other gateways do not know new ones
+        # yet.
         gathered.accounts |= {debt_account(buyer) for buyer in gathered.buyers}
     used = [commit.idempotency for commit in commits if commit.idempotency is not None]
     return Keys(
@@ -229,7 +231,7 @@ def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
 
 
 def _add_purchase(gathered: TouchedRows, effect: PurchaseEffect) -> None:
-    """Lock the purchases account for Stripe events, so that they are decided one by one."""
+    """Lock the account purchases for Stripe events, so that they are decided one by one."""
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):
         gathered.accounts.add(user_account(effect.user))

@@ -1,11 +1,11 @@
-"""Messages of the Ledger and their outcomes.
+"""Messages of the Ledger, and their outcomes.
 
 A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded changes of rows, a
 closed set). Many commits share one database transaction; each gets a separate outcome.
 
 ``lock_set`` says which rows each order locks, ``commands`` what each effect does, ``postings`` what
-transfers and holds do. Effects of verifiers and of operators' money are declared with the messages
-of those who send them.
+transfers and holds do. Effects of verifiers and on operators' money are declared with the messages
+of the actors that send them.
 """
 
 from datetime import datetime, timedelta
@@ -40,12 +40,12 @@ def operator_account(user: UUID) -> str:
 
 
 def debt_account(user: UUID) -> str:
-    """Name the account that holds a user's debt, as a balance below zero."""
+    """Return the name of the account for a user's debt, which is a balance below zero."""
     return f"debt:{user}"
 
 
 def work_reference(job: UUID, unit: int) -> str:
-    """The reference of everything that is booked for one unit."""
+    """Return the reference of everything that is booked for one unit."""
     return f"job:{job}:{unit}"
 
 
@@ -87,8 +87,9 @@ class PlaceHold:
 class SettleHold:
     """Charge ``amount`` (≤ the hold) to revenue, release the rest, and pay the share from revenue.
 
-    ``operator``: the account that gets the share; None if there is no share. A reference without a
-    hold settles nothing: free work has none. ``receipt``: the hash of the paid receipt.
+    ``operator``: the account that gets the share; None if there is no share. If there is no hold of
+    this reference, nothing is settled: free work has none. ``receipt``: the hash of the paid
+    receipt.
     """
 
     reference: str
@@ -117,7 +118,7 @@ class HoldUnits:
 
 @attrs.frozen
 class ReleaseHold:
-    """Release a whole hold. A reference without a hold releases nothing."""
+    """Release a whole hold. If there is no hold of this reference, nothing is released."""
 
     reference: str
 
@@ -211,7 +212,7 @@ class JobChange:
 class UnitRetry:
     """FAILED → QUEUED, its price held again; not if the job was cancelled. Only by the job's owner.
 
-    For a frame in tiles, all FAILED parts are queued again.
+    For a frame in tiles, all its FAILED tiles are queued again, too.
     """
 
     job: UUID
@@ -244,8 +245,8 @@ OfJob: TypeAlias = JobCancel | JobStop | JobPause | JobResume | JobChange | Unit
 class UnitAssign:
     """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
 
-    Units of a paused job, and units whose parts are missing, are not assigned. If the unit would
-    exceed the job's cap, the job is PAUSED instead, and the unit waits.
+    Units of a paused job, and units whose input units are not complete, are not assigned. If the
+    unit would exceed the job's cap, the job is PAUSED instead, and the unit waits.
     """
 
     job: UUID
@@ -256,7 +257,7 @@ class UnitAssign:
 
 @attrs.frozen
 class UnitStart:
-    """DISPATCHED → RUNNING where attempt and node match; no error if already RUNNING."""
+    """DISPATCHED → RUNNING if attempt and node match; no error if already RUNNING."""
 
     job: UUID
     unit: int
@@ -266,9 +267,9 @@ class UnitStart:
 
 @attrs.frozen
 class UnitComplete:
-    """DISPATCHED or RUNNING → COMPLETED where attempt and node match, and its hold is settled.
+    """DISPATCHED or RUNNING → COMPLETED if attempt and node match; its hold is settled.
 
-    The effect charges the unit's hold and, when ``verified``, pays the node's owner their share.
+    The effect charges the unit's hold and, if ``verified``, pays the node's owner their share.
     ``attempt`` None: the attempt assigned to that node. ``free``: no operator is paid, so the
     creator is not charged: the price becomes 0 and the hold is released.
     """
@@ -296,13 +297,12 @@ class UnitFail:
     the node; in every case another node is tried next. ``error_code`` gives the cause; without one,
     ``error`` is the node's own report.
 
-    ``caught``: the device class of a node whose false claim the session detected; it goes on the
-    node's record like an invalid check. ``accused``: the device class of a node that blames the
-    scene; it counts against the node if another one renders the scene. ``given_back``: the node
-    returns the unit, and nothing failed. ``uncounted``: another node is tried and nothing is
-    counted, because the node lacks what the unit needs, or because another node of its owner
-    already had an excuse. From then on the unit ``needs_memory`` (bytes) and ``needs_opengl``,
-    where given.
+    ``caught``: the device class of a node whose false claim the session detected; it counts like an
+    invalid result. ``accused``: the device class of a node that blames the scene; it counts against
+    the node if another node renders the scene. ``given_back``: the node returns the unit, and
+    nothing failed. ``uncounted``: another node is tried and nothing is counted, because the node
+    lacks what the unit needs, or because another node of its owner already had an excuse. From then
+    on the unit ``needs_memory`` (bytes) and ``needs_opengl``, if given.
     """
 
     job: UUID
@@ -326,10 +326,10 @@ class UnitRequeue:
     """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ended, or its node left.
 
     If a speculative attempt is running, it continues and nothing is queued. ``unsent``: the node
-    never received the attempt, so this is no retry. ``unheard``: only if no session vouches for the
-    unit by a lease. ``unsendable_to``: the node to which the unit could not be sent; another node
-    is tried next and nothing is counted. ``lost_by``: a node that received the unit and lost it;
-    from the second loss on, another node is tried next.
+    never received the attempt, so this is no retry. ``unheard``: only if no session has renewed the
+    lease. ``unsendable_to``: the node to which the unit could not be sent; another node is tried
+    next and nothing is counted. ``lost_by``: a node that received the unit and lost it; from the
+    second loss on, another node is tried next.
     """
 
     job: UUID
@@ -389,7 +389,7 @@ class SessionFact:
 class ReversalFact:
     """A refund or dispute, or its reversal, for the purchase with this payment intent.
 
-    ``amount`` is the cumulative figure of the object ``id``, never the change by this event.
+    ``amount`` is the total of the object ``id``, never the change by this event.
     """
 
     id: str
@@ -524,14 +524,14 @@ class HoldClosed:
 class GuardFailed:
     """An effect found its row in another state; nothing was committed.
 
-    ``effect`` names its class. ``found`` is the unit's state (or the job's status) now, '' if there
-    is no such row. ``effect`` 'Commit' means that the database refused the data, a bug of the
-    sender; then ``found`` says what was refused.
+    ``effect`` names its class. ``found`` is the present state of the unit (or status of the job),
+    '' if there is no such row. ``effect`` 'Commit' means that the database refused the data, which
+    is a bug of the sender; ``found`` then says what was refused.
     """
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # units named up to it, as they are now
+    units: tuple[UnitState, ...] = ()  # units named before it, in their present states
 
 
 @attrs.frozen
@@ -567,11 +567,11 @@ class Decided(Message[Any, None]):
 
 @attrs.frozen
 class Commit(Message[Ledger, Outcome]):
-    """From anyone: do all of it or nothing; effects first, then postings, each in order.
+    """From any actor or the web: do all of it or nothing.
 
-    The observer receives the outcome too, also if nothing asked for it. Repeating a commit
-    is safe: what was done before is found (by job id, reference, attempt and node), and if
-    everything was, the outcome is ``Replayed``.
+    Effects first, then postings, each in order. The observer receives the outcome, too, even if
+    nothing asked for it. Repeating a commit is safe: what was done before is found (by job id,
+    reference, attempt and node), and if everything was, the outcome is ``Replayed``.
 
     ``act``: an admin's action, recorded in the same transaction if anything changes.
     """
@@ -586,14 +586,18 @@ class Commit(Message[Ledger, Outcome]):
 
 @attrs.frozen
 class IsAccepting(Message[Ledger, bool]):
-    """From the web: can a commit be written now? Probes if there was no recent one."""
+    """From the web: can a commit be written now?
+
+    Probes the database if there was no recent outcome.
+    """
 
 
 @attrs.frozen
 class RenewLeases(Message[Ledger, int]):
-    """From a NodeSession: the node still works on these; returns the number renewed.
+    """From a NodeSession: its node still works on these units.
 
-    A lease whose attempt or node no longer matches is not renewed. 0 while the database is down.
+    Returns the number of renewed leases. A lease whose attempt or node no longer matches is not
+    renewed. 0 while the database is down.
     """
 
     leases: tuple[Lease, ...]

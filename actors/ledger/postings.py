@@ -1,6 +1,6 @@
 """Transfers and holds, over a draft of the books: nothing else moves money or changes a hold.
 
-Each function returns True if it changed something, False if it was done before, or a refusal.
+Each function returns True if it changed something, False if that was done before, or a refusal.
 """
 
 from typing import TypeAlias
@@ -113,7 +113,7 @@ def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
 
 
 def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | Refusal:
-    """Post a transfer once; ``named``: its entry is part of the outcome."""
+    """Post a transfer once. ``named``: its entry is part of the outcome."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
     if before is not None:
         row, entry = before
@@ -161,7 +161,7 @@ def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
 
 def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
     before = draft.holds.get(order.reference)
-    if before is not None:  # perhaps closed: a reference is held once
+    if before is not None:  # it may be closed, as a reference is held only once
         same = (before.account, before.amount) == (order.account, order.amount)
         return False if same else ExistsWithOtherAmount(order.reference)
     account = draft.accounts.get(order.account)

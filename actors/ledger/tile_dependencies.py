@@ -47,7 +47,9 @@ def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
             lost = lose(draft, tile, tile)
             if lost is not True:
                 return lost
-    change(draft, fed, _failed(draft, fed, f"unit {unit.number}, which it is made of, failed"))
+    change(
+        draft, fed, _failed(draft, fed, f"unit {unit.number}, which it is assembled from, failed")
+    )
     return True
 
 

@@ -1,4 +1,4 @@
-"""The Lifeline actor: rescues units from silent nodes and ends units that waited too long."""
+"""The Lifeline actor: rescues units from silent nodes, and ends units that waited too long."""
 
 import logging
 from collections.abc import Iterable
@@ -32,14 +32,14 @@ LOST: Final = Counter(
 )
 
 
-EXPIRE_SECONDS: Final = 600.0  # between two searches for units that have waited too long
+EXPIRE_SECONDS: Final = 600.0  # interval of searches for units that have waited too long
 
 
 class LifelineActor(Actor[Lifeline]):
-    """Commits its decisions; a lost commit is decided again at the next sweep.
+    """Commits its decisions; a lost commit is decided again in the next sweep.
 
-    One of several gateways sweeps; all watch the clocks, as each may have to take over. After a
-    start, a database outage, or a step of the database's clock it pauses for
+    Of several gateways one sweeps; all watch the clocks, as each may have to take over. After a
+    start, a database outage, or a jump of the database's clock it pauses for
     ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
     to 30 s between two tries to connect.
     """
@@ -105,7 +105,7 @@ class LifelineActor(Actor[Lifeline]):
     def _commit(self, decided: Iterable[tuple[OpenUnit, UnitFail | UnitRequeue]]) -> None:
         for unit, effect in decided:
             if not self._ledger.tell(Commit(effects=(effect,), observer=self.ref, tag=unit)):
-                return  # the rest with the next sweep
+                return  # the next sweep handles the rest
 
     @handles(Decided)
     async def decided(self, message: Decided) -> None:
@@ -117,9 +117,9 @@ class LifelineActor(Actor[Lifeline]):
             self._notifier.tell(UnitsMoved(outcome.units))
 
     def _tell_admin(self, unit: OpenUnit) -> None:
-        """Count and log a unit that several nodes lost, refused or failed, and that waits."""
+        """Count and log a waiting unit that several nodes lost, refused or failed."""
         if unit.lease_until is None or unit.state == "QUEUED" or len(unit.avoid) < HELD_NODES:
             return
         LOST.inc()
-        said = "unit %s of job %s waits: %d nodes did not finish it, and another one lost it"
+        said = "unit %s of job %s waits: %d nodes did not finish it, and another node lost it"
         log.error(said, unit.unit, unit.job, len(unit.avoid))

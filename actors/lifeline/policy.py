@@ -1,4 +1,4 @@
-"""Decide about units whose node no longer vouches for them (pure)."""
+"""Decisions about units whose leases have ended, or that have waited too long (pure)."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,14 +8,14 @@ import attrs
 from actors.ledger.messages import UnitFail, UnitRequeue
 from sql.units import OpenUnit
 
-# Since the job was submitted; fsck allows one day more, and nine days at a node.
+# Counts from the submission of the job; fsck allows one day more, and nine days at a node.
 WAITING_MOST: Final = timedelta(days=7)
-STEP_SECONDS: Final = 5.0  # the largest drift between two healthy clocks within a sweep
+STEP_SECONDS: Final = 5.0  # largest drift between two healthy clocks within a sweep
 
 
 @attrs.frozen
 class Clocks:
-    """The database's clock and this machine's steady clock, read together."""
+    """Readings of the database's clock and of this machine's monotonic clock, taken together."""
 
     database: datetime
     steady: float
@@ -33,9 +33,9 @@ def stepped(before: Clocks | None, now: Clocks) -> bool:
 
 
 def rescue(unit: OpenUnit) -> UnitRequeue:
-    """Return the unit to the queue, however often nodes have lost it.
+    """Return a unit to the queue, however often nodes have lost it.
 
-    A frame that was never sent cost nothing; after the second loss another node is tried.
+    A unit that was never sent cost nothing; after the second loss another node is tried.
     """
     if unit.lease_until is None:
         reason = "it was never sent to its node"

@@ -1,6 +1,6 @@
 """The NightAuditor actor: audits everything once a night, however long it takes.
 
-It is an actor beside the Auditor so that audits of new rows continue at the same time.
+It is separate from the Auditor so that audits of new rows continue meanwhile.
 """
 
 import logging
@@ -39,7 +39,7 @@ class NightAuditorActor(Actor[NightAuditor]):
 
     async def started(self) -> None:
         # Later than the Auditor's first audit, which requests one itself; otherwise there would be
-        # two at a start.
+        # two at the start.
         self.after(2 * self._settings.every_seconds, LookAtClock(), jitter=0.1)
 
     @handles(RunWhole)
@@ -56,7 +56,7 @@ class NightAuditorActor(Actor[NightAuditor]):
         try:
             return await self._leadership.leads("auditor")
         except Unavailable as error:
-            log.warning("the books were not audited as a whole: %s", error)
+            log.warning("the audit of everything failed: %s", error)
             return False
 
     async def _run(self) -> None:
@@ -65,7 +65,7 @@ class NightAuditorActor(Actor[NightAuditor]):
         try:
             findings = await self._store.audit()
         except (Unavailable, Conflict) as error:
-            log.warning("the books were not audited as a whole: %s", error)
+            log.warning("the audit of everything failed: %s", error)
             return
         self._begun = from_
         self._auditor.tell(Audited(from_, tuple(findings), self._clock.monotonic() - begun))

@@ -11,9 +11,9 @@ class NightAuditor:
 
 @attrs.frozen
 class RunWhole(Message[NightAuditor, None]):
-    """From a starting Auditor, as rows before its first mark are unchecked; or from an admin."""
+    """From a starting Auditor, as rows before its first mark were not checked; or from an admin."""
 
 
 @attrs.frozen
 class LookAtClock(Message[NightAuditor, None]):
-    """From the NightAuditor's own timer: start the nightly audit when it is due."""
+    """From the NightAuditor's own timer: start the nightly audit if it is due."""

@@ -1,6 +1,7 @@
 """The Notifier: passes on events of jobs, to subscribers here and to other gateways.
 
-Everything it sends is a hint. It keeps the progress of units, which the database does not have.
+Everything that it sends is a hint. It keeps the progress of units, which the database does not
+have.
 """
 
 from collections.abc import Sequence
@@ -43,13 +44,13 @@ NOBODY: Final = UUID(int=0)
 HERE_SECONDS: Final = 5.0
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0
-PUBLISHED_MOST: Final = 1_000  # per interval
+PUBLISHED_MOST: Final = 1_000  # reports published per interval
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
 
 @attrs.frozen
 class NotifierSettings:
-    """Bounds on what is kept; the oldest is dropped first."""
+    """Limits on what is kept; the oldest is dropped first."""
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
@@ -58,9 +59,9 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints between gateways; ``name`` is this one's.
+    """``bus`` carries hints between gateways; ``name`` is that of this gateway.
 
-    ``scheduler`` is this gateway's, and receives the hints of the others.
+    ``scheduler`` is this gateway's Scheduler, and receives the hints of the others.
     """
 
     def __init__(
@@ -72,14 +73,14 @@ class NotifierActor(Actor[Notifier]):
         name: UUID = NOBODY,
     ) -> None:
         self._name = name
-        self._others: dict[bytes, int] = {}  # announcements missed, by gateway
+        self._others: dict[bytes, int] = {}  # number of missed announcements, by gateway
         self._bus = bus
         self._settings = settings
         self._scheduler = scheduler
         self._subscriptions: list[Subscription] = []
         self._progress = ProgressStore(settings.progress_most)
         self._tails = LogTails(settings.tails_most)
-        self._untold = LogTails(settings.untold_most)  # lines not yet sent to the other gateways
+        self._untold = LogTails(settings.untold_most)  # lines not sent to the other gateways yet
         self._feeds: dict[UUID, list[Feed]] = {}
         self._feed_count = 0
         self._unpublished: dict[tuple[UUID, int], Progress] = {}
@@ -102,7 +103,7 @@ class NotifierActor(Actor[Notifier]):
         await self._bus.publish(PAUSED, message.job.bytes)
 
     def _hear_paused(self, payload: bytes) -> None:
-        """Handle a hint from the bus, also this gateway's own; handling it twice is harmless."""
+        """Handle a hint from the bus, even this gateway's own; handling it twice is harmless."""
         if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
             self._scheduler.tell(JobPaused(UUID(bytes=payload)))
 

@@ -1,4 +1,4 @@
-"""Encode and decode hints about unit logs between gateways; any hint may be lost."""
+"""Encoding of hints about unit logs between gateways; any hint may be lost."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -9,13 +9,13 @@ import orjson
 
 from actors.notifier.log_tails import JobTail, LogLine, LogTails
 
-CHARACTERS_MOST: Final = 256_000  # in one hint; the newest lines
+CHARACTERS_MOST: Final = 256_000  # limit of one hint, which has the newest lines
 NAME_BYTES: Final = 16
 
 
 @attrs.frozen
 class LogNews:
-    """Log lines and progress by job. ``asked``: the gateway that this answers, if any."""
+    """Log lines and progress by job. ``asked``: the gateway whose request this answers, if any."""
 
     of: tuple[tuple[UUID, JobTail], ...]
     asked: UUID | None = None

@@ -1,4 +1,4 @@
-"""The last log lines of jobs: bounded and in memory."""
+"""The last log lines of jobs, limited and in memory."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from uuid import UUID
 
 import attrs
 
-LINES_MOST: Final = 80  # of a job
-UNITS_MOST: Final = 20  # of a job, whose progress is shown after its lines
-CHARACTERS_MOST: Final = 400  # of a line
+LINES_MOST: Final = 80  # lines of a job
+UNITS_MOST: Final = 20  # units of a job whose progress is shown after its lines
+CHARACTERS_MOST: Final = 400  # characters of a line
 
 
 @attrs.frozen

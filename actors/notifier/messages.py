@@ -1,4 +1,4 @@
-"""Messages of the Notifier. All of them are hints: the truth is in the database."""
+"""Messages of the Notifier. All of them are hints: the database has the facts."""
 
 import asyncio
 from collections import deque
@@ -20,7 +20,7 @@ class Notifier:
 
 @attrs.frozen
 class UnitsMoved(Message[Notifier, None]):
-    """From the Scheduler, NodeSessions and the Lifeline: units changed their state."""
+    """From the Scheduler, NodeSessions and the Lifeline: units have changed their state."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -45,7 +45,7 @@ class ToOthers(Message[Notifier, None]):
 
 @attrs.frozen
 class Progress(Message[Notifier, None]):
-    """From a NodeSession: progress of a unit, from 0 to 1. Only the newest matters."""
+    """From a NodeSession: progress of a unit, from 0 to 1. Only the newest report matters."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
@@ -124,7 +124,7 @@ class TailOf(Message[Notifier, "tuple[LogLine, ...]"]):
 class Feed:
     """Events of one job for a subscriber; the oldest are dropped if it reads slowly.
 
-    Held by the subscriber; the Notifier writes into it while it is open.
+    The subscriber owns it; the Notifier writes into it while it is open.
     """
 
     def __init__(self, *, most: int = 64) -> None:
@@ -138,7 +138,7 @@ class Feed:
         self._filled.set()
 
     async def take(self, *, within: float) -> Progress | UnitState | None:
-        """Return the oldest event; None if there is none ``within`` so many seconds."""
+        """Return the oldest event; None if there is none within ``within`` seconds."""
         if not self._items:
             self._filled.clear()
             try:

@@ -12,7 +12,7 @@ _Told: TypeAlias = OrderedDict[tuple[int, int], Progress]  # by unit and attempt
 
 
 class ProgressStore:
-    """Keeps the ``most`` newest reports; the oldest of the least active job is dropped first.
+    """The ``most`` newest reports; the oldest of the least active job is dropped first.
 
     Each attempt has its own report, as two may run for one unit.
     """
@@ -41,7 +41,8 @@ class ProgressStore:
         return tuple(self._jobs.get(job, {}).values())
 
     def moved(self, unit: UnitState) -> None:
-        """Forget units that ended or wait again, and all units of a job that ended.
+        """Drop reports of units that have ended or wait again, and of all units of a job that has
+        ended.
 
         A delivered unit that waits for its verdict counts as complete.
         """

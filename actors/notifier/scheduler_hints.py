@@ -1,4 +1,4 @@
-"""Encode and decode hints between the Schedulers of several gateways; any hint may be lost."""
+"""Encoding of hints between the Schedulers of several gateways; any hint may be lost."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +19,7 @@ MOST: Final = 1_000  # steal requests, nodes or units in one hint
 
 
 def encoded(hint: Hint) -> bytes:
-    """Encode a hint for the bus. Ids become text, as the database's UUID class is not JSON."""
+    """Encode a hint for the bus. Ids become text, as JSON has none of the database's UUID class."""
     return orjson.dumps(_plain(hint), default=str)
 
 

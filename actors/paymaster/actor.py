@@ -1,4 +1,4 @@
-"""The Paymaster: makes matured shares payable, and moves claimed shares to their owners."""
+"""The Paymaster actor: makes matured shares payable, and moves claimed shares to their owners."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,10 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class PaymasterSettings:
-    """``at_once``: shares per query; a full page means that there may be more."""
+    """Settings of the Paymaster.
+
+    ``at_once``: shares per query; after a full page there may be more.
+    """
 
     earnings: Earnings = DEFAULTS.earnings
     claims_seconds: float = 30.0
@@ -33,9 +36,9 @@ class PaymasterSettings:
 
 
 class PaymasterActor(Actor[Paymaster]):
-    """Commits what it finds; a lost commit is found again at the next run.
+    """Commits what it finds; a lost commit is found again in the next run.
 
-    It has no state: several gateways may run at once, and each share is moved once.
+    It has no state: several gateways may run it at once, and each share is moved once.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class PaymasterActor(Actor[Paymaster]):
         """Send each effect as a separate commit, so that a refusal does not affect the others.
 
         Outcomes are ignored: a refusal means that the share was disputed, or that another gateway
-        was faster. What a full Ledger refuses is found again.
+        was faster. What a full mailbox of the Ledger refuses is found again.
         """
         for effect in effects:
             if not self._ledger.tell(Commit(effects=(effect,))):

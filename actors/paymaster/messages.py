@@ -1,6 +1,6 @@
 """Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-Only the Ledger applies effects, as with those of jobs and units; each says who sends it.
+As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
 """
 
 from datetime import timedelta
@@ -23,8 +23,8 @@ class Paymaster:
 class EarningMature:
     """From the Paymaster. PENDING → PAYABLE.
 
-    Guards: the window is over, no dispute is open, and everything that the operator delivered
-    before the end of the window has its verdict.
+    Guards: the window is over, no dispute is open, and all deliveries of the operator from before
+    the end of the window have their verdicts.
     """
 
     job: UUID
@@ -33,7 +33,10 @@ class EarningMature:
 
 @attrs.frozen
 class EarningClaim:
-    """From the Paymaster. The share moves from suspense to ``owner``, the node's owner now."""
+    """From the Paymaster.
+
+    The share moves from suspense to ``owner``, the present owner of the node.
+    """
 
     job: UUID
     unit: int
@@ -42,12 +45,12 @@ class EarningClaim:
 
 @attrs.frozen
 class DisputeOpen:
-    """From the web: the creator disputes the charge of a unit; once per unit, and again after the
-    gateway's own dispute of it was rejected.
+    """From the web: the creator disputes the charge of a unit, once per unit.
 
-    Within the window of its earning; without an earning, ``window`` from its end. ``by_gateway``:
-    from the Verifier, because the node delivered an invalid result elsewhere and this unit was not
-    compared.
+    If the gateway has opened a dispute of the unit and it was rejected, the creator may still open
+    one. It must come within the window of the share or, without a share, within ``window`` after
+    the unit's end. ``by_gateway``: from the Verifier, because the node delivered an invalid result
+    elsewhere and this unit was not compared.
     """
 
     id: UUID
@@ -64,8 +67,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its window is over. ``verdict``: of the check that found the result invalid; it replaces the
-    earlier one, with its strike and fine.
+    its window is over. ``verdict``: that of the check that found the result invalid; it replaces
+    the earlier verdict, with its strike and fine.
     """
 
     job: UUID
@@ -80,8 +83,8 @@ class DisputeDecide:
 class PayoutTake:
     """From the web: pay an operator everything that is payable, at most SHARES_MOST shares.
 
-    CREDITS are available at once. MONEY is requested: the shares stay PAYABLE and belong to the
-    payout.
+    CREDITS are available at once. MONEY is requested: the shares stay PAYABLE and are reserved for
+    the payout.
     """
 
     id: UUID
@@ -102,7 +105,7 @@ class PayoutReject:
     """From the web, for an admin. REQUESTED → REJECTED: the shares are free again.
 
     From APPROVED only with ``not_paid``, because the money may be about to be sent: an admin
-    confirms that it was not sent, or was returned.
+    confirms that it was not sent, or came back.
     """
 
     id: UUID
@@ -132,6 +135,6 @@ class FindMatured(Message[Paymaster, None]):
 
 @attrs.frozen
 class FindClaimable(Message[Paymaster, None]):
-    """From the web when a node got an owner; ``again``: from the Paymaster's own timer."""
+    """From the web, after a node got an owner; ``again``: from the Paymaster's own timer."""
 
     again: bool = False

@@ -1,4 +1,4 @@
-"""Ports: the outside world as actors see it, each with a real implementation and an in-memory twin.
+"""Ports: the outside world for actors, each with a real implementation and an in-memory twin.
 
 Real implementations are in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``. One
 conformance suite per port runs on both.

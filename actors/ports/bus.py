@@ -5,13 +5,13 @@ from typing import Protocol
 
 
 class Subscription(Protocol):
-    """A subscription to one topic; ends when it is closed."""
+    """A subscription to one topic, until it is closed."""
 
     def close(self) -> None: ...
 
 
 class Bus(Protocol):
-    """Hints between gateways, each delivered at most once; polling makes up for lost ones."""
+    """Hints between gateways, each delivered at most once. Polling makes up for lost ones."""
 
     async def publish(self, topic: str, payload: bytes) -> None:
         """Send a hint. Never raises or waits; a hint that cannot be sent is dropped and counted."""

@@ -1,4 +1,4 @@
-"""The chain that holds the anchors."""
+"""The port of the chain that has the anchors."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 
 class ChainUnavailable(Exception):
-    """The chain's node is down, too slow, or on another chain; try again."""
+    """The chain's node is down, too slow, or on another chain; try again later."""
 
 
 class ChainRefused(Exception):
@@ -15,19 +15,19 @@ class ChainRefused(Exception):
 
 @frozen
 class ChainState:
-    """The current state of a chain. ``nonce``: the number of our transactions in its blocks."""
+    """The present state of a chain. ``nonce``: the number of our transactions in its blocks."""
 
     chain_id: int
     sender: str
     block: int
     nonce: int
-    private: bool  # an embedded chain: its anchors prove nothing to outsiders
+    private: bool  # an embedded chain, whose anchors prove nothing to outsiders
     balance: int = 0  # the sender's balance in wei
 
 
 @frozen
 class Bid:
-    """The maximum fee of a transaction and the tip in it, in wei per gas."""
+    """The maximum fee of a transaction, and the tip in it, in wei per gas."""
 
     most: int
     tip: int
@@ -35,7 +35,7 @@ class Bid:
 
 @frozen
 class Signed:
-    """A signed transaction that may be sent repeatedly.
+    """A signed transaction; sending it repeatedly is safe.
 
     ``contract``: the address that it would create.
     """
@@ -47,7 +47,7 @@ class Signed:
 
 @frozen
 class Mined:
-    """The block of a transaction."""
+    """The block of a transaction, and whether the transaction succeeded."""
 
     block: int
     block_hash: str
@@ -56,7 +56,7 @@ class Mined:
     def is_still_at(self, block: int | None, block_hash: str | None) -> bool:
         """Return True if the block is unchanged.
 
-        ``block_hash`` None: only the number is compared.
+        If ``block_hash`` is None, only the number is compared.
         """
         same = block_hash is None or block_hash == self.block_hash
         return self.succeeded and self.block == block and same
@@ -78,11 +78,13 @@ class Chain(Protocol):
         ...
 
     async def bid(self, raised: int = 0) -> Bid:
-        """Return the current fee offer, raised so many times, within the configured cap."""
+        """Return the current offer for fees, raised ``raised`` times, within the configured
+        limit.
+        """
         ...
 
     async def sign_deploy(self, nonce: int, bid: Bid) -> Signed:
-        """Sign the deployment of the contract, with our account as its anchorer."""
+        """Sign the deployment of the contract, with our account as the one that may anchor."""
         ...
 
     async def sign_anchor(
@@ -112,5 +114,5 @@ class Chain(Protocol):
         ...
 
     async def is_kept(self, mined: Mined) -> bool:
-        """Return True if the block survives a kill of the chain's node."""
+        """Return True if the block survives if the chain's node is killed."""
         ...

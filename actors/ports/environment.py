@@ -1,4 +1,4 @@
-"""Time and random numbers, which the simulation replaces by its own."""
+"""Ports of time and random numbers, which the simulation replaces."""
 
 from datetime import datetime
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""Leadership: which of several gateways performs a task that only one should do."""
+"""The port of leadership: which of several gateways performs a task that only one should do."""
 
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -8,15 +8,15 @@ Role: TypeAlias = Literal["auditor", "lifeline"]
 class Leadership(Protocol):
     """At most one gateway leads in a role; when it dies or disconnects, another takes over.
 
-    A leader that has just lost the role may still finish what it began. Leadership saves work; the
-    correctness of the books must not depend on it.
+    A leader that has just lost the role may still finish what it began. Leadership only saves work;
+    the correctness of the books must not depend on it.
     """
 
     async def leads(self, role: Role) -> bool:
-        """Return True if this gateway leads now; it takes the role if it is free.
+        """Return True if this gateway leads now; it takes the role if that is free.
 
-        A gateway that may not write (``sql.halts``) neither takes nor keeps "lifeline", as all its
-        decisions would be refused. It may be the auditor, which only reads and notes findings.
+        A gateway that must not write (``sql.halts``) neither takes nor keeps "lifeline", as all its
+        decisions would be refused. It may be the auditor, which only reads and records findings.
         Raises ``sql.database.Unavailable``: the role may have been lost.
         """
         ...

@@ -11,20 +11,20 @@ _REFERENCE = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,62})/([^\x00-\x1f\x7f]+)", 
 
 @frozen
 class ObjectReference:
-    """A bucket and a key in it."""
+    """A bucket, and a key in it."""
 
     bucket: str
     key: str
 
 
 def place_of(reference: str) -> ObjectReference | None:
-    """Parse ``s3://bucket/key``; None if it is no such reference."""
+    """Parse ``s3://bucket/key``; None if the text is no such reference."""
     found = _REFERENCE.fullmatch(reference)
     return None if found is None else ObjectReference(found[1], found[2])
 
 
 class ObjectsUnavailable(Exception):
-    """The object store is down, too slow, or refuses our key; try again."""
+    """The object store is down, too slow, or refuses our key; try again later."""
 
 
 class ObjectMissing(LookupError):
@@ -64,19 +64,19 @@ class ObjectInfo:
 
 @frozen
 class Part:
-    """An uploaded part with the tag that the store assigned.
+    """An uploaded part, with the tag that the store assigned.
 
-    ``sha256`` is the uploader's; the store compared it with the body.
+    ``sha256`` comes from the uploader; the store has compared it with the content.
     """
 
-    number: int  # from 1
+    number: int  # counts from 1
     size: int
     tag: str
     sha256: bytes | None = None
 
 
 class Objects(Protocol):
-    """The object store: one bucket. Methods raise ObjectsUnavailable while it is down."""
+    """The object store, with one bucket. Methods raise ObjectsUnavailable while it is down."""
 
     async def presign_get(
         self,
@@ -89,8 +89,9 @@ class Objects(Protocol):
         """Return a URL that reads ``key`` for ``within`` seconds (at most 86,400).
 
         The store is not contacted. ``bucket``: another bucket, into which a node of the plain API
-        put its result. ``base``: scheme and host by which the caller reaches us, and the store
-        through us; None: from the settings. Raises ValueError if ``base`` is not an address.
+        has put its result. ``base``: scheme and host by which the caller reaches the gateway, and
+        the store through it; None: those of the settings. Raises ValueError if ``base`` is not an
+        address.
         """
         ...
 
@@ -104,9 +105,9 @@ class Objects(Protocol):
         once: bool = True,
         base: str | None = None,
     ) -> PresignedPut:
-        """Return a presigned upload of ``key`` for ``within`` seconds, without a request.
+        """Return a presigned upload of ``key`` for ``within`` seconds. The store is not contacted.
 
-        ``once``: a second upload is refused with 412. ``size`` and ``sha256``: a different body is
+        ``once``: a second upload is refused with 412. ``size`` and ``sha256``: other content is
         refused with 403 or 400.
         """
         ...
@@ -140,7 +141,8 @@ class Objects(Protocol):
     async def begin_multipart(self, key: str) -> str:
         """Begin a multipart upload and return its id.
 
-        Each part but the last has at least 5 MiB. The object appears when it is completed.
+        Each part but the last must have at least 5 MiB. The object appears when the upload is
+        completed.
         """
         ...
 

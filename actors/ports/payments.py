@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 
 class PaymentsUnavailable(Exception):
-    """Stripe is down, too slow, or refuses our request; try again."""
+    """Stripe is down, too slow, or refuses our request; try again later."""
 
 
 class NotFromStripe(ValueError):
@@ -43,14 +43,14 @@ class Payments(Protocol):
     """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Return the session for the order; the same one if called again.
+        """Return the session for the order; the same session if called again.
 
         Raises PaymentsUnavailable within eight seconds.
         """
         ...
 
     async def event(self, name: str) -> Mapping[str, Any] | None:
-        """Return an event by its id; None if Stripe does not (or no longer) know it.
+        """Return an event by its id; None if Stripe does not know it (any more).
 
         Raises PaymentsUnavailable within eight seconds.
         """

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Ports:
-    """The outside world, as the actors and the routes of a gateway see it.
+    """The outside world, for the actors and the routes of a gateway.
 
-    ``store`` holds the books, ``log`` the transparency log, ``anchors`` the transactions that were
+    ``store`` has the books, ``log`` the transparency log, ``anchors`` the transactions that were
     sent to ``chain``, ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides among
     several gateways.
     """
@@ -38,8 +38,8 @@ class Ports:
     payments: Payments
     post: Post
     leadership: Leadership = ALONE
-    receipts: ReceiptSigner | None = None  # None: no receipts
-    memory: LogMemory | None = None  # None: only the database has a memory of the log
+    receipts: ReceiptSigner | None = None  # None: receipts are not signed
+    memory: LogMemory | None = None  # None: only the database remembers the log
     chain: Chain | None = None  # None: nothing is anchored
     anchors: AnchorStore | None = None
     deliveries: "Deliveries | None" = None  # None: no webhooks

@@ -1,4 +1,4 @@
-"""Ports for signing: node tokens, checkpoints of the log, receipts."""
+"""Ports of signatures: node tokens, checkpoints of the log, receipts."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -23,7 +23,7 @@ class NodeTokens(Protocol):
     """Signer of node tokens."""
 
     def issue(self, node: UUID) -> NodeToken:
-        """Issue a fresh token for a connected node, which was admitted by an earlier one."""
+        """Issue a fresh token for a connected node, which an earlier token has admitted."""
         ...
 
 
@@ -39,27 +39,27 @@ class ReceiptSigner(Protocol):
     """Signer of receipts, by the log's key."""
 
     def receipts(self) -> ReceiptKey:
-        """Return the current key; during a rotation, the one that stays."""
+        """Return the current key; during a rotation, the key that stays."""
         ...
 
 
 class Sealer(Protocol):
-    """Encrypts secrets for the database with a key derived from the log's."""
+    """Encryption of secrets for the database, by a key derived from the log's key."""
 
     def seal(self, secret: bytes, nonce: bytes) -> bytes:
-        """Encrypt with the current key; ``nonce``: 12 bytes, never used before."""
+        """Encrypt with the current key; ``nonce``: 12 bytes that were never used before."""
         ...
 
     def unseal(self, sealed: bytes) -> bytes | None:
-        """Decrypt a secret; None: its key no longer exists."""
+        """Decrypt a secret; None if its key no longer exists."""
         ...
 
 
 class CheckpointSigner(Sealer, Protocol):
-    """Signer of checkpoints, by the log's key; during a rotation also by the previous one."""
+    """Signer of checkpoints by the log's key; during a rotation also by the previous key."""
 
     def verifiers(self, origin: str) -> Sequence[Verifier]:
-        """Return the public halves of the current keys; the first is the one that stays."""
+        """Return the current public keys; the first is the one that stays."""
         ...
 
     def sign(self, made: Checkpoint) -> str:

@@ -41,7 +41,7 @@ class Store(Protocol):
 
     Every method raises ``sql.database.Unavailable`` within two seconds while it is down. Only the
     database's clock decides when a lease has ended, a node is silent or a share is payable, as the
-    gateways' clocks differ.
+    clocks of gateways differ.
     """
 
     async def now(self) -> datetime:
@@ -49,7 +49,7 @@ class Store(Protocol):
         ...
 
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
-        """Begin the Ledger's transaction on the books: lock, decide, write, commit at exit.
+        """Begin the Ledger's transaction on the books: lock, decide, write; commit at exit.
 
         Raises AnswerLost if it is unknown whether it was committed. After all other errors nothing
         was written: Unavailable, Conflict (repeat everything), Mismatch (repeat, possibly without
@@ -58,11 +58,11 @@ class Store(Protocol):
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew the leases whose attempt and node are still the unit's; return those renewed."""
+        """Renew the leases whose attempt and node still match the unit; return those renewed."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
-        """Check all invariants of the books on all rows; may take minutes."""
+        """Check all invariants of the books on all rows. This may take minutes."""
         ...
 
     async def note_audit(
@@ -78,12 +78,12 @@ class Store(Protocol):
     async def audit_since(self, mark: "AuditMark | None") -> "AuditIncrement":
         """Check rows written since the mark, and open ones; return the findings and a new mark.
 
-        Without a mark nothing is checked; the new mark is where the next call begins.
+        Without a mark nothing is checked; the next call begins at the new mark.
         """
         ...
 
     async def open_jobs(self, after: JobPlace | None, most: int) -> Sequence[OpenJob]:
-        """Return the next ``most`` open jobs after a place, ordered by (queued_at, id)."""
+        """Return the next ``most`` open jobs after a position, ordered by (queued_at, id)."""
         ...
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
@@ -97,8 +97,8 @@ class Store(Protocol):
 
         Parameters are read only for jobs without ``known`` ones, as they never change.
 
-        Oldest job first, and by turn within a job. Units of paused jobs, and units whose parts are
-        not complete, are not assigned.
+        Oldest job first, and by place within a job. Units of paused jobs, and units whose input
+        units are not complete, are left out.
         """
         ...
 
@@ -124,7 +124,9 @@ class Store(Protocol):
         ...
 
     async def lost_units(self, unsent: timedelta) -> Sequence[OpenUnit]:
-        """Return units whose lease has ended, and unsent units assigned over ``unsent`` ago."""
+        """Return units whose lease has ended, and unsent units that were assigned over ``unsent``
+        ago.
+        """
         ...
 
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
@@ -140,9 +142,9 @@ class Store(Protocol):
         ...
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
-        """Return the nodes whose standing changed since then, oldest change first.
+        """Return the nodes whose standing has changed since then, oldest change first.
 
-        Times are the database's; call again with a time somewhat before the last one returned.
+        Times are the database's. Call again with a time somewhat before the last one returned.
         """
         ...
 
@@ -164,7 +166,10 @@ class Store(Protocol):
     async def keep_thumbnail(
         self, job: UUID, unit: int, attempt: int, node: UUID, *, frame: int, picture: bytes
     ) -> bool:
-        """Store a thumbnail of a frame, with an event; False: the unit is no longer the node's."""
+        """Store a thumbnail of a frame, with an event.
+
+        False if the unit is no longer the node's.
+        """
         ...
 
     async def keep_log(
@@ -190,11 +195,13 @@ class Store(Protocol):
         ...
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
-        """Return pending shares whose window is over and in no open dispute, oldest first."""
+        """Return pending shares whose window is over and that are in no open dispute, oldest
+        first.
+        """
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
-        """Return shares in suspense whose node has an owner by now."""
+        """Return shares in suspense whose node has an owner now."""
         ...
 
     async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
@@ -205,7 +212,7 @@ class Store(Protocol):
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
-        """Return deliveries that wait for their verdict, oldest first, after a place if given.
+        """Return deliveries that wait for their verdict, oldest first, after a position if given.
 
         Deliveries of units that no longer wait are left out.
         """
@@ -214,10 +221,10 @@ class Store(Protocol):
     async def claim_checks(
         self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
     ) -> "frozenset[CheckId]":
-        """Claim those of the checks that are free, for ``seconds``; return all that it now has.
+        """Claim those of the checks that are free, for ``seconds``.
 
-        An expired claim is free. A gateway that may not write (``sql.halts``) claims none, and
-        releases those of the checks that it has.
+        Return all that the gateway has claimed. An expired claim is free. A gateway that must not
+        write (``sql.halts``) claims none, and releases those of the checks that it has claimed.
         """
         ...
 
@@ -226,9 +233,9 @@ class Store(Protocol):
         ...
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
-        """Record a check's finding on an open dispute that an admin has to decide.
+        """Record a check's finding on an open dispute, which an admin then has to decide.
 
-        From then on it is not a pending check.
+        From then on it is no pending check.
         """
         ...
 
@@ -237,7 +244,7 @@ class Store(Protocol):
     ) -> "Sequence[SeenVerifier]":
         """Record the verifiers connected to this gateway, each with its device class.
 
-        Returns all verifiers that any gateway recorded within ``within`` seconds.
+        Returns all verifiers that any gateway has recorded within ``within`` seconds.
         """
         ...
 
@@ -246,18 +253,18 @@ class Store(Protocol):
         ...
 
     async def draw_secret(self) -> bytes | None:
-        """Return the sealed secret by which all gateways draw checks; None if there is none."""
+        """Return the sealed secret with which all gateways draw samples; None if there is none."""
         ...
 
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
-        """Store the secret if there is none, or replace the given one.
+        """Store the secret if there is none, or if the current one is ``instead_of``.
 
         Read it back to see which gateway won.
         """
         ...
 
     async def newest_log_keys(self) -> "LogKeys | None":
-        """Return the log's name and the keys added to it last; None: it has not begun."""
+        """Return the log's name and the keys added to it last; None if the log has not begun."""
         ...
 
     async def records(self, nodes: Sequence[UUID]) -> "Sequence[Record]":
@@ -277,9 +284,9 @@ class Store(Protocol):
         ...
 
     async def quarantine(self, node: UUID, act: "Act") -> "StandingRecord | None":
-        """Quarantine a node and record it; return its standing.
+        """Quarantine a node, and record it; return its new standing.
 
-        None: it already gets no work.
+        None: the node already gets no work.
         """
         ...
 
@@ -290,7 +297,10 @@ class Store(Protocol):
     async def keep_result_multipart(
         self, begun: "ResultMultipart", now: datetime
     ) -> "ResultMultipart":
-        """Store the upload unless there is one; return the stored one, marked as used ``now``."""
+        """Store the upload unless there is one.
+
+        Return the stored one, marked as used at ``now``.
+        """
         ...
 
     async def end_result_multipart(self, multipart: "ResultMultipart") -> None:
@@ -305,21 +315,21 @@ class LogStore(Protocol):
     """
 
     def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
-        """Lock the head, append, commit at exit.
+        """Lock the head; append; commit at exit.
 
         Unavailable: it is unknown whether it was committed.
         """
         ...
 
     async def log_look(self, limit: int) -> "LogView | None":
-        """Read the log without a lock, with ``limit`` waiting entries. None: no log yet."""
+        """Read the log without a lock, with at most ``limit`` waiting entries. None: no log yet."""
         ...
 
 
 class LogMemory(Protocol):
     """The gateway's memory of the newest checkpoint, outside the database.
 
-    Restoring an older backup of the database does not restore this memory with it.
+    It stays as it is when an older backup of the database is restored.
     """
 
     async def note(self, head: "SeenHead") -> None:
@@ -331,7 +341,9 @@ class AnchorStore(Protocol):
     """Transactions sent to a chain. Methods raise ``sql.database.Unavailable``."""
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
-        """Return pending transactions, those from ``nonce`` on, the newest contract and anchor."""
+        """Return pending transactions, those from ``nonce`` on, the newest contract and the newest
+        anchor.
+        """
         ...
 
     async def failed(
@@ -341,15 +353,15 @@ class AnchorStore(Protocol):
         ...
 
     async def due(self) -> tuple[int, bytes] | None:
-        """Return size and root of the newest checkpoint that is not empty."""
+        """Return the size and root of the newest checkpoint that is not empty."""
         ...
 
     async def keep(self, row: "SentRow") -> bool:
-        """Store a transaction before it is sent; False: its number is taken."""
+        """Store a transaction before it is sent; False if its number is taken."""
         ...
 
     async def rebid(self, row: "SentRow", raw: bytes, name: str, at: datetime) -> bool:
-        """Store another form of it before it is sent; False: another gateway was faster."""
+        """Store a new version of it before it is sent; False if another gateway was faster."""
         ...
 
     async def become(
@@ -359,14 +371,17 @@ class AnchorStore(Protocol):
         ...
 
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
-        """Return transaction numbers that the sender used in this epoch and no row has.
+        """Return transaction numbers that the sender used in this epoch and that no row has.
 
-        They lie below ``nonce`` and above all known ones.
+        They lie below ``nonce`` and outside the range of those that have rows.
         """
         ...
 
     async def own(self, size: int) -> tuple[int, bytes | None]:
-        """Return the size of the log and its root at ``size``; root None: the log is smaller."""
+        """Return the log's size, and its root at ``size``.
+
+        The root is None if the log is smaller.
+        """
         ...
 
     async def halt(self, halt: "Halt") -> None:
@@ -374,5 +389,8 @@ class AnchorStore(Protocol):
         ...
 
     async def resume(self) -> None:
-        """End the chain's halt, as the chain has nothing that the log lacks. Other halts stay."""
+        """End the halt that the chain caused, as it has nothing that the log lacks.
+
+        Other halts stay.
+        """
         ...

@@ -19,25 +19,29 @@ class Letter:
 
 @attrs.frozen
 class Answered:
-    """The endpoint answered, with success or not; redirects are not followed."""
+    """The endpoint's answer, success or not; redirects are not followed."""
 
     status: int
 
 
 @attrs.frozen
 class NotSent:
-    """There was no answer, or the address is forbidden; the reason is shown to the owner."""
+    """There was no answer, or the address is forbidden.
+
+    The reason is shown to the endpoint's owner.
+    """
 
     reason: str
 
 
 class Post(Protocol):
-    """Sends requests to addresses chosen by strangers."""
+    """Sends requests to addresses that strangers have chosen."""
 
     async def send(self, letters: Sequence[Letter]) -> Sequence[Answered | NotSent]:
         """Send all at once; return the outcomes in order, within some ten seconds.
 
-        Never raises for outside errors. Only https and no address of a private network, unless it
-        was made for that. A name is resolved once, and the connection goes to that address.
+        Never raises for outside errors. Only https is used, and no address of a private network,
+        unless the implementation was made for that. A name is resolved once, and the connection
+        goes to that address.
         """
         ...

@@ -1,4 +1,4 @@
-"""The Pulse actor: measures the loop's lag, feeds the watchdog, ends a process that is stuck."""
+"""The Pulse actor: measures the loop's lag, feeds the watchdog, and ends a stuck process."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
@@ -24,7 +24,7 @@ class Watchdog(Protocol):
 
     @property
     def watchdog_seconds(self) -> float:
-        """Within this time it expects a sign of life; 0: it expects none."""
+        """Return within how many seconds it expects a sign of life; 0: it expects none."""
         ...
 
     def say(self, **state: object) -> None:
@@ -37,7 +37,7 @@ class Process:
     """The process around the actors.
 
     ``vital`` reads the parts of the tree without which nothing works. ``late`` gets the loop's lag
-    in seconds. ``end`` ends the process within a minute, also if a stuck actor cannot be stopped.
+    in seconds. ``end`` ends the process within a minute, even if a stuck actor cannot be stopped.
     ``tidy`` frees unused memory.
     """
 
@@ -51,8 +51,8 @@ class Process:
 class PulseActor(Actor[Pulse]):
     """Measures the loop's lag, feeds the watchdog, and ends a process with a stuck actor.
 
-    That its own message arrives shows that the loop runs and actors are served. If another actor is
-    stuck, the process ends, to be restarted by its service manager.
+    The arrival of its own message shows that the loop runs and actors are served. If another actor
+    is stuck, the process ends, and its service manager restarts it.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class PulseActor(Actor[Pulse]):
         self._process, self._clock = process, clock
         self._detector = StuckDetector(stuck_seconds)
         self._due = self._look_at = self._tidy_at = 0.0
-        self._stood = 0.0  # for how long the loop stood still, in all
+        self._stood = 0.0  # total time for which the process stood still
         half = process.manager.watchdog_seconds / 2 or LOOK_SECONDS
         self._look_every = min(LOOK_SECONDS, half)
 

@@ -5,11 +5,11 @@ from typing import Final, Protocol
 
 from actors.kernel import State, Statistics
 
-STUCK_SECONDS: Final = 60.0  # no handler of the checked actors may take so long
+STUCK_SECONDS: Final = 60.0  # no handler of the checked actors may take this long
 
 
 class TreePart(Protocol):
-    """An actor or a supervisor, as a snapshot of the tree shows it."""
+    """An actor or a supervisor in a snapshot of the tree."""
 
     @property
     def name(self) -> str: ...
@@ -27,9 +27,11 @@ class TreePart(Protocol):
 
 
 class StuckDetector:
-    """Remembers the progress of actors: one that works, or has messages, without progress is stuck.
+    """Remembers the progress of actors: an actor that works, or has messages, but makes no progress
+    is stuck.
 
-    An actor whose only message is its own timer has an empty mailbox while its handler hangs.
+    An actor whose only message is that of its own timer has an empty mailbox while its handler
+    hangs.
     """
 
     def __init__(self, stuck_seconds: float = STUCK_SECONDS) -> None:
@@ -37,7 +39,7 @@ class StuckDetector:
         self._seen: dict[str, tuple[int, float]] = {}  # number of messages handled, and since when
 
     def stuck(self, parts: Iterable[TreePart], now: float) -> list[str]:
-        """Return the names of the stuck ones among the parts and all under them."""
+        """Return the names of the stuck actors among the parts and all below them."""
         found: list[str] = []
         ahead = list(parts)
         while ahead:

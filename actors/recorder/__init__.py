@@ -1,1 +1,1 @@
-"""The recorder writes down how nodes connect and disconnect."""
+"""The recorder: records how nodes connect and disconnect."""

@@ -46,4 +46,4 @@ class RecorderActor(Actor[Recorder]):
             await self._connections.write()
             await self._connections.miss()
         except (Unavailable, Conflict) as error:
-            log.warning("connections of nodes are recorded later: %s", type(error).__name__)
+            log.warning("recording nodes' connections later: %s", type(error).__name__)

@@ -318,7 +318,7 @@ class SchedulerActor(Actor[Scheduler]):
             for node in [node for node in known if node is not None and node.session is not None]:
                 self._state.take_over(await self._store.open_units_of(node.id), self._clock.now())
         except Unavailable as error:
-            log.warning("what nodes were given cannot be read: %s", type(error).__name__)
+            log.warning("cannot read the units assigned elsewhere: %s", type(error).__name__)
         self._place()
 
     # -- nodes

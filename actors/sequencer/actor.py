@@ -1,4 +1,4 @@
-"""The sequencer actor: appends posted entries to the log at its own pace and signs checkpoints."""
+"""The sequencer actor: appends posted entries to the log at its own pace, and signs checkpoints."""
 
 import logging
 from collections.abc import Generator, Sequence
@@ -49,9 +49,10 @@ class SequencerActor(Actor[Sequencer]):
     """
 
     def __init__(self, ports: Ports, settings: SequencerSettings = UNCHANGED) -> None:
-        """With a chain, it signs nothing until the Anchor reports that the chain agrees.
+        """Prepare the actor.
 
-        Checkpoints are noted in ``ports.memory`` before they are published.
+        With a chain, it signs nothing until the Anchor reports that the chain agrees. Checkpoints
+        are stored in ``ports.memory`` before they are published.
         """
         self._store, self._signer = ports.log, ports.signer
         self._clock, self._random = ports.clock, ports.random
@@ -89,13 +90,13 @@ class SequencerActor(Actor[Sequencer]):
         try:
             answer = await self._caught_up()
         except (Unavailable, Conflict) as error:
-            answer = CheckpointLate(f"the database is away: {error}")
+            answer = CheckpointLate(f"the database does not answer: {error}")
         except BrokenLog as error:
             answer = CheckpointLate(str(error))
         return [answer] * len(asked)
 
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
-        """Append one batch, however many entries wait: askers wait that long."""
+        """Append one batch, however many entries wait; requests for a checkpoint wait that long."""
         with self._kept():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
@@ -161,10 +162,10 @@ class SequencerActor(Actor[Sequencer]):
         return append
 
     def _unsigned(self, look: LogView) -> str:
-        """Return the reason why there is no checkpoint."""
+        """Return the reason why no checkpoint can be signed."""
         if look.halted:
             return "the chain has another log"
-        return "the log's key does not count" if self._may_sign else "the chain was not asked yet"
+        return "the log's key is not valid" if self._may_sign else "the chain has not answered yet"
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
@@ -186,9 +187,9 @@ class SequencerActor(Actor[Sequencer]):
             try:
                 self._edge = TreeEdge(head.size, await books.edge(head.size))
             except KeyError as error:
-                raise BrokenLog(f"hashes are missing in tile {error}") from error
+                raise BrokenLog(f"hashes are missing in log tile {error}") from error
         if self._edge.root() != head.root:
-            raise BrokenLog(f"the root of {head.size} leaves is another one")
+            raise BrokenLog(f"the root of {head.size} leaves does not match")
         return self._edge
 
     async def _committed(self, done: Append, look: LogView) -> None:
@@ -216,12 +217,12 @@ class SequencerActor(Actor[Sequencer]):
 
 
 def age(entry: LogEntry, now: datetime) -> float:
-    """Return the seconds since an entry was posted; gateways' clocks differ."""
+    """Return the seconds since an entry was posted, at least 0 as gateways' clocks differ."""
     return max((now - entry.created_at).total_seconds(), 0.0)
 
 
 def head_of(seen: LogView) -> SeenHead | None:
-    """Return the newest checkpoint if it covers the whole log; another gateway may have made it."""
+    """Return the newest checkpoint if it covers the whole log, whichever gateway made it."""
     head, at = seen.head, seen.checked_at
     if seen.halted or at is None or seen.checked != head.size:
         return None
@@ -235,6 +236,6 @@ def signed_of(done: Append) -> SeenHead | None:
 
 
 def _steps(done: Append) -> list[object]:
-    """Return the steps of a commit for fail points."""
+    """Return the steps of a commit, for fail points."""
     steps: list[object] = [done] if done.leaves else []
     return [*steps, done.checkpoint] if done.checkpoint is not None else steps

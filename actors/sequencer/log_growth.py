@@ -1,4 +1,4 @@
-"""Growth of the log: leaves and tiles of new entries, and up to where the log is complete."""
+"""Growth of the log: leaves and log tiles of new entries, and up to where the log is complete."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from sql.log import LeafRow, LogEntry, LogView
 def grow(
     edge: TreeEdge, entries: Sequence[LogEntry], salts: bytes
 ) -> tuple[list[LeafRow], list[HashTile]]:
-    """Append the entries at the edge; return the leaves and the tiles that became complete.
+    """Append the entries at the edge; return the leaves, and the log tiles that became complete.
 
     ``salts``: those of all entries, concatenated.
     """
@@ -28,7 +28,7 @@ def grow(
 
 @attrs.frozen
 class TransactionBound:
-    """Every entry number up to ``entry`` was given to a transaction older than ``before``."""
+    """Every entry number up to ``entry`` was assigned to a transaction older than ``before``."""
 
     entry: int
     before: int
@@ -40,7 +40,7 @@ class Watermark:
     Numbers of entries are assigned in advance, to transactions that commit in any order or never. A
     transaction with a number up to ``newest`` had begun when ``newest`` was read, so its id is
     below that of any transaction that begins later. Once all transactions below that id have ended,
-    the visible entries up to ``newest`` are all there will ever be.
+    no further entries up to ``newest`` can become visible.
     """
 
     def __init__(self) -> None:
@@ -53,11 +53,12 @@ class Watermark:
         ``all_taken``: all of its waiting entries are appended now.
         """
         bound = self._bound
-        if bound is not None and look.own <= bound.before:  # ids went backwards: another database
+        # ids went backwards: this is another database
+        if bound is not None and look.own <= bound.before:
             self._newest = bound = None
         covered = look.head.covered
         if bound is not None and look.oldest >= bound.before:
-            # With many waiting entries, those up to the last one appended now are in the log.
+            # If many entries wait, the log has those up to the last one appended now.
             reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound

@@ -11,14 +11,14 @@ class Sequencer:
 
 @attrs.frozen
 class Pass(Message[Sequencer, None]):
-    """From the Sequencer's own timer: append what was posted since."""
+    """From the Sequencer's own timer: append entries that were posted since the last pass."""
 
 
 @attrs.frozen
 class ChainAgreement(Message[Sequencer, None]):
-    """From the Anchor after each comparison: does the chain have nothing that the log lacks?
+    """From the Anchor after each comparison; ``holds``: the chain has nothing that the log lacks.
 
-    A Sequencer that awaits the chain signs nothing before ``holds`` is true.
+    A Sequencer that waits for the chain signs nothing before ``holds`` is true.
     """
 
     holds: bool
@@ -26,7 +26,7 @@ class ChainAgreement(Message[Sequencer, None]):
 
 @attrs.frozen
 class CheckpointReady:
-    """A checkpoint covers every entry posted before the request; ``size`` is the log's."""
+    """A checkpoint covers every entry posted before the request; ``size`` is that of the log."""
 
     size: int
 
@@ -35,7 +35,7 @@ class CheckpointReady:
 class CheckpointLate:
     """There is no such checkpoint yet; try again.
 
-    The database is down, no key counts, or time ran out.
+    The database is down, no key is valid, or time ran out.
     """
 
     why: str
@@ -43,4 +43,6 @@ class CheckpointLate:
 
 @attrs.frozen
 class RequestCheckpoint(Message[Sequencer, "CheckpointReady | CheckpointLate"]):
-    """From the web, for a proof of an entry that no checkpoint covers yet: make one now."""
+    """From the web, for a proof of an entry that no checkpoint covers yet: make a checkpoint
+    now.
+    """

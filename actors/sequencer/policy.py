@@ -1,4 +1,4 @@
-"""Decide when a checkpoint is due and which keys may sign it (pure)."""
+"""Decisions about when a checkpoint is due, and which keys may sign it (pure)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,14 +9,18 @@ import attrs
 from config.settings import DEFAULTS, Proof
 from sql.log import LogView
 
-SHARE: Final = 0.1  # of the time is for the log, while the last entry it took is younger than this:
+# share of the time that the log may use while its last entry is younger than LAG_SECONDS_MAX
+SHARE: Final = 0.1
 LAG_SECONDS: Final = 20.0
-LAG_SECONDS_MAX: Final = 40.0  # from here on all of it: after sixty an entry is late (I7)
+# from here on the log may use all the time: after sixty seconds an entry is late (I7)
+LAG_SECONDS_MAX: Final = 40.0
 
 
 @attrs.frozen
 class SequencerSettings:
-    """The Sequencer looks for entries every ``every_seconds``, and appends ``batch`` at once."""
+    """The Sequencer looks for entries every ``every_seconds``, and appends up to ``batch`` at
+    once.
+    """
 
     proof: Proof = DEFAULTS.proof
     every_seconds: float = 0.5
@@ -37,8 +41,8 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
 def rest_after(worked: float, lag: float) -> float:
     """Return the seconds to rest after a turn of ``worked`` seconds, by the age of the last entry.
 
-    A short peak costs the Ledger a tenth of its time and is caught up on later. A lasting one costs
-    it as much as the log needs to keep up.
+    During a short peak the log takes a tenth of the time from the Ledger, and catches up later.
+    During a lasting one it takes as much as it needs to keep up.
     """
     behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
     share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)
@@ -53,9 +57,10 @@ def is_idle(look: LogView, now: datetime, settings: SequencerSettings) -> bool:
 
 
 def new_keys(known: frozenset[str], ours: Sequence[str]) -> tuple[str, ...] | None:
-    """Return our verifiers that must be added to the known ones; None: we may not sign.
+    """Return those of our verifier keys that must be added to the known ones.
 
-    The first key of a log counts by itself; a later one needs a signature by a known key beside it.
+    None: we must not sign. The first key of a log needs no vouching; a later one needs a signature
+    by a known key beside its own.
     """
     if known and known.isdisjoint(ours):
         return None

@@ -1,1 +1,1 @@
-"""The sweeper removes what has expired or was abandoned."""
+"""The sweeper: removes what has expired or was abandoned."""

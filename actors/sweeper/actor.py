@@ -1,4 +1,6 @@
-"""The Sweeper actor: removes what has expired: parts, inputs, results, events, unproved nodes."""
+"""The Sweeper actor: removes expired inputs, results and events, abandoned uploads, unproved
+nodes.
+"""
 
 import logging
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ SWEEP_SECONDS: Final = 600.0
 UNPROVED_AFTER: Final = timedelta(days=1)
 NODES_AT_ONCE: Final = 100
 JOBS_AT_ONCE: Final = 500  # each with some thousands of events
-SWEEP_MOST: Final = 200  # batches per run, so that others get their turn
+SWEEP_MOST: Final = 200  # batches per run, so that other actors get their turn
 
 log = logging.getLogger("sweeper")
 
@@ -26,7 +28,8 @@ class SweeperActor(Actor[Sweeper]):
 
     def __init__(self, ports: SweeperPorts, settings: SweeperSettings) -> None:
         self._ports, self._settings = ports, settings
-        self._expired = datetime(1970, 1, 1, tzinfo=UTC)  # events of jobs that ended before
+        # events of jobs that ended before then are deleted
+        self._expired = datetime(1970, 1, 1, tzinfo=UTC)
 
     async def started(self) -> None:
         self.after(FIRST_SECONDS, SweepDue(), jitter=0.5)
@@ -37,19 +40,19 @@ class SweeperActor(Actor[Sweeper]):
             await remove_abandoned(self._ports)
             await remove_abandoned_results(self._ports)
         except (Unavailable, ObjectsUnavailable) as error:
-            log.warning("abandoned parts cannot be removed for now: %s", error)
+            log.warning("abandoned multipart uploads cannot be removed now: %s", error)
         try:
             await remove_expired(self._ports, self._settings)
         except (Unavailable, ObjectsUnavailable) as error:
-            log.warning("expired inputs and results cannot be removed for now: %s", error)
+            log.warning("expired inputs and results cannot be removed now: %s", error)
         try:
             await self._expire_events()
         except Unavailable as error:
-            log.warning("old events cannot be removed for now: %s", error)
+            log.warning("old events cannot be removed now: %s", error)
         try:
             await self._forget_nodes()
         except Unavailable as error:
-            log.warning("unproved registrations cannot be removed for now: %s", error)
+            log.warning("unproved registrations cannot be removed now: %s", error)
         self.after(SWEEP_SECONDS, SweepDue(), jitter=0.1)
 
     async def _expire_events(self) -> None:
@@ -60,7 +63,7 @@ class SweeperActor(Actor[Sweeper]):
             self._expired = await self._ports.events.expire(self._expired, before, JOBS_AT_ONCE)
 
     async def _forget_nodes(self) -> None:
-        """Delete old unproved nodes, where proof is required: anyone may register a node."""
+        """Delete old unproved nodes, if proof is required; anybody may register a node."""
         if not self._settings.require_proof:
             return
         before = self._ports.clock.now() - UNPROVED_AFTER

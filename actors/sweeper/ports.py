@@ -19,11 +19,11 @@ class MultipartRows(Protocol):
     """Unfinished multipart uploads of inputs."""
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Return some without activity ``since`` then, oldest first."""
+        """Return some without activity since then, oldest first."""
         ...
 
     async def end(self, multipart: Multipart) -> None:
-        """Delete the record of one that has ended in the store."""
+        """Delete the record of an upload that has ended in the store."""
         ...
 
 
@@ -31,14 +31,14 @@ class ResultMultipartRows(Protocol):
     """Unfinished multipart uploads of results."""
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Return some without activity ``since`` then, oldest first.
+        """Return some without activity since then, oldest first.
 
-        For attempts that have ended, since ``over``.
+        If the attempt has ended, without activity since ``over``.
         """
         ...
 
     async def end(self, multipart: ResultMultipart) -> None:
-        """Delete the record of one that has ended in the store."""
+        """Delete the record of an upload that has ended in the store."""
         ...
 
 
@@ -46,7 +46,7 @@ class RetentionRows(Protocol):
     """Inputs, results and attempts: first marked as gone, then deleted."""
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
-        """Mark some inputs unused since ``before`` that no open job or dispute needs."""
+        """Mark some inputs for deletion that were unused since ``before`` and that no job needs."""
         ...
 
     async def input_gone(self, upload: UUID) -> None: ...
@@ -68,7 +68,7 @@ class PreflightRows(Protocol):
     """Findings of preflights."""
 
     async def expire(self, before: datetime) -> None:
-        """Delete all from before."""
+        """Delete all findings from before then."""
         ...
 
 
@@ -76,7 +76,7 @@ class JobRows(Protocol):
     """Rows that are deleted job by job: thumbnails, and logs of attempts."""
 
     async def expire(self, before: datetime, jobs: int, /) -> bool:
-        """Delete those of some jobs that ended before; True if there were any."""
+        """Delete the rows of some jobs that ended before then; True if there were any."""
         ...
 
 
@@ -84,7 +84,7 @@ class ConnectionRows(Protocol):
     """Ended connections of nodes."""
 
     async def expire(self, before: datetime) -> bool:
-        """Delete some that ended before; True if there were any."""
+        """Delete some connections that ended before then; True if there were any."""
         ...
 
 
@@ -92,7 +92,10 @@ class EventRows(Protocol):
     """Events of jobs."""
 
     async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
-        """Delete events of ``most`` jobs that ended between the two; return where to continue."""
+        """Delete events of up to ``most`` jobs that ended from ``since`` to ``before``.
+
+        Return where to continue.
+        """
         ...
 
 
@@ -100,7 +103,10 @@ class NodeRows(Protocol):
     """Registrations of nodes."""
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Delete some from before that never proved their key; return how many."""
+        """Delete some registrations from before then whose key was never proved.
+
+        Return how many.
+        """
         ...
 
 
@@ -123,9 +129,9 @@ class SweeperPorts:
 
 @attrs.frozen
 class SweeperSettings:
-    """How long inputs, results and events are kept; results only in our own ``bucket``.
+    """How long inputs, results and events are kept; only results in our own ``bucket`` are removed.
 
-    ``require_proof``: nodes that never proved their key are forgotten.
+    ``require_proof``: nodes that never proved their key are removed.
     """
 
     bucket: str

@@ -1,4 +1,4 @@
-"""Removal of abandoned parts, and of expired inputs and results.
+"""Removal of abandoned multipart uploads, and of expired inputs and results.
 
 Several gateways may remove the same at once: each step is idempotent. All functions raise
 Unavailable and ObjectsUnavailable; the next run continues.
@@ -13,35 +13,37 @@ from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from sql.units import beside, evidence_key, result_key
 
 ABANDONED_AFTER: Final = timedelta(days=1)
-OVER_AFTER: Final = timedelta(hours=2)  # by then presigned uploads of parts have expired
-JOBS_AT_ONCE: Final = 100  # whose thumbnails and logs are removed
+OVER_AFTER: Final = timedelta(hours=2)  # presigned uploads of parts have expired by then
+JOBS_AT_ONCE: Final = 100  # jobs whose thumbnails and logs are removed at once
 log = logging.getLogger("sweeper")
 
 
 async def remove_abandoned(ports: SweeperPorts) -> None:
-    """Remove parts of inputs whose upload was given up."""
+    """Abort multipart uploads of inputs that were abandoned."""
     since = ports.clock.now() - ABANDONED_AFTER
     while abandoned := await ports.multiparts.abandoned(since):
         for multipart in abandoned:
-            # At the store first: while it is in the database, it is retried.
+            # First in the store: while it is in the database, it is retried.
             await ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
             await ports.multiparts.end(multipart)
-            log.info("the parts of upload %s were removed", multipart.upload_id)
+            log.info("removed the abandoned multipart upload %s", multipart.upload_id)
 
 
 async def remove_abandoned_results(ports: SweeperPorts) -> None:
-    """Remove parts of results that were given up, and of attempts that have ended."""
+    """Abort multipart uploads of results that were abandoned, or whose attempts have ended."""
     now = ports.clock.now()
     since, over = now - ABANDONED_AFTER, now - OVER_AFTER
     while abandoned := await ports.result_multiparts.abandoned(since, over):
         for begun in abandoned:
             await ports.objects.abort_multipart(begun.object_key, begun.store_id)
             await ports.result_multiparts.end(begun)
-            log.info("the parts of unit %s:%d were removed", begun.job_id, begun.unit)
+            log.info(
+                "removed the abandoned multipart upload of unit %s:%d", begun.job_id, begun.unit
+            )
 
 
 async def remove_expired(ports: SweeperPorts, settings: SweeperSettings) -> None:
-    """Remove inputs and results, and the rows that are kept as long as results or events."""
+    """Remove inputs and results, and rows that are kept as long as results or events."""
     now = ports.clock.now()
     before = now - settings.results
     await _inputs(ports, settings.inputs)
@@ -78,11 +80,11 @@ async def _results(ports: SweeperPorts, settings: SweeperSettings) -> None:
 
 
 async def _attempts(ports: SweeperPorts, before: datetime) -> None:
-    """Delete what was delivered and refused, or came too late; most attempts left nothing."""
+    """Delete objects that were delivered and refused, or came too late; most attempts left none."""
     now = ports.clock.now()
     while attempts := await ports.retention.attempts(before):
         for one in attempts:
             for key_of in (result_key, evidence_key):
                 await ports.objects.delete(key_of(one.user, one.job_id, one.unit, one.attempt))
             await ports.retention.attempt_gone(one, now)
-        log.info("what %d attempts left has expired", len(attempts))
+        log.info("removed the objects of %d expired attempts", len(attempts))

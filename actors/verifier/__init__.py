@@ -1,1 +1,4 @@
-"""The verifier decides whether delivered results match their scenes, by pure modules."""
+"""The verifier: decides whether delivered results match their scenes.
+
+Its decisions are pure modules.
+"""

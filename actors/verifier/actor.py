@@ -1,4 +1,4 @@
-"""The Verifier actor: has delivered results checked and asks the Ledger to book the verdicts."""
+"""The Verifier actor: has delivered results checked, and asks the Ledger to book the verdicts."""
 
 import asyncio
 import logging
@@ -27,8 +27,8 @@ from actors.verifier.messages import (
     ReviewDue,
     Verifier,
 )
+from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
-from actors.verifier.reputation import NodeReputation, NodeReputations
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
@@ -46,9 +46,9 @@ from sql.units import MINE
 
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
-STORE_SECONDS: Final = 5.0  # for the store's answer about a result; then it is asked again
-RENDER_SHARE: Final = 0.75  # of a check's time; the rest is for its files
-SOON_SECONDS: Final = 0.05  # until the next page, if there is more than one
+STORE_SECONDS: Final = 5.0  # for the store's answer about a result, which is then requested again
+RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the rest is for its files
+SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 
@@ -56,8 +56,8 @@ log = logging.getLogger(__name__)
 class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
-    It holds no state that must survive: pending results are in the books, and a lost check is
-    repeated. Regions are chosen by a secret that is new in each instance.
+    It has no state that must survive: pending results are in the books, and a lost check is
+    repeated. Regions are drawn with a secret that each instance creates.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
@@ -75,7 +75,7 @@ class VerifierActor(Actor[Verifier]):
         self._turns = CheckQueue()
         self._recall = Clawback(peers)
         self._reading = SecondReads()
-        self._standings = NodeReputations(peers.store, peers.clock, peers.scheduler)
+        self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
         self._claims = Claims(peers.store, peers.gateway, settings.claim_seconds)
 
     async def started(self) -> None:
@@ -99,9 +99,10 @@ class VerifierActor(Actor[Verifier]):
         self.after(wait, ReviewDue(), jitter=0.1)
 
     async def _read(self) -> list[Case]:
-        """Read the next page of pending results, so that uncheckable ones cannot block others.
+        """Read the next page of pending results, so that those that cannot be checked do not block
+        others.
 
-        Decided and cancelled results are forgotten, and their checks are cancelled.
+        Cases of decided and cancelled results are dropped, and their checks cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)
@@ -122,7 +123,7 @@ class VerifierActor(Actor[Verifier]):
         return list(cases.values())
 
     async def _advance(self, cases: Sequence[Case]) -> None:
-        """Take the next step of these cases, and of those of any page whose turn it is.
+        """Take the next step of these cases, and of cases of any page whose turn it is.
 
         Cases that another gateway has claimed are left out.
         """
@@ -146,12 +147,13 @@ class VerifierActor(Actor[Verifier]):
         return {*able[: self._settings.at_once]}
 
     async def _assess(self, case: Case) -> None:
-        """Update whether the case is compared or only opened."""
+        """Decide again whether the case is compared or only opened."""
         row = case.pending.row
         self._know(case)
         if case.step == "open" and case.check is None and case.verdict is None:
             said = row.attempt > 1 and await self._peers.store.scene_words(row.job_id, row.unit)
-            # An invalid result that no verifier could detect, even if drawn, would cost nothing.
+            # An invalid result that no verifier could detect, even if it were drawn, would cost
+            # nothing.
             lacks = row.node_id not in self._settings.own and self._fleet.lacks(case)
             if lacks:
                 case.open_first()
@@ -163,7 +165,7 @@ class VerifierActor(Actor[Verifier]):
             case.open_first()
 
     def _know(self, case: Case) -> None:
-        """Update the case's flags about its node."""
+        """Update what the case records about its node."""
         row, node = case.pending.row, case.pending.row.node_id
         in_row = self._known.streaks.get((node, row.device_class), 0)
         has_strike = self._known.strikes.get(node, 0) > 0 or self._standings.suspects(node)
@@ -173,7 +175,7 @@ class VerifierActor(Actor[Verifier]):
         case.is_known = in_row >= sampling.ALWAYS_UNTIL and not case.is_suspected
 
     def _may_act(self, case: Case) -> bool:
-        """Return whether this gateway can take the next step. If not, another one may."""
+        """Return True if this gateway can take the next step. If not, another one may."""
         if case.is_begun or self._why_unverified(case) or self._why_unverifiable(case):
             return True
         return self._verifiers.free_for(case, self._fleet) is not None
@@ -206,12 +208,12 @@ class VerifierActor(Actor[Verifier]):
         return OWN_NODE if case.pending.pool == MINE else None
 
     def _why_unverifiable(self, case: Case) -> str | None:
-        """Return the reason why a case cannot be checked; None: it can, or might later."""
+        """Return the reason why a case cannot be checked; None if it can, perhaps later."""
         if case.is_again:
             return None
         row = case.pending.row
         if row.sha256 is None or row.size is None:
-            return "the store tells no SHA-256 of it"
+            return "the store has no SHA-256 of it"
         if case.step != "open" and self._fleet.lacks(case):
             waited = self._peers.clock.monotonic() - max(case.since, self._since)
             if waited >= self._settings.verification.wait_seconds:
@@ -262,7 +264,10 @@ class VerifierActor(Actor[Verifier]):
         self._recall.again()
 
     def _lose(self, running: RunningCheck | None) -> None:
-        """Handle the loss of a verifier: its check is repeated, a batch one by one."""
+        """Handle the loss of a verifier: its check is repeated.
+
+        Results of a batch are checked one by one.
+        """
         if running is None:
             return
         self._spent(running)
@@ -280,7 +285,10 @@ class VerifierActor(Actor[Verifier]):
             self._failed(running)
 
     def _failed(self, running: RunningCheck, *, is_scene: bool = False) -> None:
-        """Handle a failed check: it is repeated after a pause. A batch is opened one by one."""
+        """Handle a failed check: it is repeated after a pause.
+
+        Results of a batch are opened one by one.
+        """
         self._spent(running)
         _split(running)
         if running.is_batch:
@@ -306,7 +314,7 @@ class VerifierActor(Actor[Verifier]):
         if message.report is not None:
             heard = answer(message.report, order.count, least_of(order.unit))
         if isinstance(heard, NoReport):
-            log.warning("a check by node %s came to nothing: %s", message.node, heard.reason)
+            log.warning("a check by node %s failed: %s", message.node, heard.reason)
             if message.is_unread:
                 case.unread = heard.reason
             self._failed(running, is_scene=message.is_scene)
@@ -317,10 +325,10 @@ class VerifierActor(Actor[Verifier]):
             await self._step(case)
 
     async def _hear_batch(self, running: RunningCheck, message: Reported) -> None:
-        """Handle the reports on a batch. Results that it does not clear are opened alone next."""
+        """Handle the reports on a batch. Results that it does not clear are opened one by one."""
         self._spent(running)
         if message.report is None:
-            log.warning("a batch by node %s came to nothing: %s", message.node, message.reason)
+            log.warning("a batch by node %s failed: %s", message.node, message.reason)
         until = self._peers.clock.monotonic() + ROUND_SECONDS
         reports = answers(message.report, len(running.cases))
         for case, heard in zip(running.cases, reports, strict=True):
@@ -347,7 +355,7 @@ class VerifierActor(Actor[Verifier]):
     # ── unreadable results ───────────────────────────────────────────────────────────────────────
 
     def _read_again(self, case: Case) -> None:
-        """Read the objects here, since the verifier or the store may have failed."""
+        """Let the gateway read the objects, as the verifier or the store may have failed."""
         if not self._reading.begin(case.id, self._peers.clock.monotonic()):
             return
 
@@ -376,7 +384,7 @@ class VerifierActor(Actor[Verifier]):
         now = self._peers.clock.monotonic()
         if case.asked_at is not None and now - case.asked_at < self._settings.answer_seconds:
             return
-        assert case.verdict is not None, "there is something to conclude"
+        assert case.verdict is not None, "the case has a verdict"
         if case.verdict.outcome != "invalid":
             try:
                 async with asyncio.timeout(STORE_SECONDS):
@@ -400,7 +408,7 @@ class VerifierActor(Actor[Verifier]):
             case.asked_at = now
 
     async def _leave_to_admin(self, case: Case) -> None:
-        """Note a finding that does not decide its dispute. No check follows."""
+        """Record a finding that does not decide its dispute. No further check follows."""
         row, finding = case.pending.row, finding_of(case)
         try:
             await self._peers.store.note_finding(row.job_id, row.unit, finding)
@@ -414,7 +422,7 @@ class VerifierActor(Actor[Verifier]):
         if isinstance(case, ClawbackTag):
             self._recall.hear(outcome)
             return
-        assert isinstance(case, Case), "every other commit is about a case"
+        assert isinstance(case, Case), "all other commits are about cases"
         if isinstance(outcome, LedgerUnavailable):
             case.asked_at = None
             return

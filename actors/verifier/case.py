@@ -1,4 +1,4 @@
-"""State of one delivered result until its verdict: its next check and the meaning of reports."""
+"""State of one delivered result until its verdict: its next check, and what reports mean for it."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -25,21 +25,21 @@ from sql.units import Kind, kind_of
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.
 Step: TypeAlias = Literal["open", "regions", "more", "whole"]
-# Why the whole frame is rendered: regions differ; the verifier crashed while it made the picture
+# Why the whole frame is rendered: regions differ; the verifier crashed while it rebuilt the picture
 # from the evidence; regions of this scene cannot be compared; its creator's comparison differs.
 Why: TypeAlias = Literal["regions", "unmade", "uncut", "disputed"]
 SAID_MOST: Final = 300
 OWNERS_FOR_SCENE: Final = 3
 DIFFERS: Final = "regions of this scene render differently from its whole frame"
-UNMADE: Final = "its regions are right, but making its picture from the evidence crashes Blender"
+UNMADE: Final = "its regions match, but rebuilding its picture from the evidence crashes Blender"
 DISPUTED: Final = "its creator's comparison"
-NOT_WHOLE: Final = "only a frame that was delivered with its evidence is rendered whole"
+NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
-LOST_MOST: Final = 6  # verifiers lost with it in a row; then it is unverifiable
-PLACES_MOST: Final = 8  # of the places that a creator names
-MISSING: Final = "the object is not in the store any more"
-TOO_LARGE: Final = "the verifiers have too little memory or time to render its scene"
-UNREAD: Final = "its regions are right, but the verifier cannot read this kind of picture"
+LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
+PLACES_MOST: Final = 8  # places named by a creator that are checked
+MISSING: Final = "the object is no longer in the store"
+TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
+UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
 # Codes for findings of a verifier of another device kind; text may follow.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
@@ -56,8 +56,8 @@ class Verdict:
     """Outcome of a case.
 
     ``strike``: the invalid result is the node's fault. ``from_scene``: the scene makes the result
-    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: a code that
-    says why it is unverified.
+    unverifiable. ``withdrawn``: no invalid result of the unit is a strike. ``reason``: the code for
+    why it is unverified.
     """
 
     outcome: Outcome
@@ -73,16 +73,16 @@ class Case:
     """A pending result. ``asked_at``: when the Ledger was asked to book the ``verdict``."""
 
     pending: Pending
-    since: float = 0.0  # time of delivery on this gateway's monotonic clock
+    since: float = 0.0  # for the step "whole"
     step: Step = "open"
-    why: Why = "regions"  # of the step "whole"
-    said: str = ""  # why the step is necessary
+    why: Why = "regions"  # why the step is necessary
+    said: str = ""  # the running check
     compared_at: SampleRegions = NOWHERE
-    check: UUID | None = None  # the running check
-    is_alone: bool = False  # a batch did not clear it, so it is opened by itself
-    failed: int = 0  # checks that failed
-    failed_in_scene: int = 0  # those that failed while the verifier rendered the scene itself
-    lost: int = 0  # checks whose verifier was lost
+    check: UUID | None = None  # a batch did not clear it, so it is opened alone
+    is_alone: bool = False  # number of failed checks
+    failed: int = 0  # failed checks in which the verifier itself rendered the scene
+    failed_in_scene: int = 0  # checks whose verifier was lost
+    lost: int = 0  # verifiers of failed checks; others are preferred
     failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
@@ -102,7 +102,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: nothing was drawn
+        elif pending.is_again or pending.row.drawn is not False:  # None: no draw took place
             case.compare()
         return case
 
@@ -143,7 +143,7 @@ class Case:
 
     @property
     def is_for_admin(self) -> bool:
-        """True if a check of a settled result did not decide for sure, so that an admin must."""
+        """True if a check of a settled result did not decide for certain, so that an admin must."""
         if not self.is_again or self.verdict is None:
             return False
         outcome = self.verdict.outcome
@@ -189,12 +189,15 @@ class Case:
 
     @property
     def turn(self) -> UUID:
-        """The creator whose turn it takes; results that the gateway recalls have one together."""
+        """The creator whose turn it takes.
+
+        All results that the gateway has recalled share one turn.
+        """
         is_recalled = self.is_again and self.pending.disputed is None
         return RECALLS if is_recalled else self.pending.user
 
     def place(self, named: Callable[[UUID, UUID, int, int], str]) -> str:
-        """Return the object key of the result, as ``named`` derives it."""
+        """Return the object key of the result, which ``named`` derives."""
         return named(self.pending.user, *self.id)
 
     # ── the next check ───────────────────────────────────────────────────────────────────────────
@@ -226,7 +229,7 @@ class Case:
     # ── reports ──────────────────────────────────────────────────────────────────────────────────
 
     def hear(self, report: Report, verifier: UUID, device_class: str, limits: Thresholds) -> None:
-        """Handle a report. Afterwards there is a verdict or another step."""
+        """Handle a report. Afterwards there is a verdict, or another step."""
         report, across = held_to(report, self.pending.row.work), device_class != self.device_class
         self.verifier, self.verifier_class = verifier, device_class
         self.comparison = report.comparison
@@ -249,13 +252,13 @@ class Case:
             self._hear_regions(report, limits, across=across)
 
     def _hear_opened(self, report: Report, *, across: bool) -> None:
-        if self.step != "open":  # more than that was requested
+        if self.step != "open":  # otherwise more was requested
             self.failed += 1
         elif report.suspect or report.is_unseen or self.is_suspected or self.lacks_build:
             self.compare()
             self.said = report.suspect or ""
         elif across and (report.is_uncut or self.pending.is_uncut):
-            self.compare()  # it is refused without a strike, so a draw would not deter
+            self.compare()  # it is refused without a strike, so a rare draw would not deter
         else:
             self.verdict = Verdict("sampled-out")
 
@@ -297,7 +300,8 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        if self.why == "unmade" and not report.is_finished:  # even with its own render
+        # the verifier could not make a picture even of its own render
+        if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
         found = of_all(report.compared if self.why != "regions" else report.crops, limits)
@@ -318,7 +322,7 @@ class Case:
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            # Its creator may name the places at which honest instruction sets differ most.
+            # Its creator may have named the places at which honest instruction sets differ most.
             named = len((self.pending.disputed or ())[:PLACES_MOST])
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
@@ -332,7 +336,7 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
-        """Handle a report by a verifier of another device kind. A comparison is never a strike."""
+        """Handle a report by a verifier of another device kind, which never causes a strike."""
         if report.unable is not None and report.depends:
             self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:
@@ -365,9 +369,9 @@ class Case:
     def _hear_drawn(self, report: Report, across: OtherClassReport, device_class: str) -> None:
         """Handle frames that EEVEE drew.
 
-        Frames are equal within a drawing class, which the node signs. Otherwise the nearest number
-        of samples decides, and a refusal is not a strike. Without a signed drawing class a node
-        could avoid a comparison, so there a refusal is a strike.
+        Frames are equal within a drawing class, which the node signs. Across classes the nearest
+        number of samples decides, and a refusal is no strike. Without a signed drawing class a node
+        could avoid a comparison, so a refusal is a strike then.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -391,7 +395,7 @@ class Case:
         """Return the outcome without evidence.
 
         Finished pictures are not compared with other seeds, so a difference proves nothing, unless
-        nothing was rendered.
+        nothing was rendered at all.
         """
         found = of_all(report.crops, limits)
         if is_match(found):
@@ -417,7 +421,7 @@ class Case:
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that its verifier was lost; return how many seconds to wait.
 
-        A result that takes down one verifier after another may be what crashes them.
+        If one verifier after another is lost during its check, the result may be what crashes them.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:
@@ -429,16 +433,16 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but not a strike. If only the scene made the
-        checks fail, it is the scene's fault.
+        If regions differed, the result is invalid but no strike. If only the scene made the checks
+        fail, the scene is at fault.
         """
         if self.step == "whole" and self.why == "regions":
-            said = f"{self.said}; its whole frame could not be rendered"
+            said = f"{self.said}; the whole frame could not be rendered"
             self._is_invalid(said, strike=False)
         elif 0 < self.failed == self.failed_in_scene:
             self._cannot_tell(TOO_LARGE)
         else:
-            self.verdict = Verdict("unverifiable", self.said or "checks of it come to nothing")
+            self.verdict = Verdict("unverifiable", self.said or "its checks fail")
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
@@ -479,7 +483,7 @@ class Case:
         If nodes of three owners delivered invalid results of the unit, the scene is at fault.
         """
         if strike and self._has_three_owners:
-            said = f"nodes of three owners delivered what a check calls wrong: {said}"
+            said = f"nodes of three owners delivered results that a check calls wrong: {said}"
             self.verdict = Verdict("invalid", said[:SAID_MOST], withdrawn=True)
         else:
             self.verdict = Verdict("invalid", said[:SAID_MOST], strike=strike)

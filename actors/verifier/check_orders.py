@@ -1,7 +1,7 @@
-"""Build the order that a verifier gets for a check, and choose by a secret where the check looks.
+"""Orders of checks, and the secret choice of places that a check looks at.
 
 Half of the crops lie where the picture has detail. A coarse render by the verifier shows where that
-is. The node's own picture would be no use, as a cheating node could flatten what it did not render.
+is; the node's own picture would be no use, as a cheating node could flatten what it did not render.
 So this module draws numbers, and the verifier places the crops by them
 (``rendertrust.node.worker.checks.crop_placement``).
 """
@@ -20,7 +20,7 @@ from sql.sampling import draw
 from sql.units import VIDEO, Kind, evidence_key, result_key
 
 COUNT: Final = 3
-IN_CHUNK: Final = 8  # one frame per so many, or part of it, is rendered again as a whole
+IN_CHUNK: Final = 8  # one frame per this many, or part of it, is rendered again
 IN_VIDEO: Final = 16  # frames that are compared with their pictures
 SHOWN_MOST: Final = 16
 
@@ -37,7 +37,10 @@ NOWHERE: Final = SampleRegions()  # the result is only opened
 
 
 def places(kind: Kind, frames: int, secret: bytes, unit: bytes, result: bytes) -> SampleRegions:
-    """Return the places for a unit of so many frames. A merged frame is checked as a whole."""
+    """Return the places for a unit of so many frames.
+
+    A frame assembled from tiles is checked as a whole.
+    """
     if kind in ("frame", "tile"):
         return SampleRegions(draws=tuple(draws(secret, unit, result)))
     count = {"chunk": _at_once(frames), "video": IN_VIDEO}.get(kind, 1)
@@ -49,7 +52,7 @@ def _at_once(frames: int) -> int:
 
 
 def least_of(unit: Assignment) -> int | None:
-    """Return the least number of frames in a video, one per unit that it is made from.
+    """Return the least number of frames of a video, one per unit that it is made from.
 
     None for other kinds, whose number is known.
     """
@@ -59,7 +62,7 @@ def least_of(unit: Assignment) -> int | None:
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
     """Draw the numbers of three crops: x, y, and the cell.
 
-    The first is anywhere, the second where there is detail, the third either way.
+    The first crop is anywhere, the second where there is detail, the third either way.
     """
 
     def drawn(purpose: bytes, number: int) -> float:

@@ -11,7 +11,8 @@ from actors.verifier.case import Case
 from rendertrust.relay_frames import BATCH_MAX
 
 CREATORS_MOST: Final = 10_000
-BYTES_MOST: Final = 256 << 20  # of a batch: its files are all fetched before the first is opened
+# limit of a batch, as all its files are fetched before the first is opened
+BYTES_MOST: Final = 256 << 20
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 
 
@@ -19,8 +20,8 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
-    A creator's turn is the virtual time at which their last check ended, or now if that is later.
-    So a creator with many long frames comes later, and idle time is not saved up.
+    A creator's turn is the virtual time at which their last check ended, or the present if that is
+    later. So a creator with many long frames comes later, and unused time is not saved up.
     """
 
     _now: float = 0.0  # virtual time of the check that began last
@@ -31,7 +32,7 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case]) -> list[Case]:
-        """Sort the cases; those whose checks failed wait until no other does."""
+        """Sort the cases; those whose checks failed wait until no other case waits."""
         return sorted(cases, key=lambda one: (one.failed > 0, self.of(one.turn), one.pending.place))
 
     def begin(self, creator: UUID) -> None:
@@ -49,10 +50,10 @@ def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ..
     """Return the batch that one check opens together: the first result, and perhaps others.
 
     The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
-    batch only clears results. Results that it calls wrong, or does not report on, are opened alone
-    next: no result is invalid, and no check of it fails, because of what was opened before it. All
-    results of a batch come from nodes of one owner, so a file that attacks its verifier affects
-    only that owner's results.
+    batch can only clear results. Results that it calls wrong, or does not report on, are opened
+    alone next, so that no result is invalid, and no check fails, because of a file that was opened
+    before it. All results of a batch come from nodes of one owner, so a file that attacks its
+    verifier affects only that owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -77,7 +78,10 @@ def _may_join(case: Case, now: float) -> bool:
 
 
 def _group(case: Case) -> Group:
-    """Return the job and the owner of the node. Nodes without an owner are not grouped."""
+    """Return the job and the owner of the node.
+
+    Results of nodes without an owner are not grouped.
+    """
     owner, row = case.pending.owner, case.pending.row
     return row.job_id, owner, row.node_id if owner is None else None
 
@@ -89,7 +93,7 @@ def _bytes(case: Case) -> int:
 
 @attrs.frozen
 class Claims:
-    """Claims of this ``gateway``: each check is made by one gateway, until its claim runs out.
+    """Claims of this ``gateway``: only one gateway makes a check, until its claim runs out.
 
     A claim lasts ``seconds``, and is renewed in every round.
     """

@@ -1,4 +1,5 @@
-"""Clawback after an invalid result: checks of shares that were settled without one.
+"""Clawback after an invalid result: other results of its node that were settled unchecked are
+checked.
 
 The gateway opens a dispute for each pending share that was settled without a check. The share
 cannot mature until a check decides the dispute (``Case.is_again``).
@@ -31,7 +32,7 @@ class ClawbackTag:
 
 @attrs.define
 class Clawback:
-    """Clawback of one gateway. ``_due_at``: when to look for shares to withhold."""
+    """Clawback by one gateway. ``_due_at``: when to look for shares to withhold."""
 
     _peers: VerifierPeers
     _due_at: float = float("-inf")
@@ -46,7 +47,10 @@ class Clawback:
             self.again()
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Withhold the shares to be checked. Raises Unavailable; the next call tries again."""
+        """Withhold the shares that must be checked.
+
+        Raises Unavailable; the next call tries again.
+        """
         now = self._peers.clock.monotonic()
         if now < self._due_at:
             return

@@ -1,6 +1,6 @@
 """Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-Only the Ledger applies effects, as with those of jobs and units; each says who sends it.
+As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Verifier:
 
 @attrs.frozen
 class UnitDeliver:
-    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING where attempt and node match.
+    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
 
     The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
     node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
@@ -60,8 +60,8 @@ class UnitDeliver:
 class Comparison:
     """The scope of a comparison: regions of the frame, or the whole frame.
 
-    ``remade``: the picture was also made again from the evidence and compared. ``distance``: the
-    largest one, in multiples of the noise; None if it cannot be stated.
+    ``remade``: the picture was also rebuilt from the evidence and compared. ``distance``: the
+    largest difference, in multiples of the noise; None if unknown.
     """
 
     compared: Literal["regions", "whole"]
@@ -77,9 +77,9 @@ class UnitVerdict:
     or FAILED without ``retry_at``.
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
-    ``unverified`` result is paid. ``verifier``: the last one, of ``verifier_class``.
-    ``comparison``: its scope; None: nothing was compared. ``strike``: the invalid result goes on
-    its node's record. ``fine``: the penalty in addition to the lost pay; pending shares of its
+    ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
+    ``comparison``: its scope; None: nothing was compared. ``strike``: the invalid result counts
+    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
     operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
     so no invalid result of the unit is a strike, and fines for them are returned.
     """
@@ -137,7 +137,7 @@ class CheckerSeen(Message[Verifier, None]):
 
 @attrs.frozen
 class CheckerGone(Message[Verifier, None]):
-    """From a NodeSession: it ends, or its node may no longer work for strangers."""
+    """From a NodeSession: it ends, or its node may no longer work for other users."""
 
     node: UUID
     session: Ref[Any]
@@ -148,7 +148,7 @@ class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
     None: the check failed, for ``reason``. ``is_unread``: the result could not be read.
-    ``is_scene``: memory or time ran out while the verifier rendered the scene itself.
+    ``is_scene``: memory or time ran out while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -174,7 +174,7 @@ class ReadBack(Message[Verifier, None]):
 
 @attrs.frozen
 class LieDetected(Message[Verifier, None]):
-    """From a NodeSession: its node made a false claim, which is now on its record."""
+    """From a NodeSession: its node made a false claim, which now counts against it."""
 
     node: UUID
 

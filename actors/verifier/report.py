@@ -1,4 +1,4 @@
-"""Parse a verifier's report, which is untrusted."""
+"""Parser of a verifier's report, which is untrusted."""
 
 import json
 import math
@@ -14,9 +14,10 @@ from rendertrust.node.worker.formats.picture_digest import are_its_own
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
-UNSEEN: Final = "its node signed for pixels that nobody sees in what it delivered"
-OTHER_PIXELS: Final = "its node signed for other pixels than the picture has"
-# With the same seed: equal, or within the noise. With other seeds; ``unsaid``: undecided.
+UNSEEN: Final = "its node signed pixels that the delivered file does not have"
+OTHER_PIXELS: Final = "its node signed other pixels than the picture has"
+# With the same seed: equal, or within the noise. With other seeds: accepted or refused; ``unsaid``:
+# undecided.
 AcrossOutcome: TypeAlias = Literal["exact", "consistent", "accepted", "refused", "unsaid"]
 
 
@@ -48,16 +49,17 @@ class Report:
     unable: str | None = None
     looked: bool = False
     suspect: str | None = None
-    is_finished: bool = False  # the picture was made again and compared
+    is_finished: bool = False  # the picture was rebuilt and compared
     is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
     is_uncut: bool = False  # with ``unable``: the frame may be rendered whole instead
-    is_unmade: bool = False  # the verifier crashed while making the picture from the evidence
+    is_unmade: bool = False  # the verifier crashed while it rebuilt the picture from the evidence
     is_loose: bool = False  # honest frames of such a scene may differ
     is_bare: bool = False  # with ``fault``: there is no evidence
-    is_unseen: bool = False  # the pixels that its node signed for
-    samples: int | None = None  # of each pixel, as the scene was rendered
+    is_unseen: bool = False  # the verifier cannot read the pixels that the node signed
+    samples: int | None = None  # per pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 of the pixels as the verifier read them
-    across: OtherClassReport | None = None  # by a device of another kind with evidence, or by EEVEE
+    # from a device of another kind with evidence, or for EEVEE
+    across: OtherClassReport | None = None
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
     @property
@@ -79,7 +81,10 @@ class Report:
         return Comparison("whole" if self.is_whole else "regions", self.is_finished, distance)
 
     def rests_on_crops(self, limits: Thresholds) -> bool:
-        """Return True if only the crops are wrong; the picture is made from all of the evidence."""
+        """Return True if only crops are wrong.
+
+        The picture itself follows from all of the evidence.
+        """
         if self.fault is not None:
             return False
         return self.is_made_of_evidence(limits)
@@ -106,8 +111,8 @@ class NoReport:
 def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
     """Parse the report for a check of ``crops`` crops; none may be missing. Never raises.
 
-    With ``least``, the number of crops may be smaller, but not below it. A whole frame that cannot
-    be cut counts as one.
+    With ``least``, there may be fewer crops, but at least that many. A whole frame that cannot be
+    cut counts as one.
     """
     read = read_report(told)
     if not (isinstance(read, Report) and read.compared and crops):
@@ -122,7 +127,10 @@ def answer(told: Mapping[str, Any], crops: int, least: int | None = None) -> Rep
 
 
 def answers(told: Mapping[str, Any] | None, count: int) -> list[Report | None]:
-    """Parse the report on a batch of ``count`` results; None: nothing on this one. Never raises."""
+    """Parse the report on a batch of ``count`` results; None: no report on this result.
+
+    Never raises.
+    """
     found = None if told is None else told.get("opened")
     if not isinstance(found, list) or len(found) != count:
         return [None] * count
@@ -137,7 +145,7 @@ def _answer(told: object) -> Report | None:
 def held_to(report: Report, work: str | None) -> Report:
     """Return the report, with a fault if the node signed other pixels in ``work`` than were found.
 
-    Signed pixels that the verifier cannot see are not a fault, as other releases may read more
+    If the verifier cannot read the signed pixels, that is no fault, as other releases may read more
     kinds; but a receipt would vouch for them.
     """
     signed = None if work is None else json.loads(work)["pixels"]
@@ -150,7 +158,7 @@ def held_to(report: Report, work: str | None) -> Report:
 
 
 def clears(report: Report, work: str | None) -> bool:
-    """Return True if opening a result, whose node signed ``work``, showed nothing wrong."""
+    """Return True if opening the result showed nothing wrong; ``work``: what its node signed."""
     return held_to(report, work).fault is None and report.suspect is None
 
 
@@ -239,7 +247,7 @@ def _compared(told: object) -> RegionDifference | None:
 
 
 def _number(value: object) -> float | None:
-    """Return a number, or the number in a text, as a node's signature has it."""
+    """Return a number, also from a text, as nodes' signed works have it."""
     if isinstance(value, str):
         try:
             value = float(value[:40])

@@ -1,4 +1,4 @@
-"""Settings and peers of the Verifier."""
+"""Settings of the Verifier, and the parts of the gateway that it uses."""
 
 from uuid import UUID
 
@@ -31,20 +31,20 @@ class VerifierSettings:
     require_evidence: bool = True
     pays_unverified: bool = True
     first_seconds: float = 120.0  # least time of a first check
-    again_seconds: float = 30.0  # after a failed check
-    failures_most: int = 3  # failed checks, after which it is unverifiable
+    again_seconds: float = 30.0  # pause after a failed check
+    failures_most: int = 3  # failed checks after which a result is unverifiable
     look_seconds: float = 1.0
-    answer_seconds: float = 10.0  # for the Ledger's answer; then it is asked again
+    answer_seconds: float = 10.0  # for the Ledger's answer, which is then requested again
     at_once: int = 256
-    claim_seconds: float = 30.0  # then another gateway may take over a check
+    claim_seconds: float = 30.0  # afterwards another gateway may take over a check
     own: frozenset[UUID] = frozenset()
     thresholds: Thresholds = DEFAULTS
 
     def seconds_of(self, case: Case) -> float:
         """Return the time limit of the next check: a slow render is slow to check.
 
-        A first one has FIRST_FACTOR times the time of its unit, so that a scene that is too large
-        for the verifiers keeps others waiting for little. It is repeated with more time.
+        A first check has FIRST_FACTOR times the time of its unit, so that a scene that is too large
+        for the verifiers does not delay others for long. It is repeated with more time.
         """
         took = case.pending.took
         most = self.verification.check_seconds + min(took, TOOK_MOST)
@@ -53,13 +53,16 @@ class VerifierSettings:
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 
-TOOK_MOST = 3600.0  # the figure is only the node's claim
+TOOK_MOST = 3600.0  # limit, as the figure is only the node's claim
 FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 
 @attrs.frozen
 class VerifierPeers:
-    """The Verifier's peers. ``signer`` None: no receipts. ``gateway``: this gateway's id."""
+    """Parts of the gateway that the Verifier uses.
+
+    ``signer`` None: no receipts. ``gateway``: this gateway's id.
+    """
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]

@@ -1,4 +1,4 @@
-"""Checks of delivered objects in the object store: still the same ones, and readable."""
+"""Checks of delivered objects in the object store: are they unchanged and readable?"""
 
 from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
@@ -10,15 +10,15 @@ from actors.verifier.case import Case, CaseId
 from sql.units import evidence_key, result_key
 
 AT_ONCE: Final = 4
-SECONDS: Final = 300.0  # of one read
-AGAIN_SECONDS: Final = 10.0  # until the next one, if the store was down
+SECONDS: Final = 300.0  # limit of one read
+AGAIN_SECONDS: Final = 10.0  # pause before the next read, if the store was down
 PIECE: Final = 1 << 20
 Stored: TypeAlias = Literal["same", "replaced", "missing"]
-READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is read, too
+READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last piece is also read
 
 
 async def stored(case: Case, objects: Objects) -> Stored:
-    """Return whether the store still has exactly what was delivered. Raises ObjectsUnavailable."""
+    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
     row = case.pending.row
     found = await _stored(objects, case.place(result_key), row.sha256, row.size)
     if found == "same" and row.evidence_size is not None:
@@ -37,7 +37,7 @@ async def _stored(objects: Objects, key: str, sha256: bytes | None, size: int | 
 
 @attrs.define
 class SecondReads:
-    """Second reads of results that a verifier could not read, and when to repeat failed ones."""
+    """Second reads of results that a verifier could not read, and when to repeat failed reads."""
 
     _running: set[CaseId] = attrs.field(factory=set[CaseId])
     _after: dict[CaseId, float] = attrs.field(factory=dict[CaseId, float])

@@ -2,7 +2,7 @@
 
 The distance of two renders means nothing by itself: a dark scene differs little even if all of it
 is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
-given in multiples of the noise, the distance of two honest renders with different seeds.
+given in multiples of the noise, which is the distance of two honest renders with different seeds.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
-# With a share f of the samples, the same ones, a render is sqrt((1 - f) / 2f) of the noise away:
-# 0.1 is 98 % of them, 0.5 two thirds; another seed is 1.
+# A render with a share f of the same samples is sqrt((1 - f) / 2f) of the noise away: 0.1 is 98 %
+# of them, 0.5 two thirds; another seed is 1.
 MATCH_NOISE: Final = 0.1
 OPEN_NOISE: Final = 0.5
 OTHER_CLASS_NOISE: Final = 0.3
@@ -41,7 +41,7 @@ class Thresholds:
 class RegionDifference:
     """Distance of one region from the same part of the delivery.
 
-    ``off`` is 0 if equal and infinite if nothing can be compared; NaN is not a match.
+    ``off`` is 0 if they are equal, and infinite if they cannot be compared; NaN is no match.
     """
 
     equal: bool
@@ -52,7 +52,7 @@ DEFAULTS: Final = Thresholds()
 
 
 def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the finding for one region."""
+    """Return the finding on one region."""
     if compared.equal:
         return "exact"
     if compared.off <= thresholds.match:

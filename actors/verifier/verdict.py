@@ -1,4 +1,4 @@
-"""Verdicts for the Ledger: the effect that books one, its receipt, and its fine."""
+"""Verdicts for the Ledger: the effect that books a verdict, its receipt, and its fine."""
 
 import json
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ SAID_MOST: Final = 500
 def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> UnitVerdict:
     """Return the effect that books the verdict."""
     verdict, pending, now = case.verdict, case.pending, peers.clock.now()
-    assert verdict is not None, "there is something to conclude"
+    assert verdict is not None, "the case has a verdict"
     row, is_invalid = pending.row, verdict.outcome == "invalid"
     # A node without valid results is not paid for what cannot be verified.
     is_known = verdict.from_scene and case.is_known
@@ -47,9 +47,9 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if it was found as it was opened.
+    """Return the fine for an invalid result; 0 if opening it sufficed to find it.
 
-    Such a lie is always found. A lie that is found after it was settled costs as much as if it had
+    Such a result is always found. One that is found after it was settled costs as much as if it had
     been drawn.
     """
     row = pending.row
@@ -92,16 +92,16 @@ def issued(
 
 
 def finding_of(case: Case) -> str:
-    """Return a check's finding, as text for the parties of a dispute."""
-    assert case.verdict is not None, "there is something to conclude"
+    """Return a check's finding as text for the parties of a dispute."""
+    assert case.verdict is not None, "the case has a verdict"
     outcome, said = case.verdict.outcome, case.verdict.said
     return f"{outcome}: {said}"[:SAID_MOST] if said else outcome
 
 
 def decision_on(case: Case, peers: VerifierPeers) -> DisputeDecide:
-    """Return the decision: invalid and unverifiable results are refunded."""
+    """Return the decision on a dispute: invalid and unverifiable results are refunded."""
     row, verdict = case.pending.row, case.verdict
-    assert verdict is not None, "there is something to conclude"
+    assert verdict is not None, "the case has a verdict"
     upheld = verdict.outcome in ("invalid", "unverifiable")
     said = f"a check found: {verdict.outcome}{'; ' if verdict.said else ''}{verdict.said}"
     later = verdict_on(case, peers, pays_unverified=False) if verdict.outcome == "invalid" else None

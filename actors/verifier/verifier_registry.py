@@ -13,12 +13,12 @@ from actors.verifier.case import Case
 from sql.checks import SeenVerifier
 from sql.device_class import are_comparable, is_kin
 
-MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their verifiers
+MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of verifiers
 
 
 @attrs.define(eq=False)
 class ConnectedVerifier:
-    """A connected verifier. It runs one check at a time; ``busy`` is its id.
+    """A connected verifier. It runs one check at a time, whose id is ``busy``.
 
     ``batches``: it can open several results in one check.
     """
@@ -59,7 +59,7 @@ class RunningCheck:
 
 @attrs.define
 class VerifierFleet:
-    """The verifiers that any gateway had within ``seconds``. ``own``: ids of all verifiers."""
+    """The verifiers that any gateway had within ``seconds``. ``own``: ids of all of them."""
 
     store: Store
     seconds: float
@@ -100,7 +100,7 @@ class VerifierFleet:
 
 
 class VerifierRegistry:
-    """Registry of the connected verifiers. A check that is lost with a verifier is repeated."""
+    """The connected verifiers. A check that is lost with a verifier is repeated."""
 
     def __init__(self) -> None:
         self._known: dict[UUID, ConnectedVerifier] = {}
@@ -109,7 +109,7 @@ class VerifierRegistry:
     def come(
         self, node: UUID, device_class: str, session: Ref[Any], *, batches: bool = False
     ) -> RunningCheck | None:
-        """Add a verifier; return the check that is lost if it reconnected."""
+        """Add a verifier; if it reconnected, return the check that is lost."""
         before = self._known.get(node)
         if before is not None and (before.device_class, before.session) == (device_class, session):
             return None
@@ -118,7 +118,7 @@ class VerifierRegistry:
         return lost
 
     def go(self, node: UUID, session: Ref[Any]) -> RunningCheck | None:
-        """Remove a verifier, unless it reconnected; return the check that is lost with it."""
+        """Remove a verifier, unless it has reconnected; return the check that is lost with it."""
         found = self._known.get(node)
         if found is None or found.session is not session:
             return None
@@ -138,9 +138,9 @@ class VerifierRegistry:
     def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 
-        Any verifier can open a result. To compare it, one of the same class is preferred, since
-        only that can find it exact. One of another device kind is asked only if none of the same
-        kind is connected, free or busy; or was lately, to any gateway of the ``fleet``.
+        Any verifier can open a result. To compare it, a verifier of the same class is preferred,
+        since only that can find it exact. One of another device kind is used only if none of the
+        same kind is connected, free or busy, or was recently, to any gateway of the ``fleet``.
         """
         able = [one for one in self._known.values() if fleet.may_check(one.node, case)]
         if case.step != "open":
@@ -164,7 +164,7 @@ class VerifierRegistry:
     ) -> bool:
         """Send a check; return False if the session is full or gone.
 
-        ``times``: now, and the deadline of the answer.
+        ``times``: the present, and the deadline for the report.
         """
         if not by.session.tell(order):
             return False
@@ -175,7 +175,7 @@ class VerifierRegistry:
         return True
 
     def end(self, check: UUID, node: UUID) -> RunningCheck | None:
-        """Remove and return a check; None if this node does not run it."""
+        """End a check and return it; None if this node does not run it."""
         running = self._running.get(check)
         if running is None or running.by.node != node:
             return None

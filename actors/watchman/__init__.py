@@ -1,1 +1,1 @@
-"""The watchman: last to start and first to stop; tells whether the gateway takes new work."""
+"""The watchman: starts last and stops first; while it runs, the gateway takes new work."""

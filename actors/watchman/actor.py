@@ -1,4 +1,4 @@
-"""The Watchman: the last to start and the first to stop. While it runs, new work is accepted."""
+"""The Watchman actor: starts last and stops first. While it runs, new work is accepted."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class WatchmanSettings:
-    """Sockets are closed in batches; the next one follows when the last is closed or time is up.
+    """Sockets are closed in batches; the next batch follows when the last is closed or time is up.
 
     So not all nodes reconnect at once, and the loop stays responsive.
     """
@@ -31,7 +31,7 @@ class WatchmanSettings:
 class WatchmanActor(Actor[Watchman]):
     """``sessions`` returns the addresses of the living sessions.
 
-    Its ``stop_within`` must be long enough for all batches: 20,000 sessions are 200 of them.
+    Its ``stop_within`` must be long enough for all batches: 20,000 sessions make 200 of them.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class WatchmanActor(Actor[Watchman]):
 
     @handles(IsOpen)
     async def is_open(self, message: IsOpen) -> bool:
-        # While it stops it does not answer, and askers treat a timeout as "no".
+        # While it stops it does not answer, and callers treat a timeout as "no".
         return True
 
     async def stopped(self) -> None:
@@ -70,7 +70,7 @@ class WatchmanActor(Actor[Watchman]):
             async with asyncio.timeout(self._settings.orphans_seconds):
                 running = await self._store.running_units()
         except (Unavailable, TimeoutError) as error:
-            log.warning("units that still run are not counted: %s", type(error).__name__)
+            log.warning("cannot count the units that still run: %s", type(error).__name__)
             return
         if running:
             log.warning("%d units still run; their nodes keep them until the next start", running)

@@ -1,7 +1,7 @@
 """Response models of the API: frozen classes that the client returns.
 
 Amounts are strings with four decimals, times are aware ``datetime``s in UTC. The client ignores
-members that a newer gateway adds. Members with a default are missing in answers of some gateways.
+members that newer gateways add. Members with a default may be missing from responses.
 """
 
 from rendertrust.api.accounts import (

@@ -10,7 +10,7 @@ from rendertrust.value_types import Id, Limits
 
 @attrs.frozen
 class Tokens:
-    """Tokens of a session. The refresh token works once."""
+    """Tokens of a session. The refresh token can be used once."""
 
     access_token: str = attrs.field(repr=False)
     refresh_token: str = attrs.field(repr=False)
@@ -37,7 +37,7 @@ class Registered:
 
 @attrs.frozen
 class ApiKey:
-    """An API key. ``hint`` is its end; ``last_used_at`` is accurate to some minutes."""
+    """An API key. ``hint``: its last characters; ``last_used_at`` is accurate to some minutes."""
 
     id: Id
     name: str
@@ -65,7 +65,10 @@ class ApiKeys:
 
 @attrs.frozen
 class Session:
-    """A session. ``refreshed_at``: when its tokens were issued; ``current``: of this request."""
+    """A session. ``refreshed_at``: when its tokens were issued.
+
+    ``current``: it is that of this request.
+    """
 
     sid: Id
     client: str

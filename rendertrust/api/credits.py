@@ -10,7 +10,9 @@ from rendertrust.value_types import ADDED, SENT, Credits, Id, Limits
 
 @attrs.frozen
 class Balance:
-    """Credits: the booked ``balance``, what open jobs have ``held`` of it, and the rest."""
+    """Credits: the booked ``balance``, the part of it that is ``held`` for open jobs, and the
+    rest.
+    """
 
     balance: Credits
     user_id: Id
@@ -20,8 +22,9 @@ class Balance:
 
 @attrs.frozen
 class Entry:
-    """An entry of an account. ``amount`` is above 0, ``direction`` gives its sign; ``entry_id`` is
-    the one in proofs.
+    """An entry of an account.
+
+    ``amount`` is above 0, ``direction`` gives its sign; ``entry_id`` is the one in proofs.
     """
 
     id: Id
@@ -37,8 +40,9 @@ class Entry:
 
 @attrs.frozen
 class History:
-    """A page of entries, newest first. ``count`` is the number of all entries, ``next`` the
-    ``after`` of the next page.
+    """A page of entries, newest first.
+
+    ``count`` is the number of all entries, ``next`` the ``after`` of the next page.
     """
 
     entries: tuple[Entry, ...]
@@ -105,6 +109,6 @@ class Offers:
 
 @attrs.frozen
 class Checkout:
-    """A page to pay at, in a browser. Credits arrive once the payment has."""
+    """A page to pay at, in a browser. Credits arrive once the payment has arrived."""
 
     url: str = attrs.field(repr=False)

@@ -71,8 +71,10 @@ class JobLog:
 
 @attrs.frozen
 class Hook:
-    """A webhook endpoint. No delivery has succeeded since ``failing_since``; after some days of
-    this the endpoint is disabled.
+    """A webhook endpoint.
+
+    ``failing_since``: no delivery has succeeded since then; after some days the endpoint is
+    disabled.
     """
 
     id: Id
@@ -110,8 +112,10 @@ class Reply:
 
 @attrs.frozen
 class Delivery:
-    """A delivery of an event: PENDING, DELIVERED or FAILED. ``status`` and ``error`` are of the
-    last try; ``answers`` has the last twenty tries, oldest first.
+    """A delivery of an event: PENDING, DELIVERED or FAILED.
+
+    ``status`` and ``error`` are of the last try; ``answers`` has the last twenty tries, oldest
+    first.
     """
 
     id: Id

@@ -17,10 +17,10 @@ ENDED: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 @attrs.frozen
 class LooseTiles:
-    """Delivered ``tiles`` of frames that are incomplete as things stand, and their cost.
+    """Delivered ``tiles`` of frames that cannot be completed as things stand, and their cost.
 
-    ``checking`` of them are charged once verified. They can be downloaded. Unless the job is
-    stopped, a retry of its failed units completes these frames.
+    ``checking``: how many of them are charged only once verified. They can be downloaded. Unless
+    the job is stopped, a retry of its failed units completes these frames.
     """
 
     tiles: int
@@ -90,8 +90,9 @@ class Job:
 
 @attrs.frozen
 class JobList:
-    """A page of jobs, newest first. ``count`` is how many match; ``next`` is the ``after`` of the
-    next page.
+    """A page of jobs, newest first.
+
+    ``count`` is how many match; ``next`` is the ``after`` of the next page.
     """
 
     jobs: tuple[Job, ...]

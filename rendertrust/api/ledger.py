@@ -11,7 +11,10 @@ from rendertrust.value_types import ABSENT, Limits, Sha256
 
 @attrs.frozen
 class Opening:
-    """The private part: its text and the salt; the leaf has the SHA-256 of salt and text."""
+    """The private part of a leaf: its text, and the salt.
+
+    The leaf contains the SHA-256 of salt and text.
+    """
 
     salt: Sha256
     private: str
@@ -49,8 +52,9 @@ class EntryProof:
 
 @attrs.frozen
 class Withdrawn:
-    """A withdrawal. Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in the
-    log.
+    """A withdrawal of a receipt.
+
+    Entry ``entry_id`` refunded the creator; ``proof`` is null until it is in the log.
     """
 
     entry_id: int

@@ -28,11 +28,11 @@ class Reputation:
 
 @attrs.frozen
 class Node:
-    """A node. ``status`` is its liveness; ``standing`` is a decision of people: may it work?
+    """A node. ``status`` is its liveness; ``standing`` says whether it may work.
 
-    ``current_load`` is 0 (idle) to 1. ``verified_at``: its owner earns since then. ``checkable``:
-    a connected verifier of the gateway can compare its results; null if the node is not connected
-    to this gateway, does not render, or nothing is checked.
+    ``current_load`` is 0 (idle) to 1. ``verified_at``: its owner earns since then. ``checkable``: a
+    connected verifier of the gateway can compare its results; null if the node is not connected to
+    this gateway, does not render, or nothing is checked.
     """
 
     id: Id
@@ -54,8 +54,9 @@ class Node:
 
 @attrs.frozen
 class NodeList:
-    """A page of nodes, newest first. ``count`` is the number of all nodes, ``next`` the ``after``
-    of the next page.
+    """A page of nodes, newest first.
+
+    ``count`` is the number of all nodes, ``next`` the ``after`` of the next page.
     """
 
     nodes: tuple[Node, ...]
@@ -90,10 +91,10 @@ class NodeChecks:
 
 @attrs.frozen
 class NodeConnection:
-    """A connection of a node. ``code`` and ``why`` say how it was closed, ``by_us`` by which side.
+    """A connection of a node. ``code`` and ``why`` say how it was closed.
 
-    All three are null or false while it is open. ``pong_at``: when the node answered last. If the
-    gateway stopped abruptly, the code is 1006.
+    ``by_us``: the gateway closed it. All three are null or false while it is open. ``pong_at``:
+    when the node last answered a ping. If the gateway stopped abruptly, the code is 1006.
     """
 
     address: str

@@ -11,20 +11,21 @@ FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"
 
 
 WaitCode: TypeAlias = Literal[
-    "paused",  # by its owner
-    "cap",  # its job may not cost more
-    "parts",  # it is made of others
-    "turn",  # others of its job come first
-    "soon",  # a node can take it, or nothing else is known
+    "paused",  # The newest connections of a node, at most twenty, over all gateways of the farm.
+    "cap",  # its job would cost more than its cap
+    "parts",  # it is assembled from other units
+    "turn",  # other units of its job come first
+    "soon",  # a node can take it, or no other reason is known
     "retry",  # an attempt has just failed
     "scheduled",  # it may not start before its job's ``start_after``
-    "no_node",  # no node that does this was ever connected
-    "full",  # those that can do it are full
-    "nobody",  # those that could are away, drained, resting, in another pool, or lack what it needs
+    "no_node",  # no node that can do it was ever connected
+    "full",  # all nodes that can do it are busy
+    # nodes that could do it are away, drained, resting, in another pool, or lack what it needs
+    "nobody",
     "unreachable",  # its node is not connected
-    "begins",  # its node has it
-    "copied",  # another node tries it too: it takes far longer than the others
-    "checked",  # it was delivered, and waits for its verdict
+    "begins",  # its node has it, and is about to begin
+    "copied",  # another node tries it, too, as it takes far longer than others
+    "checked",  # it was delivered and waits for its verdict
 ]
 
 
@@ -32,7 +33,7 @@ WaitCode: TypeAlias = Literal[
 class Waiting:
     """The reason why a unit has not begun or is not charged: a ``code``, and ``words`` for people.
 
-    ``since``: for a check, when it was delivered.
+    ``since``: when a unit that waits for its check was delivered.
     """
 
     code: Annotated[str, one_of(WaitCode)]
@@ -57,8 +58,9 @@ class SceneFinding:
 
 @attrs.frozen
 class SceneSummary:
-    """Render settings of a scene. ``frame`` is its current frame; its frame rate is ``fps`` /
-    ``fps_base``.
+    """Render settings of a scene.
+
+    ``frame`` is its current frame; its frame rate is ``fps`` / ``fps_base``.
     """
 
     engine: str
@@ -77,9 +79,9 @@ class SceneSummary:
 class Estimate:
     """Estimated seconds of one node's work for all ``frames``: ``likely``, and its bounds.
 
-    ``least`` and ``most`` assume that all of it were as fast or slow as the fastest or slowest
-    piece that was tried. ``elapsed`` is ``likely`` shared among the ``slots`` that could work on it
-    now; null without any. ``how`` says what was tried.
+    ``least`` and ``most`` assume that everything is as fast, or as slow, as the fastest or slowest
+    piece that was measured. ``elapsed`` is ``likely`` divided by the ``slots`` that could work on
+    it now; null without any. ``how`` says what was measured.
     """
 
     frames: int

@@ -62,11 +62,10 @@ class PartUrls:
 
 @attrs.frozen
 class Upload:
-    """An upload. ``put`` and ``parts`` are null if the content is already stored; ``payload_ref``
-    names it in a job.
+    """An upload. ``put`` and ``parts`` are null if the content is already stored.
 
-    ``parts`` is present for content above 64 MiB until it is complete: it makes the upload
-    resumable, and above 5 GiB it is the only way and ``put`` is null.
+    ``payload_ref`` names it in a job. ``parts`` is present for content above 64 MiB until it is
+    complete: it makes the upload resumable, and above 5 GiB it is the only way and ``put`` is null.
     """
 
     id: Id
@@ -99,7 +98,10 @@ class KeptUpload:
 
 @attrs.frozen
 class KeptUploads:
-    """A page of uploads, largest first; ``used`` of ``quota`` bytes. ``count`` is of all."""
+    """A page of uploads, largest first; ``used`` of ``quota`` bytes.
+
+    ``count`` is the number of all uploads.
+    """
 
     uploads: tuple[KeptUpload, ...]
     count: int

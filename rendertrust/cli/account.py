@@ -1,5 +1,6 @@
-"""``rendertrust register``, ``login`` and ``logout``. A password is never an argument, because
-other users of the machine could read it.
+"""``rendertrust register``, ``login`` and ``logout``.
+
+A password is never a command-line argument, because other users of the machine could read it.
 """
 
 import os
@@ -111,7 +112,7 @@ async def _login(client: "AsyncClient", email: str, password: str) -> None:
 
 
 def asked(what: str, given: str | None, last: str | None = None) -> str:
-    """Return the value given on the command line, or ask for it."""
+    """Return the value from the command line, or ask for it."""
     if given is None and not is_interactive():
         raise click.UsageError(f"{what} is missing")
     answer: str = given or click.prompt(what, default=last, err=True)

@@ -1,4 +1,4 @@
-"""Runs a command and turns the way it ends into an exit code."""
+"""Run a command, and turn its ending into an exit code."""
 
 import os
 import sys
@@ -44,7 +44,7 @@ INTERRUPTED = Exit(
 
 
 def report(ending: Exit, output: Printer) -> int:
-    """Print the ending and return its exit code."""
+    """Print the ending, and return its exit code."""
     output.document(ending.document())
     output.note(ending.text())
     return ending.code

@@ -26,7 +26,7 @@ class UrlMissing(Exception):
 
 
 def split(words: Sequence[str]) -> Arguments:
-    """Remove ``--url`` and ``--json`` from the words before ``--``."""
+    """Remove ``--url`` and ``--json`` from the words before ``--``, and return them."""
     rest: list[str] = []
     url, json = None, False
     ahead = iter(words)
@@ -47,7 +47,7 @@ def split(words: Sequence[str]) -> Arguments:
 
 
 def quick(words: Arguments) -> str | None:
-    """Return the text to print where no command has to run; otherwise None."""
+    """Return the text to print if no command has to run; otherwise None."""
     match words.rest:
         case ("--help" | "-h" | "help",) | ("help", "help"):
             return catalogue.overview()

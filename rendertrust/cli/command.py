@@ -1,4 +1,4 @@
-"""Click commands and groups that load when called and suggest names for mistyped ones."""
+"""Click commands and groups that load when called, and suggest names for mistyped ones."""
 
 import difflib
 import importlib

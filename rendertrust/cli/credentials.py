@@ -21,7 +21,7 @@ STEP_SECONDS: Final = 0.05
 
 
 def default_path() -> Path:
-    """Return ``~/.local/state/rendertrust/credentials.json`` on Linux."""
+    """Return the default path, ``~/.local/state/rendertrust/credentials.json`` on Linux."""
     import platformdirs
 
     return platformdirs.user_state_path("rendertrust") / "credentials.json"
@@ -54,8 +54,9 @@ class CredentialsFile:
         return Tokens(access, refresh)
 
     def keep(self, url: str, tokens: "Tokens", email: str | None = None) -> None:
-        """Save ``tokens``. With an ``email``, as after a login, the gateway becomes the current
-        one.
+        """Save ``tokens``.
+
+        With an ``email``, as after a login, the gateway becomes the current one.
         """
         self.prepare()
         with self._locked("write"):
@@ -139,7 +140,7 @@ class CredentialsFile:
 
 @attrs.frozen
 class FileTokenStore:
-    """The client's ``Keeper`` over the file. ``email`` is set while a user logs in."""
+    """The client's ``TokenStore`` over the file. ``email`` is set while a user logs in."""
 
     file: CredentialsFile
     url: str

@@ -66,7 +66,7 @@ def open_(
 
 
 def comparison_of(path: Path, output: "Printer") -> dict[str, Any]:
-    """Return the comparison in the form that a dispute carries. Raise UsageError for another file.
+    """Return the comparison in the form that a dispute carries. Raise UsageError for other files.
 
     A picture that is too large for a dispute is left out, and a note says so.
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rendertrust.client.arguments import PayoutTo
 
 STATES: Final = ("pending", "payable", "paid", "reversed", "forfeited")
-# The columns for people; --json prints every field.
+# Columns of the table; --json prints every field.
 COLUMNS: Final = ("EARNED", "AMOUNT", "STATE", "PAYABLE", "ENTRY", "JOB")
 ALL_COLUMNS: Final = (
     *("EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"),

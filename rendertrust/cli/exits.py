@@ -1,4 +1,4 @@
-"""How a command ends when it fails: an exit code, a message and a hint."""
+"""Endings of commands that fail: an exit code, a message and a hint."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,8 +10,9 @@ from rendertrust.cli import formats
 
 @attrs.frozen
 class Exit:
-    """An ending. ``name`` is for programs; ``detail`` (what happened) and ``hint`` (what to do
-    next) are for people.
+    """An ending. ``name`` is for programs.
+
+    ``detail`` (what happened) and ``hint`` (what to do next) are for people.
     """
 
     code: int

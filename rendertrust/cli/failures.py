@@ -1,4 +1,4 @@
-"""Maps the client's exceptions to exit codes, messages and hints."""
+"""Map the client's exceptions to exit codes, messages and hints."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -55,7 +55,7 @@ def _insufficient(error: errors.Refused) -> _Words:
     return exit_codes.INSUFFICIENT_CREDITS, "insufficient_credits", hint
 
 
-# The list that helps, by the gateway's code. The default is the list of jobs.
+# The command that lists the things in question, by the gateway's code; by default, that of jobs.
 _OF_CODE: Mapping[str, str] = {
     "entry_not_found": "List your entries: rendertrust credits history",
     "organisation_not_found": (

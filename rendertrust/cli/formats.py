@@ -1,4 +1,4 @@
-"""Formats values for people: short, and safe to print on a terminal."""
+"""Format values for people: short, and safe to print on a terminal."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -13,8 +13,9 @@ _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 
 
 def harmless(text: str) -> str:
-    """Return ``text`` in one line without terminal control characters; a node may have written
-    it.
+    """Return ``text`` in one line without terminal control characters.
+
+    A node may have written it.
     """
     flat = " ".join(text.split())
     return "".join("\N{REPLACEMENT CHARACTER}" if _steers(c) else c for c in flat)
@@ -75,7 +76,7 @@ def percent(progress: float | None) -> str:
 
 
 def evidence(before: str, now: str, kept: Sequence[Path] = ()) -> str:
-    """Return two signed checkpoints that cannot both belong to one log, as text to print."""
+    """Return two signed checkpoints that cannot both belong to one log, as a text to print."""
     where = f", in {kept[-1]}" if kept else ""
     first = f"Both checkpoints are kept{where}: they are evidence of what the gateway signed."
     lines = ["Before:", *before.splitlines(), "Now:", *now.splitlines()]

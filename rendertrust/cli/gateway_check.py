@@ -1,6 +1,4 @@
-"""Checks that a gateway is the one that this machine's node joined, before a login is sent to
-it.
-"""
+"""Check that a gateway is the one that this machine's node joined, before a login is sent to it."""
 
 import asyncio
 from pathlib import Path
@@ -21,14 +19,14 @@ KEPT: Final = "Your login was not sent. Check that {} is the right gateway and i
 
 
 def look(session: CliSession, state: Path | None) -> None:
-    """Stop if the gateway's key is not the one that the node saw when it joined, or cannot be
-    checked. The check itself sends no login.
+    """End the command if the gateway's key is not the one that the node saw when it joined, or
+    cannot be checked. The check itself sends no login.
     """
     _look(session, state, KEPT)
 
 
 def look_to_join(session: CliSession, state: Path | None, *, accept_new_key: bool) -> None:
-    """Check the same before the node joins."""
+    """Check the gateway's key before the node joins."""
     _look(session, state, JOIN, accept_new_key=accept_new_key)
 
 

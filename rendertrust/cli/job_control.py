@@ -146,7 +146,7 @@ async def _retry(
 async def _retried(
     session: CliSession, client: "AsyncClient", job: UUID, failed: "list[int]"
 ) -> "list[Unit]":
-    """Retry each unit. A unit that would cost more than its quote does not stop the others."""
+    """Retry each unit. A unit that would cost more than its quote does not prevent the others."""
     from rendertrust.client import Conflict
 
     done: list[Unit] = []
@@ -186,7 +186,7 @@ async def unit_of(
 
 
 def has_frame(unit: "Unit", frame: int) -> bool:
-    """Return whether the unit renders that frame."""
+    """Return True if the unit renders that frame."""
     from rendertrust.frame_range import parse
 
     return unit.frames is not None and frame in parse(unit.frames)

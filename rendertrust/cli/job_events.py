@@ -1,4 +1,4 @@
-"""``rendertrust jobs events``: prints the events of a job, and follows new ones."""
+"""``rendertrust jobs events``: print the events of a job, and follow new ones."""
 
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final

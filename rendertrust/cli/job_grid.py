@@ -35,9 +35,9 @@ async def followed(
     jobs: "AsyncIterator[Job]",
     heard: "Callable[[Job], None]" = lambda _: None,
 ) -> "Job":
-    """Show a job until it ends and return it; ``jobs`` yields its changes after ``first``.
+    """Show a job until it ends, and return it; ``jobs`` yields its changes after ``first``.
 
-    ``heard`` is called with each change. Raises as ``AsyncClient.watch``.
+    ``heard`` is called with each change. Raises the same as ``AsyncClient.watch``.
     """
     pace, seen = ProgressRate(), UnitTable(client, first.id)
     with screen(output, seen) as show:
@@ -51,8 +51,9 @@ async def followed(
 
 
 async def _looked(seen: UnitTable, job: "Job") -> "list[Unit]":
-    """Return the changed units; none while the gateway is away, which the watch itself waits
-    for.
+    """Return the changed units.
+
+    None while the gateway is away, as the watch itself waits for it.
     """
     from rendertrust.client import NoAnswer, Unavailable
 
@@ -86,7 +87,7 @@ async def ticking(first: "Job", jobs: "AsyncIterator[Job]") -> "AsyncIterator[Jo
 
 
 def screen(output: Printer, seen: UnitTable) -> AbstractContextManager[Show]:
-    """Return the display that fits the output."""
+    """Return the display for a terminal, a pipe or --json."""
     if output.json:
         return _documents(output)
     return _table(output, seen) if output.terminal else _lines(output)
@@ -100,7 +101,7 @@ def _documents(output: Printer) -> "Generator[Show]":
         nonlocal last
         for unit in changed:
             told = attrs.asdict(unit)
-            del told["download_url"]  # a presigned URL: grants access, and expires soon
+            del told["download_url"]  # a presigned URL grants access, and expires soon
             output.document({"event": "unit", "job_id": job.id, "unit": told})
         if job != last:
             event = "ended" if job.ended else "progress"
@@ -121,7 +122,7 @@ def _lines(output: Printer) -> "Generator[Show]":
         for unit in changed:
             if (
                 last or unit.state != "QUEUED"
-            ):  # at the start all units are queued: not worth a line
+            ):  # at the start all units are queued, which is not worth a line
                 output.say(unit_table.line(unit))
         now = (job.status, job.paused)
         if now != last:
@@ -173,7 +174,7 @@ def _table(output: Printer, seen: UnitTable) -> "Generator[Show]":
 
 
 def chosen(units: "Sequence[Unit]", most: int) -> "list[Unit]":
-    """Return the units worth a row, by number: running, failed, just completed, next in turn."""
+    """Return the units worth a row, by number: running, failed, just completed, or next in turn."""
     if len(units) <= most:
         return sorted(units, key=lambda unit: unit.number)
 

@@ -1,4 +1,4 @@
-"""``rendertrust jobs log``: prints the log lines of attempts, and why they failed."""
+"""``rendertrust jobs log``: print the log lines of attempts, and why they failed."""
 
 import asyncio
 from collections.abc import Sequence

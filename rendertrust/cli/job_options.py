@@ -18,9 +18,9 @@ FORMATS: Final = {
     "exr": "OPEN_EXR",
     "open_exr": "OPEN_EXR",
 }
-# Fields that are no options: the command fills them, or leaves them to programs.
+# Fields without an option: the command fills them, or leaves them to programs.
 _NO_OPTIONS: Final = frozenset({"job_type", "payload_ref", "params", "manifest", "quoted", "noisy"})
-# Fields whose options are more than their types say.
+# Options with more settings than the types of their fields imply.
 _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "format": {"type": click.Choice(list(FORMATS), case_sensitive=False)},
     "frames": {"type": option_types.FRAMES},
@@ -49,7 +49,10 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def spec_of(options: Mapping[str, Any]) -> JobSpec:
-    """Return the job that the options describe; raise a usage error if they do not go together."""
+    """Return the job that the options describe.
+
+    Raise a usage error if options contradict each other.
+    """
     _require_sense(options)
     params = {field.name: options[field.name] for field in _options_of(RenderParams)}
     params["format"] = params["format"] and FORMATS[params["format"]]
@@ -60,13 +63,14 @@ def spec_of(options: Mapping[str, Any]) -> JobSpec:
 
 
 def lacks_size(spec: JobSpec) -> bool:
-    """Return whether the picture's size is needed and was not given."""
+    """Return True if the picture's size is needed and was not given."""
     return spec.tiles is not None and "width" not in spec.params
 
 
 def sized(spec: JobSpec, size: tuple[int, int] | None) -> JobSpec:
-    """Return the job, with the scene's own ``size`` if it is needed; raise a usage error if it is
-    unknown.
+    """Return the job with the scene's own ``size``, if it is needed.
+
+    Raise a usage error if that size is unknown.
     """
     if not lacks_size(spec):
         return spec
@@ -76,7 +80,7 @@ def sized(spec: JobSpec, size: tuple[int, int] | None) -> JobSpec:
 
 
 def _require_sense(options: Mapping[str, Any]) -> None:
-    """Raise a usage error if options do not go together, and name what to use instead."""
+    """Raise a usage error if options contradict each other, and name what to use instead."""
     if (options["width"] is None) != (options["height"] is None):
         raise click.UsageError("Give --width and --height together")
     if options["frames"] is None:

@@ -1,4 +1,4 @@
-"""Turns the end of a job into a message and an exit code."""
+"""Turn the end of a job into a message and an exit code."""
 
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,9 @@ def _hint(job: "Job") -> str:
 
 
 def _left(job: "Job") -> list[str]:
-    """Return hints for a job that did not complete: what is available and what can be retried."""
+    """Return hints for a job that did not complete: what can be downloaded, and what can be
+    retried.
+    """
     lines = [
         (
             f"{job.done} of {job.units} are done. Download them: rendertrust jobs download "
@@ -48,7 +50,7 @@ def _left(job: "Job") -> list[str]:
 
 
 def lost(job_id: str, error: Exception) -> Exit:
-    """Return the ending for a gateway that stays away; the job itself continues."""
+    """Return the ending for a gateway that stays unreachable; the job itself continues."""
     return Exit(
         exit_codes.UNAVAILABLE,
         "no_answer",
@@ -60,7 +62,7 @@ def lost(job_id: str, error: Exception) -> Exit:
 
 
 def interrupted(job_id: str) -> Exit:
-    """Return the ending for Ctrl-C, which ends the watch and nothing else."""
+    """Return the ending for Ctrl-C, which ends only the watch."""
     return Exit(
         exit_codes.INTERRUPTED,
         "interrupted",

@@ -25,8 +25,9 @@ async def followed(
     within: float | None = None,
     heard: "Callable[[Job], None]" = lambda _: None,
 ) -> "Job":
-    """Show a job until it ends and return it; call ``heard`` at each change. Raises as
-    ``watch``.
+    """Show a job until it ends, and return it.
+
+    Call ``heard`` at each change. Raises the same as ``watch``.
     """
     changes = client.watch(job_id, within=within)
     job = await anext(changes)
@@ -43,7 +44,7 @@ async def followed(
 
 
 def screen(output: Printer) -> AbstractContextManager[Show]:
-    """Return the display that fits the output."""
+    """Return the display for a terminal, a pipe or --json."""
     if output.json:
         return _documents(output)
     return _bar(output) if output.terminal else _lines(output)
@@ -81,7 +82,7 @@ def _lines(output: Printer) -> "Generator[Show]":
 
 
 def line(job: "Job", left: float | None) -> str:
-    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``; the node only once there is one."""
+    """Return ``RUNNING 45 % node 1a2b3c4d eta 12 s``; without the node while there is none."""
     words = [job.status]
     if job.progress is not None and not job.ended:
         words.append(formats.percent(job.progress))
@@ -109,7 +110,7 @@ def _bar(output: Printer) -> "Generator[Show]":
         task = bar.add_task("", total=None, words="")
 
         def show(job: "Job", left: float | None) -> None:
-            # Without a total the bar swings: the job runs, but its progress is unknown.
+            # Without a total the bar shows activity: the job runs, but its progress is unknown.
             done = 1.0 if job.status == "COMPLETED" else job.progress
             bar.update(
                 task,

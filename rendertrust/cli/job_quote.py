@@ -1,4 +1,4 @@
-"""Shows the price of an order before it is submitted, and asks for consent on a terminal."""
+"""Show the price of an order before it is submitted, and ask for consent on a terminal."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +31,7 @@ def _each(quote: "Quote") -> str:
 
 
 def how(quote: "Quote") -> str:
-    """Return how the price was computed, as the gateway says."""
+    """Return the gateway's text on how the price was computed."""
     if quote.reference_seconds is None:
         return formats.harmless(quote.priced_how)
     work = f"{formats.duration(quote.reference_seconds)} of work on the reference machine"
@@ -55,7 +55,7 @@ UNASKED: Final = "No terminal to ask at, so it is submitted."
 def agreed(
     output: Printer, quote: "Quote", what: str = "One picture", question: str = "Submit?"
 ) -> None:
-    """Return if there are enough credits and the user agrees; end the command otherwise."""
+    """Return if there are enough credits and the user agrees; otherwise end the command."""
     if not quote.enough:
         hint = "See how much is held for open jobs: rendertrust credits balance\n"
         hint += "Render less, or buy more: rendertrust credits buy"

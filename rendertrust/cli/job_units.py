@@ -221,7 +221,7 @@ async def saved(
 
 
 def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int) -> dict[str, Any]:
-    """Print the downloaded files and return the document for ``--json``."""
+    """Print the downloaded files, and return the document for ``--json``."""
     paths, tiles = ([str(path) for path in some] for some in (found.paths, found.tiles))
     more = f"; {found.missing} are not finished" if found.missing else ""
     what = "One file is" if len(paths) == 1 else f"{len(paths)} files are"
@@ -235,8 +235,9 @@ def _told(output: Printer, job: str, folder: Path, found: "FrameFiles", new: int
 
 
 async def _is_one_picture(client: "AsyncClient", job: str) -> bool:
-    """Return whether the job is one picture without a frame number; a frame of a range keeps its
-    own.
+    """Return True if the job is one picture without a frame number.
+
+    A frame of a range keeps its number.
     """
     if (await client.job(job)).units > 1:
         return False
@@ -308,7 +309,7 @@ def container_of(out: Path | None, *, webm: bool) -> Any:
 
 @attrs.define
 class FrameFetch:
-    """Downloads frames while others are rendered. ``saved`` repeats what fails here."""
+    """Downloads frames while others are rendered. The final download repeats what fails here."""
 
     client: "AsyncClient"
     folder: Path

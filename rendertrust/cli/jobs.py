@@ -36,7 +36,7 @@ STATUSES: Final = (
     *("QUEUED", "DISPATCHED", "RUNNING", "PAUSED"),
     *("COMPLETED", "FAILED", "CANCELLED"),
 )
-# The first fit 80 columns; --json prints every field.
+# The columns; the first ones fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "DONE", "PRICE", "SUBMITTED")
 ALL_COLUMNS: Final = (*COLUMNS, "TYPE", "NODE")
 PAUSES: Final = {"owner": "by its owner", "cap": "by its cap", "stopped": "stopped, being verified"}
@@ -110,7 +110,7 @@ def _given_back(job: "Job") -> str | None:
 
 
 def facts(job: "Job") -> dict[str, str | None]:
-    """Return the facts about a job, by name."""
+    """Return the facts about a job by their names."""
     times = {
         "submitted": job.created_at,
         "starts after": job.start_after,

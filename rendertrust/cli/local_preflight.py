@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rendertrust.preflight.layout import Layout
 
 GIB: Final = 2**30
-NODES: Final = (5, 2)  # the Blender version that the extra `render` installs
+NODES: Final = (5, 2)  # Blender version that the extra `render` installs
 FILES_SHOWN: Final = 50
 
 
@@ -25,9 +25,9 @@ class LocalFindings:
 
     findings: "tuple[Finding, ...]"
     layout: "Layout"
-    memory: int = 0  # bytes that a render takes, roughly
+    memory: int = 0  # bytes that a render needs, roughly
     size: tuple[int, int] | None = (
-        None  # pixels of its pictures; None: the scene could not be opened
+        None  # pixels of the pictures; None: the scene could not be opened
     )
 
     @property
@@ -69,11 +69,10 @@ def has_blender() -> bool:
 
 
 def look(path: Path, frames: Sequence[int] | None, ram: float | None = None) -> LocalFindings:
-    """Open the scene at ``path`` (absolute) and return the findings; ``ram`` is a node's memory in
-    GiB.
+    """Open the scene at ``path`` (absolute) and return the findings.
 
-    ``frames`` are the frames to render: empty for the current one, None for the scene's own range.
-    End the command if there is no Blender here or it cannot open the scene.
+    ``ram``: a node's memory in GiB. ``frames``: those to be rendered; empty: the current one; None:
+    the scene's range. End the command if there is no Blender here or it cannot open the scene.
     """
     from rendertrust.preflight.findings import NodeClass, findings
     from rendertrust.preflight.layout import laid_out

@@ -133,7 +133,7 @@ def _login(session: CliSession) -> LoggedInUser | None:
 
 
 def owner_of(found: "Joined", me: LoggedInUser | None) -> str:
-    """Return who owns the node, as text."""
+    """Return a text on who owns the node."""
     if not found.owned:
         return "unowned"
     if me is not None and found.owner in (me.user, None):

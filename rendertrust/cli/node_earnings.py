@@ -28,13 +28,13 @@ Day = click.DateTime(["%Y-%m-%d", "%Y-%m"])
 
 @attrs.frozen
 class Period:
-    """A period in UTC that includes its start and excludes its end."""
+    """A period in UTC, from its start up to, not including, its end."""
 
     since: datetime | None
     until: datetime | None
 
     def has(self, at: datetime) -> bool:
-        """Return whether a moment is in the period."""
+        """Return True if a moment is in the period."""
         after = self.since is None or at >= self.since
         return after and (self.until is None or at < self.until)
 

@@ -76,7 +76,7 @@ def doctor(context: click.Context, state: Path | None) -> None:
 
 
 def told(check: "Diagnosis") -> str:
-    """Return a check in one line and its remedy in another."""
+    """Return a check in one line, and its remedy in another."""
     line = f"{check.state:<8} {check.name}: {formats.harmless(check.said)}"
     return f"{line}\n{'':9}{formats.harmless(check.remedy)}" if check.remedy else line
 

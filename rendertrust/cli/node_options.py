@@ -1,4 +1,4 @@
-"""Command-line options of a node, and the agent settings they stand for."""
+"""Command-line options of a node, and the agent settings that they stand for."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -170,7 +170,7 @@ def words_of(settings: "AgentSettings", state: Path | None) -> list[str]:
 
 
 def accept_no_sandbox(session: CliSession, state: Path | None, words: str | None) -> None:
-    """Ask the owner to confirm in words that no sandbox is wanted; raise CommandExit otherwise."""
+    """Ask the owner to confirm in words that no sandbox is wanted; otherwise raise CommandExit."""
     from rendertrust.node.sandbox import INSTALL_BWRAP, OFF, UNSAFE_AS_ROOT, is_root
     from rendertrust.node.state_folder import NO_SANDBOX_WORDS, StateFolder
 

@@ -50,19 +50,20 @@ def status(context: click.Context, state: Path | None, history: int) -> None:
 
 
 def start_of(found: "Status", *, is_own_wish: bool) -> str:
-    """Return how to start the node again. A drain from this machine needs no release at the
-    gateway.
+    """Return how to start the node again.
+
+    A drain that was ordered on this machine needs no release at the gateway.
     """
     return DRAINED if found.draining and not is_own_wish else START
 
 
 def begun(hint: str, state: Path | None) -> str:
-    """Return the command, with the state folder if one was given."""
+    """Return the command ``hint``, with the state folder if one was given."""
     return hint if state is None else f"{hint} --state {state}"
 
 
 def facts(found: "Status") -> dict[str, str | None]:
-    """Return the facts about a node, by name."""
+    """Return the facts about a node by their names."""
     from rendertrust.node.opengl_probe import HOW_TO_GET_OPENGL
 
     running = "connected" if found.connected else "running, not connected"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rendertrust.client import Node
     from rendertrust.client.arguments import NodeVerb
 
-# The first fit 80 columns; --json prints every field.
+# The columns; the first ones fit 80 characters. --json prints every field.
 COLUMNS: Final = ("ID", "STATUS", "STANDING", "LOAD", "SEEN")
 ALL_COLUMNS: Final = (*COLUMNS, "NAME", "OFFERS", "OWNER")
 FOR_GOOD: Final = "A revoked node and its key never work again. Revoke it?"
@@ -150,7 +150,7 @@ def _tell(context: click.Context, node: UUID, verb: "NodeVerb", reason: str) -> 
 
 
 def facts(node: "Node") -> dict[str, str | None]:
-    """Return the facts about a node, by name."""
+    """Return the facts about a node by their names."""
     return {
         "node": node.id,
         "name": formats.harmless(node.name),
@@ -174,7 +174,7 @@ def _known(one: "Reputation") -> str:
 
 
 def check_row(one: "NodeCheck", time: Callable[[datetime], str]) -> tuple[str, ...]:
-    """Return the row for ``CHECK_COLUMNS``."""
+    """Return the row of a check for ``CHECK_COLUMNS``."""
     return (
         time(one.decided_at or one.opened_at),
         f"{one.verdict}, a strike" if one.strike else one.verdict or "waits",

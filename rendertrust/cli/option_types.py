@@ -83,7 +83,7 @@ class FrameRateParam(click.ParamType[str]):
 
 
 class TimeParam(click.ParamType[datetime]):
-    """A time in ISO 8601; in UTC, unless it says otherwise."""
+    """A time in ISO 8601, in UTC unless it has an offset."""
 
     name = "time"
 
@@ -104,8 +104,9 @@ TILES: Final = TilesParam()
 
 
 def require_tiles(findings: "Iterable[Finding | SceneFinding]", what: str) -> None:
-    """End the command if the scene cannot be rendered in tiles; ``what`` names what was not
-    done.
+    """End the command if the scene cannot be rendered in tiles.
+
+    ``what``: the action that is not done then.
     """
     reason = next((one.setting for one in findings if one.code == "no_tiles"), None)
     if reason is None:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 
 def words(job: "Job") -> str | None:
-    """Return their number and cost; None if there are none or the gateway is too old to report
-    it.
+    """Return their number and cost.
+
+    None if there are none, or the gateway is too old to report it.
     """
     loose = job.loose_tiles
     if loose is None:
@@ -25,14 +26,14 @@ def words(job: "Job") -> str | None:
 
 
 def hint(job: "Job") -> str | None:
-    """Return how to download them."""
+    """Return how to download orphan tiles."""
     if job.loose_tiles is None:
         return None
     return f"Download them: rendertrust jobs download {job.id} --tiles --out ."
 
 
 def tell(output: Printer, job: "Job") -> None:
-    """Print both if there are any."""
+    """Print the number and cost of orphan tiles, and how to download them, if there are any."""
     if (said := words(job)) is not None:
         output.say(said)
     if (how := hint(job)) is not None:

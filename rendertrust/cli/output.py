@@ -8,7 +8,7 @@ import attrs
 
 
 def encoded(value: Any) -> str:
-    """Return JSON in one line; attrs classes as objects, times in UTC."""
+    """Return JSON in one line, with attrs classes as objects and times in UTC."""
     import orjson
 
     def plain(other: Any) -> Any:
@@ -48,12 +48,12 @@ class Printer:
             _write(self.notes, text)
 
     def more(self, seen: int, count: int) -> None:
-        """Print that the list continues: ``seen`` of ``count`` elements were shown so far."""
+        """Print that the list continues: ``seen`` of ``count`` elements have been shown."""
         if seen < count:
             self.note(f"{seen} of {count}; more: --offset {seen}")
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table on a terminal, or tab-separated lines with a heading for programs."""
+        """Print a table on a terminal, or tab-separated lines with a heading otherwise."""
         if self.terminal:
             _draw(columns, rows, self.results)
             return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def default_folder() -> Path:
-    """Return ``~/.local/state/rendertrust/checkpoints`` on Linux."""
+    """Return the default folder, ``~/.local/state/rendertrust/checkpoints`` on Linux."""
     return default_path().with_name("checkpoints")
 
 
@@ -47,7 +47,7 @@ class PinFile:
         return self.folder / f"{hashlib.sha256(self.url.encode()).hexdigest()[:16]}.json"
 
     def fork(self, before: "Pin", now: "Pin") -> None:
-        """Keep both checkpoints for good, in a file named after their content."""
+        """Keep both checkpoints permanently, in a file named after their content."""
         kept = [{"verifier": pin.verifier, "checkpoint": pin.checkpoint} for pin in (before, now)]
         text = json.dumps({"gateway": self.url, "before": kept[0], "now": kept[1]}, indent=1) + "\n"
         named = hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,11 +1,11 @@
-"""Estimates the remaining time of a job from its progress so far."""
+"""Estimate the remaining time of a job from its progress so far."""
 
 import attrs
 
 
 @attrs.define
 class ProgressRate:
-    """Progress over time since it was first seen; a step back starts again, for a new attempt."""
+    """Progress over time since it was first seen. A decrease starts it again, for a new attempt."""
 
     _first: tuple[float, float] | None = None
     _last: tuple[float, float] | None = None

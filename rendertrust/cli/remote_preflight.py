@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from rendertrust.job_spec import JobSpec
 
 WITHIN: Final = 300.0  # seconds; a node may be busy with other work
-# Fault codes of requests; all others are findings.
+# Codes of faults in a request; all others are codes of findings.
 OTHERS: Final = ("conflict", "missing", "unknown", "type", "value", "duplicate", "syntax", "depth")
-NOBODY: Final = ("no_node", "nobody")  # more waiting does not help
+NOBODY: Final = ("no_node", "nobody")  # waiting longer does not help
 
 
 async def looked(
     output: "Printer", client: "AsyncClient", spec: "JobSpec", *, again: bool = False
 ) -> "Preflight":
-    """Wait for a node's preflight and return it; return at once if no node could do it."""
+    """Wait for a node's preflight and return it.
+
+    Return at once if no node could do it.
+    """
     found = await client.preflight(spec, again=again, within=0)
     if found.status != "PENDING" or is_hopeless(found):
         return found
@@ -31,7 +34,7 @@ async def looked(
 
 
 def is_hopeless(found: "Preflight") -> bool:
-    """Return whether there is no node that could do it."""
+    """Return True if no node could do the preflight."""
     return found.waiting is not None and found.waiting.code in NOBODY
 
 
@@ -77,7 +80,7 @@ def finding_lines(findings: "Sequence[SceneFinding]") -> list[str]:
 
 
 def not_looked(found: "Preflight") -> str:
-    """Return why there is no result."""
+    """Return why there is no result of a preflight."""
     if found.status == "FAILED":
         return f"No node could check the scene: {formats.harmless(found.error or '')}"
     why = "" if found.waiting is None else f": {formats.harmless(found.waiting.words).rstrip('.')}"
@@ -85,7 +88,10 @@ def not_looked(found: "Preflight") -> str:
 
 
 def require_mended(found: "Preflight", what: str) -> None:
-    """End the command if something must be fixed first; ``what`` names what was not done."""
+    """End the command if something must be fixed first.
+
+    ``what``: the action that is not done then.
+    """
     if not found.stops:
         return
     count = sum(finding.level == "error" for finding in found.findings)
@@ -97,8 +103,9 @@ def require_mended(found: "Preflight", what: str) -> None:
 
 
 def refused(error: "Invalid") -> CommandExit | None:
-    """Return the ending if the gateway refuses because of earlier findings; None for other
-    refusals.
+    """Return the ending if the gateway refuses because of earlier findings.
+
+    None for other refusals.
     """
     found = [
         fault for fault in error.errors if fault.field == "payload_ref" and fault.code not in OTHERS

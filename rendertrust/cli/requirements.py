@@ -50,7 +50,7 @@ def _is_version(text: str) -> bool:
 
 
 def said(what: NodeNeeds) -> str:
-    """Return ``device gpu, memory 8.6 GB, alike``, for people."""
+    """Return the requirements for people: ``device gpu, memory 8.6 GB, alike``."""
     told = what.members()
     if what.memory is not None:
         told["memory"] = formats.size(what.memory)

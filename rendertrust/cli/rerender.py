@@ -93,8 +93,9 @@ class RerenderOptions:
 
 
 def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
-    """Return the options; None if nothing is to be rendered. Raise UsageError for options without a
-    scene.
+    """Return the options; None if nothing is to be rendered.
+
+    Raise UsageError for options without a scene.
     """
     if given["scene"] is not None:
         asked: dict[str, Any] = dict(given)
@@ -109,7 +110,7 @@ def wish_of(given: Mapping[str, Any]) -> RerenderOptions | None:
 
 @attrs.frozen(kw_only=True)
 class DeliveredFrame:
-    """A valid receipt, and the picture at ``path`` that it is for."""
+    """A valid receipt, and the picture that it is for, at ``path``."""
 
     receipt: "Receipt"
     picture: "PictureFile"
@@ -148,7 +149,7 @@ def run(output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame) -> 
 def repeated(
     output: "Printer", wish: RerenderOptions, delivered: DeliveredFrame
 ) -> RerenderOutcome:
-    """Check that scene and files match the receipt, render, and compare."""
+    """Check that scene and files match the receipt; then render, and compare."""
     from rendertrust.rerender import DIFFERENT, UNDECIDED, Judgement, subject_of
 
     outcome = RerenderOutcome(size=size_of(delivered.receipt))
@@ -171,7 +172,7 @@ def repeated(
 
 
 def size_of(receipt: "Receipt") -> tuple[int, int] | None:
-    """Return width and height of the picture; None if the receipt names no single picture."""
+    """Return width and height of the picture; None if the receipt is not for a single picture."""
     from rendertrust.untrusted import members
 
     pixels = members(receipt.work.document["pixels"])
@@ -181,7 +182,7 @@ def size_of(receipt: "Receipt") -> tuple[int, int] | None:
 
 
 def scene_step(scene: Path, wanted: str) -> "Step":
-    """Check that the scene is the one that the receipt, or its list of files, names."""
+    """Check that the scene is the one in the receipt, or in its list of files."""
     from rendertrust.proof_check import Step
 
     found = sha256_of(scene)
@@ -195,7 +196,7 @@ def scene_step(scene: Path, wanted: str) -> "Step":
 
 
 def evidence_step(evidence: Path, wanted: str | None) -> "Step":
-    """Check that the evidence is what the receipt names."""
+    """Check that the evidence is the one in the receipt."""
     from rendertrust.proof_check import Step
 
     if wanted is None:
@@ -212,8 +213,9 @@ def evidence_step(evidence: Path, wanted: str | None) -> "Step":
 
 @attrs.frozen(kw_only=True)
 class SceneInputs:
-    """The inputs by their paths, with the scene at ``scene``. ``is_known``: they match the
-    receipt.
+    """The inputs by their paths, and the path ``scene`` of the scene.
+
+    ``is_known``: they match the receipt.
     """
 
     files: Mapping[str, Path]
@@ -226,8 +228,10 @@ class SceneInputs:
 def gathered(
     output: "Printer", wish: RerenderOptions, subject: "RerenderSubject"
 ) -> Generator[SceneInputs]:
-    """Yield the scene with the files of the receipt: from --files, else the scene's folder, else as
-    ``rendertrust submit`` finds them with this machine's Blender.
+    """Yield the scene with the receipt's files.
+
+    They come from --files, else from the scene's folder, else from where ``rendertrust submit``
+    finds them with this machine's Blender.
     """
     from rendertrust.cli.scene_dependencies import ALONE, packed
 
@@ -269,9 +273,7 @@ def _listed(path: Path, subject: "RerenderSubject") -> "Manifest | SceneInputs":
 
 
 def project_of(scene: Path, place: str) -> Path | None:
-    """Return the folder from which the scene has the path ``place``; None if it is elsewhere
-    now.
-    """
+    """Return the folder in which the scene has the path ``place``; None if the scene was moved."""
     parts, absolute = Path(place).parts, scene.absolute()
     if absolute.parts[-len(parts) :] != parts:
         return None
@@ -281,8 +283,9 @@ def project_of(scene: Path, place: str) -> Path | None:
 def in_folder(
     folder: Path | None, manifest: "Manifest | None", named: Path | None
 ) -> dict[str, Path]:
-    """Return files by their paths in the folder: those of the list, or all if the folder was
-    ``named``. Raise UsageError if there are too many.
+    """Return the folder's files by path: those in the manifest, or all if the folder was ``named``.
+
+    Raise UsageError if there are too many.
     """
     from rendertrust.manifest import FILES_MAX
 
@@ -343,7 +346,7 @@ def _rendered(
     delivered: DeliveredFrame,
     about: "tuple[RerenderSubject, SceneInputs, RerenderOutcome]",
 ) -> RerenderOutcome:
-    """Render in a temporary folder and judge."""
+    """Render in a temporary folder, and judge the result."""
     import asyncio
     import tempfile
 
@@ -422,7 +425,7 @@ def _announce(output: "Printer", wish: RerenderOptions, subject: "RerenderSubjec
 
 
 def took(subject: "RerenderSubject") -> str:
-    """Return how long a frame took, and may take, as a sentence."""
+    """Return a sentence on how long the frame took on its node, and may take here."""
     if subject.seconds is None:
         return ""
     time = formats.duration(subject.seconds)
@@ -441,7 +444,10 @@ def blender_step(blender: "Blender", subject: "RerenderSubject") -> "Step":
 
 
 def shown_at(wish: RerenderOptions, picture: Path) -> Path:
-    """Return the path of the side-by-side picture; raise UsageError if it cannot be written."""
+    """Return the path of the comparison sheet.
+
+    Raise UsageError if it cannot be written.
+    """
     from rendertrust.cli import scene
 
     target = wish.picture or picture.with_suffix(SUFFIX)

@@ -1,4 +1,4 @@
-"""Checks of scene files, and of where results are saved, before anything is sent."""
+"""Check scene files, and the places where results are saved, before anything is sent."""
 
 import os
 from pathlib import Path
@@ -9,8 +9,9 @@ from rendertrust.blend_file import HEAD_BYTES, is_blend
 
 
 def checked(path: Path) -> Path:
-    """Return the path of a readable .blend file, plain or compressed; raise a usage error
-    otherwise.
+    """Return the path of a readable .blend file, plain or compressed.
+
+    Raise a usage error for any other file.
     """
     try:
         if path.is_dir():

@@ -22,7 +22,7 @@ WITHOUT = (
     "skips this."
 )
 
-ALONE = "scene.blend"  # unseen: without a manifest a node uses the file's own name
+ALONE = "scene.blend"  # arbitrary: without a manifest, a node uses the file's own name
 
 
 EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of every node has
@@ -32,8 +32,8 @@ EVERYBODYS: Final = 2 << 30  # bytes of memory that each slot of every node has
 class SceneBundle:
     """The files of a job by their paths among the inputs; ``moved`` maps moved files for the scene.
 
-    ``memory`` is roughly what a render takes, in bytes, and ``size`` its pixels; 0 and None if no
-    preflight was done.
+    ``memory``: bytes that a render roughly needs; ``size``: pixels of the picture. They are 0 and
+    None if no preflight was done.
     """
 
     scene: str
@@ -43,7 +43,7 @@ class SceneBundle:
     size: tuple[int, int] | None = None
 
     def add_needs(self, spec: JobSpec) -> JobSpec:
-        """Return the job, which requires the scene's memory unless it says how much."""
+        """Return the job, which requires the scene's memory unless the job states a requirement."""
         needs = spec.needs or NodeNeeds()
         if self.memory <= EVERYBODYS or needs.memory is not None:
             return spec
@@ -51,7 +51,7 @@ class SceneBundle:
 
     @contextlib.contextmanager
     def written(self) -> Generator[Mapping[str, Path]]:
-        """Yield all files and the temporary file that says where moved ones are."""
+        """Yield all files, including the temporary file that says where moved ones are."""
         import orjson
 
         from rendertrust.preflight.layout import PATHS

@@ -61,7 +61,7 @@ class CliSession:
         *,
         people: bool = False,
     ) -> Reply:
-        """Run ``work`` with a client and return its result. ``email`` is set while a user logs in.
+        """Run ``work`` with a client, and return its result. ``email`` is set while a user logs in.
 
         ``people``: API keys may not do this, so a key in the environment is ignored.
         """
@@ -115,5 +115,5 @@ def session_of(context: click.Context) -> CliSession:
 
 
 def is_interactive() -> bool:
-    """Return whether there is a terminal to ask at."""
+    """Return True if there is a terminal to ask at."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -90,8 +90,9 @@ class Submission:
         return job
 
     async def _agree(self, client: "AsyncClient") -> None:
-        """Show the price and ask for consent. If the price depends on measured work, have the scene
-        checked first.
+        """Show the price and ask for consent.
+
+        If the price depends on measured work, have the scene checked first.
         """
         if self.spec.frames is None:
             return
@@ -110,8 +111,9 @@ class Submission:
             job_quote.agreed(self.session.output, found)
 
     async def _quoted(self, client: "AsyncClient") -> "Quote | None":
-        """Return the quote; None if an API key may not ask and the user did not want to be
-        asked.
+        """Return the quote.
+
+        None if an API key may not ask and the user did not want to be asked.
         """
         from rendertrust.client import Forbidden
 
@@ -185,7 +187,7 @@ class Submission:
     async def _end(self, client: "AsyncClient", job: "Job") -> None:
         output = self.session.output
         has_numbers = job.units > 1 or self.spec.frames is not None
-        if has_numbers and job.done and self.out is not None:  # in whatever state it ended
+        if has_numbers and job.done and self.out is not None:  # however the job ended
             name, arrived = self.path.stem, self.arrived
             told = await job_units.saved(
                 output, client, job.id, self.out, name=name, arrived=arrived
@@ -207,7 +209,7 @@ class Submission:
         output.document({"event": "saved", **saved})
 
     def interrupted(self) -> Exit:
-        """Return the ending for Ctrl-C: what has been done so far and what to do next."""
+        """Return the ending for Ctrl-C: what was done so far, and what to do next."""
         if self.placed is not None:
             return job_outcome.interrupted(self.placed.job_id)
         if self.dispatching:

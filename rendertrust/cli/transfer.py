@@ -1,4 +1,4 @@
-"""Progress of an upload or download: a bar on a terminal, one line at the end elsewhere."""
+"""Progress of an upload or download: a bar on a terminal, otherwise one line at the end."""
 
 import sys
 from collections.abc import Callable, Generator
@@ -10,8 +10,9 @@ from rendertrust.cli.output import Printer
 
 @contextmanager
 def shown(output: Printer, what: str) -> Generator[Callable[[int, int], None]]:
-    """Yield ``progress(done, total)`` for the client. A success with 0 bytes means that nothing was
-    sent.
+    """Yield ``progress(done, total)`` for the client.
+
+    A success with 0 bytes means that nothing was sent.
     """
     if output.json or not sys.stderr.isatty():
         with _counted(output, what) as progress:

@@ -1,4 +1,4 @@
-"""Units of a running job, polled only where something may still change."""
+"""Units of a running job, read again only while they may still change."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -22,8 +22,9 @@ class UnitTable:
     units: "dict[int, Unit]" = attrs.field(factory=dict[int, "Unit"])
 
     async def look(self, job: "Job") -> "list[Unit]":
-        """Return the units that changed since the last call, by number; an ended job is read
-        whole.
+        """Return the units that changed since the last call, by number.
+
+        Read all units of an ended job.
         """
         changed: list[Unit] = []
         for first in range(0, max(job.units, 1), PAGE):
@@ -57,12 +58,14 @@ def named(unit: "Unit") -> str:
 
 
 def is_several(unit: "Unit") -> bool:
-    """Return whether the unit has more than one frame."""
+    """Return True if the unit has more than one frame."""
     return any(sign in (unit.frames or "").lstrip("-") for sign in "-,")
 
 
 def cells(unit: "Unit") -> tuple[str, ...]:
-    """Return its columns: frames, state, attempts, node, time, credits, error or waiting reason."""
+    """Return a unit's columns: frames, state, attempts, node, time, credits, error or waiting
+    reason.
+    """
     name = unit.frames or str(unit.number)
     seconds = unit.seconds if unit.state in ENDED else None
     return (
@@ -77,7 +80,7 @@ def cells(unit: "Unit") -> tuple[str, ...]:
 
 
 def _why(unit: "Unit") -> str:
-    """Return why it waits now, or else its last error."""
+    """Return why a unit waits now, or else its last error."""
     if unit.waiting is not None and unit.state not in ENDED:
         return unit.waiting.words
     if unit.given_back is not None:

@@ -98,7 +98,8 @@ def verify(  # noqa: PLR0917 - click passes them all by name
     if delivered is None or code == exit_codes.FAILURE:
         output.note("Nothing was rendered.")
         return code
-    # A re-render here is independent of the gateway; a witness that was given must agree too.
+    # A re-render on this machine is independent of the gateway; if a witness was given, it must
+    # agree, too.
     is_named = checkpoint is not None or rpc is not None
     return rerender.run(output, wish, delivered) or (code if is_named else exit_codes.OK)
 
@@ -117,7 +118,7 @@ def given_of(files: "Sequence[Path]", key: str | None, checkpoint: Path | None) 
 
 
 def check_options(rpc: str | None, contract: str | None) -> None:
-    """Raise UsageError for options that make no sense."""
+    """Raise UsageError for options that do not go together."""
     from rendertrust.untrusted import address
 
     if rpc is not None and not rpc.startswith(("http://", "https://")):
@@ -140,14 +141,14 @@ def key_of(text: str) -> "Verifier":
 
 @attrs.frozen
 class ChainOptions:
-    """A node of a chain, and what to ask it."""
+    """A node of a chain, and the questions for it."""
 
     rpc: str
     contract: str | None
     confirmations: int | None
 
     async def of(self, document: object) -> "OnChain | ChainUnknown":
-        """Return what the chain says about a proof or a position in the log."""
+        """Return what the chain says about the root of a proof or checkpoint."""
         from rendertrust.proof_check import anchored
 
         named, blocks = self.contract, self.confirmations
@@ -162,9 +163,10 @@ class ChainOptions:
 
 
 class ProofFiles:
-    """The files that were given: proofs, receipts, checkpoints, and what links checkpoints.
+    """The files that were given: proofs, receipts, checkpoints, and links between checkpoints.
 
-    ``broken`` lists files of no known kind, and why. Beside a receipt such a file is its picture.
+    ``broken`` lists files of unknown kinds, and why. Beside a receipt, such a file is the receipt's
+    picture.
     """
 
     def __init__(self, files: "Sequence[Path]", key: "Verifier | None" = None) -> None:
@@ -173,7 +175,7 @@ class ProofFiles:
         self.kept: dict[Path, KeptCheckpoint] = {}
         self._key = key
         self._picture: PictureFile | None = None
-        self._others: list[Path] = []  # files that are not documents
+        self._others: list[Path] = []  # files that are not JSON documents
         self._shown: list[ConsistencyProof] = []
         self._epochs: list[LeafLink] = []
         self._witness: KnownCheckpoint | None = None
@@ -205,7 +207,9 @@ class ProofFiles:
             self.kept[path] = kept
 
     def witness(self, path: Path) -> None:
-        """Read the checkpoint to compare with: an API answer, or a note signed by a known key."""
+        """Read the checkpoint to compare with: a response of the API, or a note signed by a known
+        key.
+        """
         from rendertrust.proof_check import read_noted, read_witness
 
         raw = self._raw(path)
@@ -235,7 +239,7 @@ class ProofFiles:
         return found[0] if found else None
 
     def _raw(self, path: Path) -> bytes:
-        if not path.is_file():  # a pipe or a device may never end, and the file is read twice
+        if not path.is_file():  # a pipe or device may never end, and the file is read twice
             raise click.UsageError(f"{path} is not a regular file: save it in one first")
         with path.open("rb") as file:
             return file.read(BYTES_MAX + 1)
@@ -250,7 +254,10 @@ class ProofFiles:
         return []
 
     def look_at_pictures(self) -> None:
-        """Treat a non-document beside one receipt as its picture; raise UsageError otherwise."""
+        """Treat a single file of unknown kind beside a receipt as its picture.
+
+        Raise UsageError if there are several.
+        """
         from rendertrust.receipt_check import is_receipt, read_picture
 
         receipts = [path for path, document in self.proofs.items() if is_receipt(document)]
@@ -270,6 +277,7 @@ class ProofFiles:
 
     def delivered(self) -> "rerender.DeliveredFrame | None":
         """Return the receipt and its picture for re-rendering; None if the receipt is unreadable.
+
         Raise UsageError unless there is one of each.
         """
         from rendertrust.receipt import read_receipt
@@ -332,7 +340,7 @@ class ProofFiles:
 
 
 def is_note(raw: bytes) -> bool:
-    """Return whether it looks like a signed note: text, an empty line, signatures."""
+    """Return True if the file looks like a signed note: text, an empty line, signatures."""
     try:
         return raw[:1] != b"{" and "\n\n— " in raw.decode()
     except UnicodeDecodeError:
@@ -340,8 +348,9 @@ def is_note(raw: bytes) -> bool:
 
 
 def _proof_in(document: "Document") -> object:
-    """Return the proof: the document itself, or the proof inside a receipt; None if it has none
-    yet.
+    """Return the document itself, or the proof in a receipt.
+
+    None if the receipt has no proof yet.
     """
     from rendertrust.receipt_check import is_receipt
 
@@ -349,7 +358,7 @@ def _proof_in(document: "Document") -> object:
 
 
 def tell(output: "Printer", verdicts: "dict[str, Verdict]", *, notes: bool = True) -> None:
-    """Print every step of each file. ``notes``: name what else could confirm them."""
+    """Print every step for each file. ``notes``: name what else could confirm them."""
     for name, verdict in verdicts.items():
         facts = {"name": name, "holds": verdict.holds, "witnessed": verdict.witnessed}
         output.document({**facts, "steps": verdict.steps})

@@ -28,12 +28,12 @@ def change_body(
 ) -> dict[str, Any]:
     """Return the body that changes an open job; ``max_credits: null`` removes its cap."""
     if uncapped and max_credits is not None:
-        raise ValueError("give max_credits or uncapped")
+        raise ValueError("give either max_credits or uncapped")
     body = given(priority=priority, max_credits=max_credits)
     if uncapped:
         body["max_credits"] = None
     if not body:
-        raise ValueError("name priority, max_credits, or both")
+        raise ValueError("give priority, max_credits or both")
     return body
 
 

@@ -47,7 +47,7 @@ _HOOKS, _DELIVERIES = "/api/v1/webhooks/endpoints", "/api/v1/webhooks/deliveries
 _NODES, _OPERATOR = "/api/v1/nodes", "/api/v1/operators/me"
 _EARNINGS, _PAYOUTS = f"{_OPERATOR}/earnings", f"{_OPERATOR}/payouts"
 _ORGANISATIONS, _TRUSTED = "/api/v1/organisations", "/api/v1/trusted"
-# Members of a job that a preflight takes.
+# Members of a job that a preflight uses.
 _CHECKED = ("payload_ref", "manifest", "params", "frames", "pool")
 
 
@@ -320,7 +320,7 @@ class AsyncClient:
         raise AssertionError("a watch ends with the job")
 
     async def cancel(self, job_id: Id) -> api.Job:
-        """Cancel a job. Raises BadRequest if a node has already begun it."""
+        """Cancel a job. Raises BadRequest if a node has already begun the job."""
         try:
             return await self._connection.post(api.Job, f"{_JOBS}/{uuid(job_id)}/cancel")
         except BadRequest:
@@ -695,7 +695,7 @@ class AsyncClient:
         return await self._connection.get(api.NodeConnections, path)
 
     async def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
-        """Drain, quarantine, release or revoke a node; repeating it changes nothing.
+        """Drain, quarantine, release or revoke a node. Repeating it changes nothing.
 
         Raises Conflict if the node's state does not allow it, Forbidden if only admins may do it.
         """

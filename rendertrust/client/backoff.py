@@ -1,4 +1,4 @@
-"""Retry policy: delays that grow, are jittered and bounded, and respect Retry-After."""
+"""Retry policy: delays grow, are jittered and bounded, and respect Retry-After."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -10,7 +10,8 @@ Uniform = Callable[[float, float], float]
 
 @attrs.frozen(kw_only=True)
 class Retries:
-    """Retry ``times`` times, after ``first`` seconds and twice as long each time, up to ``most``.
+    """Retry ``times`` times: after ``first`` seconds, then after twice as long each time, up to
+    ``most``.
 
     There is no retry if Retry-After asks for more than ``patience`` seconds, and none later than
     ``within`` seconds after the first try.
@@ -23,14 +24,17 @@ class Retries:
     within: float = 60.0
 
     def delays(self, uniform: Uniform = random.uniform) -> Iterator[float]:
-        """Yield the delays in seconds, each up to a quarter shorter, so that clients spread."""
+        """Yield the delays in seconds.
+
+        Each is shortened by up to a quarter at random, so that clients do not retry together.
+        """
         delay = self.first
         for _ in range(self.times):
             yield delay * uniform(0.75, 1.0)
             delay = min(delay * 2, self.most)
 
     def pause(self, delay: float, retry_after: float | None, gone: float = 0.0) -> float | None:
-        """Return the pause at ``gone`` seconds after the first try, or None to give up."""
+        """Return the pause at ``gone`` seconds after the first try; None to give up."""
         asked = retry_after or 0.0
         pause = max(delay, asked)
         return None if asked > self.patience or gone + pause > self.within else pause

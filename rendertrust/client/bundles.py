@@ -65,7 +65,7 @@ async def send(
 ) -> Bundle:
     """Upload ``files``, which maps paths on the node to local files.
 
-    Raises ValueError if a manifest cannot have a path, or the scene is not one of the files.
+    Raises ValueError if a manifest cannot contain a path, or the scene is not one of the files.
     """
     sizes = await asyncio.to_thread(_sizes, scene, files)
     counted = TotalProgress(progress, sum(sizes.values()))
@@ -79,7 +79,8 @@ async def send(
         async with asyncio.TaskGroup() as tasks:
             begun = {path: tasks.create_task(one(path)) for path in sizes}
     except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None  # as with one file: the others were given up
+        # raise the same exception as for a single file; the other uploads were given up
+        raise several.exceptions[0] from None
     sent = {path: task.result() for path, task in begun.items()}
     scenes = sent[scene]
     if len(sent) == 1:
@@ -91,7 +92,7 @@ async def send(
 def _sizes(scene: str, files: Mapping[str, Path]) -> dict[str, int]:
     """Return the sizes of the files to upload; empty files are left out."""
     if scene not in files:
-        raise ValueError(f"the scene {scene} is none of the files")
+        raise ValueError(f"the scene {scene} is not one of the files")
     for path in files:
         if (fault := path_fault(path)) is not None:
             raise ValueError(f"{path}: {fault}")

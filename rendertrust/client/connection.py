@@ -10,19 +10,22 @@ from rendertrust.client.login import Login
 from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall
 
-PAGE_LIMIT_MAX: Final = 100  # a gateway gives no longer pages
+PAGE_LIMIT_MAX: Final = 100  # the gateway returns no longer pages
 Model = TypeVar("Model")
 
 
 class Page(Protocol):
-    """A page of a list of ``count`` elements. It may have ``next``, the cursor of the next page."""
+    """A page of a list of ``count`` elements.
+
+    ``next``, if present, is the cursor of the next page.
+    """
 
     @property
     def count(self) -> int: ...
 
 
 class Identified(Protocol):
-    """An element of a list."""
+    """An element of a list that has an id."""
 
     @property
     def id(self) -> str: ...
@@ -51,7 +54,7 @@ class ApiConnection:
         return read(model, await self.get_json(path, query))
 
     async def get_json(self, path: str, query: Mapping[str, str] | None = None) -> Any:
-        """Return the resource at ``path`` as it came."""
+        """Return the resource at ``path`` without decoding it into a model."""
         return await self.login.send(ApiCall("GET", path, query=query or {}))
 
     async def get_open_json(self, path: str, query: Mapping[str, str]) -> Any:
@@ -75,7 +78,7 @@ class ApiConnection:
         *,
         repeatable: bool = True,
     ) -> Model:
-        """Send a POST. It is not sent again after a lost reply unless ``repeatable``."""
+        """Send a POST. If the reply is lost, it is sent again only if ``repeatable``."""
         return read(model, await self.send("POST", path, body, repeatable=repeatable))
 
     async def post_once(
@@ -109,7 +112,7 @@ class ApiConnection:
     ) -> AsyncIterator[Element]:
         """Yield every element of a list, each once, page after page.
 
-        Lists without cursors are asked by offset.
+        Lists without cursors are read by offset.
         """
         offset, after, seen = 0, None, set[str]()
         while True:
@@ -118,7 +121,7 @@ class ApiConnection:
             found = elements(page)
             for element in found:
                 if after is None:
-                    if element.id in seen:  # it moved to this page in the meantime
+                    if element.id in seen:  # it moved to this page after the previous page was read
                         continue
                     seen.add(element.id)
                 yield element

@@ -16,7 +16,7 @@ from rendertrust.file_lock import take
 
 CHUNK_BYTES: Final = 1 << 20
 
-# Called with the bytes done and the total; 0 if it is unknown.
+# Called with the bytes done and the total; the total is 0 if it is unknown.
 Progress: TypeAlias = Callable[[int, int], None]
 
 
@@ -52,18 +52,18 @@ class SourceFile:
         return _stamp(self.file) != self.stamp
 
     async def sha256(self, progress: Progress = unheard) -> str:
-        """Return its SHA-256 in hex."""
+        """Return the SHA-256 of the file in hex."""
         digest = hashlib.sha256()
         async for chunk in self.chunks(progress):
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
     def stretch(self, start: int, size: int) -> "ByteRange":
-        """Return a range of it."""
+        """Return a range of the file."""
         return ByteRange(self, start, size)
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
-        """Yield its content. Raises FileChanged if its length has changed."""
+        """Yield the file's content. Raises FileChanged if its length has changed."""
         done = 0
         await asyncio.to_thread(self.file.seek, 0)
         while chunk := await asyncio.to_thread(self.file.read, CHUNK_BYTES):
@@ -92,14 +92,14 @@ class ByteRange:
     size: int
 
     async def sha256(self) -> str:
-        """Return its SHA-256 in hex. Raises FileChanged as ``chunks`` does."""
+        """Return the SHA-256 of the range in hex. Raises FileChanged as ``chunks`` does."""
         digest = hashlib.sha256()
         async for chunk in self.chunks():
             await asyncio.to_thread(digest.update, chunk)
         return digest.hexdigest()
 
     async def chunks(self, progress: Progress = unheard) -> AsyncIterator[bytes]:
-        """Yield its content. Raises FileChanged if the file ends early."""
+        """Yield the content of the range. Raises FileChanged if the file ends early."""
         file, left = self.source.file, self.size
         await asyncio.to_thread(file.seek, self.start)
         while left:
@@ -129,7 +129,7 @@ class PartialFile:
 
     file: BinaryIO
     path: Path
-    is_kept: bool  # after a failure, so that another call can resume
+    is_kept: bool  # keep it after a failure, so that another call can resume
 
     @property
     def size(self) -> int:
@@ -167,10 +167,10 @@ class PartialFile:
 
 @contextmanager
 def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
-    """Open a partial file in ``folder``; the block moves it to its place.
+    """Open a partial file in ``folder``; the caller moves it to its place inside the block.
 
-    With a ``sha256`` it resumes an earlier call's file, and keeps its own if the connection is lost
-    or the block is cancelled. Any other file is removed after the block.
+    With a ``sha256``, the file of an earlier call is resumed, and the own file is kept if the
+    connection is lost or the block is cancelled. Any other file is removed after the block.
     """
     with _resumed(folder, sha256) as part:
         try:
@@ -184,7 +184,7 @@ def part_in(folder: Path, sha256: str | None = None) -> Generator[PartialFile]:
         else:
             part.is_kept = False
         finally:
-            # Once it was moved, a file at this path belongs to another call.
+            # After it was moved, a file at this path belongs to another call.
             if not part.is_kept and _is_at(part.path, part.file):
                 part.path.unlink()
 
@@ -198,7 +198,7 @@ def _resumed(folder: Path, sha256: str | None) -> Generator[PartialFile]:
         if take(file, wait=False) and _is_at(path, file):
             yield PartialFile(file, path, sha256 is not None)
             return
-    with _resumed(folder, None) as other:  # another call downloads the same
+    with _resumed(folder, None) as other:  # another call downloads the same content
         yield other
 
 

@@ -1,4 +1,4 @@
-"""Download results: into a hidden file first, which is moved to its place once verified.
+"""Downloads of results: into a hidden file, which is moved to its place once verified.
 
 An interrupted download resumes (Range), in the same call and in the next one.
 """
@@ -45,12 +45,12 @@ async def read_preview(stream: AsyncIterator[bytes]) -> bytes:
         if len(preview) > PREVIEW_BYTES_MAX:
             raise BadAnswer(f"The picture is longer than {PREVIEW_BYTES_MAX} bytes")
     if not preview.startswith(JPEG):
-        raise BadAnswer("The answer is no JPEG: is this a RenderTrust gateway?")
+        raise BadAnswer("The answer is not a JPEG: is this a RenderTrust gateway?")
     return preview
 
 
 def suffix(url: str) -> str:
-    """Return the suffix of a URL's path if nodes deliver such files, else an empty text."""
+    """Return the suffix of a URL's path if nodes deliver files with that suffix, otherwise ''."""
     found = Path(urlsplit(url).path).suffix.lower()
     return found if found in MEDIA else ""
 
@@ -70,14 +70,15 @@ async def fetch(
     with part_in(path if is_folder else path.parent, named) as part:
         fetching = Download(transport, where, result, part, progress, tag)
         await fetching.whole()
-        # The key of a result may lack a suffix, as it was chosen before the rendering.
+        # The key of a result may lack a suffix, as the key is chosen before the rendering.
         kind = suffix(result.download_url) or suffix_of(part.head(HEAD_BYTES))
         place = path / f"{stem}{kind}" if is_folder else path
         return await asyncio.to_thread(part.take_place, place)
 
 
 async def _tag_at(transport: Transport, result: ResultUrl) -> str | None:
-    """Return the strong ETag of content without a SHA-256, such as a zip that is made on the fly.
+    """Return the strong ETag of content without a SHA-256, such as a zip that is created on the
+    fly.
 
     None if there is none, or the server does not answer now.
     """
@@ -96,7 +97,7 @@ def strong(tag: str | None) -> str | None:
 
 @attrs.define
 class Download:
-    """A download of one file. ``tag`` is the ETag of the content received so far."""
+    """A download of one file. ``tag``: the ETag of the content received so far."""
 
     transport: Transport
     where: Where
@@ -106,7 +107,7 @@ class Download:
     tag: str | None = None
 
     async def whole(self) -> None:
-        """Download and verify all of it; start over once if a resumed file is wrong."""
+        """Download and verify all content; start over once if a resumed file is wrong."""
         was_here = self.part.size > 0
         await self._arrive()
         if await self._is_promised():
@@ -116,7 +117,7 @@ class Download:
             await self._arrive()
             if await self._is_promised():
                 return
-        raise TransferFailed("The object store gives other content than the gateway named")
+        raise TransferFailed("The object store returned other content than the gateway announced")
 
     async def _arrive(self) -> None:
         """Download to the end, with new attempts as long as each makes progress."""
@@ -129,7 +130,7 @@ class Download:
                     delays, best = (
                         self.transport.retries.delays(),
                         self.part.size,
-                    )  # there is progress
+                    )  # there was progress
                 delay = next(delays, None)
                 if delay is None or not passing(error):
                     raise
@@ -137,7 +138,7 @@ class Download:
             self.result = await self._again()
 
     async def _again(self) -> ResultUrl:
-        """Get a fresh URL; if its content is another, start over."""
+        """Get a fresh URL; start over if its content is different."""
         fresh = await self.where()
         if fresh.sha256 != self.result.sha256:
             self.part.cut(0)
@@ -149,7 +150,7 @@ class Download:
 
     async def _attempt(self) -> None:
         if self.part.size and self.part.size == self.result.size:
-            return  # it was complete already
+            return  # the content was complete already
         try:
             async with self.transport.session().get(
                 URL(self.result.download_url, encoded=True),
@@ -172,14 +173,14 @@ class Download:
     async def _take(self, answer: aiohttp.ClientResponse) -> None:
         if answer.status == 416:
             self.part.cut(0)
-            raise TransferFailed("The object store has less than what came before")
+            raise TransferFailed("The object store has less content than it sent before")
         if answer.status not in (200, 206):
             raise TransferFailed(
-                f"The object store does not give the result ({answer.status})", answer.status
+                f"The object store does not return the result (HTTP {answer.status})", answer.status
             )
         start = begins_at(answer.headers.get("Content-Range")) if answer.status == 206 else 0
         if start > self.part.size:
-            raise TransferFailed("The object store leaves out a part of the result")
+            raise TransferFailed("The object store left out a part of the result")
         self.tag = strong(answer.headers.get("ETag"))
         self.part.cut(start)
         await self._write(answer, start + (answer.content_length or 0))
@@ -189,14 +190,14 @@ class Download:
         async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
             done += len(chunk)
             if self.result.size is not None and done > self.result.size:
-                raise TransferFailed("The object store gives more than the gateway announced")
+                raise TransferFailed("The object store sent more than the gateway announced")
             await asyncio.to_thread(self.part.add, chunk)
             self.progress(done, total)
 
 
 def begins_at(header: str | None) -> int:
-    """Return where a partial reply begins. Raises TransferFailed if it does not say."""
+    """Return where a partial reply begins. Raises TransferFailed if the header does not say."""
     found = _RANGE.fullmatch(header or "")
     if found is None:
-        raise TransferFailed("The object store does not say which part of the result it gives")
+        raise TransferFailed("The object store does not say which part of the result it sent")
     return int(found[1])

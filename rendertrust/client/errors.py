@@ -1,4 +1,4 @@
-"""Exceptions of the client, by the gateway's reply or the reason why there is none."""
+"""Exceptions of the client, by the gateway's reply or by the reason why there is none."""
 
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
@@ -10,7 +10,7 @@ Extra: TypeAlias = Mapping[str, Any]
 
 @attrs.frozen
 class Fault:
-    """An error in a request: its field, a code for programs, a message for people."""
+    """A fault in a request: its field, a code for programs, and a message for people."""
 
     field: str
     code: str
@@ -38,7 +38,10 @@ class BadAnswer(RenderTrustError):
 
 
 class TransferFailed(RenderTrustError):
-    """The object store refused an upload or download. ``status`` is its reply, if any."""
+    """The object store refused an upload or download.
+
+    ``status``: its HTTP status, if it replied.
+    """
 
     def __init__(self, detail: str, status: int | None = None) -> None:
         super().__init__(detail)
@@ -51,7 +54,7 @@ class FileChanged(RenderTrustError):
 
 
 class Forked(RenderTrustError):
-    """The gateway's log contradicts a checkpoint that it signed before.
+    """The gateway's log contradicts a checkpoint that the gateway signed before.
 
     ``before`` and ``now`` are the two signed checkpoints. Keep them as evidence.
     """
@@ -63,10 +66,12 @@ class Forked(RenderTrustError):
 
 
 class PinUnreadable(RenderTrustError):
-    """The stored checkpoint cannot be read, so a fork of the log cannot be ruled out."""
+    """The pinned checkpoint cannot be read, so a fork of the log cannot be ruled out."""
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"What was kept of the gateway's log cannot be read: {where}: {reason}")
+        super().__init__(
+            f"The pinned checkpoint of the gateway's log cannot be read: {where}: {reason}"
+        )
 
 
 class NotProved(RenderTrustError):
@@ -74,10 +79,10 @@ class NotProved(RenderTrustError):
 
 
 class StillRunning(RenderTrustError):
-    """The job has not ended in the given time. It continues."""
+    """The job has not ended within the given time. It continues."""
 
     def __init__(self, job_id: str, status: str, within: float) -> None:
-        super().__init__(f"Job {job_id} is {status} after {within:g} s; it goes on")
+        super().__init__(f"Job {job_id} is {status} after {within:g} s; it continues")
         self.job_id = job_id
         self.status = status
 
@@ -217,7 +222,7 @@ KINDS: Final[Mapping[int, type[Refused]]] = {
     415: NotTaken,
     422: Invalid,
     429: RateLimited,
-    502: Unavailable,  # from a proxy while the gateway starts
+    502: Unavailable,  # from a proxy, while the gateway starts
     503: Unavailable,
     504: Unavailable,
 }
@@ -226,7 +231,7 @@ _KNOWN: Final = frozenset({"detail", "code", "type", "title", "status", "request
 
 
 def refusal(status: int, body: object, *, retry_after: float | None = None) -> Refused:
-    """Return the exception for an error reply; ``body`` is its JSON, whatever it is."""
+    """Return the exception for an error reply; ``body``: its JSON, with any content."""
     members: Extra = body if isinstance(body, dict) else {}
     faults = _faults(members.get("errors"))
     return _kind(status, faults, members)(

@@ -1,4 +1,4 @@
-"""Follow a job's events: each once and in order, over as many connections as it takes."""
+"""Follow the events of a job, each once and in order, over as many connections as necessary."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -29,7 +29,7 @@ class ServerSentEvent:
 
 
 class SseParser:
-    """Parses server-sent events from bytes, however these are cut."""
+    """Parser of server-sent events, however the bytes are split."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -69,8 +69,8 @@ class SseParser:
 class EventFollower:
     """The event stream of one job at ``path``; ``number`` is that of the last event received.
 
-    A lost connection is opened again after that event. If none can be opened for
-    OUTAGE_SECONDS_MAX, the last error is raised.
+    A lost connection is reopened after that event. If that fails for OUTAGE_SECONDS_MAX, the last
+    error is raised.
     """
 
     connection: ApiConnection
@@ -108,7 +108,7 @@ class EventFollower:
             self._ended = True
 
     def _event(self, sent: ServerSentEvent) -> Event | None:
-        """Return None at the end, and for events received before or not asked for."""
+        """Return the event; None at the end, and for events received before or not asked for."""
         if sent.name == "end":
             self._ended = True
             return None
@@ -133,7 +133,7 @@ class EventFollower:
         return self.connection.login.transport
 
     def _pauses(self) -> Iterator[float]:
-        """Yield the client's delays between tries, then the longest one for ever."""
+        """Yield the client's delays between tries, then the longest one again and again."""
         yield from self._transport.retries.delays()
         while True:
             yield self._transport.retries.most
@@ -143,7 +143,7 @@ def _of(sent: ServerSentEvent) -> Event:
     try:
         found = orjson.loads(sent.data)
     except orjson.JSONDecodeError:
-        raise BadAnswer("An event of the stream is no JSON") from None
+        raise BadAnswer("An event of the stream is not JSON") from None
     if not isinstance(found, dict):
-        raise BadAnswer("An event of the stream is no object")
+        raise BadAnswer("An event of the stream is not an object")
     return read(Event, {"type": sent.name, **found})

@@ -57,7 +57,7 @@ class FrameDownloads:
     with_tiles: bool = False
 
     async def fetched(self, units: Sequence[Unit]) -> FrameFiles:
-        """Download all complete frames, without the tiles that they were made of."""
+        """Download all complete frames, without the tiles that they were assembled from."""
         wanted = [unit for unit in units if unit.tile is None and self._is_asked(unit)]
         ready = [unit for unit in wanted if unit.download_url is not None]
         tiles = self._loose(units) if self.with_tiles else []
@@ -123,7 +123,7 @@ class FrameDownloads:
         return f"{self.stem}-" + "_".join(ends)
 
     def _here(self, unit: Unit) -> list[Path] | None:
-        """Return its files if an earlier call has downloaded them, else None."""
+        """Return the files of a unit if an earlier call has downloaded them, otherwise None."""
         if unit.sha256 is None:
             return None
         noted = self._note(unit)
@@ -154,7 +154,7 @@ class FrameDownloads:
     def _taken_apart(self, bundle: Path, unit: Unit) -> list[Path]:
         """Unpack the wanted frames of a zip, each complete or not at all.
 
-        The zip comes from a node and is not trusted: only the frame numbers of its names are used,
+        The zip comes from a node and is untrusted: only the frame numbers in its names are used,
         and compressed members are refused. Raises TransferFailed if it is not a zip of frames.
         """
         digests: dict[str, str] = {}
@@ -195,7 +195,8 @@ class FrameDownloads:
 def named(stem: str, frame: int) -> str:
     """Return the name of a frame: ``shot-0001``, or as in Blender with ``#`` for the digits.
 
-    ``shot_###_v2`` gives ``shot_001_v2``, ``####`` gives ``0001``. The last group of ``#`` counts.
+    ``shot_###_v2`` gives ``shot_001_v2``, ``####`` gives ``0001``. Only the last group of ``#`` is
+    replaced.
     """
     places = list(re.finditer("#+", stem))
     if not places:
@@ -226,14 +227,14 @@ def _is_same(path: Path, sha256: str) -> bool:
 
 def _stored(members: Sequence[zipfile.ZipInfo]) -> Sequence[zipfile.ZipInfo]:
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise zips.BadZip("it is none that a node makes of frames")
+        raise zips.BadZip("it is not a zip of frames that a node makes")
     return members
 
 
 def _split(name: str) -> tuple[int, str]:
     found = FRAME_FILE.fullmatch(name)
     if found is None:
-        raise zips.BadZip("a name in it is none of a frame")
+        raise zips.BadZip("a name in it is not that of a frame")
     return int(found[1]), found[2]
 
 

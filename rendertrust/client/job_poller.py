@@ -10,7 +10,7 @@ from rendertrust.client.backoff import polling
 from rendertrust.client.errors import NoAnswer, StillRunning, Unavailable
 
 OUTAGE_SECONDS_MAX = 120.0
-FIRST_LOOK_SECONDS = 5.0  # for the first reply, also with a shorter deadline
+FIRST_LOOK_SECONDS = 5.0  # for the first reply, even if the deadline is shorter
 
 
 @attrs.define
@@ -56,7 +56,7 @@ class JobPoller:
             raise self._over() from None
         except (NoAnswer, Unavailable):
             self._away_since = self._away_since or _now()
-            # A gateway that never answered is rather a wrong address than a restart.
+            # If a gateway never answered, its address is probably wrong; it does not just restart.
             if self._seen is None or _now() - self._away_since > OUTAGE_SECONDS_MAX:
                 raise
             return None

@@ -38,7 +38,7 @@ class Pins(Protocol):
         ...
 
     def replace(self, before: Pin | None, now: Pin) -> bool:
-        """Replace the pin if it still is ``before``, and return True if it was.
+        """Replace the pin if it is still ``before``; return True if it was.
 
         Other processes may do the same concurrently. Raises PinUnreadable.
         """
@@ -89,8 +89,8 @@ class LogMonitor:
     """Requests checkpoints and proofs, and verifies each against the pin.
 
     The first checkpoint of a gateway is trusted. Later ones must extend the pinned log, and a new
-    key is accepted only if the old key signs as well. After a restore from a backup the log may
-    begin a new epoch, if it kept or names the pinned checkpoint.
+    key is accepted only if the old key also signs. After a restore from a backup the log may begin
+    a new epoch, if the epoch kept or names the pinned checkpoint.
     """
 
     get: Get  # without login
@@ -105,7 +105,8 @@ class LogMonitor:
         """
         seen = None
         try:
-            seen = self.pins.read()  # before the request: the newest one must not be older
+            # read before the request: the newest checkpoint must not be older
+            seen = self.pins.read()
         except PinUnreadable:
             if not accept:
                 raise
@@ -122,7 +123,7 @@ class LogMonitor:
     async def proof(self, entry: int | str | UUID, *, opening: bool) -> tuple[EntryProof, Verdict]:
         """Return a proof that is valid by itself and against the pin, and its verdict.
 
-        Raises NotProved if it is invalid or of another entry, Forked if it is of another log.
+        Raises NotProved if it is invalid or for another entry, Forked if it is for another log.
         """
         text = str(entry)
         word = text if text.isdecimal() else str(UUID(text))
@@ -130,7 +131,7 @@ class LogMonitor:
         document = await self.ask(f"/api/v1/ledger/{word}/proof", query)
         answer, verdict = read(EntryProof, document), verify(document)
         if word.isdecimal() and int(word) != answer.entry_id:
-            raise NotProved(f"The proof is of entry {answer.entry_id}, not {word}")
+            raise NotProved(f"The proof is for entry {answer.entry_id}, not {word}")
         failed = [step for step in verdict.steps if not step.holds]
         if failed:
             raise NotProved(f"The proof is invalid: {failed[0].said}")
@@ -174,11 +175,11 @@ class LogMonitor:
     async def _linked(
         self, known: KnownCheckpoint, now: KnownCheckpoint, *, newest: bool
     ) -> ConsistencyEvidence:
-        """Return the proofs that link both. Raises _Fork if there are none."""
+        """Return the proofs that link two checkpoints. Raises _Fork if there are none."""
         before, found = known.checkpoint, now.checkpoint
         older, newer = in_order(before, found)
         if newest and older is found and older is not newer and _place(older) != _place(newer):
-            raise _Fork("it is shorter now")
+            raise _Fork("the log is shorter than before")
         if older.origin != newer.origin:
             return await self._across(older, newer)
         if older.size == newer.size and older.root != newer.root:
@@ -186,18 +187,18 @@ class LogMonitor:
         return ConsistencyEvidence(await self._consistency(older, newer))
 
     async def _across(self, older: Checkpoint, newer: Checkpoint) -> ConsistencyEvidence:
-        """Link checkpoints of two epochs: the later one kept or names the earlier one."""
+        """Link checkpoints of two epochs: the later epoch kept or names the earlier checkpoint."""
         try:
             links = read_links(await self.get("/api/v1/ledger/epochs", {"size": str(newer.size)}))
         except Invalid as error:
-            raise _Fork("it is shorter now") from error
+            raise _Fork("the log is shorter than before") from error
         if isinstance(links, str):
             raise _Fork(f"it began another epoch, and {links}")
         if names(links, older, newer) is not None:
             return ConsistencyEvidence(epochs=links)
         link = after(links, older, newer)
         if link is None:
-            raise _Fork("it began another epoch, which does not say what it went on from")
+            raise _Fork("it began another epoch, which does not name what it continues")
         if older.size > link.index:
             raise _Fork(
                 f"the gateway says that it was restored from a backup on {link.leaf.time:%Y-%m-%d},"
@@ -214,12 +215,15 @@ class LogMonitor:
         try:
             shown = read_shown(await self.get("/api/v1/ledger/consistency", query))
         except Invalid as error:
-            raise _Fork("it is shorter now") from error
+            raise _Fork("the log is shorter than before") from error
         if isinstance(shown, str):
-            raise BadAnswer(f"The answer is no consistency proof: {shown}")
+            raise BadAnswer(f"The answer is not a consistency proof: {shown}")
         said = (shown.m, shown.n, shown.root_m, shown.root_n)
         if said != (older.size, newer.size, older.root, newer.root) or not shown.holds:
-            raise _Fork(f"its {older.size} first leaves are no beginning of the {newer.size} now")
+            raise _Fork(
+                f"its first {older.size} leaves are not the beginning of the {newer.size} "
+                "leaves now"
+            )
         return (shown,)
 
 
@@ -238,14 +242,15 @@ def _witness(pin: Pin) -> KnownCheckpoint:
         raise BadAnswer(f"The gateway's log has no key: {verifier.reason}")
     found = checkpoint.read(pin.checkpoint, verifier)
     if isinstance(found, NoteRefused):
-        raise BadAnswer(f"The gateway's checkpoint is none: {found.reason}")
+        raise BadAnswer(f"The gateway's checkpoint is invalid: {found.reason}")
     return KnownCheckpoint(verifier, found)
 
 
 def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None:
-    """Raise _Fork unless the known key signs the checkpoint too, beside any newer key.
+    """Raise _Fork unless the known key also signs the checkpoint, beside any newer key.
 
-    A checkpoint older than the known one may have an older key: its consistency proof suffices.
+    A checkpoint that is older than the known one may have an older key: its consistency proof
+    suffices.
     """
     key, before, found = known.verifier, known.checkpoint, now.checkpoint
     if same_log(before, found):
@@ -253,4 +258,4 @@ def _same_signer(known: KnownCheckpoint, now: KnownCheckpoint, pin: Pin) -> None
             return
         key = attrs.evolve(key, name=found.origin)
     if isinstance(checkpoint.read(pin.checkpoint, key), NoteRefused):
-        raise _Fork(f"another key signs it, and {known.verifier} does not vouch for it")
+        raise _Fork(f"another key signs it, and {known.verifier} does not vouch for that key")

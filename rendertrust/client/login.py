@@ -14,7 +14,7 @@ from rendertrust.client.response_decoder import read
 from rendertrust.client.transport import ApiCall, Transport
 
 NOT_LOGGED_IN = "Not logged in"
-LOGIN_IS_OVER = "The login is over"
+LOGIN_IS_OVER = "The session has ended"
 
 
 class TokenStore(Protocol):
@@ -33,7 +33,7 @@ class TokenStore(Protocol):
         ...
 
     def renewing(self) -> AbstractAsyncContextManager[None]:
-        """Lock the tokens while they are renewed: a refresh token works once."""
+        """Lock the tokens while they are renewed, as a refresh token can be used once."""
         ...
 
 
@@ -124,14 +124,14 @@ class Login:
                 async for content in stream:
                     yield content
             return
-        except NotAuthenticated as refused:  # before anything came
+        except NotAuthenticated as refused:  # before any content arrived
             fresh = await self.renewed(tokens, refused)
         async with aclosing(self.transport.stream(call, fresh.access_token)) as stream:
             async for content in stream:
                 yield content
 
     async def renewed(self, stale: Tokens, refused: Refused | None = None) -> Tokens:
-        """Return tokens newer than ``stale``: renewed here, or by another process."""
+        """Return tokens newer than ``stale``, renewed here or by another process."""
         async with self.keeper.renewing():
             kept = self._kept()
             if kept != stale:
@@ -152,6 +152,6 @@ class Login:
         try:
             return read(Tokens, await self.transport.send(call))
         except (NotAuthenticated, NotFound) as error:
-            # 404: this gateway does not renew at all.
+            # 404: this gateway does not renew tokens.
             request = (refused or error).request_id
             raise NotAuthenticated(401, LOGIN_IS_OVER, request_id=request) from error

@@ -20,7 +20,10 @@ class LoopThread:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, Reply]) -> Reply:
-        """Run a coroutine and return its result. Raises RuntimeError after ``close``."""
+        """Run a coroutine in the loop, and return its result.
+
+        Raises RuntimeError after ``close``.
+        """
         if self._loop.is_closed():
             work.close()
             raise RuntimeError("the client is closed")
@@ -28,7 +31,7 @@ class LoopThread:
         try:
             return future.result()
         except BaseException:
-            future.cancel()  # Ctrl-C here ends the work there
+            future.cancel()  # Ctrl-C in the caller also ends the coroutine
             raise
 
     def each(self, elements: AsyncIterator[Element]) -> Iterator[Element]:

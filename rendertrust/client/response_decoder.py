@@ -1,4 +1,4 @@
-"""Decode replies from JSON: added fields are ignored, promised ones must be right."""
+"""Decode replies from JSON: additional members are ignored, the documented ones must be valid."""
 
 import math
 from datetime import UTC, datetime
@@ -48,19 +48,19 @@ def read(kind: type[Kind], body: Any) -> Kind:
     """Decode ``body`` into a ``kind``. Raises BadAnswer if it is not one."""
     try:
         return _CONVERTER.structure(body, kind)
-    except Exception as error:  # whatever a hostile or foreign answer makes of the converter
-        raise BadAnswer(f"The answer is no {kind.__name__}: {error!r}"[:300]) from error
+    except Exception as error:  # whatever a hostile or foreign answer makes the converter raise
+        raise BadAnswer(f"The answer is not a {kind.__name__}: {error}"[:300]) from error
 
 
 def read_receipt(document: Any, job_id: str) -> ReceiptFile:
     """Decode and verify a receipt of a job. Raises NotProved if it is invalid.
 
-    A receipt that the gateway has withdrawn is valid.
+    A receipt that the gateway has withdrawn is valid here.
     """
     answer, verdict = read(ReceiptFile, document), verify_receipt(document)
     for step in verdict.steps:
         if not step.holds and step.name != WITHDRAWN:
             raise NotProved(f"The receipt is invalid: {step.name}: {step.said}")
     if answer.receipt["work"]["job"] != job_id:
-        raise NotProved("The receipt is of another job")
+        raise NotProved("The receipt is for another job")
     return answer

@@ -263,7 +263,7 @@ class Client:
         return self._loop_thread.run(self._client.wait(job_id, within=within))
 
     def cancel(self, job_id: Id) -> api.Job:
-        """Cancel a job. Raises BadRequest if a node has already begun it."""
+        """Cancel a job. Raises BadRequest if a node has already begun the job."""
         return self._loop_thread.run(self._client.cancel(job_id))
 
     def retry(self, job_id: Id) -> api.Placed:
@@ -588,7 +588,7 @@ class Client:
         return self._loop_thread.run(self._client.node_connections(node_id))
 
     def tell_node(self, node_id: Id, verb: NodeVerb, reason: str = "") -> api.Node:
-        """Drain, quarantine, release or revoke a node; repeating it changes nothing.
+        """Drain, quarantine, release or revoke a node. Repeating it changes nothing.
 
         Raises Conflict if the node's state does not allow it, Forbidden if only admins may do it.
         """

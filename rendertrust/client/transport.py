@@ -25,9 +25,9 @@ STREAM_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=
 # A transfer may take hours, but must not stall.
 CONTENT_TIMEOUT: Final = aiohttp.ClientTimeout(total=None, connect=10, sock_read=120)
 
-# Errors that may pass after a while.
+# Errors that may disappear after a while.
 Passing: TypeAlias = NoAnswer | Unavailable | RateLimited
-# Called before a pause with the error and the seconds.
+# Called before a pause, with the error and the seconds.
 Waiting: TypeAlias = Callable[[Passing, float], None]
 
 
@@ -35,16 +35,16 @@ def address(text: str) -> str:
     """Normalize a gateway's address. Raises ValueError if it is not one."""
     parts = urlsplit(text.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must begin with http:// or https:// and name a host")
+        raise ValueError("must begin with http:// or https:// and contain a host name")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must hold neither a user, nor a query, nor a fragment")
-    _ = parts.port  # raises ValueError when it is no number
+        raise ValueError("must not contain a user, a query or a fragment")
+    _ = parts.port  # raises ValueError if it is not a number
     return f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
 @attrs.frozen
 class ApiCall:
-    """A request. ``repeatable``: executing it twice has the same effect as once."""
+    """A request. ``repeatable``: executing it twice has the same effect as executing it once."""
 
     method: str
     path: str
@@ -65,7 +65,7 @@ class Transport:
     _session: aiohttp.ClientSession | None = None
 
     def session(self) -> aiohttp.ClientSession:
-        """Return the connection pool, which transfers of content use as well."""
+        """Return the connection pool, which is also used for transfers of content."""
         if self._session is None:
             self._session = http_session(headers={"User-Agent": AGENT})
         return self._session
@@ -79,7 +79,7 @@ class Transport:
     async def send(self, call: ApiCall, token: str | None = None) -> Any:
         """Send a request and return the JSON of the reply. Raises Refused, NoAnswer, BadAnswer.
 
-        Retries after no reply, 503 or 429, if that is safe.
+        Retries after a missing reply, 503 or 429, if that is safe.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -109,7 +109,7 @@ class Transport:
                 allow_redirects=False,
             ) as answer:
                 if answer.status >= 300:
-                    await _read(answer)  # raises
+                    await _read(answer)  # raises the exception for the reply
                 async for content in answer.content.iter_any():
                     yield content
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -133,7 +133,7 @@ class Transport:
             ) as answer:
                 return await _read(answer)
         except aiohttp.InvalidURL as error:
-            raise BadAnswer(f"{self.url} is no address") from error
+            raise BadAnswer(f"{self.url} is not an address") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise unanswered(self.url, error) from error
 
@@ -156,7 +156,10 @@ async def _read(answer: aiohttp.ClientResponse) -> Any:
 
 
 def unanswered(url: str, error: BaseException) -> NoAnswer:
-    """Return the exception for a failed request; a refused one was not delivered."""
+    """Return the exception for a failed request.
+
+    If the connection was refused, it was not delivered.
+    """
     if isinstance(error, aiohttp.ClientConnectorError):
         return NoAnswer(f"Nothing answers at {url} ({_reason(error)})", delivered=False)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
@@ -170,7 +173,8 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "its certificate is not trusted"
     number = error.os_error.errno
-    # asyncio's text repeats the address. A resolver has negative numbers and good texts.
+    # asyncio's text repeats the address. Errors of name resolution have negative numbers and good
+    # texts.
     known = os.strerror(number) if number is not None and number > 0 else error.os_error.strerror
     return str(known or error.os_error).lower()
 

@@ -1,4 +1,4 @@
-"""Upload a file: announce its hash, PUT it to presigned URLs, confirm it."""
+"""Uploads of files: announce the hash, PUT the content to presigned URLs, confirm."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ class Uploads:
                     if source.changed:
                         raise source.fault() from error
                     if sending.parts_put > put:
-                        delays = transport.retries.delays()  # there is progress
+                        delays = transport.retries.delays()  # there was progress
                     delay = next(delays, None)
                     if delay is None or not passing(error):
                         raise
@@ -62,10 +62,10 @@ class Uploads:
         for part in found.parts:
             if part.number == number:
                 return PutUrl(part.url, part.headers, found.expires_in)
-        raise BadAnswer(f"The answer names no place for part {number}")
+        raise BadAnswer(f"The answer has no URL for part {number}")
 
     async def complete(self, upload_id: str, parts: Sequence[str] = ()) -> Upload:
-        """Have the gateway verify the content in the store, by the SHA-256 of its ``parts``."""
+        """Let the gateway verify the content in the store, by the SHA-256 of its ``parts``."""
         body = {"parts": list(parts)} if parts else None
         call = ApiCall("POST", f"/api/v1/uploads/{upload_id}/complete", body)
         return read(Upload, await self.login.send(call))
@@ -73,7 +73,7 @@ class Uploads:
 
 @attrs.define
 class FileUpload:
-    """An upload of one file. ``parts_put`` counts the parts sent in all attempts."""
+    """An upload of one file. ``parts_put``: the number of parts sent in all attempts."""
 
     uploads: Uploads
     source: SourceFile
@@ -123,15 +123,17 @@ class FileUpload:
         except TransferFailed as error:
             if error.status != 404:
                 raise
-            # Parts that are a day old are removed; the gateway starts over.
-            raise TransferFailed("The object store has removed the parts") from error
+            # Parts that are a day old are removed; the gateway then starts over.
+            raise TransferFailed(
+                "The object store has removed the uploaded parts. Upload the file again"
+            ) from error
         self.parts_put += 1
 
 
 def checked(parts: Parts, size: int) -> Parts:
     """Return the parts. Raises BadAnswer if they do not add up to ``size`` bytes."""
     if parts.size < 1 or parts.count != -(-size // parts.size):
-        raise BadAnswer(f"{parts.count} parts of {parts.size} bytes are not {size} bytes")
+        raise BadAnswer(f"{parts.count} parts of {parts.size} bytes do not make up {size} bytes")
     return parts
 
 

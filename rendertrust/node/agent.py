@@ -89,7 +89,7 @@ def _chosen(settings: AgentSettings, folder: StateFolder) -> AgentSettings:
 async def _tried(
     folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
 ) -> plugins.PluginOffer:
-    """Find out which plugins work on this machine."""
+    """Test which plugins work on this machine."""
     await _room(folder, settings, narrate)
     narrate("testing which kinds of work this machine can do")
     return await plugins.offer(folder, settings)
@@ -98,7 +98,7 @@ async def _tried(
 async def _room(
     folder: StateFolder, settings: AgentSettings, narrate: Callable[[str], None]
 ) -> None:
-    """Wait until there is disk space for the tests."""
+    """Wait until there is disk space for the self-test."""
     room = room_of(settings, folder)
     while (full := room.why_not()) is not None:
         narrate(f"waiting: {full}")
@@ -106,4 +106,4 @@ async def _room(
 
 
 def _silence(_: str) -> None:
-    """Ignore a narrated line."""
+    """Ignore a line of narration."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-KEPT_MOST: Final = 500  # lines; the oldest go first
+KEPT_MOST: Final = 500  # lines; the oldest are dropped
 CHARACTERS_MOST: Final = 500
 _SCHEMA: Final = """
     pragma synchronous = off;
@@ -27,7 +27,9 @@ _SCHEMA: Final = """
 
 @attrs.frozen(kw_only=True)
 class HistoryLine:
-    """A line that was repeated ``times`` times, from the first to the last (ISO 8601, UTC)."""
+    """A line of the history, which occurred ``times`` times from the first to the last (ISO 8601,
+    UTC).
+    """
 
     since: str
     until: str
@@ -44,7 +46,7 @@ class HistorySummary:
 
 
 class AgentHistory:
-    """Writer of the history, for the agent only. A full or broken disk only loses lines."""
+    """Writer of the history, for the agent only. If the disk is full or broken, lines are lost."""
 
     def __init__(self, file: Path, clock: Callable[[], float] = time.time) -> None:
         self._file, self._clock = file, clock
@@ -91,7 +93,7 @@ def _opened(file: Path) -> sqlite3.Connection:
         rows.executescript(_SCHEMA)
     except sqlite3.DatabaseError as fault:
         rows.close()
-        if isinstance(fault, sqlite3.OperationalError):  # the disk's fault, not the file's
+        if isinstance(fault, sqlite3.OperationalError):  # the disk failed, not the file
             raise
         file.unlink()
         rows = sqlite3.connect(file)
@@ -101,7 +103,7 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 
 def past(file: Path) -> HistorySummary:
-    """Read the history; empty if it cannot be read."""
+    """Return the history; empty if the file cannot be read."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as rows:
             found = rows.execute("select since, until, times, said from lines order by number")

@@ -1,4 +1,4 @@
-"""One run of the agent: its parts, and the frames that pass between them."""
+"""One run of the agent: its parts, and the relay frames that pass between them."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ class AgentExit:
 
 
 class Agent:
-    """One run of the agent. ``guard`` is the middleware of ``session``."""
+    """One run of the agent. ``guard`` is the HTTP middleware of ``session``."""
 
     def __init__(
         self,
@@ -79,10 +79,10 @@ class Agent:
         self._narrate = narrate
         self._readiness = readiness_of(settings, folder)
         self._doing = AgentActivity(rest=self._readiness.why_not())
-        clear(folder.work)  # remains of an agent that was killed
+        clear(folder.work)  # left by an agent that was killed
         folder.forget_drain()
         self._changed = asyncio.Event()
-        self._leased = asyncio.Event()  # a unit arrived, perhaps with a shorter lease
+        self._leased = asyncio.Event()  # set when a unit arrives, perhaps with a shorter lease
         self._renew_seconds = settings.lease_seconds
         self._spool = Spool(folder.spool, on_fault=narrate)
         Cache.forget_parts(folder.cache)
@@ -98,7 +98,7 @@ class Agent:
         self._slots: Slots
 
     async def run(self, stop: asyncio.Event) -> AgentExit:
-        """Run until the agent ends; leave no task, process or port behind."""
+        """Run until the agent ends. Afterwards no task, process or open port remains."""
         health = HealthPage(self.snapshot)
         await self._show_health(health)
         if self._doing.rest is not None:
@@ -114,7 +114,7 @@ class Agent:
             self._spool.close()
 
     async def _show_health(self, page: HealthPage) -> None:
-        """Start the health page, on another port if its own is in use, or not at all."""
+        """Start the health page; on another port if its own is in use, or not at all."""
         wanted = self._settings.health_port
         if wanted is None:
             return
@@ -182,7 +182,10 @@ class Agent:
             await self._changed.wait()
 
     async def _finish(self, stop: asyncio.Event) -> None:
-        """Wait a while until running units are done and acked; a second signal ends the wait."""
+        """Wait for running units to be done and acked, but not long.
+
+        A second signal ends the wait.
+        """
         self._narrate("stopping once the running units are done; a second signal stops at once")
         self._stop_taking(DRAINING)
         stop.clear()
@@ -227,7 +230,7 @@ class Agent:
 
     def _greet(self) -> None:
         self._narrate(f"connected to {self._login.enrolment.url}")
-        # The gateway sends another standing right after this, if there is one.
+        # The gateway sends the standing right after this, unless it is ACTIVE.
         self._doing.standing, self._doing.standing_reason = ACTIVE, ""
         self._resume()
         here = [*self._slots.units, *self._spool.held()]
@@ -276,7 +279,7 @@ class Agent:
             self._uploader.redirect(ref)
 
     def _stand(self, frame: NodeStanding) -> None:
-        """Tell the operator about the node's standing, who may not look at the gateway."""
+        """Tell the operator about the node's standing, as they may not look at the gateway."""
         said, doing = (frame.standing, frame.reason or ""), self._doing
         if said != (doing.standing, doing.standing_reason) or doing.is_told_to_drain:
             doing.standing, doing.standing_reason = said
@@ -284,7 +287,7 @@ class Agent:
             self._narrate(told_of(said[0], self._login.enrolment.node_id, said[1]))
 
     def _resume(self) -> None:
-        """Stop draining if the gateway asked for it and has cancelled that."""
+        """End the drain if the gateway asked for it and has cancelled it."""
         if self._doing.is_told_to_drain:
             self._doing.is_draining = self._doing.is_told_to_drain = False
 
@@ -293,7 +296,7 @@ class Agent:
         self._stop_taking(DRAINING, is_told=told is not None)
 
     def _stop_taking(self, failure: Failed, *, is_told: bool = False) -> None:
-        """Return waiting units and end once the running ones are done."""
+        """Return waiting units, and end once the running ones are done."""
         self._doing.is_draining, self._doing.is_told_to_drain = True, is_told
         self._slots.give_back_waiting(failure)
         self._changed.set()
@@ -305,7 +308,9 @@ class Agent:
     # ---------------------------------------------------------------- background
 
     async def _renew_leases(self) -> None:
-        """Renew leases. A separate task that is on time, because workers have a lower priority."""
+        """Renew leases in a separate task, which is on time because workers have a lower
+        priority.
+        """
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._renew_seconds):
@@ -328,7 +333,7 @@ class Agent:
             await asyncio.sleep(TELL_SECONDS)
 
     async def _look_around(self) -> None:
-        """Rest or work, by the working hours and the machine's other users."""
+        """Rest or work, depending on the working hours and on other use of the machine."""
         while True:
             self._turn(self._readiness.why_not())
             is_done = not self._slots.units and not self._spool.held()
@@ -350,7 +355,7 @@ class Agent:
             self._connection.wake()
 
     async def _beat(self) -> None:
-        """Send heartbeats beside the socket while it is wanted; a failed one is not repeated."""
+        """Send heartbeats while the connection is wanted; a failed one is not repeated."""
         while True:
             load = min(self._slots.busy / self._settings.slots, 1.0)
             if self._connection.is_wanted and await self._login.beat(load, self._facts()):
@@ -358,7 +363,7 @@ class Agent:
             await asyncio.sleep(self._settings.heartbeat_seconds)
 
     def _facts(self) -> Mapping[str, Any]:
-        """Return the heartbeat's metadata; ``resting``: the reason, while the node disconnects."""
+        """Return the heartbeat's metadata; ``resting``: why the node has disconnected for now."""
         load = round(machine_facts.load(), 3)
         return {"cpu_load": load, "version": __version__, "resting": self._doing.rest}
 
@@ -368,7 +373,7 @@ def _ref(frame: JobCancel | Ack | Urls) -> Running:
 
 
 def _renewal_seconds(frame: JobDispatch, settings: AgentSettings) -> float:
-    """Return the interval of status reports: a quarter of the newest unit's lease at most."""
+    """Return the interval of status reports: at most a quarter of the newest unit's lease."""
     given = frame.lease_seconds
     return settings.lease_seconds if given is None else min(settings.lease_seconds, given / 4)
 
@@ -386,7 +391,7 @@ def _uploading(ref: Running) -> JobStatus:
 
 @contextlib.contextmanager
 def _stop_signals(stop: asyncio.Event) -> Generator[None]:
-    """Let SIGTERM and SIGINT set ``stop``, in the main thread of a system that has them."""
+    """Let SIGTERM and SIGINT set ``stop``, if this is the main thread and the system has them."""
     loop = asyncio.get_running_loop()
     taken: list[signal.Signals] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,10 +15,10 @@ NICENESS: Final = 10  # lets the agent's loop, which renews leases, run first
 class AgentSettings:
     """Settings of one run; times in seconds, sizes in bytes.
 
-    ``threads`` are per slot; None shares ``cores`` (None: all) evenly. ``ram_bytes`` and
-    ``vram_bytes`` are for all slots together; None gives all memory, but no graphics memory.
-    ``health_port`` None turns the health page off, 0 takes a free port. ``nice``: niceness of the
-    work, 0 to 19. When stopped, running units get ``finish_seconds`` to finish.
+    ``threads`` are per slot; None divides ``cores`` (None: all) evenly. ``ram_bytes`` and
+    ``vram_bytes`` are for all slots together; None means all memory, but no graphics memory.
+    ``health_port`` None turns the health page off, 0 takes a free port. ``nice``: the niceness of
+    the work, 0 to 19. When the agent is stopped, running units get ``finish_seconds`` to finish.
     ``unsafe_no_sandbox``: the machine's owner accepts rendering without a sandbox if there is none.
     """
 
@@ -36,11 +36,11 @@ class AgentSettings:
     health_port: int | None = 8081
     unsafe_no_sandbox: bool = False
     cache_bytes_max: int = 10 * GIB
-    disk_bytes_least: int = GIB  # as much as a sandboxed program must leave free
+    disk_bytes_least: int = GIB  # a sandboxed program must leave as much free
     queued_units_max: int = 64
     runtime_seconds_max: float = 6 * 3600.0
     heartbeat_seconds: float = 30.0
-    silent_seconds: float = 50.0  # the gateway pings and answers every 30
+    silent_seconds: float = 50.0  # the gateway pings, and answers heartbeats, every 30 s
     lease_seconds: float = 15.0
     progress_seconds_least: float = 0.25
     resend_seconds: float = 30.0
@@ -63,5 +63,5 @@ class AgentSettings:
 
     @property
     def memory_each(self) -> int | None:
-        """Return the bytes of memory per slot; None if it is unbounded."""
+        """Return the bytes of memory per slot; None if there is no limit."""
         return None if self.ram_bytes is None else self.ram_bytes // self.slots

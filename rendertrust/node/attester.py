@@ -15,8 +15,9 @@ from rendertrust.node.plugins import PluginOffer
 from rendertrust.node.spool import EVIDENCE, CopiedFile
 from rendertrust.protocol import JobDispatch
 
-WORK_BYTES_MAX: Final = 40 * 1024  # must fit into a relay frame, beside the other fields
-PIXELS: Final = "pixels"  # a plugin's name for them among its measurements
+# limit, as the work must fit into a relay frame beside the other fields
+WORK_BYTES_MAX: Final = 40 * 1024
+PIXELS: Final = "pixels"  # name of the pixels' hash among a plugin's measurements
 
 
 def utc() -> datetime:
@@ -44,10 +45,10 @@ class Attester:
         taken: CopiedFile | None,
         proof: CopiedFile | None = None,
     ) -> tuple[Mapping[str, Any], str] | None:
-        """Return the work and its signature; None if it has no valid form or is too long."""
+        """Return the work record and its signature; None if the work is invalid or too long."""
         try:
             work = self._work(dispatch, begun, result, (taken, proof))
-        except ValueError:  # the reference allows job ids that are not UUIDs
+        except ValueError:  # the API reference allows job ids that are not UUIDs
             return None
         if work is None or len(receipt.canonical(work)) > WORK_BYTES_MAX:
             return None
@@ -83,7 +84,7 @@ class Attester:
             measured=measured,
         )
         document = receipt.work_document(done, self.node(), self.key.public_key())
-        # Measurements come from the sandbox; a scene must not be able to spoil a receipt.
+        # Measurements come from the sandbox; a scene must not be able to prevent a receipt.
         return None if isinstance(receipt.read_work(document), str) else document
 
 

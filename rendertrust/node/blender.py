@@ -1,4 +1,4 @@
-"""Blender on this machine: finding it, testing it once, and running orders in its sandbox."""
+"""Blender on this machine: find it, test it once, and run orders in its sandbox."""
 
 import re
 import tempfile
@@ -21,7 +21,7 @@ FILES_MAX: Final = 1024
 ADDRESS_BYTES_LEAST: Final = 2 * 2**30  # Blender does not start with less
 _NAMESPACE_LIMIT: Final = "max_user_namespaces"
 WORKER: Final = Path(__file__).with_name("worker")
-# Libraries that `bpy` needs even without a screen (`ldd bpy/__init__.so`), and their packages.
+# Libraries that `bpy` needs even without a display (`ldd bpy/__init__.so`), with their packages.
 LIBRARIES: Final = {
     "libGL.so.1": "libgl1",
     "libICE.so.6": "libice6",
@@ -73,8 +73,8 @@ class Blender:
     ) -> ProcessExit:
         """Run one order in the work folder; its paths are relative to ``in``.
 
-        With ``orders``, a descriptor that is closed here, Blender stays and runs each line read
-        from it, as ``said`` writes them.
+        With ``orders``, a descriptor that is closed here, Blender stays and also runs each line
+        that it reads from the descriptor, in the format of ``said``.
         """
         full = dict(self.said(order, folder, threads)) | {"stays": orders is not None}
         full["limits"] = {**_limits(within, threads), **self.box.limits(threads)}
@@ -92,7 +92,9 @@ class Blender:
         )
 
     def said(self, order: Mapping[str, Any], folder: Path, threads: int) -> Mapping[str, Any]:
-        """Return an order as the worker reads it, with the paths that are valid inside."""
+        """Return an order as a line for the worker, with the paths that are valid in the
+        sandbox.
+        """
         view = self.box.view(folder, WORKER)
         known = {"out": view.out, "nice": self.nice, "threads": threads, "opengl": self.opengl}
         return {**order, **known, **_placed(order, view)}
@@ -109,7 +111,7 @@ class Blender:
 
 
 def _placed(order: Mapping[str, Any], view: sandbox.SandboxView) -> dict[str, Any]:
-    """Return an order's file members with the paths that are valid inside."""
+    """Return the file members of an order with the paths that are valid in the sandbox."""
     inputs = view.inputs
     placed: dict[str, Any] = {"inputs": inputs}
     for names, folder in (("scene", "paths"), inputs), (("picture", "evidence"), view.delivered):
@@ -140,9 +142,9 @@ def _limits(within: float, threads: int) -> Mapping[str, int]:
 async def find(
     scratch: Path, *, unsafe: bool = False, memory_bytes: int | None = None
 ) -> Blender | NoBlender:
-    """Find Blender and test it in its sandbox, in a folder under ``scratch``.
+    """Find Blender and test it in its sandbox, in a folder below ``scratch``.
 
-    ``unsafe``: test it without a sandbox, if there is none.
+    ``unsafe``: test it without a sandbox if there is none.
     """
     program = renderer.find()
     if program is None:
@@ -169,7 +171,7 @@ async def _find_with(
         found = await _try_out(given, folder)
         is_limit = isinstance(found, NoBlender) and _NAMESPACE_LIMIT in found.reason
         if is_limit and isinstance(box, sandbox.Sandbox):
-            # A container may not reach that switch; the rest of the sandbox still works.
+            # A container may not have that kernel setting; the rest of the sandbox still works.
             weaker = attrs.evolve(box, forbids_namespaces=False)
             found = await _try_out(attrs.evolve(given, box=weaker), folder)
         return found
@@ -211,7 +213,7 @@ def _why(ending: ProcessExit) -> str:
 
 
 def library_advice(text: str) -> str | None:
-    """Return one line of advice if a loader's error message names a missing shared library."""
+    """Return a line of advice if a loader's error message names a missing shared library."""
     found = _MISSING.search(text)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Cache of inputs by SHA-256. Each is fetched once and checked; eviction is LRU."""
+"""Cache of inputs by SHA-256. Each input is fetched once and its hash checked; eviction is LRU."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ class _Never(Exception):
 
 
 class _Other(Exception):
-    """The complete download differs from what was announced."""
+    """The downloaded content differs from what was announced."""
 
 
 @attrs.define
@@ -96,7 +96,8 @@ class Cache:
             except _Never as fault:
                 return Failed(failure="gateway", error=f"{wanted.path}: {fault}")
             except _Other as fault:
-                # The creator gave the hash, so a retry or another node would fail the same way.
+                # The hash comes from the creator, so a retry, here or on another node, would fail
+                # the same way.
                 return Failed(failure="scene", error=f"{wanted.path}: {fault}")
             else:
                 return None
@@ -141,7 +142,7 @@ class Cache:
 def make_room(folder: Path, *, bytes_max: int, size: int) -> None:
     """Remove the least recently used files until ``size`` more bytes fit.
 
-    ``size`` includes running downloads. A unit that uses a removed file keeps its own link to it.
+    ``size`` includes running downloads. Units keep their own links to the files that they use.
     """
     files: list[tuple[float, int, Path]] = []
     for path in folder.glob("??/*"):
@@ -174,7 +175,7 @@ def safe_path(path: str) -> PurePosixPath | None:
 
 
 def place(source: Path, target: Path) -> None:
-    """Link ``source`` to ``target``, or copy it if the disk has no links."""
+    """Link ``source`` to ``target``, or copy it if the file system has no links."""
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -1,4 +1,4 @@
-"""Child processes that print JSON lines, with bounded output and certain termination."""
+"""Child processes that print JSON lines. Their output is bounded, and they always end."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ from rendertrust.node.resource_monitor import LimitExceeded, ResourceMonitor
 
 LINE_BYTES_MAX: Final = 64 * 1024
 TAIL_BYTES_MAX: Final = 4 * 1024
-LAST_WORDS_SECONDS: Final = 5.0  # for output still in the pipes after the process has ended
+LAST_WORDS_SECONDS: Final = 5.0  # to read the pipes after the process has ended
 _CHUNK: Final = 16 * 1024
 
 
 @attrs.frozen(kw_only=True)
 class ProcessExit:
-    """Exit of a process.
+    """How a process ended.
 
     ``code`` as in ``subprocess`` (negative: a signal); None if it was killed at its deadline.
     ``last``: its last JSON line. ``tail``: the end of its standard error. ``excess``: the limit
@@ -34,7 +34,9 @@ class ProcessExit:
 
     @property
     def signal_name(self) -> str | None:
-        """Return the signal that ended it, also if a wrapper reports it as 128 + number."""
+        """Return the signal that ended the process, also if a wrapper reports it as 128 +
+        number.
+        """
         if self.code is None or 0 <= self.code <= 128:
             return None
         number = -self.code if self.code < 0 else self.code - 128
@@ -57,12 +59,11 @@ async def converse(
     """Run ``command``; pass each JSON object that it prints to ``hear``.
 
     Its standard error goes to ``overhear``. It is killed after ``within`` seconds, or when
-    ``watch`` reports an exceeded limit.
-    ``orders``: a descriptor for its standard input, which is closed here. ``started`` gets its
-    process id.
+    ``watch`` reports an exceeded limit. ``orders``: a descriptor for its standard input, which is
+    closed here. ``started`` gets its process id.
 
-    However this returns, even if cancelled, the process and its group are dead. Raises OSError if
-    it cannot be started.
+    When this returns or is cancelled, the process and its group are dead. Raises OSError if it
+    cannot be started.
     """
     async with _Pipe() as out, _Pipe() as err:
         try:
@@ -92,7 +93,9 @@ async def converse(
 
 
 class _Pipe:
-    """A separate pipe, because asyncio never sees the exit of a process whose pipe is not read."""
+    """A pipe that we read ourselves: asyncio reports a process's exit only once its pipes are
+    read.
+    """
 
     def __init__(self) -> None:
         self.reader = asyncio.StreamReader()
@@ -106,7 +109,7 @@ class _Pipe:
         return self
 
     def close_far_end(self) -> None:
-        """Close the end that the child has."""
+        """Close the child's end of the pipe."""
         os.close(self.far_end)
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,7 +119,7 @@ class _Pipe:
 
 @attrs.define
 class _Conversation:
-    """Output of one process, and the watch that may end it early."""
+    """The output of one process, and the watch that may end it early."""
 
     process: asyncio.subprocess.Process
     hear: Callable[[Mapping[str, Any]], None]
@@ -136,13 +139,13 @@ class _Conversation:
             watching = tasks.create_task(self._end_at_excess())
             await self.process.wait()
             watching.cancel()
-            # A process that it left behind may keep the pipes open; do not wait for that.
+            # Do not wait longer: another process that it left behind may keep the pipes open.
             _, late = await asyncio.wait(readers, timeout=LAST_WORDS_SECONDS)
             for reader in late:
                 reader.cancel()
 
     def ending(self, code: int | None) -> ProcessExit:
-        """Return the exit, with the output so far."""
+        """Return the exit with the output so far."""
         tail = self.tail.decode("utf-8", "replace")
         return ProcessExit(code=code, last=self.last, tail=tail, excess=self.excess)
 
@@ -173,7 +176,7 @@ async def _read_lines(
     while chunk := await stream.read(_CHUNK):
         buffer += chunk
         *lines, rest = buffer.split(b"\n")
-        buffer = bytearray(rest[:LINE_BYTES_MAX])  # a longer line is noise
+        buffer = bytearray(rest[:LINE_BYTES_MAX])  # longer lines are dropped
         for line in lines:
             if (members := _json_object(bytes(line))) is not None:
                 hear(members)

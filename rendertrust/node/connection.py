@@ -1,8 +1,8 @@
-"""The node's WebSocket to its gateway: kept open, and opened again after a close.
+"""The node's WebSocket to its gateway, which is opened again after it closes.
 
-Close codes: 4001, get a new token (three refusals in a row end the node); 4003, another connection
-of this node took over, so end; 1008, the node sent too much, so wait the longest time; any other,
-reconnect after a back-off with jitter.
+Close codes: 4001: get a new token (after three refusals in a row the node ends); 4003: another
+connection of this node took over, so the node ends; 1008: the node sent too much, so it waits the
+longest time; any other: reconnect after a back-off with jitter.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from rendertrust.protocol import (
 OUTGOING_MAX: Final = 256
 SILENCE_SECONDS_MAX: Final = 120.0  # the gateway pings every 30 s
 PONG_SECONDS: Final = 30.0
-CONNECT_SECONDS_MAX: Final = 40.0  # includes the check of the gateway's key
+CONNECT_SECONDS_MAX: Final = 40.0  # includes checking the gateway's key
 REFUSALS_MAX: Final = 3
 FORBIDDEN: Final = 403
 STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the back-off
@@ -41,7 +41,10 @@ STEADY_SECONDS: Final = 10.0  # a connection that lasts this long resets the bac
 
 @attrs.frozen
 class Closed:
-    """End of a connection; ``code``: of the close, or standing for a refused handshake."""
+    """The end of a connection.
+
+    ``code``: its close code, or an equivalent for a refused handshake.
+    """
 
     code: int
     reason: str = ""
@@ -49,7 +52,9 @@ class Closed:
 
 
 class Connection:
-    """The connection: passes frames to ``on_frame``, calls ``on_open`` after every connect."""
+    """The connection: calls ``on_open`` after each connect, and ``on_frame`` for each relay
+    frame.
+    """
 
     def __init__(
         self,
@@ -75,9 +80,9 @@ class Connection:
         self.connects = 0
 
     def send(self, frame: FromNode) -> bool:
-        """Queue a frame; return False if disconnected or the queue is full.
+        """Queue a relay frame; return False if disconnected or the queue is full.
 
-        The sender spools frames that must arrive, and sends them again.
+        The sender keeps frames that must arrive in the spool, and sends them again.
         """
         if not self.is_open:
             return False
@@ -88,17 +93,20 @@ class Connection:
         return True
 
     async def flush(self) -> None:
-        """Wait until the queue is written. Use a deadline: the connection may be gone."""
+        """Wait until the queue is written.
+
+        The caller sets a deadline, as the connection may be gone.
+        """
         if self.is_open:
             await self._outgoing.join()
 
     def hear(self) -> None:
-        """Record a sign of life from the gateway, on the socket or by a heartbeat."""
+        """Record a sign of life of the gateway, over the socket or by a heartbeat."""
         self._heard_at = asyncio.get_running_loop().time()
 
     @property
     def silent_seconds(self) -> int | None:
-        """Return for how long the gateway has been silent, if longer than ``silent_seconds``."""
+        """Return for how long the gateway has been silent, if that is over the setting's limit."""
         silent = asyncio.get_running_loop().time() - self._heard_at
         is_long = self.is_open and silent > self._settings.silent_seconds
         return int(silent) if is_long else None
@@ -119,7 +127,7 @@ class Connection:
         self._wanted.set()
 
     async def run(self) -> str:
-        """Stay connected. Return the reason why this node must not connect again."""
+        """Stay connected. Return the reason why this node must not reconnect."""
         waits = self._fresh_delays()
         while True:
             await self._wanted.wait()
@@ -151,21 +159,24 @@ class Connection:
     async def _renew(self, token: str) -> str | None:
         self._refusals += 1
         if self._refusals > REFUSALS_MAX:
-            return "the gateway refuses this node's token, although it just issued it"
+            return "the gateway refuses this node's token, although it has just issued it"
         rejected = await self._login.renew(instead_of=token)
         if rejected is None:
             self._narrate("got a new token")
             return None
         if rejected.code is None or rejected.code >= 500 or rejected.code == 429:
-            self._refusals -= 1  # no response is not a refusal
+            self._refusals -= 1  # a gateway that did not respond has not refused
             return None
         if rejected.code == FORBIDDEN:
             way = another_node(self._login.enrolment.url)
-            return f"the gateway shut this node out: {rejected.reason}. {way}"
+            return f"the gateway has excluded this node: {rejected.reason}. {way}"
         return f"the gateway refuses this node: {rejected.reason}; run: rendertrust node join"
 
     async def _connect_once(self) -> Closed | KeyChanged | KeyUnknown:
-        """Connect and serve until the socket closes; or return why the gateway's key failed."""
+        """Connect and serve until the socket closes.
+
+        Or return why the gateway's key is not accepted.
+        """
         loop = asyncio.get_running_loop()
         enrolment = self._login.enrolment
         url = f"{enrolment.url}/api/v1/relay/ws/{enrolment.node_id}"
@@ -212,7 +223,7 @@ class Connection:
         return closed
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> Closed:
-        """Read frames in a separate task: aiohttp answers pings only inside receive()."""
+        """Read relay frames in a separate task: aiohttp answers pings only inside receive()."""
         while True:
             try:
                 message = await socket.receive(timeout=SILENCE_SECONDS_MAX)

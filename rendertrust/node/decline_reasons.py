@@ -1,4 +1,4 @@
-"""Reasons for returning a unit without a failure; another node may do it."""
+"""Reasons for which a node returns a unit without a failure, so that another node may do it."""
 
 from typing import Final
 

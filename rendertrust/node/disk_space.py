@@ -1,4 +1,4 @@
-"""Disk space of the node's state folder, and the meaning of disk errors."""
+"""Free disk space of the node's state folder, and the meaning of disk errors."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ _DISK: Final = (*FULL, errno.EIO, errno.EROFS)
 
 
 def of_disk(fault: OSError) -> Failed:
-    """Return the unit's failure for a full or broken disk; the node goes on."""
+    """Return a unit's failure because of a full or broken disk; the node continues."""
     told = fault.strerror or type(fault).__name__
     how = "is full" if fault.errno in FULL else "fails"
     return Failed(failure="node", error=f"this machine's disk {how}: {told}", detail=str(fault))
@@ -35,9 +35,9 @@ def _free(folder: Path) -> int:
 
 @attrs.define
 class DiskSpace:
-    """Check of the free space. Below ``least`` bytes the node rests, until 1.5 times that is free.
+    """Check of the free space: below ``least`` bytes the node rests, until 1.5 times that is free.
 
-    Cached inputs are removed first.
+    To make space, cached inputs are removed first.
     """
 
     folder: Path
@@ -47,7 +47,7 @@ class DiskSpace:
     _is_full: bool = False
 
     def why_not(self) -> str | None:
-        """Return why there is no space for work; None if there is."""
+        """Return why there is not enough disk space for work; None if there is enough."""
         try:
             left = self._left()
         except OSError as fault:

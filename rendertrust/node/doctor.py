@@ -1,4 +1,4 @@
-"""Diagnosis of a node: problems of this machine, and how to fix them."""
+"""Diagnosis of a node: problems of this machine, and how to fix them (``node doctor``)."""
 
 import asyncio
 import email.utils
@@ -32,7 +32,7 @@ RAM_LEAST, DISK_LEAST = 4 * GIB, 10 * GIB
 
 @attrs.frozen
 class Diagnosis:
-    """Result of one check. ``remedy``: what to do if it is not good."""
+    """The result of one check. ``remedy``: how to fix the problem, if there is one."""
 
     name: str
     state: str
@@ -77,7 +77,7 @@ def memory() -> Diagnosis:
 
 
 def disk(folder: StateFolder) -> Diagnosis:
-    """Check that the state folder is writable and has disk space."""
+    """Check that the state folder is writable and has free space."""
     try:
         folder.make()
         free = shutil.disk_usage(folder.path).free
@@ -107,7 +107,7 @@ def key(folder: StateFolder) -> Diagnosis:
 
 
 async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
-    """Check that the gateway responds, is the one that was joined, and has the same time."""
+    """Check that the gateway responds, is the one that the node joined, and has the same time."""
     async with http_session() as session:
         answer = await gateway_key.ask(session, enrolment.url, enrolment.gateway_key)
         if isinstance(answer, KeyChanged):
@@ -117,7 +117,7 @@ async def gateway(enrolment: Enrolment) -> list[Diagnosis]:
         joined = Diagnosis("gateway", GOOD, f"{enrolment.url} answers")
         skew = await _skew(session, enrolment.url)
     if skew is None:
-        return [joined, Diagnosis("clock", WARNING, "the gateway sends no time")]
+        return [joined, Diagnosis("clock", WARNING, "the gateway's response has no time")]
     if abs(skew) <= SKEW_SECONDS_MAX:
         return [joined, Diagnosis("clock", GOOD, f"{abs(skew):.0f} s from the gateway's")]
     said = f"this machine's clock is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
@@ -144,7 +144,7 @@ def agent(found: object) -> Diagnosis:
         return Diagnosis("agent", BAD, said, "only an admin of the gateway can release it")
     if not found.connected:
         silent = found.silent_seconds
-        said = "is not connected" if silent is None else f"has had no answer for {silent} s"
+        said = "is not connected" if silent is None else f"has not answered for {silent} s"
         return Diagnosis("agent", BAD, f"runs, and {said}", "see: rendertrust node status")
     return Diagnosis("agent", GOOD, "runs and is connected")
 

@@ -1,4 +1,4 @@
-"""The gateway's embedded verifier: a node agent with a key and a token from the gateway.
+"""The gateway's embedded verifier: a node agent that gets its key and token from the gateway.
 
 The gateway runs it as ``python -I -m rendertrust.node.embedded_verifier GIVEN STATE THREADS
 MEMORY``. ``GIVEN`` is a folder with the key and the enrolment, ``STATE`` the agent's own folder,
@@ -24,7 +24,7 @@ def settings_of(threads: int, memory: int) -> AgentSettings:
 
 
 def take(given: StateFolder, own: StateFolder) -> bool:
-    """Copy the key and the enrolment; return False if there is none."""
+    """Copy the key and the enrolment to the agent's folder; return False if there are none."""
     enrolment = given.enrolment()
     if enrolment is None:
         return False
@@ -35,7 +35,10 @@ def take(given: StateFolder, own: StateFolder) -> bool:
 
 
 def main(given: str, state: str, threads: str, memory: str) -> int:
-    """Run until the gateway ends it. Return the exit code; the last printed line says why."""
+    """Run until the gateway stops it.
+
+    Return the exit code; the last printed line says why it ended.
+    """
     own = StateFolder(Path(state))
     if not take(StateFolder(Path(given)), own):
         tell(NOT_GIVEN)

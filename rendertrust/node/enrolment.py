@@ -20,18 +20,18 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from rendertrust.sessions import http_session
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
-CHANGED: Final = 409  # another gateway than before answered
+CHANGED: Final = 409  # the gateway has another key than before
 REVOKED: Final = 403
 RUNS: Final = "an agent is running here with the old key"
 
 
 @attrs.frozen(kw_only=True)
 class Joined:
-    """The node has joined. ``not_offered``: a reason for each kind of work that is left out.
+    """The node has joined. ``not_offered``: the reason for each kind of work that is not offered.
 
-    ``owner``: id of the operator, if the gateway names them. ``running``: an agent is running on
-    the state folder and keeps its earlier enrolment. ``figures``: results of the benchmark.
-    ``has_sandbox`` is False if scenes can reach this machine's files and network.
+    ``owner``: the operator's id, if the gateway names them. ``running``: an agent is running on the
+    state folder, with its earlier enrolment. ``figures``: results of the benchmark. ``has_sandbox``
+    is False if scenes can reach this machine's files and network.
     """
 
     node_id: str
@@ -49,9 +49,9 @@ class Joined:
 
 @attrs.frozen(kw_only=True)
 class JoinRefused:
-    """Reason why this node did not join; ``code``: an HTTP status, None without a response.
+    """The reason why this node did not join; ``code``: an HTTP status, None without a response.
 
-    ``remedy``: what to do about it, if known.
+    ``remedy``: what to do, if known.
     """
 
     reason: str
@@ -70,12 +70,12 @@ async def join(
     accept_new_key: bool = False,
     new_key: bool = False,
 ) -> Joined | JoinRefused:
-    """Create the key (once), test and measure this machine, register, and prove the key.
+    """Create the key (once), test and measure this machine, register it, and prove the key.
 
-    ``token``: access token of the user who then owns the node. A gateway that was joined before
-    must still have its key, unless ``accept_new_key``. ``name`` defaults to the earlier name, then
-    to the host name. ``new_key``: become another node with a new key; no agent may be running on
-    the state folder.
+    ``token``: an access token of the user who will own the node. A gateway that the node joined
+    before must still have its key, unless ``accept_new_key``. ``name`` defaults to the earlier
+    name, then to the host name. ``new_key``: become another node with a new key; no agent may be
+    running on the state folder.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -86,7 +86,7 @@ async def join(
         return key
     unsafe = unsafe_no_sandbox or folder.accepts_no_sandbox
     offer, tested = await _tried(folder, AgentSettings(unsafe_no_sandbox=unsafe))
-    shown = await _looked(shown)  # again, before the token is sent
+    shown = await _looked(shown)  # check the gateway's key again before the token is sent
     if isinstance(shown, JoinRefused):
         return shown
     told = {**machine_facts.facts(), "benchmark": dict(tested.figures), **(metadata or {})}
@@ -112,7 +112,7 @@ async def join(
 
 
 def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefused:
-    """Return the key, created on first use; or a new one, which is not stored yet."""
+    """Return the node's key, created on first use; with ``new_key`` another one, not stored yet."""
     if new_key and folder.is_locked():
         return JoinRefused(
             reason=RUNS, code=CHANGED, remedy="Stop it first: rendertrust node drain"
@@ -127,9 +127,9 @@ def _key(folder: StateFolder, *, new_key: bool) -> Ed25519PrivateKey | JoinRefus
 async def why_not(
     url: str, state: Path | None = None, *, accept_new_key: bool = False
 ) -> JoinRefused | None:
-    """Return why the node cannot join: no gateway responds, or it is another one than before.
+    """Return why the node cannot join: the gateway does not respond, or its key has changed.
 
-    Sends nothing about the node. None: joining may be tried.
+    Sends nothing about the node. None: the node may try to join.
     """
     folder = StateFolder(state) if state else StateFolder()
     shown = await _shown(url, folder, accept_new_key=accept_new_key)
@@ -138,14 +138,14 @@ async def why_not(
 
 @attrs.frozen
 class _Gateway:
-    """A gateway that responds at its URL, and the key that it shows."""
+    """A gateway that responds at its URL, and the key that it has shown."""
 
     url: str
     key: str | None
 
 
 async def _shown(url: str, folder: StateFolder, *, accept_new_key: bool) -> _Gateway | JoinRefused:
-    """Check that a gateway responds, and that it is the one that was joined before."""
+    """Check that a gateway responds and, if one was joined before, that it still has its key."""
     address = normal_url(url)
     if address is None:
         return JoinRefused(reason=f"not an http or https URL: {url}")
@@ -161,13 +161,13 @@ async def _looked(known: _Gateway) -> _Gateway | JoinRefused:
             is_other = isinstance(shown, gateway_key.KeyChanged)
             return JoinRefused(reason=shown.reason, code=CHANGED if is_other else None)
         if shown.key is None and not await gateway_key.is_gateway(session, address):
-            return JoinRefused(reason=f"no gateway answers at {address}: is that its address?")
+            return JoinRefused(reason=f"no gateway responds at {address}; is the address right?")
     return _Gateway(address, shown.key)
 
 
 @attrs.frozen
 class _Asked:
-    """A request to join: the gateway, and the node's data."""
+    """A request to join: the gateway, and what the node tells about itself."""
 
     gateway: _Gateway
     name: str
@@ -179,7 +179,7 @@ class _Asked:
 async def _enrol(
     asked: _Asked, key: Ed25519PrivateKey
 ) -> tuple[Enrolment, str | None] | JoinRefused:
-    """Register the node; return the enrolment and the owner."""
+    """Register the node; return its enrolment and its owner."""
     capabilities = tuple(sorted(asked.offer.plugins))
     async with http_session(timeout=TIMEOUT) as session:
         answer = await registration.register(
@@ -210,7 +210,7 @@ async def _enrol(
 async def _tried(
     folder: StateFolder, settings: AgentSettings
 ) -> tuple[plugins.PluginOffer, SelfTestResult]:
-    """Return the plugins that pass the self-test, and its result."""
+    """Return the plugins that pass the self-test, and its results."""
     offer = await plugins.offer(folder, settings)
     tested = await self_test(offer, folder.work, settings.threads_each)
     able = {kind: plugin for kind, plugin in offer.plugins.items() if kind not in tested.faults}
@@ -219,7 +219,9 @@ async def _tried(
 
 
 def another_node(url: str) -> str:
-    """Return the hint for a node that was removed: neither it nor its key can be used again."""
+    """Return the advice for a node that was removed: neither its id nor its key can be used
+    again.
+    """
     return (
         f"To make this machine another node, with a new key: rendertrust node join {url} --new-key"
     )
@@ -247,7 +249,7 @@ def normal_url(url: str) -> str | None:
 
 @attrs.define
 class NodeLogin:
-    """The node's token, its renewal, and heartbeats with it."""
+    """The node's token: requests with it, and its renewal."""
 
     folder: StateFolder
     enrolment: Enrolment
@@ -266,12 +268,12 @@ class NodeLogin:
             await asyncio.to_thread(self.folder.enrol, self.enrolment)
 
     async def take(self, token: str) -> None:
-        """Switch to ``token``, which the gateway sent."""
+        """Use ``token``, which the gateway sent."""
         self.enrolment = attrs.evolve(self.enrolment, token=token)
         await self._keep()
 
     async def beat(self, load: float, metadata: Mapping[str, Any]) -> bool:
-        """Send a heartbeat; return True if the gateway responded. A 401 renews the token."""
+        """Send a heartbeat; return True if the gateway responded. Status 401 renews the token."""
         token = self.enrolment.token
         try:
             async with self.session.post(
@@ -288,7 +290,7 @@ class NodeLogin:
         return True
 
     async def check_gateway(self) -> gateway_key.Answer:
-        """Check that the gateway is the one that was joined, and store its current key."""
+        """Check that the gateway is the one that the node joined, and store its current key."""
         before = self.enrolment
         answer = await gateway_key.ask(self.session, before.url, before.gateway_key)
         if isinstance(answer, gateway_key.KeyKnown):
@@ -299,7 +301,10 @@ class NodeLogin:
         return answer
 
     async def renew(self, *, instead_of: str) -> registration.NodeRejected | None:
-        """Prove the key again unless ``instead_of`` was replaced already; None if it worked."""
+        """Renew the token by proving the key, unless ``instead_of`` was replaced already.
+
+        None: renewed.
+        """
         async with self._one_at_a_time:
             if self.enrolment.token != instead_of:
                 return None

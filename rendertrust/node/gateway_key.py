@@ -1,8 +1,8 @@
-"""The gateway's identity: a node pins the key that signs the gateway's log.
+"""The gateway's identity: the node pins the key that signs the gateway's log.
 
-TLS proves the host name; this proves that the same ledger is behind it as when the node joined. A
-new key is accepted if the previous one signs too, as gateways do after a rotation. Anyone can
-replay a checkpoint, so the node sends a nonce, which the gateway signs with the same key.
+TLS proves the host name; this proves that the ledger is still the one that the node joined. A new
+key is accepted if the previous one also signs, as after a key rotation. Anybody can replay a
+checkpoint, so the node sends a nonce, which the gateway must sign with the same key.
 """
 
 import os
@@ -25,21 +25,21 @@ ACCEPT: Final = "--accept-new-key"
 
 @attrs.frozen
 class KeyKnown:
-    """The gateway's key, to be pinned; None if it has none, like the plain reference."""
+    """The gateway's key, to be pinned; None if it has none, like the reference gateway."""
 
     key: str | None
 
 
 @attrs.frozen
 class KeyChanged:
-    """Another gateway than the one that was joined answered."""
+    """The gateway has another key than the one that the node joined."""
 
     reason: str
 
 
 @attrs.frozen
 class KeyUnknown:
-    """The gateway cannot show its key now; ask later."""
+    """The gateway cannot show its key now; the node asks again later."""
 
     reason: str
 
@@ -48,9 +48,9 @@ Answer = KeyKnown | KeyChanged | KeyUnknown
 
 
 async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> Answer:
-    """Fetch the newest checkpoint from ``url`` and check it against the known key.
+    """Fetch the newest checkpoint from ``url`` and check it with the known key.
 
-    The request bypasses the session's middleware, because it carries no secret.
+    The request bypasses the session's middleware, as it carries no secret.
     """
     nonce = secrets.token_hex(32)
     try:
@@ -66,7 +66,7 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
         return KeyUnknown(unreached(url, fault))
     if status == 404:
         return KeyKnown(None) if known is None else changed(url, "no longer shows a key")
-    if status != 200:  # its log may still be empty
+    if status != 200:  # the log may still be empty
         return KeyKnown(None) if known is None else KeyUnknown(f"{url} answered {status}")
     shown = held(url, content, known)
     if isinstance(shown, KeyKnown) and shown.key is not None:
@@ -75,7 +75,7 @@ async def ask(session: aiohttp.ClientSession, url: str, known: str | None) -> An
 
 
 async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
-    """Return True if a gateway responds, even one without a log."""
+    """Return True if a gateway responds, even without a log."""
     try:
         async with session.get(url + HEALTH, timeout=TIMEOUT, allow_redirects=False) as response:
             return response.status != 404
@@ -84,7 +84,7 @@ async def is_gateway(session: aiohttp.ClientSession, url: str) -> bool:
 
 
 def unreached(url: str, fault: Exception) -> str:
-    """Say why the URL cannot be reached."""
+    """Return a text on why the URL cannot be reached."""
     if "WRONG_VERSION_NUMBER" in str(fault):
         return f"{url} does not speak https: ask its admins for the address"
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
@@ -98,7 +98,7 @@ def unreached(url: str, fault: Exception) -> str:
 
 
 def held(url: str, content: bytes, known: str | None) -> Answer:
-    """Check a checkpoint response against the known key, if there is one."""
+    """Check a response with a checkpoint against the known key, if there is one."""
     try:
         members = orjson.loads(content)
         shown, signed = str(members["verifier"]), str(members["checkpoint"])
@@ -121,17 +121,17 @@ def answered(
 ) -> KeyKnown | KeyUnknown:
     """Check that the keys that signed the checkpoint also signed the nonce.
 
-    A failure does not prove another gateway: a rotation may be half done. So the node waits and
-    sends nothing.
+    A failure does not prove that it is another gateway, as a rotation may be half done. The node
+    then waits and sends nothing.
     """
     answer = orjson.loads(content).get("answer")
     if not isinstance(answer, str):
         return KeyUnknown(
-            f"{url} does not sign a nonce. Someone may be replaying the gateway's responses;"
-            " ask its admins."
+            f"{url} does not sign a nonce. Somebody may be replaying the gateway's "
+            "responses; ask its admins."
         )
     key = note.read_verifier(shown)
-    assert isinstance(key, Verifier), "the checkpoint was held against it"
+    assert isinstance(key, Verifier), "the checkpoint was checked with it before"
     for signer in _signers(key, known):
         reason = nonce_note.refusal(answer, signer, nonce)
         if reason is not None:
@@ -140,16 +140,16 @@ def answered(
 
 
 def _signers(shown: Verifier, known: str | None) -> list[Verifier]:
-    """Return the keys that must have signed: the key that is shown, and the known one.
+    """Return the keys that must have signed: the key that is shown, and the known key.
 
-    The known key gets the log's current name, which an epoch changes.
+    The known key gets the log's current name, which a new epoch changes.
     """
     kept = None if known is None else note.read_verifier(known)
     return [shown, attrs.evolve(kept, name=shown.name)] if isinstance(kept, Verifier) else [shown]
 
 
 def changed(url: str, how: str) -> KeyChanged:
-    """Return the message for the node's operator."""
+    """Return the message for the operator if the gateway's key has changed."""
     return KeyChanged(
         f"the gateway at {url} {how}: it is not the one that this node joined. If its admins"
         f" told you why, run: rendertrust node join {url} {ACCEPT}"

@@ -1,8 +1,9 @@
 """HTTP middleware that checks the gateway's key before the agent sends it a secret.
 
-A request may open a new connection, and the address may have another owner by then. So the key is
-checked before each request to the gateway, without sending a secret. Requests elsewhere, such as
-uploads to presigned URLs, wait until the key was confirmed once since the agent started.
+Each request may open a new connection, and by then the address may belong to somebody else. So the
+key is checked before each request to the gateway, by a request without secrets. Requests to other
+hosts, such as uploads to presigned URLs, wait until the key was confirmed once since the agent
+started.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,7 +18,7 @@ Look = Callable[[], Awaitable[Answer]]
 
 
 class KeyNotConfirmed(aiohttp.ClientConnectionError):
-    """The gateway's key is wrong or could not be checked, so nothing was sent."""
+    """The gateway's key is wrong or could not be checked; nothing was sent."""
 
     def __init__(self, answer: KeyChanged | KeyUnknown) -> None:
         super().__init__(answer.reason)
@@ -32,7 +33,8 @@ async def _nobody() -> Answer:
 class GatewayPin:
     """An aiohttp middleware for the gateway at ``url``.
 
-    It blocks everything until ``look`` is set, whose own requests must bypass it.
+    All requests wait until ``look``, the check of the key, is set. Its own requests bypass the
+    middleware.
     """
 
     url: str
@@ -53,6 +55,6 @@ class GatewayPin:
         return await handler(request)
 
     def _is_its(self, url: URL) -> bool:
-        """Return True for the gateway's host and port, for WebSocket and HTTP alike."""
+        """Return True for the gateway's host and port, over WebSocket or HTTP."""
         own = URL(self.url)
         return (url.host, url.port) == (own.host, own.port)

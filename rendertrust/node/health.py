@@ -8,14 +8,14 @@ import orjson
 from aiohttp import web
 
 HOST: Final = "127.0.0.1"
-NAMES: Final = (HOST, "localhost")  # with any port, which may be forwarded
+NAMES: Final = (HOST, "localhost")  # accepted host names, with any port, as it may be forwarded
 
 
 class HealthPage:
     """Server of the health page.
 
-    ``GET /`` answers ``snapshot()``: 200 while connected or resting, otherwise 503; 421 for a
-    foreign host name.
+    ``GET /`` answers ``snapshot()``: 200 while connected or resting, otherwise 503; 421 for another
+    host name.
     """
 
     def __init__(self, snapshot: Callable[[], Mapping[str, Any]]) -> None:
@@ -24,7 +24,7 @@ class HealthPage:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int) -> int | None:
-        """Listen on ``port`` (0: any), or on a free one if it is taken; None if there is none."""
+        """Listen on ``port`` (0: any), or on a free one if it is taken; None if that fails."""
         app = web.Application()
         app.router.add_get("/", self._answer)
         app.router.add_get("/health", self._answer)
@@ -49,7 +49,7 @@ class HealthPage:
 
     async def _answer(self, request: web.Request) -> web.Response:
         if request.host.partition(":")[0] not in NAMES:
-            # DNS rebinding: a web page whose host name resolves to this machine.
+            # Protects against DNS rebinding, where a web page's host name resolves to this machine.
             raise web.HTTPMisdirectedRequest(text=f"use http://{HOST} or localhost\n")
         snapshot = self._snapshot()
         is_well = snapshot.get("connected") or snapshot.get("status") == "resting"

@@ -1,7 +1,7 @@
 """Detection of other use of this machine, by processor time at normal priority.
 
-The node's workers run at a low priority, like other background programs. The kernel counts that
-time separately, and it is ignored here.
+The node's workers run at a low priority, as do other background programs. The kernel counts their
+time separately, and the detector ignores it.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import attrs
 
 @attrs.frozen
 class CpuTimes:
-    """Processor time since boot; ``others``: at normal priority or above."""
+    """Processor time since boot; ``others``: the part at normal priority or above."""
 
     others: int
     total: int
@@ -30,7 +30,7 @@ def read_times(text: str) -> CpuTimes | None:
 
 
 def now() -> CpuTimes | None:
-    """Return this machine's times; None if the system has none."""
+    """Return this machine's processor times; None if the system does not list them."""
     try:
         return read_times(Path("/proc/stat").read_text())
     except OSError:
@@ -39,9 +39,10 @@ def now() -> CpuTimes | None:
 
 @attrs.define
 class IdleDetector:
-    """Quiet once others used less than ``share`` in ``looks`` samples in a row.
+    """Detects that the machine is idle: others used less than ``share`` in ``looks`` samples in a
+    row.
 
-    Two samples above it end the quiet.
+    After two samples above ``share`` it counts as busy.
     """
 
     share: float
@@ -52,7 +53,7 @@ class IdleDetector:
     _before: CpuTimes | None = None
 
     def look(self) -> bool:
-        """Take a sample; return True if the machine is quiet."""
+        """Take a sample; return True if the machine is idle."""
         found, before = self.read(), self._before
         self._before = found
         if found is None or before is None or found.total <= before.total:

@@ -1,4 +1,7 @@
-"""Presigned URLs of a manifest's files, requested from the gateway a few at a time."""
+"""Presigned URLs of a manifest's files.
+
+The node requests them from the gateway, a few at a time.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +17,7 @@ WITHIN_SECONDS: Final = 600.0
 
 @attrs.define(eq=False)
 class InputUrls:
-    """URLs for one unit. A response may be lost with the connection, so the request is repeated."""
+    """URLs for one unit. Requests are repeated, as a response may be lost with the connection."""
 
     ref: Running
     send: Callable[[FromNode], object]
@@ -25,14 +28,14 @@ class InputUrls:
     _answered: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def take(self, frame: Urls) -> None:
-        """Take a response; ignore a late one to an earlier, repeated request."""
+        """Take a response of the gateway; a late response to an earlier request is ignored."""
         given = {one.sha256: one for one in frame.inputs}
         if given.keys() <= self._wanted:
             self._known = given
             self._answered.set()
 
     async def of(self, wanted: Sequence[str]) -> Mapping[str, Input] | Failed:
-        """Return the inputs with these SHA-256s, with new URLs."""
+        """Return the inputs with these SHA-256 hashes, with new URLs."""
         self._wanted, self._known = frozenset(wanted), {}
         self._answered.clear()
         try:
@@ -40,7 +43,9 @@ class InputUrls:
                 while not await self._asked(wanted):
                     pass
         except TimeoutError:
-            return Failed(failure="network", error="the gateway does not send the files' URLs")
+            return Failed(
+                failure="network", error="the gateway did not send the URLs of the job's files"
+            )
         if missing := [sha256 for sha256 in wanted if sha256 not in self._known]:
             return Failed(
                 failure="gateway", error=f"{len(missing)} files of the job no longer exist"

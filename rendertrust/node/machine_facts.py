@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 CPUINFO: Final = Path("/proc/cpuinfo")
-# Cycles has separate code for AVX2 and for less; the denoiser also for AVX-512.
+# Cycles has separate code for processors with and without AVX2; the denoiser also for AVX-512.
 _AVX2: Final = frozenset({"avx2", "fma", "f16c", "bmi1", "bmi2"})
 _AVX512: Final = _AVX2 | {"avx512f", "avx512cd", "avx512dq", "avx512bw", "avx512vl"}
 _SWITCHES: Final = ("CYCLES_CPU_NO_AVX2",)

@@ -1,6 +1,6 @@
 """Multipart upload of a long result, which resumes after an interruption.
 
-It keeps no state: the spool has the file, across restarts of the agent, and the gateway says which
+It keeps no state: the file is in the spool across restarts of the agent, and the gateway says which
 parts have arrived. So no part is sent twice.
 """
 
@@ -25,7 +25,7 @@ from rendertrust.node.uploads import (
 from rendertrust.protocol import PartPlace, PartsOffered, PartsWanted, WantedPart
 from rendertrust.relay_frames import PARTS_ASKED_MAX, PARTS_MAX
 
-ROUNDS: Final = 3  # per batch: a URL may expire, the store may drop parts
+ROUNDS: Final = 3  # tries per batch: a URL may expire, or the store may lose parts
 _CHUNK: Final = 1 << 20
 TOO_LONG: Final = PutRefused(f"the result is longer than {PARTS_MAX} parts")
 
@@ -33,7 +33,7 @@ Ask = Callable[[PartsWanted], Awaitable[PartsOffered | None]]
 
 
 def in_parts(spooled: SpooledFile) -> bool:
-    """Return True if the file is long enough, and allowed, to be sent in parts."""
+    """Return True if the file may be sent in parts, and is long enough for that."""
     part_bytes = spooled.output.part_bytes
     try:
         return part_bytes is not None and spooled.file.stat().st_size > part_bytes
@@ -44,9 +44,9 @@ def in_parts(spooled: SpooledFile) -> bool:
 async def send(session: aiohttp.ClientSession, spooled: SpooledFile, ask: Ask) -> Outcome:
     """Upload all parts that have not arrived; return PutStored with the hashes of all parts.
 
-    ``ask`` requests parts from the gateway; it returns None without a response.
+    ``ask`` requests parts from the gateway, and returns None if the gateway does not respond.
     """
-    assert spooled.output.part_bytes is not None, "in_parts() said so"
+    assert spooled.output.part_bytes is not None, "the caller has asked in_parts()"
     try:
         size, sums = await asyncio.to_thread(_sums, spooled.file, spooled.output.part_bytes)
     except FileNotFoundError:
@@ -77,7 +77,7 @@ class _Sending:
         self._size, self._sums = size, sums
 
     async def batch(self, numbers: range) -> Outcome:
-        """Upload those of these parts that have not arrived."""
+        """Upload the parts of ``numbers`` that have not arrived."""
         wanted = PartsWanted(
             what=self._spooled.what,
             size=self._size,
@@ -103,7 +103,8 @@ class _Sending:
             return PutRefused("the gateway asks for a part that does not exist")
         outcome = await put_piece(self._session, place, self._spooled.file, (start, size))
         if isinstance(outcome, PutRefused) and outcome.status == NO_SUCH_UPLOAD:
-            return UrlExpired()  # the store dropped the multipart upload: start a new one
+            # the store dropped the multipart upload; the caller starts a new one
+            return UrlExpired()
         return outcome
 
 
@@ -111,7 +112,7 @@ NO_SUCH_UPLOAD: Final = 404
 
 
 def _sums(file: Path, part_bytes: int) -> tuple[int, list[str]]:
-    """Return the size, and the SHA-256 of each part; runs in a thread."""
+    """Return the file's size, and the SHA-256 of each part; runs in a thread."""
     sums: list[str] = []
     size = 0
     with file.open("rb") as source:

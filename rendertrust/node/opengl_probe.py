@@ -1,4 +1,4 @@
-"""Test whether EEVEE and Workbench can draw here: without OpenGL drivers Blender crashes.
+"""Test of OpenGL: can EEVEE and Workbench draw here? Without OpenGL drivers Blender crashes.
 
 It runs in the sandbox, once for each Blender build and each state of the drivers. The result is
 cached for all nodes of this user.
@@ -22,7 +22,7 @@ HOW_TO_GET_OPENGL: Final = (
     "EEVEE and Workbench need OpenGL, which does not work here; on Debian or Ubuntu run: "
     "apt-get install --no-install-recommends libegl1 libegl-mesa0 libgl1-mesa-dri"
 )
-# Places of EEVEE's drivers: the vendor files and their libraries.
+# Where the OpenGL drivers are: the vendor files and their libraries.
 _VENDORS: Final = ("/usr/share/glvnd/egl_vendor.d", "/etc/glvnd/egl_vendor.d")
 _LIBRARIES: Final = ("libEGL*", "libGLX*", "libGLdispatch*", "libgallium*", "dri/*_dri.so")
 _FOLDERS: Final = (
@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _keep(path: Path, told: dict[str, Any]) -> None:
-    """Store the result for the current state only. If that fails, the next start tests again."""
+    """Store the result, replacing earlier ones. If that fails, the next start tests again."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, orjson.dumps(told), durable=False)

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Protocol, runtime_checkable
 import attrs
 
 DETAIL_CHARACTERS_MAX: Final = 500
-PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64 it fits into a relay frame
+PREVIEW_BYTES_MAX: Final = 36 * 1024  # in base64, this much fits into a relay frame
 CHECK: Final = "check"
-PICTURE: Final = "check/picture"  # the delivered picture that is checked
-EVIDENCE: Final = "check/evidence.exr"  # its evidence, if it was delivered
+PICTURE: Final = "check/picture"  # name of the delivered picture among a check's inputs
+EVIDENCE: Final = "check/evidence.exr"  # name of its evidence, if there is any
 DELIVERED: Final = (PICTURE, EVIDENCE)
 BATCH: Final = "check_batch"
 CHECKS: Final = (CHECK, BATCH)
@@ -23,7 +23,9 @@ _IN_BATCH: Final = re.compile(r"check/[0-9]{1,2}/(?:picture|evidence\.exr)")
 
 
 def in_batch(number: int) -> tuple[str, str]:
-    """Return the input names of a batch's picture, counted from 0, and of its evidence."""
+    """Return the input names of picture ``number`` of a batch, counted from 0, and of its
+    evidence.
+    """
     return f"check/{number}/picture", f"check/{number}/evidence.exr"
 
 
@@ -51,11 +53,11 @@ class Completed:
 class Failed:
     """The unit cannot be done.
 
-    ``failure``: the class of the fault (``rendertrust.protocol.FAILURE_CLASSES``). ``error``: one
-    line for people. ``detail``: more for a person who investigates.
-    ``given_back``: nothing failed, but this node does not do it now. ``lacks``: nothing failed, but
-    this machine lacks what the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the
-    delivered file that a check could not fetch.
+    ``failure``: the class of the failure (``rendertrust.protocol.FAILURE_CLASSES``). ``error``: one
+    line for people. ``detail``: more for somebody who investigates. ``given_back``: nothing failed,
+    but this node does not do the unit now. ``lacks``: nothing failed, but this machine lacks what
+    the unit needs (``rendertrust.protocol.LACKS``). ``unread``: the delivered file that a check
+    could not fetch.
     """
 
     failure: str
@@ -73,10 +75,10 @@ Result = Completed | Failed
 class Task:
     """One unit at one attempt, as a plugin sees it.
 
-    ``folder`` belongs to the unit and is removed when it ends. At first it only has the folder
-    ``in`` with the ``inputs`` (the dispatch's path, and the file's place). ``delivered``: the files
-    that a ``check`` examines, in the folder ``delivered``. ``content``: a hash of all inputs, equal
-    for units with equal inputs; '' if unknown. ``threads``: this slot's share of the machine.
+    ``folder`` belongs to the unit and is removed when the unit ends. At first it has only the
+    folder ``in`` with the ``inputs``, which map the paths of the dispatch to files. ``delivered``:
+    the files that a ``check`` examines, in the folder ``delivered``. ``content``: a hash of all
+    inputs, equal for units with equal inputs; '' if unknown. ``threads``: the threads of this slot.
     """
 
     job_id: str
@@ -101,7 +103,7 @@ class Task:
     def cancelled(self) -> bool:
         """Return True if the unit was cancelled.
 
-        ``run`` gets a CancelledError as well; this is for code in threads, which cannot.
+        ``run`` also gets a CancelledError; this method is for code in threads, which does not.
         """
         return self.stopping.is_set()
 
@@ -112,14 +114,16 @@ class Task:
     def log(self, text: str) -> None:
         """Send text to the job's log; call it in the agent's loop.
 
-        The text includes its line breaks. Large amounts in a short time are cut.
+        The text includes its line breaks. If too much is sent in a short time, part of it is
+        dropped.
         """
         self.on_log(text)
 
     def preview(self, picture: bytes, frame: int | None = None) -> None:
         """Send a preview JPEG of the work so far; call it in the agent's loop.
 
-        It may have PREVIEW_BYTES_MAX bytes. ``frame``: the scene's frame that it shows.
+        The picture may have at most PREVIEW_BYTES_MAX bytes. ``frame``: the scene's frame that it
+        shows.
         """
         if 0 < len(picture) <= PREVIEW_BYTES_MAX:
             self.on_preview(picture, frame)
@@ -130,7 +134,8 @@ class Plugin(Protocol):
     """Implementation of one job type.
 
     A plugin may also have ``async why_not(self) -> str | None``. It returns why this machine cannot
-    do the work and what would help; None if it can. It is called once, before the type is offered.
+    do the work and what would help, or None if it can. It is called once, before the job type is
+    offered.
     """
 
     job_type: ClassVar[str]

@@ -1,4 +1,4 @@
-"""Readiness for work: working hours, disk space, and an idle machine."""
+"""Conditions for work: working hours, disk space, and an idle machine."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -32,7 +32,7 @@ class Readiness:
             return f"it works only from {self.hours}"
         if self.room is not None and (full := self.room.why_not()) is not None:
             return full
-        return None if is_quiet else "others use this machine"
+        return None if is_quiet else "other users or programs are using this machine"
 
 
 def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:
@@ -42,5 +42,5 @@ def readiness_of(settings: AgentSettings, folder: StateFolder) -> Readiness:
 
 
 def room_of(settings: AgentSettings, folder: StateFolder) -> DiskSpace:
-    """Return the check of the state folder's disk."""
+    """Return the check of the state folder's free disk space."""
     return DiskSpace(folder.path, folder.cache, settings.disk_bytes_least)

@@ -17,9 +17,9 @@ NO_SUCH_ROUTE: Final = (404, 405)
 
 @attrs.frozen(kw_only=True)
 class NodeRegistered:
-    """The gateway registered the node. ``proven`` is False if it cannot verify keys.
+    """The gateway has registered the node. ``proven`` is False if the gateway cannot verify keys.
 
-    ``owner``: id of the operator; None if there is none, or the gateway does not name one.
+    ``owner``: the operator's id; None if there is none, or the gateway does not name one.
     """
 
     node_id: str
@@ -30,7 +30,7 @@ class NodeRegistered:
 
 @attrs.frozen(kw_only=True)
 class NodeRejected:
-    """The gateway refused. ``code``: the HTTP status, None without a valid response."""
+    """The gateway refused. ``code``: the HTTP status; None without a valid response."""
 
     reason: str
     code: int | None = None
@@ -54,8 +54,8 @@ async def register(
 ) -> NodeRegistered | NodeRejected:
     """Call ``POST /nodes/register`` and ``POST /nodes/verify``.
 
-    A gateway without the second (404) is the plain reference, whose first token is used. A known
-    key is proven again.
+    If the second is missing (404), the gateway is the reference gateway, and its first token is
+    used. A known key is proven again.
     """
     body = {
         "name": name,
@@ -73,7 +73,7 @@ async def register(
     challenge = answer.members.get("challenge")
     if not isinstance(challenge, str):
         return NodeRegistered(node_id=node_id, token=token, proven=False)
-    # The proof names this gateway, so that another one cannot relay the challenge.
+    # The proof contains the gateway's address, so that another gateway cannot relay the challenge.
     to = identity.authority_of(url)
     if to is None:
         return NodeRejected(reason=f"{url} has no valid host name for the proof")

@@ -17,7 +17,7 @@ HOW_TO_GET_BLENDER: Final = (
 
 @attrs.frozen(kw_only=True)
 class Renderer:
-    """A program that runs the worker by the command line ``before``, worker, ``after``, order.
+    """A program that runs the worker; its command line is ``before``, worker, ``after``, order.
 
     ``readable``: the folders that it must be able to read.
     """
@@ -63,7 +63,9 @@ def _binary(binary: Path) -> Renderer:
 
 
 def interpreter() -> Iterator[Path]:
-    """Yield the folders of this interpreter: its environment, its base, and links between."""
+    """Yield the folders of this interpreter: its environment, its base, and the links between
+    them.
+    """
     yield from (Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_prefix).resolve())
     executable = Path(sys.executable)
     while executable.is_symlink():

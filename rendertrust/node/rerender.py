@@ -1,4 +1,4 @@
-"""Local re-rendering of a delivered frame in the sandbox, to compare it with its picture.
+"""Local rendering of a delivered frame in the sandbox, to compare it with the delivered picture.
 
 The scene belongs to the caller, but the picture is untrusted and is opened only in the sandbox.
 """
@@ -35,8 +35,8 @@ Hear = Callable[[float, str], None]
 class RerenderRequest:
     """A frame to render again.
 
-    ``files``: each input by its path, the scene at ``scene``. ``parameters``: of one frame.
-    ``draws``: positions of the regions. ``evidence``: the delivered passes.
+    ``files``: each input by its path; ``scene``: the scene's path. ``parameters``: those of one
+    frame. ``draws``: positions of the regions. ``evidence``: the delivered passes.
     """
 
     files: Mapping[str, Path]
@@ -59,7 +59,7 @@ class RerenderResult:
 
 @attrs.define(kw_only=True)
 class RerenderMessages(RenderProgress):
-    """Progress that also reports when and why the whole frame is rendered."""
+    """Progress, which also reports when and why the whole frame is rendered."""
 
     on_whole: Callable[[str], None]
 
@@ -139,7 +139,8 @@ def _words(said: object) -> str | None:
 
 
 def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
-    """Lay the files out as a node does: inputs in ``in``, the picture where no scene can find it.
+    """Lay out the files as a node does: inputs in ``in``, the picture where no scene can find it.
+
     Raises ValueError if a path leaves the folder.
     """
     if unsafe := [path for path in asked.files if safe_path(path) is None]:
@@ -168,7 +169,7 @@ def _task(asked: RerenderRequest, folder: Path, hear: Hear) -> Task:
 
 
 def _lay(source: Path, target: Path) -> None:
-    """Link the file, or copy it if the sandboxed user of a root node could not read the link."""
+    """Link the file, or copy it if a sandboxed user could not read the link."""
     source = source.resolve()
     if not sandbox.is_root() or source.stat().st_mode & stat.S_IROTH:
         place(source, target)

@@ -1,9 +1,10 @@
 """Resident Blender processes, each of which renders several units of one job.
 
 Blender often takes longer to start than to render a frame, so units of one job with equal inputs
-share a process. Each unit opens the scene again, which undoes what the previous one did. The
-process has a folder with the job's inputs; files written there are removed between units. It ends
-when a unit fails, when a unit leaves a process or much data behind, or when no more units come.
+share a process. Each unit opens the scene again, which undoes the changes of the previous one. The
+process has a folder with the job's inputs; other files there are removed between units. The process
+ends when a unit fails, when a unit leaves a process or much data behind, or when no further
+unit comes.
 """
 
 import asyncio
@@ -22,10 +23,10 @@ from rendertrust.node.child_process import TAIL_BYTES_MAX, ProcessExit
 from rendertrust.node.resource_monitor import family, held_bytes, written_bytes
 from rendertrust.node.rmtree import clear
 
-LIFE_SECONDS: Final = 1800.0  # no new orders after this, which bounds Blender's leaks
+LIFE_SECONDS: Final = 1800.0  # no new orders after this, to bound memory leaks of Blender
 REST_SECONDS: Final = 4.0
 RESETTING_SECONDS: Final = 20.0
-LEFT_BYTES_MAX: Final = 512 * 2**20  # in memory or on disk, left over by earlier units
+LEFT_BYTES_MAX: Final = 512 * 2**20  # bytes that earlier units may leave in memory or on disk
 OVER: Final = ("done", "failed")
 RESTING: Final = "resting"
 Hear = Callable[[Mapping[str, Any]], None]
@@ -47,9 +48,9 @@ class BlenderKey:
 
 @attrs.define(eq=False)
 class ResidentBlender:
-    """A worker in its sandbox with its folder; an order may take ``within`` seconds.
+    """A worker in its sandbox with its folder. An order may take ``within`` seconds.
 
-    ``is_well``: its last order succeeded and left no process, so it may get another.
+    ``is_well``: its last order succeeded and left no process behind, so it may get another.
     """
 
     blender: Blender
@@ -65,7 +66,7 @@ class ResidentBlender:
     _resting: asyncio.Event = attrs.field(factory=asyncio.Event)
     _orders: int = attrs.field(init=False)
     _pid: int = 0
-    _processes: int = 0  # before its first order, the sandbox's included
+    _processes: int = 0  # number before its first order, including the sandbox's
     _held: int = 0  # bytes of memory before its first order
     _life: "asyncio.Task[ProcessExit]" = attrs.field(init=False)
     _old_at: float = attrs.field(init=False)
@@ -78,11 +79,11 @@ class ResidentBlender:
 
     @property
     def out(self) -> Path:
-        """Return the folder that it writes to."""
+        """Return the folder that the worker writes to."""
         return self.folder / "out"
 
     async def obey(self, order: Mapping[str, Any], hear: Hear, overhear: Overhear) -> ProcessExit:
-        """Carry out one order, as ``Blender.obey`` does. Raises OSError if it could not start."""
+        """Run one order, as ``Blender.obey`` does. Raises OSError if the worker could not start."""
         self._hear, self._overhear = hear, overhear
         self._last, self._tail, self.is_well = {}, bytearray(), False
         self._over.clear()
@@ -98,11 +99,11 @@ class ResidentBlender:
             self._hear = self._overhear = _unheard
 
     async def is_ready(self) -> bool:
-        """Wait until it has closed the last scene; return True if it can take another order."""
+        """Wait until it has closed the scene; return True if it can take another order."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RESETTING_SECONDS):
                 await self._until(self._resting)
-                # It may have died since, which is not noticed at once.
+                # It may have died since then, which is not noticed at once.
                 self._resting.clear()
                 await asyncio.to_thread(self._say, {})
                 await self._until(self._resting)
@@ -112,7 +113,7 @@ class ResidentBlender:
         return await asyncio.to_thread(self._left_bytes) <= LEFT_BYTES_MAX
 
     async def end(self) -> None:
-        """End it, and remove its folder."""
+        """End the worker, and remove its folder."""
         self._life.cancel()
         await asyncio.wait({self._life})
         await asyncio.to_thread(clear, self.folder)
@@ -137,7 +138,7 @@ class ResidentBlender:
         self._pid = pid
 
     async def _until(self, said: asyncio.Event) -> None:
-        """Wait for the event or the end of the process."""
+        """Wait for the event, or for the end of the process."""
         waiting = asyncio.ensure_future(said.wait())
         try:
             await asyncio.wait({waiting, self._life}, return_when=asyncio.FIRST_COMPLETED)
@@ -146,7 +147,7 @@ class ResidentBlender:
 
     def _say(self, order: Mapping[str, Any]) -> None:
         line = orjson.dumps(self.blender.said(order, self.folder, self.threads)) + b"\n"
-        with contextlib.suppress(OSError):  # it has ended, and its exit says why
+        with contextlib.suppress(OSError):  # the process has ended; its exit says why
             while line:
                 line = line[os.write(self._orders, line) :]
 
@@ -167,7 +168,7 @@ class ResidentBlender:
             self._processes, self._held = len(processes), held_bytes(processes)
 
     def _left_bytes(self) -> int:
-        """Return the memory or disk space that earlier units left in use."""
+        """Return the memory or disk space that earlier units have left in use."""
         return max(held_bytes(family(self._pid)) - self._held, written_bytes(self.folder))
 
     def _keep(self, said: bytes) -> None:
@@ -183,7 +184,7 @@ class ResidentBlender:
         return self._told(ProcessExit(code=0, last={}, tail=""))
 
     def _told(self, ending: ProcessExit) -> ProcessExit:
-        """Add the output since the order was given to its exit."""
+        """Complete a process's exit with the output since the order was given."""
         tail = self._tail.decode("utf-8", "replace")
         return attrs.evolve(ending, last=self._last, tail=tail)
 
@@ -205,8 +206,8 @@ class ResidentBlenders:
     ) -> AsyncGenerator[ResidentBlender]:
         """Lend a Blender to a unit whose inputs are in ``inputs``.
 
-        A new one takes the inputs over. Afterwards it waits for the next unit, or ends if it is not
-        well.
+        A new Blender takes over the inputs. Afterwards it waits for the next unit, or ends if it is
+        not well.
         """
         standing = await self._waiting_for(same)
         if standing is None:
@@ -221,7 +222,7 @@ class ResidentBlenders:
                 await standing.end()
 
     async def end(self) -> None:
-        """End the waiting ones."""
+        """End the waiting Blenders."""
         for standing in list(self._waiting):
             self._let_go(standing)
         await asyncio.gather(*self._ends)
@@ -234,7 +235,7 @@ class ResidentBlenders:
             is_ready = False
             try:
                 is_ready = theirs == same and await standing.is_ready()
-            finally:  # even if cancelled: it is no longer in the pool
+            finally:  # even if cancelled, as it is no longer in the pool
                 if not is_ready:
                     await standing.end()
             if is_ready:

@@ -1,7 +1,7 @@
 """Monitor of a sandboxed program's memory, processes and disk use.
 
 Limits per process bound neither the memory of many processes nor many small files. A scene is an
-untrusted program, so everything it uses is counted.
+untrusted program, so all its use is counted.
 """
 
 import asyncio
@@ -19,16 +19,17 @@ from rendertrust.node.machine_facts import ram_bytes
 
 MIB: Final = 2**20
 MEMORY_EVERY: Final = 0.5
-DISK_EVERY: Final = 2  # checks of the memory per check of the disk
+DISK_EVERY: Final = 2  # the disk is checked once per this many checks of the memory
 SCENES, MACHINES = "scene", "node"
 MEMORY: Final = "memory"
-LARGE_PART: Final = 4  # a scene with a fourth of its limit is blamed when memory runs out
+# a scene that uses a fourth of its limit is blamed when the machine's memory runs out
+LARGE_PART: Final = 4
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 @attrs.frozen
 class LimitExceeded:
-    """An exceeded limit in one line for people, with the class of the failure.
+    """An exceeded limit: one line for people, and the class of the failure.
 
     ``lacks``: what another machine may have enough of (``rendertrust.protocol.LACKS``).
     """
@@ -77,7 +78,7 @@ class ResourceMonitor:
 
 
 def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | None:
-    """Check the number of processes, their memory, and the memory that is left."""
+    """Check the number of processes, their memory, and the memory that remains."""
     if len(pids) > bounds.processes:
         return LimitExceeded(f"the scene started more than {bounds.processes} processes", SCENES)
     taken = held_bytes(pids)
@@ -91,7 +92,9 @@ def too_much_memory(pids: list[int], bounds: ResourceLimits) -> LimitExceeded | 
 
 
 def out_of_memory(given: int) -> LimitExceeded:
-    """Return that the scene needs more than ``given`` bytes, which another machine may have."""
+    """Return the excess for a scene that needs over ``given`` bytes, which another node may
+    have.
+    """
     said = f"the scene needs more memory than the {given // MIB} MiB that this node gives it"
     return LimitExceeded(said, MACHINES, MEMORY)
 
@@ -125,7 +128,7 @@ def disk_excess(folder: Path, bounds: ResourceLimits) -> LimitExceeded | None:
 
 
 def _sizes(folder: Path) -> Iterator[tuple[bool, int]]:
-    """Yield (unreadable, size) of each entry below the folder's writable parts."""
+    """Yield (True if unreadable, size) of each entry below the folder's writable parts."""
     ahead = deque(str(folder / part) for part in ("out", "home", "tmp"))
     while ahead:
         place = ahead.popleft()
@@ -136,7 +139,7 @@ def _sizes(folder: Path) -> Iterator[tuple[bool, int]]:
                     if entry.is_dir(follow_symlinks=False):
                         ahead.append(entry.path)
         except FileNotFoundError:
-            continue  # removed since
+            continue  # removed in the meantime
         except OSError:  # unreadable, or too deep for a path
             yield True, 0
 

@@ -1,4 +1,4 @@
-"""Removal of a folder with hostile content: unreadable folders, nesting too deep for a path."""
+"""Removal of a folder with hostile content: unreadable folders, or nesting too deep for a path."""
 
 import contextlib
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 def clear(folder: Path) -> None:
     """Remove ``folder`` and everything in it; no program may still be using it.
 
-    Each folder below is first moved to the top, so neither paths nor recursion grow with the depth.
-    Entries that cannot be removed stay; links are removed, never followed.
+    Each subfolder is first moved to the top, so neither paths nor recursion grow with the depth.
+    Entries that cannot be removed stay; links are removed and never followed.
     """
     names = count(1)
     ahead = deque([folder])

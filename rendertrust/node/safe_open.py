@@ -1,4 +1,4 @@
-"""Opening files from the sandbox: only regular files, never links."""
+"""Safe opening of files that the sandbox wrote: only regular files, never links."""
 
 import contextlib
 import os

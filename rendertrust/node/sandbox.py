@@ -1,15 +1,15 @@
 """The sandbox around Blender: bubblewrap keeps scenes from the disk and the network.
 
 Inside are a read-only system, the renderer, and a work folder, in which ``in`` and ``delivered``
-are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no capability,
-no other process, nothing of /etc but fonts, the loader's cache and links. The environment only has
+are read-only and ``out``, ``home`` and ``/tmp`` are writable. There is no network, no capability
+and no other process, and of /etc only fonts, the loader's cache and links. The environment has only
 the variables that disable instructions of the renderer. System calls that reach beyond namespaces
 are refused (``seccomp``). The worker limits its time, memory and files before it opens a scene.
 
 An ordinary user runs bubblewrap in a user namespace, in which Blender has the uid ``nobody``. Root
 runs it without one, because only root can bind folders below its private home. It switches to a uid
-for this unit before Blender starts. So Blender never runs with the host's uid 0, and the kernel's
-limits per user count only this unit.
+of this unit before Blender starts. So Blender never has the host's uid 0, and the kernel's limits
+per user count only this unit.
 """
 
 import os
@@ -29,9 +29,9 @@ from rendertrust.node.machine_facts import cores, switches
 from rendertrust.node.seccomp import filter_of
 
 NOBODY: Final = 65534
-GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # unassigned uids
+GUESTS: Final = range(1_900_000_000, 1_901_000_000)  # uids that no account has
 PROCESSES_MAX: Final = 64
-THREADS_EACH: Final = 4  # of Blender, for each processor and for each thread it may use
+THREADS_EACH: Final = 4  # limit of Blender's threads, per processor and per thread that it may use
 INSTALL_BWRAP: Final = (
     "bubblewrap is missing, and scenes render only in its sandbox; install it with: "
     "apt-get install bubblewrap (Debian, Ubuntu) or dnf install bubblewrap (Fedora)"
@@ -44,7 +44,7 @@ OFF: Final = (
 UNSAFE_AS_ROOT: Final = (
     "rendering without the sandbox is never allowed as root; run the node as an ordinary user"
 )
-# /etc/alternatives has only links, through which some distributions find libraries.
+# /etc/alternatives contains only links; some distributions find libraries through them.
 _SYSTEM: Final = (
     "/usr",
     "/lib",
@@ -55,9 +55,9 @@ _SYSTEM: Final = (
     "/etc/fonts",
     "/etc/ld.so.cache",
 )
-_FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can
-DELIVERED: Final = "delivered"  # in a check's work folder
-FILTER: Final = "filter"  # in the work folder, but not visible inside
+_FORBIDS_NAMESPACES: Final = (0, 8)  # the first bubblewrap that can forbid namespaces
+DELIVERED: Final = "delivered"  # folder of a check's delivered files, in its work folder
+FILTER: Final = "filter"  # file in the work folder, but not visible in the sandbox
 _DESCRIPTOR: Final = "9"
 _LAST: Final = "{ echo 1000 >/proc/self/oom_score_adj; } 2>/dev/null"
 _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts")
@@ -65,7 +65,7 @@ _UNSHARE: Final = ("--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare
 
 @attrs.frozen
 class SandboxUnavailable:
-    """Reason why this machine has no sandbox, and how to fix it."""
+    """The reason why this machine has no sandbox, and how to fix it."""
 
     reason: str
 
@@ -81,14 +81,17 @@ class SandboxView:
 
 
 def started(place: str | Path, worker: Path) -> Path:
-    """Return the program to start for ``worker`` at ``place``: itself, or its ``launcher.py``."""
+    """Return the program file of ``worker`` at ``place``: itself, or its ``launcher.py``."""
     seen = Path(place) / worker.name
     return seen if worker.suffix == ".py" else seen / "launcher.py"
 
 
 @attrs.frozen(kw_only=True)
 class Sandbox:
-    """bubblewrap at ``bwrap``; ``readable``: the renderer's folders, bound read-only."""
+    """The sandbox: bubblewrap at ``bwrap``.
+
+    ``readable``: the renderer's folders, bound read-only.
+    """
 
     bwrap: str
     readable: tuple[Path, ...]
@@ -107,7 +110,7 @@ class Sandbox:
 
         ``worker``: a program, or a folder with the program ``launcher.py``.
         """
-        # /tmp comes first, so that it does not hide a renderer that is installed below it.
+        # /tmp must come first: it would hide a renderer that is installed below it.
         mounts = ["--bind", str(folder / "tmp"), "/tmp"]  # noqa: S108 - the sandbox's own
         mounts += [*show_system(self.readable), *self._work(folder), "--dir", "/worker"]
         mounts += ["--ro-bind", str(worker), f"/worker/{worker.name}"]
@@ -123,7 +126,7 @@ class Sandbox:
         return _coming_last(command, None if filter_of() is None else folder / FILTER)
 
     def environment(self, folder: Path) -> Mapping[str, str]:
-        """Return the environment of bubblewrap itself, which is cleared inside."""
+        """Return bubblewrap's own environment, which is cleared for the program inside."""
         return {}
 
     def prepare(self, folder: Path) -> None:
@@ -136,7 +139,7 @@ class Sandbox:
                 os.chown(folder / part, guest_of(folder), guest_of(folder))
 
     def limits(self, threads: int) -> Mapping[str, int]:
-        """Return a limit on the unit's processes and threads, against fork bombs."""
+        """Return the limit on the unit's processes and threads, against fork bombs."""
         return {"processes": PROCESSES_MAX + THREADS_EACH * (cores() + threads)}
 
     def _work(self, folder: Path) -> Iterator[str]:
@@ -162,9 +165,9 @@ class Sandbox:
 
 
 def from_root_to(uid: int, gid: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Return bubblewrap's options for root, and a command prefix that switches to that user.
+    """Return bubblewrap's options for root, and a command prefix that switches to another user.
 
-    The options follow ``--cap-drop ALL``. The switch cannot be undone.
+    The options must follow ``--cap-drop ALL``. The switch cannot be undone.
     """
     # setpriv uses the three capabilities and then drops all.
     kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
@@ -208,12 +211,12 @@ class NoSandbox:
         make_parts(folder)
 
     def limits(self, threads: int) -> Mapping[str, int]:
-        """Return none: the kernel would count all processes of the user."""
+        """Return no limits: the kernel would count all processes of the user."""
         return {}
 
 
 def show_system(readable: Sequence[Path]) -> Iterator[str]:
-    """Yield bubblewrap's options for a read-only system and ``readable``, with a /proc and /dev."""
+    """Yield bubblewrap's options for a read-only system and ``readable``, with /proc and /dev."""
     yield from ("--dir", "/etc")  # bubblewrap makes implicit parents unreadable for others
     for system in _SYSTEM:
         yield from ("--ro-bind-try", system, system)
@@ -229,9 +232,9 @@ def show_system(readable: Sequence[Path]) -> Iterator[str]:
 
 
 def _coming_last(command: Sequence[str], refused: Path | None) -> list[str]:
-    """Return the command as the kernel's first choice to kill when memory runs out.
+    """Return the command changed so that the kernel kills it first when memory runs out.
 
-    This is set outside, so that nothing inside can change it. ``refused``: file with the system
+    This is set outside, so that nothing inside can change it. ``refused``: the file with the system
     call filter, which bubblewrap reads from a descriptor.
     """
     if refused is None:
@@ -267,7 +270,7 @@ def make_parts(folder: Path) -> None:
 def find(
     readable: tuple[Path, ...], *, unsafe: bool = False
 ) -> Sandbox | NoSandbox | SandboxUnavailable:
-    """Return this machine's sandbox; with ``unsafe`` (ordinary users only), NoSandbox."""
+    """Return this machine's sandbox; with ``unsafe`` (ordinary users only) perhaps NoSandbox."""
     if unsafe:
         return SandboxUnavailable(UNSAFE_AS_ROOT) if is_root() else NoSandbox()
     if not sys.platform.startswith("linux"):
@@ -297,7 +300,7 @@ def _version(bwrap: str) -> tuple[int, ...]:
 
 
 def explain(stderr: str) -> str | None:
-    """Return advice for a sandbox that did not start, from its output; None for other output."""
+    """Return advice on why the sandbox did not start, from its output; None for other output."""
     if "setpriv: failed to execute" in stderr and "Permission denied" in stderr:
         path = stderr.rpartition("failed to execute ")[2].partition(":")[0]
         return f"{path} must be readable by others; run: chmod -R go+rX on its folder"
@@ -323,7 +326,7 @@ def _is_system(path: Path) -> bool:
 
 
 def _outermost(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield ``paths`` without duplicates and without those inside another."""
+    """Yield ``paths`` without duplicates and without paths inside others."""
     kept: list[Path] = []
     for path in sorted(set(paths), key=lambda path: len(path.parts)):
         if not any(parent in path.parents for parent in kept):

@@ -2,8 +2,8 @@
 
 Keyrings are in no namespace, and bubblewrap's children inherit those of its caller. Hypervisor
 sockets are in no network namespace. Another user namespace would restore capabilities. io_uring,
-bpf and similar calls are a frequent source of kernel bugs. The filter is a BPF program (``struct
-sock_filter``), which bubblewrap loads before it starts the renderer.
+bpf and similar calls have many kernel bugs. The filter is a BPF program (``struct sock_filter``),
+which bubblewrap loads before it starts the renderer.
 """
 
 import platform
@@ -15,12 +15,12 @@ import attrs
 
 Line = tuple[int, int, int, int]  # code, jump if true, jump if false, operand
 
-_LOAD: Final = 0x20  # a word of struct seccomp_data
+_LOAD: Final = 0x20  # load a word of struct seccomp_data
 _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x15, 0x35, 0x45, 0x06
 _NUMBER, _MACHINE, _FIRST_WORD = 0, 4, 16
 _ALLOW, _FAIL = 0x7FFF0000, 0x00050000  # _FAIL is combined with the errno
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
-_X32: Final = 0x40000000  # the x32 table of calls
+_X32: Final = 0x40000000  # bit of calls by the x32 table
 _NAMESPACES: Final = 0x7E020000  # clone() flags that create a namespace
 _FAMILIES: Final = (1, 2, 10, 16)  # unix, IPv4, IPv6, netlink: all in a network namespace
 
@@ -35,7 +35,7 @@ class SyscallNumbers:
     socket: int
 
 
-CLONE3: Final = 435  # its flags are in memory; ENOSYS makes the caller use clone()
+CLONE3: Final = 435  # its flags are in memory, out of reach; ENOSYS makes the caller use clone()
 _EVERYWHERE: Final = {
     "io_uring_setup": 425,
     "io_uring_enter": 426,
@@ -113,7 +113,7 @@ MACHINES: Final = {
 
 
 def filter_of(machine: str = platform.machine()) -> bytes | None:
-    """Return the program for an architecture; None if its calls are unknown."""
+    """Return the filter for an architecture; None if its call numbers are unknown."""
     known = MACHINES.get(machine)
     return None if known is None else b"".join(struct.pack("<HBBI", *line) for line in _of(known))
 

@@ -1,4 +1,4 @@
-"""Self-test of a node: each built-in kind of work is run and timed once."""
+"""Self-test of a node: runs and times each built-in kind of work once."""
 
 import asyncio
 import tempfile
@@ -19,14 +19,14 @@ from rendertrust.node.rmtree import clear
 from rendertrust.node.safe_open import NotARegularFile, open_plain
 
 ROWS: Final = 200
-CHECKSUM: Final = 8_268_688_513_963_245  # of ROWS rows, on every correct machine
+CHECKSUM: Final = 8_268_688_513_963_245  # checksum of ROWS rows, on every correct machine
 RENDER_SECONDS_MAX: Final = 300.0
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 
 
 @attrs.frozen(kw_only=True)
 class SelfTestResult:
-    """Result of the self-test. ``faults``: reason by job type; these are not offered.
+    """Result of the self-test. ``faults``: the reason for each job type that is not offered.
 
     ``cpu``: million steps per second on one processor. ``render``: pixel samples per second. None:
     not measured.
@@ -72,16 +72,16 @@ async def _tried(
         result = await plugin.run(_task(plugin.job_type, folder, params))
         return await asyncio.to_thread(_checked, plugin.job_type, result)
     except OSError as fault:
-        return Failed(failure="node", error=f"it failed here: {fault.strerror}")
+        return Failed(failure="node", error=f"the self-test failed: {fault.strerror}")
     finally:
         await asyncio.to_thread(clear, folder)
 
 
 def _checked(job_type: str, result: Result) -> Result:
-    """Fail a benchmark with a wrong checksum: the machine computes wrongly."""
+    """Return a failure if the benchmark's checksum is wrong: the machine computes wrongly."""
     if isinstance(result, Failed) or job_type != CpuBenchmarkPlugin.job_type:
         return result
-    assert result.file is not None, "both plugins write one"
+    assert result.file is not None, "both plugins write a result"
     told = orjson.loads(result.file.read_bytes())
     if told.get("checksum") != CHECKSUM:
         return Failed(failure="node", error="this machine computes wrongly: the checksum differs")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 NAME: Final = "rendertrust-node.service"
-STOP_SECONDS: Final = 30  # in addition to the time to finish running units
+STOP_SECONDS: Final = 30  # in addition to the time in which running units may finish
 
 _UNIT: Final = """\
 # Written by `rendertrust node install`, which overwrites it.
@@ -47,7 +47,8 @@ def unit(
 ) -> str:
     """Return the systemd unit for ``rendertrust node run`` with these arguments.
 
-    ``memory``: limit in bytes, enforced by the kernel. ``final``: exit codes without a restart.
+    ``memory``: limit in bytes, enforced by the kernel. ``final``: exit codes after which systemd
+    does not restart it.
     """
     command = [sys.executable, "-m", "rendertrust", "node", "run", *words]
     return _UNIT.format(
@@ -73,7 +74,10 @@ def folder() -> Path:
 
 
 def write(text: str, place: Path) -> Path:
-    """Write the unit to the folder ``place``, creating it; return its path."""
+    """Write the unit to the folder ``place``, which is created if missing.
+
+    Return the unit's path.
+    """
     place.mkdir(parents=True, exist_ok=True)
     path = place / NAME
     fresh = path.with_suffix(f".{os.getpid()}")

@@ -1,4 +1,4 @@
-"""The node's units: each waits for a slot, runs in it, and ends with a result in the spool."""
+"""The node's units. Each waits for a slot, runs in it, and ends with a result in the spool."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -16,7 +16,8 @@ from rendertrust.node.spool import Spool
 from rendertrust.node.unit_run import UnitRun, failed, folder_name, keep, ref_of, run
 from rendertrust.protocol import FromNode, JobDispatch, JobResult, Running, Urls
 
-ASK_AGAIN_SECONDS: Final = 10.0  # for the files' URLs; a response may be lost
+# interval of requests for the files' URLs, as a response may be lost
+ASK_AGAIN_SECONDS: Final = 10.0
 
 
 class Slots:
@@ -50,7 +51,7 @@ class Slots:
         self._pools = pools
         self._attester = attester
         self._free = asyncio.Semaphore(settings.slots)
-        # Checks do not wait for a slot, because verdicts are due while frames may take long.
+        # Checks do not wait for a slot, because verdicts are due soon while frames may take long.
         self._checking = asyncio.Semaphore(1)
         self.units: dict[Running, UnitRun] = {}
         self.done = 0
@@ -61,7 +62,7 @@ class Slots:
         return sum(unit.is_running and not _is_check(unit) for unit in self.units.values())
 
     def accept(self, frame: JobDispatch) -> None:
-        """Take a dispatch; a repeated one is not run twice."""
+        """Accept a dispatch; a repeated one is not run twice."""
         ref = ref_of(frame)
         if ref in self.units:
             self.units[ref].tell()
@@ -84,17 +85,17 @@ class Slots:
             self._start(frame, plugin)
 
     def refuse(self, ref: Running, failure: Failed) -> None:
-        """Return a unit at once."""
+        """Return a unit to the gateway at once."""
         self._spool.put(failed(ref, failure))
         self._count(_outcome(failure))
         self._on_spooled()
 
     def cancel(self, ref: Running, reason: str | None = None) -> None:
-        """Cancel a unit or forget its result. ``reason``: why the gateway took it back."""
+        """Cancel a unit or forget its result. ``reason``: why the gateway recalled it."""
         running = self._matching(ref)
         if reason is not None:
             number = "" if ref.unit is None else f" unit {ref.unit}"
-            self._narrate(f"the gateway took {ref.job_id}{number} back: {reason}")
+            self._narrate(f"the gateway recalled {ref.job_id}{number}: {reason}")
         for unit in running:
             unit.cancel()
         if self._spool.settle(ref):
@@ -103,7 +104,7 @@ class Slots:
             self._say_cancelled(ref)
 
     def address(self, ref: Running, frame: Urls) -> None:
-        """Pass URLs to a unit."""
+        """Pass the gateway's URLs to a unit."""
         if (unit := self.units.get(ref)) is not None:
             unit.addresses.take(frame)
 
@@ -119,7 +120,7 @@ class Slots:
             unit.cancel(failure)
 
     def tell(self) -> None:
-        """Renew the leases of all running units."""
+        """Report the progress of all running units, which renews their leases."""
         for unit in self.units.values():
             if unit.is_running:
                 unit.tell()
@@ -145,7 +146,7 @@ class Slots:
         unit.job = self._tasks.create_task(self._carry(unit, plugin))
 
     async def _carry(self, unit: UnitRun, plugin: Plugin) -> None:
-        """Run a unit from its dispatch to its end. Cancellation is a regular end."""
+        """Handle a unit from its dispatch to its end. Cancellation is a normal end."""
         work = self._work / folder_name(unit.ref)
         unit.has_begun = True
         try:

@@ -20,7 +20,7 @@ ACTIVE, QUARANTINED = "ACTIVE", "QUARANTINED"
 
 
 def told_of(standing: str, node: str, reason: str) -> str:
-    """Describe a standing to the node's operator; ``reason`` is '' if unknown."""
+    """Describe a standing for the node's operator; ``reason`` is '' if unknown."""
     if standing != QUARANTINED:
         return "the gateway gives this node work again"
     meant = "in quarantine: it gets only its owner's work"
@@ -30,14 +30,14 @@ def told_of(standing: str, node: str, reason: str) -> str:
 
 @attrs.define(kw_only=True)
 class AgentActivity:
-    """Current activity of the agent. ``rest``: why it takes no work by its own decision.
+    """The agent's current activity. ``rest``: why the agent has decided to take no work.
 
     ``is_told_to_drain``: the gateway asked for the drain, and may cancel it.
     """
 
     is_draining: bool = False
     is_told_to_drain: bool = False
-    standing: str = "ACTIVE"  # at the gateway
+    standing: str = "ACTIVE"  # as the gateway reported it
     standing_reason: str = ""
     rest: str | None = None
     health_port: int | None = None

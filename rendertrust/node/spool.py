@@ -1,8 +1,8 @@
 """Spool of results on disk until the gateway has booked them, across restarts of either side.
 
-There is a row per unit and attempt: ``uploading`` until all its files are in the object store, then
-``ready`` until the gateway acks it. Another row stands for each file still to upload; the files are
-beside the database.
+Each unit and attempt has a row: ``uploading`` until all its files are in the object store, then
+``ready`` until the gateway acks it. Another row stands for each file still to be uploaded; the
+files are beside the database.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ _CHUNK: Final = 1024 * 1024
 
 @attrs.frozen(kw_only=True)
 class SpooledFile:
-    """A file to upload to ``output``; ``what``: result or evidence."""
+    """A file to upload to ``output``; ``what``: ``result`` or ``evidence``."""
 
     ref: Running
     what: str
@@ -78,7 +78,7 @@ class CopiedFile:
 
 @attrs.frozen
 class StoredFile:
-    """A file in the object store: its key, and the SHA-256s of its parts in a multipart upload."""
+    """A file in the object store: its key, and the SHA-256 of each part of a multipart upload."""
 
     key: str
     part_sums: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class Spool:
         self._clock = clock
         self._on_fault = on_fault
         self._unkept: dict[Running, JobResult] = {}
-        self._fault = ""  # the database's last error
+        self._fault = ""  # error of the database's last write
         self._rows = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
         self._rows.execute("pragma journal_mode = wal")
         self._rows.execute("pragma synchronous = full")
@@ -117,7 +117,10 @@ class Spool:
     def put(
         self, result: JobResult, files: Mapping[str, tuple[CopiedFile, Output]] | None = None
     ) -> None:
-        """Store a result; it is ready once its ``files`` are uploaded, or at once without any."""
+        """Store a result.
+
+        It is ready once its ``files`` are uploaded, or at once if there are none.
+        """
         key = _key(_ref(result))
         for what, (taken, output) in (files or {}).items():
             self._change(
@@ -137,7 +140,8 @@ class Spool:
     ) -> None:
         """Keep a result in memory if its row cannot be written.
 
-        A result with files becomes a failure, because nothing would resume its upload.
+        A result with files becomes a failure, because after a restart nothing would resume its
+        upload.
         """
         if files:
             for taken, _ in files.values():
@@ -174,7 +178,7 @@ class Spool:
         return next((result for result in self.ready() if _ref(result) == ref), None)
 
     def held(self) -> list[Running]:
-        """Return all units with a result here."""
+        """Return all units that have a result in the spool."""
         rows = self._rows.execute("select job_id, unit, attempt from results order by since")
         return [
             Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt))
@@ -182,13 +186,13 @@ class Spool:
         ] + [*self._unkept]
 
     def uploaded(self, ref: Running, what: str, sent: StoredFile) -> None:
-        """Record an uploaded file; after the last one the result is ready."""
+        """Record that a file was uploaded; after the last one the result is ready."""
         row = self._rows.execute(
             "select result from results where (job_id, unit, attempt) = (?, ?, ?)", _key(ref)
         ).fetchone()
         result = _result(row[0]) if row else None
         if result is None:
-            return  # acked or cancelled since
+            return  # acked or cancelled in the meantime
         self._change(
             "update results set result = ? where (job_id, unit, attempt) = (?, ?, ?)",
             (encode(_with(result, what, sent)), *_key(ref)),
@@ -201,7 +205,7 @@ class Spool:
         )
 
     def give_up(self, result: JobResult) -> None:
-        """Report this failure instead of a result whose files cannot be uploaded."""
+        """Replace a result whose files cannot be uploaded by this failure."""
         self._forget_files(_ref(result))
         self._change(
             "update results set state = 'ready', result = ?"
@@ -210,7 +214,10 @@ class Spool:
         )
 
     def redirect(self, ref: Running, what: str, output: Output) -> bool:
-        """Change a file's upload to ``output``; return False if it does not await one."""
+        """Change a file's upload to ``output``.
+
+        Return False if the file does not wait for an upload.
+        """
         changed = self._change(
             "update files set output = ? where (job_id, unit, attempt) = (?, ?, ?) and what = ?",
             (_output_text(output), *_key(ref), what),
@@ -218,7 +225,7 @@ class Spool:
         return changed > 0
 
     def settle(self, ref: Running) -> bool:
-        """Forget a unit's result; a missing unit or attempt matches all."""
+        """Remove a unit's result; without a unit or attempt, all of them."""
         matching = [held for held in self.held() if _covers(ref, held)]
         for held in matching:
             self._unkept.pop(held, None)
@@ -229,7 +236,7 @@ class Spool:
         return bool(matching)
 
     def prune(self, seconds: float) -> None:
-        """Forget results that were not acked for ``seconds``."""
+        """Remove results that were not acked for ``seconds``."""
         rows = self._rows.execute(
             "select job_id, unit, attempt from results where since < ?", (self._clock() - seconds,)
         ).fetchall()
@@ -237,7 +244,10 @@ class Spool:
             self.settle(Running(job_id=job, unit=_or_none(unit), attempt=_or_none(attempt)))
 
     def _change(self, statement: str, values: tuple[object, ...]) -> int:
-        """Return the number of changed rows; 0 if the database cannot be written."""
+        """Run a statement.
+
+        Return the number of changed rows, 0 if the database cannot be written.
+        """
         try:
             return self._rows.execute(statement, values).rowcount
         except sqlite3.OperationalError as fault:
@@ -246,7 +256,7 @@ class Spool:
             return 0
 
     def _remove_strays(self) -> None:
-        """Remove files without a row, left by an agent that was killed before writing the row."""
+        """Remove files without a row, left by an agent that was killed before it wrote the row."""
         named = {name for (name,) in self._rows.execute("select file from files").fetchall()}
         for what in (RESULT, EVIDENCE):
             for file in self._folder.glob(f"*.{what}"):
@@ -284,16 +294,16 @@ class Spool:
 
 
 def _with(result: JobResult, what: str, sent: StoredFile) -> JobResult:
-    """Set the uploaded file's key, which a new URL may have changed."""
+    """Return the result with the uploaded file's key, which a new URL may have changed."""
     if what == RESULT:
         return attrs.evolve(result, result_ref=sent.key, part_sums=sent.part_sums)
-    assert result.evidence is not None, "it was kept with its evidence"
+    assert result.evidence is not None, "it was spooled with its evidence"
     evidence: Evidence = attrs.evolve(result.evidence, part_sums=sent.part_sums)
     return attrs.evolve(result, evidence=evidence)
 
 
 def _lost(result: JobResult, fault: str) -> JobResult:
-    """Return the failure to report for a result that cannot be stored."""
+    """Return the failure to report instead of a result that cannot be stored."""
     return JobResult(
         job_id=result.job_id,
         unit=result.unit,

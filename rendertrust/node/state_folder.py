@@ -25,7 +25,7 @@ NO_SANDBOX_WORDS: Final = "I trust every scene that this node renders"
 class Enrolment:
     """The node's registration at its gateway: its id and token.
 
-    ``owned``: registered with a user's token. ``proven``: the gateway verified the key.
+    ``owned``: registered with a user's token. ``proven``: the gateway has verified the key.
     ``gateway_key``: the pinned key of the gateway's log.
     """
 
@@ -57,37 +57,37 @@ class StateFolder:
 
     @property
     def key(self) -> Path:
-        """The private key."""
+        """Path of the private key."""
         return self.path / "key.pem"
 
     @property
     def spool(self) -> Path:
-        """Results that wait for their upload or ack."""
+        """Folder of results that wait for their upload or ack."""
         return self.path / "spool"
 
     @property
     def cache(self) -> Path:
-        """Inputs by their SHA-256."""
+        """Folder of inputs by their SHA-256."""
         return self.path / "cache"
 
     @property
     def work(self) -> Path:
-        """One folder per running unit."""
+        """Folder with one folder per running unit."""
         return self.path / "work"
 
     @property
     def history(self) -> Path:
-        """The agent's history across restarts."""
+        """Path of the agent's history."""
         return self.path / "history.sqlite"
 
     def change_key(self, key: Ed25519PrivateKey, before: str) -> None:
-        """Switch to ``key``; keep the old key under the name of the node ``before``."""
+        """Replace the key by ``key``; keep the old one under the name of the node ``before``."""
         if self.key.exists():
             self.key.replace(self.path / f"key-{before}.pem")
         identity.save_key(self.key, key)
 
     def make(self) -> None:
-        """Create the folder, unreadable for others."""
+        """Create the folder, readable only by its owner."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def enrolment(self) -> Enrolment | None:
@@ -111,17 +111,17 @@ class StateFolder:
         write_private(self.path / "agent.json", orjson.dumps(facts), durable=False)
 
     def told(self) -> Mapping[str, Any]:
-        """Return the state that the agent wrote last; empty if none ever ran."""
+        """Return the state that the agent wrote last; empty if no agent ever ran."""
         return _read(self.path / "agent.json")
 
     def accept_no_sandbox(self, words: str) -> None:
-        """Store the words by which the machine's owner accepts rendering without a sandbox."""
+        """Store the words with which the machine's owner accepts rendering without a sandbox."""
         self.make()
         write_private(self.path / "no-sandbox.json", orjson.dumps({"accepted": words}))
 
     @property
     def accepts_no_sandbox(self) -> bool:
-        """Return True if scenes may render without a sandbox, if there is none."""
+        """Return True if the owner accepts rendering without a sandbox, if there is none."""
         return _read(self.path / "no-sandbox.json").get("accepted") == NO_SANDBOX_WORDS
 
     def wish_drain(self) -> None:
@@ -134,11 +134,14 @@ class StateFolder:
         return (self.path / "drain").exists()
 
     def forget_drain(self) -> None:
-        """Remove the request, which meant an earlier run."""
+        """Remove the request for a drain, which was for an earlier run."""
         (self.path / "drain").unlink(missing_ok=True)
 
     def lock(self) -> int | None:
-        """Lock the folder; return a descriptor to keep open, or None if another process has it."""
+        """Lock the folder.
+
+        Return a descriptor to keep open, or None if another process holds the lock.
+        """
         self.make()
         descriptor = os.open(self.path / "agent.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:

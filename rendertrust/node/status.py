@@ -1,4 +1,4 @@
-"""Status of the agent for other processes of this machine."""
+"""Status of the agent, for other processes of this machine."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,11 +22,11 @@ class NotJoined:
 class Status:
     """State of the agent on a state folder, now or when it ended.
 
-    ``draining``: it takes nothing new and ends when its units are done. ``resting``: why it takes
-    no work by its own decision. ``serves``: its pools. ``standing``: at the gateway when it was
-    last connected, with the reason of a quarantine. ``opengl``: EEVEE and Workbench can draw; None
-    if unknown. ``silent_seconds``: for how long an open connection has been silent, if that is
-    long. ``history``: recent lines, the newest last. ``units_ended``: number of units by outcome.
+    ``draining``: it takes nothing new, and ends when its units are done. ``resting``: why it has
+    decided to take no work. ``serves``: its pools. ``standing``: its standing when it was last
+    connected, with the reason of a quarantine. ``opengl``: EEVEE and Workbench can draw; None if
+    unknown. ``silent_seconds``: for how long an open connection has been silent, if that is long.
+    ``history``: recent lines, newest last. ``units_ended``: number of units by outcome.
     """
 
     node_id: str

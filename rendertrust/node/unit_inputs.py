@@ -1,7 +1,7 @@
-"""Inputs of a unit, laid out in its folder: those of its dispatch, and a manifest's files.
+"""Inputs of a unit in its folder: those of its dispatch, and the files of its manifest.
 
 Everything below ``in`` is a read-only regular file: a manifest has no links, and its paths stay
-below ``in``. Another node's result goes to a separate folder under a random name, so that a scene
+below ``in``. Another node's result goes to a separate folder with a random name, so that a scene
 cannot find it and render differently for a verifier.
 """
 
@@ -24,12 +24,12 @@ from rendertrust.protocol import Input, JobDispatch
 from rendertrust.relay_frames import FILES_ASKED_MAX
 
 AT_ONCE: Final = 4
-ROUNDS: Final = 3  # a URL may expire while a slow connection fetches other files
+ROUNDS: Final = 3  # tries: a URL may expire while a slow connection fetches other files
 
 
 @attrs.frozen(eq=False)
 class UnitInputs:
-    """Inputs of one unit in its folder ``work``; ``placed``: the files that are there."""
+    """Inputs of one unit in its folder ``work``; ``placed``: the files laid out so far."""
 
     cache: Cache
     work: Path
@@ -38,7 +38,7 @@ class UnitInputs:
     delivered: dict[str, Path] = attrs.field(factory=dict[str, Path])
 
     async def lay_out(self, dispatch: JobDispatch) -> dict[str, Path] | Failed:
-        """Fetch uncached files, and lay everything out."""
+        """Fetch files that are not cached, and place all inputs."""
         await asyncio.to_thread(_fresh, self.work)
         for wanted in dispatch.inputs:
             if is_delivered(dispatch.job_type, wanted.path):
@@ -86,7 +86,7 @@ class UnitInputs:
     async def _fetch(
         self, batch: Sequence[ManifestEntry], paths: dict[str, list[str]]
     ) -> Failed | None:
-        """Fetch a batch; retry with new URLs if the network failed."""
+        """Fetch a batch of files; retry with new URLs if the network failed."""
         failed: Failed | None = None
         for _ in range(ROUNDS):
             given = await self.addresses.of([entry.sha256 for entry in batch])
@@ -120,7 +120,7 @@ class UnitInputs:
         return failed
 
     async def _take(self, wanted: Input) -> Failed | None:
-        """Fetch a file that another node delivered."""
+        """Fetch a file that another node has delivered."""
         if wanted.path in self.delivered:
             return WRONG_PATH
         folder = self.work / FOLDER / secrets.token_hex(16)
@@ -154,7 +154,10 @@ def _of(entry: ManifestEntry, given: Input) -> Input:
 
 
 def _cached(entry: ManifestEntry) -> Input:
-    """Return an input without a URL; if it was evicted, it is fetched like the others."""
+    """Return an input without a URL for a cached file.
+
+    If evicted since, it is fetched like others.
+    """
     return Input(path=entry.path, url="cache:", sha256=entry.sha256, size=entry.size)
 
 

@@ -1,4 +1,4 @@
-"""Run of one unit on this node, from its dispatch to its spooled result."""
+"""The run of one unit on this node, from its dispatch to its spooled result."""
 
 import asyncio
 import base64
@@ -33,7 +33,8 @@ from rendertrust.protocol import (
 from rendertrust.relay_frames import UNREAD
 
 WITHOUT_OBJECT: Final = "none:"
-LOG_SECONDS: Final = 1.0  # per piece, so that a chatty scene cannot displace other frames
+# interval between two pieces, so that a scene with much output cannot displace other relay frames
+LOG_SECONDS: Final = 1.0
 LOG_CHARACTERS_KEPT: Final = 64 * 1024
 
 
@@ -44,9 +45,9 @@ def ref_of(frame: JobDispatch) -> Running:
 
 @attrs.define
 class UnitLog:
-    """Log of a unit's program, sent to the gateway in pieces.
+    """The log of a unit's program, sent to the gateway in pieces.
 
-    Lost pieces show in the ``offset``, in bytes of UTF-8.
+    ``offset``, in bytes of UTF-8, shows whether pieces were lost.
     """
 
     ref: Running
@@ -58,14 +59,14 @@ class UnitLog:
     _sent_at: float = float("-inf")
 
     def hear(self, text: str) -> None:
-        """Append text; drop the oldest if too much is waiting."""
+        """Append text; drop the oldest text if too much is waiting."""
         self._waiting += clean(text)
         self._forget(len(self._waiting) - LOG_CHARACTERS_KEPT)
         if self.clock() - self._sent_at >= LOG_SECONDS:
             self.tell()
 
     def tell(self) -> None:
-        """Send the next piece, if there is one and the connection takes it."""
+        """Send the next piece, if there is one and the connection accepts it."""
         piece = self._waiting[:LOG_CHARACTERS_MAX]
         ref = self.ref
         if piece and self.send(
@@ -123,7 +124,7 @@ class UnitRun:
         return ref_of(self.dispatch)
 
     def status(self) -> JobStatus:
-        """Return the progress as a frame."""
+        """Return the progress as a relay frame."""
         return JobStatus(
             job_id=self.dispatch.job_id,
             unit=self.dispatch.unit,
@@ -133,7 +134,7 @@ class UnitRun:
         )
 
     def report(self, progress: float, detail: str) -> None:
-        """Take the plugin's progress and pass it on, at most a few times a second."""
+        """Take the plugin's progress, and send it at most a few times a second."""
         self.progress, self.detail = progress, detail
         if self.clock() - self._told_at >= self.status_seconds_least:
             self.tell()
@@ -156,7 +157,7 @@ class UnitRun:
         self.is_cancelled, self.failure_if_cancelled = True, failure
         if self.task is not None:
             self.task.stopping.set()
-        # A task that is cancelled before its first step never runs its clean-up.
+        # A task that is cancelled before its first step would never run its clean-up.
         if self.job is not None and self.has_begun:
             self.job.cancel()
 
@@ -190,7 +191,7 @@ async def run(unit: UnitRun, plugin: Plugin, cache: Cache, work: Path, threads: 
     )
     try:
         return await plugin.run(unit.task)
-    except Exception as fault:  # a plugin's bug fails the unit, not the node
+    except Exception as fault:  # a bug of the plugin fails the unit, not the node
         if isinstance(fault, OSError) and is_of_disk(fault):
             return of_disk(fault)
         return Failed(
@@ -206,12 +207,12 @@ def content_of(dispatch: JobDispatch) -> str:
 
 
 def folder_name(ref: Running) -> str:
-    """Return the name of a unit's work folder, which is short and safe for any job id."""
+    """Return a short name for a unit's work folder, which is safe for any job id."""
     return sha256(f"{ref.job_id}\n{ref.unit}\n{ref.attempt}".encode()).hexdigest()[:24]
 
 
 def failed(ref: Running, failure: Failed) -> JobResult:
-    """Return the frame that reports a failure."""
+    """Return the relay frame that reports a failure."""
     return JobResult(
         job_id=ref.job_id,
         unit=ref.unit,
@@ -274,7 +275,7 @@ def _completed(
     unit: UnitRun, result: Completed, made: Made, attester: Attester | None
 ) -> JobResult:
     dispatch = unit.dispatch
-    # Without an upload destination there is no object, but the reference requires a result_ref.
+    # Without an upload destination there is no object, but the API reference requires a result_ref.
     nowhere = (None, f"{WITHOUT_OBJECT}{dispatch.job_id}")
     taken, place = (made[RESULT][0], made[RESULT][1].key) if RESULT in made else nowhere
     proof = made[EVIDENCE][0] if EVIDENCE in made else None
@@ -294,5 +295,5 @@ def _completed(
         return told
     try:
         return attrs.evolve(told, work=signed[0], signature=signed[1])
-    except ValueError:  # nested deeper or larger than a relay frame allows: no receipt
+    except ValueError:  # nested deeper or larger than a relay frame allows, so there is no receipt
         return told

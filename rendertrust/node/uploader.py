@@ -1,4 +1,6 @@
-"""Delivery of spooled results: upload the files, then report to the gateway until it acks."""
+"""Delivery of spooled results: upload the files, then report the result until the gateway acks
+it.
+"""
 
 import asyncio
 import time
@@ -22,13 +24,14 @@ from rendertrust.protocol import (
 )
 
 PARALLEL: Final = 2
-ANSWER_SECONDS: Final = 15.0  # to grant parts; then they are requested again
+# time for the gateway to grant parts; afterwards they are requested again
+ANSWER_SECONDS: Final = 15.0
 
 
 class Uploader:
-    """Two background tasks, so that a long upload does not delay reports.
+    """Two background tasks: uploads and reports, so that a long upload does not delay reports.
 
-    ``wake`` them when a result was spooled or a URL arrived.
+    Call ``wake`` when a result was spooled or a URL arrived.
     """
 
     def __init__(
@@ -57,24 +60,24 @@ class Uploader:
         self._something_to_tell.set()
 
     def resend(self) -> None:
-        """Report everything that is ready again, because the connection is new."""
+        """Report all ready results again, as the connection is new."""
         self._sent_at.clear()
         self._asked.clear()
         self.wake()
 
     def redirect(self, ref: Running) -> None:
-        """Resume the upload of ``ref``, for which a new URL arrived."""
+        """Resume the upload of ``ref``, for which a new URL has arrived."""
         self._asked.discard(ref)
         self.wake()
 
     def take(self, ref: Running, offered: PartsOffered) -> None:
-        """Take the parts that the gateway granted for a multipart upload."""
+        """Take the parts that the gateway has granted for a multipart upload."""
         answer = self._answers.get((ref, offered.what))
         if answer is not None and not answer.done():
             answer.set_result(offered)
 
     def uploading(self) -> list[Running]:
-        """Return units whose files are still uploading; their leases need renewal."""
+        """Return units whose files are still being uploaded; their leases need renewal."""
         return list(dict.fromkeys(spooled.ref for spooled in self._spool.uploads()))
 
     async def run(self) -> None:
@@ -132,7 +135,7 @@ class Uploader:
             self._narrate(f"upload of {spooled.ref.job_id} waits: {outcome.reason}")
 
     async def _send_file(self, spooled: SpooledFile) -> uploads.Outcome:
-        """Upload a file in one request, or in parts if it is long and the gateway allows them."""
+        """Upload a file in one request, or in parts if it is long and the gateway allows that."""
         if not multipart_upload.in_parts(spooled):
             return await uploads.put(self._session, spooled.output, spooled.file)
 
@@ -142,7 +145,7 @@ class Uploader:
         return await multipart_upload.send(self._session, spooled, ask)
 
     async def _leave(self, ref: Running, wanted: PartsWanted) -> PartsOffered | None:
-        """Request parts from the gateway; None without a response."""
+        """Request parts from the gateway; return None if it does not respond."""
         name = (ref, wanted.what)
         answer = self._answers[name] = asyncio.get_running_loop().create_future()
         asked = UrlsRequest(job_id=ref.job_id, unit=ref.unit, attempt=ref.attempt, wanted=wanted)

@@ -1,4 +1,4 @@
-"""Uploads of results, or parts of them, by PUT to presigned URLs."""
+"""Uploads of results, or of parts of them, by PUT to presigned URLs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from rendertrust.protocol import Output, PartPlace
 from rendertrust.write_timeout import WriteTimeout
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=3600, connect=15, sock_read=120)
-TAKEN_SECONDS: Final = 120.0  # for the store to accept a chunk
+TAKEN_SECONDS: Final = 120.0  # time for the store to accept a chunk
 CHUNK_BYTES: Final = 256 * 1024
 TRIES: Final = 4
 _AGAIN: Final = (408, 425, 429)
@@ -23,9 +23,9 @@ _AGAIN: Final = (408, 425, 429)
 
 @attrs.frozen
 class PutStored:
-    """The object was stored, by this PUT or by an earlier try (412).
+    """The store has the object, from this PUT or from an earlier try (412).
 
-    ``part_sums``: SHA-256s of the parts in a multipart upload.
+    ``part_sums``: the SHA-256 of each part in a multipart upload.
     """
 
     part_sums: tuple[str, ...] = ()
@@ -33,12 +33,12 @@ class PutStored:
 
 @attrs.frozen
 class UrlExpired:
-    """The store refuses the URL (403): request a new one."""
+    """The store refuses the URL (403); the caller requests a new one."""
 
 
 @attrs.frozen
 class StoreUnreachable:
-    """The store did not respond, or cannot take the object now: try later.
+    """The store did not respond, or cannot take the object now; the caller tries later.
 
     ``is_unasked``: nothing was sent, because the gateway's key could not be checked.
     """
@@ -49,18 +49,21 @@ class StoreUnreachable:
 
 @attrs.frozen
 class PutRefused:
-    """The store will never take the object. ``status``: its HTTP status, if it responded."""
+    """The store will never accept the object. ``status``: its HTTP status, if it responded."""
 
     reason: str
     status: int | None = None
 
 
 Outcome = PutStored | UrlExpired | StoreUnreachable | PutRefused
-GONE: Final = PutRefused("the result is gone from the spool")
+GONE: Final = PutRefused("the result is missing from the spool")
 
 
 async def put(session: aiohttp.ClientSession, output: Output, file: Path) -> Outcome:
-    """PUT ``file`` with exactly the given headers; retry a few times before StoreUnreachable."""
+    """PUT ``file`` with exactly the given headers.
+
+    Retry a few times, then return StoreUnreachable.
+    """
     try:
         size = (await asyncio.to_thread(file.stat)).st_size
     except FileNotFoundError:
@@ -89,8 +92,8 @@ async def _put_once(
     try:
         with file.open("rb") as body:
             body.seek(start)
-            # The URL is encoded already; encoding it again, or adding headers that were not
-            # signed, would break the signature.
+            # The URL is encoded already. Encoding it again, or adding headers that were not signed,
+            # would invalidate the signature.
             taking = WriteTimeout(TAKEN_SECONDS)
             async with (
                 taking.in_time(),

@@ -12,7 +12,7 @@ HOW: Final = "must be like 20-8 or 22:30-6:15: start and end in this machine's l
 
 @attrs.frozen
 class WorkingHours:
-    """From minute ``first`` of the day up to ``last``, over midnight if that is less."""
+    """From minute ``first`` of the day to ``last``, across midnight if ``last`` is less."""
 
     first: int
     last: int

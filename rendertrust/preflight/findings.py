@@ -39,7 +39,7 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class NodeClass:
-    """Properties of the nodes that could render it. ``ram_bytes`` None: unknown."""
+    """Properties of the nodes that could render the scene. ``ram_bytes`` None: unknown."""
 
     blender: tuple[int, int]
     ram_bytes: int | None = None
@@ -88,7 +88,7 @@ def _unopened(facts: Facts, nodes: NodeClass) -> Finding:
         return Finding(
             code="too_much_memory",
             level="error",
-            message=f"displaying it needs about {need:,.1f} GiB; it was not opened",
+            message=f"showing it needs about {need:,.1f} GiB of memory, so it was not opened",
             setting=LESS_MEMORY + " and Levels Viewport",
             object=most[0]["object"] if most else None,
         )
@@ -169,7 +169,7 @@ def _output(facts: Facts) -> Iterator[Finding]:
 
 @attrs.frozen(kw_only=True)
 class MissingOutput:
-    """Texts of the finding about a scene without a deliverable picture."""
+    """Texts of the finding for a scene without a deliverable picture."""
 
     code: str
     message: str
@@ -203,8 +203,8 @@ MISSING_OUTPUT: Final[Mapping[str, MissingOutput]] = {
 
 def _unmade(facts: Facts) -> Iterator[Finding]:
     for told in facts.get("unmade", ()):
-        known = MISSING_OUTPUT.get(told)  # None: the code of a newer worker
-        # A movie's format has a finding of its own.
+        known = MISSING_OUTPUT.get(told)  # None: a code of a newer worker
+        # A movie format has a finding of its own.
         if known is None or (told == "format" and facts["is_movie"]):
             continue
         message = known.message.format(format=facts["format"])
@@ -225,7 +225,10 @@ def _camera(facts: Facts) -> Iterator[Finding]:
 
 
 def showing(file: Facts) -> frozenset[int] | None:
-    """Return the frames that show a missing file of a sequence; None: all, or unknown."""
+    """Return a text on the frames that show a missing file of a sequence.
+
+    '' if all do, or if it is unknown.
+    """
     return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
 
 
@@ -404,7 +407,9 @@ def _devices(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             code="device_dependent",
             level="note",
-            message=f"graphics cards and processors render it differently: {reason}. All its frames"
-            " are rendered on processors, unless the job asks for a device",
+            message=(
+                f"graphics cards and processors render it differently: {reason}. All frames "
+                "are rendered on processors, unless the job asks for a device"
+            ),
             setting="The job's requirements: device",
         )

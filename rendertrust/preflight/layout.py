@@ -2,8 +2,8 @@
 
 Files beside or below the scene, or below a folder not far above it, keep their places, so that
 relative paths stay valid. Other files go to the folder ``linked``, and ``paths`` maps their written
-paths, because absolute paths mean nothing on another machine. If some file systems take two paths
-for one, the second file goes there too.
+paths, because absolute paths are invalid on another machine. If some file systems consider two
+paths equal, the second file also goes there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -15,10 +15,10 @@ import attrs
 
 from rendertrust.manifest import folded
 
-CLIMB_MAX: Final = 3  # folders above the scene that may belong to its project
+CLIMB_MAX: Final = 3  # levels of folders above the scene that may belong to its project
 LINKED: Final = "linked"
 PATHS: Final = "rendertrust-paths.json"
-Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # the facts of each file
+Found: TypeAlias = Mapping[PurePath, Sequence[Mapping[str, Any]]]  # the facts about each file
 
 
 @attrs.frozen(kw_only=True)
@@ -46,7 +46,7 @@ class Layout:
     """Layout of the inputs.
 
     ``scene``: the scene's path among the inputs. ``paths``: the input for each written path that is
-    no longer valid, as in the input PATHS (JSON).
+    no longer valid; it becomes the input PATHS (JSON).
     """
 
     scene: str
@@ -61,7 +61,7 @@ class Layout:
 
 
 def laid_out(scene: PurePath, files: Sequence[Mapping[str, Any]]) -> Layout:
-    """Return the layout. ``files``: from the worker's facts. ``scene``: an absolute path."""
+    """Return the layout. ``files``: those in the worker's facts. ``scene``: an absolute path."""
     found: dict[PurePath, list[Mapping[str, Any]]] = {}
     missing: dict[tuple[str, PurePath], MissingFile] = {}
     for file in files:
@@ -125,8 +125,8 @@ class _Places:
     def of(cls, root: PurePath, scene: PurePath, found: Found) -> "_Places":
         """Compute the places of all files.
 
-        Folders are kept together because texture tiles and sequences are found by name, and files
-        of caches and libraries by their relative places.
+        Folders stay together because texture tiles and sequences are found by name, and files of
+        caches and libraries by their relative places.
         """
         groups: list[set[PurePath]] = []
         for source, files in sorted(found.items()):
@@ -143,7 +143,7 @@ class _Places:
         return places
 
     def _part(self, scene: PurePath, found: Found, number: int) -> None:
-        """Separate files whose paths collide, except those that are found by their place."""
+        """Separate files whose paths collide, except those that Blender finds by their place."""
         taken = {folded(_below(self.root, scene))}
         for source, (file, *_) in sorted(found.items()):
             place = folded(self.place(source, file, source))
@@ -152,7 +152,7 @@ class _Places:
             taken.add(place)
 
     def place(self, source: PurePath, file: Mapping[str, Any], path: PurePath) -> str:
-        """Return the place of ``path``, which belongs to the file ``source``."""
+        """Return the place for ``path``, which the file ``source`` belongs to."""
         if source in self.apart:
             return f"{self.linked}/{self.apart[source]}/{path.name}"
         if self.root in source.parents:
@@ -171,7 +171,7 @@ def _folder(source: PurePath, file: Mapping[str, Any]) -> PurePath:
 
 
 def _together(source: PurePath, file: Mapping[str, Any], root: PurePath) -> set[PurePath]:
-    """Return the file's folder, and that of its library, if that is moved as well."""
+    """Return the file's folder, and that of its library if the library is moved, too."""
     folder = _folder(source, file)
     library = type(source)(file.get("of", source))
     moved = "of" in file and root not in library.parents and library.anchor == folder.anchor
@@ -218,7 +218,7 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
 def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
     """Return what the written path stands for.
 
-    That is the folder or file that ``source`` belongs to, or the file beside it with that name.
+    It is the folder or file that ``source`` belongs to, or a file of that name beside ``source``.
     """
     stands = type(source)(file.get("stands", source))
     if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):

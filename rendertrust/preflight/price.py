@@ -1,8 +1,8 @@
 """Price of frames: seconds of the reference machine, from a few crops of some frames.
 
-A crop's time is a base time, which every frame has to set up the scene, plus the time of its
-pixels. A render of nearly no pixels measures the base; the rest grows with pixels and samples.
-Between probed frames the price is interpolated linearly.
+A crop takes a base time, for setting up the scene, and time for its pixels. A render of nearly no
+pixels measures the base; the rest grows with pixels and samples. Between probed frames the price is
+interpolated linearly.
 """
 
 from bisect import bisect_left
@@ -14,8 +14,8 @@ import attrs
 from rendertrust.tiling import Tile
 
 CROPS: Final = 3
-CROP_SHARE: Final = 0.01  # of the frame's pixels, each
-SIDE_LEAST: Final = 64  # pixels; fewer cannot be timed
+CROP_SHARE: Final = 0.01  # pixels of a crop, as a share of the frame's
+SIDE_LEAST: Final = 64  # pixels of a crop's side; smaller crops cannot be timed
 SAMPLES_MOST: Final = 64
 SECONDS_LEAST: Final = 0.001
 
@@ -24,8 +24,8 @@ SECONDS_LEAST: Final = 0.001
 class MeasuredFrame:
     """Times of one probed frame, in seconds.
 
-    ``base``: for any render of it. ``pixel``: for one pixel at all samples, as the mean of its
-    crops; ``least`` and ``most``: in its cheapest and its dearest crop.
+    ``base``: of any render of the frame. ``pixel``: of one pixel at all samples, as the mean over
+    its crops; ``least`` and ``most``: the same for the cheapest and the dearest crop.
     """
 
     frame: int
@@ -59,7 +59,7 @@ def frames_to_probe(frames: Sequence[int]) -> tuple[int, ...]:
 
 
 def crops(width: int, height: int, count: int = CROPS, share: float = CROP_SHARE) -> list[Tile]:
-    """Return crops of the picture's shape along its diagonal, from sky to ground."""
+    """Return crops with the picture's proportions along its diagonal, from top to bottom."""
     across = min(max(round(width * share**0.5), SIDE_LEAST), width)
     down = min(max(round(height * share**0.5), SIDE_LEAST), height)
     steps = [(part + 0.5) / count for part in range(count)]
@@ -86,7 +86,8 @@ def probe_of(done: Mapping[str, Any]) -> Probe:
 
 
 def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
-    # The first render of a process also sets up kept data, so the shortest one is the base.
+    # A process's first render also sets up data that later ones reuse, so the shortest time is the
+    # base.
     base = min(measured["base_seconds"], *measured["seconds"])
     over = [max(seconds - base, 0.0) for seconds in measured["seconds"]]
     each = [
@@ -103,7 +104,7 @@ def _probed(measured: Mapping[str, Any], ratio: float) -> MeasuredFrame:
 
 @attrs.frozen
 class Spread:
-    """Range of seconds on the probing machine, by the cheapest, the mean and the dearest crop."""
+    """Range of seconds on the probing machine: by the cheapest, the mean and the dearest crop."""
 
     least: float
     likely: float
@@ -122,7 +123,8 @@ def spread_of(
 ) -> Spread:  # fmt: skip
     """Return the time of all frames together, at another size or number of samples if given.
 
-    Its ends assume that the whole frame is like its cheapest, or like its dearest crop.
+    The ends of the range assume that the whole frame is like its cheapest, or like its dearest
+    crop.
     """
     pixels = (width or probe.width) * (height or probe.height)
     more = pixels * (samples or probe.samples) / max(probe.samples, 1)
@@ -135,7 +137,7 @@ def _frame(probed: MeasuredFrame, more: float) -> Spread:
 
 
 def _between(frames: Sequence[MeasuredFrame], frame: int) -> MeasuredFrame:
-    """Interpolate between the two nearest frames; beyond the ends take the nearest."""
+    """Interpolate between the two nearest frames; beyond the ends, take the nearest."""
     at = bisect_left(frames, frame, key=lambda probed: probed.frame)
     if at in (0, len(frames)):
         return frames[min(at, len(frames) - 1)]

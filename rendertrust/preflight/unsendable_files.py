@@ -14,7 +14,7 @@ from rendertrust.manifest import (
 from rendertrust.preflight.findings import Finding
 from rendertrust.preflight.layout import Layout, LinkedFile
 
-BESIDE: Final = 2  # the scene, and the list of moved files
+BESIDE: Final = 2  # the scene and the list of moved files, which are also inputs
 RENAME: Final = (
     "rename it on the disk, then File > External Data > Find Missing Files; or pack it: "
     "File > External Data > Pack Resources"

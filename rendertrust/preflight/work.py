@@ -19,15 +19,15 @@ LEAST: Final = SECOND // 1000  # no frame takes less
 
 @attrs.frozen
 class FrameWork:
-    """The probed frames, ascending, and the microseconds of each."""
+    """The probed frames, ascending, and the microseconds of each frame."""
 
     frames: tuple[int, ...]
     microseconds: tuple[int, ...]
 
     def of(self, frame: int) -> int:
-        """Return the microseconds of a frame, interpolated between the nearest ones and rounded up.
+        """Return the microseconds of a frame, interpolated between probed frames and rounded up.
 
-        Beyond the ends it is that of the nearest frame.
+        Beyond the ends they are those of the nearest probed frame.
         """
         at = bisect_left(self.frames, frame)
         if at in (0, len(self.frames)):
@@ -42,7 +42,7 @@ class FrameWork:
         return max(self.microseconds)
 
     def mended(self, percents: Mapping[int, int]) -> "FrameWork":
-        """Return the work corrected by frames that were found to take a percentage of it."""
+        """Return the work, corrected by frames that took ``percents`` of what was estimated."""
         found = dict(zip(self.frames, self.microseconds, strict=True))
         found |= {number: _up(self.of(number) * many, 100) for number, many in percents.items()}
         numbers = tuple(sorted(found))
@@ -64,7 +64,7 @@ def work_of(
 
 
 def _microseconds(probed: MeasuredFrame, more: Fraction) -> int:
-    # By the decimal text in the report: 0.1 is a tenth, not the nearest float.
+    # From the decimal text in the report: 0.1 is a tenth, not the nearest float.
     seconds = Fraction(str(probed.base)) + Fraction(str(probed.pixel)) * more
     return max(_up(seconds.numerator * SECOND, seconds.denominator), LEAST)
 

@@ -1,2 +1,2 @@
--- The gateway's database; in a separate statement, because it cannot run inside a transaction.
+-- Create the gateway's database. This is a separate file because the statement cannot run inside a transaction.
 CREATE DATABASE rendertrust OWNER rendertrust;

@@ -1,2 +1,2 @@
--- Whether the gateway's database was made.
+-- Return whether the gateway's database exists.
 SELECT EXISTS (SELECT FROM pg_database WHERE datname = 'rendertrust');

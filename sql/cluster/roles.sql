@@ -1,6 +1,6 @@
--- The roles of an embedded cluster, made or repaired at each start by its superuser. The passwords
--- come as settings of the session: a script with several statements takes no parameters.
--- Everything here may run again.
+-- Create or repair the roles of an embedded cluster; its superuser runs this at each start, and it may run
+-- repeatedly. Passwords are passed as settings of the session, because a script of several statements takes no
+-- parameters.
 DO $$
 DECLARE
     owner_password text := current_setting('rendertrust.owner_password');
@@ -14,7 +14,7 @@ BEGIN
     END IF;
     EXECUTE format('ALTER ROLE rendertrust PASSWORD %L', owner_password);
     EXECUTE format('ALTER ROLE rendertrust_app PASSWORD %L', app_password);
-    -- So that the owner may end the application's connections before it drops or restores.
+    -- The owner may end the application's connections before it drops or restores the database.
     GRANT rendertrust_app TO rendertrust;
 END
 $$;

@@ -1,2 +1,2 @@
--- Hand a password to roles.sql as a setting of this session.
+-- Pass a password to roles.sql as a setting of this session.
 SELECT set_config($1, $2, false);

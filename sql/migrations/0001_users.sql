@@ -1,18 +1,17 @@
--- Users: accounts of people, logins, API keys, revocations, organisations, and the audit of what admins do.
+-- Users: people's accounts, logins, API keys, revocations, organisations, and the audit log of admins' acts.
 --
--- The files of this folder make the schema of an empty database, one file per noun. Times are UTC. Amounts are BIGINT
--- units; one credit is 10,000 units. docs/ownership.md says who may write each table.
+-- The files of this folder create the schema of an empty database, one file per subject. Times are UTC. Amounts are
+-- BIGINT units of money; one credit is 10,000 units. docs/ownership.md says who may write each table.
 
--- The role of the gateway. It owns nothing: each file ends with its rights. The setup of the
--- cluster creates it. Where the role is missing and the owner may not make roles, nothing is granted, and a gateway that logs in
--- as the owner works all the same.
+-- The gateway's role. It owns nothing; each file ends with its grants. The cluster's setup creates it. If the role is
+-- missing and the owner may not create roles, nothing is granted; a gateway that logs in as the owner still works.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         CREATE ROLE rendertrust_app NOLOGIN;
     END IF;
 EXCEPTION
-    WHEN duplicate_object OR unique_violation THEN NULL; -- another database of the cluster made it just now
+    WHEN duplicate_object OR unique_violation THEN NULL; -- another database of the cluster has just created it
     WHEN insufficient_privilege THEN
         RAISE NOTICE 'no role rendertrust_app, and no right to make it: nothing is granted';
 END $$;
@@ -33,7 +32,7 @@ CREATE TABLE users (
     is_active     boolean NOT NULL DEFAULT true,
     created_at    timestamptz NOT NULL DEFAULT now()
 );
-CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, however it is capitalised
+CREATE UNIQUE INDEX users_email ON users (lower(email)); -- one account per address, in any capitalisation
 CREATE INDEX users_created ON users (created_at DESC, id DESC);
 
 -- ── logins ──────────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +41,7 @@ CREATE INDEX users_created ON users (created_at DESC, id DESC);
 CREATE TABLE refresh_families (
     sid        uuid PRIMARY KEY,
     user_id    uuid NOT NULL REFERENCES users,
-    jti        uuid NOT NULL,                     -- the refresh token that is valid now
+    jti        uuid NOT NULL,                     -- the currently valid refresh token
     client     text NOT NULL DEFAULT '' CHECK (char_length(client) <= 200), -- User-Agent
     rotated_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
@@ -50,10 +49,10 @@ CREATE TABLE refresh_families (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX refresh_families_user ON refresh_families (user_id);
-CREATE INDEX refresh_families_expires ON refresh_families (expires_at); -- the purge
+CREATE INDEX refresh_families_expires ON refresh_families (expires_at); -- for the purge
 
--- Refresh tokens that were exchanged lately. One that comes again while it is listed is a retry or a race; one that is
--- not listed any more comes late, perhaps from a thief, and ends its family.
+-- Refresh tokens that were exchanged recently. A listed token that is presented again is a retry or a race. An older
+-- one, no longer listed, may have been stolen: it ends its family.
 CREATE TABLE spent_refresh_tokens (
     jti      uuid PRIMARY KEY,
     sid      uuid NOT NULL REFERENCES refresh_families ON DELETE CASCADE,
@@ -68,34 +67,35 @@ CREATE TABLE api_keys (
     user_id    uuid NOT NULL REFERENCES users,
     name       text NOT NULL CHECK (char_length(name) BETWEEN 1 AND 100),
     sha256     bytea NOT NULL UNIQUE CHECK (octet_length(sha256) = 32), -- the key itself is not stored
-    hint       text NOT NULL,                     -- its last characters, to tell keys apart
+    hint       text NOT NULL,                     -- the key's last characters, to tell keys apart
     scopes     text[] NOT NULL CHECK (cardinality(scopes) > 0),
     created_at timestamptz NOT NULL,
-    expires_at timestamptz,                       -- null: it is valid until it is revoked
-    used_at    timestamptz,                       -- within a few minutes
+    expires_at timestamptz,                       -- null: valid until it is revoked
+    used_at    timestamptz,                       -- accurate to a few minutes
     revoked_at timestamptz
 );
 CREATE INDEX api_keys_user ON api_keys (user_id, created_at DESC);
 
 -- ── revocations ─────────────────────────────────────────────────────────────────────────────────
 
--- What every gateway must refuse although its signature is valid and it has not expired. Gateways read on from the
--- transactions that had ended when they last read: `number` would not do, as a smaller one may commit later.
+-- Tokens, keys, nodes and users that every gateway must refuse although their signature is valid and has not expired.
+-- Gateways read on from the oldest transaction that was running at their last read. They cannot read on from a
+-- number, as smaller ones may commit later.
 CREATE TABLE revocations (
     number      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     transaction bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     id          uuid NOT NULL,
     kind        text NOT NULL CHECK (kind IN (
-                    'session',   -- sid: every token of a login
-                    'token',     -- jti: one token
+                    'session',   -- id is a sid: every token of a login
+                    'token',     -- id is a jti: one token
                     'key',       -- an API key
                     'node',      -- every token of a node
-                    'user')),    -- cached facts about a user must be read again
-    expires_at  timestamptz NOT NULL,             -- no token that it concerns is valid for longer
+                    'user')),    -- gateways must read their cached facts about the user again
+    expires_at  timestamptz NOT NULL,             -- every token that it concerns has expired by then
     revoked_at  timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX revocations_transaction ON revocations (transaction);
-CREATE INDEX revocations_expires ON revocations (expires_at); -- the purge
+CREATE INDEX revocations_expires ON revocations (expires_at); -- for the purge
 
 CREATE FUNCTION tell_revocations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -105,8 +105,8 @@ END $$;
 CREATE TRIGGER revocations_told AFTER INSERT ON revocations
     FOR EACH STATEMENT EXECUTE FUNCTION tell_revocations();
 
--- Ending a login, a key or a user revokes it in the same transaction, whichever statement ends it. No access token, and
--- nothing that a gateway caches, is valid for more than a day.
+-- Ending a login, a key or a user revokes it in the same transaction, whichever statement ends it. A revocation
+-- expires after a day: no access token and no cached fact is valid for longer.
 CREATE FUNCTION revoke_session() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO revocations (id, kind, expires_at) VALUES (OLD.sid, 'session', now() + interval '1 day');
@@ -131,8 +131,8 @@ CREATE TRIGGER api_keys_gone AFTER DELETE ON api_keys
     FOR EACH ROW WHEN (OLD.revoked_at IS NULL)
     EXECUTE FUNCTION revoke_key();
 
--- Tokens carry the role: with another role they are out of date. Families are read after the user's row is locked, so
--- that a login at the same moment is either seen here or refused.
+-- Tokens carry the user's role, so a change of role makes them invalid. Logins are read after the user's row is
+-- locked, so that a login at the same moment is either seen here or refused.
 CREATE FUNCTION end_sessions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE refresh_families SET revoked_at = now() WHERE user_id = NEW.id AND revoked_at IS NULL;
@@ -157,14 +157,15 @@ CREATE TABLE organisation_members (
     role            text NOT NULL CHECK (role IN (
                         'owner',      -- invites and removes members, appoints owners, deletes the organisation
                         'member')),
-    invited_by      uuid REFERENCES users,        -- null: the founder
+    invited_by      uuid REFERENCES users,        -- null: the founder was not invited
     invited_at      timestamptz NOT NULL,
-    joined_at       timestamptz,                  -- null: invited; no member yet
+    joined_at       timestamptz,                  -- null: invited, not a member yet
     PRIMARY KEY (organisation_id, user_id)
 );
 CREATE INDEX organisation_members_of_user ON organisation_members (user_id);
 
--- Whom a user trusts: a creator with their scenes, an operator to run scenes without a sandbox.
+-- Users whom a user trusts: creators trust operators with their scenes; scenes of creators whom an operator trusts may
+-- run without a sandbox.
 CREATE TABLE trusts (
     user_id    uuid NOT NULL REFERENCES users,
     trusted_id uuid NOT NULL REFERENCES users,
@@ -173,11 +174,11 @@ CREATE TABLE trusts (
     CHECK (user_id <> trusted_id)
 );
 
--- Addresses without an account that a user trusts or invites. Lists show them like others, so that they do not reveal
--- who has an account. They have no effect, not even once such an account is made.
+-- Addresses without an account that a user trusts or has invited. Lists show them like others, so that they do not
+-- reveal who has an account. They have no effect, even if somebody opens such an account later.
 CREATE TABLE unknown_addresses (
-    user_id         uuid NOT NULL REFERENCES users, -- who trusts or invites
-    organisation_id uuid REFERENCES organisations ON DELETE CASCADE, -- null: trusted
+    user_id         uuid NOT NULL REFERENCES users, -- who trusts or has invited the address
+    organisation_id uuid REFERENCES organisations ON DELETE CASCADE, -- null: the address is trusted
     email           text NOT NULL CHECK (char_length(email) BETWEEN 3 AND 320), -- in lower case
     role            text CHECK (role IN ('owner', 'member')),
     since           timestamptz NOT NULL,
@@ -190,12 +191,12 @@ CREATE UNIQUE INDEX unknown_addresses_invited ON unknown_addresses (organisation
 
 -- ── audit ───────────────────────────────────────────────────────────────────────────────────────
 
--- What admins did, written in the transaction that did it.
+-- What admins did, written in the transaction of the change.
 CREATE TABLE audit (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at         timestamptz NOT NULL,
-    actor_id   uuid,                              -- null: somebody at the console of the gateway's machine
-    actor      text NOT NULL,                     -- the e-mail address at that time, or 'console:' and the login
+    actor_id   uuid,                              -- null: somebody on the gateway's machine
+    actor      text NOT NULL,                     -- the e-mail address at that time, or 'console:' and the login name
     act        text NOT NULL CHECK (act ~ '^[a-z]+\.[a-z_]+$'), -- 'user.deactivate', …
     target     text NOT NULL,                     -- 'user:{uuid}', …
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),

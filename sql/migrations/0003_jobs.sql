@@ -1,4 +1,4 @@
--- Jobs: their uploads, the jobs and their units, attempts at units, and the objects that belong to them.
+-- Jobs: uploads, jobs and their units, attempts at units, and the objects that belong to them.
 
 -- ── uploads ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -9,42 +9,43 @@ CREATE TABLE uploads (
     size         bigint NOT NULL CHECK (size > 0),
     filename     text NOT NULL CHECK (char_length(filename) BETWEEN 1 AND 255),
     object_key   text NOT NULL,
-    completed_at timestamptz,                     -- null: announced, not seen in the object store yet
+    completed_at timestamptz,                     -- null: announced, but not found in the object store yet
     created_at   timestamptz NOT NULL DEFAULT now(),
-    used_at      timestamptz NOT NULL DEFAULT now(), -- last announced, or part of a job; within a day
-    expired_at   timestamptz                      -- its object is being removed; then the row is deleted
+    used_at      timestamptz NOT NULL DEFAULT now(), -- when it was last announced, or part of a job; accurate to a day
+    expired_at   timestamptz                      -- the object is being deleted, then the row
 );
-CREATE UNIQUE INDEX uploads_user_content ON uploads (user_id, sha256); -- a user sends the same content once
-CREATE INDEX uploads_used ON uploads (used_at); -- the sweep
+CREATE UNIQUE INDEX uploads_user_content ON uploads (user_id, sha256); -- a user uploads the same content once
+CREATE INDEX uploads_used ON uploads (used_at); -- for the sweep
 
 -- Multipart uploads that have not ended.
 CREATE TABLE multiparts (
     upload_id  uuid PRIMARY KEY REFERENCES uploads,
-    store_id   text NOT NULL,                     -- the object store's name for it
-    object_key text NOT NULL,                     -- of the finished object
-    asked_at   timestamptz NOT NULL               -- when a part was granted last
+    store_id   text NOT NULL,                     -- the object store's id of the upload
+    object_key text NOT NULL,                     -- key of the finished object
+    asked_at   timestamptz NOT NULL               -- when a part was last granted
 );
 CREATE INDEX multiparts_asked ON multiparts (asked_at); -- abandoned ones are aborted
 
--- Which uploads a stored manifest lists.
+-- Uploads that a stored manifest lists.
 CREATE TABLE manifest_files (
     manifest_key text NOT NULL,
-    upload_id    uuid NOT NULL,                   -- may outlive the upload
+    upload_id    uuid NOT NULL,                   -- may remain after the upload was deleted
     PRIMARY KEY (manifest_key, upload_id)
 );
 CREATE INDEX manifest_files_upload ON manifest_files (upload_id);
 
--- What nodes found in scenes before anything was paid for them, once for each content.
+-- Results of preflights, once for each user and content.
 CREATE TABLE preflights (
-    user_id  uuid NOT NULL REFERENCES users,      -- others are not told what the scene is
+    user_id  uuid NOT NULL REFERENCES users,      -- others must not learn what the scene is
     content  bytea NOT NULL CHECK (octet_length(content) = 32), -- SHA-256 of the scene, or of its manifest
-    job_id   uuid NOT NULL,                       -- the job that looks; no foreign key: it is inserted after this row
+    -- the preflight's job; no foreign key, as it is inserted after this row
+    job_id   uuid NOT NULL,
     asked_at timestamptz NOT NULL,
-    facts    jsonb,                               -- null: not read yet
+    facts    jsonb,                               -- null: no result yet
     PRIMARY KEY (user_id, content)
 );
-CREATE INDEX preflights_asked ON preflights (user_id, asked_at); -- the limit per user
-CREATE INDEX preflights_old ON preflights (asked_at);            -- the sweep
+CREATE INDEX preflights_asked ON preflights (user_id, asked_at); -- for the limit per user
+CREATE INDEX preflights_old ON preflights (asked_at);            -- for the sweep
 
 -- ── jobs ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -53,46 +54,49 @@ CREATE TABLE jobs (
     user_id         uuid NOT NULL REFERENCES users,
     job_type        text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
     payload_ref     text NOT NULL CHECK (char_length(payload_ref) BETWEEN 1 AND 500),
-    plan            jsonb NOT NULL DEFAULT '{}', -- all that was asked for and found, without what has columns
+    -- the JobPlan: what was ordered and found, except for the columns below
+    plan            jsonb NOT NULL DEFAULT '{}',
     status          text NOT NULL CHECK (status IN (
                         'QUEUED',       -- no unit was ever assigned
                         'DISPATCHED',   -- a unit is assigned, none runs yet
-                        'RUNNING',      -- a unit runs or ran, and work is left
+                        'RUNNING',      -- a unit runs or ran, and work remains
                         'PAUSED',       -- see `paused`
                         'COMPLETED',    -- all units complete
-                        'FAILED',       -- no unit can progress any more
+                        'FAILED',       -- no unit can make progress any more
                         'CANCELLED')),
     node_id         uuid REFERENCES nodes,        -- of the newest assignment
-    retry_count     integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0), -- of all units
-    retry_of        uuid REFERENCES jobs,         -- the job that this one does again, with another hold and price
+    retry_count     integer NOT NULL DEFAULT 0 CHECK (retry_count >= 0), -- sum over all units
+    retry_of        uuid REFERENCES jobs,         -- the job that this one retries, with its own hold and price
     priority        smallint NOT NULL DEFAULT 0 CHECK (priority BETWEEN -1 AND 1),
-    avoid           uuid[] NOT NULL DEFAULT '{}', -- nodes that failed one of its units
+    avoid           uuid[] NOT NULL DEFAULT '{}', -- nodes that failed a unit of this job
     paused          text CHECK (paused IN (
                         'owner',      -- its owner paused it
                         'cap',        -- its next unit would exceed the cap
-                        'stopped')),  -- its owner stopped it; what was delivered before is being checked
-    reached         text NOT NULL DEFAULT 'QUEUED' -- the status to resume with
+                        'stopped')),  -- its owner stopped it; earlier deliveries are being checked
+    reached         text NOT NULL DEFAULT 'QUEUED' -- the status to return to when resumed
                     CHECK (reached IN ('QUEUED', 'DISPATCHED', 'RUNNING')),
-    -- Counts of its units, so that changing one of a thousand units does not read the others.
+    -- Counts of units, so that changing one of a thousand units does not read the others.
     units           integer NOT NULL DEFAULT 1 CHECK (units > 0),
     open_units      integer NOT NULL DEFAULT 0 CHECK (open_units >= 0),
     failed_units    integer NOT NULL DEFAULT 0 CHECK (failed_units >= 0),
     cancelled_units integer NOT NULL DEFAULT 0 CHECK (cancelled_units >= 0),
-    unit_error      text,                         -- of the unit that failed last; shown when the job failed
-    -- Money. The price is held when the job is submitted, and kept.
+    -- error of the unit that failed most recently; shown if the job failed
+    unit_error      text,
+    -- Money. The price is held when the job is submitted, and never changes.
     price           bigint NOT NULL CHECK (price >= 0),
-    price_number    bigint,                       -- row of `prices`; no foreign key: every new job would lock that row
-    cap             bigint CHECK (cap >= 0),      -- the most that it may cost; null: its price
-    committed       bigint NOT NULL DEFAULT 0 CHECK (committed >= 0), -- price of units at work or complete
-    charged         bigint NOT NULL DEFAULT 0 CHECK (charged >= 0),   -- price of units that are complete
+    -- row of `prices`; no foreign key, as every new job would lock that row
+    price_number    bigint,
+    cap             bigint CHECK (cap >= 0),      -- the most that the job may cost; null: its price
+    committed       bigint NOT NULL DEFAULT 0 CHECK (committed >= 0), -- price of units that are at work or complete
+    charged         bigint NOT NULL DEFAULT 0 CHECK (charged >= 0),   -- price of complete units
     result_ref      text,
     error_message   text,
     created_at      timestamptz NOT NULL,
     queued_at       timestamptz NOT NULL,
     dispatched_at   timestamptz,
-    completed_at    timestamptz,                  -- when it ended, in whichever way
+    completed_at    timestamptz,                  -- when the job ended, with any outcome
     updated_at      timestamptz NOT NULL,
-    -- The transaction that changed it last: an incremental audit reads on from a snapshot by this column.
+    -- The last transaction that changed the row: incremental audits read on from a snapshot by this column.
     touched         bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     CHECK ((status IN ('COMPLETED', 'FAILED', 'CANCELLED')) = (completed_at IS NOT NULL)),
     CHECK ((open_units = 0) = (completed_at IS NOT NULL)),
@@ -101,55 +105,58 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_user ON jobs (user_id, created_at DESC, id DESC);
 CREATE INDEX jobs_user_status ON jobs (user_id, status, created_at DESC, id DESC);
-CREATE INDEX jobs_created ON jobs (created_at DESC, id DESC); -- the console lists everybody's jobs
+CREATE INDEX jobs_created ON jobs (created_at DESC, id DESC); -- the console lists jobs of all users
 CREATE INDEX jobs_open ON jobs (queued_at, id) WHERE completed_at IS NULL; -- the scheduler reads open jobs only
 CREATE INDEX jobs_completed ON jobs (completed_at DESC) WHERE completed_at IS NOT NULL;
-CREATE INDEX jobs_failed ON jobs (completed_at DESC) WHERE status = 'FAILED'; -- dead letters
+CREATE INDEX jobs_failed ON jobs (completed_at DESC) WHERE status = 'FAILED'; -- for dead letters
 CREATE UNIQUE INDEX jobs_retry_of ON jobs (retry_of) WHERE retry_of IS NOT NULL; -- at most one retry of each job
-CREATE INDEX jobs_node ON jobs (node_id) WHERE node_id IS NOT NULL; -- deleting a node looks for what refers to it
+-- deleting a node searches the rows that refer to it
+CREATE INDEX jobs_node ON jobs (node_id) WHERE node_id IS NOT NULL;
 CREATE INDEX jobs_touched ON jobs USING brin (touched) WITH (pages_per_range = 16, autosummarize = on);
 
--- A unit: what one node does at once. A frame, a chunk of frames, a tile, or what is made of others.
+-- Units: what one node works on at a time. A frame, a chunk of frames, a tile, or a frame assembled from tiles.
 CREATE TABLE units (
     job_id            uuid NOT NULL REFERENCES jobs,
     number            integer NOT NULL CHECK (number >= 0),
-    place             integer NOT NULL DEFAULT 0, -- its turn within the job
-    frames            text CHECK (char_length(frames) <= 2000), -- null: as the job's parameters say
-    tile              integer CHECK (tile >= 0),  -- its number within the frame; null: not a tile
-    feeds             integer,                    -- the unit that is made of this one and others
-    missing           integer NOT NULL DEFAULT 0 CHECK (missing >= 0), -- of those, how many are not complete
+    place             integer NOT NULL DEFAULT 0, -- position within the job
+    frames            text CHECK (char_length(frames) <= 2000), -- null: those of the job's parameters
+    tile              integer CHECK (tile >= 0),  -- number within the frame; null: not a tile
+    feeds             integer,                    -- the unit that is assembled from this one and others
+    missing           integer NOT NULL DEFAULT 0 CHECK (missing >= 0), -- number of input units that are not complete
     price             bigint NOT NULL CHECK (price >= 0),
     state             text NOT NULL CHECK (state IN (
-                          'QUEUED',       -- waits for a node, not before `not_before`
-                          'DISPATCHED',   -- assigned: its frame is under way, or waits for the node
-                          'RUNNING',      -- the node said so, or reported progress
-                          'VERIFYING',    -- delivered: it waits for the verdict
+                          'QUEUED',       -- waits for a node, at the earliest until `not_before`
+                          'DISPATCHED',   -- assigned; its message is under way to the node, or the node has queued it
+                          'RUNNING',      -- the node has begun it, or reported progress
+                          'VERIFYING',    -- delivered; waits for the verdict
                           'COMPLETED', 'FAILED', 'CANCELLED')),
-    -- The attempt. Its number is the fencing token: it is given once, and reports about any other one are ignored.
+    -- The current attempt. Its number is the fencing token: each is assigned once, and reports about any other number
+    -- are ignored.
     attempt           integer NOT NULL DEFAULT 0 CHECK (attempt >= 0), -- 0: never assigned
     node_id           uuid REFERENCES nodes,
     assigned_at       timestamptz,
     started_at        timestamptz,
-    lease_until       timestamptz,                -- null until the frame was sent
+    lease_until       timestamptz,                -- null until the unit was sent to the node
     ended_at          timestamptz,
-    -- A second attempt beside it on another node, for a unit that takes far longer than others. The first that is found
-    -- valid ends the other. `copy_attempt` keeps the newest number given so: no other attempt ever has it.
+    -- A speculative second attempt on another node, for a unit that takes far longer than others. The first valid
+    -- result ends the other attempt. `copy_attempt` keeps the newest number, which no other attempt ever gets.
     copy_attempt      integer NOT NULL DEFAULT 0 CHECK (copy_attempt >= 0),
-    copy_node_id      uuid REFERENCES nodes,      -- null: there is no copy
+    copy_node_id      uuid REFERENCES nodes,      -- null: there is no second attempt
     copy_assigned_at  timestamptz,
     copy_started_at   timestamptz,
     copy_lease_until  timestamptz,
-    copy_delivered_at timestamptz,                -- null: the copy is at work
+    copy_delivered_at timestamptz,                -- null: the second attempt is at work
     -- Retry policy.
     not_before        timestamptz,
-    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- of nodes
-    faults            integer NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- neither a node's nor the scene's
-    unsent            integer NOT NULL DEFAULT 0 CHECK (unsent >= 0),   -- attempts that no node ever had: no retries
-    avoid             uuid[] NOT NULL DEFAULT '{}', -- nodes that failed it; they are not given it again
-    unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it: that is no failure
-    needs_memory      bigint NOT NULL DEFAULT 0 CHECK (needs_memory >= 0), -- found by a node that had too little
+    failures          integer NOT NULL DEFAULT 0 CHECK (failures >= 0), -- caused by nodes
+    faults            integer NOT NULL DEFAULT 0 CHECK (faults >= 0),   -- caused neither by a node nor by the scene
+    -- attempts that no node ever received; they are not retries
+    unsent            integer NOT NULL DEFAULT 0 CHECK (unsent >= 0),
+    avoid             uuid[] NOT NULL DEFAULT '{}', -- nodes that failed it; they do not get it again
+    unsendable_to     uuid[] NOT NULL DEFAULT '{}', -- nodes whose connection could not take it, which is no failure
+    needs_memory      bigint NOT NULL DEFAULT 0 CHECK (needs_memory >= 0), -- bytes; a node with less ran out of memory
     needs_opengl      boolean NOT NULL DEFAULT false,
-    -- The outcome.
+    -- Result.
     result_key        text,
     result_sha256     bytea CHECK (octet_length(result_sha256) = 32),
     result_size       bigint CHECK (result_size >= 0),
@@ -171,19 +178,19 @@ CREATE TABLE units (
     CONSTRAINT units_not_copied CHECK (copy_node_id IS NOT NULL OR coalesce(
         copy_assigned_at, copy_started_at, copy_lease_until, copy_delivered_at) IS NULL)
 );
--- The scheduler and the lifeline read open units, however many have ended.
+-- The scheduler and the lifeline read open units, which are few beside those that have ended.
 CREATE INDEX units_open ON units (state, lease_until) WHERE ended_at IS NULL;
 CREATE INDEX units_open_node ON units (node_id) WHERE ended_at IS NULL;
 CREATE INDEX units_at_work ON units (job_id) WHERE coalesce(state IN ('DISPATCHED', 'RUNNING'), false);
 CREATE INDEX units_ready ON units (job_id, place) WHERE state = 'QUEUED' AND missing = 0;
 CREATE INDEX units_copies ON units (state) WHERE copy_node_id IS NOT NULL;
 CREATE INDEX units_feeding ON units (job_id, feeds) WHERE feeds IS NOT NULL;
--- Deleting a node looks for what refers to it.
+-- Deleting a node searches the rows that refer to it.
 CREATE INDEX units_node ON units (node_id) WHERE node_id IS NOT NULL;
 CREATE INDEX units_copy_node ON units (copy_node_id) WHERE copy_node_id IS NOT NULL;
 
--- The newest jobs that match a search; a null argument matches any. It is inlined into the query that calls it, and
--- planned with that.
+-- The newest jobs that match a search; a null argument matches any. PostgreSQL inlines it into the calling query and
+-- plans both together.
 CREATE FUNCTION jobs_found(owner uuid, statuses text[], types text[], node text, person text, error text,
                            since timestamptz, until timestamptz, beginning text, most integer)
 RETURNS SETOF jobs LANGUAGE sql STABLE AS $$
@@ -206,7 +213,7 @@ $$;
 
 -- ── views of units ──────────────────────────────────────────────────────────────────────────────
 
--- Units with what their jobs say about them, as they are scheduled. `parts`: the results that a unit is made of.
+-- Units with their jobs' columns, as the scheduler needs them. `parts`: the results that a unit is assembled from.
 CREATE VIEW work AS
 SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.plan, u.state, u.attempt,
        u.node_id AS node, u.avoid, u.failures, u.not_before, u.assigned_at, u.lease_until, j.queued_at, j.created_at,
@@ -220,8 +227,8 @@ SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.pay
        u.copy_delivered_at IS NOT NULL AS answered, u.needs_memory, u.needs_opengl
 FROM units u JOIN jobs j ON j.id = u.job_id;
 
--- The same columns for second attempts that are at work. The condition on `state` lets the planner use units_copies
--- even on a table that was never analysed.
+-- The same columns for speculative attempts that are at work. The condition on `state` lets the planner use
+-- units_copies even on a table that was never analysed.
 CREATE VIEW work_copies AS
 SELECT u.job_id AS job, u.number AS unit, j.user_id AS "user", j.job_type, j.payload_ref, j.plan,
        CASE WHEN u.copy_started_at IS NULL THEN 'DISPATCHED' ELSE 'RUNNING' END AS state, u.copy_attempt AS attempt,
@@ -238,7 +245,7 @@ FROM units u JOIN jobs j ON j.id = u.job_id
 WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUNNING', 'VERIFYING')
   AND u.copy_delivered_at IS NULL;
 
--- Attempts that nodes have, both of a unit that has two.
+-- Attempts that are at a node; both attempts of a unit that has two.
 CREATE VIEW at_nodes AS
 SELECT u.job_id, u.number AS unit, u.attempt, u.state, u.node_id, u.assigned_at, u.started_at, u.lease_until
 FROM units u WHERE u.ended_at IS NULL AND u.state <> 'QUEUED'
@@ -251,7 +258,7 @@ FROM units u WHERE u.copy_node_id IS NOT NULL AND u.state IN ('DISPATCHED', 'RUN
 
 -- ── attempts ────────────────────────────────────────────────────────────────────────────────────
 
--- Attempts that ended without a result; the unit's row has the last one. Triggers write them.
+-- Attempts that ended without a result; the units' rows have the last ones. Triggers write them.
 CREATE TABLE attempts (
     job_id      uuid NOT NULL,
     number      integer NOT NULL,                 -- of the unit
@@ -260,12 +267,12 @@ CREATE TABLE attempts (
     assigned_at timestamptz,
     started_at  timestamptz,                      -- null: it never ran
     ended_at    timestamptz NOT NULL,
-    error_class text,                             -- null: nothing failed
+    error_class text,                             -- null: it did not fail
     error       text,
     PRIMARY KEY (job_id, number, attempt),
     FOREIGN KEY (job_id, number) REFERENCES units
 );
-CREATE INDEX attempts_ended ON attempts (ended_at); -- the sweep
+CREATE INDEX attempts_ended ON attempts (ended_at); -- for the sweep
 CREATE TRIGGER attempts_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON attempts
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -284,7 +291,7 @@ CREATE TRIGGER units_attempt_noted AFTER UPDATE OF state ON units
                        AND NEW.state IN ('QUEUED', 'FAILED', 'CANCELLED'))
     EXECUTE FUNCTION note_attempt();
 
--- Of two attempts one has ended, or both: those without a result are written down.
+-- One of two attempts has ended, or both: record those without a result.
 CREATE FUNCTION note_copy() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     lost boolean := NEW.state IN ('QUEUED', 'FAILED', 'CANCELLED');
@@ -308,52 +315,52 @@ CREATE TRIGGER units_copy_noted AFTER UPDATE OF copy_node_id ON units
     FOR EACH ROW WHEN (OLD.copy_node_id IS NOT NULL AND NEW.copy_node_id IS NULL)
     EXECUTE FUNCTION note_copy();
 
--- The last log lines of some attempts of each job, kept as long as its results.
+-- The last log lines of some attempts of each job, kept as long as the job's results.
 CREATE TABLE attempt_logs (
     job_id    uuid NOT NULL,
     unit      integer NOT NULL,
     attempt   integer NOT NULL CHECK (attempt > 0),
     node_id   uuid NOT NULL,
     lines     text NOT NULL CHECK (char_length(lines) BETWEEN 1 AND 16000),
-    completed boolean NOT NULL DEFAULT false,     -- of an attempt that succeeded: fewer lines are kept
+    completed boolean NOT NULL DEFAULT false,     -- the attempt succeeded; fewer lines are kept
     said_at   timestamptz NOT NULL,
     PRIMARY KEY (job_id, unit, attempt),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
 );
 
--- Attempts that took over three times the work that was quoted. Three from nodes of three owners show that the scene
--- was quoted too low, and it needs a new quote.
+-- Attempts that took over three times the quoted work. Overruns on nodes of three owners show that the quote was too
+-- low, and the scene needs a new one.
 CREATE TABLE overruns (
     job_id   uuid NOT NULL,
     unit     integer NOT NULL,
     attempt  integer NOT NULL CHECK (attempt > 0),
     node_id  uuid NOT NULL REFERENCES nodes,
-    owner_id uuid REFERENCES users,               -- at that time; null: the node had none
+    owner_id uuid REFERENCES users,               -- at that time; null: the node had no owner
     percent  integer NOT NULL CHECK (percent > 100), -- of the quoted work
     at       timestamptz NOT NULL,
     PRIMARY KEY (job_id, unit, attempt),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
 );
-CREATE INDEX overruns_node ON overruns (node_id); -- deleting a node looks for what refers to it
+CREATE INDEX overruns_node ON overruns (node_id); -- deleting a node searches the rows that refer to it
 
 -- ── objects of units ────────────────────────────────────────────────────────────────────────────
 
--- Multipart uploads by nodes that have not ended.
+-- Multipart uploads of results that have not ended.
 CREATE TABLE result_multiparts (
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
     attempt    integer NOT NULL CHECK (attempt > 0),
     what       text NOT NULL CHECK (what IN ('result', 'evidence')),
-    store_id   text NOT NULL,                     -- the object store's name for it; nodes are not told
-    object_key text NOT NULL,                     -- of the finished object
-    size       bigint NOT NULL CHECK (size > 0),  -- according to the node
-    asked_at   timestamptz NOT NULL,              -- when a part was granted last
+    store_id   text NOT NULL,                     -- the object store's id of the upload; nodes do not learn it
+    object_key text NOT NULL,                     -- key of the finished object
+    size       bigint NOT NULL CHECK (size > 0),  -- as the node announced it
+    asked_at   timestamptz NOT NULL,              -- when a part was last granted
     PRIMARY KEY (job_id, unit, attempt, what),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number)
 );
 CREATE INDEX result_multiparts_asked ON result_multiparts (asked_at); -- abandoned ones are aborted
 
--- Thumbnails of frames, the newest of each.
+-- The newest thumbnail of each frame.
 CREATE TABLE thumbnails (
     job_id  uuid NOT NULL,
     unit    integer NOT NULL,
@@ -364,8 +371,8 @@ CREATE TABLE thumbnails (
     PRIMARY KEY (job_id, frame, unit)
 );
 
--- Keep a thumbnail if this node has the unit at this attempt. The lock on the job's row gives its event a number; the
--- statements after it see who had the lock before.
+-- Store a thumbnail if this node has the unit at this attempt. Locking the job's row puts its events in order:
+-- statements after the lock see what its previous holder committed.
 CREATE FUNCTION keep_thumbnail(its_job uuid, its_unit integer, its_attempt integer, its_node uuid,
                                its_frame integer, its_picture bytea)
 RETURNS boolean LANGUAGE plpgsql AS $$
@@ -382,7 +389,7 @@ BEGIN
     RETURN true;
 END $$;
 
--- Results that expired. The receipt outlives the picture.
+-- Results that have expired. Their receipts stay.
 CREATE TABLE expired_results (
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
@@ -393,7 +400,7 @@ CREATE TABLE expired_results (
 );
 CREATE INDEX expired_results_left ON expired_results (expired_at) WHERE removed_at IS NULL;
 
--- Attempts whose objects were removed: refused or late results are kept as long as results, and no longer.
+-- Attempts whose objects were removed: refused or late results are kept as long as valid ones.
 CREATE TABLE removed_attempts (
     job_id     uuid NOT NULL,
     number     integer NOT NULL,

@@ -1,21 +1,21 @@
--- Events: what happens to a job, for those who follow it; webhooks; dead letters that somebody discarded.
+-- Events of jobs, for followers; webhooks; and discarded dead letters.
 
--- Triggers write these rows in the transaction of the change: the list has exactly what happened. There is no foreign
--- key, as nothing else inserts rows and jobs are never deleted.
+-- Triggers write these rows in the transaction of the change, so that the list is complete. There is no foreign key,
+-- as only triggers insert rows and jobs are never deleted.
 CREATE TABLE job_events (
     job_id      uuid NOT NULL,
-    number      integer NOT NULL CHECK (number > 0), -- 1, 2, 3 … per job, without a gap
+    number      integer NOT NULL CHECK (number > 0), -- 1, 2, 3 … per job, without gaps
     at          timestamptz NOT NULL DEFAULT now(),
-    unit        integer,                          -- null: about the job itself
-    state       text NOT NULL,                    -- the new status of the job or state of the unit
-    attempt     integer,                          -- of the unit; of a job that ended: how often it has
-    node_id     uuid,                             -- the node that has it, had it or lost it
+    unit        integer,                          -- null: the event is about the job
+    state       text NOT NULL,                    -- the new status of the job, or the new state of the unit
+    attempt     integer,                          -- of a unit: its number; of a job that ended: how often it has ended
+    node_id     uuid,                             -- the node that has, had or lost the unit
     money       text CHECK (money IN (
-                    'held',       -- set aside for the job, or again for a unit that is tried again
-                    'charged',    -- for a unit that is complete
-                    'released')), -- released: the unit failed, was cancelled, or is free after all
+                    'held',       -- held for the job, or held again for a unit that is retried
+                    'charged',    -- for a complete unit
+                    'released')), -- the unit failed, was cancelled, or became free of charge
     amount      bigint CHECK (amount > 0),
-    frame       integer,                          -- of which there is a thumbnail
+    frame       integer,                          -- frame of a new thumbnail
     error_class text,
     error_code  text,
     error       text,
@@ -23,17 +23,17 @@ CREATE TABLE job_events (
     CHECK ((money IS NULL) = (amount IS NULL))
 );
 
--- The public name of an event.
+-- Return the public name of an event.
 CREATE FUNCTION event_type(unit integer, state text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN unit IS NULL THEN 'job.' || lower(state)
                 WHEN state = 'DISPATCHED' THEN 'unit.assigned'
-                WHEN state = 'QUEUED' THEN 'unit.retried' -- a unit's first event is a later state
+                WHEN state = 'QUEUED' THEN 'unit.retried' -- a unit's first event is always a later state
                 ELSE 'unit.' || lower(state) END
 $$;
 
--- Numbers go on from the last event of the job. Each change of a job or unit has locked the job's row, so no
--- other transaction numbers its events at that time. Triggers run once per statement, as a batch changes many rows. Nested loops are
--- off: plans are made for few rows, and two lists of thousands must not be compared line by line.
+-- Numbers continue from the job's last event. Each change of a job or unit has locked the job's row, so no other
+-- transaction numbers its events at that time. Triggers run once per statement, as a batch changes many rows. Nested
+-- loops are off: plans are made for few rows, and two lists of thousands must not be compared row by row.
 CREATE FUNCTION note_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     WITH changed AS MATERIALIZED (
@@ -48,8 +48,8 @@ BEGIN
         FROM is_now n JOIN was o ON o.job_id = n.job_id AND o.number = n.number
         WHERE o.state <> n.state OR o.attempt <> n.attempt OR o.copy_attempt <> n.copy_attempt
     ), told AS MATERIALIZED (
-        -- A unit that is tried again was queued first, and its price was held again, even where the same batch has
-        -- brought it further: no step that moves money is left out.
+        -- A unit that is retried was queued and its price held again first, even if the same batch has advanced it
+        -- further: no step that moves money is left out.
         SELECT job_id, number, 0 AS step, 'QUEUED' AS state, attempts_before AS attempt,
                NULL::uuid AS node_id, price, is_free, NULL AS error_class, NULL AS error_code,
                NULL AS error
@@ -60,7 +60,7 @@ BEGIN
         UNION ALL
         SELECT job_id, number, 2, 'COPIED', copied, copy_node_id, 0, true, NULL, NULL, NULL
         FROM changed WHERE copied IS NOT NULL
-    ), last AS MATERIALIZED ( -- once per job: a later look would find what is being written here
+    ), last AS MATERIALIZED ( -- once per job; a later query would see the rows that this statement writes
         SELECT j.job_id, coalesce((SELECT e.number FROM job_events e WHERE e.job_id = j.job_id
                                    ORDER BY e.number DESC LIMIT 1), 0) AS number
         FROM (SELECT DISTINCT job_id FROM told) j
@@ -83,7 +83,7 @@ CREATE TRIGGER units_noted AFTER UPDATE ON units
     REFERENCING OLD TABLE AS was NEW TABLE AS is_now
     FOR EACH STATEMENT EXECUTE FUNCTION note_units();
 
--- A new unit has an event only where the batch that made it has brought it further: the job's event tells the rest.
+-- A new unit has an event only if the batch that created it has also advanced it; otherwise the job's event suffices.
 CREATE FUNCTION note_new_units() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     WITH told AS MATERIALIZED (
@@ -116,8 +116,7 @@ CREATE TRIGGER new_units_noted AFTER INSERT ON units
     REFERENCING NEW TABLE AS is_now
     FOR EACH STATEMENT EXECUTE FUNCTION note_new_units();
 
--- A job ends again after a failed unit is tried again: `attempt` counts its ends, so that a follower can tell them
--- apart.
+-- A job ends again after a failed unit was retried: `attempt` counts its ends, so that followers can tell them apart.
 CREATE FUNCTION note_jobs() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     INSERT INTO job_events (job_id, number, state, attempt, node_id, error)
@@ -179,47 +178,48 @@ CREATE TABLE endpoints (
     id              uuid PRIMARY KEY,
     user_id         uuid NOT NULL REFERENCES users,
     url             text NOT NULL CHECK (char_length(url) BETWEEN 1 AND 2000),
-    types           text[] NOT NULL CHECK (cardinality(types) BETWEEN 1 AND 50), -- 'job.*', 'unit.*': all of them
+    -- 'job.*' and 'unit.*' stand for all types of a kind
+    types           text[] NOT NULL CHECK (cardinality(types) BETWEEN 1 AND 50),
     secret          bytea NOT NULL CHECK (octet_length(secret) BETWEEN 24 AND 64),
-    former_secret   bytea,                        -- signs beside it until `former_until`
+    former_secret   bytea,                        -- also signs until `former_until`
     former_until    timestamptz,
-    failing_since   timestamptz,                  -- null: the last delivery arrived, or there was none
-    not_before      timestamptz NOT NULL DEFAULT '-infinity', -- it rests after a failure
-    disabled_at     timestamptz,                  -- nothing is sent any more
+    failing_since   timestamptz,                  -- null: the last delivery succeeded, or there was none
+    not_before      timestamptz NOT NULL DEFAULT '-infinity', -- pause after a failure
+    disabled_at     timestamptz,                  -- nothing is sent from then on
     disabled_reason text,
     created_at      timestamptz NOT NULL,
     CHECK ((former_secret IS NULL) = (former_until IS NULL)),
     CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
 );
 CREATE INDEX endpoints_user ON endpoints (user_id, created_at);
-CREATE INDEX endpoints_living ON endpoints (id) WHERE disabled_at IS NULL; -- each batch asks whether there is any
+CREATE INDEX endpoints_living ON endpoints (id) WHERE disabled_at IS NULL; -- each batch asks whether there are any
 
--- `endpoint_id` is no foreign key: deleting an endpoint of a hundred thousand deliveries must not hold up a batch of
--- the ledger that has something to send to it.
+-- `endpoint_id` is no foreign key: deleting an endpoint with a hundred thousand deliveries must not block a ledger
+-- batch that has an event for it.
 CREATE TABLE deliveries (
-    id          uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- the same for each try, and when it is replayed
+    id          uuid PRIMARY KEY DEFAULT gen_random_uuid(), -- the same for each try, and for a replay
     endpoint_id uuid NOT NULL,
     job_id      uuid NOT NULL,
-    number      integer NOT NULL,                 -- of the event
+    number      integer NOT NULL,                 -- number of the event
     type        text NOT NULL,
     state       text NOT NULL DEFAULT 'PENDING' CHECK (state IN (
-                    'PENDING',                    -- to be sent at `due_at`, or claimed by a gateway until then
+                    'PENDING',                    -- to be sent at `due_at`; a gateway that claims it moves that time
                     'DELIVERED',                  -- answered with 2xx
-                    'FAILED')),                   -- given up; it may be replayed
+                    'FAILED')),                   -- given up; can be replayed
     tries       integer NOT NULL DEFAULT 0 CHECK (tries >= 0),
     answers     jsonb NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(answers) = 'array'), -- [{at, status, error}, …]
     due_at      timestamptz NOT NULL DEFAULT now(),
     tried_at    timestamptz,
     status      integer,                          -- of the last answer
-    error       text,                             -- why there was none
+    error       text,                             -- why there was no answer
     created_at  timestamptz NOT NULL DEFAULT now(),
     ended_at    timestamptz,
     CHECK ((state = 'PENDING') = (ended_at IS NULL))
 );
 CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at) WHERE state = 'PENDING';
 CREATE INDEX deliveries_endpoint ON deliveries (endpoint_id, created_at DESC, id DESC);
-CREATE INDEX deliveries_created ON deliveries (created_at); -- the sweep
-CREATE INDEX deliveries_failed ON deliveries (ended_at DESC) WHERE state = 'FAILED'; -- dead letters
+CREATE INDEX deliveries_created ON deliveries (created_at); -- for the sweep
+CREATE INDEX deliveries_failed ON deliveries (ended_at DESC) WHERE state = 'FAILED'; -- for dead letters
 
 -- A delivery is inserted with its event, in one transaction.
 CREATE FUNCTION note_deliveries() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -239,7 +239,7 @@ CREATE TRIGGER events_delivered AFTER INSERT ON job_events
     REFERENCING NEW TABLE AS is_now
     FOR EACH STATEMENT EXECUTE FUNCTION note_deliveries();
 
--- Dead letters that an admin discarded. What they are about stays.
+-- Dead letters that an admin discarded. The rows that they refer to stay.
 CREATE TABLE discards (
     kind   text NOT NULL CHECK (kind IN ('job', 'event', 'webhook')),
     id     text NOT NULL CHECK (char_length(id) BETWEEN 1 AND 200),

@@ -6,17 +6,18 @@ CREATE TABLE accounts (
     balance      bigint NOT NULL DEFAULT 0,
     held         bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
     version      bigint NOT NULL DEFAULT 0,       -- of its newest entry
-    may_overdraw boolean NOT NULL DEFAULT false,  -- platform accounts and debts only
-    -- What could not be taken from a user is a negative balance of an account 'debt:{uuid}'. The user's account names
-    -- it, so that a lock of one for a change is a lock of the other, too.
+    may_overdraw boolean NOT NULL DEFAULT false,  -- only for platform accounts and debts
+    -- What could not be taken from a user is the negative balance of an account 'debt:{uuid}'. The user's account
+    -- refers to it, so that whoever locks the one for a change also locks the other.
     debt         bigint REFERENCES accounts,
-    -- Tills: the busiest platform accounts have several rows, so that gateways that write at the same time do not wait
-    -- for each other. A batch takes the first that is free; the balance of the account is that of all its rows.
-    till_of      bigint REFERENCES accounts,      -- the account's first row; null: the account has no tills
+    -- Shards: the busiest platform accounts have several rows, so that gateways that write at the same time do not
+    -- wait for each other. A batch takes the first free shard; the account's balance is the sum over its shards.
+    till_of      bigint REFERENCES accounts,      -- the account's first shard, also of itself; null: not sharded
     CHECK (may_overdraw OR balance - held >= 0),
     CHECK (name NOT LIKE 'debt:%' OR (may_overdraw AND balance <= 0)),
     CHECK (till_of IS NULL OR may_overdraw)
-) WITH (fillfactor = 50); -- room for the row's next version on the same page, so that no index changes with a balance
+    -- room for the row's next version on the same page, so that changes of the balance need no index writes
+) WITH (fillfactor = 50);
 CREATE INDEX accounts_tills ON accounts (till_of, id) WHERE till_of IS NOT NULL;
 
 INSERT INTO accounts (name, may_overdraw) VALUES
@@ -36,7 +37,7 @@ END $$;
 CREATE TRIGGER accounts_debt_named AFTER INSERT ON accounts
     FOR EACH ROW WHEN (NEW.name LIKE 'debt:%') EXECUTE FUNCTION name_debt();
 
--- Balances of the platform's accounts, each with all its tills.
+-- Balances of the platform's accounts, each summed over its shards.
 CREATE VIEW platform_accounts AS
 SELECT w.name, coalesce(t.balance, w.balance)::bigint AS balance, t.used AS tills_used
 FROM accounts w
@@ -48,28 +49,29 @@ CREATE TABLE transfers (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CONSTRAINT transfers_number CHECK (id > 0),
     debit       bigint NOT NULL REFERENCES accounts,
     credit      bigint NOT NULL REFERENCES accounts,
-    subject     bigint NOT NULL,                  -- the side whose reference it is: debit or credit
+    subject     bigint NOT NULL,                  -- the account, debit or credit, within which the reference is unique
     amount      bigint NOT NULL CHECK (amount > 0),
     kind        text NOT NULL CHECK (kind IN (
                     'STRIPE',      -- purchases -> user: bought credits
                     'USAGE',       -- user -> revenue: a unit was charged
-                    'ADJUSTMENT',  -- by an admin, either way
+                    'ADJUSTMENT',  -- by an admin, in either direction
                     'REFUND',      -- revenue -> user: a charge was refunded
-                    'DEDUCTION',   -- by the user; such references collide with no others
+                    'DEDUCTION',   -- by the user; its references are separate from those of other kinds
                     'EARNING',     -- revenue -> operator, or suspense while the node has no owner
                     'CLAIM',       -- suspense -> operator: the node has an owner now
                     'REVERSAL',    -- operator -> revenue: a dispute was upheld
-                    'FINE',        -- operator -> revenue: for an invalid result; back where it was no strike after all
+                    'FINE',        -- operator -> revenue: for an invalid result; or back, if the result was no strike
                     'PAYOUT')),    -- operator -> user as credits, or -> payouts as money
     reference   text NOT NULL CHECK (char_length(reference) BETWEEN 1 AND 255),
     description text NOT NULL DEFAULT '',
     created_at  timestamptz NOT NULL,
-    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint, -- transaction, for incremental audits
+    -- the writing transaction, for incremental audits
+    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     CHECK (debit <> credit),
     CHECK (subject IN (debit, credit)),
-    UNIQUE (subject, kind, reference)             -- posting twice under one reference moves money once
+    UNIQUE (subject, kind, reference)             -- a reference moves money only once
 );
--- Transfers are inserted in the order of these columns, so block ranges are small and precise.
+-- Rows are inserted in the order of these columns, so block ranges are small and precise.
 CREATE INDEX transfers_created ON transfers USING brin (created_at) WITH (autosummarize = on);
 CREATE INDEX transfers_written ON transfers USING brin (written) WITH (autosummarize = on);
 CREATE TRIGGER transfers_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfers
@@ -80,13 +82,14 @@ CREATE TABLE entries (
     id          uuid NOT NULL UNIQUE,
     transfer_id bigint NOT NULL REFERENCES transfers,
     account_id  bigint NOT NULL REFERENCES accounts,
-    version     bigint NOT NULL,                  -- 1, 2, 3 … per account, without a gap
-    amount      bigint NOT NULL CHECK (amount <> 0), -- a debit is negative
+    version     bigint NOT NULL,                  -- 1, 2, 3 … per account, without gaps
+    amount      bigint NOT NULL CHECK (amount <> 0), -- negative: a debit
     before      bigint NOT NULL,
     after       bigint NOT NULL,
-    receipt     bytea CHECK (octet_length(receipt) = 32), -- SHA-256 of the render receipt that it pays for
+    receipt     bytea CHECK (octet_length(receipt) = 32), -- SHA-256 of the render receipt that the entry pays for
     created_at  timestamptz NOT NULL,
-    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint, -- transaction, for incremental audits
+    -- the writing transaction, for incremental audits
+    written     bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     UNIQUE (account_id, version),
     CHECK (after = before + amount),
     CONSTRAINT entries_number CHECK (entry_id > 0 AND version > 0)
@@ -96,9 +99,10 @@ CREATE INDEX entries_written ON entries USING brin (written) WITH (autosummarize
 CREATE TRIGGER entries_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Refuse numbers that no sequence gave, and entries below what the log covers: these would never have a leaf, and those
--- would make the log skip all numbers in between. One look per statement, however many rows it writes. In read
--- committed only: an older snapshot does not show what the log covers now.
+-- Refuse numbers that no sequence assigned, and entry numbers that the log already covers. An entry with a covered
+-- number would never get a leaf; an invented high number would make the log skip all numbers up to it. One check per
+-- statement, however many rows it writes. Only in read committed: an older snapshot does not show what the log covers
+-- now.
 CREATE FUNCTION refuse_other_numbers() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -140,9 +144,9 @@ CREATE TABLE holds (
     amount     bigint NOT NULL CHECK (amount > 0),
     settled    bigint NOT NULL DEFAULT 0,
     state      text NOT NULL DEFAULT 'OPEN' CHECK (state IN (
-                   'OPEN',       -- becomes SETTLED or RELEASED, once
-                   'SETTLED',    -- charged, wholly or in part; the rest went back
-                   'RELEASED')), -- nothing charged
+                   'OPEN',       -- ends once, as SETTLED or RELEASED
+                   'SETTLED',    -- charged, in full or in part; the rest was released
+                   'RELEASED')), -- nothing was charged
     created_at timestamptz NOT NULL,
     closed_at  timestamptz,
     CHECK (settled BETWEEN 0 AND amount),
@@ -151,7 +155,7 @@ CREATE TABLE holds (
 );
 CREATE INDEX holds_open ON holds (account_id) WHERE state = 'OPEN';
 
--- Answers to requests that came with an idempotency key.
+-- Answers to requests with an idempotency key.
 CREATE TABLE idempotency_keys (
     user_id    uuid NOT NULL REFERENCES users,
     key        text NOT NULL CHECK (char_length(key) BETWEEN 1 AND 255),
@@ -163,13 +167,14 @@ CREATE TABLE idempotency_keys (
 
 -- ── prices and purchases ────────────────────────────────────────────────────────────────────────
 
--- Every price that was ever set: the newest row of a job type is its price.
+-- Every price that was ever set; the newest row of a job type is its price.
 CREATE TABLE prices (
     number     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- later changes have greater numbers
-    job_type   text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100), -- '*': every type without its own
-    units      bigint CHECK (units >= 0),         -- per job; null: the type has lost its separate price
+    -- '*': all types without a price of their own
+    job_type   text NOT NULL CHECK (char_length(job_type) BETWEEN 1 AND 100),
+    units      bigint CHECK (units >= 0),         -- per job; null: the type no longer has a price of its own
     since      timestamptz NOT NULL,
-    changed_by text NOT NULL,                     -- as in the audit; '': a migration
+    changed_by text NOT NULL,                     -- as in `audit`; '': a migration
     reason     text NOT NULL CHECK (char_length(reason) <= 500),
     CHECK (units IS NOT NULL OR job_type <> '*')
 );
@@ -180,11 +185,11 @@ INSERT INTO prices (job_type, units, since, changed_by, reason) VALUES
     ('render', 100000, now(), '', ''), ('inference', 50000, now(), '', ''),
     ('cpu_benchmark', 10000, now(), '', ''), ('echo', 0, now(), '', ''), ('*', 10000, now(), '', '');
 
--- What is for sale.
+-- SKUs: what users can buy.
 CREATE TABLE skus (
     name       text PRIMARY KEY CHECK (name ~ '^[a-z0-9][a-z0-9_-]{0,49}$'),
-    title      text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 100), -- what buyers read
-    units      bigint NOT NULL CHECK (units BETWEEN 1 AND 100000000000000), -- what the buyer gets
+    title      text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 100), -- shown to buyers
+    units      bigint NOT NULL CHECK (units BETWEEN 1 AND 100000000000000), -- credits that the buyer gets
     amount     bigint NOT NULL CHECK (amount BETWEEN 1 AND 99999999), -- in the currency's smallest unit
     currency   text NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
     on_sale    boolean NOT NULL DEFAULT true,
@@ -196,23 +201,24 @@ INSERT INTO skus (name, title, units, amount, currency) VALUES
     ('cred100', '1,000 credits', 10000000, 7000, 'usd');
 
 CREATE TABLE purchases (
-    id             uuid PRIMARY KEY,              -- also its name at Stripe, and the idempotency key
+    id             uuid PRIMARY KEY,              -- also the reference at Stripe, and the idempotency key
     user_id        uuid NOT NULL REFERENCES users,
     sku            text NOT NULL REFERENCES skus,
-    units          bigint NOT NULL CHECK (units > 0), -- this and the next two as they were when it was opened
+    -- units, amount and currency are those at the time of the purchase
+    units          bigint NOT NULL CHECK (units > 0),
     amount         bigint NOT NULL CHECK (amount > 0),
     currency       text NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
     state          text NOT NULL DEFAULT 'OPEN' CHECK (state IN (
                        'OPEN',      -- not paid yet
-                       'FAILED',    -- the payment failed; becomes PAID if it arrives after all
-                       'EXPIRED',   -- not paid in time; likewise
-                       'PAID')),    -- credited, once
-    session        text UNIQUE,                   -- null until Stripe gave one
-    url            text,                          -- where it is paid
-    payment_intent text UNIQUE,                   -- what refunds and disputes name; known once it is paid
-    refunded       bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0), -- units that refunds took back
-    disputed       bigint NOT NULL DEFAULT 0 CHECK (disputed >= 0), -- units that disputes took back
-    movements      integer NOT NULL DEFAULT 0 CHECK (movements >= 0), -- how often these two changed
+                       'FAILED',    -- the payment failed; becomes PAID if it still arrives
+                       'EXPIRED',   -- not paid in time; becomes PAID if the payment still arrives
+                       'PAID')),    -- the credits were booked, once
+    session        text UNIQUE,                   -- Stripe's id; null until Stripe has created it
+    url            text,                          -- Stripe's page for the payment
+    payment_intent text UNIQUE,                   -- refunds and disputes refer to it; known once the purchase is paid
+    refunded       bigint NOT NULL DEFAULT 0 CHECK (refunded >= 0), -- units that refunds have taken back
+    disputed       bigint NOT NULL DEFAULT 0 CHECK (disputed >= 0), -- units that disputes have taken back
+    movements      integer NOT NULL DEFAULT 0 CHECK (movements >= 0), -- number of changes of these two columns
     created_at     timestamptz NOT NULL,
     paid_at        timestamptz,
     CHECK (refunded + disputed <= units),
@@ -222,10 +228,10 @@ CREATE TABLE purchases (
 );
 CREATE INDEX purchases_user ON purchases (user_id, created_at DESC, id DESC);
 
--- What Stripe says went back: of each object its furthest state, so that events may come twice and in any order. A row
--- may be there before the purchase with its payment intent.
+-- Refunds and disputes as Stripe reports them: the furthest state of each object, so that events may arrive twice and
+-- in any order. A row may precede the purchase with its payment intent.
 CREATE TABLE reversals (
-    id             text PRIMARY KEY CHECK (char_length(id) BETWEEN 1 AND 200), -- Stripe's
+    id             text PRIMARY KEY CHECK (char_length(id) BETWEEN 1 AND 200), -- Stripe's id
     kind           text NOT NULL CHECK (kind IN (
                        'CHARGE',    -- the sum of a charge's refunds
                        'REFUND',    -- one refund
@@ -234,24 +240,24 @@ CREATE TABLE reversals (
     amount         bigint NOT NULL CHECK (amount >= 0), -- in the currency's smallest unit
     currency       text NOT NULL CHECK (currency ~ '^[a-z]{3}$'),
     state          text NOT NULL CHECK (state IN (
-                       'PENDING',   -- nothing is taken: an inquiry, a refund that waits for the buyer
-                       'COUNTS',    -- the money went back: an open or lost dispute, a refund
-                       'VOID')),    -- it returned for good: a dispute won, a refund that failed
+                       'PENDING',   -- nothing is taken yet: an inquiry, or a refund that waits for the buyer
+                       'COUNTS',    -- the money went back: a refund, or an open or lost dispute
+                       'VOID')),    -- the money returned for good: a dispute won, or a refund that failed
     seen_at        timestamptz NOT NULL
 );
 CREATE INDEX reversals_payment_intent ON reversals (payment_intent);
 
--- Every event that Stripe sent and signed. One that comes again does nothing.
+-- Every event that Stripe has sent and signed. A repeated event has no effect.
 CREATE TABLE stripe_events (
     id          text PRIMARY KEY CHECK (char_length(id) BETWEEN 1 AND 200),
     type        text NOT NULL CHECK (char_length(type) BETWEEN 1 AND 200),
-    object      text NOT NULL CHECK (char_length(object) <= 200), -- the id of what it is about
+    object      text NOT NULL CHECK (char_length(object) <= 200), -- the id of the object that the event is about
     outcome     text NOT NULL CHECK (outcome IN (
-                    'COUNTED',      -- it changed a purchase, and the books
-                    'EARLY',        -- kept until its purchase is paid
-                    'REPEATED',     -- said nothing new
-                    'REFUSED',      -- paid, but not what the purchase costs: an admin must look
-                    'IGNORED')),    -- not ours, or nothing that we act on
+                    'COUNTED',      -- it changed a purchase and the books
+                    'EARLY',        -- stored until its purchase is paid
+                    'REPEATED',     -- it contained nothing new
+                    'REFUSED',      -- paid, but not the purchase's amount: an admin must decide
+                    'IGNORED')),    -- not ours, or of a kind that we do not process
     received_at timestamptz NOT NULL
 );
 CREATE TRIGGER stripe_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON stripe_events
@@ -261,7 +267,7 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'rendertrust_app') THEN
         GRANT SELECT ON platform_accounts, transfers, entries TO rendertrust_app;
-        -- `written` is not the gateway's to say.
+        -- The gateway cannot set `written`: the column's default does.
         GRANT INSERT (id, debit, credit, subject, amount, kind, reference, description, created_at)
             ON transfers TO rendertrust_app;
         GRANT INSERT (entry_id, id, transfer_id, account_id, version, amount, before, after, created_at, receipt)

@@ -1,18 +1,18 @@
--- Earnings: what operators earn for their units, payouts, disputes about units, and fines.
+-- Earnings: operators' shares for units, payouts, disputes about units, and fines.
 
 CREATE TABLE payouts (
     id           uuid PRIMARY KEY,
     operator_id  uuid NOT NULL REFERENCES users,
     kind         text NOT NULL CHECK (kind IN ('CREDITS', 'MONEY')),
     amount       bigint NOT NULL CHECK (amount > 0),
-    units        integer NOT NULL CHECK (units > 0), -- how many shares it pays
+    units        integer NOT NULL CHECK (units > 0), -- number of shares that it pays
     state        text NOT NULL CHECK (state IN (
-                     'REQUESTED',  -- money: an admin makes it APPROVED or REJECTED
+                     'REQUESTED',  -- a payout of money: an admin approves or rejects it
                      'APPROVED',   -- in a batch: becomes PAID once the money was sent, or REJECTED
-                     'PAID',       -- credits are paid at once
+                     'PAID',       -- a payout of credits is paid at once
                      'REJECTED')), -- its shares are payable again
-    batch_id     uuid,                            -- the payouts that were approved together
-    reference    text NOT NULL DEFAULT '' CHECK (char_length(reference) <= 255), -- the bank's
+    batch_id     uuid,                            -- groups payouts that were approved together
+    reference    text NOT NULL DEFAULT '' CHECK (char_length(reference) <= 255), -- the bank's reference
     requested_at timestamptz NOT NULL,
     closed_at    timestamptz,
     CHECK (kind = 'MONEY' OR state = 'PAID'),
@@ -23,8 +23,8 @@ CREATE INDEX payouts_operator ON payouts (operator_id, requested_at DESC, id DES
 CREATE INDEX payouts_requested ON payouts (requested_at DESC, id DESC);
 CREATE INDEX payouts_batch ON payouts (batch_id) WHERE batch_id IS NOT NULL;
 
--- Shares: what the operator earns of a unit's charge. The balance of an operator's account is the sum of the operator's
--- PENDING and PAYABLE shares; that of the account `suspense` is the sum of those without an operator.
+-- The operator's share of each unit's charge. The balance of an operator's account is the sum of the operator's
+-- PENDING and PAYABLE shares; that of the account `suspense` is the sum of the shares without an operator.
 CREATE TABLE earnings (
     id          uuid PRIMARY KEY,
     job_id      uuid NOT NULL,
@@ -33,14 +33,14 @@ CREATE TABLE earnings (
     operator_id uuid,                             -- null: the node has no owner yet
     amount      bigint NOT NULL CHECK (amount > 0),
     state       text NOT NULL CHECK (state IN (
-                    'PENDING',     -- the unit may be disputed; becomes PAYABLE, REVERSED or FORFEITED
-                    'PAYABLE',     -- becomes PAID, by its payout
+                    'PENDING',     -- the unit can still be disputed; becomes PAYABLE, REVERSED or FORFEITED
+                    'PAYABLE',     -- becomes PAID by a payout
                     'PAID',
                     'REVERSED',    -- a dispute was upheld
                     'FORFEITED')), -- taken as a fine
     earned_at   timestamptz NOT NULL,
     payable_at  timestamptz NOT NULL,             -- the end of the dispute window
-    payout_id   uuid REFERENCES payouts,          -- which pays it, or is to pay it
+    payout_id   uuid REFERENCES payouts,          -- the payout that pays it, or will pay it
     UNIQUE (job_id, unit),
     FOREIGN KEY (job_id, unit) REFERENCES units (job_id, number),
     CHECK (state <> 'PAID' OR payout_id IS NOT NULL),
@@ -51,13 +51,13 @@ CREATE INDEX earnings_at_stake ON earnings (operator_id, earned_at DESC, id DESC
 CREATE INDEX earnings_payable ON earnings (operator_id, payable_at, id)
     WHERE state = 'PAYABLE' AND payout_id IS NULL;
 CREATE INDEX earnings_payout ON earnings (payout_id) WHERE payout_id IS NOT NULL;
-CREATE INDEX earnings_pending ON earnings (payable_at) WHERE state = 'PENDING'; -- what has matured
-CREATE INDEX earnings_unowned ON earnings (node_id) -- what can be claimed for a new owner
+CREATE INDEX earnings_pending ON earnings (payable_at) WHERE state = 'PENDING'; -- finds shares that have matured
+CREATE INDEX earnings_unowned ON earnings (node_id) -- finds shares that a new owner can claim
     WHERE operator_id IS NULL AND state NOT IN ('REVERSED', 'FORFEITED');
-CREATE INDEX earnings_node ON earnings (node_id); -- deleting a node looks for what refers to it
+CREATE INDEX earnings_node ON earnings (node_id); -- deleting a node searches the rows that refer to it
 
--- The entry that pays each share, on its operator's account or in suspense. The references of the ledger's transfers
--- find it, each by a unique index.
+-- The entry that pays each share, on its operator's account or in suspense. It is found by the transfer's reference,
+-- through a unique index each.
 CREATE VIEW share_entries AS
 SELECT e.id AS share_id,
        (SELECT x.entry_id FROM entries x
@@ -71,22 +71,23 @@ SELECT e.id AS share_id,
                AND t.kind = 'CLAIM' AND t.reference = 'job:' || e.job_id || ':' || e.unit))) AS entry_id
 FROM earnings e;
 
--- Disputes about units, at most one of each.
+-- Disputes about units, at most one per unit.
 CREATE TABLE disputes (
     id         uuid NOT NULL UNIQUE,
     job_id     uuid NOT NULL,
     unit       integer NOT NULL,
     user_id    uuid NOT NULL REFERENCES users,
-    by_gateway boolean NOT NULL DEFAULT false,    -- the node was caught later, and the unit had not been checked
+    -- the gateway opened it: the node had an invalid result later, and this unit had not been compared
+    by_gateway boolean NOT NULL DEFAULT false,
     reason     text NOT NULL CHECK (char_length(reason) BETWEEN 1 AND 500),
-    charge     bigint NOT NULL CHECK (charge > 0), -- refunded if it is upheld
+    charge     bigint NOT NULL CHECK (charge > 0), -- refunded if the dispute is upheld
     state      text NOT NULL CHECK (state IN (
                    'OPEN',       -- the share stays pending
-                   'UPHELD',     -- the charge was refunded, the share reversed
+                   'UPHELD',     -- the charge was refunded and the share reversed
                    'REJECTED')), -- the share is payable
-    -- What a verifier found where that does not decide the dispute: an admin decides then.
+    -- What a verifier found, if that does not decide the dispute: an admin must decide.
     finding    text CONSTRAINT disputes_finding CHECK (char_length(finding) BETWEEN 1 AND 500),
-    decision   text NOT NULL DEFAULT '' CHECK (char_length(decision) <= 500), -- why
+    decision   text NOT NULL DEFAULT '' CHECK (char_length(decision) <= 500), -- reason for the decision
     opened_at  timestamptz NOT NULL,
     decided_at timestamptz,
     PRIMARY KEY (job_id, unit),
@@ -94,20 +95,22 @@ CREATE TABLE disputes (
     CHECK ((state = 'OPEN') = (decided_at IS NULL))
 );
 CREATE INDEX disputes_opened ON disputes (opened_at DESC, id DESC);
-CREATE INDEX disputes_waiting ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN'; -- the order of verifiers
+-- the order in which verifiers take them
+CREATE INDEX disputes_waiting ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN';
 CREATE INDEX disputes_recalled ON disputes (opened_at, job_id, unit) WHERE state = 'OPEN' AND by_gateway;
 
--- What a creator found who rendered a disputed frame again.
+-- Results of creators' own renders of disputed frames.
 CREATE TABLE comparisons (
     dispute_id uuid PRIMARY KEY REFERENCES disputes (id),
     verdict    text NOT NULL CHECK (verdict IN ('exact', 'consistent', 'different', 'undecided')),
     said       text NOT NULL CHECK (char_length(said) BETWEEN 1 AND 500),
-    places     double precision[] NOT NULL CHECK (cardinality(places) <= 16), -- x, y of regions, from 0 up to 1
-    picture    bytea CHECK (octet_length(picture) <= 524288) -- both pictures where they differ most, a PNG
+    -- x, y of the regions that differ most, 0 to 1
+    places     double precision[] NOT NULL CHECK (cardinality(places) <= 16),
+    picture    bytea CHECK (octet_length(picture) <= 524288) -- PNG of both pictures where they differ most
 );
 
--- Shares that were forfeited, whole, for an invalid result. A fine is returned where the scene was at fault; then the
--- share may be forfeited again.
+-- Whole shares that were forfeited for an invalid result. A fine is returned if the scene was at fault; the share may
+-- then be forfeited again.
 CREATE TABLE fines (
     share_id    uuid NOT NULL REFERENCES earnings (id),
     job_id      uuid NOT NULL,                    -- the invalid result

@@ -1,20 +1,21 @@
--- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed and anchored on a
--- chain. docs/PROOF.md has the bytes.
+-- The log: every entry of the books is a leaf of one Merkle tree (RFC 9162). Checkpoints are signed, and anchored on
+-- a chain. docs/PROOF.md describes the bytes.
 
--- One row; an append locks it.
+-- One row. Each append locks it.
 CREATE TABLE log_head (
     one         boolean PRIMARY KEY DEFAULT true CHECK (one),
     origin      text NOT NULL CHECK (origin ~ '^[^[:space:]+]{1,255}$'), -- the log's name in checkpoints
-    size        bigint NOT NULL CHECK (size >= 0), -- leaves
-    root        bytea NOT NULL CHECK (octet_length(root) = 32), -- of all leaves
-    -- Every entry up to this number has its leaf, and no entry below it will be inserted any more. Sequences give
+    size        bigint NOT NULL CHECK (size >= 0), -- number of leaves
+    root        bytea NOT NULL CHECK (octet_length(root) = 32), -- root over all leaves
+    -- Every entry up to this number has its leaf, and no entry will be inserted below it any more. Sequences assign
     -- numbers in advance, so entries have gaps and do not commit in order.
     covered     bigint NOT NULL CHECK (covered >= 0),
-    checkpoints bigint NOT NULL DEFAULT 0 CHECK (checkpoints >= 0) -- how many: a removed one is missed
+    -- number of checkpoints, so that a removed one is noticed
+    checkpoints bigint NOT NULL DEFAULT 0 CHECK (checkpoints >= 0)
 );
 
--- The head goes forward only, and no further than numbers were given. The gateway's role may write it: else it could
--- make room for entries in the past, or make the log skip those to come.
+-- The head only grows, and never beyond the numbers that sequences have assigned. The gateway's role may write the
+-- head: without this it could make room for entries in the past, or make the log skip future ones.
 CREATE FUNCTION refuse_to_go_back() RETURNS trigger LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -31,21 +32,22 @@ END $$;
 CREATE TRIGGER log_head_forward BEFORE UPDATE ON log_head
     FOR EACH ROW EXECUTE FUNCTION refuse_to_go_back();
 
--- No foreign key on entries: an append reads the entry in the same transaction, entries are never deleted, and
--- fsck compares both.
+-- No foreign key on entries: an append reads the entry in the same transaction, entries are never deleted, and fsck
+-- compares both.
 CREATE TABLE leaves (
-    leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without a gap
-    entry_id   bigint UNIQUE,                     -- null: an epoch begins here
-    salt       bytea CHECK (octet_length(salt) = 32), -- opens the private part
+    leaf_index bigint PRIMARY KEY CHECK (leaf_index >= 0), -- 0, 1, 2 … without gaps
+    entry_id   bigint UNIQUE,                     -- null: the leaf of an epoch
+    salt       bytea CHECK (octet_length(salt) = 32), -- opens the commitment to the private part
     hash       bytea NOT NULL CHECK (octet_length(hash) = 32),
     CHECK ((entry_id IS NULL) = (salt IS NULL))
 );
 
--- Complete tiles: 256 adjacent hashes of every eighth level. The rest is computed from leaves and the roots of tiles.
+-- Complete log tiles: 256 adjacent hashes of every eighth level. Everything else is computed from leaves and the
+-- roots of log tiles.
 CREATE TABLE tiles (
     level  smallint NOT NULL CHECK (level BETWEEN 0 AND 7),
     number bigint NOT NULL CHECK (number >= 0),
-    root   bytea NOT NULL CHECK (octet_length(root) = 32), -- its hash one level up
+    root   bytea NOT NULL CHECK (octet_length(root) = 32), -- the tile's hash in the next level
     hashes bytea NOT NULL CHECK (octet_length(hashes) = 8192),
     PRIMARY KEY (level, number)
 );
@@ -57,37 +59,38 @@ CREATE TABLE checkpoints (
     number bigint NOT NULL UNIQUE,                -- 1, 2, 3 …
     root   bytea NOT NULL CHECK (octet_length(root) = 32),
     at     timestamptz NOT NULL,
-    note   text NOT NULL                          -- as it is published: a C2SP signed note
+    note   text NOT NULL                          -- the signed note (C2SP) as published
 );
 
--- Keys whose signatures count: the first one, those that followed with a signature of the one before, and those that
--- the operator of the gateway adopted.
+-- Valid keys of the log: the first one, those that followed with a signature by the previous one, and those that
+-- whoever runs the gateway has adopted.
 CREATE TABLE log_keys (
     verifier text PRIMARY KEY,                    -- name+id+key
     added_at timestamptz NOT NULL
 );
 
--- Transactions on the chain, stored before they are sent: each anchors a checkpoint, or makes the contract.
+-- Transactions on the chain, stored before they are sent: each anchors a checkpoint, or deploys the contract.
 CREATE TABLE chain_transactions (
     chain_id     bigint NOT NULL CHECK (chain_id > 0),
     sender       text NOT NULL,
     nonce        bigint NOT NULL CHECK (nonce >= 0),
-    contract     text NOT NULL,                   -- which it makes or calls
-    size         bigint REFERENCES checkpoints,   -- the checkpoint; null: it makes the contract
+    contract     text NOT NULL,                   -- the contract that it deploys or calls
+    size         bigint REFERENCES checkpoints,   -- the checkpoint; null: a deployment
     root         bytea CHECK (octet_length(root) = 32),
-    raw          bytea NOT NULL,                  -- its newest form, as it is sent
-    hashes       text[] NOT NULL CHECK (cardinality(hashes) > 0), -- of all its forms, the newest last
+    raw          bytea NOT NULL,                  -- the newest signed version, as it is sent
+    hashes       text[] NOT NULL CHECK (cardinality(hashes) > 0), -- of all versions, newest last
     state        text NOT NULL CHECK (state IN (
-                     'PENDING',    -- signed; perhaps sent, perhaps in a block that the chain may drop
-                     'CONFIRMED',  -- deep enough in the chain; PENDING again where the chain lost it
-                     'FAILED')),   -- it did nothing, and never will: another takes its place
-    mined_hash   text,                            -- the form that is in a block,
-    block_number bigint,                          -- and which block; a number may come to mean another block
+                     'PENDING',    -- signed; it may have been sent, and may be in a block that the chain can still drop
+                     'CONFIRMED',  -- deep enough in the chain; PENDING again if the chain dropped it
+                     'FAILED')),   -- without effect for good; another transaction takes its place
+    mined_hash   text,                            -- hash of the version that is in a block
+    -- number of that block; another fork may have another block with this number
+    block_number bigint,
     block_hash   text,
-    note         text,                            -- the gateway's signed note about a confirmed anchor; proofs carry it
+    note         text,                            -- the gateway's signed note about a confirmed anchor, part of proofs
     error        text,
     created_at   timestamptz NOT NULL,
-    bid_at       timestamptz NOT NULL,            -- when its newest form was signed
+    bid_at       timestamptz NOT NULL,            -- when the newest version was signed
     confirmed_at timestamptz,
     PRIMARY KEY (chain_id, sender, nonce),
     CHECK ((size IS NULL) = (root IS NULL)),
@@ -97,53 +100,55 @@ CREATE INDEX chain_transactions_size ON chain_transactions (size DESC) WHERE siz
 
 -- ── halts and epochs ────────────────────────────────────────────────────────────────────────────
 
--- A new epoch continues the log from an older backup, although a chain has more of it. The first epoch has no row.
+-- An epoch continues the log from an older backup although the chain has more of it. The first epoch has no row.
 CREATE TABLE epochs (
     number     integer PRIMARY KEY CHECK (number >= 2),
-    leaf_index bigint NOT NULL UNIQUE CHECK (leaf_index >= 0), -- all leaves below it were kept
+    leaf_index bigint NOT NULL UNIQUE CHECK (leaf_index >= 0), -- index of its first leaf; earlier leaves were kept
     leaf       text NOT NULL,
-    origin     text NOT NULL,                     -- the log's name from there on
-    chain_id   bigint NOT NULL CHECK (chain_id > 0), -- the chain, and what it had of the epoch before: contract, size,
-    contract   text NOT NULL,                     -- root; and the sender's next number, below which all
-    size       bigint NOT NULL CHECK (size >= 0), -- transactions are over, lost ones included
+    origin     text NOT NULL,                     -- the log's name from then on
+    -- the chain; this and the next columns: its state of the previous epoch
+    chain_id   bigint NOT NULL CHECK (chain_id > 0),
+    contract   text NOT NULL,                     -- the newest contract, size, root, and the sender's next number
+    size       bigint NOT NULL CHECK (size >= 0), -- all transactions with smaller numbers are final, or lost
     root       bytea NOT NULL CHECK (octet_length(root) = 32),
     sender     text NOT NULL,
     nonce      bigint NOT NULL CHECK (nonce >= 0),
     at         timestamptz NOT NULL
 );
 
--- Why nothing may be written to the books. At most one row; log_halted says whether it still holds.
+-- The reason why nothing may be written to the books; at most one row. log_halted says whether it still applies.
 CREATE TABLE log_halt (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
     reason   text NOT NULL CHECK (reason IN (
-                 'RESTORED',   -- from a backup; the chain was not asked yet whether it has more
-                 'BEHIND',     -- a gateway signed what the database lacks: an older database was put back
+                 'RESTORED',   -- from a backup; it is not known yet whether the chain has more
+                 -- a gateway has signed leaves that the database lacks: an older database was put in place
+                 'BEHIND',
                  'AHEAD',      -- the chain has more leaves than the database
-                 'OTHER')),    -- the chain has another root at the same size
+                 'OTHER')),    -- the chain has another root at this size
     found_at timestamptz NOT NULL,
     chain_id bigint,
     contract text,
-    size     bigint,                              -- of what the chain or the gateway has
+    size     bigint,                              -- size of the log on the chain, or in the gateway's memory
     root     bytea CHECK (octet_length(root) = 32),
-    origin   text,                                -- BEHIND: the log's name,
-    seen_at  timestamptz,                         -- and when that was signed
+    origin   text,                                -- BEHIND: the name of the log
+    seen_at  timestamptz,                         -- BEHIND: when that checkpoint was signed
     CONSTRAINT log_halt_check CHECK (reason = 'RESTORED' OR (size IS NOT NULL AND root IS NOT NULL)),
     CONSTRAINT log_halt_chain_check CHECK (reason NOT IN ('AHEAD', 'OTHER')
                                            OR (chain_id IS NOT NULL AND contract IS NOT NULL)),
     CONSTRAINT log_halt_seen_check CHECK (reason <> 'BEHIND' OR (origin IS NOT NULL AND seen_at IS NOT NULL))
 );
 
--- The halt that holds. A new epoch ends it: that of a contract that the epoch left behind, though an anchor actor may
--- write it down after the epoch began, and that of what was signed before the epoch.
+-- The halt that applies. A new epoch ends a halt over a contract that the epoch left behind, even if an anchor actor
+-- stores the halt after the epoch began, and a halt over a checkpoint that was signed before the epoch.
 CREATE VIEW log_halted AS
 SELECT reason, found_at, chain_id, contract, size, root, origin, seen_at FROM log_halt h
 WHERE NOT EXISTS (SELECT FROM epochs e WHERE e.chain_id = h.chain_id AND e.contract = h.contract)
   AND NOT (reason = 'BEHIND' AND EXISTS (SELECT FROM epochs e WHERE e.at >= h.seen_at AND e.origin <> h.origin));
 
--- One row: what the gateway that audits the books found last, for the other gateways.
+-- One row: the latest findings of the gateway that audits the books, for the other gateways.
 CREATE TABLE last_audit (
     one      boolean PRIMARY KEY DEFAULT true CHECK (one),
-    at       timestamptz NOT NULL,                -- when it began
+    at       timestamptz NOT NULL,                -- when the audit began
     whole    timestamptz,                         -- when the last audit of everything began
     findings jsonb NOT NULL,                      -- [[invariant, subject, found], …]
     noted_at timestamptz NOT NULL

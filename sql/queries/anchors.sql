@@ -1,8 +1,8 @@
 -- Transactions that the Anchor sent to a chain, and their outcomes.
 
 -- name: anchors_of_sender
--- A sender's transactions that are pending or numbered from $3 on (the chain lost those), the newest contract and the
--- newest anchor, both of this epoch; in order of numbers.
+-- A sender's transactions that are pending, or that the chain lost (numbered from $3 on), and the newest contract and
+-- newest anchor of this epoch; in order of numbers.
 SELECT chain_id, sender, nonce, contract, size, root, raw, hashes, state, block_number, bid_at, mined_hash,
        block_hash, (SELECT split_part(c.note, E'\n', 1) FROM checkpoints c WHERE c.size = t.size) AS origin
 FROM chain_transactions t
@@ -35,13 +35,13 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, ARRAY[$8::text], 'PENDING', $9, $9)
 ON CONFLICT DO NOTHING RETURNING nonce;
 
 -- name: anchors_bid
--- Store another form of a transaction, with another bid; no row if another gateway was faster.
+-- Store a new version of a transaction, with a higher fee; no row if another gateway was faster.
 UPDATE chain_transactions SET raw = $5, hashes = hashes || $6::text, bid_at = $7
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3 AND hashes[cardinality(hashes)] = $4
 RETURNING nonce;
 
 -- name: anchors_state
--- Store the outcome; $8: the form in the block, $9: the block's hash, $10: the signed anchor note.
+-- Store the outcome; $8: the version in the block, $9: the block's hash, $10: the signed anchor note.
 UPDATE chain_transactions SET state = $4, block_number = $5, error = $6, mined_hash = $8, block_hash = $9, note = $10,
                               confirmed_at = CASE WHEN $4 = 'CONFIRMED' THEN $7::timestamptz END
 WHERE chain_id = $1 AND sender = $2 AND nonce = $3;
@@ -65,8 +65,8 @@ SELECT count(*) FROM chain_transactions
 WHERE size IS NOT NULL AND created_at >= coalesce($1::timestamptz, '-infinity');
 
 -- name: anchors_covering
--- The newest confirmed anchor that covers leaf $1, with its checkpoint; preferably on the chain of the latest anchor,
--- as a gateway may have changed its chain.
+-- The newest confirmed anchor that covers leaf $1, with its checkpoint. An anchor on the newest anchor's chain is
+-- preferred, as a gateway may have changed its chain.
 SELECT t.chain_id, t.contract, coalesce(t.mined_hash, t.hashes[cardinality(t.hashes)]) AS hash,
        t.block_number, t.block_hash, t.note AS anchor, split_part(c.note, E'\n', 1) AS origin, c.size, c.root, c.at, c.note, ARRAY(SELECT verifier FROM log_keys ORDER BY added_at) AS verifiers
 FROM chain_transactions t
@@ -82,8 +82,8 @@ SELECT note FROM chain_transactions
 WHERE state = 'CONFIRMED' AND size IS NOT NULL AND note IS NOT NULL ORDER BY size DESC LIMIT 1;
 
 -- name: anchors_unknown
--- Numbers below $3 that a sender used in this epoch, above all that rows have: the first 256, which include the
--- deployment of a contract if there was one, and the newest 1024; and 256 below all that rows have.
+-- Numbers below $3 that a sender used in this epoch and that no row has: above the highest that a row has, the first
+-- 256 (a deployment would be among them) and the newest 1024; and 256 below the lowest.
 WITH epoch AS (
     SELECT coalesce(max(e.nonce), 0) AS first FROM epochs e WHERE e.chain_id = $1 AND e.sender = $2
 ), known AS (
@@ -101,7 +101,7 @@ SELECT n FROM known, generate_series(greatest(known.first, known.lowest - 256), 
 ORDER BY 1;
 
 -- name: anchors_holes
--- The first 256 numbers of a sender in this epoch that lie between others and have no row.
+-- The first 256 numbers of a sender in this epoch that lie between numbers with rows and have no row.
 SELECT n AS nonce
 FROM (SELECT greatest(min(nonce), coalesce((SELECT max(e.nonce) FROM epochs e
                                             WHERE e.chain_id = $1 AND e.sender = $2), 0)) AS first,
@@ -128,7 +128,7 @@ SELECT chain_id, contract, size, root FROM chain_transactions
 WHERE state = 'CONFIRMED' AND size IS NOT NULL ORDER BY size DESC LIMIT $1;
 
 -- name: anchors_contracts
--- A sender's contracts of this epoch, each with the largest size of its anchors that did not fail.
+-- A sender's contracts of this epoch, each with the largest size of its anchors that have not failed.
 SELECT contract, coalesce(max(size) FILTER (WHERE state <> 'FAILED'), 0) AS size
 FROM chain_transactions
 WHERE chain_id = $1 AND sender = $2

@@ -13,7 +13,7 @@ ORDER BY created_at DESC, id
 LIMIT $2 OFFSET $3;
 
 -- name: api_key_count
--- Count them.
+-- Count a user's keys that are not revoked.
 SELECT count(*) AS count FROM api_keys WHERE user_id = $1 AND revoked_at IS NULL;
 
 -- name: api_key_use

@@ -1,7 +1,7 @@
 -- The last log lines of ended attempts.
 
 -- name: attempt_log_keep
--- Store a log if the unit is this node's at this attempt, which succeeded ($8) or failed; each job keeps the newest $7
+-- Store a log if this node has the unit at this attempt, which succeeded ($8) or failed. Each job keeps the newest $7
 -- logs of either kind.
 WITH older AS (
     DELETE FROM attempt_logs l
@@ -17,8 +17,8 @@ WHERE u.job_id = $1 AND u.number = $2
 ON CONFLICT DO NOTHING;
 
 -- name: attempt_logs
--- The last $3 failed attempts of a job (of unit $2, if given), each with its log if kept, and the last $3 successful
--- ones that have a log; newest first.
+-- The last $3 failed attempts of a job (of unit $2, if given), each with its log if one is kept, and the last $3
+-- successful ones that have a log; newest first.
 WITH failed AS (
     SELECT a.number AS unit, u.frames, a.attempt, a.node_id, a.ended_at, a.error_class, a.error,
            coalesce(l.lines, '') AS lines, false AS completed
@@ -42,7 +42,7 @@ SELECT * FROM failed UNION ALL SELECT * FROM well
 ORDER BY ended_at DESC, unit DESC, attempt DESC;
 
 -- name: attempt_logs_expire
--- Delete the logs of some $2 jobs that ended before $1.
+-- Delete the logs of up to $2 jobs that ended before $1.
 WITH old AS (
     SELECT j.id FROM jobs j WHERE j.completed_at < $1 AND EXISTS (SELECT FROM attempt_logs l WHERE l.job_id = j.id)
     ORDER BY j.completed_at LIMIT $2

@@ -4,7 +4,7 @@ INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: audit_page
--- Actions, newest first: before the number $1, on the target $2.
+-- Actions, newest first; optionally only before number $1, or on target $2.
 SELECT number, at, actor_id, actor, act, target, reason, request_id, details FROM audit
 WHERE ($1::bigint IS NULL OR number < $1) AND ($2::text IS NULL OR target = $2)
 ORDER BY number DESC

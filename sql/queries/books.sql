@@ -1,5 +1,5 @@
--- The Ledger's reads and writes. Lock order: accounts, holds, jobs, units, each by key. A batch is written in one
--- statement combined from those below: sql/statement_batch.py.
+-- The Ledger's reads and writes. Rows are locked in this order: accounts, holds, jobs, units, each by key. The writes
+-- of a batch are combined into one statement: sql/statement_batch.py.
 
 -- name: books_accounts_make
 -- Create accounts when they are first needed. Debts are balances below zero.
@@ -7,10 +7,10 @@ INSERT INTO accounts (name, may_overdraw)
 SELECT name, name LIKE 'debt:%' FROM unnest($1::text[]) AS n (name) ON CONFLICT (name) DO NOTHING;
 
 -- name: books_accounts_lock
--- Lock accounts, so that changes of balances are serialised: by name ($1), those of holds by reference ($2), of the
--- holds of whole jobs ($3), and of all tiles of frames that include the units $5, $6. A hold's account and a job's
--- units never change. Of each account in $4 a batch gets one shard, under the account's name: the first that is not
--- locked, without waiting; the account itself if all are locked.
+-- Lock accounts, so that changes of balances are serialised: by name ($1), by reference of their holds ($2), by job
+-- of their holds ($3), and by unit ($5, $6), including all tiles of its frame. A hold's account and a job's units
+-- never change. Of each account in $4 the batch gets one shard, under the account's name: the first that is not
+-- locked, or the account itself if all are locked.
 WITH tills AS MATERIALIZED (
     SELECT w.id AS account, t.id
     FROM accounts w
@@ -38,12 +38,12 @@ WHERE a.id IN (
 ORDER BY a.id FOR UPDATE OF a;
 
 -- name: books_rows_lock
--- Read what the account locks protect, in one row: holds (open and closed), jobs, units and the units they feed, all
--- units and holds of whole jobs ($2) and of frames of which a tile ($12, $13) may fail, idempotency keys, numbers for
--- $8 transfers (gaps are harmless), earlier transfers by subject, kind and reference ($9 to $11) with the subject's
--- entries and the accounts, and the time now that the locks are held. The lookups are separate steps, because a plan
--- made while the tables were small must not scan them once they are large. COALESCE keeps the planner from starting
--- with all entries of an account.
+-- Read what the account locks protect, in one row: holds (open and closed); jobs; units and the units they feed; all
+-- units and holds of whole jobs ($2), and of frames if one of their tiles ($12, $13) may fail; idempotency keys;
+-- numbers for $8 transfers (gaps are harmless); earlier transfers by subject, kind and reference ($9 to $11), with
+-- the subject's entries and the accounts; and the time now that the locks are held. The lookups are separate steps,
+-- because a plan made while the tables were small must not scan them once they are large. COALESCE keeps the planner
+-- from starting with all entries of an account.
 WITH posted AS MATERIALIZED (
     SELECT x.t FROM unnest($9::bigint[], $10::text[], $11::text[]) AS k (subject, kind, reference)
     CROSS JOIN LATERAL (SELECT t FROM transfers t
@@ -95,8 +95,8 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
        clock_timestamp() AS now;
 
 -- name: books_transaction_status
--- The status of a transaction: committed, aborted or in progress; null for a future id, as after a failover to a server
--- that lags behind.
+-- The status of a transaction: committed, aborted or in progress; null for a future id, which a server may have after
+-- a failover if it lagged behind.
 SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
             THEN pg_xact_status($1::bigint::text::xid8) END AS status;
 
@@ -150,7 +150,7 @@ FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::uuid[], $5::integer[]
 WHERE j.id = n.id;
 
 -- name: books_units_queue
--- Insert waiting units, all of a job at once.
+-- Insert waiting units; all units of a new job at once.
 INSERT INTO units (job_id, number, price, state, place, frames, tile, feeds, missing)
 SELECT job_id, number, price, 'QUEUED', place, frames, tile, feeds, missing
 FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], $6::integer[],
@@ -158,7 +158,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::bigint[], $4::integer[], $5::text[], 
      AS n (job_id, number, price, place, frames, tile, feeds, missing);
 
 -- name: books_units_insert
--- Insert units that have advanced within their first batch.
+-- Insert units that the batch has already advanced.
 INSERT INTO units (job_id, number, price, place, frames, tile, feeds, state, attempt, node_id, assigned_at, lease_until,
                    not_before, failures, avoid, result_key, result_sha256, result_size, verified,
                    error_class, error_code, error_message, started_at, ended_at, missing, copy_attempt,
@@ -218,8 +218,8 @@ SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::tim
                      $6::bigint[], $7::text[], $8::timestamptz[]);
 
 -- name: books_holds_update
--- Update holds that are settled, released, or opened again for a retry; a settled hold stays settled. COALESCE keeps
--- the planner from starting with all open holds, which are few at planning time and many later.
+-- Update holds that are settled, released, or reopened for a retry; a settled hold stays settled. COALESCE keeps the
+-- planner from starting with all open holds, which are few at planning time and many later.
 UPDATE holds h SET state = n.state, settled = n.settled, closed_at = n.closed_at,
                    created_at = n.created_at
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[])
@@ -227,7 +227,7 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timesta
 WHERE h.reference = n.reference AND coalesce(h.state <> 'SETTLED', false);
 
 -- name: books_transfers_insert
--- Insert transfers, all with one time.
+-- Insert transfers, all with the same time.
 INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, description, created_at)
 OVERRIDING SYSTEM VALUE
 SELECT n.*, ($9::timestamptz[])[1]
@@ -235,7 +235,7 @@ FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]
             $7::text[], $8::text[]) AS n;
 
 -- name: books_entries_insert
--- Insert two entries per transfer, all with one time.
+-- Insert two entries per transfer, all with the same time.
 INSERT INTO entries (entry_id, id, transfer_id, account_id, version, amount, before, receipt, after,
                      created_at)
 OVERRIDING SYSTEM VALUE
@@ -252,7 +252,7 @@ FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[])
      AS n (user_id, key, request, answer, created_at);
 
 -- name: books_acts_insert
--- Insert the admins' actions on credits into the audit log.
+-- Insert admins' actions on credits into the audit log.
 INSERT INTO audit (at, actor_id, actor, act, target, reason, request_id, details)
 SELECT at, actor_id, actor, act, target, reason, request_id, details::jsonb
 FROM unnest($1::timestamptz[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[],

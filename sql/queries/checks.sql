@@ -1,5 +1,5 @@
--- Checks of deliveries: opened and decided with their units, read by the Verifier. In check_view_…, for the console, $1
--- is the owner of the nodes; null: all.
+-- Checks of deliveries: the Ledger opens and decides them with their units, the Verifier reads them. In the queries
+-- check_view_… of the console, $1 is the owner of the nodes; null: all owners.
 
 -- name: books_checks_lock
 -- Lock the checks of all attempts at the units $1, $2; few units have more than one.
@@ -8,7 +8,7 @@ JOIN unnest($1::uuid[], $2::integer[]) AS n (job_id, unit) ON n.job_id = c.job_i
 ORDER BY c.job_id, c.unit, c.attempt FOR UPDATE OF c;
 
 -- name: books_checks_insert
--- Insert checks, which may be decided in the same batch; and record whether the work is the owner's own.
+-- Insert checks, some of which are decided in the same batch, and record whether the work is the owner's own.
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, result_ref, sha256, size, work,
                     node_signature, verified, operator, share_percent, window_seconds, opened_at,
                     evidence_sha256, evidence_size, state, verdict, said, verifier_id, decided_at, strike, withdrawn,
@@ -30,7 +30,7 @@ INSERT INTO scene_words (job_id, unit, attempt, node_id, device_class, said_at)
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::text[], $6::timestamptz[]);
 
 -- name: books_checks_decide
--- Decide checks, once; a later check of a settled result may find it invalid.
+-- Decide checks, once; later, another check of a settled result may still find it invalid.
 UPDATE checks c SET state = 'DECIDED', verdict = n.verdict, said = n.said, verifier_id = n.verifier_id,
                     decided_at = n.decided_at, strike = n.strike, withdrawn = n.withdrawn,
                     compared = n.compared, remade = n.remade, distance = n.distance, verifier_class = n.verifier_class
@@ -43,9 +43,9 @@ WHERE c.job_id = n.job_id AND c.unit = n.unit AND c.attempt = n.attempt
   AND (c.state = 'PENDING' OR n.verdict = 'invalid');
 
 -- name: checks_pending
--- The oldest $1 pending checks of units that wait for them, after $2, $3, $4 if given, with facts of their jobs; and
--- results settled without a comparison before their node had an invalid result, or disputed with a creator's
--- comparison, unless a check already has a finding that does not decide the dispute.
+-- Up to $1 units that wait for a check, oldest first, after the position ($2, $3, $4) if given, with facts of their
+-- jobs. Includes settled results that are compared now: those of nodes that later had an invalid result, and those
+-- that a creator disputes with a comparison. Leaves out disputes that a check has looked into without deciding them.
 WITH waiting AS (
     (SELECT c.job_id, c.unit, c.attempt, c.opened_at AS since, false AS is_again
      FROM to_verify c
@@ -84,7 +84,8 @@ JOIN nodes n ON n.id = c.node_id
 ORDER BY w.since, c.job_id, c.unit;
 
 -- name: checks_claim
--- Claim those of the attempts $2, $3, $4 that no gateway but $1 has, for $5 seconds; return all that it has.
+-- Claim for gateway $1, for $5 seconds, those of the attempts $2, $3, $4 that no other gateway has claimed; return
+-- all that it has claimed.
 WITH free AS (
     SELECT c.job_id, c.unit, c.attempt, c.claimed_by, c.claimed_until
     FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attempt)
@@ -108,16 +109,16 @@ FROM unnest($2::uuid[], $3::integer[], $4::integer[]) AS w (job_id, unit, attemp
 WHERE c.job_id = w.job_id AND c.unit = w.unit AND c.attempt = w.attempt AND coalesce(c.claimed_by = $1, false);
 
 -- name: draw_secret
--- The sealed secret by which all gateways draw checks.
+-- The sealed secret with which all gateways draw samples.
 SELECT sealed FROM draw_secret;
 
 -- name: draw_secret_keep
--- Store $1 if there is no secret, or replace $2.
+-- Store $1 if there is no secret, or if the current one is $2.
 INSERT INTO draw_secret (sealed, made_at) VALUES ($1, now())
 ON CONFLICT (one) DO UPDATE SET sealed = $1, made_at = now() WHERE draw_secret.sealed = $2;
 
 -- name: evidence_of_unit
--- The evidence of a unit of a job of user $3, until it expires.
+-- The evidence of a unit of user $3's job, unless it has expired.
 SELECT j.user_id, c.job_id, c.unit, c.attempt, c.evidence_sha256 AS sha256, c.evidence_size AS size
 FROM checks c
 JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
@@ -128,9 +129,9 @@ WHERE c.job_id = $1 AND c.unit = $2 AND j.user_id = $3 AND u.state = 'COMPLETED'
 
 -- name: checks_records
 -- Verdicts on the work of nodes $1, the newest $2 per device class, oldest first: 'v' is valid, 'm' a strike, by a
--- check or by a report about a scene that another node rendered; before the node's last release, and since. Valid
--- results of the owner's own work do not count. Strikes of an earlier key that its owner gave up count for the new one,
--- which could otherwise erase them.
+-- check or for a refuted report about a scene. Separately those before and those since the node's last release. Valid
+-- results of the owner's own work do not count. Strikes of a key that the owner gave up count for the new key:
+-- otherwise a new key would erase them.
 WITH looked AS (
     SELECT n.id AS node, n.released_at, k.id AS by, k.id <> n.id AS given_up
     FROM nodes n
@@ -171,8 +172,8 @@ SELECT DISTINCT w.node_id AS node, n.owner_id AS owner FROM scene_words w JOIN n
 WHERE w.job_id = $1 AND w.unit = $2;
 
 -- name: checks_page
--- The newest $2 findings about a node's work ($1), and about its reports on scenes; results that were not compared are
--- left out.
+-- The newest $2 findings about a node's work ($1) and about its reports on scenes, without results that were not
+-- compared.
 SELECT * FROM (
     (SELECT job_id, unit, attempt, device_class, verdict, said, strike, opened_at, decided_at
      FROM checks
@@ -194,8 +195,8 @@ VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING;
 UPDATE disputes SET finding = $3 WHERE job_id = $1 AND unit = $2 AND state = 'OPEN' AND finding IS NULL;
 
 -- name: verifiers_meet
--- Record that these verifiers ($1, of the classes $2) are connected, and return all that any gateway recorded within $3
--- seconds.
+-- Record that these verifiers ($1, of the classes $2) are connected, and return all that any gateway has recorded
+-- within $3 seconds.
 WITH here AS (
     INSERT INTO verifiers (node_id, device_class, seen_at)
     SELECT node, class, now() FROM unnest($1::uuid[], $2::text[]) AS t (node, class) ORDER BY node
@@ -210,7 +211,7 @@ WITH here AS (
 SELECT v.node_id AS node, v.device_class, n.owner_id AS owner FROM lately v JOIN nodes n ON n.id = v.node_id;
 
 -- name: check_view_page
--- The newest $5, of node $2, with outcome $3, and with $4 in the reason, where given.
+-- The newest $5 checks; optionally only those of node $2, with outcome $3, or with $4 in the reason.
 SELECT c.job_id, c.unit, c.attempt, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, c.node_id, n.name AS node_name, c.device_class,
        coalesce(c.verdict, 'pending') AS verdict, c.said, c.strike, v.name AS verifier_name, c.opened_at, c.decided_at
 FROM checks c
@@ -226,7 +227,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
 ORDER BY c.opened_at DESC, c.job_id DESC, c.unit DESC LIMIT $5;
 
 -- name: check_view_counts
--- Count checks since $2, and all pending ones, by outcome.
+-- Count checks by outcome: those decided since $2, and all pending ones.
 SELECT coalesce(c.verdict, 'pending') AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1) AND (c.opened_at >= $2 OR c.state = 'PENDING')

@@ -1,8 +1,8 @@
 -- Connections of nodes, and the gateways that are alive.
 
 -- name: connections_write
--- Record that gateway $1 is alive, and the state of some connections; each node keeps the last $10. Returns whether the
--- gateway has been alive for the others all the time, that is, at least every $11 seconds.
+-- Record that gateway $1 is alive, and the state of some of its connections; each node keeps the last $10. Returns
+-- whether the gateway has recorded this at least every $11 seconds, so that the others have not considered it dead.
 WITH told AS (
     SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[],
                          $7::timestamptz[], $8::integer[], $9::boolean[])
@@ -26,12 +26,13 @@ ON CONFLICT (id) DO UPDATE SET seen_at = now()
 RETURNING coalesce((SELECT seen_at >= now() - make_interval(secs => $11) FROM before), false) AS was_there;
 
 -- name: connections_of_node
--- The last $2 of a node, newest first.
+-- The last $2 connections of a node, newest first.
 SELECT id, node_id, address, opened_at, pong_at, ended_at, code, by_us FROM node_connections
 WHERE node_id = $1 ORDER BY opened_at DESC, id LIMIT $2;
 
 -- name: connections_end
--- End, with code $2, the open connections of gateways that have been silent for $1 seconds, and delete those gateways.
+-- End, with code $2, the open connections of gateways that have been silent for $1 seconds, and delete those
+-- gateways.
 WITH gone AS (
     DELETE FROM gateway_lives WHERE seen_at < now() - make_interval(secs => $1) RETURNING id, seen_at
 )
@@ -40,7 +41,7 @@ SET ended_at = greatest(g.seen_at, c.opened_at, c.pong_at), code = $2, by_us = t
 FROM gone g WHERE c.gateway_id = g.id AND c.ended_at IS NULL;
 
 -- name: connections_expire
--- Delete $2 connections that ended before $1.
+-- Delete up to $2 connections that ended before $1.
 WITH old AS (SELECT id FROM node_connections WHERE ended_at < $1 ORDER BY ended_at LIMIT $2)
 DELETE FROM node_connections c USING old WHERE c.id = old.id
 RETURNING c.id;

@@ -1,5 +1,5 @@
--- Balances, entries and holds: a user's; and in ledger_view_…, for the console, those of all accounts, with their progress
--- towards the chain.
+-- Balances, entries and holds of a user; and in the queries ledger_view_… of the console, those of all accounts, with
+-- their progress towards the chain.
 
 -- name: balance_of_users
 -- The balance and held amount of each user; zero before the first entry.
@@ -83,8 +83,8 @@ LEFT JOIN transfers t ON t.reference = 'job:' || u.job_id || ':' || u.number
 WHERE u.job_id = $1 ORDER BY u.number;
 
 -- name: ledger_view_accounts
--- Accounts with these names ($1), or matching $2: a prefix of the name, or part of the owner's address or name. At most
--- 100.
+-- At most 100 accounts with the names $1, or matching $2: a prefix of the account's name, or part of its owner's
+-- address or name.
 SELECT a.id FROM accounts a
 WHERE a.name = ANY($1::text[])
    OR $2::text <> '' AND (a.name ^@ $2 OR a.name IN (
@@ -96,8 +96,8 @@ ORDER BY a.id LIMIT 100;
 
 -- name: ledger_view_page
 -- A page ($6, from $7) of the newest $4 entries below number $1, of some accounts ($8; null: all), sorted by $5 ('-':
--- descending), of kind $2 and with $3 in the reference, where given. With accounts given, each is read from its end,
--- only as far as needed.
+-- descending); optionally only of kind $2, or with $3 in the reference. If accounts are given, each one's entries are
+-- read backwards, only as far as needed.
 WITH found AS (
     (SELECT e.entry_id, e.account_id, e.amount, e.after, e.created_at, t.kind, t.reference, t.description
      FROM entries e JOIN transfers t ON t.id = e.transfer_id

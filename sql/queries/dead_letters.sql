@@ -1,8 +1,8 @@
 -- Dead letters: failed jobs, refused Stripe events and undelivered webhooks that wait for an admin.
 
 -- name: dead_jobs
--- Jobs that failed for good and were neither retried nor discarded, in order $5; of owner $1 (null: all) or with the
--- ids $2 (null: all). The sort keys are the columns that the list shows.
+-- Jobs that failed for good and were neither retried nor discarded, in order $5; of owner $1 (null: all), or with the
+-- ids $2 (null: all). The sort keys are named after the list's columns.
 WITH dead AS (
     SELECT j.id, j.job_type, j.user_id, u.email, j.node_id, n.name AS node_name, j.error_message,
            j.price, j.units, j.completed_at AS at
@@ -24,7 +24,7 @@ SELECT f.id, f.job_type, f.user_id, f.email, f.node_id, f.node_name, f.error_mes
 FROM (
     SELECT d.*, d.job_type AS about, coalesce(d.error_message, '') AS why, d.email AS whose,
            coalesce(d.node_name, '') AS place,
-           -- Counted for all of them only if it is the sort key.
+           -- Counted for all jobs only if it is the sort key.
            CASE WHEN $5::text IN ('tried', '-tried') THEN
                (SELECT count(*) FROM attempts a WHERE a.job_id = d.id)
                + (SELECT count(*) FROM units w
@@ -40,7 +40,7 @@ ORDER BY CASE $5::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $3 OFFSET $4;
 
 -- name: dead_tries
--- The failed attempts of each of the jobs $1: the newest $2 of each, oldest first.
+-- The failed attempts at each of the jobs $1: the newest $2 of each, oldest first.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (
     SELECT a.job_id AS job, a.number AS unit, a.attempt, a.ended_at AS at, n.name AS node_name,
@@ -82,8 +82,8 @@ ORDER BY CASE $4::text WHEN 'about' THEN lower(f.about) WHEN 'reason' THEN lower
 LIMIT $2 OFFSET $3;
 
 -- name: dead_webhooks
--- Deliveries that failed and were neither sent again nor discarded, in order $4; with the ids $1 (null: all). Those to
--- deleted endpoints are left out.
+-- Deliveries that failed and were neither sent again nor discarded, in order $4; with the ids $1 (null: all).
+-- Deliveries to deleted endpoints are left out.
 SELECT f.id, f.type, f.job_id, f.url, f.is_disabled, f.user_id, f.email, f.tries, f.status, f.error, f.at,
        count(*) OVER () AS total
 FROM (

@@ -7,12 +7,13 @@ INSERT INTO comparisons (dispute_id, verdict, said, places, picture) VALUES ($1,
 ON CONFLICT DO NOTHING;
 
 -- name: comparisons_beside
--- The number of user $1's open disputes that carry a comparison, beside that of unit $3 of job $2.
+-- Count user $1's open disputes with a comparison, without that of unit $3 of job $2.
 SELECT count(*) AS others FROM disputes d JOIN comparisons k ON k.dispute_id = d.id
 WHERE d.user_id = $1 AND d.state = 'OPEN' AND (d.job_id, d.unit) <> ($2, $3);
 
 -- name: comparison_picture
--- The picture attached to the dispute of unit $2 of job $1, for the unit's creator or operator $3; null: for anyone.
+-- The picture attached to the dispute of unit $2 of job $1, if $3 is the unit's creator or operator; $3 null: for any
+-- user.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
   AND ($3::uuid IS NULL OR d.user_id = $3
@@ -20,8 +21,8 @@ WHERE d.job_id = $1 AND d.unit = $2 AND k.picture IS NOT NULL
                   WHERE e.job_id = d.job_id AND e.unit = d.unit AND e.operator_id = $3));
 
 -- name: dispute_view_page
--- The newest $4, of creator $1 (null: all), in state $2 (null: any), or only $3 (null: all); each with its unit and the
--- share it stops. $5: only those that the gateway opened.
+-- The newest $4 disputes of creator $1 (null: all), in state $2 (null: any), or only dispute $3 (null: all); each
+-- with its unit and the share it holds back. $5: only those that the gateway opened.
 SELECT d.id, d.job_id, d.unit, d.user_id, c.email, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, s.operator_id, o.email AS operator,
        coalesce(s.amount, 0) AS share, d.finding
@@ -40,7 +41,8 @@ ORDER BY d.opened_at DESC, d.id DESC LIMIT $4;
 SELECT state, count(*) AS number FROM disputes WHERE $1::uuid IS NULL OR user_id = $1 GROUP BY state;
 
 -- name: dispute_view_withheld
--- Count the shares that the gateway withholds until they are checked, and those withheld for longer than $1.
+-- Count the shares that the gateway withholds until they are checked, and those that it has withheld for longer than
+-- $1.
 SELECT count(*) AS number, count(*) FILTER (WHERE opened_at < now() - $1::interval) AS due
 FROM disputes WHERE state = 'OPEN' AND by_gateway;
 
@@ -51,7 +53,7 @@ FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2);
 
 -- name: dispute_view_picture
--- Its picture.
+-- The picture of the creator's comparison.
 SELECT k.picture FROM comparisons k JOIN disputes d ON d.id = k.dispute_id
 WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NULL;
 
@@ -60,8 +62,8 @@ WHERE d.id = $1 AND ($2::uuid IS NULL OR d.user_id = $2) AND k.picture IS NOT NU
 SELECT unit, id, state FROM disputes WHERE job_id = $1;
 
 -- name: dispute_view_open_to
--- Unit $2 of user $3's job $1 and its tiles, if charged and open to a dispute at $5: the share is still pending, or
--- there is none and the unit ended after $4.
+-- Unit $2 of user $3's job $1 and its tiles, as far as they are charged and can be disputed at $5: the share is still
+-- pending, or there is no share and the unit ended after $4.
 SELECT u.number, u.frames, u.tile, string_to_array(j.plan -> 'spec' ->> 'tiles', 'x')::int[] AS grid, h.settled AS charge
 FROM units u
 JOIN jobs j ON j.id = u.job_id AND j.user_id = $3

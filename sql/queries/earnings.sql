@@ -1,9 +1,9 @@
--- The Ledger's reads and writes of operators' earnings, in the transaction of those in books.sql. An earning is only
--- read and written under the lock on its account.
+-- The Ledger's reads and writes of operators' earnings, in the same transactions as books.sql. An earning is read and
+-- written only under the lock on its account.
 
 -- name: books_earners
--- The accounts concerned: of earnings by unit ($1, $2), of payouts by id ($3), and of shares forfeited for results of
--- the units $4, $5.
+-- The accounts of earnings by unit ($1, $2), of payouts by id ($3), and of shares forfeited for results of the units
+-- $4, $5.
 SELECT DISTINCT coalesce('operator:' || operator_id, 'suspense') AS name
 FROM earnings
 WHERE (job_id, unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[]))
@@ -23,7 +23,7 @@ SELECT ARRAY(SELECT e FROM earnings e
              ORDER BY p.id FOR UPDATE) AS payouts;
 
 -- name: books_payable
--- The sum that a payout to each of these operators would pay now: the oldest $2 shares, the same as in
+-- For each of these operators, the sum that a payout would pay now: their oldest $2 shares, as in
 -- books_earnings_take.
 SELECT o.id AS operator_id, count(*)::integer AS units, sum(e.amount)::bigint AS amount
 FROM unnest($1::uuid[]) AS o (id)
@@ -45,7 +45,7 @@ FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::uuid[]) AS n (job_id, uni
 WHERE e.job_id = n.job_id AND e.unit = n.unit;
 
 -- name: books_earnings_take
--- Assign to a new payout ($1, to $2) the shares that it pays; $3: their new state.
+-- Assign to each new payout ($1, of operator $2) the shares that it pays; $3: their new state.
 UPDATE earnings e SET payout_id = n.payout, state = n.state
 FROM (SELECT p.id AS payout, p.state, x.id
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) AS p (id, operator, state, most)
@@ -84,7 +84,7 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::text
                      $7::text[], $8::text[], $9::timestamptz[], $10::timestamptz[], $11::boolean[]);
 
 -- name: books_disputes_update
--- Decide disputes, or let a creator's take the place of the gateway's.
+-- Decide disputes, or turn the gateway's dispute into the creator's.
 UPDATE disputes d SET state = n.state, decision = n.decision, decided_at = n.decided_at, id = n.id, reason = n.reason,
                       opened_at = n.opened_at, by_gateway = n.by_gateway,
                       finding = CASE WHEN d.id = n.id THEN d.finding END
@@ -107,7 +107,8 @@ WHERE f.share_id = n.share_id AND f.job_id = n.job_id AND f.unit = n.unit AND f.
   AND f.returned_at IS NULL;
 
 -- name: books_stakes
--- The stakes of operators $1 at $2: their newest $3 pending shares with an open window and no open dispute.
+-- The stakes of operators $1 at $2: the sums of their newest $3 pending shares whose dispute window is open and
+-- undisputed.
 SELECT o.id AS operator_id, sum(p.amount)::bigint AS pending
 FROM unnest($1::uuid[]) AS o (id)
 CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
@@ -118,7 +119,8 @@ CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
 GROUP BY o.id;
 
 -- name: books_fines_shares
--- The newest pending shares of operators $1 that together cover $2, without the units $3, $4; in one row.
+-- The newest pending shares of operators $1 that together cover the amounts $2, except those for the units $3, $4; in
+-- one row.
 SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
              CROSS JOIN LATERAL (
                  SELECT id, sum(amount) OVER (ORDER BY earned_at DESC, id DESC) - amount AS newer FROM earnings
@@ -130,7 +132,7 @@ SELECT ARRAY(SELECT e FROM unnest($1::uuid[], $2::bigint[]) AS o (id, due)
        ARRAY(SELECT d FROM disputes d WHERE false) AS disputes;
 
 -- name: books_fines_lock
--- Fines for results of the units $1, $2 that were not returned, with the shares and their disputes, in one row.
+-- Fines for results of the units $1, $2 that were not returned yet, with the shares and their disputes, in one row.
 WITH taken AS (
     SELECT f.* FROM fines f
     WHERE (f.job_id, f.unit) IN (SELECT * FROM unnest($1::uuid[], $2::integer[])) AND f.returned_at IS NULL
@@ -142,18 +144,18 @@ SELECT ARRAY(SELECT f FROM fines f JOIN taken t ON t.share_id = f.share_id AND f
              WHERE e.id IN (SELECT share_id FROM taken)) AS disputes;
 
 -- name: books_waiting
--- Per account in $1, the time since which its oldest delivery has waited for a verdict, among those since $2.
+-- For each account in $1, since when its oldest delivery waits for a verdict; only deliveries since $2.
 SELECT operator, min(opened_at) AS since FROM checks
 WHERE state = 'PENDING' AND operator = ANY($1::text[]) AND opened_at > $2
 GROUP BY operator;
 
 -- name: longest_wait
--- The seconds that the oldest delivery has been waiting for its check.
+-- The seconds for which the oldest delivery has waited for its check.
 SELECT coalesce(extract(epoch FROM now() - min(opened_at)), 0)::float8 AS seconds FROM checks WHERE state = 'PENDING';
 
 -- name: earnings_ripe
--- At most $1 mature shares, oldest first: without an open dispute, and without a delivery by the same operator from
--- before the end of the window that still waits for its verdict, for at most $2.
+-- At most $1 mature shares, oldest first: without an open dispute, and unless a delivery of the same operator from
+-- within the dispute window still waits for its verdict, which holds shares back for at most $2.
 SELECT e.job_id AS job, e.unit FROM earnings e
 LEFT JOIN (SELECT operator, min(opened_at) AS since FROM checks
            WHERE state = 'PENDING' AND operator IS NOT NULL AND opened_at > now() - $2::interval
@@ -174,9 +176,9 @@ WHERE n.owner_id IS NOT NULL
 LIMIT $1;
 
 -- name: earnings_unlooked
--- At most $1 pending shares of nodes with an invalid result, and of other nodes of the same owners, that were settled
--- without a comparison, newest first; chunks included, of which only a part is compared. A share settled within the
--- same minute may have been decided before.
+-- At most $1 pending shares, newest first, of nodes with an invalid result and of other nodes of the same owners, for
+-- units that were settled without a full comparison. Shares up to a minute younger than the invalid result's verdict
+-- count, too, as their units may have been decided before it.
 SELECT e.job_id AS job, e.unit, j.user_id AS "user"
 FROM (SELECT n.id AS node_id, max(c.decided_at) AS at
       FROM checks c JOIN nodes m ON m.id = c.node_id

@@ -27,12 +27,12 @@ INSERT INTO log_keys (verifier, added_at) SELECT unnest($1::text[]), $2 ON CONFL
 SELECT verifier FROM log_keys ORDER BY added_at;
 
 -- name: epochs_next_nonce
--- The lowest number of a sender that is unused, as far as is known here.
+-- The lowest unused number of a sender, as far as the database knows.
 SELECT coalesce(max(nonce) + 1, 0) AS next FROM chain_transactions WHERE chain_id = $1 AND sender = $2;
 
 -- name: epochs_given_up
--- The leaves that each epoch gave up: according to its audit record, which includes the checkpoints of gateways;
--- otherwise by what the chain had.
+-- The leaves that each epoch gave up: according to its audit record, which also knows gateways' checkpoints;
+-- otherwise according to what the chain had.
 SELECT number, at, origin, first, last
 FROM (SELECT e.number, e.at, e.origin,
              coalesce(CASE WHEN jsonb_typeof(a.details -> 'kept_at_most') = 'number'

@@ -1,8 +1,8 @@
 -- Events of jobs. Only triggers of jobs and units write them.
 
 -- name: events_of_job
--- The next $4 events of a user's job after number $3, and the job's status, in one snapshot: at least one row for a job
--- of this user, none for another.
+-- The next $4 events of a user's job after number $3, and the job's status, in one snapshot. At least one row for a
+-- job of this user, none for another's.
 SELECT j.status, j.completed_at IS NOT NULL AS ended, event_type(e.unit, e.state) AS type, e.*
 FROM jobs j
 LEFT JOIN LATERAL (SELECT number, at, unit, state, attempt, node_id, money, amount, error_class, error_code,
@@ -20,8 +20,8 @@ CROSS JOIN LATERAL (SELECT number FROM job_events e WHERE e.job_id = j.id
                     ORDER BY e.number DESC LIMIT 1) e;
 
 -- name: events_expire
--- Delete the events of some $3 jobs that ended from $1 on and before $2, except the last, so that numbers continue from
--- it. Returns the time from which to continue: $2 once all is done.
+-- Delete the events of up to $3 jobs that ended from $1 on and before $2, except the last one, so that numbers
+-- continue from it. Returns where to continue; $2 once all are deleted.
 WITH bound AS (
     SELECT coalesce((SELECT completed_at FROM jobs WHERE completed_at > $1 AND completed_at < $2
                      ORDER BY completed_at OFFSET $3::integer LIMIT 1), $2::timestamptz) AS at

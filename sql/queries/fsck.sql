@@ -1,37 +1,38 @@
--- The invariants of the books. Each query finds violations of one: a row per violation. Its name says which rows it
--- checks (sql/fsck.py): those of `transfers`, `entries`, `accounts` or `jobs` with the ids $1, or all if $1 is null.
--- I12: the database's record of the chain agrees with the log. The chain itself is checked where there is one
--- (`rendertrust fsck` and the Anchor).
+-- The invariants of the books. Each query finds violations of one invariant, one row per violation. Its name says
+-- which rows it checks (sql/fsck.py): those of `transfers`, `entries`, `accounts` or `jobs` with the ids $1, or all
+-- if $1 is null. I12: the database's record of the chain agrees with the log. The chain itself is checked by
+-- `rendertrust fsck` and the Anchor, if there is one.
 
 -- name: fsck_settings
--- Settings for an audit: no limit of time, and a plan for each execution, in which a null $1 leaves no condition. $1:
--- whether tables may be read whole; the gateway's other connections use indexes.
+-- Settings for an audit: no time limit, and a new plan for each execution, so that a null $1 costs no condition. $1:
+-- whether tables may be scanned; the gateway's other connections use indexes.
 SELECT set_config('statement_timeout', '0', true), set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('enable_seqscan', $1, true);
 
 -- name: fsck_snapshot
--- Transactions below the first id have ended and are visible; none from the second on are. And the position of the log.
+-- The range of transactions of this snapshot, and the position of the log. Transactions below the first id have ended
+-- and are visible; those from the second id on are not visible.
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest,
        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS newest,
        coalesce((SELECT size FROM log_head), 0) AS size,
        coalesce((SELECT covered FROM log_head), 0) AS covered;
 
 -- name: fsck_new_transfers
--- Transfers written by transactions from $1 on and below $2, whatever their numbers, and those of such entries.
+-- Transfers written by transactions from $1 on and below $2, whatever their numbers, and the transfers of entries
+-- written by them.
 SELECT id FROM transfers WHERE written >= $1 AND written < $2
 UNION
 SELECT transfer_id FROM entries WHERE written >= $1 AND written < $2;
 
 -- name: fsck_new_entries
--- Entries written by such transactions, and those above $3, the previous end of the covered range, that the log covers
--- now.
+-- Entries written by such transactions, and entries that the log has covered since it ended at $3.
 SELECT entry_id FROM entries WHERE written >= $1 AND written < $2
 UNION
 SELECT entry_id FROM entries WHERE entry_id > $3 AND entry_id <= (SELECT covered FROM log_head);
 
 -- name: fsck_new_accounts
--- Accounts changed by transaction $3 or later (there are as many as users), and those of the new entries, which must
--- have changed.
+-- Accounts changed by transaction $3 or later (there are as many as users), and the accounts of new entries, which
+-- must have changed.
 SELECT id FROM accounts WHERE age(xmin) <= age($3::xid)
 UNION
 SELECT account_id FROM entries WHERE written >= $1 AND written < $2;
@@ -60,8 +61,9 @@ SELECT 'all entries' AS subject, 'their sum is ' || sum(amount) AS found
 FROM entries HAVING sum(amount) <> 0;
 
 -- name: fsck_entries_i2
--- Each entry follows the previous one of its account, and adds its amount: so the newest ends at the sum of all.
--- Unordered, so that all entries are joined by hash: violations are taken to be many, and their order to be costly.
+-- Each entry follows the previous one of its account and adds its amount, so that the newest has the sum of all. The
+-- result is unordered, so that PostgreSQL joins the entries by hash: it expects many violations, and a sort would
+-- look costly.
 SELECT 'entry ' || e.entry_id AS subject,
        'version ' || e.version || ' leads from ' || e.before || ' by ' || e.amount || ' to ' || e.after
            || ', the one before ended at ' || coalesce(p.after, 0)
@@ -110,9 +112,9 @@ WHERE h.state = 'OPEN' AND (u.job_id IS NULL OR u.ended_at IS NOT NULL)
 ORDER BY h.reference;
 
 -- name: fsck_always_i3_deadline
--- A unit waits for at most seven days, then its hold is released; in a job of several units, as long as nodes get some
--- of them. A unit at a node may wait there for 32 others of six hours each, and take as long itself: nine more days.
--- One day is tolerated. The time is that of the books, the newest entry's or the newest open hold's: while no gateway
+-- A unit waits for at most seven days, then its hold is released; in a job of several units, the wait restarts while
+-- nodes get some of them. A unit at a node may wait there for 32 others of six hours each, and take as long itself:
+-- nine more days. One day is tolerated. The clock is the time of the newest entry or open hold: while no gateway
 -- runs, nothing can be released.
 SELECT 'hold ' || h.reference AS subject, 'open since ' || h.created_at AS found
 FROM holds h
@@ -166,7 +168,7 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1))
 ORDER BY t.id;
 
 -- name: fsck_jobs_i4
--- A COMPLETED unit with a price was settled, not above its hold; no other unit was.
+-- A COMPLETED unit with a price was settled, for at most its hold; no other unit was settled.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' at a price of ' || u.price || ', hold ' || coalesce(h.state, 'none')
            || ', charged ' || coalesce(t.amount, 0) AS found
@@ -181,8 +183,8 @@ WHERE ($1::uuid[] IS NULL OR u.job_id = ANY($1))
 ORDER BY u.job_id, u.number;
 
 -- name: fsck_whole_i4_verdicts
--- A unit waits for a verdict while its check is pending, and an invalid one is not complete, unless it was refunded; a
--- speculative attempt waits for its own verdict.
+-- A unit waits for a verdict exactly while its check is pending; a unit with an invalid result is not complete,
+-- unless it was refunded; a speculative attempt waits for its own verdict.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        u.state || ' in attempt ' || u.attempt || ', its check ' || coalesce(c.state || coalesce(' ' || c.verdict, ''), 'none')
            AS found
@@ -229,7 +231,7 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1))
 ORDER BY t.id;
 
 -- name: fsck_transfers_i4_earnings
--- Only a verified unit pays an operator, at most its charge, and its share agrees.
+-- Only a verified unit pays an operator, at most its charge, and the amount is that of its share.
 SELECT 'transfer ' || t.id AS subject,
        'earned ' || t.amount || ' for ' || t.reference || ', which is '
            || coalesce(u.state || CASE WHEN u.verified THEN ', verified' ELSE ', not verified' END,
@@ -259,7 +261,7 @@ WHERE t.id IS NULL
 ORDER BY e.job_id, e.unit;
 
 -- name: fsck_whole_i4_owed
--- The balance of an operator, or of suspense, is the sum of its pending and payable shares.
+-- The balance of an operator, or of the account suspense, is the sum of the pending and payable shares.
 SELECT coalesce(a.name, e.name) AS subject,
        'balance ' || coalesce(a.balance, 0) || ', but ' || coalesce(e.owed, 0)
            || ' is pending or payable' AS found
@@ -271,8 +273,8 @@ WHERE coalesce(a.balance, 0) <> coalesce(e.owed, 0)
 ORDER BY 1;
 
 -- name: fsck_whole_i4_disputed
--- An upheld dispute refunded the charge and reversed the share, once; no other did. A disputed share is neither payable
--- nor paid.
+-- An upheld dispute refunded the charge and reversed the share, once; no other dispute did. A disputed share is
+-- neither payable nor paid.
 SELECT 'dispute ' || d.job_id || ':' || d.unit AS subject,
        d.state || ', gave back ' || coalesce(r.amount, 0) || ' of ' || d.charge
            || ', share ' || coalesce(e.state, 'none') || ', reversed ' || coalesce(v.amount, 0)
@@ -299,7 +301,7 @@ WHERE e.state = 'REVERSED' AND d.state IS DISTINCT FROM 'UPHELD'
 ORDER BY e.job_id, e.unit;
 
 -- name: fsck_transfers_i4_reversed
--- Only an upheld dispute takes a share back, and refunds the rest of a charge.
+-- Only an upheld dispute takes a share back, and refunds the rest of the charge.
 SELECT 'transfer ' || t.id AS subject, t.kind || ' ' || t.amount || ' without a dispute that was upheld'
            AS found
 FROM transfers t
@@ -312,8 +314,8 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1))
 ORDER BY t.id;
 
 -- name: fsck_whole_i4_fines
--- A share is forfeited while a fine of it is not returned; and an operator's forfeited shares are what moved to revenue
--- and not back.
+-- A share is forfeited while it has a fine that was not returned; an operator's forfeited shares equal the fines
+-- booked less those returned.
 SELECT 'share ' || coalesce(e.id, f.share_id) AS subject,
        CASE WHEN e.id IS NULL THEN 'fined for ' || f.job_id || ':' || f.unit || ' and not forfeited'
             ELSE 'forfeited without a fine' END AS found
@@ -331,7 +333,7 @@ WHERE coalesce(t.amount, 0) <> coalesce(e.amount, 0)
 ORDER BY 1;
 
 -- name: fsck_transfers_i4_fines
--- What was fined for a result, and not returned, is what is forfeited for it; and the result was a strike.
+-- The fines for a result, less those returned, equal the shares forfeited for it; and the result was a strike.
 SELECT 'transfer ' || t.id AS subject,
        'fined ' || w.amount || ' for ' || t.reference || ', ' || coalesce(f.amount, 0) || ' is forfeited; its reason is '
            || coalesce(c.verdict, 'none') AS found
@@ -351,7 +353,7 @@ WHERE ($1::bigint[] IS NULL OR t.id = ANY($1))
 ORDER BY t.id;
 
 -- name: fsck_whole_i4_fined
--- A fine takes no more than was due for its result, plus part of one share.
+-- A fine takes no more than its result requires, plus part of one share.
 SELECT 'unit ' || c.job_id || ':' || c.unit AS subject,
        'attempt ' || c.attempt || ' is fined ' || f.amount || ' at odds ' || coalesce(c.odds::text, 'of none') AS found
 FROM (SELECT f.job_id, f.unit, f.attempt, sum(e.amount) AS amount, max(e.amount) AS most
@@ -371,7 +373,7 @@ HAVING count(*) > 1
 ORDER BY kind, reference;
 
 -- name: fsck_whole_i5_tills
--- A reference belongs to an account, not to one of its shards, where it could exist twice. A shard is named after its
+-- A reference belongs to an account, not to one of its shards: there it could exist twice. A shard is named after its
 -- account.
 SELECT 'account ' || t.name AS subject,
        'a till of ' || a.name || CASE WHEN r.subject IS NULL THEN '' ELSE ', with references of its own' END
@@ -448,7 +450,7 @@ WHERE ($1::bigint[] IS NULL OR e.entry_id = ANY($1)) AND l.entry_id IS NULL
 ORDER BY e.entry_id;
 
 -- name: fsck_always_i7_late
--- Once the log has begun, no entry lacks a leaf while others are a minute younger.
+-- Once the log has begun, no entry without a leaf is over a minute older than the newest entry.
 SELECT 'entry ' || e.entry_id AS subject, 'no leaf since ' || e.created_at AS found
 FROM entries e
 WHERE e.entry_id > (SELECT covered FROM log_head)
@@ -458,7 +460,7 @@ WHERE e.entry_id > (SELECT covered FROM log_head)
 ORDER BY e.entry_id;
 
 -- name: fsck_always_i7_end
--- The log ends with the leaf that its head says.
+-- The log ends with the leaf that its head names.
 SELECT 'the log' AS subject,
        'its last leaf is ' || coalesce(l.last, -1) || ', its head says ' || coalesce(h.size, 0) || ' leaves' AS found
 FROM (SELECT max(leaf_index) AS last FROM leaves) l
@@ -484,7 +486,7 @@ FROM checkpoints WHERE NOT EXISTS (SELECT FROM log_keys)
 ORDER BY size;
 
 -- name: fsck_whole_i8_numbers
--- Checkpoints are numbered without gaps, as many as the log's head has counted.
+-- Checkpoints are numbered without gaps, and are as many as the log's head has counted.
 SELECT 'checkpoint number ' || n.number AS subject,
        'is missing: of ' || h.checkpoints || ' that were signed, after that of '
            || coalesce((SELECT max(c.size) FROM checkpoints c WHERE c.number < n.number), 0) || ' leaves' AS found
@@ -508,7 +510,7 @@ WHERE ($1::uuid[] IS NULL OR u.job_id = ANY($1))
 ORDER BY u.job_id, u.number;
 
 -- name: fsck_jobs_i9_parts
--- A unit that is made from others counts those that are not complete as missing.
+-- The unit assembled from others counts exactly those that are not complete as missing.
 SELECT 'unit ' || u.job_id || ':' || u.number AS subject,
        'misses ' || u.missing || ' of its parts, ' || p.open || ' are not complete' AS found
 FROM units u
@@ -570,7 +572,7 @@ WHERE p.state = 'PAID'
 ORDER BY p.id;
 
 -- name: fsck_whole_i11_reversals
--- A purchase was reversed by what its refunds and disputes say, each once.
+-- The reversed amount of a purchase follows from its refunds and disputes, each counted once.
 WITH told AS (
     SELECT p.id, p.units::numeric AS units, p.amount, p.refunded, p.disputed,
            greatest(coalesce(max(r.amount) FILTER (WHERE r.kind = 'CHARGE'), 0),
@@ -598,7 +600,7 @@ WHERE refunded <> div(units * refunds, amount)
 ORDER BY id;
 
 -- name: fsck_whole_i11_taken
--- Refunds and disputes took from a user, and from their debt account, what their purchases say.
+-- What was taken from a user and from their debt account equals what their purchases' refunds and disputes took.
 WITH taken AS (
     SELECT s.name AS platform, substr(o.name, strpos(o.name, ':') + 1) AS owner,
            sum(CASE WHEN t.credit = t.subject THEN t.amount ELSE -t.amount END) AS units
@@ -636,7 +638,7 @@ WHERE t.size IS NOT NULL AND t.root IS DISTINCT FROM c.root
 ORDER BY t.size;
 
 -- name: fsck_whole_i12_numbers
--- A sender's transactions are numbered without gaps, except for what an epoch left behind.
+-- A sender's transactions are numbered without gaps, except for those that an epoch left behind.
 SELECT 'transaction ' || n.nonce || ' of ' || s.sender AS subject,
        'is missing, and there are later ones on chain ' || s.chain_id AS found
 FROM (SELECT chain_id, sender, min(nonce) AS first, max(nonce) AS last
@@ -660,7 +662,7 @@ GROUP BY t.chain_id, t.contract
 ORDER BY t.contract;
 
 -- name: fsck_whole_i12_epochs
--- Each epoch has its leaf, and the log has the name of the newest.
+-- Each epoch has its leaf, and the log has the newest epoch's name.
 SELECT 'epoch ' || e.number AS subject,
        CASE WHEN l.leaf_index IS NULL THEN 'has no leaf at ' || e.leaf_index
             ELSE 'its name is ' || e.origin || ', the log''s ' || h.origin END AS found

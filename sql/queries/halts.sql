@@ -1,10 +1,10 @@
 -- Halts of writing, and how the chain's anchors compare with the log.
 
 -- name: halts_now
--- The reason to stop writing, if any. A restored backup is only a reason for gateways with a chain ($1). $2 to $5:
--- origin, size, root and time of the newest checkpoint in this gateway's own memory; $6: that memory is unreadable.
--- ``told``: the other gateways know all that concerns them. A memory of another log, or an unreadable one, concerns
--- only this gateway: ``here`` is then the database's log, in any epoch.
+-- The reason to stop writing, if any. A restored backup stops only gateways with a chain ($1). $2 to $5: origin,
+-- size, root and time of the newest checkpoint in this gateway's own memory; $6: that memory is unreadable. ``told``:
+-- the halt is stored, or concerns this gateway only. A memory of another log, or an unreadable one, stops only this
+-- gateway; ``here`` is then the database's log, in any epoch.
 SELECT * FROM (
     SELECT reason, found_at, chain_id, contract, size, root, origin, seen_at, NULL::text AS here, true AS told
     FROM log_halted WHERE $1::boolean OR reason <> 'RESTORED'
@@ -46,12 +46,12 @@ DELETE FROM log_halt;
 DELETE FROM log_halt WHERE reason = 'RESTORED';
 
 -- name: halts_own
--- The number of leaves, and the root at $1 if a checkpoint has it.
+-- The number of leaves, and the root at $1 if there is a checkpoint of that size.
 SELECT h.size, c.root FROM log_head h LEFT JOIN checkpoints c ON c.size = $1::bigint;
 
 -- name: halts_backlog
--- The size of the log, the size of its newest confirmed anchor, and since when a checkpoint waits for an anchor, or an
--- entry for a checkpoint. Leaves of an older epoch that were kept count as anchored.
+-- The size of the log, the size of its newest confirmed anchor, and since when a checkpoint waits for an anchor, or
+-- an entry for a checkpoint. Leaves that a new epoch kept from an older one count as anchored.
 SELECT h.size, coalesce(a.size, 0) AS anchored,
        coalesce((SELECT min(c.at) FROM checkpoints c WHERE c.size > coalesce(a.size, 0)),
                 (SELECT e.created_at FROM leaves l JOIN entries e ON e.entry_id = l.entry_id

@@ -1,8 +1,8 @@
--- Jobs for their owners. In job_view_…, for the console, $1 is the owner; null: all.
+-- Jobs for their owners. In the queries job_view_… of the console, $1 is the owner; null: all owners.
 
 -- name: job_terms
--- For each order: the price of such a job and its row, whether the user may submit it, and an earlier answer
--- under its idempotency key.
+-- For each order: the price and its row, whether the user may submit the job, and the earlier answer for its
+-- idempotency key.
 SELECT p.units AS price, p.number AS price_number,
        coalesce((SELECT is_active FROM users u WHERE u.id = o.user_id), false) AS active,
        k.request, k.answer
@@ -35,7 +35,7 @@ ORDER BY j.created_at DESC, j.id DESC
 LIMIT $2 OFFSET $3;
 
 -- name: jobs_of_user_with_status
--- The same with one status: an optional condition could not use an index.
+-- The same with one status, as a separate query: an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
@@ -80,8 +80,9 @@ SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.plan, j.status, j.price,
 FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
--- A page of a job's units by number: those above $2. A render of one frame has its frame in the parameters. Verified: a
--- verifier compared or opened it, and no dispute of it was upheld. A delivered result is shown before its verdict.
+-- A page of a job's units by number: those above $2. A render of a single frame has its frame in the parameters.
+-- Verified: a verifier compared or opened the result, and no dispute of it was upheld. A delivered result is shown
+-- before its verdict.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
@@ -110,21 +111,21 @@ FROM checks c JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.at
 WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND u.state = 'VERIFYING';
 
 -- name: loose_tiles
--- A job's tiles of frames that cannot be completed as things are: how many were delivered, how many of these are being
--- checked, and the charges of the others.
+-- A job's delivered tiles of frames that cannot be completed: their number, how many are being checked, and the
+-- charges of the others.
 SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS checking,
        coalesce(sum(t.price) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
 FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_given_back
--- Count a job's units whose charge was refunded because they were found invalid later.
+-- Count a job's units whose charge was refunded because a later check found them invalid.
 SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
 
 -- name: job_pace
--- The pace of a job's units, without merged ones: how many are complete and their mean duration, the time each running
--- one has taken, and how many are to come. The pause between two units of a node counts for the second. If a node has
--- started none of its units, the first counts as running; the rest of its backlog is to come.
+-- The pace of a job's units, without assembled ones: how many are complete and their mean duration, how long each
+-- running one has taken, and how many remain. The pause between two units of a node counts towards the second. If a
+-- node has started none of its units, the first counts as running; the rest of its queue remains.
 WITH mine AS (
     SELECT u.number, u.node_id, u.state, u.assigned_at, u.ended_at,
            CASE WHEN u.state IN ('RUNNING', 'COMPLETED') THEN greatest(u.started_at, u.assigned_at) END AS begun_at,
@@ -159,7 +160,7 @@ FROM taken;
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
 
 -- name: job_view_page
--- A page of the newest $10 that match, sorted by $11 ('-': descending).
+-- A page of the newest $10 jobs that match, sorted by $11 ('-': descending).
 SELECT f.id, f.job_type, f.status, f.user_id, u.email, f.node_id, n.name AS node_name, f.price,
        f.retry_count, f.retry_of, f.error_message, f.created_at, f.completed_at,
        f.result_ref IS NOT NULL AND f.job_type = 'render' AS has_picture,
@@ -189,12 +190,13 @@ ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
 LIMIT $12 OFFSET $13;
 
 -- name: job_view_counts
--- Count by status the newest $10 that match, in any status ($2: the ones counted in full).
+-- Count by status the newest $10 jobs that match, whatever their status ($2: statuses that are counted without that
+-- limit).
 SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 GROUP BY status;
 
 -- name: job_view_words
--- Names for a filter: the types of the newest jobs, and their nodes.
+-- Values to offer in the filter: the types of the newest jobs, and their nodes.
 WITH newest AS (
     SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
     ORDER BY created_at DESC, id DESC LIMIT 500
@@ -240,7 +242,7 @@ LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_view_frames
--- The frames of a job by number, in state $2 (null: any); for a frame in tiles the merged unit, with the sums over its
+-- The frames of a job by number, in state $2 (null: any); a frame in tiles is the assembled unit, with sums over its
 -- tiles and their number.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
@@ -269,7 +271,7 @@ LEFT JOIN LATERAL (
 ORDER BY w.number;
 
 -- name: job_view_frame_counts
--- Count the frames of a job, and those done or failed: chunks count as one, tiles as none.
+-- Count a job's frames, and those that are done or failed; a chunk counts as one, tiles do not count.
 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
        count(*) FILTER (WHERE state = 'FAILED') AS failed
 FROM units WHERE job_id = $1 AND tile IS NULL;
@@ -290,7 +292,7 @@ FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_view_entries
--- The entries for a job on its owner's account, at most 100, and their progress: the leaf, the first checkpoint and the
+-- At most 100 entries for a job on its owner's account, and their progress: the leaf, and the first checkpoint and
 -- first confirmed anchor that include it.
 SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
@@ -306,7 +308,8 @@ LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_view_charges
--- All charges for a job: their number, the last time, when all were in the log and on the chain, and the refunded sum.
+-- All charges for a job: their number, the last time, when all of them were in the log and on the chain, and the
+-- refunded sum.
 WITH moved AS (
     SELECT t.kind, e.amount, e.created_at, l.leaf_index
     FROM units w
@@ -332,7 +335,7 @@ SELECT number, at,
 FROM last;
 
 -- name: job_view_parts
--- The frames of its units as submitted, without tiles.
+-- The frames of a job's units as submitted, without tiles.
 SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 

@@ -1,4 +1,5 @@
--- Leadership of gateways: advisory locks of a connection, which end with it; and the leading auditor's findings.
+-- Leadership of gateways: advisory locks, which end with their connection; and the latest findings of the auditing
+-- gateway.
 
 -- name: leadership_take
 -- Take the role of lock $1 if it is free.
@@ -13,7 +14,7 @@ SELECT pg_advisory_unlock($1::bigint) AS gave_up;
 SELECT set_config('idle_session_timeout', $1, false);
 
 -- name: last_audit_note
--- Store findings: of new rows at $1, of everything at $2.
+-- Store findings: of new rows at $1, of all rows at $2.
 INSERT INTO last_audit (at, whole, findings, noted_at) VALUES ($1, $2, $3::jsonb, now())
 ON CONFLICT (one) DO UPDATE SET at = $1, whole = $2, findings = $3::jsonb, noted_at = now();
 

@@ -6,16 +6,16 @@ INSERT INTO log_head (origin, size, root, covered) VALUES ($1, 0, sha256(''), 0)
 ON CONFLICT DO NOTHING;
 
 -- name: log_lead
--- Is no other gateway appending? Only avoids waiting for the lock.
+-- Is no other gateway appending? This only avoids waiting for the lock.
 SELECT pg_try_advisory_xact_lock($1) AS leads;
 
 -- name: log_head_lock
--- Lock the head, so that appends are serialised; what is read afterwards is newer.
+-- Lock the head, so that appends are serialised and later reads are up to date.
 SELECT size FROM log_head FOR UPDATE;
 
 -- name: log_look
--- The head, the newest checkpoint, the valid keys, and the first $1 entries without a leaf. Also our transaction id, if
--- there is one, and the oldest running one.
+-- The head, the newest checkpoint, the valid keys, and the first $1 entries without a leaf. Also this transaction's
+-- id, if it has one, and the oldest running one.
 SELECT h.origin, h.size, h.root, h.covered, c.size AS checked, c.at AS checked_at,
        ARRAY(SELECT verifier FROM log_keys) AS verifiers,
        coalesce(pg_current_xact_id_if_assigned()::text::bigint, 0) AS own,
@@ -41,7 +41,7 @@ WHERE e.entry_id = ANY($1::bigint[])
 ORDER BY e.entry_id;
 
 -- name: log_unsynced
--- Leaves without a checkpoint are not published: after a server crash the last ones may be lost, and are appended
+-- Leaves without a checkpoint are not published: if the server crashes, the last ones may be lost and are appended
 -- again. A commit with a checkpoint also makes earlier ones durable.
 SET LOCAL synchronous_commit = off;
 
@@ -51,15 +51,15 @@ INSERT INTO leaves (leaf_index, entry_id, salt, hash)
 SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
 -- name: log_leaves_append
--- Insert leaves of entries $1 from index $2 on; salts and hashes are concatenated, 32 bytes each, as the driver's cost
--- per array element would equal that of the hashing.
+-- Insert leaves of entries $1 from index $2 on. Salts and hashes are concatenated, 32 bytes each: as array elements
+-- they would cost the driver as much as the hashing.
 INSERT INTO leaves (leaf_index, entry_id, salt, hash)
 SELECT $2::bigint + n - 1, entry_id, substring($3::bytea FROM (32 * (n - 1) + 1)::int FOR 32),
        substring($4::bytea FROM (32 * (n - 1) + 1)::int FOR 32)
 FROM unnest($1::bigint[]) WITH ORDINALITY AS taken (entry_id, n);
 
 -- name: log_tiles_insert
--- Insert complete tiles.
+-- Insert complete log tiles.
 INSERT INTO tiles (level, number, root, hashes)
 SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::bytea[], $4::bytea[]);
 
@@ -69,7 +69,7 @@ UPDATE log_head h SET size = n.size, root = n.root, covered = n.covered, checkpo
 FROM unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bigint[]) AS n (size, root, covered, signed);
 
 -- name: log_checkpoint_insert
--- Insert a checkpoint with the next number, in one statement with the head, which counts it.
+-- Insert a checkpoint with the next number, in one statement with the head, which counts checkpoints.
 INSERT INTO checkpoints (size, root, at, note, number)
 SELECT c.*, (SELECT checkpoints + 1 FROM log_head)
 FROM unnest($1::bigint[], $2::bytea[], $3::timestamptz[], $4::text[]) AS c;
@@ -80,18 +80,18 @@ INSERT INTO log_keys (verifier, added_at)
 SELECT * FROM unnest($1::text[], $2::timestamptz[]);
 
 -- name: log_tiles_at
--- Complete tiles, by level and number.
+-- Complete log tiles, by level and number.
 SELECT t.level, t.number, t.root, t.hashes
 FROM unnest($1::smallint[], $2::bigint[]) AS k (level, number)
 JOIN tiles t ON t.level = k.level AND t.number = k.number;
 
 -- name: log_leaf_hashes
--- An incomplete tile of leaves: up to 256 from leaf $1 on.
+-- An incomplete log tile of leaves: up to 256 from leaf $1 on.
 SELECT hash FROM leaves WHERE leaf_index >= $1 AND leaf_index < $1 + 256 ORDER BY leaf_index;
 
 -- name: log_tile_roots
--- Incomplete tiles of higher levels: for each level $1 the roots of up to 256 tiles of the level below, from tile $2
--- on.
+-- Incomplete log tiles of higher levels: for each level $1 the roots of up to 256 tiles of the level below, from tile
+-- $2 on.
 SELECT k.level, t.root
 FROM unnest($1::smallint[], $2::bigint[]) AS k (level, first)
 JOIN tiles t ON t.level = k.level - 1 AND t.number >= k.first AND t.number < k.first + 256
@@ -112,13 +112,13 @@ SELECT size, root, at, note FROM checkpoints WHERE size > $1 AND size <= $2 ORDE
 SELECT origin, size, root, covered, ARRAY(SELECT verifier FROM log_keys) AS verifiers FROM log_head;
 
 -- name: log_newest_keys
--- The log's name, and the keys added last.
+-- The log's name, and the keys that were added last.
 SELECT origin, ARRAY(SELECT verifier FROM log_keys WHERE added_at = (SELECT max(added_at) FROM log_keys)
                      ORDER BY verifier) AS verifiers
 FROM log_head;
 
 -- name: log_entry_of_user
--- An entry of a user's accounts (null: of any), by number ($2) or id ($3), with its leaf if it has one.
+-- An entry of user $1's accounts (null: of any account), by number ($2) or id ($3), with its leaf if it has one.
 SELECT e.entry_id, e.created_at, t.kind, e.amount, e.receipt, a.name AS account, e.version, e.before,
        e.after, t.reference, t.description, l.leaf_index, l.salt, l.hash
 FROM entries e
@@ -129,7 +129,7 @@ WHERE e.entry_id = coalesce($2::bigint, (SELECT entry_id FROM entries WHERE id =
   AND ($1::uuid IS NULL OR a.name IN ('user:' || $1::uuid, 'operator:' || $1::uuid, 'debt:' || $1::uuid));
 
 -- name: log_orphan
--- The leaf of an entry that is missing in the books.
+-- The leaf of an entry that is missing from the books.
 SELECT leaf_index FROM leaves l WHERE entry_id = $1
 AND NOT EXISTS (SELECT FROM entries e WHERE e.entry_id = l.entry_id);
 

@@ -1,12 +1,11 @@
--- Multipart uploads: of inputs, by the web; and of results, begun and ended by the node's session. The web removes
--- abandoned ones.
+-- Multipart uploads: the web handles those of inputs, node sessions those of results. The web removes abandoned ones.
 
 -- name: multipart_of
 -- The multipart upload of an upload.
 SELECT upload_id, store_id, object_key FROM multiparts WHERE upload_id = $1;
 
 -- name: multipart_keep
--- Store the multipart upload of an upload; of two at once, the first is kept.
+-- Store the multipart upload of an upload; if two begin at once, the first is kept.
 INSERT INTO multiparts (upload_id, store_id, object_key, asked_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (upload_id) DO UPDATE SET asked_at = excluded.asked_at
 RETURNING upload_id, store_id, object_key;
@@ -20,7 +19,7 @@ UPDATE multiparts SET asked_at = $3 WHERE upload_id = $1 AND store_id = $2;
 DELETE FROM multiparts WHERE upload_id = $1 AND store_id = $2;
 
 -- name: multipart_abandoned
--- Some without activity since $1.
+-- Some multipart uploads without activity since $1.
 SELECT upload_id, store_id, object_key FROM multiparts
 WHERE asked_at < $1 ORDER BY asked_at LIMIT 100;
 
@@ -30,7 +29,7 @@ SELECT job_id, unit, attempt, what, store_id, object_key, size FROM result_multi
 WHERE job_id = $1 AND unit = $2 AND attempt = $3 AND what = $4;
 
 -- name: result_multipart_keep
--- Store a multipart upload; of two at once, the first is kept.
+-- Store a multipart upload; if two begin at once, the first is kept.
 INSERT INTO result_multiparts (job_id, unit, attempt, what, store_id, object_key, size, asked_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (job_id, unit, attempt, what) DO UPDATE SET asked_at = excluded.asked_at
@@ -42,7 +41,7 @@ DELETE FROM result_multiparts
 WHERE job_id = $1 AND unit = $2 AND attempt = $3 AND what = $4 AND store_id = $5;
 
 -- name: result_multipart_abandoned
--- Some without activity since $1; for ended attempts, since $2.
+-- Some multipart uploads without activity since $1; if the attempt has ended, since $2.
 SELECT m.job_id, m.unit, m.attempt, m.what, m.store_id, m.object_key, m.size FROM result_multiparts m
 JOIN units u ON u.job_id = m.job_id AND u.number = m.unit
 WHERE m.asked_at < $1 OR (m.asked_at < $2

@@ -1,4 +1,5 @@
--- Nodes, for the web, the Scheduler and the Lifeline. In fleet_…, for the console, $1 is the owner; null: all.
+-- Nodes, for the web, the Scheduler and the Lifeline. In the queries fleet_… of the console, $1 is the owner; null:
+-- all owners.
 
 -- name: node_insert
 -- Insert an unproved node with its challenge.
@@ -17,8 +18,8 @@ VALUES ($1, $2, $3, $4, now(), true)
 ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, capabilities = EXCLUDED.capabilities;
 
 -- name: challenge_insert
--- Insert a further challenge for a node with a proved key. There are at most sixteen: more requests end the oldest, and
--- the key's holder answers long before that.
+-- Insert a further challenge for a node with a proved key. A node has at most sixteen: more requests delete the
+-- oldest, and the key's holder answers long before that.
 WITH surplus AS (
     DELETE FROM node_challenges WHERE challenge IN (
         SELECT challenge FROM node_challenges WHERE node_id = $2
@@ -27,14 +28,14 @@ WITH surplus AS (
 INSERT INTO node_challenges (challenge, node_id, owner_id, expires_at) VALUES ($1, $2, $3, $4);
 
 -- name: challenges_sweep
--- Delete some that ended before $1: each registration deletes more than it inserts.
+-- Delete some challenges that expired before $1; each registration deletes more than it inserts.
 DELETE FROM node_challenges WHERE challenge IN (
     SELECT challenge FROM node_challenges WHERE expires_at < $1
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED);
 
 -- name: nodes_forget
--- Delete $2 unproved registrations from before $1 without a sign of life since. A node that was ever healthy or
--- connected may have had work, and a node whose standing was changed is kept.
+-- Delete up to $2 unproved registrations from before $1 that gave no sign of life since. A node that was ever healthy
+-- or connected may have had work, and a node whose standing was changed is kept.
 WITH old AS (
     SELECT n.id FROM nodes n
     WHERE n.verified_at IS NULL AND n.status = 'REGISTERED' AND n.standing_at IS NULL
@@ -52,14 +53,14 @@ DELETE FROM nodes n USING old WHERE n.id = old.id RETURNING n.id;
 SELECT id FROM nodes WHERE public_key = $1 AND verified_at IS NOT NULL;
 
 -- name: node_challenge
--- The data to check a proof against.
+-- The data for checking a proof.
 SELECT c.owner_id, c.expires_at, c.used_at, n.public_key, n.standing
 FROM node_challenges c JOIN nodes n ON n.id = c.node_id
 WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
--- Use the challenge and bind key and owner; no row if it was already used, or if another node proved the same key
--- first. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
+-- Use the challenge, and set key and owner; no row if it was already used, or if another node proved the same key
+-- first. If the owner has a node in quarantine, or revoked one there, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3
@@ -88,8 +89,8 @@ WHERE n.id = used.node_id
 RETURNING n.id, n.owner_id, n.capabilities, n.status, n.verified_at, n.standing, n.standing_version, n.standing_reason;
 
 -- name: node_heartbeat
--- Record a sign of life. A node that must be proved first ($4) keeps its status. Its new metadata are merged over the
--- old ones, unless the result is too large. A revoked node is ignored.
+-- Record a sign of life. A node that must prove its key first ($4) keeps its status. Its new metadata are merged over
+-- the old ones, unless the result is too large. A revoked node is ignored.
 UPDATE nodes
 SET current_load = $2,
     metadata = CASE WHEN octet_length((metadata || $3::jsonb)::text) <= 16384
@@ -100,12 +101,12 @@ WHERE id = $1 AND standing <> 'REVOKED'
 RETURNING id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason;
 
 -- name: node_by_id
--- The node that opens a socket.
+-- A node as needed when it opens a socket.
 SELECT id, owner_id, capabilities, status, verified_at, standing, standing_version, standing_reason, public_key
 FROM nodes WHERE id = $1;
 
 -- name: node_shown
--- A node for people.
+-- A node as needed for display.
 SELECT id, owner_id, name, capabilities, metadata, status, standing, standing_version, standing_reason,
        standing_at, current_load, verified_at, seen_at, created_at
 FROM nodes WHERE id = $1;
@@ -157,7 +158,7 @@ SELECT caught FROM nodes WHERE id = $1 AND standing = 'QUARANTINED';
 
 -- name: node_quarantine
 -- Quarantine a node because of its checks; no row if the gateway has done so before. An admin's quarantine does not
--- prevent it. For a node that was given up, it is kept for its owner's next one.
+-- prevent it. For a revoked node it is recorded, so that it applies to the owner's next node.
 UPDATE nodes
 SET standing = CASE standing WHEN 'REVOKED' THEN standing ELSE 'QUARANTINED' END,
     standing_version = standing_version + 1, standing_reason = $2,
@@ -182,7 +183,7 @@ FROM nodes WHERE standing_at >= $1 ORDER BY standing_at, id;
 UPDATE nodes SET seen_at = now(), status = 'HEALTHY' WHERE id = $1;
 
 -- name: work_session_opened
--- Count a new session of a node; its number orders the sessions of all gateways.
+-- Count a new session of a node; the number orders its sessions over all gateways.
 UPDATE nodes SET session_epoch = session_epoch + 1 WHERE id = $1 RETURNING session_epoch AS epoch, now() AS at;
 
 -- name: work_silence
@@ -201,9 +202,9 @@ WHERE n.id = s.id AND n.status <> s.becomes
 RETURNING n.id, s.status AS was;
 
 -- name: fleet_page
--- A page of the newest $4 that match, sorted by $5 ('-': descending). $2: part of the name, of a capability or of the
--- owner's e-mail, or a prefix of the id; $3: a status or standing. With the current unit, and earnings since $6. $9:
--- nodes connected here, in the order for the sort key 'pong'.
+-- A page of the newest $4 nodes that match, sorted by $5 ('-': descending). $2: part of the name, of a capability or
+-- of the owner's e-mail, or a prefix of the id; $3: a status or standing. With the current unit, and earnings since
+-- $6. $9: nodes connected here, in the order for the sort key 'pong'.
 WITH found AS (
     SELECT n.*, u.email FROM nodes n LEFT JOIN users u ON u.id = n.owner_id
     WHERE ($1::uuid IS NULL OR n.owner_id = $1)
@@ -223,7 +224,7 @@ WITH found AS (
              CASE $5 WHEN '-load' THEN f.current_load END DESC NULLS LAST,
              CASE $5 WHEN 'seen' THEN f.seen_at WHEN 'created' THEN f.created_at END,
              CASE $5 WHEN '-seen' THEN f.seen_at END DESC NULLS LAST,
-             CASE WHEN $5 IN ('earned', '-earned') THEN (  -- asked for by no other order
+             CASE WHEN $5 IN ('earned', '-earned') THEN (  -- only this order needs it
                  SELECT coalesce(sum(e.amount), 0) * CASE $5 WHEN 'earned' THEN 1 ELSE -1 END FROM earnings e
                  WHERE e.operator_id = f.owner_id AND e.node_id = f.id AND e.earned_at >= $6
                    AND e.state NOT IN ('REVERSED', 'FORFEITED')) END,

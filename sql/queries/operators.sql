@@ -1,8 +1,8 @@
 -- Earnings, payouts and disputes for operators, creators and admins. Only the Ledger writes them.
 
 -- name: earnings_of_operator
--- A page of an operator's shares, newest first: those older than share $4, and in state $5, if given. With the entry
--- that pays each.
+-- A page of an operator's shares, newest first; optionally only those older than share $4, or in state $5. With the
+-- entry that pays each.
 WITH page AS (
     SELECT id, job_id, unit, node_id, amount, state, earned_at, payable_at, payout_id
     FROM earnings
@@ -66,8 +66,9 @@ ORDER BY p.requested_at, p.id;
 SELECT FROM disputes WHERE id = $2 AND ($1::uuid IS NULL OR user_id = $1);
 
 -- name: disputes_page
--- A page of disputes with the shares they stop, newest first, of creator $1 or all, in state $2 or any, older than
--- dispute $3; at most $4, after the first $5. $6: opened by the gateway, or not; null: either.
+-- A page of disputes with the shares they hold back, newest first, of creator $1 or all, in state $2 or any, older
+-- than dispute $3; at most $4, after the first $5. $6: true: opened by the gateway, false: by creators, null: by
+-- either.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
@@ -92,15 +93,15 @@ FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 WHERE d.id = $1;
 
 -- name: dispute_of_unit
--- The dispute of a unit.
+-- The dispute of one unit.
 SELECT d.id, d.job_id, d.unit, d.user_id, d.reason, d.charge, d.state, d.decision, d.opened_at,
        d.decided_at, d.by_gateway, e.operator_id, coalesce(e.amount, 0) AS share
 FROM disputes d LEFT JOIN earnings e ON e.job_id = d.job_id AND e.unit = d.unit
 WHERE d.job_id = $1 AND d.unit = $2;
 
 -- name: statement_at
--- An operator's balance at a time, and the number of the entry that made it. Each entry lies on one side of it,
--- whatever two gateways' clocks say.
+-- An operator's balance at a time, and the number of the entry that led to it. It is unique, even if two gateways'
+-- clocks differ.
 SELECT version, after AS balance FROM entries
 WHERE account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid) AND created_at < $2
 ORDER BY version DESC LIMIT 1;
@@ -114,7 +115,8 @@ WHERE e.account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uu
 GROUP BY t.kind;
 
 -- name: statement_lines
--- Those entries, oldest first, at most $4. The unit of a fine is the one with the invalid result.
+-- The entries after number $2 up to $3, oldest first, at most $4. The unit of a fine is the one with the invalid
+-- result.
 SELECT e.entry_id, e.version, e.created_at, t.kind, e.amount, e.after AS balance, t.description,
        u.job_id, u.number AS unit,
        CASE WHEN t.reference LIKE 'job:%' THEN u.node_id END AS node_id,

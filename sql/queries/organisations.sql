@@ -1,8 +1,8 @@
 -- Organisations, whose members may use the nodes lent to them; and trust between users.
 
 -- name: organisation_found
--- Insert an organisation with its first owner; no row if the user is a member of $5. Invitations do not count, as
--- others send them.
+-- Insert an organisation with its first owner; no row if the user is a member of $5 already. Invitations do not
+-- count, as other users send them.
 WITH made AS (
     INSERT INTO organisations (id, name, created_at)
     SELECT $1, $2, $4
@@ -16,7 +16,7 @@ WITH made AS (
 SELECT id, name, created_at FROM made;
 
 -- name: organisations_of_user
--- The organisations of a user, and the newest $2 invitations, by name.
+-- A user's organisations, and the newest $2 invitations, by name.
 SELECT o.id, o.name, o.created_at, m.role, m.joined_at IS NOT NULL AS joined,
        (SELECT count(*) FROM organisation_members x
         WHERE x.organisation_id = o.id AND x.joined_at IS NOT NULL) AS members,
@@ -49,15 +49,15 @@ SELECT NULL, email, '', role, since, NULL FROM unknown_addresses WHERE organisat
 ORDER BY joined_at NULLS LAST, invited_at, email;
 
 -- name: organisation_node_list
--- The nodes that are lent to it.
+-- The nodes that are lent to an organisation.
 SELECT n.id AS node_id, n.name, n.owner_id, n.status, l.lent_at
 FROM organisation_nodes l JOIN nodes n ON n.id = l.node_id
 WHERE l.organisation_id = $1 ORDER BY l.lent_at, n.id;
 
 -- name: organisation_invite
--- Invite an address; one without an account is stored as unknown. ``already``: it was invited, or is a member's;
--- ``room``: fewer than $6 are members or invited, fewer than $7 invited, and fewer than $8 invited by $4, to any
--- organisation.
+-- Invite an address; one without an account is stored as unknown. ``already``: it is invited, or a member's;
+-- ``room``: fewer than $6 are members or invited, fewer than $7 are invited, and $4 has fewer than $8 open
+-- invitations, to any organisation.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
 ), unknown AS (
@@ -88,7 +88,8 @@ WITH known AS (
 SELECT already, room FROM here;
 
 -- name: organisation_withdraw
--- Withdraw an open invitation, whether the address ($2, in lower case) has an account or not; no row without one.
+-- Withdraw an open invitation, whether or not the address ($2, in lower case) has an account; no row if there is
+-- none.
 WITH member AS (
     DELETE FROM organisation_members m USING users u
     WHERE m.user_id = u.id AND m.organisation_id = $1 AND m.joined_at IS NULL AND lower(u.email) = $2
@@ -99,7 +100,7 @@ WITH member AS (
 SELECT user_id FROM member UNION ALL SELECT user_id FROM stranger LIMIT 1;
 
 -- name: organisation_join
--- Accept an invitation; no row without one, or for a member.
+-- Accept an invitation; no row if there is none, or the user is a member already.
 UPDATE organisation_members SET joined_at = $3
 WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NULL RETURNING user_id;
 
@@ -109,7 +110,7 @@ UPDATE organisation_members SET role = $3
 WHERE organisation_id = $1 AND user_id = $2 AND joined_at IS NOT NULL RETURNING user_id;
 
 -- name: organisation_owners
--- Count its owners, without the user $2.
+-- Count an organisation's owners, without the user $2.
 SELECT count(*) AS count FROM organisation_members
 WHERE organisation_id = $1 AND user_id <> $2 AND role = 'owner' AND joined_at IS NOT NULL;
 
@@ -120,7 +121,7 @@ WHERE organisation_id = $1 AND user_id = $2 AND (joined_at IS NOT NULL OR user_i
 RETURNING user_id;
 
 -- name: organisation_take_back
--- End the loans of a user who left.
+-- End the loans of a user who left the organisation.
 DELETE FROM organisation_nodes l USING nodes n
 WHERE l.node_id = n.id AND l.organisation_id = $1 AND n.owner_id = $2;
 
@@ -129,21 +130,21 @@ WHERE l.node_id = n.id AND l.organisation_id = $1 AND n.owner_id = $2;
 DELETE FROM organisations WHERE id = $1 RETURNING id;
 
 -- name: organisation_lend
--- Lend one's own node to it, instead of to another; no row if the node is another user's.
+-- Lend one's own node to an organisation, instead of to its present one; no row if the node is another user's.
 INSERT INTO organisation_nodes (node_id, organisation_id, lent_at)
 SELECT id, $1, $4 FROM nodes WHERE id = $2 AND owner_id = $3
 ON CONFLICT (node_id) DO UPDATE SET organisation_id = $1, lent_at = $4
 RETURNING node_id;
 
 -- name: organisation_unlend
--- End a loan: by the node's owner ($3), or by an owner of the organisation (null).
+-- End a loan: by the node's owner ($3), or by an owner of the organisation ($3 null).
 DELETE FROM organisation_nodes l USING nodes n
 WHERE l.node_id = n.id AND l.organisation_id = $1 AND l.node_id = $2
   AND ($3::uuid IS NULL OR n.owner_id = $3)
 RETURNING l.node_id;
 
 -- name: trust_list
--- The addresses that a user trusts; those with an account look like those without.
+-- The addresses that a user trusts; those with and without an account look alike.
 SELECT email, min(since) AS since FROM (
     SELECT lower(u.email) AS email, t.since FROM trusts t JOIN users u ON u.id = t.trusted_id
     WHERE t.user_id = $1
@@ -153,8 +154,8 @@ SELECT email, min(since) AS since FROM (
 GROUP BY email ORDER BY email;
 
 -- name: trust_add
--- Trust an address; one without an account is stored as unknown. ``already``: it is trusted; ``room``: the user trusts
--- fewer than $4.
+-- Trust an address; one without an account is stored as unknown. ``already``: it is trusted; ``room``: the user
+-- trusts fewer than $4 addresses.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
 ), unknown AS (
@@ -187,7 +188,7 @@ WITH trusted AS (
 SELECT trusted_id FROM trusted UNION ALL SELECT user_id FROM stranger LIMIT 1;
 
 -- name: work_circles
--- Members of organisations, nodes lent by members, and trust between users.
+-- Relations between users: members of organisations, nodes that members lent, and trust.
 SELECT 'member' AS kind, user_id AS one, organisation_id AS other FROM organisation_members
 WHERE joined_at IS NOT NULL
 UNION ALL

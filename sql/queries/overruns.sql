@@ -12,7 +12,7 @@ SELECT job_id AS job, unit, attempt, node_id AS node, owner_id AS owner, percent
 FROM overruns WHERE job_id = $1 AND unit = $2 ORDER BY attempt DESC LIMIT $3;
 
 -- name: overruns_of_content
--- Overruns of user $1's failed units that worked on content $2, in hexadecimal; each with its frames. They are few.
+-- Overruns of user $1's failed units on content $2 (hexadecimal), each with its frames. They are few.
 SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames
 FROM overruns o
 JOIN jobs j ON j.id = o.job_id
@@ -22,8 +22,8 @@ WHERE j.user_id = $1 AND u.state = 'FAILED'
 ORDER BY o.job_id, o.unit, o.attempt;
 
 -- name: underquoted_of
--- Overruns of a job's failed units, by unit; each with the unit's price, and the numbers of all units that are retried
--- with it: for a frame in tiles, its parts.
+-- Overruns of a job's failed units, by unit; each with the unit's price, and the numbers of all units that are
+-- retried with it: for a frame in tiles, its tiles.
 SELECT o.job_id AS job, o.unit, o.attempt, o.node_id AS node, o.owner_id AS owner, o.percent, o.at, u.frames,
        u.price, ARRAY(SELECT t.number FROM units t
                       WHERE t.job_id = u.job_id AND t.state = 'FAILED'

@@ -1,7 +1,7 @@
--- The console's first page. $1: the user; null: all.
+-- The overview, the console's first page. $1: the user; null: all users.
 
 -- name: overview_open_jobs
--- Open jobs by status, and their held sums.
+-- Open jobs by status, and the sums held for them.
 SELECT j.status AS name, count(*) AS count, sum(u.held)::bigint AS held
 FROM (SELECT job_id, sum(price) AS held FROM units WHERE ended_at IS NULL GROUP BY job_id) u
 JOIN jobs j ON j.id = u.job_id
@@ -35,7 +35,7 @@ FROM transfers t WHERE t.created_at >= $1 AND t.kind IN ('USAGE', 'REFUND');
 
 -- name: overview_credits_of_user
 -- A user's balance and held amount, charges for work since $2 and their refunded part, and unpaid earnings of the
--- user's nodes; null: they never earned.
+-- user's nodes (null: they never earned).
 SELECT a.balance, a.held,
        (SELECT o.balance FROM accounts o WHERE o.name = 'operator:' || $1::uuid::text) AS earned,
        (SELECT coalesce(sum(t.amount), 0)::bigint FROM transfers t
@@ -47,8 +47,8 @@ SELECT a.balance, a.held,
 FROM accounts a WHERE a.name = 'user:' || $1::uuid::text;
 
 -- name: overview_log
--- The progress of the log: entries, leaves, the signed and the anchored part, and the time of the first entry that is
--- not anchored.
+-- The progress of the log: numbers of entries, leaves, signed and anchored leaves, and the time of the first entry
+-- that is not anchored.
 SELECT h.size, (SELECT count(*) FROM entries WHERE entry_id > h.covered) AS waiting,
        signed.size AS signed, signed.at AS signed_at,
        anchored.size AS anchored, anchored.confirmed_at AS anchored_at,
@@ -69,8 +69,8 @@ FROM jobs WHERE completed_at >= $2 AND ($1::uuid IS NULL OR user_id = $1)
 GROUP BY 1 ORDER BY 1;
 
 -- name: overview_pictures
--- The jobs rendered last, each with the thumbnail of its last frame, if there is one, and the frames of its first and
--- last unit: all units but the last have equally many, and tiles name the unit they feed.
+-- The most recently rendered jobs, each with the thumbnail of its last frame, if there is one, and the frames of its
+-- first and last unit. All units but the last have equally many frames; tiles name the unit they feed.
 SELECT j.id, j.completed_at, j.units, w.frames AS first, z.frames AS last, w.feeds, t.frame, t.made_at,
        coalesce(up.filename, substring(j.payload_ref FROM '[^/]+$')) AS file
 FROM jobs j
@@ -86,6 +86,6 @@ WHERE j.completed_at IS NOT NULL AND j.status = 'COMPLETED' AND j.job_type = 're
 ORDER BY j.completed_at DESC LIMIT $2;
 
 -- name: overview_result
--- The place of a job's result, for its owner, or for those who see everything.
+-- The place of a job's result; $1: its owner, or null for users who may see every job.
 SELECT user_id, result_ref FROM jobs
 WHERE id = $2 AND status = 'COMPLETED' AND ($1::uuid IS NULL OR user_id = $1);

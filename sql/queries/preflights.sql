@@ -11,7 +11,7 @@ LEFT JOIN nodes n ON n.id = u.node_id
 WHERE p.user_id = $1 AND p.content = $2;
 
 -- name: preflight_begin
--- Record the job of a preflight, unless another has replaced $5, the previous one.
+-- Record the job of a preflight, unless another has replaced the previous one ($5).
 INSERT INTO preflights (user_id, content, job_id, asked_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT (user_id, content) DO UPDATE SET job_id = $3, asked_at = $4, facts = NULL
 WHERE preflights.job_id = $5
@@ -22,7 +22,7 @@ RETURNING job_id;
 UPDATE preflights SET facts = $3 WHERE job_id = $2 AND user_id = $1;
 
 -- name: preflight_count
--- Count a user's preflights since a time, and return the first time.
+-- Count a user's preflights since a time, and return the time of the first.
 SELECT count(*) AS count, min(asked_at) AS first FROM preflights WHERE user_id = $1 AND asked_at > $2;
 
 -- name: preflight_expire

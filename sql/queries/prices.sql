@@ -10,7 +10,7 @@ ORDER BY number DESC
 LIMIT 1;
 
 -- name: price_insert
--- Insert a price from now on; a clock behind another gateway's does not reverse the times.
+-- Insert a price from now on. Times never decrease, even if this gateway's clock is behind another's.
 INSERT INTO prices (job_type, units, since, changed_by, reason)
 VALUES ($1, $2, greatest($3, (SELECT max(since) FROM prices WHERE job_type = $1)), $4, $5)
 RETURNING number, job_type, units, since, changed_by, reason;
@@ -24,7 +24,7 @@ WHERE units IS NOT NULL
 ORDER BY job_type;
 
 -- name: prices_history
--- Changes, newest first: before the number $2, of the job type $1.
+-- Changes, newest first; optionally only before number $2, or of job type $1.
 SELECT number, job_type, units, since, changed_by, reason FROM prices
 WHERE ($1::text IS NULL OR job_type = $1) AND ($2::bigint IS NULL OR number < $2)
 ORDER BY number DESC

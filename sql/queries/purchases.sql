@@ -1,8 +1,8 @@
--- Purchases by Stripe. Only the Ledger writes them, by the blocks books_….
+-- Purchases through Stripe. Only the Ledger writes them, by the queries books_….
 
 -- name: books_purchase_owners
--- The owners of these purchases, by id ($1), session ($2) and payment intent ($3), and whether there is a reversal of
--- any. A purchase never changes its owner.
+-- The owners of these purchases, by id ($1), session ($2) and payment intent ($3), and whether any of them has a
+-- reversal. A purchase never changes its owner.
 SELECT p.user_id,
        bool_or(EXISTS (SELECT FROM reversals r
                        WHERE r.payment_intent = p.payment_intent
@@ -12,8 +12,8 @@ WHERE p.id = ANY($1::uuid[]) OR p.session = ANY($2::text[]) OR p.payment_intent 
 GROUP BY p.user_id;
 
 -- name: books_purchases_lock
--- In one row: these purchases, their reversals and those with the ids $4, and which of the events $5 are known. Events
--- are only processed under the lock on the account purchases.
+-- In one row: these purchases, their reversals and those with the ids $4, and which of the events $5 are known.
+-- Events are processed only under the lock on the account purchases.
 SELECT ARRAY(SELECT p FROM purchases p
              WHERE p.id = ANY($1::uuid[]) OR p.session = ANY($2::text[])
                 OR p.payment_intent = ANY($3::text[])
@@ -27,7 +27,7 @@ SELECT ARRAY(SELECT p FROM purchases p
        ARRAY(SELECT e FROM stripe_events e WHERE e.id = ANY($5::text[])) AS events;
 
 -- name: books_purchases_insert
--- Insert purchases; one may be paid within its first batch.
+-- Insert purchases; some are paid within the same batch.
 INSERT INTO purchases (id, user_id, sku, units, amount, currency, created_at, state, session, url,
                        payment_intent, refunded, disputed, movements, paid_at)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::bigint[], $6::text[],

@@ -1,4 +1,4 @@
--- Receipts of units: written with the entry that pays.
+-- Receipts of units, written together with the entries that pay for them.
 
 -- name: books_receipts_insert
 -- Insert receipts.
@@ -7,7 +7,7 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::text[], $5::b
                      $7::bigint[], $8::timestamptz[]);
 
 -- name: receipt_of_unit
--- The receipt of a unit, if user $3 is its creator or operator; null: any.
+-- The receipt of a unit, if user $3 is its creator or operator; $3 null: for any user.
 SELECT r.job_id, r.unit, r.attempt, r.document, r.hash, r.signature, r.entry_id, r.issued_at
 FROM receipts r JOIN jobs j ON j.id = r.job_id
 WHERE r.job_id = $1 AND r.unit = $2 AND ($3::uuid IS NULL OR j.user_id = $3

@@ -1,7 +1,7 @@
--- Retention: inputs that were not used lately, and results of jobs that ended long ago.
+-- Retention: deletion of inputs that were not used recently, and of results of jobs that ended long ago.
 
 -- name: retention_inputs
--- Mark some uploads unused since $1, or whose deletion has begun; none that a job still needs.
+-- Mark some uploads for deletion that were unused since $1 or are marked already, and that no job still needs.
 WITH found AS (
     SELECT u.id FROM uploads u
     WHERE u.expired_at IS NOT NULL OR (
@@ -44,13 +44,13 @@ ORDER BY j.completed_at LIMIT 100
 ON CONFLICT DO NOTHING;
 
 -- name: retention_results_left
--- Some of those whose objects remain.
+-- Some expired results whose objects were not deleted yet.
 SELECT x.job_id, x.unit, u.result_key FROM expired_results x
 JOIN units u ON u.job_id = x.job_id AND u.number = x.unit
 WHERE x.removed_at IS NULL ORDER BY x.expired_at LIMIT 100;
 
 -- name: retention_result_gone
--- Record that its object was deleted.
+-- Record that the object was deleted.
 UPDATE expired_results SET removed_at = $3 WHERE job_id = $1 AND unit = $2;
 
 -- name: retention_attempts
@@ -63,12 +63,12 @@ WHERE a.ended_at < $1
 ORDER BY a.ended_at LIMIT 100;
 
 -- name: retention_attempt_gone
--- Record that its objects were deleted.
+-- Record that the attempt's objects were deleted.
 INSERT INTO removed_attempts (job_id, number, attempt, removed_at) VALUES ($1, $2, $3, $4)
 ON CONFLICT DO NOTHING;
 
 -- name: retention_use
--- Record that these uploads belong to a job; returns how many exist.
+-- Record that these uploads belong to a job; return how many exist.
 WITH used AS (
     UPDATE uploads SET used_at = $3 WHERE user_id = $1 AND id = ANY($2::uuid[]) AND expired_at IS NULL
     RETURNING id
@@ -99,7 +99,7 @@ SELECT coalesce(array_agg(id) FILTER (WHERE expired_at IS NULL), '{}') AS there,
 FROM wanted;
 
 -- name: retention_usage
--- The bytes of a user's inputs; announced ones that were not sent count for a day.
+-- The bytes of a user's inputs; announced inputs that were never sent count for a day.
 SELECT coalesce(sum(size), 0)::bigint AS used, count(*) AS count FROM uploads
 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND expired_at IS NULL
   AND (completed_at IS NOT NULL OR used_at > $3);

@@ -1,5 +1,5 @@
 -- name: session_open
--- Open a login; no row if the user was deactivated, or changed, since the password was checked.
+-- Insert a login; no row if the user was deactivated, or changed, since the password was checked.
 INSERT INTO refresh_families (sid, user_id, jti, expires_at, client, rotated_at, created_at)
 SELECT $1, id, $3, $4, $5, $6, $6 FROM users
 WHERE id = $2 AND is_active AND password_hash = $7 AND role = $8
@@ -7,8 +7,8 @@ FOR SHARE
 RETURNING sid;
 
 -- name: session_rotate
--- Exchange the family's refresh token $2 for $3; of many at once, one gets the row. The database's clock decides when
--- it was spent, and which were spent longer than $6 ago, as the next request may reach another gateway.
+-- Exchange the family's refresh token $2 for $3; of several at once, one gets the row. The database's clock decides
+-- when a token was spent, and deletes those spent longer than $6 ago, as the next request may reach another gateway.
 WITH rotated AS (
     UPDATE refresh_families SET jti = $3, expires_at = $4, rotated_at = $5
     FROM users
@@ -23,7 +23,7 @@ WITH rotated AS (
 SELECT user_id FROM rotated;
 
 -- name: session_reused
--- End the family of a refresh token that is presented again, except in a race within the last $4.
+-- End the family of a refresh token that is presented again, unless it was exchanged within the last $4.
 UPDATE refresh_families SET revoked_at = $3
 WHERE sid = $1 AND jti <> $2 AND revoked_at IS NULL
   AND NOT EXISTS (SELECT FROM spent_refresh_tokens WHERE jti = $2 AND spent_at >= now() - $4::interval)

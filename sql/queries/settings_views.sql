@@ -1,4 +1,4 @@
--- Lists on the console's settings page: API keys, Stripe events and endpoints.
+-- Lists for the console's settings page: API keys, Stripe events and endpoints.
 
 -- name: settings_keys
 -- Keys of all users that are not revoked, newest first, with $1 in their name or their owner's e-mail.
@@ -17,8 +17,8 @@ ORDER BY received_at DESC, id
 LIMIT $2 OFFSET $3;
 
 -- name: settings_endpoints
--- Endpoints of all users, newest first, with $1 in the visible part of the URL or in the owner's e-mail: not in the
--- parts that may be secret.
+-- Endpoints of all users, newest first, with $1 in the visible part of the URL or in the owner's e-mail; the hidden
+-- parts, which may be secret, are not searched.
 SELECT p.id, p.user_id, u.email, p.url, p.types, p.failing_since, p.disabled_at, p.disabled_reason,
        p.created_at
 FROM endpoints p JOIN users u ON u.id = p.user_id

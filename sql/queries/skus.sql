@@ -1,5 +1,5 @@
 -- name: skus_all
--- SKUs on sale, and with $1 former ones; cheapest first.
+-- SKUs on sale, cheapest first; with $1 also former ones.
 SELECT name, title, units, amount, currency, on_sale, changed_at FROM skus
 WHERE on_sale OR $1::boolean ORDER BY currency, amount, name;
 

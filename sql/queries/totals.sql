@@ -1,4 +1,4 @@
--- Totals for the metrics, read from time to time.
+-- Totals for the metrics, read periodically.
 
 -- name: figures_jobs
 -- Open jobs by status; ended ones are too many to count repeatedly.
@@ -16,8 +16,8 @@ SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS amount FROM holds 
 
 -- name: figures_checks
 -- Deliveries that wait for a verdict, and the longest wait in seconds; how many of the oldest 1,000 have waited for
--- over a minute and over ten times as long as their node took; and the shares that have been withheld for a check for
--- $1.
+-- over a minute and over ten times as long as their node took; and the shares that the gateway has withheld for
+-- longer than $1.
 SELECT (SELECT count(*) FROM checks WHERE state = 'PENDING') AS waiting,
        coalesce(extract(epoch FROM now() - min(w.opened_at)), 0)::float8 AS oldest,
        count(*) FILTER (WHERE now() - w.opened_at > greatest(

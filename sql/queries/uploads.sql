@@ -1,5 +1,5 @@
 -- name: upload_announce
--- Announce content, or find this user's upload of it; until it has arrived, the last announcement counts.
+-- Announce content, or find this user's upload of it; until the content has arrived, the last announcement counts.
 INSERT INTO uploads AS u (id, user_id, sha256, size, filename, object_key)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (user_id, sha256) DO UPDATE SET
@@ -21,13 +21,13 @@ WHERE id = $1 AND user_id = $2 AND expired_at IS NULL
 RETURNING id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at;
 
 -- name: upload_by_key
--- The completed upload of the caller that a payload reference in our bucket names.
+-- The caller's completed upload that a payload reference into our bucket names.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND object_key = $2 AND completed_at IS NOT NULL
   AND expired_at IS NULL;
 
 -- name: uploads_completed
--- Those of the uploads that are the user's and complete.
+-- Those of the uploads that belong to the user and are complete.
 SELECT id, sha256, size, filename, object_key, completed_at, created_at, used_at, expired_at
 FROM uploads WHERE user_id = $1 AND id = ANY($2::uuid[]) AND completed_at IS NOT NULL
   AND expired_at IS NULL;

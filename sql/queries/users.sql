@@ -1,7 +1,7 @@
--- Users; user_view_page is for admins in the console.
+-- Users; admins see user_view_page in the console.
 
 -- name: user_insert
--- Insert a user with the first family of tokens; no row if the e-mail is taken.
+-- Insert a user with a first login; no row if the e-mail is taken.
 WITH created AS (
     INSERT INTO users (id, email, name, password_hash)
     VALUES ($1, $2, $3, $4)
@@ -26,7 +26,7 @@ SELECT id, email, name, is_active, role, created_at, password_hash
 FROM users WHERE lower(email) = lower($1);
 
 -- name: user_by_id
--- One user, with the password hash, and whether they own or owned a node.
+-- One user, with the password hash, and whether they own or have owned a node.
 SELECT id, email, name, is_active, role, created_at, password_hash,
        EXISTS (SELECT FROM nodes n WHERE n.owner_id = users.id) AS has_nodes
 FROM users WHERE id = $1;

@@ -1,8 +1,8 @@
--- Webhook endpoints, as their owners configured them; and deliveries, which a trigger of events creates and the Courier
--- sends.
+-- Webhook endpoints as their owners configured them; and deliveries, which a trigger creates with each event and the
+-- Courier sends.
 
 -- name: endpoint_insert
--- Insert an endpoint; no row if the user has $7.
+-- Insert an endpoint; no row if the user has $7 already.
 INSERT INTO endpoints (id, user_id, url, types, secret, created_at)
 SELECT $1, $2, $3, $4, $5, $6
 WHERE (SELECT count(*) FROM endpoints WHERE user_id = $2) < $7
@@ -17,8 +17,8 @@ SELECT * FROM endpoints WHERE user_id = $1 ORDER BY created_at, id;
 SELECT * FROM endpoints WHERE id = $1 AND user_id = $2;
 
 -- name: endpoint_update
--- Change the URL or the event types, null: unchanged; enable (true) or disable. Enabling clears the failures and makes
--- waiting deliveries due.
+-- Change the URL or the event types (null: unchanged); enable (true) or disable. Enabling clears the failures and
+-- makes waiting deliveries due.
 UPDATE endpoints SET
     url = coalesce($3, url), types = coalesce($4::text[], types),
     disabled_at = CASE WHEN $5::boolean IS NULL THEN disabled_at
@@ -47,9 +47,9 @@ WITH gone AS (
 SELECT id FROM gone;
 
 -- name: deliveries_claim
--- Claim until $2 what is due by $1: at most $3 deliveries of each endpoint of an active user that does not pause and is
--- not in $4, and of at most $5 endpoints, longest waiting first; after $2 they are free again. At most $6 endpoints per
--- user, counting those in $4. With their events: without a number if the event has expired.
+-- Claim until $2 deliveries that are due by $1: at most $3 of each endpoint of an active user, unless the endpoint
+-- pauses or is in $4, and of at most $5 endpoints, longest waiting first. After $2 they are free again. At most $6
+-- endpoints per user, including those in $4. With their events, without a number if the event has expired.
 WITH busy AS (
     SELECT user_id, count(*) AS endpoints FROM endpoints WHERE id = ANY($4::uuid[]) GROUP BY user_id
 ), waiting AS (
@@ -83,8 +83,8 @@ LEFT JOIN job_events e ON e.job_id = c.job_id AND e.number = c.event
 ORDER BY c.job_id, c.event;
 
 -- name: deliveries_settle
--- Store outcomes of tries: an end, or the time of the next try. A later try by another gateway takes precedence. The
--- last answers are kept.
+-- Store outcomes of tries: a final state, or the time of the next try. If another gateway has tried again since, its
+-- outcome is kept. Only the last answers are stored.
 UPDATE deliveries d SET state = n.state, due_at = coalesce(n.due_at, d.due_at), status = n.status,
                         error = n.error, ended_at = n.ended_at,
                         answers = jsonb_path_query_array(
@@ -111,7 +111,7 @@ DELETE FROM deliveries d USING old WHERE d.id = old.id
 RETURNING d.id;
 
 -- name: deliveries_waiting
--- Count deliveries that are not sent yet.
+-- Count deliveries that were not sent yet.
 SELECT count(*) FROM deliveries WHERE state = 'PENDING';
 
 -- name: deliveries_of_endpoint
@@ -124,7 +124,7 @@ WHERE d.endpoint_id = $1 AND p.user_id = $2
 ORDER BY d.created_at DESC, d.id DESC LIMIT $3;
 
 -- name: delivery_replay
--- Send a delivery again under its id, whatever its state; one that is pending keeps its tries.
+-- Send a delivery again under its id, whatever its state; a pending one keeps its count of tries.
 UPDATE deliveries d SET state = 'PENDING', tries = CASE WHEN d.state = 'PENDING' THEN d.tries ELSE 0 END,
                         due_at = $3, ended_at = NULL
 FROM endpoints p

@@ -1,8 +1,8 @@
 """The embedded EVM node: a private chain, whose anchors prove nothing to outsiders.
 
 The node writes its state file in place, so a kill may corrupt it. Before each start an intact file
-is copied; a corrupt one is set aside and replaced by the copy. Transactions that the chain lost
-that way are sent again, as after any kill.
+is copied; a corrupt one is set aside and replaced by the copy. Transactions that the chain has lost
+this way are sent again, as after any kill.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from supervisors.engines.secret import write_private
 from supervisors.engines.tethered_process import Command
 
 ANSWER_SECONDS: Final = 2.0
-SAVE_SECONDS: Final = 1  # interval at which it writes its state; a kill loses later changes
+SAVE_SECONDS: Final = 1  # interval at which the node writes its state; a kill loses later changes
 STOP: Final = ((signal.SIGINT, 10.0), (signal.SIGTERM, 5.0))
 KEY_BYTES: Final = 32
 log = logging.getLogger("chain")
@@ -32,9 +32,9 @@ log = logging.getLogger("chain")
 
 @frozen
 class ChainEndpoint:
-    """A chain and the key of the account that anchors there.
+    """A chain, and the key of the account that anchors there.
 
-    ``state``: the file that an embedded node saves its state to; None for a remote chain.
+    ``state``: the file in which an embedded node saves its state; None for a remote chain.
     """
 
     url: str = field(repr=False)
@@ -89,7 +89,7 @@ def number_of(drawn: str) -> int:
 
 
 def endpoint_of(folder: Path, url: str) -> ChainEndpoint:
-    """Return the endpoint kept in an embedded node's folder.
+    """Return the endpoint that is stored in an embedded node's folder.
 
     Raises FileNotFoundError if the node never ran.
     """
@@ -111,7 +111,9 @@ async def chain_id_at(url: str) -> int | None:
 
 
 def keep_hex(path: Path, size: int) -> str:
-    """Return random bytes in hexadecimal; drawn once and stored readable only for the owner."""
+    """Return random bytes in hexadecimal, drawn once and stored in a file that only the owner can
+    read.
+    """
     from secrets import token_hex  # noqa: PLC0415
 
     from config.redaction import hide  # noqa: PLC0415
@@ -129,7 +131,7 @@ def repair_state(state: Path, copy: Path, owner: tuple[int, int] | None) -> None
     if found is not None and _is_whole(found):
         _write(copy, found, None)
     elif found is not None:
-        log.error("%s is corrupt: it is set aside and replaced by the last copy", state)
+        log.error("%s is corrupt: it was set aside and replaced by the last copy", state)
         state.replace(state.with_suffix(".torn"))
         found = _read(copy)
         if found is not None:

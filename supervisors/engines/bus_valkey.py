@@ -1,4 +1,7 @@
-"""The Bus port over Valkey or Redis: publish without acknowledgement, subscribe and reconnect."""
+"""The Bus port over Valkey or Redis.
+
+It publishes without acknowledgement, subscribes and reconnects.
+"""
 
 import asyncio
 import contextlib
@@ -48,8 +51,9 @@ class ValkeySubscription:
 class ValkeyBus:
     """Hints through the server at ``endpoint``, which may change. ``close`` it on its loop.
 
-    One connection sends, in batches of what arrived during the previous one; another receives.
-    ``dropped`` counts hints that were not sent, ``failed`` receivers that raised.
+    One connection sends hints, in batches of those that arrived during the previous batch; another
+    one receives. ``dropped`` counts hints that were not sent, ``failed`` counts receivers that
+    raised.
     """
 
     def __init__(self, endpoint: Handle[ValkeyEndpoint]) -> None:
@@ -123,7 +127,10 @@ class ValkeyBus:
             backoff = min(backoff * 2, BACKOFF_SECONDS_MAX)
 
     async def _send(self, client: aioredis.Redis) -> None:
-        """Send until a batch fails; it and everything during the pause is dropped."""
+        """Send until a batch fails.
+
+        That batch, and hints that arrive during the pause, are dropped.
+        """
         self._resting = False
         while True:
             _end_if_cancelled()
@@ -158,7 +165,7 @@ class ValkeyBus:
                 both.create_task(self._deliver(pubsub))
 
     async def _follow(self, pubsub: PubSub) -> None:
-        """Keep the connection's subscriptions up to date and ping it from time to time."""
+        """Keep the connection's subscriptions up to date, and ping it from time to time."""
         there: set[str] = set()
         while True:
             _end_if_cancelled()
@@ -221,7 +228,7 @@ def _hold_on(pubsub: PubSub) -> None:
 
 
 async def send_batch(client: aioredis.Redis, batch: list[tuple[str, bytes]]) -> None:
-    """Send all in one round trip, with a deadline."""
+    """Send a batch in one round trip, with a deadline."""
     async with asyncio.timeout(CONNECT_SECONDS):
         pipeline = client.pipeline(transaction=False)
         for topic, payload in batch:

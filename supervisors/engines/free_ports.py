@@ -29,7 +29,7 @@ def is_free(port: int) -> bool:
 def keep_ports(
     path: Path, names: tuple[str, ...], usable: Callable[[int], bool] = is_free
 ) -> dict[str, int]:
-    """Return a port per name: those kept in ``path`` that are still usable, and new ones."""
+    """Return a port per name: those stored in ``path`` that are still usable, and new ones."""
     kept = read_ports(path)
     ports = {name: kept[name] for name in names if name in kept and usable(kept[name])}
     missing = [name for name in names if name not in ports]
@@ -42,7 +42,7 @@ def keep_ports(
 
 
 def read_ports(path: Path) -> dict[str, int]:
-    """Return the kept ports; empty if the file is missing or invalid."""
+    """Return the stored ports; empty if the file is missing or invalid."""
     try:
         kept = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A handle on an engine's current endpoint, so that an engine may be replaced in use."""
+"""A handle on an engine's current endpoint, so that the engine may be replaced while in use."""
 
 from typing import Generic, TypeVar
 
@@ -6,7 +6,7 @@ E = TypeVar("E")
 
 
 class NotStarted(Exception):
-    """The engine has never been ready."""
+    """The engine has not been ready yet."""
 
 
 class Handle(Generic[E]):
@@ -16,7 +16,7 @@ class Handle(Generic[E]):
         self._endpoint = endpoint
 
     def get(self) -> E:
-        """Return the newest endpoint, which may be down. Raises NotStarted before the first."""
+        """Return the newest endpoint, which may be down. Raises NotStarted before the first one."""
         if self._endpoint is None:
             raise NotStarted("this engine has not been ready yet")
         return self._endpoint

@@ -1,8 +1,9 @@
 """The object store as a child of the gateway: SeaweedFS in one process, S3 on a loopback port.
 
-It creates unix sockets in /tmp, and no flag moves those for gRPC. Two others can be placed, unless
-the data folder's path is too long for a socket. All have a port in their names. Some remain when it
-stops, and all when it is killed. Another user's socket for a port that we chose would make it hang.
+SeaweedFS creates unix sockets in /tmp, and no option moves those for gRPC. Two others can be placed
+elsewhere, unless the data folder's path is too long for a socket. All have a port in their names.
+Some remain when SeaweedFS stops, and all when it is killed. Another user's socket with a port that
+we chose would make it hang.
 """
 
 import asyncio
@@ -46,7 +47,10 @@ SOCKETS_OF = (*SERVICES, "admin")
 
 
 class EmbeddedObjects(Engine[ObjectsEndpoint]):
-    """A store in ``data/objects``. Objects survive a kill; a power failure may lose the last."""
+    """A store in ``data/objects``.
+
+    Objects survive a kill; a power failure may lose the last ones.
+    """
 
     name = "objects"
     # Sometimes it starts without ever offering volumes to write to; a restart helps.
@@ -88,7 +92,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
     def _write_configuration(self) -> None:
         self.folder.give("configuration", anew=True)
         data = self.folder.give("store")
-        # Flags of the last run, which it would reuse.
+        # Options of the last run, which it would reuse.
         (data / "mini.options").unlink(missing_ok=True)
         for name, text in (
             ("options", self._options(data, self.folder.give("run", anew=True))),
@@ -98,7 +102,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
             write_private(self._configuration / name, text, self.folder.owned())
 
     def _options(self, data: Path, sockets: Path) -> str:
-        """Return the options: every port and socket is set, everything unneeded is off."""
+        """Return the options: every port and socket is set, everything unnecessary is off."""
         options = {
             "dir": data,
             "ip": LOOPBACK,
@@ -132,7 +136,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
         return json.dumps({"identities": [identity]})
 
     def _security(self) -> str:
-        """Return tokens for the internal services, which other local users can reach too."""
+        """Return tokens for the internal services, which other local users can reach, too."""
         sections = {
             "jwt.signing": "volume-jwt",
             "jwt.filer_signing": "filer-jwt",
@@ -157,7 +161,7 @@ class EmbeddedObjects(Engine[ObjectsEndpoint]):
 
 
 def placed_sockets(folder: Path) -> dict[str, Path]:
-    """Return flags for the sockets that can be placed; none if the path is too long."""
+    """Return options for the sockets that can be placed; none if the path is too long."""
     s3, filer = folder / "s3", folder / "filer"
     if not fits_unix_socket(filer):
         return {}
@@ -165,7 +169,7 @@ def placed_sockets(folder: Path) -> dict[str, Path]:
 
 
 def usable(port: int) -> bool:
-    """Return True if the port is free and no other store's socket is in the way."""
+    """Return True if the port is free, and no other store's socket is in the way."""
     return is_free(port) and not socket_paths(port)
 
 
@@ -187,7 +191,7 @@ async def answers(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def works(endpoint: ObjectsEndpoint) -> bool:
-    """Return True if objects can be read and written, as names are served before contents."""
+    """Return True if objects can be read and written; listing works earlier than content."""
     signer = await presigner(endpoint)
     read = signer.get(PROBE_KEY, within=60)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
@@ -196,7 +200,7 @@ async def works(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
-    """Return a signer for the endpoint; botocore is imported in a thread the first time."""
+    """Return a signer for the endpoint; the first time, botocore is imported in a thread."""
     signing = await asyncio.to_thread(import_module, "supervisors.engines.s3_signing")
     made: Presigner = signing.Presigner(endpoint, endpoint.url)
     return made
@@ -226,14 +230,17 @@ def socket_paths(port: int) -> list[Path]:
 
 
 def possible_sockets(ports: Mapping[str, int]) -> list[Path]:
-    """Return the possible sockets of a store with these ports."""
+    """Return the sockets that a store with these ports may have."""
     names = [f"{service}-grpc-{ports[f'{service}.port.grpc']}" for service in SOCKETS_OF]
     names += [f"{service}-{ports[f'{service}.port']}" for service in ("filer", "s3")]
     return [SOCKETS / f"seaweedfs-{name}.sock" for name in names]
 
 
 def remove_sockets(ports: Mapping[str, int]) -> None:
-    """Remove sockets of a killed store; another user's stay, and their ports are not used."""
+    """Remove sockets of a killed store.
+
+    Those of another user stay, and their ports are not used.
+    """
     for port in ports.values():
         for path in socket_paths(port):
             with contextlib.suppress(OSError):

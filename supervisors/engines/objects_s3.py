@@ -39,9 +39,9 @@ PARTS_REFUSED = frozenset(
 class S3Objects:
     """The store at ``endpoint``, which may change; ``aclose`` it on the loop that used it.
 
-    ``public_url``: scheme and host for URLs given to clients, if they reach the store by another
-    name than we do: through the gateway, which keeps the Host header. It may be a function, as the
-    gateway's port is only known once it listens.
+    ``public_url``: scheme and host of URLs for clients, if they reach the store by another name
+    than the gateway does, for example through the gateway, which keeps the Host header. It may be a
+    function, as the gateway's port is only known once it listens.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ def encoded(sha256: bytes) -> str:
 
 
 def checksums(found: str | None) -> tuple[bytes | None, bytes | None]:
-    """Decode the SHA-256 of an object, or that over its parts, which ends in their number."""
+    """Decode an object's SHA-256, or the one over its parts, which ends with their number."""
     whole, dash, _ = (found or "").partition("-")
     sha256 = base64.b64decode(whole) or None
     return (None, sha256) if dash else (sha256, None)

@@ -14,9 +14,9 @@ from supervisors.engines.handle import Handle
 
 @asynccontextmanager
 async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
-    """Yield the port over the configured chain; one must be configured.
+    """Yield the port over the configured chain; there must be one.
 
-    Raises SettingsError, and EngineError if an embedded one neither runs nor starts.
+    Raises SettingsError, and EngineError if an embedded chain neither runs nor starts.
     """
     if not given.embedded:
         async with _port(given, remote_chain(given)) as chain:
@@ -37,7 +37,7 @@ async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmC
 
 
 def has_run(given: ChainSettings, data: Path) -> bool:
-    """Return True if there is a chain: an embedded one exists once its gateway has run."""
+    """Return True if there is a chain; an embedded one exists once its gateway has run."""
     return bool(given.url) and (not given.embedded or (data / EmbeddedAnvil.name).is_dir())
 
 

@@ -25,7 +25,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "jit": "off",
-    # Shared memory in files of the cluster: /dev/shm may be too small.
+    # Shared memory is in files of the cluster, as /dev/shm may be too small.
     "dynamic_shared_memory_type": "mmap",
     # No statements in the log, as they may contain secrets.
     "log_statement": "none",
@@ -35,7 +35,7 @@ SETTINGS = {
     "wal_level": "minimal",
 }
 
-Address = tuple[str, int]  # folder of the unix socket or host, and port
+Address = tuple[str, int]  # folder of the unix socket, or host; and port
 SUPERUSER, OWNER, APPLICATION = "postgres", "rendertrust", "rendertrust_app"
 ROLES = (SUPERUSER, OWNER, APPLICATION)
 DATABASE = "rendertrust"
@@ -44,14 +44,14 @@ UNIX_PORT = 5432
 MAJOR_UPGRADE = "Another major version of PostgreSQL"  # a section of docs/OPERATIONS.md
 INITDB_SECONDS = 120.0
 CONNECT_SECONDS = 5.0
-# Fast shutdown; immediate shutdown, in which the server itself kills what lags after 5 s.
+# Fast shutdown, then immediate shutdown, in which the server itself kills slow processes after 5 s.
 STOP = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 7.0))
 INITDB_STOP = ((signal.SIGTERM, 5.0),)
 
 
 @frozen
 class PostgresEndpoint:
-    """Connection strings for the owner of the schema and for the application.
+    """Connection strings for the owner of the schema, and for the application.
 
     The application's role is neither owner nor superuser: it has only the rights that migrations
     grant.
@@ -73,7 +73,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         account: EngineAccount | None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        """``settings``: further settings of the server."""
+        """Prepare the cluster. ``settings``: further settings of the server."""
         super().__init__(data, account=account)
         self._settings = dict(settings or {})
         self._programs = Path()
@@ -94,12 +94,14 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         check_major(self.cluster, found.version)
 
     def read_passwords(self) -> None:
-        """Read the roles' passwords, and generate missing ones."""
+        """Read the roles' passwords; generate missing ones."""
         for role in ROLES:
             self._passwords[role] = keep_secret(self.folder.secrets / role)
 
     async def _initialise(self, lock: int) -> None:
-        """Initialise in ``pg.new`` and rename it: a kill leaves no incomplete cluster as ``pg``."""
+        """Initialise in ``pg.new``, then rename it: a kill leaves no incomplete cluster as
+        ``pg``.
+        """
         fresh = self.folder.give("pg.new", anew=True)
         password = self.folder.path / "password"
         write_private(password, self._passwords[SUPERUSER], self.folder.owned())
@@ -119,7 +121,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
             self._address = (LOOPBACK, ports["postgres"])
         program = self._programs / "postgres"
         arguments = server_arguments(program, self.cluster, self._address, self._settings)
-        # Immediate shutdown: processes of a killed server would linger for a while.
+        # Immediate shutdown: otherwise processes of a killed server would remain for a while.
         return Command(arguments, STOP, death=signal.SIGQUIT)
 
     async def ready(self, pid: int) -> PostgresEndpoint | None:
@@ -131,7 +133,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
             return None
         except asyncpg.InvalidPasswordError:
             raise EngineError(
-                f"The password in {self.folder.secrets} is not that of {self.cluster}"
+                f"The password in {self.folder.secrets} is not the one of {self.cluster}"
             ) from None
         try:
             await make_roles(connection, self._passwords)
@@ -209,7 +211,7 @@ def server_arguments(
 
 
 def postmaster(cluster: Path) -> tuple[int, str] | None:
-    """Return process id and status (``starting``, ``ready``, …) of the pid file, or None."""
+    """Return the process id and status (``starting``, ``ready``, …) in the pid file, or None."""
     try:
         lines = (cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         return int(lines[0]), lines[7].strip() if len(lines) > 7 else ""
@@ -222,8 +224,8 @@ def remove_stale_pid_file(cluster: Path) -> None:
 
     We hold the lock that all processes of our servers inherit, so none is left. But the number in
     the file may belong to another process by now, as after a restart of a container, or to a
-    zombie; then PostgreSQL would refuse to start. A server started by hand is left alone: its
-    working folder is the cluster.
+    zombie; PostgreSQL would then refuse to start. A server that was started by hand is left alone:
+    its working folder is the cluster.
     """
     found = postmaster(cluster)
     if found is None or not works_in(found[0], cluster):
@@ -231,14 +233,14 @@ def remove_stale_pid_file(cluster: Path) -> None:
 
 
 def works_in(pid: int, folder: Path) -> bool:
-    """Return True if process ``pid`` works in ``folder``; unknown counts as yes."""
+    """Return True if process ``pid`` works in ``folder``, or if that is unknown."""
     try:
         os.kill(pid, 0)
         return Path(f"/proc/{pid}/cwd").samefile(folder)
     except (ProcessLookupError, PermissionError):
         return False
     except OSError:
-        # No /proc on this system, or a zombie, which has no folder.
+        # True without /proc on this system; False for a zombie, which has no folder.
         return not Path("/proc/self").exists()
 
 

@@ -19,7 +19,7 @@ from supervisors.engines.errors import EngineError, ProgramMissing
 DEBIAN: Final = Path("/usr/lib/postgresql")
 VERSION_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
-LINE_BYTES_MAX: Final = 1 << 24  # an error may quote a row
+LINE_BYTES_MAX: Final = 1 << 24  # long, as an error may quote a row
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _TABLE = re.compile(
     r'^pg_(?:dump: dumping contents of|restore: processing data for) table "(?:public\.)?([^"]+)"'
@@ -37,9 +37,9 @@ class PostgresTools:
 
 
 def tools_for(server: int) -> PostgresTools:
-    """Return the tools of the server's major version or a newer one, as old ones refuse.
+    """Return the tools of the server's major version or of a newer one; older tools refuse.
 
-    Raises ProgramMissing without any.
+    Raises ProgramMissing if there are none.
     """
     found = sorted(at_hand(), key=lambda tools: tools.major)
     for tools in found:
@@ -86,14 +86,15 @@ def without_password(dsn: str) -> tuple[str, str | None]:
     login, at, place = parts.netloc.rpartition("@")
     netloc = login.partition(":")[0] + at + place
     rest = urlencode([pair for pair in query if pair[0] != "password"])
-    # Not by urlunsplit, which drops the slashes before an empty host.
+    # urlunsplit would drop the slashes before an empty host.
     return f"{parts.scheme}://{netloc}{parts.path}{'?' if rest else ''}{rest}", password
 
 
 async def run(program: Path, dsn: str | None, *arguments: str | Path, tell: Tell) -> bytes:
-    """Run a program and return its output. ``tell`` receives the name of each table.
+    """Run a program and return its output. ``tell`` gets the name of each table.
 
-    Raises EngineError with the program's own error. It is ended when we are cancelled.
+    Raises EngineError with the program's own error. If this task is cancelled, the program is
+    ended.
     """
     words = [str(argument) for argument in arguments]
     environment = {**os.environ, "LC_ALL": "C"}

@@ -1,4 +1,4 @@
-"""Rate-limit counters that several gateways share, in Valkey or Redis."""
+"""Counters for rate limits that several gateways share, in Valkey or Redis."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,10 +16,10 @@ from supervisors.engines.valkey import ValkeyEndpoint
 
 PREFIX: Final = "rendertrust:rates"
 CONNECTIONS_MAX: Final = 32
-# Requests wait for it; counting alone for a while is better than waiting.
+# Requests wait for the answer; counting alone for a while is better than waiting.
 ANSWER_SECONDS: Final = 0.3
 REMEMBERED_MAX: Final = 100_000
-ROUNDING_SECONDS: Final = 0.5  # the server rounds the rest of a window to whole seconds
+ROUNDING_SECONDS: Final = 0.5  # the server rounds the remaining time of a window to whole seconds
 AWAY: Final = (*valkey.AWAY, NotStarted)
 
 
@@ -72,7 +72,7 @@ class SharedRates:
         self._open: tuple[ValkeyEndpoint, aioredis.ConnectionPool, SharedCounters] | None = None
 
     async def counters(self) -> SharedCounters:
-        """Return the counters. Raises NotStarted before the server was first ready."""
+        """Return the counters. Raises NotStarted before the server was ready for the first time."""
         endpoint = self._endpoint.get()
         if self._open is None or self._open[0] is not endpoint:
             await self.close()

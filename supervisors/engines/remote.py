@@ -35,7 +35,7 @@ class RemoteEngine(Generic[E]):
         *,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """``check`` returns a problem, as text without secrets, or None.
+        """Prepare the engine. ``check`` returns a problem as text without secrets, or None.
 
         Host and port of ``url`` are shown. A start waits at most ``patience`` seconds.
         """
@@ -46,9 +46,10 @@ class RemoteEngine(Generic[E]):
         self._check = check
 
     async def start(self, *, within: float = 30.0) -> E:
-        """Return the endpoint once it answers; EngineError with the reason if it is too late.
+        """Return the endpoint once it answers.
 
-        What it waits for is logged at once, and each new reason.
+        Raise EngineError with the reason if that takes too long. The reason for waiting is logged
+        at once, and each new reason, too.
         """
         seconds = min(within, self._patience)
         what = f"the remote {self.name} at {self._place}"
@@ -76,20 +77,20 @@ class RemoteEngine(Generic[E]):
 def remote_postgres(
     owner_dsn: str, app_dsn: str, *, patience: float = PATIENCE_SECONDS
 ) -> RemoteEngine[PostgresEndpoint]:
-    """PostgreSQL at two URLs: the owner migrates, the application serves."""
+    """Return PostgreSQL at two URLs: the owner migrates, the application serves."""
     endpoint = PostgresEndpoint(owner_dsn, app_dsn)
     return RemoteEngine("postgres", app_dsn, endpoint, check_postgres, patience=patience)
 
 
 def remote_valkey(url: str, *, patience: float = PATIENCE_SECONDS) -> RemoteEngine[ValkeyEndpoint]:
-    """Valkey or Redis, at a ``redis://``, ``rediss://`` or ``unix://`` URL."""
+    """Return Valkey or Redis at a ``redis://``, ``rediss://`` or ``unix://`` URL."""
     return RemoteEngine("valkey", url, ValkeyEndpoint(url), check_valkey, patience=patience)
 
 
 def remote_objects(
     endpoint: ObjectsEndpoint, *, patience: float = PATIENCE_SECONDS
 ) -> RemoteEngine[ObjectsEndpoint]:
-    """An S3 store with an existing bucket."""
+    """Return an S3 store with an existing bucket."""
     return RemoteEngine("objects", endpoint.url, endpoint, check_objects, patience=patience)
 
 

@@ -1,4 +1,4 @@
-"""An aiobotocore client. Importing this module takes half a second: do it in a thread."""
+"""An aiobotocore client. Import this module in a thread, as that takes half a second."""
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -16,7 +16,10 @@ READ_SECONDS = 20.0
 
 
 def load_session() -> AioSession:
-    """Return a session that has read the description of S3 from disk; blocks for some 40 ms."""
+    """Return a session that has read the description of S3 from disk.
+
+    This blocks for some 40 ms.
+    """
     session = get_session()
     session.get_component("data_loader").load_service_model("s3", "service-2")
     return session
@@ -25,7 +28,7 @@ def load_session() -> AioSession:
 async def open_client(
     session: AioSession, endpoint: ObjectsEndpoint, stack: AsyncExitStack
 ) -> "S3Client":
-    """Return a client that ``stack`` closes; path-style addresses, two attempts per call."""
+    """Return a client that ``stack`` closes, with path-style addresses and two tries per call."""
     config = AioConfig(
         signature_version="s3v4",
         s3={"addressing_style": "path"},

@@ -1,7 +1,7 @@
 """Presigned URLs with AWS Signature Version 4 in the query; the payload is not signed.
 
-Source: *Authenticating Requests: Using Query Parameters (AWS Signature Version 4)*. Each unit sent
-to a node needs one; this takes a third of botocore's time. Tests compare the two.
+Source: *Authenticating Requests: Using Query Parameters (AWS Signature Version 4)*. Each unit that
+is sent to a node needs a URL; this takes a third of botocore's time. Tests compare the two.
 """
 
 import base64
@@ -16,7 +16,8 @@ from actors.ports import PresignedPut
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 
 SECONDS_MAX: Final = 86_400
-SECONDS_TAKEN_MAX: Final = 7 * 86_400  # S3's limit; an operator may sign with the same key
+# S3's limit, as somebody may sign with the same key by other means
+SECONDS_TAKEN_MAX: Final = 7 * 86_400
 AHEAD: Final = timedelta(minutes=15)  # how far the signer's clock may be ahead
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
@@ -33,7 +34,7 @@ class SigningKey:
 
     def __init__(self, endpoint: ObjectsEndpoint) -> None:
         self.endpoint: Final = endpoint
-        self._key: tuple[str, bytes] = ("", b"")  # the key of a day
+        self._key: tuple[str, bytes] = ("", b"")  # the key of one day
 
     def credential(self, at: str) -> str:
         """Return the value of X-Amz-Credential."""
@@ -62,7 +63,7 @@ class SigningKey:
 
 
 class SignatureCheck:
-    """Checks presigned URLs of ours in requests, like the store."""
+    """Checks presigned URLs of ours in requests, as the store does."""
 
     def __init__(self, endpoint: ObjectsEndpoint, now: Callable[[], datetime] = _now) -> None:
         self._key = SigningKey(endpoint)
@@ -74,7 +75,7 @@ class SignatureCheck:
         return self._key.endpoint
 
     def admits(self, method: str, target: str, headers: Mapping[str, str]) -> bool:
-        """Return True if the signature is ours and within its time.
+        """Return True if the signature is ours and has not expired.
 
         ``target``: path and query as received; ``headers`` is case-insensitive.
         """
@@ -178,7 +179,7 @@ def host_of(base: str) -> str:
 
 
 def _content(size: int | None, sha256: bytes | None) -> dict[str, str]:
-    """Return the headers that bind a body to its length and SHA-256, where known."""
+    """Return the headers that bind a body to its length and SHA-256, as far as these are known."""
     headers: dict[str, str] = {}
     if size is not None:
         headers["Content-Length"] = str(size)

@@ -12,7 +12,7 @@ BYTES = 24
 def keep_secret(path: Path) -> str:
     """Return the password in ``path``; generate and store it if there is none.
 
-    32 characters of ``[A-Za-z0-9_-]``: safe in URLs and configuration files.
+    It has 32 characters of ``[A-Za-z0-9_-]``, which are safe in URLs and configuration files.
     """
     if path.exists() and (kept := path.read_text("ascii").strip()):
         hide(kept)
@@ -30,7 +30,7 @@ def fresh_secret() -> str:
 
 
 def write_private(path: Path, text: str, owner: tuple[int, int] | None = None) -> None:
-    """Replace ``path`` by ``text`` with mode 0600, atomically even if killed."""
+    """Replace ``path`` by ``text`` with mode 0600; atomic even if the process is killed."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

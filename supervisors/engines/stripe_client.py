@@ -1,4 +1,4 @@
-"""Stripe's own library. Importing this module takes 0.15 s: do it in a thread."""
+"""Stripe's own library. Import this module in a thread, as that takes 0.15 s."""
 
 import asyncio
 import ssl
@@ -31,7 +31,7 @@ class StripeCaller:
             endpoint.secret_key,
             http_client=self._http,
             base_addresses={"api": endpoint.url.rstrip("/") or stripe.DEFAULT_API_BASE},
-            max_network_retries=1,  # by the same idempotency key
+            max_network_retries=1,  # with the same idempotency key
         )
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
@@ -69,7 +69,7 @@ class StripeCaller:
         try:
             stripe.WebhookSignature.verify_header(body, signature, self._secret, TOLERANCE_SECONDS)
         except stripe.SignatureVerificationError as error:
-            raise NotFromStripe("The signature does not verify, or is too old") from error
+            raise NotFromStripe("The signature is invalid or too old") from error
         except (
             TypeError,
             ValueError,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @frozen
 class StripeEndpoint:
-    """Our API key, the webhook secret, and the base address; '' is Stripe's."""
+    """Our API key, the webhook secret, and the base address; '' means Stripe's."""
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)

@@ -5,14 +5,14 @@ PROGRAM ARGUMENTS…``
 
 LOCK: an inherited descriptor that holds the lock on the engine's folder. The engine inherits it
 too, so the folder stays locked until its last process has ended. STOP: signals that end the engine,
-each with the seconds until the next: ``2:20,3:6``, then SIGKILL. DEATH: the one signal that the
-engine gets if the tether itself is killed. OWNER: ``uid:gid`` to switch to, or ``-``. LEAVINGS:
-files, separated by colons, that the engine may leave outside its folder and that are removed after
-its end.
+each with the seconds until the next one, such as ``2:20,3:6``; at last SIGKILL. DEATH: the one
+signal that the engine gets if the tether itself is killed. OWNER: ``uid:gid`` to switch to, or
+``-``. LEAVINGS: files, separated by colons, that the engine may leave outside its folder and that
+are removed after its end.
 
-Standard input is a pipe whose other end only the gateway holds: when it closes, however the gateway
-ended, the engine is stopped. The engine's process id is written to standard output. Standard error,
-opened for appending, is the log of tether and engine.
+Standard input is a pipe whose other end only the gateway holds. When the pipe closes, because the
+gateway has ended in whatever way, the engine is stopped. The engine's process id is written to
+standard output. Standard error, opened for appending, is the log of tether and engine.
 """
 
 import contextlib
@@ -47,7 +47,8 @@ def become(owner: str, death_signal: int) -> Callable[[], None]:
             os.setuid(uid)
         os.umask(0o077)
         if sys.platform == "linux":
-            # After the change of user, which clears it: a tether killed by SIGKILL ends the engine.
+            # Set after the change of user, which clears it: if the tether is killed, the engine
+            # gets this signal.
             libc.prctl(PR_SET_PDEATHSIG, death_signal)
             libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
             if os.getppid() != tether:
@@ -80,7 +81,7 @@ def watch(engine: "subprocess.Popen[bytes]", steps: Steps) -> None:
 
 
 def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> int:
-    """Start the engine, forward signals, and end with its exit code."""
+    """Start the engine, forward signals, and end with the engine's exit code."""
     pairs = (step.split(":") for step in stop.split(","))
     steps = [(int(number), float(grace)) for number, grace in pairs]
     engine = subprocess.Popen(
@@ -98,7 +99,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
     threading.Thread(target=watch, args=(engine, steps), daemon=True).start()
-    # A gateway that has ended also closed the other pipe, and the watch stops the engine.
+    # A gateway that has ended has also closed the other pipe, so the watch stops the engine.
     with contextlib.suppress(OSError):
         os.write(1, b"%d\n" % engine.pid)
     code = engine.wait()

@@ -26,7 +26,7 @@ class Command:
 
     ``death``: the one signal that it gets if its tether is killed. ``leavings``: files outside its
     folder, without colons in their names, that the tether removes after its end. ``becomes_user``:
-    it starts with the gateway's account and switches to the folder's itself.
+    it starts with the gateway's account, and itself switches to the folder's account.
     """
 
     arguments: Sequence[str | Path]
@@ -37,7 +37,7 @@ class Command:
 
     @property
     def patience(self) -> float:
-        """Seconds after which the tether has certainly ended the program."""
+        """Return the seconds after which the tether has certainly ended the program."""
         return sum(grace for _, grace in self.stop) + SLACK_SECONDS
 
 
@@ -74,7 +74,7 @@ class Tethered:
         return await self._process.wait()
 
     async def stop(self) -> int:
-        """Stop it: its own signals with their patience, then SIGKILL."""
+        """Stop it with its own signals and their patience, then with SIGKILL."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -116,13 +116,13 @@ async def spawn(folder: EngineFolder, command: Command, lock: int) -> Process:
 
 
 def environment(folder: EngineFolder) -> dict[str, str]:
-    """Return the engine's environment, which takes nothing from the caller's."""
+    """Return the engine's environment, which takes nothing from the caller's environment."""
     home = str(folder.path)
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": home, "TMPDIR": home}
 
 
 async def run_once(folder: EngineFolder, command: Command, lock: int, *, within: float) -> None:
-    """Run a program to its end, like an engine; EngineError unless it exits with 0."""
+    """Run a program to its end in the same way as an engine; EngineError unless it exits with 0."""
     tethered = await Tethered.launch(folder, command, lock)
     try:
         async with asyncio.timeout(within):

@@ -22,7 +22,7 @@ CONNECT_SECONDS = 2.0
 # was reset is used again.
 AWAY = (RedisError, OSError, TimeoutError, TypeError)
 STOP = ((signal.SIGTERM, 10.0),)
-# Hints, presence and counters: it may lose the oldest data, or everything.
+# It holds hints, presence and counters, so it may lose the oldest data, or everything.
 SETTINGS = {
     "appendonly": "yes",
     "appendfsync": "everysec",
@@ -83,7 +83,7 @@ class EmbeddedValkey(Engine[ValkeyEndpoint]):
 
 
 async def process_at(endpoint: ValkeyEndpoint) -> int | None:
-    """Return the id of the process that answers, once it has loaded its data; else None."""
+    """Return the id of the process that answers, once it has loaded its data; otherwise None."""
     client = client_of(endpoint)
     try:
         server = await client.info("server")

@@ -1,4 +1,4 @@
-"""The Post port over HTTP: public addresses only, resolved once, no redirects."""
+"""The Post port over HTTP: only public addresses, which are resolved once, and no redirects."""
 
 import asyncio
 import socket
@@ -22,13 +22,15 @@ ANSWER_BYTES_MAX: Final = 64 << 10
 AGENT: Final = f"RenderTrust/{__version__} (webhooks)"
 PRIVATE: Final = "its address is not on the public internet"
 NOT_PUBLIC: Final = "has an address that is not on the public internet"
-LOOKUPS_MOST: Final = 32  # names resolved at the same time
-LOOKUPS_OF_ONE: Final = 2  # of those, per user
-_USER: Final = ContextVar[str]("user", default="")  # owner of the request, for its look-up
-# Global unicast (RFC 4291): nothing else is routed. Site-local fec0::/10, IPv4-compatible
-# ::/96 and NAT64's 64:ff9b::/96 lie outside.
+LOOKUPS_MOST: Final = 32  # names that are resolved at the same time
+LOOKUPS_OF_ONE: Final = 2  # of these, per user
+# owner of the request, for the look-up of its name
+_USER: Final = ContextVar[str]("user", default="")
+# Global unicast (RFC 4291), outside which nothing is routed: site-local fec0::/10, IPv4-compatible
+# ::/96 and NAT64's 64:ff9b::/96.
 _UNICAST: Final = IPv6Network("2000::/3")
-# Special ranges within it, and in IPv4, that Python calls global or that vary by version.
+# Special ranges inside it, and in IPv4, that Python considers global or that depend on Python's
+# version.
 _SPECIAL_6: Final = tuple(
     IPv6Network(text)
     for text in (
@@ -55,13 +57,13 @@ class NameLookups:
     """Name look-ups in separate threads: ``most`` at a time, and two per user.
 
     A name server that never answers blocks a thread until the system's resolver times out, and
-    strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis and must
-    stay available. The threads are daemons: the end of the process does not wait for them.
+    strangers choose the names. The loop's own threads look up PostgreSQL, S3 and Redis, and must
+    stay available. The threads are daemons, so that the process can end without waiting for them.
     """
 
     def __init__(self, most: int = LOOKUPS_MOST) -> None:
         self._free = asyncio.Semaphore(most)
-        self._free_of = WeakValueDictionary[str, asyncio.Semaphore]()  # those in use
+        self._free_of = WeakValueDictionary[str, asyncio.Semaphore]()  # semaphores in use
 
     async def look_up(
         self, host: str, port: int, family: socket.AddressFamily, user: str = ""
@@ -144,7 +146,7 @@ def addresses_of(host: str, port: int, family: socket.AddressFamily) -> list[Res
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves a name once and returns only permitted addresses, to which it then connects."""
+    """Resolves a name once and returns only permitted addresses; the connection goes to these."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -155,7 +157,7 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._lookups.look_up(host, port, family, _USER.get())
         if not self._private and not all(is_public(one["host"]) for one in found):
-            raise PrivateAddress(PRIVATE)  # a single private address is enough to refuse
+            raise PrivateAddress(PRIVATE)  # a single private address suffices for a refusal
         return found
 
     async def close(self) -> None:
@@ -163,7 +165,7 @@ class PublicResolver(AbstractResolver):
 
 
 class HttpPost:
-    """``private``: permit any address, and plain HTTP. ``close`` it on its loop."""
+    """Sends requests. ``private``: permit any address, and plain HTTP. ``close`` it on its loop."""
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
@@ -206,13 +208,15 @@ class HttpPost:
             return Answered(answer.status)
 
     async def _hear_out(self, answer: aiohttp.ClientResponse) -> None:
-        """Read the response up to a limit, so that the connection ends normally, and discard it."""
+        """Read the response up to a limit and discard it, so that the connection ends normally."""
         left = ANSWER_BYTES_MAX
         while left > 0 and (chunk := await answer.content.read(left)):
             left -= len(chunk)
 
     def _open(self) -> aiohttp.ClientSession:
-        """Open a session with a new connection per request, to the address resolved for it."""
+        """Open a session with a new connection per request, to the address that was resolved for
+        it.
+        """
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 resolver=PublicResolver(private=self._private),

@@ -1,8 +1,8 @@
 """``python -m tests.kills.client``: a process of people and nodes, which no kill reaches.
 
 Told ``go``, ``pause`` and ``end`` on standard input; says on standard output, in JSON, how many
-acknowledgements are on disk by now (``counted``), that it is ready, and that all that was begun has
-been answered (``paused``, with what went ``wrong``).
+acknowledgements are on disk by now (``counted``), that it is ready and which node is its
+``verifier``, and that all that was begun has been answered (``paused``, with what went ``wrong``).
 """
 
 import argparse
@@ -72,6 +72,7 @@ class Client:
     operators: list[Person] = attrs.field(factory=list[Person])
     workers: list[Worker] = attrs.field(factory=list[Worker])
     clerks: list[Clerk] = attrs.field(factory=list[Clerk])
+    verifier: Worker = attrs.field(init=False)
 
     async def come(self) -> None:
         """Open the accounts, and make the nodes known."""
@@ -86,7 +87,9 @@ class Client:
         for person in (*self.creators, *self.operators):
             await person.register()
         for owner in self.operators:
-            self.workers.append(await self._worker((*WORK, CHECK), owner.token))
+            self.workers.append(await self._worker(WORK, owner.token))
+        self.verifier = await self._worker((CHECK,), owner="")
+        self.workers.append(self.verifier)
         idle = await self._worker(("nothing",), self.operators[0].token)
         admin = Person(self.desk, f"admin-{self.name}@example.org")
         admin.token = (await admin.login())["access_token"]
@@ -184,7 +187,7 @@ async def run(given: argparse.Namespace) -> None:
         client = Client(desk, given.name, Random(f"{given.seed} {given.name}"))
         await client.come()
         tasks = [asyncio.create_task(work) for work in client.works()]
-        say({"ready": True})
+        say({"verifier": client.verifier.id, "ready": True})
         try:
             await client.obey()
         finally:

@@ -27,13 +27,15 @@ END_SECONDS: Final = 30.0
 class Outsider:
     """One client process, the ``journal`` that it writes, and what it said last.
 
-    ``wrong``: what went wrong, once it has paused.
+    ``verifier``: the node that checks results if the gateway's settings name it. ``wrong``: what
+    went wrong, once it has paused.
     """
 
     process: Process
     journal: Path
     counted: int = 0
     is_ready: bool = False
+    verifier: str = ""
     wrong: list[str] | None = None
 
     async def tell(self, word: str) -> None:
@@ -49,6 +51,7 @@ class Outsider:
             word = orjson.loads(line)
             self.counted = word.get("counted", self.counted)
             self.is_ready = self.is_ready or "ready" in word
+            self.verifier = word.get("verifier", self.verifier)
             self.wrong = word.get("wrong", self.wrong)
         raise ClientEnded(f"a client ended with {await self.process.wait()}")
 

@@ -39,7 +39,7 @@ SETTINGS: Final = {
 }
 
 
-# Each frame is looked at by another owner's node before anybody is charged or paid.
+# Each frame is compared by a verifier before anybody is charged or paid.
 VERIFIED: Final = {
     **SETTINGS,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
@@ -86,6 +86,10 @@ async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
         new_session() as http,
         crowd(gateway.url, folder, order.seed, order.clients) as clients,
     ):
+        if gateway.settings.get("RENDERTRUST_VERIFICATION_ENABLED") == "true":
+            verifiers = ",".join(outsider.verifier for outsider in clients.outsiders)
+            gateway.settings["RENDERTRUST_VERIFICATION_OWN_NODES"] = verifiers
+            await gateway.restart()
         line, chance = Line(http, gateway.url), Random(f"{order.seed} checks")
         examiner = Examiner(line, Memory(STARTER), chance, admins)
         for planned in order.plan():

@@ -69,7 +69,7 @@ from tests.twins.objects import TwinObjects
 from tests.twins.ports import twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
-from web.edge import event_hub_child, hub_child, revoker_child
+from web.edge_children import event_hub_child, hub_child, revocations_child
 from web.gateway import Gateway, make_gateway
 from web.http.application import build_site
 from web.http.listener import make_runner
@@ -363,7 +363,7 @@ async def serving(
         url=lambda: str(server.make_url("")).rstrip("/"),
     )
     server = FaceServer(make(gateway), settings)
-    children.append(revoker_child(gateway, registry))
+    children.append(revocations_child(gateway, registry))
     children.append(hub_child(gateway, registry))
     children.append(event_hub_child(gateway, registry))
     tree = Supervisor("Stand-ins", Strategy.ONE_FOR_ONE, Intensity(), children)

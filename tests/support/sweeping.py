@@ -1,7 +1,7 @@
 """Single runs of the Sweeper's steps over a gateway."""
 
 from actors.sweeper import removal
-from web.edge import sweeper_ports, sweeper_settings
+from web.edge_children import sweeper_ports, sweeper_settings
 from web.gateway import Gateway
 
 

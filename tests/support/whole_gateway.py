@@ -29,7 +29,7 @@ from supervisors.tree import Tree
 from tests.support.http_gateway import FaceServer, close_payments, gateway_over
 from tests.twins.objects import TwinObjects
 from web.app import identity_of
-from web.edge import event_hub_child, hub_child, recorder_child, revoker_child
+from web.edge_children import event_hub_child, hub_child, recorder_child, revocations_child
 from web.gateway import Gateway
 from web.http.application import build_site
 from web.log.log_memory import FileMemory
@@ -100,7 +100,7 @@ async def whole(
             anchor=AnchorSettings() if anchoring is None else anchoring[1],
         ),
         [
-            revoker_child(gateway, registry),
+            revocations_child(gateway, registry),
             recorder_child(gateway, registry),
             Child("web", IdleActor),
             hub_child(gateway, registry),

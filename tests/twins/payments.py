@@ -37,7 +37,7 @@ class TwinPayments:
         at = signature.partition(":")[0]
         fresh = at.replace(".", "").isdigit() and float(at) >= self.now - TOLERANCE_SECONDS
         if not fresh or signature != self.sign(body, float(at)):
-            raise NotFromStripe("The signature does not verify, or is too old")
+            raise NotFromStripe("The signature is invalid or too old")
         try:
             event = json.loads(body)
         except ValueError as error:

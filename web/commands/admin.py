@@ -197,7 +197,7 @@ def done(
     where: dict[str, Any],
     work: "Callable[[Users, Administration], Awaitable[UserRow | None]]",
 ) -> "UserRow | None":
-    """Run ``work`` with the users in the settings' database and return its result."""
+    """Run ``work`` with the users of the settings' database, and return its result."""
     from sql.users import Administration, Users
 
     return with_database(where, lambda database: work(Users(database), Administration(database)))

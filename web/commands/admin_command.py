@@ -80,7 +80,10 @@ def sure(what: str, *, yes: bool) -> None:
 
 
 def looked_again(ask: Callable[[], T], nobody: str) -> T:
-    """Return the answer to a question; raise UsageError with ``nobody`` if there is no terminal."""
+    """Return the answer to a question.
+
+    Raise UsageError with the text ``nobody`` if there is no terminal.
+    """
     try:
         return ask()
     except click.Abort as error:
@@ -90,7 +93,7 @@ def looked_again(ask: Callable[[], T], nobody: str) -> T:
 
 
 def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Outcome]":
-    """Commit in order; return the outcomes up to the first that was not done."""
+    """Commit the orders in turn; return the outcomes up to the first that was not done."""
     from actors.kernel import AskFailed
     from actors.ledger.messages import Posted, Replayed
     from supervisors.offline_ledger import offline_ledger
@@ -112,14 +115,17 @@ def committed(where: dict[str, Any], orders: "Sequence[Commit]") -> "Sequence[Ou
 
 
 async def refuse_halted(settings: Any, database: "Database") -> None:
-    """Raise ClickException with the reason if the books are halted."""
+    """Raise ClickException with the reason if writing is stopped."""
     halt = await halts_of(settings, database).now()
     if halt is not None:
         raise click.ClickException(f"The books are halted, nothing was done: {halt.text}")
 
 
 def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
-    """Commit in order; raise ClickException unless each is done now or was done before."""
+    """Commit the orders in turn.
+
+    Raise ClickException unless each is done now or was done before.
+    """
     from actors.ledger.messages import Posted, Replayed
 
     for outcome in committed(where, orders):
@@ -128,7 +134,7 @@ def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
 
 
 def said_of(outcome: "Outcome") -> str:
-    """Return why it was not done."""
+    """Return why an order was not done."""
     from actors.ledger.messages import GuardFailed
 
     if isinstance(outcome, GuardFailed) and outcome.found:
@@ -137,7 +143,7 @@ def said_of(outcome: "Outcome") -> str:
 
 
 def kept_head(settings: Any) -> "Kept":
-    """Return the checkpoint that the gateway of this data folder keeps, if it is readable."""
+    """Return the checkpoint in the data folder of this gateway, if it is readable."""
     from config.data_folder import data_folder
     from web.log.log_memory import FileMemory, memory_file
 

@@ -161,8 +161,9 @@ async def refunding(database: "Database", body: Any) -> Plan:
 
 
 def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> None:
-    """Ask for confirmation, commit and print the outcome. No connection is held open while it
-    asks.
+    """Ask for confirmation, commit, and print the outcome.
+
+    No database connection is held open while it waits for the answer.
     """
     order, user, units, what = with_database(given, plan)
     if not given["yes"]:

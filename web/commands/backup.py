@@ -82,8 +82,9 @@ def told(file: Path, kept: str | None, findings: "Sequence[Finding]") -> None:
 async def _restored(
     settings: Any, file: Path, tell: Callable[[str], None], *, replace: bool
 ) -> "tuple[str | None, Sequence[Finding]]":
-    """Restore; return the name of the previous database, if there was one, and the findings of
-    fsck.
+    """Restore the database.
+
+    Return the name of the previous database, if there was one, and the findings of fsck.
     """
     from sql.fsck import run_fsck
     from sql.migrate import migrate, turn

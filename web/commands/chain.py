@@ -131,7 +131,7 @@ def reopen(*, reason: str, yes: bool, as_json: bool, **where: Any) -> None:
 def with_chain(
     where: dict[str, Any], work: "Callable[[EvmChain, Database, Any], Awaitable[T]]"
 ) -> T:
-    """Run ``work`` with the chain and the database of the settings and return its result."""
+    """Run ``work`` with the chain and the database of the settings, and return its result."""
     from config.data_folder import data_folder
     from sql.database import Database
     from supervisors.engines.offline_chain import has_run, offline_chain
@@ -199,7 +199,7 @@ async def _seen(chain: "EvmChain", database: "Database") -> "ChainView":
 
 
 async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dict[str, Any]:
-    """End an older halt without an epoch, because the chain agrees; return the document."""
+    """End an older halt without a new epoch, because the chain agrees; return the result."""
     from sql.halts import end_halt
 
     if halt is None:
@@ -211,7 +211,7 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 async def _reopened(
     database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """Begin a new epoch after everything signed so far, and record what it leaves behind."""
+    """Begin a new epoch after everything signed so far, and record which leaves it gives up."""
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
@@ -233,10 +233,10 @@ async def _reopened(
 
 
 def left_behind(seen: "ChainView", halt: "Halt | None", leaves: int) -> dict[str, Any]:
-    """Return what a new epoch leaves behind: what was seen of the log that the database lacks.
+    """Return what a new epoch gives up: leaves that were seen and that the database lacks.
 
     ``kept`` is the gateway's checkpoint, if it caused the halt; ``others`` are contracts of later
-    epochs that the database does not know; ``lost`` is the minimum number of lost leaves.
+    epochs that the database does not know; ``lost`` is the least number of lost leaves.
     """
     contract, size, root = _newest_of(seen)
     kept: dict[str, Any] | None = None
@@ -276,7 +276,7 @@ def _newest_of(seen: "ChainView") -> tuple[str, int, bytes]:
 
 
 async def _epochs(database: "Database") -> list[dict[str, Any]]:
-    """Return every epoch after the first, with what it left behind."""
+    """Return every epoch after the first, with the leaves that it gave up."""
     from sql.epochs import read_epochs
 
     return [
@@ -358,7 +358,7 @@ def status_lines(found: dict[str, Any]) -> list[str]:
 
 
 def reopened_lines(found: dict[str, Any]) -> list[str]:
-    """Return the result of ``reopen``."""
+    """Return the lines about the result of ``reopen``."""
     if found["epoch"] is None:
         return ["The chain agrees with the database: writing resumes; no epoch was needed."]
     lines = [
@@ -369,7 +369,7 @@ def reopened_lines(found: dict[str, Any]) -> list[str]:
 
 
 def left_behind_lines(found: dict[str, Any]) -> list[str]:
-    """Return what an epoch leaves behind."""
+    """Return the lines about what an epoch gives up."""
     lines = [
         f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
         f"Left behind: contract {found['contract']}, with {found['size']} leaves.",
@@ -386,7 +386,7 @@ def left_behind_lines(found: dict[str, Any]) -> list[str]:
 
 
 def epoch_line(one: dict[str, Any]) -> str:
-    """Return the line of an earlier epoch."""
+    """Return the line about an earlier epoch."""
     since = f"{one['at']:%Y-%m-%dT%H:%M:%SZ}, after {one['leaves']} leaves"
     left = f"left behind: contract {one['contract']}, with {one['size']} leaves"
     return f"epoch {one['number']:<4} since {since}; {left}"

@@ -27,7 +27,8 @@ NO_FOLDER = "{} is not a gateway's data folder; name it with --data (the demo's 
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
     """Yield the database of the settings: by URL, or in the data folder.
 
-    A missing one is created if ``make``; otherwise the folder is wrong and left unchanged.
+    With ``make``, a missing database is created; otherwise the folder is the wrong one, and stays
+    unchanged.
     """
     from config.data_folder import data_folder
     from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
@@ -46,7 +47,7 @@ async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[P
 
 @contextmanager
 def claimed(settings: Any) -> Generator[None]:
-    """Lock the data folder: no gateway can start with it until the block ends."""
+    """Lock the data folder, so that no gateway can start with it during the block."""
     from config.data_folder import data_folder
     from config.loader import SettingsError
     from supervisors.engines.errors import FolderBusy
@@ -68,7 +69,7 @@ def claimed(settings: Any) -> Generator[None]:
 
 
 def said(work: Any) -> Any:
-    """Run a coroutine; expected errors become one line and exit code 1."""
+    """Run a coroutine; an expected error becomes one line and exit code 1."""
     import asyncpg
 
     from sql.migrate import MigrationError

@@ -61,7 +61,7 @@ def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
-    """Return the leaves that operators gave up: not findings, but printed as known."""
+    """Return the leaves that were given up at reopenings; they are printed but are no findings."""
     from sql.database import Database
     from sql.epochs import read_given_up
 
@@ -73,7 +73,9 @@ async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
 
 
 async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
-    """Return the findings that only the chain shows, and why it could not be asked, if so."""
+    """Return the findings that only the chain shows, and why it could not be asked, if it could
+    not.
+    """
     from actors.ports import ChainRefused, ChainUnavailable
     from config.data_folder import data_folder
     from sql.anchors import Anchors

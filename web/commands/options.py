@@ -1,4 +1,4 @@
-"""Options that the gateway's commands share, and the settings that follow from them."""
+"""Options that the gateway's commands share, and the settings that result from them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,8 +28,9 @@ def settings_from(
     *,
     insecure: bool = False,
 ) -> Any:
-    """Return the settings with the command line's options applied; exit with 2 if they are
-    invalid.
+    """Return the settings with the command line's options applied.
+
+    Exit with 2 if they are invalid.
     """
     from config.loader import SettingsError, load
 

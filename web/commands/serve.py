@@ -92,7 +92,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
     from web.process.service_manager import service_manager
     from web.process.startup_warnings import warn_of
 
-    gc.freeze()  # imported objects stay for good, and would slow down each collection
+    gc.freeze()  # imported objects stay for good, and would slow down each garbage collection
     open_more_files()
     keep_heap_small()
 
@@ -122,7 +122,7 @@ def _serve(settings: Any, config: Path | None, *, as_json: bool) -> int:
 
 
 def _read_again(config: Path | None) -> None:
-    """Reload what can change at run time: the log level."""
+    """Reload the setting that can change at run time: the log level."""
     from config.loader import SettingsError, load
     from web.process.logging_setup import set_level
 

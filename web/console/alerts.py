@@ -13,8 +13,8 @@ from web.gateway import Gateway
 from web.process.readiness import readiness_of
 
 Level: TypeAlias = Literal["warn", "bad"]
-FULL_PART: Final = 0.8  # of a mailbox
-ANCHOR_LATE: Final = 3  # times the usual pause between anchors
+FULL_PART: Final = 0.8  # of a mailbox's capacity
+ANCHOR_LATE: Final = 3  # multiple of the usual pause between anchors
 NAMES: Final = {
     "database": "PostgreSQL",
     "redis": "Redis",
@@ -71,13 +71,13 @@ async def _dependencies(gateway: Gateway) -> list[Alert]:
 
 
 def broken(sound: LedgerHealth) -> Iterator[Alert]:
-    """Yield an alert if the audits found a fault, with the first finding."""
+    """Yield an alert if the audits found a violation, with the first finding."""
     if sound.state == "broken":
         yield Alert("bad", f"The ledger is inconsistent: {sound.said[0]}", LEDGER)
 
 
 def actors_of(part: Snapshot) -> Iterator[Alert]:
-    """Yield alerts about this part of the tree."""
+    """Yield alerts about actors in this part of the tree."""
     state = part.state.value
     if state in ("down", "restarting"):
         why = f": {part.last_error}" if part.last_error else ""

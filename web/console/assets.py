@@ -1,6 +1,6 @@
-"""The console's static files, bundled and compressed once; a path changes with their content.
+"""The console's static files, bundled and compressed once. A file's path changes with its content.
 
-They are read when the gateway starts; the source files are not served by themselves. A script is
+They are read when the gateway starts; the source files are not served separately. A script is
 bundled with the modules that only it imports; all styles become one file.
 """
 
@@ -25,7 +25,7 @@ STATIC: Final = "/console/static"
 FOR_EVER: Final = "public, max-age=31536000, immutable"
 AGAIN: Final = "no-cache"
 WORKERS: Final = "default-src 'none'; connect-src 'self'; frame-ancestors 'none'"
-STYLE: Final = "console.css"  # the file that all styles are appended to
+STYLE: Final = "console.css"  # the file to which all styles are appended
 _IMPORT: Final = re.compile(r'^import .* from "\./(\S+)";\n', re.MULTILINE)
 _EXPORT: Final = re.compile(r"^export (?=(async )?(function|class|const) )", re.MULTILINE)
 
@@ -53,17 +53,20 @@ class Asset:
 
 @attrs.frozen
 class Assets:
-    """All files under one versioned name, so that modules find each other beside them."""
+    """All files below one versioned folder name, so that modules find each other."""
 
     files: dict[str, Asset]
     version: str
 
     def url(self, name: str) -> str:
-        """Return a file's URL; raise KeyError if there is none. All styles are in one."""
+        """Return a file's URL; raise KeyError if there is none. All styles are in one file."""
         return f"{STATIC}/{self.version}/{self.files[sent_as(name)].name}"
 
     async def serve(self, request: web.Request) -> web.Response:
-        """Serve a file. A request for another version, by a page of another gateway, gets ours."""
+        """Serve a file.
+
+        A page of another gateway may ask for another version; it gets the version of this gateway.
+        """
         asset = self.files.get(sent_as(request.match_info["name"]))
         if asset is None:
             raise web.HTTPNotFound
@@ -82,7 +85,7 @@ class Assets:
         answer.headers[hdrs.VARY] = "Accept-Encoding"
         if asset.media == MEDIA[".js"]:  # a worker does not inherit the page's policy
             answer.headers["Content-Security-Policy"] = WORKERS
-        answer.etag = ETag(asset.tag, is_weak=True)  # it has several encodings
+        answer.etag = ETag(asset.tag, is_weak=True)  # weak, as the file has several encodings
         return answer
 
 
@@ -107,7 +110,7 @@ def assets(packed: Path = PACKED) -> Assets:
 
 @cache
 def sources() -> dict[str, bytes]:
-    """Return everything that is sent, unminified, by name."""
+    """Return all files that are sent, unminified, by name."""
     own = bundles({path.name: path.read_text() for path in _files(OWN, ".js", ".css")})
     others = [*_files(OWN, ".svg"), *_files(VENDORED, *MEDIA)]
     return {name: text.encode() for name, text in own.items()} | {
@@ -148,7 +151,7 @@ def bundles(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
-    """Return a module preceded by the modules that only it imports.
+    """Return a module, preceded by the modules that only it imports.
 
     They share one scope, so their top-level names must differ.
     """

@@ -13,9 +13,9 @@ WORDS: Final = {"USAGE": "Charged", "REFUND": "Refunded"}
 
 @attrs.frozen
 class MoneyLine:
-    """A line. ``amount`` is in units and negative for a charge; a hold has no entry.
+    """A line. ``amount`` is in units, and negative for a charge; a hold has no entry.
 
-    ``of`` is the hold or entry it is about.
+    ``of``: the hold or entry that the line is about.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""In-memory state of the console, lost when the gateway stops."""
+"""The console's state in memory, which is lost when the gateway stops."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from supervisors.snapshot import Snapshot
 from web.http.converter import uuid_of
 from web.process.loop_lag import LagHistory
 
-KEPT: Final = 300  # readings: ten minutes
+KEPT: Final = 300  # readings that are kept: ten minutes
 RATE_READINGS: Final = 6  # readings over which a rate is computed
 GONE_SECONDS: Final = 15.0
 GATEWAYS_MOST: Final = 1_000
@@ -25,8 +25,9 @@ TEXT_MAX: Final = 200
 
 @attrs.frozen
 class ActorReading:
-    """A reading of one actor, or of all children of a dynamic supervisor. ``at`` is wall-clock
-    time.
+    """A reading of one actor, or of all children of a dynamic supervisor.
+
+    ``at`` is wall-clock time.
     """
 
     at: float
@@ -51,7 +52,7 @@ class ActorHistory:
             self._readings[name].append(reading)
 
     def of(self, name: str) -> Sequence[ActorReading]:
-        """Return the readings of one part, oldest first."""
+        """Return the readings of one part of the tree, oldest first."""
         return tuple(self._readings.get(name, ()))
 
     def rate(self, name: str) -> float | None:
@@ -80,17 +81,17 @@ def readings_of(part: Snapshot, at: float) -> Iterator[tuple[str, ActorReading]]
 
 @attrs.frozen
 class PeerGateway:
-    """A gateway as last heard. ``since`` is when it started."""
+    """A gateway according to its last announcement. ``since``: when it started."""
 
     id: UUID
     url: str
     version: str
     since: datetime
-    heard_at: float  # monotonic
+    heard_at: float  # monotonic time
 
 
 class Gateways:
-    """All gateways heard recently, this one first."""
+    """All gateways that were heard recently, this one first."""
 
     def __init__(self, id_: UUID, clock: Clock) -> None:
         self.id = id_
@@ -134,7 +135,7 @@ class Gateways:
 
 @attrs.define
 class KnownAudit:
-    """The Auditor's last report; while it audits, it does not answer."""
+    """The Auditor's last report, for use while it audits and does not answer."""
 
     last: Audit | None = None
 

@@ -12,7 +12,7 @@ from sql.jobs import ConsoleJob
 
 
 def curl_of(base: str, job: ConsoleJob) -> str | None:
-    """Return the command, or None if the job is made of another job's results."""
+    """Return the command; None if the job is made from another job's results."""
     if job.plan.inputs.frames_of is not None:
         return None
     return " \\\n  ".join(
@@ -26,7 +26,10 @@ def curl_of(base: str, job: ConsoleJob) -> str | None:
 
 
 def spec_of(job: ConsoleJob) -> JobSpec:
-    """Return the job as it was submitted, at its present priority and cap; it waits for a node."""
+    """Return the job as it was submitted, at its present priority and cap.
+
+    It is queued if no node is free.
+    """
     words = {number: word for word, number in PRIORITIES.items()}
     return attrs.evolve(
         job.plan.spec,

@@ -17,7 +17,7 @@ SCALES: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
 SIZES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 NOTHING, MINUS = "\u2013", "\u2212"  # typographic dashes
 TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-SHORT: Final = 8  # characters of an id: enough to distinguish those of one page
+SHORT: Final = 8  # characters of an id, enough to distinguish the ids of one page
 
 
 def credits_(units: int | None) -> Markup:
@@ -99,16 +99,14 @@ def short(identifier: UUID | str) -> Markup:
 
 
 def address(path: str, params: Mapping[str, str], **changed: object) -> str:
-    """Return an address with some parameters changed; None removes one."""
+    """Return an address with some parameters changed; None removes a parameter."""
     kept = {**params, **{name: str(value) for name, value in changed.items()}}
     kept = {k: v for k, v in kept.items() if changed.get(k, v) is not None and v != ""}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def isolated(text: object) -> Markup:
-    """Return text from others, isolated so that its direction does not affect the surrounding
-    text.
-    """
+    """Return foreign text, isolated so that its direction does not affect the surrounding text."""
     return Markup("<bdi>{}</bdi>").format(escape(marked(text)))
 
 

@@ -1,4 +1,6 @@
-"""Forms and queries of pages: parsing, and the errors of a refused form, shown on its page."""
+"""Forms and queries of pages: parsers, and the errors of a refused form, which are shown on its
+page.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,7 +22,7 @@ NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 STATUSES: Final = frozenset(
     {400, 402, 404, 409, 422}
 )  # statuses of errors that the form's user can correct
-CHARACTERS_MAX: Final = 2_000  # limit of a field's repeated value
+CHARACTERS_MAX: Final = 2_000  # limit of a field's value that is shown again
 WORDS: Final = {
     "a decimal string": "an amount",
     "an integer": "a whole number",
@@ -29,7 +31,7 @@ WORDS: Final = {
 
 
 def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
-    """Return the UUIDs of the path, by the names in ``words``; 404 if one is malformed."""
+    """Return the UUIDs in the path, by their names in ``words``; 404 if one is malformed."""
     ids: dict[str, UUID] = {}
     for name, text in words.items():
         found = uuid_of(text)
@@ -40,7 +42,10 @@ def ids_of(words: Mapping[str, str], absent: str) -> dict[str, UUID] | Problem:
 
 
 def readable(asked: MultiMapping[str]) -> MultiDict[str]:
-    """Return the query as a page can show it; characters that cannot be stored become U+FFFD."""
+    """Return the query in a form that a page can show.
+
+    Characters that cannot be stored become U+FFFD.
+    """
     return MultiDict((mended(name), mended(value)) for name, value in asked.items())
 
 
@@ -85,9 +90,10 @@ class TypedValues(dict[str, str]):
 
 @attrs.frozen
 class FormErrors:
-    """The errors of a form. ``said`` is about the whole form, or '' if ``faults`` says everything.
+    """The errors of a form.
 
-    ``values`` is the form as it was sent.
+    ``said`` is about the whole form, or '' if ``faults`` says everything. ``values``: the form as
+    it was sent.
     """
 
     said: str
@@ -96,7 +102,10 @@ class FormErrors:
 
 
 def plain(fault: Fault) -> str:
-    """Return a fault in plain words, without terms of the API; it follows the field's name."""
+    """Return a fault in plain words, without terms of the API.
+
+    It is shown after the field's name.
+    """
     said = fault.message
     for api, people in WORDS.items():
         said = said.replace(api, people)
@@ -104,7 +113,7 @@ def plain(fault: Fault) -> str:
 
 
 def named(fault: Fault) -> str:
-    """Return the fault as a sentence, where the field's label is not beside it."""
+    """Return the fault as a sentence, for places without the field's label."""
     words = fault.field.replace("_", " ").replace(".", ", ")
     return sentence(f"{words} {plain(fault)}".strip())
 

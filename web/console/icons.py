@@ -1,10 +1,10 @@
-"""Icons; each accompanies a word with the same meaning."""
+"""Icons. Each accompanies a word with the same meaning."""
 
 from typing import Final
 
 from markupsafe import Markup
 
-# Paths in a square of 16, drawn as lines.
+# Paths in a square of 16 by 16, drawn as lines.
 PATHS: Final = {
     "check": "M3 8.5 6.5 12 13 4.5",
     "plus": "M8 3v10M3 8h10",

@@ -1,4 +1,4 @@
-"""The frames of a job as a page shows them: name, picture if displayable, money."""
+"""The frames of a job as a page shows them: name, picture if it can be displayed, money."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from rendertrust.frame_range import parse
 from sql.jobs import ConsoleFrame, ConsoleJob
 from sql.thumbnails import ThumbnailInfo
 
-SHOWN: Final = 60  # per page: each may be a full-size picture
+SHOWN: Final = 60  # frames per page, as each may be a full-size picture
 _UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 
 
@@ -20,8 +20,8 @@ _UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 class JobFrame:
     """A frame. ``picture``: its result can be displayed. ``took``: seconds of its last attempt.
 
-    ``paid``: charged and not refunded; ``held``: what is left of its hold while it is open (some
-    tiles may be charged already).
+    ``paid``: charged and not refunded; ``held``: the rest of its hold while it is open (some tiles
+    may be charged already).
 
     ``small``: the address of its thumbnail from the node, or ''. ``progress``: as the node last
     reported it, while it runs.
@@ -53,7 +53,7 @@ def frames_of(
     shown: Iterable[ThumbnailInfo],
     told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
-    """Return the frames of a page. ``shown``: the thumbnails; a unit's last one counts.
+    """Return the frames of a page. ``shown``: the thumbnails, of which a unit's last one counts.
 
     ``told``: the progress of the job's units.
     """
@@ -80,7 +80,7 @@ def address_of(job: UUID, frame: int, made_at: datetime) -> str:
 
 
 def numbers_of(rows: Iterable[ConsoleFrame]) -> list[int]:
-    """Return the frame numbers of all units that have some."""
+    """Return the frame numbers of all units that have frames."""
     return [number for row in rows if row.frames is not None for number in parse(row.frames)]
 
 

@@ -1,4 +1,4 @@
-"""State of the ledger: what the audits found, per invariant, and when it was checked."""
+"""State of the ledger: the audits' findings by invariant, and when each was last checked."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +28,7 @@ ALL: Final[Mapping[str, str]] = {
     "I11": "Each Stripe event, refund and dispute counts once",
     "I12": "The chain and this log agree",
 }
-# Not checked, or not completely, by the audits of a running gateway.
+# Invariants that the audits of a running gateway do not check, or only in part.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "I6": "shown by tests that kill gateways; not checked here",
     "I10": "not checked here",
@@ -57,8 +57,10 @@ class InvariantRow:
 
 @attrs.frozen
 class LedgerHealth:
-    """The overall state: sound, broken or unknown. ``at`` and ``whole`` are the times of the
-    last partial and complete audits.
+    """The overall state: sound, broken or unknown.
+
+    ``at`` and ``whole`` are the times of the last audit of any kind and of the last audit of
+    everything.
     """
 
     state: Literal["sound", "broken", "unknown"]
@@ -69,9 +71,7 @@ class LedgerHealth:
 
 
 async def soundness_of(gateway: Gateway) -> LedgerHealth:
-    """Return the state from this gateway's Auditor, or its last report, and from the chain's
-    halt.
-    """
+    """Return the state, from the Auditor or its last report, and from the chain's halt."""
     known = gateway.console.audit
     with suppress(AskFailed, LookupError):  # it may be auditing
         known.last = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
@@ -79,7 +79,7 @@ async def soundness_of(gateway: Gateway) -> LedgerHealth:
 
 
 def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHealth:
-    """Return the state that follows from audit and halt. ``chain``: one is configured."""
+    """Return the state that follows from audit and halt. ``chain``: a chain is configured."""
     halted = [] if halt is None else [halt.text]
     lines = [_line(name, audit, halt, chain=chain) for name in ALL]
     if audit is None:
@@ -92,10 +92,10 @@ def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHeal
 
 
 def _line(name: str, audit: Audit | None, halt: Halt | None, *, chain: bool) -> InvariantRow:
-    """Return an invariant's row. For I12 the audits check the database; a halt is the chain's
-    result.
+    """Return an invariant's row.
 
-    Without a chain nothing was compared: the result is neither good nor bad.
+    For I12 the audits check the database, and a halt is the result of comparing it with the chain.
+    Without a chain nothing was compared, so the result is neither good nor bad.
     """
     elsewhere = ELSEWHERE.get(name, "")
     names = [] if audit is None else [finding.invariant for finding in audit.findings]

@@ -1,10 +1,10 @@
 """Changes of all pages that a browser has open, as one stream of server-sent events.
 
-``POST /console/live`` takes the address of a page per line (``/console/fleet?is=offline``); each
-event's id is the line number of its page. The part behind a ``#`` names the page's user: a page
-that another account opened must reload. All windows of a browser share one stream, because
+``POST /console/live`` takes the address of one page per line (``/console/fleet?is=offline``); each
+event's id is the line number of its page. The part after a ``#`` names the page's user, so that a
+page that another account opened is reloaded. All windows of a browser share one stream, because
 browsers open at most six connections to a host (docs/adr/0037-render-the-console-on-the-server.md).
-``GET …?of=…&of=…`` is the same for few pages.
+``GET …?of=…&of=…`` is the same for a few pages.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ LOOK_SECONDS: Final = 2.0  # how often the viewer's access is checked again
 HUB_SECONDS: Final = 5.0  # the hub may be reading for others
 OF_ONE_MAX: Final = 60  # pages that one user may follow at once
 NAMED_MAX: Final = 200
-NO_PAGE: Final = Problem(404, "There is no live page at this address: name one with ?of=")
+NO_PAGE: Final = Problem(404, "There is no live page at this address: give its address with ?of=")
 NO_HUB: Final = unavailable("Live updates are not available now; the page itself can be loaded", 2)
 OTHERS: Final = Problem(409, "Another account opened this page: reload it")
 TOO_MANY: Final = Problem(429, "You follow too many pages at once", headers={"Retry-After": "5"})
@@ -59,7 +59,7 @@ def live_view(page: ConsolePage, view: View[Any]) -> LiveView:
 
 @attrs.frozen
 class WatchedPage:
-    """A page of a stream; ``place`` is its number among them."""
+    """A page of a stream; ``place`` is its line number."""
 
     place: int
     view: LiveView
@@ -105,8 +105,9 @@ class LiveHandler(ConsoleHandler):
             self._by_user[user] -= len(watchers)
 
     async def _named(self, request: web.Request) -> list[str] | Problem:
-        """Return the addresses of the pages. A POST is used because a request line is limited to
-        8 KiB.
+        """Return the addresses of the pages.
+
+        A POST is used because a request line is limited to 8 KiB.
         """
         if request.method == "GET":
             return request.query.getall("of", [])[:NAMED_MAX]
@@ -150,8 +151,9 @@ class LiveHandler(ConsoleHandler):
     async def stream(
         self, request: web.Request, claims: Claims, stream: "LiveStream"
     ) -> web.StreamResponse:
-        """Send changes until either side ends the stream. A client that leaves or stops reading
-        is not an error.
+        """Send changes until either side ends the stream.
+
+        A client that leaves or stops reading is no error.
         """
         answer: web.StreamResponse = web.Response()
         if request.transport is None:  # the client left before anything was sent
@@ -165,7 +167,9 @@ class LiveHandler(ConsoleHandler):
         return answer
 
     async def _may(self, claims: Claims) -> bool:
-        """Return whether the session is still valid; an open page shows no more than a new one."""
+        """Return True if the session is still valid: an open page must not show more than a new
+        one.
+        """
         revocations = self.gateway.identity.revocations
         if claims.expires <= self.gateway.ports.clock.now() or not await revocations.current():
             return False
@@ -174,16 +178,16 @@ class LiveHandler(ConsoleHandler):
 
 @attrs.define
 class LiveStream:
-    """The pages of one browser. ``lost``: a reason for each page that is not followed.
+    """The pages of one browser. ``lost``: the reason for each page that is not followed.
 
-    ``gone``: the page cannot be seen, or no longer; ``crowded``: it is followed once others are
+    ``gone``: the page cannot be seen (any more); ``crowded``: it is followed once others are
     closed; ``other``: another account opened it.
     """
 
     filled: asyncio.Event
     looks: list[WatchedPage] = attrs.field(factory=list[WatchedPage])
     lost: list[tuple[str, int]] = attrs.field(factory=list[tuple[str, int]])
-    problem: Problem = NO_PAGE  # for pages that may not be followed
+    problem: Problem = NO_PAGE  # answer if no page may be followed
 
     def add(self, place: int, found: LiveView | Problem) -> None:
         """Add a page, or the reason why it cannot be followed."""
@@ -194,7 +198,7 @@ class LiveStream:
             self.looks.append(WatchedPage(place, found, PageWatcher(self.filled)))
 
     def goes_on(self) -> bool:
-        """Return whether there is anything to follow; otherwise the client starts again."""
+        """Return True if there is a page to follow; otherwise the client starts again."""
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:

@@ -53,7 +53,7 @@ class ConsoleHandler:
         self.pages: Final = pages
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Answer every request with a page, errors too."""
+        """Answer every request with a page, even for errors."""
         try:
             return await self._served(request)
         except web.HTTPException as error:
@@ -106,9 +106,9 @@ class ConsoleHandler:
         form_on: str,
         values: Mapping[str, str],
     ) -> web.Response:
-        """Return the form's page with its errors, or an error page if it has no form.
+        """Return the form's page with its errors, or an error page if there is no form.
 
-        The page is not live: pushed updates would not contain the form's state.
+        The page is not live, as pushed updates would not contain the form's state.
         """
         user = await self._user(visitor)
         there = URL(f"{ROOT}{form_on.format_map(request.match_info)}")
@@ -149,9 +149,9 @@ class ConsoleHandler:
         words: Mapping[str, str],
         asked: MultiMapping[str],
     ) -> View[Any] | Problem:
-        """Return the view of a page, or a Problem if it may not or cannot be shown.
+        """Return the view of a page, or a Problem if it must not or cannot be shown.
 
-        ``words`` are the path's parameters, ``asked`` is the query.
+        ``words``: the path's parameters; ``asked``: the query.
         """
         if visitor.who.role not in page.who:
             return NOT_YOURS
@@ -211,7 +211,7 @@ class PageHandler(ConsoleHandler):
 
 
 class ActionHandler(ConsoleHandler):
-    """Handler of a form: posted by one of our pages, by a user who may make changes."""
+    """Handler of a form, which one of our pages posted for a user who may make changes."""
 
     def __init__(self, gateway: Gateway, pages: Pages, action: PageAction) -> None:
         super().__init__(gateway, pages, action.rate, action.audience)
@@ -264,7 +264,7 @@ class ActionHandler(ConsoleHandler):
             return LATE
 
 
-REFUSED: Final = "Refused"  # the refusal's status in the API
+REFUSED: Final = "Refused"  # header with the refusal's status in the API
 
 
 class CallHandler(ConsoleHandler):
@@ -304,7 +304,7 @@ class CallHandler(ConsoleHandler):
 
 
 class PublicHandler(ConsoleHandler):
-    """Handler for callers without a session; ``make`` gets the plain request."""
+    """Handler for callers without a session; ``make`` gets the bare request."""
 
     def __init__(self, gateway: Gateway, pages: Pages, rate: Rate, make: "Public") -> None:
         super().__init__(gateway, pages, rate, Audience.PUBLIC)

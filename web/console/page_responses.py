@@ -39,7 +39,7 @@ TITLES: Final = {
     429: "Too many requests",
     503: "It may not have been done",
 }
-# A host as policies allow it; other, rare hosts cannot be named in a policy.
+# Host in the form that policies allow; other hosts, which are rare, cannot be named in a policy.
 _SOURCE: Final = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]+)?")
 MISSING: Final = "Something is missing"
 HINTS: Final = {
@@ -64,18 +64,18 @@ AGAIN: Final = (
 
 @attrs.frozen
 class PageChrome:
-    """The frame around a page: the user, their menu, and the message about the last action."""
+    """The frame around a page: the user, their menu, and the message about their last action."""
 
     user: UserRow | None
     menu: list[ConsolePage]
     current: str  # the path of the page
     theme: str
     said: str
-    live: str  # its address for live updates; '' if it is not live
+    live: str  # the page's address for live updates; '' if it is not live
 
     @property
     def section(self) -> str:
-        """Return the menu entry: ``/console/jobs`` of ``/console/jobs/7…``."""
+        """Return the menu entry: ``/console/jobs`` for ``/console/jobs/7…``."""
         return "/".join(self.current.split("/")[:3])
 
 
@@ -101,10 +101,9 @@ def frame_of(
 
 
 def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
-    """Return the Content-Security-Policy: nothing inline, nothing external, except the object
-    store.
+    """Return the Content-Security-Policy: nothing inline, nothing external but the object store.
 
-    ``nonce`` is that of the page's own tags, if the assets' path cannot be named.
+    ``nonce``: that of the page's own tags, if the assets' path cannot be named.
     """
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
@@ -120,11 +119,11 @@ def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
 
 
 def assets_source(host: str, settings: Settings) -> str:
-    """Return the only source of scripts and styles, as a policy names it.
+    """Return the only source of scripts and styles in the form of a policy.
 
-    If the gateway serves objects, uploaded files share the console's origin and must not run, so
-    the source is the path of the assets. A policy accepts a path only behind a host, and no IPv6
-    address; the scheme is the page's.
+    If the gateway serves objects, uploaded files share the console's origin and must not run as
+    scripts, so the source is the path of the assets. A policy accepts a path only with a host, and
+    no IPv6 address; the scheme is the page's.
     """
     if settings.objects.public_url or not _SOURCE.fullmatch(host):
         return "'self'"
@@ -134,10 +133,9 @@ def assets_source(host: str, settings: Settings) -> str:
 
 
 def _nonce(request: web.Request, gateway: Gateway) -> str:
-    """Return a new nonce if ``assets_source`` cannot name the assets although objects share the
-    origin.
+    """Return a nonce if objects share the origin and ``assets_source`` cannot name the assets.
 
-    Modules imported by a tag inherit its nonce. A worker has no tag, but browsers run only workers
+    Modules that a tag imports inherit its nonce. A worker has no tag, but browsers run only workers
     with a JavaScript type, which no object has.
     """
     host = request.headers.get(hdrs.HOST, "")
@@ -147,7 +145,9 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
-    """Return ``now`` in milliseconds: browsers' clocks may be wrong, so relative times use ours."""
+    """Return the gateway's time in milliseconds: relative times use it, as browsers' clocks may be
+    wrong.
+    """
     now = int(gateway.ports.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
 
@@ -155,7 +155,7 @@ def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
 def html(
     request: web.Request, gateway: Gateway, template: str, context: Mapping[str, Any], status: int
 ) -> web.Response:
-    """Return a page that must not be cached: it belongs to one user and one moment."""
+    """Return a page that must not be cached, as it belongs to one user and one moment."""
     nonce = _nonce(request, gateway)
     nonced = Markup(' nonce="{}"').format(nonce) if nonce else ""
     shown = {**context, **_of_moment(request, gateway), "nonced": nonced}
@@ -168,7 +168,7 @@ def html(
     answer.headers["Cache-Control"] = "no-store"
     # without Origin, posts over plain http could not be attributed to a page
     answer.headers["Referrer-Policy"] = "same-origin"
-    if is_trusted(request, gateway):  # on other origins browsers ignore it and log a warning
+    if is_trusted(request, gateway):  # on other origins browsers ignore it, and log a warning
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
         answer.del_cookie(FLASH, **_flash_options(request, gateway))
@@ -182,8 +182,8 @@ def compress(answer: web.Response) -> None:
 
     The size of a compressed page could reveal a secret in it to an eavesdropper who makes the user
     request pages with chosen words in their address (BREACH). Pages contain no secrets: there is no
-    anti-forgery token, because forged requests are recognised by ``Sec-Fetch-Site`` and ``Origin``,
-    and no page shows a cookie. A secret that is shown once, such as a webhook's, is in the message
+    anti-forgery token, as forged requests are recognised by ``Sec-Fetch-Site`` and ``Origin``; and
+    no page shows a cookie. A secret that is shown once, such as a webhook's, is in the message
     about the last action, and pages with such a message are not compressed. Live streams and
     pictures are separate responses.
     """
@@ -193,7 +193,7 @@ def compress(answer: web.Response) -> None:
 
 @attrs.frozen
 class ReturnLink:
-    """A link: ``path`` is below ``/console``."""
+    """A link; ``path`` is below ``/console``."""
 
     path: str
     label: str
@@ -203,7 +203,7 @@ HOME: Final = ReturnLink(ROOT, "To the console")
 
 
 def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
-    """Return a link to the nearest page above the requested one, as it was last seen."""
+    """Return a link to the nearest page above the requested one, as the user last saw it."""
     for path in _candidates(request):
         found = pages.at(path)
         if found is None or found[0].path == ROOT or not _may(visitor, found[0]):
@@ -211,13 +211,13 @@ def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None
         page = found[0]
         if path != request.path:
             return ReturnLink(path + _query_of(request, path), _label(page))
-        if page.nav is not None:  # without the query, if the query caused the error
+        if page.nav is not None:  # without the query, as the query may have caused the error
             return ReturnLink(path, _label(page))
     return HOME
 
 
 def _candidates(request: web.Request) -> Iterator[str]:
-    """Yield candidate paths, the longest first."""
+    """Yield paths to try, the longest first."""
     path = request.path.rstrip("/")
     if request.method == "GET" and request.query_string:
         yield path
@@ -226,7 +226,7 @@ def _candidates(request: web.Request) -> Iterator[str]:
 
 
 def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
-    """Return whether the user may see the page; for an unknown user the page decides itself."""
+    """Return True if the user may see the page; for an unknown user the page decides."""
     return visitor is None or visitor.who.role in page.who
 
 
@@ -235,13 +235,13 @@ def _label(page: ConsolePage) -> str:
 
 
 def _query_of(request: web.Request, path: str) -> str:
-    """Return the filter and tab of that page, if the browser came from there."""
+    """Return that page's filter and tab, if the browser came from there."""
     came = _came(request)
     return f"?{came.query}" if came.path == path and came.query else ""
 
 
 def came_from(request: web.Request, pages: Pages) -> str:
-    """Return the page of the posted form, or the one above if that was an error page."""
+    """Return the page of the posted form, or the page above it if that was an error page."""
     came = _came(request)
     path = came.path
     while path and pages.at(path) is None:
@@ -251,7 +251,7 @@ def came_from(request: web.Request, pages: Pages) -> str:
 
 
 def _came(request: web.Request) -> SplitResult:
-    """Return the referring page; empty if it is not ours."""
+    """Return the referring page; empty if it is not one of ours."""
     with suppress(ValueError):
         came = urlsplit(request.headers.get(hdrs.REFERER, ""))
         if came.netloc == request.headers.get(hdrs.HOST):
@@ -262,7 +262,7 @@ def _came(request: web.Request) -> SplitResult:
 def refused(
     request: web.Request, gateway: Gateway, problem: Problem, frame: PageChrome, back: ReturnLink
 ) -> web.Response:
-    """Return an error page with a link ``back``. A form that was sent is not sent again by it."""
+    """Return an error page with a link ``back``, which does not send a form again."""
     again = problem.status == 503 and request.method == "GET"
     context = {
         "frame": frame,
@@ -300,7 +300,7 @@ def redirect(path: str) -> web.Response:
 
 
 def gone_to(request: web.Request, gateway: Gateway, go: Redirect) -> web.Response:
-    """Redirect after a change to the page that shows it, with a message."""
+    """Redirect after a change to the page that shows the change, with a message."""
     answer = redirect(go.to)
     if go.said:
         said = quote(go.said[:FLASH_CHARACTERS_MAX])
@@ -315,9 +315,9 @@ def _flash_options(request: web.Request, gateway: Gateway) -> Any:
 
 
 def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
-    """Redirect to the sign-in page, and back to the requested page afterwards.
+    """Redirect to the sign-in page, and from there to the requested page.
 
-    A posted form is not sent again: a message says so, and the user returns to its page.
+    A posted form is not sent again: a message says so, and the user returns to the form's page.
     """
     if request.method == "GET":
         return redirect(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
@@ -326,10 +326,10 @@ def sign_in_first(request: web.Request, pages: Pages) -> web.Response:
 
 
 def own_path(text: str) -> str:
-    """Return the path if it is one of the console, else the console's first page.
+    """Return the path if it belongs to the console, otherwise the console's first page.
 
-    Browsers treat a backslash as a slash and drop control characters, either of which could name
-    another site. They resolve dot segments, also escaped ones, which could leave the console.
+    Browsers treat a backslash as a slash and drop control characters; either could name another
+    site. They resolve dot segments, even escaped ones, which could leave the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))

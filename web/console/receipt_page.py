@@ -1,4 +1,4 @@
-"""Public page of a receipt: its verdict, what was compared, and by which verifier."""
+"""Public page of a receipt: its verdict, what was compared, and by which kind of verifier."""
 
 import re
 from typing import Final
@@ -61,7 +61,7 @@ class ReceiptPage:
 
 
 def meaning_of(verdict: str, reason: str | None) -> str:
-    """Return what a verdict means, and why nothing was checked."""
+    """Return what a verdict means, and why nothing was checked, if nothing was."""
     said = MEANINGS.get(verdict, "")
     why = REASONS.get(reason or "")
     return f"{said[:-1]}: {why}." if why and said else said

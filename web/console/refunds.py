@@ -1,4 +1,4 @@
-"""Previews of refunds: finds the units that an admin names and shows the sum before it is
+"""Previews of refunds: find the units that an admin names, and show the sum before it is
 refunded.
 """
 
@@ -20,12 +20,12 @@ from web.http.problem import Fault, Problem, invalid
 from web.routes.admin_credits import NOT_CHARGED, too_much
 
 ALL: Final = "all"
-# As typed and as shown on pages: "12", "12,3", "frame 12, tile 3 of 4".
+# As typed, and as shown on pages: "12", "12,3", "frame 12, tile 3 of 4".
 PIECE: Final = (
     r"(?:[Ff]rames? )?(?P<frame>-?[0-9]{1,7})"
     r"(?:, ?(?:tile )?(?P<tile>[0-9]{1,2})(?: of [0-9]{1,2})?)?"
 )
-MOST: Final = 200  # units at once: each is a separate commit
+MOST: Final = 200  # units at once, as each is a separate commit
 NEWEST: Final = "-created"
 NO_JOB: Final = Problem(404, "There is no such job")
 NO_ID: Final = invalid(
@@ -37,19 +37,19 @@ HEX: Final = frozenset("0123456789abcdef-")
 
 @attrs.frozen
 class ChosenUnits:
-    """Units that match the typed text. ``several``: they are refunded together and completely."""
+    """Units that match the typed text. ``several``: they are refunded together, and in full."""
 
     units: Sequence[RefundableUnit]
     several: bool = False
-    name: str = ""  # of a frame with several tiles
-    tiles: int = 0  # the number of tiles of its frame
+    name: str = ""  # name of a frame with several tiles
+    tiles: int = 0  # number of tiles of the unit's frame
 
 
 @attrs.frozen
 class RefundPreview:
     """Units of one job to refund, and their sum. ``left``: how many remain for another step.
 
-    ``of``: the number of units of the job. ``word`` names one of them.
+    ``of``: the number of units of the job. ``word``: what to call one of them.
     """
 
     job: UUID
@@ -61,7 +61,7 @@ class RefundPreview:
 
     @property
     def word(self) -> str:
-        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever all of them are."""
+        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever applies to all of them."""
         first = self.units[0]
         if first.tile is not None:
             return "tile"
@@ -76,8 +76,8 @@ async def refunding(
     """Return the second step of a refund, or a Problem if there is nothing to refund.
 
     ``name``: the id of one of the user's jobs, or its beginning. ``piece``: a frame, a frame and
-    its tile, ALL, a number if units have no frames, or "" for the only unit. ``amount`` "": the
-    whole charge.
+    its tile, ALL, a unit's number if units have no frames, or "" for the only unit. ``amount`` "":
+    the whole charge.
     """
     job = await _job_of(JobViews(gateway.database), user, name.strip().lower())
     if isinstance(job, Problem):
@@ -146,7 +146,9 @@ def _one(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPreview 
     if units > unit.charged:
         return too_much(unit.charged)
     if unit.refunded is not None:
-        return Problem(409, f"{money.render(unit.refunded)} credits of it were already refunded")
+        return Problem(
+            409, f"{money.render(unit.refunded)} credits of its charge were already refunded"
+        )
     return RefundPreview(job, chosen, [unit], units, of)
 
 
@@ -176,7 +178,7 @@ async def _job_of(desk: JobViews, user: UUID, name: str) -> UUID | Problem:
     others = await _begin_so(desk, None, name)
     if not others:
         return NO_JOB
-    return Problem(404, f"It is a job of another user, {others[0].email}")
+    return Problem(404, f"The job belongs to another user, {others[0].email}")
 
 
 async def _begin_so(desk: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:

@@ -1,4 +1,4 @@
-"""Registry of the console: each page's audience, declared beside its reader."""
+"""Registry of the console's pages. Each page's audience is declared beside its reader."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -26,14 +26,14 @@ Reader: TypeAlias = Callable[
 ]
 Actor: TypeAlias = Callable[[View[Any]], Awaitable[Problem | Redirect]]
 ROOT: Final = "/console"
-ID: Final = re.compile(r"\{(\w+)\}")  # the placeholder is a UUID
+ID: Final = re.compile(r"\{(\w+)\}")  # a placeholder for a UUID
 
 
 @attrs.frozen
 class Nav:
     """An entry of the menu: ``key`` opens it after ``g``, ``order`` is its position.
 
-    ``of_nodes``: only for users who have or had a node, and for admins and auditors.
+    ``of_nodes``: only for users who have or have had a node, and for admins and auditors.
     """
 
     label: str
@@ -43,21 +43,21 @@ class Nav:
     of_nodes: bool = False
 
     def is_for(self, role: UserRole, *, has_nodes: bool) -> bool:
-        """Return whether the entry is useful for the user."""
+        """Return True if the entry is useful for the user."""
         return has_nodes or not self.of_nodes or role in OVERSEERS
 
 
 @attrs.frozen
 class ConsolePage:
-    """A page: what ``read`` returns, in ``template``.
+    """A page: what ``read`` returns, shown by ``template``.
 
-    ``live`` are blocks of the template, each inside an element whose id is its name. They are
-    rendered again when something of ``topics`` changes, at least every ``every`` seconds, and at
-    most every ``rest`` seconds; viewers are sent the changed ones. They may depend only on the
+    ``live`` are blocks of the template, each inside an element whose id is the block's name. They
+    are rendered again when one of the ``topics`` changes, at least every ``every`` seconds, and at
+    most every ``rest`` seconds; viewers get the changed blocks. The blocks may depend only on the
     reader's result and the view's ``owner`` and role, because one rendering is for all viewers.
-    ``own``: every user sees their own things, admins too, so each has a rendering. ``inside``: the
-    page shows this process and works while the database is away. ``form_on`` is the page whose form
-    leads here: errors of the form are shown there.
+    ``own``: every user, even an admin, sees their own data, so each has a rendering. ``inside``:
+    the page shows this process, and works without the database. ``form_on``: the page whose form
+    leads here, and that shows errors of the form.
     """
 
     path: str
@@ -85,9 +85,9 @@ class ConsolePage:
 
 @attrs.frozen
 class PageAction:
-    """A change: a posted form, then a redirect to a page. Not available to auditors.
+    """A change: a posted form, then a redirect to a page. Auditors cannot use it.
 
-    ``form_on`` is the page of the form, which is shown again if it is refused.
+    ``form_on``: the page of the form, which is shown again if the form is refused.
     """
 
     path: str
@@ -120,7 +120,7 @@ class PageCall:
 
 
 class Pages:
-    """Pages, actions and calls of one noun, or all of them."""
+    """Pages, actions and calls about one noun, or all of them."""
 
     def __init__(self, parts: Iterable["Pages"] = ()) -> None:
         found = list(parts)
@@ -143,7 +143,7 @@ class Pages:
         return note
 
     def action(self, path: str, **declared: Any) -> Callable[[Actor], Actor]:
-        """Declare an action that a form is posted to."""
+        """Declare an action to which a form is posted."""
 
         def note(act: Actor) -> Actor:
             action = PageAction(ROOT + path, act, **declared)
@@ -153,7 +153,7 @@ class Pages:
         return note
 
     def call(self, path: str, operations: Operations, handler: Handler, **declared: Any) -> None:
-        """Declare an operation, found by its handler, that a page's scripts may call."""
+        """Declare an operation, given by its handler, that a page's scripts may call."""
         operation = next(each for each in operations if each.handler is handler)
         call = PageCall(ROOT + path, operation, **declared)
         changes = operation.method != "GET"
@@ -162,7 +162,7 @@ class Pages:
         )
 
     def at(self, path: str) -> tuple[ConsolePage, Mapping[str, str]] | None:
-        """Return the page of a path, and the ids in it."""
+        """Return the page at a path, and the ids in the path."""
         for page in self.pages:
             found = re.fullmatch(ID.sub(r"(?P<\1>[0-9a-fA-F-]{36})", page.path), path)
             if found is not None:

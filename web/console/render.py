@@ -1,4 +1,4 @@
-"""Renders whole pages, and single blocks for live updates."""
+"""Rendering of whole pages, and of single blocks for live updates."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -45,7 +45,7 @@ def environment() -> Environment:
     given: dict[str, Any] = made.globals
     given.update(icon=icon, asset=assets().url, address=formatting.address)
     given.update(heads=heads, order_of=order_of, refusal=None, nonced="")
-    # A block rendered by itself has only these and its context.
+    # A block that is rendered by itself has only these and its context.
     given["parts"] = made.get_template("parts.html").module
     return made
 

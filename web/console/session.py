@@ -1,8 +1,8 @@
 """Console sessions: a login like any other, in a cookie that scripts cannot read.
 
-The cookie is a signed token of the session, valid for some hours. It is renewed while it is used,
-and then the database is asked whether the session is still active; so whatever ends a session, in
-the API or here, ends this too.
+The cookie is a signed token of the session, valid for some hours. While it is used it is renewed,
+and on each renewal the database is asked whether the session is still active. So whatever ends a
+session, through the API or here, also ends this one.
 """
 
 from datetime import timedelta
@@ -29,7 +29,7 @@ FOREIGN: Final = Problem(403, "This request came from another site; nothing was 
 
 @attrs.frozen
 class SignedInVisitor:
-    """A user with a valid cookie; ``renewed`` is its replacement, if there is one."""
+    """A user with a valid cookie; ``renewed``: its replacement, if there is one."""
 
     claims: Claims
     renewed: str | None = attrs.field(default=None, repr=False)
@@ -40,7 +40,7 @@ class SignedInVisitor:
 
 
 def is_secure(request: web.Request, gateway: Gateway) -> bool:
-    """Return whether the browser uses https, possibly through a proxy."""
+    """Return True if the browser uses https, possibly through a proxy."""
     if request[CALLER].scheme == "https":
         return True
     public = urlsplit(gateway.settings.server.public_url)
@@ -48,7 +48,7 @@ def is_secure(request: web.Request, gateway: Gateway) -> bool:
 
 
 def is_trusted(request: web.Request, gateway: Gateway) -> bool:
-    """Return whether browsers trust the origin: https, or the local machine."""
+    """Return True if browsers trust the origin: https, or the local machine."""
     try:
         name = urlsplit(f"//{request.headers.get('Host', '')}").hostname or ""
     except ValueError:
@@ -57,7 +57,7 @@ def is_trusted(request: web.Request, gateway: Gateway) -> bool:
         return True
     try:
         return ip_address(name).is_loopback
-    except ValueError:  # a host name
+    except ValueError:  # it is a host name
         return False
 
 
@@ -67,9 +67,9 @@ def cookie_name(*, secure: bool) -> str:
 
 
 async def visitor_of(gateway: Gateway, request: web.Request) -> SignedInVisitor | Problem | None:
-    """Return the user; None without a session, a Problem if that cannot be determined.
+    """Return the user; None without a session, a Problem if it cannot be determined.
 
-    Raises Unavailable if the session must be looked up and cannot be.
+    Raises Unavailable if the session must be looked up and the database does not answer.
     """
     token = request.cookies.get(cookie_name(secure=is_secure(request, gateway)))
     if not token:
@@ -122,9 +122,9 @@ def forget(response: web.StreamResponse, *, secure: bool) -> None:
 
 
 def is_own(request: web.Request, gateway: Gateway) -> bool:
-    """Return whether the request comes from one of our pages.
+    """Return True if the request comes from one of our pages.
 
-    Browsers send ``Sec-Fetch-Site``, or over plain http only ``Origin``. Its scheme is compared
+    Browsers send ``Sec-Fetch-Site``, or over plain http only ``Origin``. Its scheme is compared,
     too: an attacker on the network could forge a page at http:// of a host that uses https.
     """
     site = request.headers.getall("Sec-Fetch-Site", [])

@@ -1,4 +1,4 @@
-"""Sign-in and sign-out, with the accounts and limits of the API."""
+"""Sign-in and sign-out, with the API's accounts and limits."""
 
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -85,7 +85,7 @@ class SignIn:
         return answer
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse | Problem:
-        """End the session, also where else it is used."""
+        """End the session, wherever else it is used."""
         if not is_own(request, self._gateway):
             return FOREIGN
         gateway = self._gateway

@@ -7,12 +7,10 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import attrs
 from msgspec import Meta
 
-Kind: TypeAlias = Literal[
-    "text", "number", "figure", "time"
-]  # a figure is not sorted as a column of numbers
+Kind: TypeAlias = Literal["text", "number", "figure", "time"]  # figures are not sorted as numbers
 
 
-SORTED_MOST: Final = 1_000  # rows that are sorted in memory, the newest ones
+SORTED_MOST: Final = 1_000  # newest rows, which are sorted in memory
 ORDERS: Final = {  # names of ascending and descending order, by kind
     "text": ("from A to Z", "from Z to A"),
     "number": ("the smallest first", "the greatest first"),
@@ -23,10 +21,10 @@ ORDERS: Final = {  # names of ascending and descending order, by kind
 
 @attrs.frozen
 class SortQuery:
-    """Query of a page that can be sorted and has no other parameters.
+    """Query of a page with sorting but without other parameters.
 
-    With several tables, the name of one and a dot come first. A page declares its tables with
-    ``order_by`` in its own query.
+    If a page has several tables, the name of a table and a dot come first. A page declares its
+    tables with ``order_by`` in its own query.
     """
 
     sort: Annotated[str, Meta(max_length=40)] = ""
@@ -34,7 +32,7 @@ class SortQuery:
 
 @attrs.frozen
 class Column:
-    """A column. ``key`` is its name in the address; '' cannot be sorted."""
+    """A column. ``key`` is its name in the address; '' means that it cannot be sorted."""
 
     label: str
     key: str = ""
@@ -42,15 +40,15 @@ class Column:
 
 
 def one_of(*words: str) -> Meta:
-    """Return the bounds of a parameter: one of these words or nothing."""
+    """Return the limits of a parameter that is one of these words, or empty."""
     known = "|".join(("", *map(re.escape, words)))
     return Meta(pattern=known, description=f"one of {', '.join(words)}")
 
 
 def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
-    """Return the bounds of a sort parameter: a column's key, optionally with a leading ``-``.
+    """Return the limits of a sort parameter: a column's key, optionally with a leading ``-``.
 
-    ``named`` are tables whose name and a dot come first.
+    ``named``: tables whose name and a dot come first.
     """
     tables = {"": columns, **named}
     keys = [(name, each.key) for name, of in tables.items() for each in of if each.key]
@@ -62,20 +60,20 @@ def order_by(columns: Sequence[Column] = (), **named: Sequence[Column]) -> Meta:
 
 @attrs.frozen
 class SortOrder:
-    """A sort order: the column, and whether it is descending (``down``)."""
+    """A sort order: the column, and ``down``: whether it is descending."""
 
     key: str
     down: bool = False
 
     @property
     def text(self) -> str:
-        """Return the order as in the address."""
+        """Return the order in the form of the address."""
         return f"-{self.key}" if self.down else self.key
 
 
 @attrs.frozen
 class ColumnHead:
-    """A column's head: ``then`` is the order after a click."""
+    """A column's head. ``then``: the order after a click."""
 
     column: Column
     aria: Literal["ascending", "descending", "none"] | None
@@ -83,7 +81,7 @@ class ColumnHead:
 
 
 def sort_of(text: str, columns: Sequence[Column], usual: str) -> SortOrder:
-    """Return the order of the address, or the usual one if it is invalid."""
+    """Return the order in the address, or the usual order if that is invalid."""
     known = {column.key for column in columns if column.key}
     chosen = text if text.removeprefix("-") in known else usual
     return SortOrder(chosen.removeprefix("-"), chosen.startswith("-"))
@@ -110,7 +108,7 @@ def _head(column: Column, sort: SortOrder) -> ColumnHead:
 class Table:
     """Sorted rows. ``name`` distinguishes the tables of a page.
 
-    ``before`` and ``after`` are the offsets of the adjacent pages, None if there is none.
+    ``before`` and ``after``: the offsets of the adjacent pages; None if there is none.
     """
 
     columns: Sequence[Column]
@@ -136,7 +134,10 @@ class Table:
 def table(
     rows: Sequence[Any], columns: Sequence[Column], text: str, usual: str, name: str = ""
 ) -> Table:
-    """Return a table of complete rows. ``text`` is the address's order, ``usual`` the default."""
+    """Return a table of all rows.
+
+    ``text``: the order in the address; ``usual``: the default order.
+    """
     prefix = f"{name}." if name else ""
     chosen = text.removeprefix(prefix) if text.startswith(prefix) else ""
     sort = sort_of(chosen, columns, usual)
@@ -154,8 +155,9 @@ def page_of(whole: Table, offset: int, size: int) -> Table:
 
 
 def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
-    """Return ``the newest first`` or ``by price, the greatest first``; an unknown column is a
-    time.
+    """Return ``the newest first`` or ``by price, the greatest first``.
+
+    An unknown column is a time.
     """
     column = next((each for each in columns if each.key == sort.key), None)
     if column is None:
@@ -165,7 +167,7 @@ def order_of(columns: Sequence[Column], sort: SortOrder) -> str:
 
 
 def sorted_rows(rows: Sequence[Any], sort: SortOrder) -> list[Any]:
-    """Return the rows sorted by an attribute; rows without it come last."""
+    """Return the rows sorted by an attribute; rows without a value come last."""
     there = [row for row in rows if getattr(row, sort.key) is not None]
     there.sort(key=lambda row: _rank(getattr(row, sort.key)), reverse=sort.down)
     return there + [row for row in rows if getattr(row, sort.key) is None]

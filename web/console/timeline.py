@@ -1,4 +1,4 @@
-"""Course of a job: its timeline from submission to the chain, and the attempts at its units."""
+"""The course of a job: its timeline from submission to the chain, and the attempts at its units."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,14 +10,15 @@ from sql.jobs import AttemptView, ConsoleCharges, ConsoleHold, ConsoleJob, Conso
 
 State: TypeAlias = Literal["done", "now", "next", "bad", "off"]
 ENDS: Final = {"COMPLETED": "Completed", "FAILED": "Failed", "CANCELLED": "Cancelled"}
-AT_ONCE: Final = timedelta(seconds=1)  # times within one commit may differ a little
+AT_ONCE: Final = timedelta(seconds=1)  # times within one commit may differ by this much
 WITH_ATTEMPT: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 
 @attrs.frozen
 class TimelineStep:
-    """A step. ``took``: seconds since the previous step. ``waits``: nothing works on it now, for
-    the reason in ``note``.
+    """A step. ``took``: seconds since the previous step.
+
+    ``waits``: nothing works on it now, for the reason in ``note``.
     """
 
     name: str
@@ -29,13 +30,13 @@ class TimelineStep:
 
     @property
     def when(self) -> str:
-        """Return the text in place of an unknown time; empty if the note says it."""
+        """Return a text in place of an unknown time; empty if the note says it."""
         return {"now": "" if self.waits else "now", "next": "not yet"}.get(self.state, "")
 
 
 @attrs.frozen
 class TimelineFacts:
-    """The facts that the timeline is made from. ``anchoring``: there is a chain."""
+    """The facts from which the timeline is made. ``anchoring``: there is a chain."""
 
     job: ConsoleJob
     units: Sequence[ConsoleUnit]
@@ -46,7 +47,7 @@ class TimelineFacts:
 
 
 def steps_of(known: TimelineFacts) -> list[TimelineStep]:
-    """Return the steps in order; those that cannot happen any more are left out."""
+    """Return the steps in order, without those that cannot happen any more."""
     money, end = _money(known), known.job.completed_at
     before = [] if end is None else [s for s in money if s.at and s.at < end - AT_ONCE]
     found = [TimelineStep("Queued", "done", known.job.created_at), *_work(known)]
@@ -97,7 +98,7 @@ def _work(known: TimelineFacts) -> list[TimelineStep]:
 
 
 def _stands(known: TimelineFacts) -> str:
-    """Return whether it waits, is assigned, or runs; a single unit's own state counts."""
+    """Return whether the job waits, is assigned, or runs; a single unit's own state counts."""
     job, units = known.job, known.units
     return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
 
@@ -105,7 +106,7 @@ def _stands(known: TimelineFacts) -> str:
 def _worked(
     known: TimelineFacts, assigned: list[datetime], started: list[datetime]
 ) -> list[TimelineStep]:
-    """Return the work steps of an ended job."""
+    """Return the steps of the work of a job that has ended."""
     found: list[TimelineStep] = []
     if assigned:
         found.append(TimelineStep("Dispatched", "done", min(assigned), note=_to(known.job)))
@@ -125,7 +126,7 @@ def _tries(known: TimelineFacts) -> str:
 
 
 def _money(known: TimelineFacts) -> list[TimelineStep]:
-    """Return the steps of all holds, and then of the entries that charged them."""
+    """Return the steps of all holds, and of the entries that charged them."""
     job, charges = known.job, known.charges
     if job.price == 0:
         return []
@@ -164,11 +165,10 @@ def _log(known: TimelineFacts) -> list[TimelineStep]:
 
 @attrs.frozen
 class AttemptRow:
-    """An attempt. ``place`` is its unit and its number there. ``state``: the unit's, LOST or
-    FAILED.
+    """An attempt. ``place``: its unit, and its number there. ``state``: the unit's, LOST or FAILED.
 
-    ``frames`` are those of the unit, None if it is not part of an animation; ``tile`` is a tile of
-    one frame. ``took`` is in seconds; None if it never began, or is running.
+    ``frames``: those of the unit, None if it is not part of an animation; ``tile``: a tile of one
+    frame. ``took``: in seconds; None if it never began, or is running.
     """
 
     place: tuple[int, int]
@@ -215,7 +215,7 @@ def _present(of: ConsoleUnit) -> AttemptRow:
 
 
 def _adds_attempt(unit: ConsoleUnit) -> bool:
-    """Return whether the unit's present attempt must be added from the unit's own row."""
+    """Return True if the unit's present attempt must be added from the unit's own row."""
     return unit.attempt > 0 and unit.state in WITH_ATTEMPT
 
 

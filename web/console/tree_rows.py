@@ -1,4 +1,4 @@
-"""The supervision tree as rows: each supervisor, followed by its children."""
+"""The supervision tree as rows: each supervisor is followed by its children."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -14,7 +14,8 @@ from web.console.console_memory import ActorHistory
 class TreeRow:
     """A supervisor or actor; ``level`` is its depth in the tree. Times are in seconds.
 
-    Unknown values are None: a supervisor has no mailbox, ten thousand sessions have no p95.
+    Unknown values are None: a supervisor has no mailbox, and ten thousand sessions have no common
+    p95.
     """
 
     name: str
@@ -51,7 +52,7 @@ class RestartRow:
 def branches_of(
     root: Snapshot, history: ActorHistory, log: Sequence[Restart], now: float
 ) -> list[TreeRow]:
-    """Return every part in tree order. ``now`` is the loop's time."""
+    """Return all parts in the tree's order. ``now``: the loop's time."""
 
     def walk(part: Snapshot, level: int, within: float) -> Iterator[TreeRow]:
         own = part.allowance
@@ -90,7 +91,10 @@ def _branch(part: Snapshot, level: int, recent: int, history: ActorHistory) -> T
 
 
 def notes_of(log: Sequence[Restart], now: float, at: datetime) -> list[RestartRow]:
-    """Return the restart log, newest first. ``now`` and ``at`` are the same moment."""
+    """Return the restart log, newest first.
+
+    ``now`` (loop) and ``at`` (wall clock) are the same moment.
+    """
     return [
         RestartRow(
             at - timedelta(seconds=now - each.at),

@@ -1,4 +1,4 @@
-"""The input of pages and actions: the user, the request, and the gateway."""
+"""The arguments of pages and actions: the user, the request, and the gateway."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -30,9 +30,9 @@ class Who:
 
 @attrs.frozen
 class View(Generic[Q]):
-    """A request for a page or an action: ``query`` is the page's query or the action's form.
+    """A request for a page or an action. ``query``: the page's query, or the action's form.
 
-    ``path`` and ``params`` are its canonical address. ``fields`` is the form as sent, for repeated
+    ``path`` and ``params`` are its canonical address. ``fields``: the form as sent, for repeated
     names.
     """
 
@@ -41,24 +41,24 @@ class View(Generic[Q]):
     path: str
     params: Mapping[str, str] = attrs.field(factory=dict[str, str])
     ids: Mapping[str, UUID] = attrs.field(factory=dict[str, UUID])
-    query: Q = attrs.field(default=None)  # None unless the page declares one
+    query: Q = attrs.field(default=None)  # None unless the page declares a query
     fields: MultiDict[str] = attrs.field(factory=MultiDict[str])
     request_id: str = ""
     base: str | None = None  # the address that the caller uses, for presigned URLs
 
     @property
     def owner(self) -> UUID | None:
-        """Return whose things are shown; None for those who see everything."""
+        """Return the user whose data is shown; None for users who see everything."""
         return None if self.who.role in OVERSEERS else self.who.user
 
     @property
     def may_change(self) -> bool:
-        """Return whether actions are shown: auditors change nothing."""
+        """Return True if actions are shown; auditors change nothing."""
         return self.who.role is not UserRole.AUDITOR
 
     @property
     def is_admin(self) -> bool:
-        """Return whether the user may change everything."""
+        """Return True if the user may change everything."""
         return self.who.role is UserRole.ADMIN
 
     @property
@@ -72,8 +72,9 @@ class View(Generic[Q]):
         return f"{self.path}?{urlencode(self.params)}" if self.params else self.path
 
     def key(self) -> str:
-        """Return the view's key; equal keys show the same. All users who see everything share
-        one per role.
+        """Return the view's key; views with equal keys show the same.
+
+        All users who see everything share one view per role.
         """
         scope = self.owner or self.who.role.value
         return f"{scope} {self.base or ''} {self.path}?{urlencode(sorted(self.params.items()))}"
@@ -89,14 +90,14 @@ class Redirect:
 
 @attrs.frozen
 class ExternalRedirect:
-    """A redirect to an address made by us, possibly on another site."""
+    """A redirect to an address that we made, possibly on another site."""
 
     url: str = attrs.field(repr=False)
 
 
 @attrs.frozen
 class Picture:
-    """A picture made by a stranger, as the response. It is displayed, never executed."""
+    """A response with a picture from a stranger, to be displayed and never executed."""
 
     body: bytes = attrs.field(repr=False)
     media: str

@@ -1,4 +1,4 @@
-"""A short animation on two nodes, and a film of it; with ``chaos`` one of them is killed."""
+"""A short animation on two nodes, and a video of it; with ``chaos`` one of the nodes is killed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,11 +12,12 @@ from web.demonstration.child import Child
 from web.demonstration.journey import JOB_SECONDS, JobFailed
 from web.demonstration.narrator import Narration
 
-FOLDER: Final = "animation"  # in the folder of the picture
+FOLDER: Final = "animation"  # below the folder of the picture
 FRAMES: Final = "1-8"
 CHUNK: Final = 2
 SMALL: Final = {"width": 320, "height": 180, "samples": 12}
-NICE: Final = "1"  # above the default, as the demo is watched; but the gateway shares the machine
+# above the default priority, as the demo is watched; but the gateway shares the machine
+NICE: Final = "1"
 AT_WORK: Final = ("DISPATCHED", "RUNNING")
 
 
@@ -39,7 +40,7 @@ class DemoNode:
 class DemoAnimation:
     """The animation to render, its folder, and the node to kill, if any.
 
-    Frames go to ``animation`` in the folder ``out``, the film beside that.
+    Frames go to the folder ``animation`` in ``out``; the video goes beside that folder.
     """
 
     payload_ref: str
@@ -50,7 +51,7 @@ class DemoAnimation:
 
 
 async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration) -> dict[str, Any]:
-    """Dispatch, watch, fetch frames as they come, have the film made, and return the facts.
+    """Dispatch, watch, download frames as they arrive, make the video, and return the facts.
 
     Raises JobFailed, RenderTrustError.
     """
@@ -84,7 +85,7 @@ async def animate(client: AsyncClient, film: DemoAnimation, narrator: Narration)
 
 
 async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration) -> Sequence[Path]:
-    """Fetch the frames while others are rendered."""
+    """Download frames while others are rendered."""
     paths: Sequence[Path] = ()
     async for found in client.watch(job, within=JOB_SECONDS):
         narrator.progress("frames", found.done / found.units)
@@ -97,18 +98,18 @@ async def watched(client: AsyncClient, job: str, out: Path, narrator: Narration)
 async def filmed(
     client: AsyncClient, job: str, out: Path, narrator: Narration
 ) -> tuple[Path, str | None]:
-    """Have a node make the film; return its path and what it cost."""
+    """Let a node make the video; return its path and its cost."""
     placed = await client.video(job)
     done = await client.wait(placed.job_id, within=JOB_SECONDS)
     if done.status != "COMPLETED":
-        raise JobFailed(done.error_message or f"The film ended as {done.status}")
+        raise JobFailed(done.error_message or f"The video ended as {done.status}")
     path = await client.download(placed.job_id, out, stem="film")
     narrator.say("film", f"{path}, {done.charged} credits")
     return path, done.charged
 
 
 async def chaos(client: AsyncClient, job: str, victim: DemoNode, narrator: Narration) -> None:
-    """Kill the victim once it has work of the job, and start it again."""
+    """Kill the victim once it works on the job, and start it again."""
     async for _ in client.watch(job, within=JOB_SECONDS):
         if await _has_work(client, job, victim):
             await victim.child.kill()

@@ -19,13 +19,13 @@ class ChildFailed(Exception):
 
 
 def die_with_parent() -> None:
-    """Between fork and exec: have the child killed if the demo is."""
+    """Run between fork and exec: the kernel kills the child if the demo dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def output_of(*words: str) -> tuple[int, str]:
-    """Run ``rendertrust WORDS`` to its end; return its exit code and what it printed."""
+    """Run ``rendertrust WORDS`` to its end; return its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "rendertrust", *words),
         stdin=asyncio.subprocess.DEVNULL,
@@ -53,12 +53,13 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C reaches only the demo, which stops them in order
+                # Ctrl-C reaches only the demo, which stops the children in order
+                start_new_session=True,
                 preexec_fn=die_with_parent,
             )
 
     async def first_line(self, within: float) -> str:
-        """Return the line that it prints when it is ready. Raises ChildFailed."""
+        """Return the line that the child prints when it is ready. Raises ChildFailed."""
         assert self._process is not None
         assert self._process.stdout is not None
         try:
@@ -99,7 +100,10 @@ class Child:
             await process.wait()
 
     def last_words(self) -> str:
-        """Return its last own message, which says why it ended; else the end of its log."""
+        """Return the child's last message, which says why it ended.
+
+        Otherwise the end of its log.
+        """
         text = self.log.read_bytes()[-LOG_TAIL_BYTES:].decode(errors="replace").strip()
         own = [line for line in text.splitlines() if line.startswith(SAYS)]
         return own[-1].removeprefix(SAYS) if own else f"\n{text}"

@@ -30,7 +30,7 @@ from web.demonstration.narrator import Narration
 READY_SECONDS = 120.0
 NODES = ("node", "node-2")
 BUSY = 503
-JOINS = 3  # more tries to join when the gateway is busy
+JOINS = 3  # more tries to join if the gateway is busy
 PAGES = (
     ("open", "/docs", "try the API"),
     ("", "/api/v1/health/ready", "what the gateway depends on"),
@@ -89,7 +89,7 @@ async def demonstrate(options: DemoOptions, narrator: Narration) -> int:
             make_folder(options.out, "The folder", "--out")
         claimed = claim(options.base, options.data)
         with claimed.lock:
-            # The nodes cache what they find out about this machine there too.
+            # The nodes also cache there what they find out about this machine.
             os.environ["XDG_CACHE_HOME"] = str(claimed.path / "cache")
             return await live(options, claimed.path, narrator)
     except EXPECTED as error:
@@ -142,7 +142,7 @@ async def first_to_end(*children: Child) -> None:
 async def gateway(
     options: DemoOptions, data: Path, narrator: Narration
 ) -> AsyncGenerator[tuple[str, Child]]:
-    """A gateway with embedded engines, until the block ends; yields its address."""
+    """Yield the address of a gateway with embedded engines, which runs during the block."""
     words = ["serve", "--json", "--data", str(data / "gateway")]
     words += ["--port", str(options.port)] if options.port else []
     words += ["--host", options.host] if options.host else []
@@ -159,7 +159,7 @@ async def gateway(
 
 @asynccontextmanager
 async def nodes(url: str, data: Path, narrator: Narration) -> AsyncGenerator[list[DemoNode]]:
-    """Two nodes on this machine that render, until the block ends."""
+    """Run two nodes on this machine, which render during the block."""
     try:
         async with asyncio.TaskGroup() as group:
             joining = [group.create_task(joined(url, name, data, narrator)) for name in NODES]
@@ -179,12 +179,12 @@ async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNo
     """Register a node with the gateway. Raises NodeRefused."""
     state = data / name
     found = await join(url, name=name, state=state)
-    for _ in range(JOINS):  # on a busy machine, a start of everything at once is slow
+    for _ in range(JOINS):  # on a busy machine, starting everything at once is slow
         if not isinstance(found, JoinRefused) or found.code != BUSY:
             break
         found = await join(url, name=name, state=state)
     if isinstance(found, JoinRefused):
-        raise NodeRefused(f"The gateway did not take the node: {found.reason}")
+        raise NodeRefused(f"The gateway refused the node: {found.reason}")
     if "render" not in found.capabilities:
         raise NodeRefused(f"This machine cannot render: {found.not_offered.get('render')}")
     narrator.say("node", f"{found.name} joined: it renders frames on this machine")
@@ -195,7 +195,7 @@ async def joined(url: str, name: str, data: Path, narrator: Narration) -> DemoNo
 def film_of(
     options: DemoOptions, payload: str, out: Path, run: list[DemoNode]
 ) -> DemoAnimation | None:
-    """Return what to animate: frames of the demo's own scene, or those that were asked for."""
+    """Return the animation: frames of the demo's own scene, or those that were asked for."""
     frames = options.frames or (FRAMES if options.blend is None else None)
     if frames is None:
         return None
@@ -213,7 +213,7 @@ class DemoFolder:
 
 
 def claim(base: Path, given: Path | None) -> DemoFolder:
-    """Lock ``given``, or the first free one of demo, demo-2, … under ``base``."""
+    """Lock ``given``, or the first free folder of demo, demo-2, … below ``base``."""
     if given is not None:
         claimed = _lock(given.absolute())
         if claimed is None:
@@ -230,7 +230,7 @@ def claim(base: Path, given: Path | None) -> DemoFolder:
 
 def _lock(path: Path) -> DemoFolder | None:
     make_folder(path, "The data folder", "--data")
-    path.chmod(0o711)  # engines started by root run as another user
+    path.chmod(0o711)  # engines that root starts run as another user
     lock = os.fdopen(os.open(path / "demo.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The creator's journey: one job from end to end and its receipt, with public tools alone."""
+"""The creator's journey: one job from end to end and its receipt, with public tools only."""
 
 import shlex
 from contextlib import suppress
@@ -20,7 +20,7 @@ SAID: Final = {
     "consistent": "consistent: a verifier rendered parts of it again, and the noise alone differs",
 }
 OPENINGS: Final = (
-    3  # tries to open an account: on a busy machine, a start of everything at once is slow
+    3  # tries to open an account, as starting everything at once is slow on a busy machine
 )
 RECEIPT = "receipt.json"
 
@@ -82,7 +82,7 @@ async def enter(client: AsyncClient, email: str, password: str) -> None:
         try:
             await client.register(email, "Demo", password)
         except Unavailable:
-            with suppress(NotAuthenticated):  # no account yet: try again
+            with suppress(NotAuthenticated):  # there is no account yet: try again
                 await client.login(email, password)
                 return
         else:
@@ -98,7 +98,7 @@ async def watch(client: AsyncClient, job_id: str, narrator: Narration) -> Job:
     async for job in client.watch(job_id, within=JOB_SECONDS):
         if job.progress is not None:
             narrator.progress("rendering", job.progress)
-        if job.status not in {told, "RUNNING"}:  # the progress bar shows RUNNING
+        if job.status not in {told, "RUNNING"}:  # the progress bar already shows RUNNING
             told = job.status
             narrator.say("", told.lower())
     if job.status != "COMPLETED":
@@ -111,7 +111,7 @@ async def check_receipt(
 ) -> dict[str, Any]:
     """Fetch the receipt and run ``rendertrust verify`` on it; return the facts.
 
-    Raises ChildFailed where the picture does not match the scene, RenderTrustError.
+    Raises ChildFailed if the picture does not match the scene, RenderTrustError.
     """
     receipt = picture.parent / RECEIPT
     found = await client.receipt(job)

@@ -24,7 +24,10 @@ class Narration(Protocol):
 
 
 class JsonNarrator:
-    """Writes one JSON object a line: ``event`` and ``text``, or ``progress``; at last ``done``."""
+    """Writes one JSON object per line: ``event`` and ``text``, or ``progress``.
+
+    At the end ``done``.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -48,7 +51,7 @@ class JsonNarrator:
 
 
 class Narrator:
-    """Writes text to one stream; in a pipe, whole lines, and progress in steps of ten percent."""
+    """Writes text to one stream; into a pipe whole lines, and progress in steps of ten percent."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -80,7 +83,7 @@ class Narrator:
             self._write(f"  {label:<10}{percent} %\n")
 
     def conclude(self, facts: dict[str, Any]) -> None:
-        """End the line; the facts were reported already."""
+        """End the line; the facts have been reported already."""
         self._end_line()
 
     def _end_line(self) -> None:

@@ -1,8 +1,8 @@
 """A job's events as server-sent events, from the first that the reader has not seen to the last.
 
-A stream reads events from the database page by page, each after the last was sent: a slow reader
-keeps one page in memory, and one that reconnects resumes where it was, at any gateway. So only
-progress can be lost, and of that only the newest counts.
+A stream reads events from the database page by page, each after the previous one was sent. So a
+slow reader keeps one page in memory, and a reader that reconnects, at any gateway, continues where
+it stopped. Only progress can be lost, and of that only the newest counts.
 """
 
 from contextlib import suppress
@@ -44,7 +44,7 @@ NOT_NOW: Final = unavailable(
 
 @attrs.frozen
 class Progress:
-    """A unit's progress, 0 to 1: sent and not stored."""
+    """A unit's progress, 0 to 1, which is sent and not stored."""
 
     job_id: UUID
     unit: int
@@ -54,7 +54,7 @@ class Progress:
 
 @attrs.frozen
 class End:
-    """The job has ended, as ``status`` says; no further events follow."""
+    """The end of the job, with its ``status``; no further events follow."""
 
     job_id: UUID
     status: str
@@ -72,7 +72,7 @@ class EventStream:
         self._gateway, self._request, self._follower = gateway, request, follower
 
     async def serve(self, first: EventPage) -> web.StreamResponse | Problem:
-        """Send ``first`` and what follows, until the job ends or either side closes."""
+        """Send ``first`` and the following events, until the job ends or either side closes."""
         follower, most = self._follower, self._gateway.settings.events.streams
         try:
             hub = self._gateway.registry.ref(EventHub)
@@ -131,7 +131,7 @@ class EventStream:
         await stream.send(data, event="unit.progress")
 
     async def _next(self) -> EventPage | None:
-        """Return the events that are there now; None while the database is down."""
+        """Return the next events, which may be none; None while the database is down."""
         follower = self._follower
         try:
             events = self._gateway.tables.events
@@ -143,7 +143,8 @@ class EventStream:
     async def _may_not(self) -> bool:
         """Return True if the token was refused or cannot be checked.
 
-        A stream shows no more than a new request would; the reader reconnects and gets the reason.
+        A stream must not show more than a new request would; the reader reconnects and gets the
+        reason.
         """
         token = bearer(self._request) or ""
         return isinstance(await verified(self._gateway, token, Audience.USER), Problem)

@@ -18,7 +18,7 @@ class Event:
 
     ``type`` is ``job.`` and the new status of the job, or ``unit.`` and ``assigned``, ``running``,
     ``completed``, ``failed``, ``cancelled``, ``retried`` (it waits again), ``copied`` (``node_id``
-    tries it too) or ``thumbnail``: a small picture of ``frame`` is available at the path
+    tries it, too) or ``thumbnail``: a small picture of ``frame`` is available at the path
     ``thumbnail``. ``money`` says what the event did to ``amount``: ``held``, ``charged`` or
     ``released``. ``attempt`` is the unit's; when the job ends, it counts the job's ends, as a job
     that failed ends again after a retry. ``error_code`` is the kind of failure that ``error``

@@ -1,4 +1,6 @@
-"""Builds the aiohttp application: the API's operations and the console behind the middleware."""
+"""Builder of the aiohttp application: the API's operations and the console behind the
+middleware.
+"""
 
 from aiohttp import web
 
@@ -49,7 +51,7 @@ def build_site(gateway: Gateway) -> web.Application:
     for operation in OPERATIONS:
         endpoint = Endpoint(operation, gateway)
         if operation.method == "GET":
-            site.router.add_get(operation.path, endpoint.serve)  # HEAD too
+            site.router.add_get(operation.path, endpoint.serve)  # also registers HEAD
         else:
             site.router.add_route(operation.method, operation.path, endpoint.serve)
     add_archive_route(site, gateway, through=object_gate(gateway.rates))
@@ -90,5 +92,5 @@ def add_signing(router: web.UrlDispatcher, gateway: Gateway, pages: Pages) -> No
 
 
 async def no_page(request: web.Request) -> web.StreamResponse | Problem:
-    """Answer 404, or redirect if only a trailing slash is too many."""
+    """Answer 404, or redirect if there is only a trailing slash too many."""
     return NO_PAGE if request.match_info["rest"].strip("/") else redirect(ROOT)

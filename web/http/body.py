@@ -1,4 +1,4 @@
-"""Reads request bodies: JSON only, limited in size and time."""
+"""Reading of request bodies: JSON only, limited in size and time."""
 
 import asyncio
 import hashlib
@@ -64,8 +64,9 @@ async def read_document(request: web.Request, within: float) -> Document | Probl
 
 
 def read_body(document: Document, kind: Any) -> Any:
-    """Return the document as the attrs class ``kind``; without a class the document must be
-    empty.
+    """Return the document as the attrs class ``kind``.
+
+    Without a class the document must be empty.
     """
     faults = list(islice(unwritable(document), FAULTS_MAX))
     read = _structure(document, kind)

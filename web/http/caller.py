@@ -1,4 +1,4 @@
-"""The caller of a request: the client's address and scheme, also behind trusted proxies."""
+"""The caller of a request: the client's address and scheme, even behind trusted proxies."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,13 +13,14 @@ from config.settings import Network
 Address: TypeAlias = IPv4Address | IPv6Address
 FOR, PROTO = "X-Forwarded-For", "X-Forwarded-Proto"
 SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-SUBNET_BITS: Final = 64  # of an IPv6 address: one customer usually has the whole network
+SUBNET_BITS: Final = 64  # of an IPv6 address, as one customer usually has the whole network
 
 
 @attrs.frozen
 class Caller:
-    """The client of a request. ``address`` is for the log ('' if unknown); limits count
-    ``subject``.
+    """The client of a request.
+
+    ``address`` is for the log ('' if unknown); limits count by ``subject``.
     """
 
     address: str
@@ -45,7 +46,7 @@ def caller_of(request: web.BaseRequest, trusted: Sequence[Network]) -> Caller:
 
 
 def client_of(peer: str, hops: Sequence[str], trusted: Sequence[Network]) -> str:
-    """Return the nearest address that is not a trusted proxy: anything before it may be forged.
+    """Return the nearest address that is not a trusted proxy: addresses before it may be forged.
 
     Each proxy appends the address of its peer. The search ends at a malformed address.
     """
@@ -68,7 +69,7 @@ def trusts(trusted: Sequence[Network], text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def address_of(text: str) -> Address | None:
-    """Parse an address as proxies write it: in brackets, with a port, or IPv4-mapped IPv6."""
+    """Parse an address as proxies write it: in brackets, with a port, or as IPv4-mapped IPv6."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -84,7 +85,7 @@ def address_of(text: str) -> Address | None:
 
 @lru_cache(maxsize=4096)
 def subject_of(text: str) -> str:
-    """Return what limits count instead of an address: for IPv6 the customer's network."""
+    """Return what limits count by: the address or, for IPv6, the customer's network."""
     address = address_of(text)
     if not isinstance(address, IPv6Address):
         return text if address is None else str(address)

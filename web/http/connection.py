@@ -43,7 +43,7 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "5", "Connection": "close"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# For a node's socket: far more than logs and previews need, far less than what the loop can read.
+# For a node's socket: far more than logs and previews need, far less than the loop can read.
 FLOW_SECONDS, FLOW_BYTES_MAX = 10.0, 32 * 1024 * 1024
 # For chunked bodies: after this many chunks their mean size must be at least this, or the
 # connection is closed.
@@ -54,7 +54,7 @@ FULL: Final = unavailable(
 
 
 class ConnectionSlot:
-    """A place within the limit of one address; leaving it more than once has no effect."""
+    """A place within the limit of one address; freeing it more than once has no effect."""
 
     __slots__ = ("_limits", "_subject")
 
@@ -72,9 +72,10 @@ SEAT: Final = web.RequestKey("seat", ConnectionSlot)
 
 
 class ConnectionLimits:
-    """Counts of open connections and seats. Node sockets are counted by the relay once established.
+    """Counts of open connections and of seats. The relay counts node sockets once established.
 
-    ``files`` is the limit of open files; accepting more would stop accepting for a second.
+    ``files``: the limit of open files; a connection beyond it would stop all accepting for a
+    second.
     """
 
     def __init__(self, settings: ServerSettings, files: int) -> None:
@@ -84,7 +85,10 @@ class ConnectionLimits:
         self._seats: Sums[str] = Sums()
 
     def open(self) -> bool:
-        """Count a new connection, refused ones too; return False if it exceeds the total limit."""
+        """Count a new connection, even a refused one.
+
+        Return False if it exceeds the total limit.
+        """
         self._open += 1
         CONNECTIONS.set(self._open)
         return self._open <= self._most or self._refuse("gateway")
@@ -125,9 +129,9 @@ class ConnectionBounds:
 
 
 class FragmentCounter:
-    """Limits the data through a WebSocket. Fragments are not frames yet and are counted only here.
+    """Limits the data through a WebSocket.
 
-    Times are seconds of the loop.
+    Fragments that are not a frame yet are counted only here. Times are seconds of the loop.
     """
 
     __slots__ = ("_bytes", "_since")
@@ -169,7 +173,7 @@ class Connection(RequestHandler):
     """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
     It is also closed if the client reads nothing for ``write_seconds``, or sends a body in tiny
-    chunks. The deadline of a body is set where it is read. ``seat`` is None for a proxy's
+    chunks. The deadline of a body is set where the body is read. ``seat`` is None for a proxy's
     connection. ``deaf``: incoming data is dropped, because the connection ends with its response.
     """
 
@@ -231,7 +235,7 @@ class Connection(RequestHandler):
         self._disarm_write()
 
     def _stuck(self) -> None:
-        """Close the connection: the client reads nothing, or floods us."""
+        """Close the connection, as the client reads nothing or floods us."""
         self._disarm_write()
         if self.transport is not None:
             self.transport.abort()
@@ -271,13 +275,14 @@ class Connection(RequestHandler):
 
     @property
     def has_pipelined(self) -> bool:
-        """Return whether requests wait behind the one that is served."""
+        """Return True if requests wait behind the one that is served."""
         return bool(self._messages)
 
     def finish(self) -> None:
-        """Stop after the current request, but receive the rest of its body first.
+        """Stop after the current request, but first receive the rest of its body.
 
-        A connection marked for closing reads no more data, so that request would never complete.
+        A connection that is marked for closing reads no further data, so the request would never
+        complete.
         """
         self._leaving = asyncio.get_running_loop().create_future()
         self._leave()
@@ -315,8 +320,9 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the response for an error outside of our handlers. The message may quote the
-        URL, so it is left out.
+        """Return the response for an error outside our handlers.
+
+        The message may quote the URL, so it is left out.
         """
         if status >= 500:
             log.error("error handling a request", exc_info=exc)
@@ -351,7 +357,7 @@ class Connection(RequestHandler):
 async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let each request over a trusted proxy's connection take a seat of its client.
 
-    Such a connection belongs to no client, and has no seat itself.
+    Such a connection belongs to no client and has no seat itself.
     """
     connection = request.protocol
     assert isinstance(connection, Connection), "the gateway serves over its own connections"
@@ -369,7 +375,7 @@ async def seats(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def has_flooded(request: web.BaseRequest) -> bool:
-    """Return whether the connection was closed because too much data came."""
+    """Return True if the connection was closed because too much data came."""
     return isinstance(request.protocol, Connection) and request.protocol.flooded
 
 

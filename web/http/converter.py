@@ -31,7 +31,7 @@ T = TypeVar("T")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _INTEGER = re.compile(
     r"-?(?=[0-9])0*+([0-9]*+)", re.ASCII
-)  # possessive: linear in the number of zeros
+)  # possessive, so that it is linear in the number of zeros
 _DIGITS_MAX = len(str(INTEGER_MAX))
 
 Email = Annotated[str, Meta(max_length=254, extra_json_schema={"format": "email"})]
@@ -46,7 +46,7 @@ class InvalidValue(ValueError):
 
 
 def structure(document: Mapping[str, Any], kind: type[T]) -> T | list[Fault]:
-    """Return the body as an instance of ``kind``, or its faults, FAULTS_MAX at most."""
+    """Return the body as an instance of ``kind``, or its faults, at most FAULTS_MAX."""
     return _structured(_STRICT, document, kind)
 
 
@@ -83,7 +83,7 @@ def parameter_of(field: str) -> str:
 
 
 def uuid_of(text: str) -> UUID | None:
-    """Return the UUID that ``text`` writes in the usual form, else None."""
+    """Return the UUID that ``text`` has in the usual form, otherwise None."""
     return UUID(text) if _UUID.fullmatch(text) else None
 
 
@@ -201,7 +201,7 @@ def _flag_text(value: Any, _: Any) -> bool:
 
 
 def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
-    """Return the parser of a type with limits, which are the same as in the published schema."""
+    """Return the parser of a type with limits; these are also in the published schema."""
     base, *metas = get_args(kind)
     inner = converter.get_structure_hook(base)
     bounds = [meta for meta in metas if isinstance(meta, Meta | Limits)]
@@ -209,7 +209,7 @@ def _bounded(kind: Any, converter: Converter) -> Callable[[Any, Any], Any]:
     def read(value: Any, _: Any) -> Any:
         if type(value) is list:
             for meta in bounds:
-                _counted(value, meta)  # before the items are read: there may be a million
+                _counted(value, meta)  # before the items are read, as there may be a million
         value = inner(value, base)
         for meta in bounds:
             value = _checked(value, meta)

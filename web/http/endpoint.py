@@ -25,10 +25,10 @@ from web.identity.authentication import identify
 from web.identity.tokens import Claims
 
 LATE = unavailable("The gateway did not finish in time; try again", code=RefusalCode.TIMED_OUT)
-# Headers that must not repeat, because two readers could each use another one. The parser checks
-# those of HTTP itself.
+# Headers that must not be repeated, because two readers could each use a different one. The parser
+# checks those that belong to HTTP.
 ONCE = (hdrs.AUTHORIZATION, istr("Idempotency-Key"))
-HALTED_SECONDS = 60  # until an operator acts; more frequent attempts are useless
+HALTED_SECONDS = 60  # an admin must act first, so more frequent tries are useless
 ADMISSION_SECONDS = 0.5
 CLOSING = unavailable(
     "The gateway is starting or closing; try again", retry_after=2, code=RefusalCode.GATEWAY_CLOSING
@@ -129,8 +129,9 @@ class Endpoint:
     async def _refuse_caller(
         self, request: web.Request, claims: Claims | Problem | None
     ) -> Problem | None:
-        """Return 429 if the user or node has made too many requests; others are counted by
-        address.
+        """Return 429 if the user or node has made too many requests.
+
+        Others are counted by address.
         """
         if self.operation.rate not in PER_CALLER:
             return None
@@ -142,7 +143,7 @@ class Endpoint:
         return await admit(self._gateway.rates, request, self.operation.rate, subject)
 
     def _words(self, request: web.Request) -> dict[str, str] | Problem:
-        """Parse the path's segments that are not UUIDs."""
+        """Parse the path's parameters that are not UUIDs."""
         kind = self.operation.words
         if kind is None:
             return {}
@@ -181,9 +182,7 @@ class Endpoint:
 
 
 async def is_open(registry: Registry) -> bool:
-    """Return whether the Watchman admits new work; a Watchman that is starting or stopping does
-    not answer.
-    """
+    """Return True if the Watchman admits new work; it does not answer while it starts or stops."""
     try:
         return await registry.ref(Watchman).ask(IsOpen(), within=ADMISSION_SECONDS)
     except AskFailed:

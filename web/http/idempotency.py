@@ -31,9 +31,9 @@ def key_of(call: Call[Any, Any]) -> tuple[str, bytes] | Problem | None:
 
 
 def answered_before(kept: StoredAnswer, key: tuple[str, bytes]) -> Answer | Problem:
-    """Return the stored answer, whatever has changed since.
+    """Return the stored answer, whatever has changed since then.
 
-    Two concurrent requests with a new key are separated by the ledger's transaction.
+    If two requests with a new key come at once, the ledger's transaction separates them.
     """
     return replay(kept.answer) if kept.request == key[1] else OTHER_REQUEST
 

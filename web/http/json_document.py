@@ -51,7 +51,7 @@ def parse(raw: bytes) -> Document | Fault:
 
 
 def writable(text: str) -> bool:
-    """Return whether the text can be stored and sent: no NUL, no lone surrogates."""
+    """Return True if the text can be stored and sent: no NUL, no lone surrogates."""
     return _UNWRITABLE.search(text) is None
 
 
@@ -61,7 +61,7 @@ def mended(text: str) -> str:
 
 
 def unwritable(document: Any) -> Iterator[Fault]:
-    """Yield a fault for each text that cannot be stored: escapes can contain NUL and lone
+    """Yield a fault for each text that cannot be stored, as escapes can produce NUL and lone
     surrogates.
     """
     for path in _unwritable(document, []):
@@ -69,7 +69,7 @@ def unwritable(document: Any) -> Iterator[Fault]:
 
 
 def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
-    """Yield the path to each such text. The list is reused and changes as the search continues."""
+    """Yield the path to each such text. The list is reused, and changes as the search continues."""
     if isinstance(value, str):
         if not writable(value):
             yield path
@@ -90,7 +90,7 @@ def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
 
 
 def place_of(path: Iterable[str | int]) -> str:
-    """Return a path as faults name it, like ``inner.names[2]``."""
+    """Return a path in the form of faults, like ``inner.names[2]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part[:PLACE_MAX]}" for part in path)
     return "".join(parts).removeprefix(".")[:PLACE_MAX]
 

@@ -18,9 +18,10 @@ BACKLOG = 1024
 # Bytes that the kernel buffers for a client. Otherwise a client that reads nothing would take
 # megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
-# At a stop: for bodies being received, again for their responses, and for cancelled handlers.
+# At a stop: time for bodies being received, again for their responses, and again for cancelled
+# handlers.
 SHUTDOWN_SECONDS = 10.0
-# After a response to an unread body: how long the client may finish sending.
+# After a response to an unread body: how long the client may take to finish sending.
 LINGERING_SECONDS = 2.0
 
 
@@ -30,11 +31,11 @@ class Listener:
 
 @attrs.frozen
 class GetUrl(Message[Listener, str]):
-    """Sent by commands; the reply is the URL that is served."""
+    """Sent by commands; the reply is the URL at which the gateway serves."""
 
 
 class CannotListen(Exception):
-    """The address cannot be listened on; the text says which and why."""
+    """The gateway cannot listen at the address; the text says at which and why."""
 
 
 class PortTaken(CannotListen):
@@ -55,7 +56,10 @@ class ListenAddress:
 
 
 class ListenerActor(Actor[Listener]):
-    """Serves the application of ``make``, created at each start, because it cannot run twice."""
+    """Serves the application that ``make`` returns.
+
+    Each start needs a new one, as it cannot run twice.
+    """
 
     def __init__(
         self, make: Callable[[], web.Application], place: ListenAddress, settings: Settings
@@ -81,7 +85,7 @@ class ListenerActor(Actor[Listener]):
 
 
 def make_runner(site: web.Application, settings: Settings) -> Runner:
-    """Return a runner that never decompresses bodies: no operation accepts them."""
+    """Return a runner that never decompresses bodies, as no operation accepts compressed ones."""
     return Runner(
         site,
         bounds=bounds_of(settings.server),
@@ -94,7 +98,7 @@ def make_runner(site: web.Application, settings: Settings) -> Runner:
 
 
 def bounds_of(server: Server) -> ConnectionBounds:
-    """Return the connection limits of the settings and of the operating system."""
+    """Return the connection limits from the settings and the operating system."""
     return ConnectionBounds(
         header_seconds=server.header_seconds,
         write_seconds=server.write_seconds,
@@ -104,7 +108,7 @@ def bounds_of(server: Server) -> ConnectionBounds:
 
 
 def bind(place: ListenAddress) -> socket.socket:
-    """Return a listening socket; without a port, on the first free one from 8000."""
+    """Return a listening socket; without a port, on the first free port from 8000 on."""
     if place.port:
         return _bound(place.host, place.port)
     for port in range(FIRST_PORT, FIRST_PORT + PORTS_TRIED):

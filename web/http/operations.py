@@ -28,7 +28,7 @@ class Audience(Enum):
     PUBLIC = auto()
     ANYONE = (
         auto()
-    )  # a user's token gives the user's own answer; without one the caller is anonymous
+    )  # with a user's token the answer is that user's; without one the caller is anonymous
     USER = auto()
     NODE = auto()
     ADMIN = auto()  # a user with the role admin, or auditor for GET
@@ -36,10 +36,10 @@ class Audience(Enum):
 
 @attrs.frozen
 class Call(Generic[B, Q]):
-    """A validated request, passed to the handler.
+    """A validated request, as the handler gets it.
 
-    ``ids`` has the UUIDs of the path by name, ``words`` its other parameters. ``digest`` is the
-    SHA-256 of method, path and body, for idempotency keys.
+    ``ids``: the UUIDs of the path by name; ``words``: its other parameters. ``digest``: the SHA-256
+    of method, path and body, for idempotency keys.
     """
 
     gateway: Gateway
@@ -87,7 +87,7 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
-    scope: Scope | None = None  # the scope an API key needs; None: only logged-in users
+    scope: Scope | None = None  # scope that an API key needs; None: only for logged-in users
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs
@@ -97,28 +97,28 @@ class Operation:
     absent: str = "Not found"  # the detail if a path parameter is malformed
     absent_code: RefusalCode = RefusalCode.NOT_FOUND
     new_work: bool = False  # refused while the gateway is closing
-    while_halted: bool = False  # allowed while the log is halted: reading needs a login
+    while_halted: bool = False  # allowed while writing is stopped: a login, which reading needs
     idempotency: bool = False  # accepts an Idempotency-Key
     media: str = "application/json"  # media type of the answers
     headers: Mapping[str, str] = attrs.field(
         factory=dict[str, str]
     )  # request headers that it reads, with descriptions
-    raw: bool = False  # the handler gets the raw bytes; ``body`` describes them
+    raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
     # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
     within: float | None = 1.85
     also: str | None = None  # a second media type of the first answer, by content negotiation
-    hidden: bool = False  # not in the OpenAPI document: a file of a page
-    request_example: Any = None  # a body, as JSON
-    example: Any = None  # the first answer, as JSON
+    hidden: bool = False  # not in the OpenAPI document, as it is a file of a page
+    request_example: Any = None  # an example of the body, as JSON
+    example: Any = None  # an example of the first answer, as JSON
 
     @property
     def writes(self) -> bool:
-        """Return whether it is refused while the log is halted."""
+        """Return True if it is refused while writing is stopped."""
         return self.method != "GET" and not self.while_halted
 
     @property
     def noun(self) -> str:
-        """Return the noun it is about: the name of its file."""
+        """Return the noun that it is about, which is the name of its file."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
@@ -133,7 +133,7 @@ class Operation:
 
 
 class Operations:
-    """The operations of one noun, or all of them."""
+    """The operations of one noun, or of all."""
 
     def __init__(self, parts: Iterable["Operations"] = ()) -> None:
         self._all: list[Operation] = [operation for part in parts for operation in part]

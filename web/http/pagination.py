@@ -1,4 +1,4 @@
-"""Pages of lists: by offset, or after an element, which is equally fast on every page."""
+"""Pages of lists, by offset or after an element; the latter is equally fast on every page."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,8 +22,9 @@ class Window:
 
 @attrs.frozen
 class Cursor:
-    """Position in a list: ``after`` is the id of the previous page's last element; ``offset``
-    counts from there.
+    """Position in a list.
+
+    ``after``: the id of the previous page's last element; ``offset`` counts from there.
     """
 
     limit: Annotated[int, Meta(ge=1, le=100)] = 50
@@ -32,7 +33,7 @@ class Cursor:
 
 
 def span_of(page: Cursor) -> Page:
-    """Return what to read for a page: one element more, to detect a next page."""
+    """Return the range to read for a page: one element more, to detect a next page."""
     return Page(page.limit + 1, page.offset, page.after)
 
 

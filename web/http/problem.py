@@ -8,13 +8,13 @@ import attrs
 
 from web.http.refusal_code import RefusalCode, of_status
 
-FAULTS_MAX: Final = 20  # per answer: even a small body can have very many
+FAULTS_MAX: Final = 20  # per answer, as even a small body can have very many
 PLACE_MAX: Final = 200  # characters of a fault's field
 
 
 @attrs.frozen
 class Fault:
-    """One fault of a request: its place, a code for programs, a sentence for people."""
+    """A fault of a request: its place, a code for programs, and a sentence for people."""
 
     field: str  # 'email', 'metadata.gpu', 'capabilities[2]'; '' is the whole body
     code: str  # missing | unknown | type | value | duplicate | syntax | depth

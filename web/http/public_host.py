@@ -1,4 +1,4 @@
-"""Finds the public name under which a caller reached the gateway, for presigned URLs."""
+"""The public name under which a caller reached the gateway, for presigned URLs."""
 
 import ipaddress
 import re
@@ -21,7 +21,7 @@ _HOST: Final = re.compile(
 
 
 def is_host(text: str) -> bool:
-    """Return whether URLs can be built and signed for this Host."""
+    """Return True if URLs can be built and signed for this Host."""
     found = _HOST.fullmatch(text)
     if found is None:
         return False
@@ -37,7 +37,7 @@ def is_host(text: str) -> bool:
 def reached_at(request: web.Request, settings: Settings) -> str | None:
     """Return scheme and host for this caller's presigned URLs; None if the settings name them.
 
-    A URL signed for the Host that a caller sent is returned only to that caller.
+    A URL that was signed for the Host of a request is returned only to that caller.
     """
     if settings.objects.public_url or settings.server.public_url:
         return None
@@ -46,10 +46,10 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 
 
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
-    """Return whether ``authority`` (host and port) is this gateway, and not a relay in between.
+    """Return True if ``authority`` (host and port) is this gateway, and not a relay in between.
 
-    A relay can choose the Host. If the settings name the address, only that one counts; otherwise
-    private addresses count, and public names do not.
+    A relay can choose the Host. If the settings name the gateway's address, only that counts;
+    otherwise private addresses count, and public names do not.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):
@@ -62,7 +62,7 @@ def is_reached_as(request: web.Request, settings: Settings, authority: str) -> b
 
 
 def is_of_the_world(authority: str) -> bool:
-    """Return whether the address is public: not a private network's, and not a name without a
+    """Return True if the address is public: not in a private network, and not a name without a
     dot.
     """
     host = authority.rpartition("]")[0].lstrip("[") or authority.partition(":")[0]

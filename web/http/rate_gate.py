@@ -1,4 +1,4 @@
-"""Wraps handlers outside of the operations, with a rate limit and a declared audience."""
+"""Wrapper of handlers outside the operations, with a rate limit and a declared audience."""
 
 from collections import Counter
 from typing import Final

@@ -21,7 +21,7 @@ from web.http.refusal_code import RefusalCode
 
 # Rate limits; each is a setting of the same name. Per address: login, refresh, register, node,
 # probe (health, metrics, documents), webhook, socket (the relay), object (presigned URLs). Per user
-# or node, else per address: read, write, dispatch.
+# or node, or else per address: read, write, dispatch.
 Rate: TypeAlias = Literal[
     "login",
     "refresh",
@@ -39,8 +39,8 @@ RATES: Final[tuple[Rate, ...]] = get_args(Rate)
 PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # deadline for an answer of the shared counters
-REST_SECONDS: Final = 1.0  # after a failure: how long the shared counters are not asked
-# Limits that guard passwords and accounts must not grow with the number of gateways.
+REST_SECONDS: Final = 1.0  # how long the shared counters are not asked after a failure
+# Limits that guard passwords and accounts; they must not grow with the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
 NOT_COUNTED: Final = unavailable(
     "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE
@@ -55,7 +55,7 @@ log = structlog.get_logger("web.http.rate_limits")
 
 @attrs.define
 class RateWindow:
-    """A request count and the time at which it expires, by the table's clock."""
+    """A count of requests, and the time at which it expires, by the table's clock."""
 
     count: int
     ends: float
@@ -64,8 +64,8 @@ class RateWindow:
 class RateCounters:
     """Fixed windows of one length, so that they expire in the order in which they began.
 
-    The table of `limits` is unbounded, scans every key after every request, and is slow. When this
-    one is full, the window that expires first is dropped.
+    The table of the package `limits` is not used: it is unbounded, scans every key after every
+    request, and is slow. When this table is full, the window that expires first is dropped.
     """
 
     def __init__(self, now: Callable[[], float], most: int, seconds: float) -> None:
@@ -89,7 +89,10 @@ class RateCounters:
         return window
 
     def _make_room(self, now: float) -> None:
-        """Drop expired windows and, if the table is full, the oldest; constant work per request."""
+        """Drop expired windows and, if the table is full, the oldest one.
+
+        Constant work per request.
+        """
         while self._windows:
             first = next(iter(self._windows))
             if self._windows[first].ends > now and len(self._windows) < self._most:
@@ -99,7 +102,7 @@ class RateCounters:
 
 @attrs.frozen
 class RateState:
-    """State after counting a request: ``left`` of ``limit`` requests, until the window ends."""
+    """The state after counting a request: ``left`` of ``limit`` requests, until the window ends."""
 
     limit: int
     remaining: int
@@ -121,7 +124,7 @@ STANDING: Final = web.RequestKey("standing", RateState)
 class RateLimits:
     """Counts requests here, or in ``shared`` if several gateways count together.
 
-    If the shared counters fail, each gateway counts alone; requests that guard passwords are
+    If the shared counters fail, each gateway counts alone, and requests that guard passwords are
     refused.
     """
 
@@ -135,7 +138,10 @@ class RateLimits:
         }
 
     async def count(self, rate: str, subject: str) -> RateState | Problem:
-        """Count a request; return 503 if it must be counted together and cannot be."""
+        """Count a request.
+
+        Return 503 if it must be counted by all gateways together and that fails.
+        """
         limit = self._limits[rate]
         if self._shared is None:
             return self._counted_here(limit, rate, subject)

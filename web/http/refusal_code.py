@@ -1,7 +1,7 @@
-"""Codes of refusals: one for each reason why the API does not answer with a success.
+"""Codes of refusals, one for each reason why the API does not answer with a success.
 
 Programs branch on a code; ``detail`` is for people and may change. The OpenAPI document and
-``docs/API.md`` list them.
+``docs/API.md`` list the codes.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Encodes answers: JSON of attrs classes, and problems after RFC 9457."""
+"""Encoding of answers: JSON of attrs classes, and problems after RFC 9457."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -19,7 +19,7 @@ _PROBLEM = "application/problem+json"
 
 
 def text_ids(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the members of a response with ids as texts."""
+    """Return the members of a response, with ids as texts."""
     ids = {name: str(value) for name, value in members.items() if isinstance(value, UUID)}
     return {**members, **ids}
 

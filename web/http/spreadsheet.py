@@ -14,14 +14,14 @@ _FORMULAS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are ful
 
 
 def wants_csv(call: Call[Any, Any], form: str | None) -> bool:
-    """Return whether CSV is wanted, by ``format`` or else by Accept."""
+    """Return True if CSV is wanted, by ``format`` or else by Accept."""
     if form is not None:
         return form == "csv"
     return MEDIA in call.request.headers.get("Accept", "")
 
 
 def harmless(text: str) -> str:
-    """Return text that a spreadsheet does not take for a formula."""
+    """Return the text in a form that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 

@@ -1,4 +1,4 @@
-"""The admin behind a recorded act, through the API or in the console."""
+"""The admin behind a recorded action, through the API or in the console."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from web.gateway import Gateway
 
 @attrs.frozen
 class AdminIdentity:
-    """An admin; ``request_id`` is the request's in which the act happens."""
+    """An admin; ``request_id``: the id of the request in which they act."""
 
     gateway: Gateway
     user: UUID

@@ -19,8 +19,8 @@ HINT: Final = 4
 CACHED_MAX: Final = 10_000
 REMEMBERED: Final = timedelta(minutes=5)
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_KEY_LENGTH: Final = 43  # of 32 bytes in base 62
-_SUM_LENGTH: Final = 6  # of a CRC-32
+_KEY_LENGTH: Final = 43  # length of 32 bytes in base 62
+_SUM_LENGTH: Final = 6  # length of a CRC-32 in base 62
 
 
 def make_key(random: Random) -> str:
@@ -30,7 +30,7 @@ def make_key(random: Random) -> str:
 
 
 def well_formed(key: str) -> bool:
-    """Return True if the key's form and checksum are right; one wrong letter is found here."""
+    """Return True if the key's form and checksum are right; this finds a single wrong letter."""
     secret, checksum = key[len(PREFIX) : -_SUM_LENGTH], key[-_SUM_LENGTH:]
     if not key.startswith(PREFIX) or len(secret) != _KEY_LENGTH or not key.isascii():
         return False
@@ -43,19 +43,19 @@ def digest(key: str) -> bytes:
 
 
 class VerifiedKeys:
-    """A cache of keys that were looked up lately. After a revocation they are looked up again."""
+    """A cache of keys that were looked up recently. After a revocation they are looked up again."""
 
     def __init__(self, rows: ApiKeys, clock: Clock, *, cached_max: int = CACHED_MAX) -> None:
         self._rows = rows
         self._clock = clock
         self._cached_max = cached_max
         self._cache: OrderedDict[bytes, Claims] = OrderedDict()
-        self._of: dict[UUID, set[bytes]] = {}  # the cached digests of a key or a user
+        self._of: dict[UUID, set[bytes]] = {}  # the cached digests, by key or user
         self._revocations = 0
 
     @classmethod
     def over(cls, rows: ApiKeys, clock: Clock, revocations: Revocations) -> "VerifiedKeys":
-        """Make a cache that drops keys as ``revocations`` hears of them."""
+        """Return a cache that drops keys when ``revocations`` reports them."""
         verified = cls(rows, clock)
         revocations.hear(verified.forget)
         return verified
@@ -109,7 +109,9 @@ class VerifiedKeys:
 
 
 def _claims(holder: ApiKeyHolder, now: datetime) -> Claims:
-    """Return the claims: never an admin's, whatever the user's role, and no unknown scopes."""
+    """Return the claims: never those of an admin, whatever the user's role, and no unknown
+    scopes.
+    """
     known = {scope.value: scope for scope in Scope}
     expires = min(holder.expires_at or datetime.max.replace(tzinfo=now.tzinfo), now + REMEMBERED)
     return Claims(

@@ -1,4 +1,4 @@
-"""Authentication: who is calling, by the Authorization header, and whether they may."""
+"""Authentication: who calls, by the Authorization header, and whether they may."""
 
 from typing import Final
 
@@ -18,7 +18,7 @@ PEOPLE_ONLY: Final = Problem(403, "API keys may not do this: log in", code=Refus
 
 
 def bearer(request: web.Request) -> str | None:
-    """Return the token of ``Authorization: Bearer …``; '' when the header is something else."""
+    """Return the token in ``Authorization: Bearer …``; '' if the header is something else."""
     header = request.headers.get(hdrs.AUTHORIZATION)
     if header is None:
         return None
@@ -29,7 +29,7 @@ def bearer(request: web.Request) -> str | None:
 async def identify(
     gateway: Gateway, request: web.Request, operation: Operation
 ) -> Claims | Problem | None:
-    """Return the caller's claims; None where no identity is needed; else a 401, 403 or 503."""
+    """Return the caller's claims; None if no identity is needed; otherwise a 401, 403 or 503."""
     audience = operation.audience
     if audience is Audience.PUBLIC:
         return None

@@ -14,10 +14,10 @@ log = structlog.get_logger("keys")
 
 
 class RotatedFile(Generic[Keys]):
-    """A key file, checked once a second.
+    """A key file that is checked once a second.
 
-    ``read`` parses its text and raises ValueError if that fails; at the start the caller gets this
-    error, or OSError. ``what`` names the keys in the log.
+    ``read`` parses its text, and raises ValueError if that fails; at the start this error, or
+    OSError, is passed to the caller. ``what``: what the keys are called in the log.
     """
 
     def __init__(self, path: Path, clock: Clock, read: Callable[[str], Keys], what: str) -> None:
@@ -51,7 +51,7 @@ class RotatedFile(Generic[Keys]):
 
 
 def made_for(path: Path) -> bool:
-    """Make the private folder of ``data/gateway/file`` and its parent; True if there is no file."""
+    """Create the private folder of the path, and its parent; return True if the file is missing."""
     path.parent.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     return not path.exists()

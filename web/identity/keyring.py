@@ -1,4 +1,4 @@
-"""The keys that sign and verify tokens: from the settings, or in a file of the data folder."""
+"""The keys that sign and verify tokens: from the settings, or from a file in the data folder."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,7 @@ from web.identity.key_file import RotatedFile, made_for
 
 @attrs.frozen
 class TokenKeys:
-    """``current`` signs; ``previous`` verifies, in a file until its last token has expired."""
+    """``current`` signs; ``previous`` also verifies, in a file until its last token has expired."""
 
     current: str = attrs.field(repr=False)
     previous: str = attrs.field(default="", repr=False)
@@ -37,7 +37,7 @@ class Keyring(Protocol):
 
 @attrs.frozen
 class GivenKeys:
-    """Keys from the settings; changed only by a restart."""
+    """Keys from the settings, which only a restart changes."""
 
     _keys: TokenKeys
 
@@ -63,14 +63,14 @@ class KeyStillInUse(Exception):
 
 
 def given(settings: Jwt) -> GivenKeys:
-    """Return the keys of the settings."""
+    """Return the keys in the settings."""
     return GivenKeys(TokenKeys(settings.secret, settings.previous))
 
 
 def keyring(settings: Settings, data: Path, clock: Clock) -> Keyring:
-    """Return the settings' keys; else those of the data folder, made if missing.
+    """Return the settings' keys, or those in the data folder, which are created if missing.
 
-    Production must set them: ``load`` refuses settings without.
+    In production the settings must have them: ``load`` refuses settings without.
     """
     if settings.jwt.secret:
         return given(settings.jwt)
@@ -91,7 +91,7 @@ def read_keys(path: Path, now: datetime) -> TokenKeys:
 
 
 def keys_of(text: str, now: datetime) -> TokenKeys:
-    """Parse the key, and on a second line the last one with the time until which it verifies.
+    """Parse the key and, on a second line, the previous one with the time until which it verifies.
 
     Raises ValueError.
     """
@@ -109,9 +109,9 @@ def keys_of(text: str, now: datetime) -> TokenKeys:
 
 
 def rotate(path: Path, now: datetime, lifetime: timedelta, *, force: bool = False) -> TokenKeys:
-    """Make a new key that signs from now on; the current one verifies for ``lifetime``.
+    """Create a new key, which signs from now on; the current one verifies for ``lifetime``.
 
-    KeyStillInUse: the one before still verifies; it is dropped only with ``force``.
+    KeyStillInUse: the previous key still verifies; it is dropped only with ``force``.
     """
     kept = read_keys(path, now)
     if kept.previous and not force:

@@ -10,7 +10,7 @@ from web.identity.tokens import Tokens, TokenType
 
 @attrs.frozen
 class SignedNodeTokens:
-    """A NodeTokens over the gateway's keys."""
+    """``NodeTokens`` over the gateway's keys."""
 
     tokens: Tokens
     random: Random

@@ -1,4 +1,4 @@
-"""Passwords: hashed by argon2 in a few threads, so that the loop never waits for one."""
+"""Passwords, hashed by argon2 in a few threads, so that the event loop never waits for a hash."""
 
 import asyncio
 import os
@@ -15,12 +15,12 @@ R = TypeVar("R")
 
 THREADS = 2
 WAITING_MAX = 64
-NICENESS = 10  # below the loop's thread
-MEMORY_KIB = 19_456  # with two passes and one lane OWASP's recommendation: some 20 ms of a core
+NICENESS = 10  # below that of the event loop's thread
+MEMORY_KIB = 19_456  # with two passes and one lane, as OWASP recommends: some 20 ms of a core
 
 
 class Overloaded(Exception):
-    """More passwords wait to be hashed than will be done in reasonable time."""
+    """More passwords wait to be hashed than can be done in reasonable time."""
 
 
 def hasher() -> PasswordHasher:
@@ -29,14 +29,16 @@ def hasher() -> PasswordHasher:
 
 
 def yield_to_the_loop() -> None:
-    """Lower the priority of this thread, so that the loop's goes first on few cores."""
-    if sys.platform == "linux":  # elsewhere priorities are of processes, not threads
+    """Lower the priority of this thread, so that the event loop's thread goes first on few
+    cores.
+    """
+    if sys.platform == "linux":  # elsewhere priorities belong to processes, not to threads
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
 
 
 class Passwords:
-    """Hashes in a few threads, and refuses when too many wait."""
+    """Hashes in a few threads, and refuses if too many passwords wait."""
 
     def __init__(self) -> None:
         self._hasher = hasher()
@@ -44,7 +46,7 @@ class Passwords:
             THREADS, thread_name_prefix="passwords", initializer=yield_to_the_loop
         )
         self._waiting = 0
-        # Checked for unknown e-mails, so that they take as long to refuse.
+        # Compared for unknown e-mails, so that a refusal takes as long as for a wrong password.
         self._nobody = self._hasher.hash("an unknown user's password")
 
     async def hash(self, password: str) -> str:
@@ -52,7 +54,10 @@ class Passwords:
         return await self._run(self._hash, password, "")
 
     async def matches(self, password: str, kept: str | None) -> bool:
-        """Return True if they match; without a hash, False as slowly. Raises Overloaded."""
+        """Return True if they match.
+
+        Without a hash, return False after the same time. Raises Overloaded.
+        """
         return await self._run(self._matches, password, kept or self._nobody) and kept is not None
 
     def close(self) -> None:

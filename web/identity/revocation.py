@@ -1,8 +1,8 @@
-"""The set of revocations, in memory, so that a request costs no query.
+"""The set of revocations, in memory, so that a request needs no query.
 
-PostgreSQL has the truth. The Revoker reads it every second, and at once when the database reports a
-change. When it could not be read for two seconds, all requests that need a token are refused, as
-the database is down: a token may have been revoked in that time.
+The database has the facts. The revocations actor reads them every second, and at once when the
+database reports a change. If they could not be read for two seconds, all requests that need a token
+are refused, as if the database were down: a token may have been revoked in that time.
 """
 
 import asyncio
@@ -16,15 +16,16 @@ from sql.revocations import Revocation
 from web.identity.tokens import Claims, TokenType
 
 STALE_SECONDS: Final = 2.0
-# After the whole process was paused, a request waits this long for the next reading; but not
-# when the last one is older than CAUGHT_UP_SECONDS.
+# After the whole process was paused, a request waits this long for the next reading, unless the
+# last one is older than CAUGHT_UP_SECONDS.
 CATCH_UP_SECONDS: Final = 0.3
 CAUGHT_UP_SECONDS: Final = 6.0
-KEPT: Final = timedelta(days=1)  # no access token, and no cached key, lives longer
-# Revocations of these kinds are refused; a user's only drops what is cached of them.
+KEPT: Final = timedelta(days=1)  # no access token and no cached key lives longer
+# Tokens and keys with revocations of these kinds are refused; a user's revocation only drops what
+# is cached.
 REFUSED: Final = frozenset({"session", "token", "key", "node"})
 
-# Called with the ids, at once and in the order of their revocation; it must not block.
+# Called with the ids, at once and in the order of revocation; it must not block.
 Heard: TypeAlias = Callable[[frozenset[UUID]], None]
 
 
@@ -52,7 +53,7 @@ class Revocations:
         return float("inf") if self._read_at is None else self._clock.monotonic() - self._read_at
 
     async def current(self) -> bool:
-        """Return ``is_fresh``, after a short wait if the set is only just too old."""
+        """Return ``is_fresh``, after a short wait if the set is only slightly too old."""
         if not self.is_fresh and self._age <= CAUGHT_UP_SECONDS:
             self._reading.clear()
             try:
@@ -72,8 +73,8 @@ class Revocations:
     def hear(self, heard: Heard) -> Callable[[], None]:
         """Call ``heard`` with the ids of all later revocations, here or at other gateways.
 
-        An id may be of a login, a token, an API key, a node or a user; a user's may come twice.
-        Call the returned function to stop.
+        An id may belong to a login, a token, an API key, a node or a user; a user's id may come
+        twice. Call the returned function to stop.
         """
         self._hearers.append(heard)
         return lambda: self._hearers.remove(heard)
@@ -84,11 +85,11 @@ class Revocations:
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 
     def changed(self, user: UUID) -> None:
-        """Drop what is cached of a user whom this gateway has just changed."""
+        """Drop what is cached about a user whom this gateway has just changed."""
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add what was read."""
+        """Add revocations that were read."""
         fresh: set[UUID] = set()
         for revocation in found:
             known = self._until.get(revocation.id)
@@ -101,7 +102,7 @@ class Revocations:
                 heard(frozenset(fresh))
 
     def read_at(self, monotonic: float) -> None:
-        """Note that the set has everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before then."""
         self._read_at = monotonic
         self._reading.set()
 

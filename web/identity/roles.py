@@ -5,16 +5,16 @@ from typing import Literal, TypeAlias
 
 
 class UserRole(Enum):
-    """A user's role. It is written in their tokens, and a change of it revokes them."""
+    """A user's role. Tokens contain it, and a change of it revokes them."""
 
     USER = "user"
     OPERATOR = "operator"  # runs nodes
     ADMIN = "admin"
-    AUDITOR = "auditor"  # may see what an admin sees, and change nothing
+    AUDITOR = "auditor"  # may see what an admin sees, but change nothing
 
 
 class Scope(Enum):
-    """The right of an API key. People who are logged in have all of them."""
+    """The right of an API key. Users who are logged in have all rights."""
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"

@@ -1,4 +1,4 @@
-"""JSON web tokens: issued, and verified with a cache."""
+"""JSON web tokens: issue them, and verify them with a cache."""
 
 import hashlib
 import hmac
@@ -24,11 +24,11 @@ from web.identity.roles import Scope, UserRole
 ALGORITHM = "HS256"
 CACHED_MAX = 10_000
 TOKEN_BYTES_MAX = 4_096
-# How far gateways' clocks may differ: a token of one that is ahead has a future time.
+# How far gateways' clocks may differ: a token of a gateway that is ahead has a time in the future.
 CLOCKS_APART = timedelta(minutes=5)
 CONSOLE_HOURS = 12  # a browser that does not use the console for so long is signed out
 
-# It logs every refused token with a traceback, but refusals are routine.
+# The package logs every refused token with a traceback, but refusals are routine.
 logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
 
 
@@ -36,8 +36,8 @@ class TokenType(Enum):
     ACCESS = "access"
     REFRESH = "refresh"
     NODE = "node"
-    UNPROVED = "node_unproved"  # of a known key that was registered again: opens nothing
-    CONSOLE = "console"  # in a browser's cookie: opens the console, and nothing of the API
+    UNPROVED = "node_unproved"  # for a known key that was registered again; opens nothing
+    CONSOLE = "console"  # in a browser's cookie; opens the console, and nothing of the API
 
 
 @attrs.frozen
@@ -51,13 +51,14 @@ class Claims:
     issued: datetime
     expires: datetime
     role: UserRole = UserRole.USER
-    scopes: frozenset[Scope] | None = None  # of an API key; None: a person, who may do all
+    # those of an API key; None: a logged-in user, who may do everything
+    scopes: frozenset[Scope] | None = None
 
 
 class _Presented(dict[str, Any]):
     """The part of a request that the middleware reads, so that a token can come from anywhere.
 
-    Its parsing of headers is not relied on: the scheme was checked before.
+    The middleware's parsing of headers is not relied on: the scheme was checked before.
     """
 
     method = "POST"
@@ -73,7 +74,7 @@ _Verify: TypeAlias = Callable[[_Presented, _Behind], Awaitable[None]]
 
 
 class Tokens:
-    """Signs with the gateway's newest key; verifies with the one that the token's ``kid`` names."""
+    """Signs with the gateway's newest key; verifies with the key that the token's ``kid`` names."""
 
     def __init__(
         self,
@@ -84,7 +85,7 @@ class Tokens:
         *,
         cached_max: int = CACHED_MAX,
     ) -> None:
-        """Make them; without a ``keyring`` the keys are those of the settings."""
+        """Prepare the tokens. Without a ``keyring`` the keys are those in the settings."""
         self._settings = settings
         self._clock = clock
         self._random = random
@@ -130,7 +131,8 @@ class Tokens:
             claims = await self._verified(token, kind)
             if claims is None:
                 return None
-            if kind is not TokenType.REFRESH:  # a refresh token is used once
+            # a refresh token can be used once, so it is not cached
+            if kind is not TokenType.REFRESH:
                 self._remember(token, claims)
         if claims.expires <= self._clock.now():
             self._cache.pop(token, None)
@@ -138,12 +140,14 @@ class Tokens:
         return claims if claims.type is kind else None
 
     def seal(self, text: str) -> str:
-        """Return a signature of ``text`` by the current key: it shows that an address is ours."""
+        """Return a signature of ``text`` by the current key, which shows that an address is
+        ours.
+        """
         self._look()
         return _sealed(self._keys.current, text)
 
     def is_sealed(self, text: str, seal: str) -> bool:
-        """Return True if any of the keys made ``seal`` for this text."""
+        """Return True if one of the keys made ``seal`` for this text."""
         self._look()
         given = seal.encode(errors="replace")
         return any(
@@ -164,13 +168,13 @@ class Tokens:
         return self._settings.audience if ours else self._settings.node_audience
 
     def _look(self) -> None:
-        """Use the current keys."""
+        """Read the current keys."""
         keys = self._keyring.keys()
         if keys is not self._keys:
             self._use(keys)
 
     def _use(self, keys: TokenKeys) -> None:
-        """Use ``keys``, and verify cached tokens again, as the key of some may be gone."""
+        """Use ``keys``, and verify cached tokens again, as their key may be gone."""
         self._keys = keys
         self._cache.clear()
         self._secrets = {key_id(secret): secret for secret in keys.all}
@@ -206,7 +210,8 @@ class Tokens:
         try:
             await verifier(presented, _accept)
         except web.HTTPException as refused:
-            # The middleware allows clocks no difference. PyJWT reads such a token once more.
+            # The middleware allows no clock skew. Verify such a token again with PyJWT, which
+            # allows five minutes.
             if not isinstance(refused.__context__, jwt.ImmatureSignatureError):
                 return None
             return self._early(token, kid, audience)
@@ -245,12 +250,12 @@ def _sealed(secret: str, text: str) -> str:
 
 
 def key_id(secret: str) -> str:
-    """Return a name for a key that reveals nothing about it."""
+    """Return a name for a key that reveals nothing about the key."""
     return hashlib.sha256(b"rendertrust-kid\n" + secret.encode()).hexdigest()[:16]
 
 
 def claims_of(payload: dict[str, Any]) -> Claims | None:
-    """Return the claims of a payload whose signature is valid; None unless well-formed."""
+    """Return the claims of a payload whose signature is valid; None unless it is well-formed."""
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
     kind = _KINDS.get(str(payload.get("token_type")))
@@ -267,4 +272,4 @@ def claims_of(payload: dict[str, Any]) -> Claims | None:
 
 
 async def _accept(_: _Presented) -> None:
-    """The handler after the middleware: does nothing, as the claims are noted by then."""
+    """Do nothing: this is the handler after the middleware, which has stored the claims by then."""

@@ -24,7 +24,7 @@ from web.gateway import Gateway
 from web.http.operations import Call
 from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
-from web.jobs.partial_retry import PartialRetry, affordable
+from web.jobs.affordable_retry import AffordableRetry, affordable
 from web.jobs.price_overruns import refusal_of, refused_of
 from web.jobs.submission import NOT_FOUND, Outcome, RetryOutcome, again
 from web.money.ledger_client import commit, insufficient
@@ -94,7 +94,7 @@ async def retried(
 
 async def failed_again(
     gateway: Gateway, row: PastJob, act: Act | None, *, partly: bool = True
-) -> Problem | PartialRetry:
+) -> Problem | AffordableRetry:
     """Retry all failed units of a job, except those that take far more than their quote.
 
     ``partly``: without credits for all of them, the first ones that they suffice for.
@@ -110,7 +110,7 @@ async def failed_again(
     some = [unit for unit in failed if unit.number not in dearer] or failed
     refused = await _tried(gateway, row, some, act)
     if refused is None:
-        return PartialRetry(len(some), len(some))
+        return AffordableRetry(len(some), len(some))
     if refused.status != 402:
         return refused
     balance = await gateway.tables.credits.balance(row.user_id)

@@ -1,1 +1,1 @@
-"""The log of proofs: keys that sign it, and what this gateway remembers of it."""
+"""The log: keys that sign it, and this gateway's memory of it."""

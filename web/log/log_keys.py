@@ -1,9 +1,9 @@
-"""The keys that sign the log's checkpoints: from the settings, or in a file of the data folder.
+"""The keys that sign the log's checkpoints: from the settings, or from a file in the data folder.
 
 A key is the 32 bytes of an Ed25519 seed in hexadecimal. The file has the current key and, after a
-rotation, the last one on a second line. Both sign until the next rotation, so that clients that
-know only the old key see that the new one follows it. Small secrets in the database are sealed with
-keys derived from them.
+rotation, the previous one on a second line. Both sign until the next rotation, so that clients that
+know only the old key see that it vouches for the new one. Small secrets in the database are sealed
+with keys derived from them.
 """
 
 import re
@@ -37,7 +37,7 @@ NONCE_BYTES: Final = 12
 
 @attrs.frozen
 class LogKeys:
-    """The log's keys: the first is current; a second one signs too, for older clients."""
+    """The log's keys: the first is the current one; the second also signs, for older clients."""
 
     all: tuple[Ed25519PrivateKey, ...] = attrs.field(repr=False)
 
@@ -73,7 +73,7 @@ class LogKeyFile:
         return self._kept.now().verifiers(origin)
 
     def sign(self, made: Checkpoint) -> str:
-        """Sign with the keys that ``verifiers`` returned last: they change only there."""
+        """Sign with the keys that ``verifiers`` returned last; only that method changes them."""
         return self._kept.last.sign(made)
 
     def sign_anchor(self, made: AnchorNote) -> str:
@@ -95,9 +95,9 @@ class LogKeyFile:
 def log_keys(
     settings: Settings, data: Path, clock: Clock, random: Random
 ) -> "LogKeys | LogKeyFile":
-    """Return the settings' keys; else those of the data folder, made if missing.
+    """Return the settings' keys, or those in the data folder, which are created if missing.
 
-    Raises SettingsError, and OSError for a file that cannot be read.
+    Raises SettingsError, and OSError if the file cannot be read.
     """
     if settings.proof.key:
         return given(settings.proof)
@@ -139,7 +139,7 @@ def keys_of(lines: Sequence[str]) -> LogKeys:
 
 
 def rotate(path: Path, random: Random) -> LogKeys:
-    """Make a new key that signs along with the current one. Raises OSError, ValueError."""
+    """Create a new key, which signs along with the current one. Raises OSError, ValueError."""
     lines = path.read_text("ascii").split()
     keys_of(lines)
     kept = [fresh(random), lines[0]]
@@ -154,7 +154,7 @@ def seal(key: Ed25519PrivateKey, secret: bytes, nonce: bytes) -> bytes:
 
 
 def unseal(keys: Sequence[Ed25519PrivateKey], sealed: bytes) -> bytes | None:
-    """Return the secret, or None where none of the keys has sealed it."""
+    """Return the secret; None if none of the keys has sealed it."""
     nonce, rest = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
     for key in keys:
         try:

@@ -1,7 +1,8 @@
-"""A gateway's own memory of the log: the newest checkpoint that it signed or saw.
+"""A gateway's own memory of the log: the newest checkpoint that it has signed or seen.
 
-After an older copy of the database was restored, this file still knows of it. It is a small JSON
-object: origin, size, root in hexadecimal, time. A missing file does not stop the start.
+If an older backup of the database is restored, this file still has the newer checkpoint. It is a
+small JSON object: origin, size, root in hexadecimal, time. A missing file does not prevent the
+start.
 """
 
 import asyncio
@@ -16,14 +17,14 @@ from rendertrust import epoch, untrusted
 from sql.halts import Kept, SeenHead, UnreadableHead
 from supervisors.engines.secret import write_private
 
-Signature: TypeAlias = tuple[int, int, int] | None  # of the file as it was read last
+Signature: TypeAlias = tuple[int, int, int] | None  # of the file when it was last read
 log = structlog.get_logger("log")
 
 
 class FileMemory:
-    """The memory in a file. A crash leaves the old content, or the new.
+    """The memory in a file. A crash leaves the old content or the new.
 
-    A file of another log, or that cannot be read, is left alone until an operator moves it away,
+    A file of another log, or one that cannot be read, stays unchanged until somebody moves it away,
     which is noticed without a restart.
     """
 
@@ -35,13 +36,13 @@ class FileMemory:
 
     @property
     def head(self) -> Kept:
-        """The checkpoint in the file, read again if the file changed."""
+        """Return the checkpoint in the file, which is read again if it has changed."""
         if _signature(self._path) != self._signature:
             self._kept, self._signature = _read(self._path)
         return self._kept
 
     async def note(self, head: SeenHead) -> None:
-        """Remember the checkpoint unless it is no newer. A full disk is logged and does no harm."""
+        """Store the checkpoint if it is newer. A full disk is logged and does no harm."""
         async with self._turn:
             kept = self.head
             if isinstance(kept, UnreadableHead) or not is_newer(head, kept):
@@ -50,22 +51,20 @@ class FileMemory:
             try:
                 await asyncio.to_thread(write_private, self._path, _text(head))
             except OSError as error:
-                log.error("the signed checkpoint is not remembered", reason=str(error))
+                log.error("the signed checkpoint was not stored", reason=str(error))
                 return
             self._kept, self._signature = head, _signature(self._path)
 
     def _tell(self, head: SeenHead, kept: Kept) -> None:
-        """Log once why a checkpoint is not remembered."""
+        """Log once why a checkpoint is not stored."""
         if kept == self._told:
             return
         self._told = kept
         if isinstance(kept, UnreadableHead):
-            log.error(
-                "the signed checkpoint is not remembered", file=str(self._path), reason=kept.why
-            )
+            log.error("the signed checkpoint was not stored", file=str(self._path), reason=kept.why)
         elif kept is not None and not is_same_log(head, kept):
             why = f"it is of {kept.origin}, and the database's log is {head.origin}"
-            log.error("the signed checkpoint is not remembered", file=str(self._path), reason=why)
+            log.error("the signed checkpoint was not stored", file=str(self._path), reason=why)
 
 
 def memory_file(data: Path) -> Path:
@@ -74,12 +73,14 @@ def memory_file(data: Path) -> Path:
 
 
 def is_same_log(head: SeenHead, kept: SeenHead) -> bool:
-    """Return True if both are of one log, in any epochs; an empty one matches all."""
+    """Return True if both belong to one log, in any epochs; an empty name matches all."""
     return kept.size == 0 or epoch.split(head.origin)[0] == epoch.split(kept.origin)[0]
 
 
 def is_newer(head: SeenHead, kept: SeenHead | None) -> bool:
-    """Return True if it continues ``kept``: a longer one of that log, or one of a later epoch."""
+    """Return True if it continues ``kept``: a longer checkpoint of that log, or one of a later
+    epoch.
+    """
     if kept is None:
         return True
     if head.origin == kept.origin:
@@ -101,7 +102,9 @@ def _signature(path: Path) -> Signature:
 
 
 def _read(path: Path) -> tuple[Kept, Signature]:
-    """Return the content and the file's signature, taken first: a later change is read again."""
+    """Return the content and the file's signature, which is taken first: a later change is read
+    again.
+    """
     signature = _signature(path)
     try:
         return _parsed(json.loads(path.read_bytes())), signature
@@ -117,5 +120,5 @@ def _parsed(found: Any) -> SeenHead:
     origin, size = untrusted.text(found["origin"]), untrusted.size(found["size"])
     root = untrusted.sha256(found["root"])
     if origin is None or size is None or root is None or at.tzinfo is None:
-        raise ValueError("a member is not what it should be")
+        raise ValueError("a member has the wrong type")
     return SeenHead(origin, size, root, at)

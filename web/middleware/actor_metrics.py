@@ -1,6 +1,6 @@
-"""Metrics of the actors: how many there are, queued messages, handled messages and time.
+"""Metrics of the actors: number of actors, queued messages, handled messages and time.
 
-They are read from the tree at each scrape: handling a message costs nothing extra.
+They are read from the tree at each scrape, so handling a message costs nothing extra.
 """
 
 from collections import Counter as Sums
@@ -47,15 +47,16 @@ class ActorTotals:
 
 
 class ActorMetrics:
-    """Metrics of one tree. Actors come and go; what they did since the last reading is added to
-    sums.
+    """Metrics of one tree.
+
+    Actors come and go, so the increase since the last reading is added to sums.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, ActorTotals] = {}
 
     def show(self, tree: Snapshot) -> None:
-        """Read the tree's figures; a snapshot without details is enough."""
+        """Read the tree's figures; a snapshot without details suffices."""
         living, depth, deepest = Sums[str](), Sums[str](), Sums[str]()
         for name, part in parts_of(tree):
             there = totals_of(part)
@@ -94,7 +95,10 @@ def parts_of(tree: Snapshot) -> Iterator[tuple[str, Snapshot]]:
 
 
 def totals_of(part: Snapshot) -> ChildTotals:
-    """Return an actor's figures; a dynamic supervisor's children are summed under their kind."""
+    """Return an actor's figures.
+
+    Those of a dynamic supervisor's children are summed under their kind.
+    """
     if part.totals is not None:
         return attrs.evolve(part.totals, kind=part.totals.kind.removesuffix("Actor"))
     figures = part.statistics

@@ -1,4 +1,4 @@
-"""Turns every exception of a handler into a response that reveals no more than it should."""
+"""Turn every exception of a handler into a response that reveals no more than it should."""
 
 from http import HTTPStatus
 
@@ -26,7 +26,7 @@ BROKEN = Problem(500, "Internal server error", code=RefusalCode.INTERNAL_ERROR)
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer errors as JSON; log our own faults under the request's id."""
+    """Answer errors as JSON; log faults of the gateway with the request's id."""
     try:
         return await handler(request)
     except web.HTTPException as error:

@@ -19,7 +19,7 @@ _GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 def request_context(random: Random, trusted: Sequence[Network]) -> Middleware:
-    """Note the id and the caller of each request, before it is logged and counted."""
+    """Store the id and the caller of each request, before it is logged and counted."""
 
     @web.middleware
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,7 +34,7 @@ def request_context(random: Random, trusted: Sequence[Network]) -> Middleware:
 def _id_of(request: web.Request, random: Random, trusted: Sequence[Network]) -> str:
     """Return the id that a trusted proxy gave, if it is harmless; otherwise a new one.
 
-    Ids appear in the log and in audit records, so others may not choose them.
+    Ids appear in the log and in audit records, so other clients must not choose them.
     """
     given = request.headers.get(HEADER)
     if given and _GIVEN.fullmatch(given) and trusts(trusted, request.remote or ""):

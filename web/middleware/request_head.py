@@ -1,4 +1,4 @@
-"""Refuses requests with an unreliable head before a handler reads it."""
+"""Refuse requests with an unreliable head before a handler reads it."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
@@ -29,8 +29,8 @@ Serve: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 async def request_heads(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer 400 to a Host that cannot be signed for, and to an unsupported transfer coding.
 
-    aiohttp reads only the first ``Expect``; here each must be known, else 417. HTTP/1.0 may omit
-    Host; the parser has checked that neither header is repeated.
+    aiohttp reads only the first ``Expect``; here each must be known, otherwise the answer is 417.
+    HTTP/1.0 may omit Host; the parser has checked that neither header is repeated.
     """
     host = request.headers.get(hdrs.HOST)
     if host is not None and not is_host(host):

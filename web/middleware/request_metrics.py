@@ -1,4 +1,4 @@
-"""Counts and logs each request by route: never the raw path, a query or a token."""
+"""Count and log each request by route; never by the raw path, a query or a token."""
 
 from http import HTTPStatus
 from typing import Final
@@ -31,7 +31,7 @@ STATUSES: Final = {int(status): str(int(status)) for status in HTTPStatus} | {GO
 
 
 class RequestMetrics:
-    """Counts responses. The counters of each combination are looked up once and kept."""
+    """Counts responses. The counters of each combination of labels are looked up once."""
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, str, int], Counter] = {}
@@ -47,15 +47,16 @@ class RequestMetrics:
             LIMITED.labels(route).inc()
 
     def time(self, route: str, seconds: float) -> None:
-        """Record how long it took."""
+        """Record how long a response took."""
         if route not in self._timers:
             self._timers[route] = SECONDS.labels(route)
         self._timers[route].observe(seconds)
 
 
 def labels_of(method: str, route: str, status: int) -> tuple[str, str, str]:
-    """Return labels for made-up paths, methods and statuses too, so that the number of series is
-    bounded.
+    """Return the labels.
+
+    Unknown paths, methods and statuses share one, so that the series are bounded.
     """
     known = method in METHODS and route != UNKNOWN
     return method if known else UNKNOWN, route, STATUSES.get(status, UNKNOWN)

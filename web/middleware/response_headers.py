@@ -20,7 +20,7 @@ ALWAYS: Final = {
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add headers before a response is sent; those that its handler set stay."""
+    """Add headers before a response is sent; those that its handler has set stay."""
     stamp(response)
     headers = response.headers
     standing = request.get(STANDING)

@@ -1,4 +1,4 @@
-"""Admins' adjustments of credits, as orders to the Ledger: the act is part of the order.
+"""Admins' adjustments of credits, as orders to the Ledger that include the audit record.
 
 So the change and its record are one transaction, and neither exists without the other.
 """
@@ -28,7 +28,7 @@ WORDS = {GRANT: "Granted", ADJUST: "Adjusted"}
 
 @attrs.frozen
 class CreditMovement:
-    """A movement of units, above 0 to the user and below 0 from them; once per reference."""
+    """A movement of units, above 0 to the user and below 0 from the user; once per reference."""
 
     act: str  # GRANT or ADJUST
     user: UUID
@@ -58,9 +58,9 @@ def order_of(movement: CreditMovement, act: Act, key: IdempotencyKey | None = No
 def refund_of(
     unit: ChargedUnit, units: int, description: str, act: Act, key: IdempotencyKey | None = None
 ) -> Commit:
-    """Return a refund out of revenue, once per unit of work: its reference is the work's.
+    """Return a refund out of revenue, once per unit of work, as its reference is that of the work.
 
-    The charge of an ended unit never changes, so reading it before is enough.
+    The charge of an ended unit never changes, so it may be read before the commit.
     """
     user, reference = user_account(unit.user_id), work_reference(unit.job_id, unit.number)
     transfer = Transfer(

@@ -1,4 +1,4 @@
-"""Requests to the Ledger, for handlers; if it is unavailable, so is the database."""
+"""Requests to the Ledger, for handlers. An unavailable Ledger is treated like the database."""
 
 from typing import TypeVar
 
@@ -26,7 +26,7 @@ def present(outcome: Reply) -> Reply:
 
 
 def insufficient(outcome: InsufficientCredits) -> Problem:
-    """402: the available and the requested credits."""
+    """Return 402 with the available and the requested credits."""
     amounts = {
         "available": money.render(outcome.available),
         "requested": money.render(outcome.requested),

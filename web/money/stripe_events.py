@@ -1,4 +1,4 @@
-"""Parse Stripe events, as far as purchases depend on them (pure)."""
+"""Parser of Stripe events, as far as purchases depend on them (pure)."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from web.http.converter import uuid_of
 INTEGER_MAX: Final = 2**53 - 1
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}", re.ASCII)
 _CURRENCY: Final = re.compile(r"[a-z]{3}", re.ASCII)
-# A session's outcome, by the event's type. A completed one may still be unpaid.
+# A session's outcome by the event's type. A completed session may still be unpaid.
 _ENDED: Final = {
     "checkout.session.async_payment_failed": "failed",
     "checkout.session.expired": "expired",
@@ -20,7 +20,7 @@ _COMPLETED: Final = ("checkout.session.completed", "checkout.session.async_payme
 _REFUND: Final = ("refund.created", "refund.updated", "refund.failed", "charge.refund.updated")
 _REFUNDS: Final = {"requires_action": "PENDING", "failed": "VOID", "canceled": "VOID"}
 _DISPUTES: Final = {
-    "warning_needs_response": "PENDING",  # the bank inquires, and has taken nothing
+    "warning_needs_response": "PENDING",  # the bank inquires, and has taken nothing yet
     "warning_under_review": "PENDING",
     "warning_closed": "VOID",
     "prevented": "VOID",
@@ -29,7 +29,10 @@ _DISPUTES: Final = {
 
 
 def event_of(event: Mapping[str, Any]) -> StripeEvent | None:
-    """Return the event for the Ledger; None if it is invalid. Unknown types have no fact."""
+    """Return the event for the Ledger; None if it is invalid.
+
+    Events of unknown types have no fact.
+    """
     name, kind = _id(event.get("id")), _id(event.get("type"))
     if name is None or kind is None:
         return None
@@ -92,7 +95,7 @@ def _reversal(about: Mapping[str, Any], kind: str, amount: Any, state: str) -> R
 
 
 def _reference(value: Any) -> str | None:
-    """Return the id of another object, which may be embedded whole."""
+    """Return the id of another object, which may be embedded as a whole."""
     return _id(value.get("id") if isinstance(value, dict) else value)
 
 

@@ -1,1 +1,1 @@
-"""Nodes at their sockets, and what people say about them."""
+"""Nodes at their sockets, and changes of their standing."""

@@ -1,4 +1,4 @@
-"""Tells the Scheduler that organisations or trust have changed."""
+"""Messages to the Scheduler about changes of organisations or trust."""
 
 from typing import Final
 
@@ -10,9 +10,10 @@ READ_SECONDS: Final = 5.0
 
 
 async def tell_circles(gateway: Gateway) -> None:
-    """Have the Scheduler read the change before its author is answered.
+    """Let the Scheduler read the change before the request is answered.
 
-    So no scene goes where it may not any longer. Other gateways read it within seconds.
+    So no scene is sent to a node that may no longer have it. Other gateways read the change within
+    seconds.
     """
     scheduler = gateway.registry.ref(Scheduler)
     try:

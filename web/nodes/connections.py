@@ -1,6 +1,6 @@
 """The connections of nodes: since when, when they last answered, how they ended.
 
-What this gateway sees is written to the database soon after, in batches; only readers of the
+What this gateway sees is written to the database soon afterwards, in batches; only readers of the
 history wait for that. So every gateway gives the same answer, even after one is gone.
 """
 
@@ -20,7 +20,7 @@ from rendertrust.protocol import CloseCode
 from sql.connections import ConnectionRow
 from sql.database import Conflict
 
-LOST: Final = 1006  # no close frame came
+LOST: Final = 1006  # code if no close frame came
 STOPPED: Final = "The gateway stopped without a word"
 UNWRITTEN_MOST: Final = 50_000
 AT_ONCE: Final = 1_000
@@ -53,7 +53,7 @@ class OpenConnection(ConnectionRow):
 
     @property
     def why(self) -> str:
-        """Return what its code means. 1006 by us means that the gateway was gone."""
+        """Return what its code means. Code 1006 with ``by_us`` means that the gateway was gone."""
         if self.by_us and self.code == LOST:
             return STOPPED
         return "" if self.code is None else MEANINGS.get(self.code, "An unknown code")
@@ -77,7 +77,7 @@ class ConnectionStore(Protocol):
 
 
 class Connections:
-    """The open connections of gateway ``id_``, and ended ones that are not yet written."""
+    """The open connections of gateway ``id_``, and ended ones that are not written yet."""
 
     def __init__(self, id_: UUID, rows: ConnectionStore, clock: Clock, random: Random) -> None:
         self._id, self._rows, self._clock, self._random = id_, rows, clock, random
@@ -89,7 +89,7 @@ class Connections:
     # -- what happens
 
     def opened(self, node: UUID, address: str) -> OpenConnection:
-        """Note that a node has connected."""
+        """Record that a node has connected."""
         connection = OpenConnection(self._random.uuid(), node, address, self._clock.now())
         self._open[node].append(connection)
         self.living += 1
@@ -97,12 +97,12 @@ class Connections:
         return connection
 
     def answered(self, connection: OpenConnection) -> None:
-        """Note a pong."""
+        """Record a pong."""
         connection.pong_at = self._clock.now()
         self._note(connection)
 
     def ended(self, connection: OpenConnection, *, ours: int | None, theirs: int | None) -> None:
-        """Note its end, with the code that we sent, else with theirs."""
+        """Record its end, with the code that we sent, or else with theirs."""
         connection.ended_at = self._clock.now()
         connection.by_us = ours is not None
         connection.code = ours or theirs or LOST
@@ -113,7 +113,7 @@ class Connections:
         self._note(connection)
 
     def _note(self, connection: OpenConnection) -> None:
-        """Queue it for writing; the oldest are dropped while the database is down for long."""
+        """Queue it for writing; if the database is down for long, the oldest are dropped."""
         self._unwritten[connection.id] = connection
         if len(self._unwritten) > UNWRITTEN_MOST:
             del self._unwritten[next(iter(self._unwritten))]
@@ -149,13 +149,16 @@ class Connections:
         await self._rows.end(SILENT_SECONDS, LOST)
 
     async def expire(self, before: datetime) -> bool:
-        """Delete some that ended before; True if there were any. Raises Unavailable."""
+        """Delete some connections that ended before then; True if there were any.
+
+        Raises Unavailable.
+        """
         return await self._rows.expire(before, AT_ONCE)
 
     # -- what was
 
     async def of(self, node: UUID) -> Sequence[OpenConnection]:
-        """Write, and return a node's last connections at any gateway, the newest first.
+        """Write, then return a node's last connections at any gateway, the newest first.
 
         Raises Unavailable.
         """

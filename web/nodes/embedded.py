@@ -1,4 +1,4 @@
-"""The embedded verifier, registered by the gateway as a node without an owner."""
+"""The embedded verifier, which the gateway registers as a node without an owner."""
 
 import platform
 from pathlib import Path
@@ -26,7 +26,7 @@ from web.gateway import Gateway
 from web.http.listener import ListenAddress
 from web.nodes.relay import AcceptedNode
 
-# It gets no work to render.
+# It gets no rendering work.
 CAPABILITIES: Final = ("check", "check_batch", "preflight")
 NAME: Final = f"embedded verifier on {platform.node()}"[:255]
 
@@ -39,18 +39,18 @@ OR_ELSE: Final = (
 
 @attrs.frozen
 class EmbeddedVerifierState:
-    """The embedded verifier, if it is wanted: ``confined`` if it can run, else ``why_not``."""
+    """The embedded verifier, if it is wanted: ``confined`` if it can run, otherwise ``why_not``."""
 
     confined: Confinement | None = None
     why_not: str | None = None
 
     @property
     def unverified_why(self) -> str:
-        """Return why results are unverified where verification is off: a code of receipts."""
+        """Return why results are unverified if verification is off, as a code of receipts."""
         return OFF if self.why_not is None else NO_VERIFIER
 
     def children(self, gateway: Gateway, place: ListenAddress) -> list[Child]:
-        """Return the verifier's child, if it can run; it connects to ``place`` like any node."""
+        """Return the verifier as a child, if it can run; it connects to ``place`` like any node."""
         confined, given = self.confined, gateway.settings.verification
         if confined is None:
             return []
@@ -70,9 +70,9 @@ class EmbeddedVerifierState:
     def placed(
         self, arrival: AcceptedNode, place: ListenAddress, settings: Settings
     ) -> AcceptedNode:
-        """Have the embedded verifier use the gateway's objects at the address it connected to.
+        """Let the embedded verifier use the gateway's objects at the address that it connected to.
 
-        Others use the public address, which may not be reachable from this machine.
+        Other nodes use the public address, which may not be reachable from this machine.
         """
         ours = self.confined is not None and arrival.node.id == self.confined.id
         if not ours or settings.objects.public_url:
@@ -83,7 +83,7 @@ class EmbeddedVerifierState:
 def embedding_of(settings: Settings, data: Path) -> tuple[EmbeddedVerifierState, Settings]:
     """Check whether this machine can verify, if it should.
 
-    Also return the settings, with verification off if no verifier is left. In production that
+    Also return the settings, with verification off if no verifier is left; in production that
     raises SettingsError.
     """
     given = settings.verification

@@ -42,14 +42,17 @@ from web.nodes.socket_quota import SocketQuota
 
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
-AHEAD_MAX: Final = 128 * 1024  # characters
+AHEAD_MAX: Final = 128 * 1024  # characters that may be ahead of a session
 CATCH_UP_SECONDS: Final = 30.0  # three times what a session waits for a node that does not read
 log = structlog.get_logger("relay")
 
 
 @attrs.frozen
 class AcceptedNode:
-    """A node that may connect: ``expires`` is its token's end, ``base`` the address it used."""
+    """A node that may connect.
+
+    ``expires``: the end of its token; ``base``: the address that it used.
+    """
 
     node: NodeIdentity
     expires: datetime
@@ -64,12 +67,12 @@ class ServedSession:
     subject: str
 
 
-# Starts a session for a node on a socket; given by the composition root.
+# Start a session for a node on a socket; given by the composition root.
 OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 
 class Relay:
-    """The sockets of a site's nodes: one each; a newer one replaces an older."""
+    """The sockets of a site's nodes, one each; a newer socket replaces an older one."""
 
     def __init__(self, gateway: Gateway, open_session: OpenSession) -> None:
         self._gateway = gateway
@@ -86,11 +89,13 @@ class Relay:
         site.on_shutdown.append(self.close)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Accept, and close with 4001 unless it is the node: a refused handshake has no code."""
+        """Accept the socket, and close it with 4001 unless it is the node's: a refused handshake
+        has no code.
+        """
         response = SocketResponse(
             autoping=False,
             compress=False,
-            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses what is as long as this
+            max_msg_size=FRAME_BYTES_MAX + 1,  # aiohttp refuses messages of exactly this length
             timeout=2.0,
         )
         node, subject = uuid_of(request.match_info["node_id"]), request[CALLER].subject
@@ -109,7 +114,7 @@ class Relay:
         self, request: web.Request, response: SocketResponse, arrival: AcceptedNode | None
     ) -> web.StreamResponse:
         await response.prepare(request)
-        response.headers.clear()  # they are sent, and a socket is open for days
+        response.headers.clear()  # they are sent already, and a socket is open for days
         request[SEAT].leave()  # it is no longer a request
         socket = NodeSocket(response, request)
         if arrival is None:
@@ -138,9 +143,10 @@ class Relay:
         return response
 
     async def close(self, _site: web.Application) -> None:
-        """Close all sockets when the site stops: some that the Watchman closed have reconnected.
+        """Close all sockets when the site stops: nodes may have reconnected after the Watchman
+        closed them.
 
-        One that is being accepted in that moment is closed when it is served.
+        A socket that is being accepted at that moment is closed when it is served.
         """
         self._closing = True
         for served in self._serving.values():
@@ -169,7 +175,7 @@ class Relay:
             session.tell(Disconnected())
 
     async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
-        """Return the node of the token, if it is the one of the path and may connect."""
+        """Return the token's node, if it is the one in the path and may connect."""
         token = request.query.get("token") or bearer(request)
         if not token or node is None:
             return None
@@ -196,10 +202,10 @@ async def read(
     session: Ref[NodeSession],
     ponged: Callable[[], None] = unheard,
 ) -> None:
-    """Pass frames on until the socket or the session ends; a full session slows its node down.
+    """Pass relay frames on until the socket or the session ends.
 
-    A session is full by frames or by bytes: only a few long ones may be ahead of it. ``ponged`` is
-    called at each pong.
+    A full session slows its node down. A session is full by frames or by bytes: only a few long
+    frames may be ahead of it. ``ponged`` is called at each pong.
     """
     ahead = 0
     async for message in response:
@@ -213,7 +219,7 @@ async def read(
                 await session.ask(FramesHandled(), within=CATCH_UP_SECONDS)
                 ahead = 0
         except MailboxFull:
-            continue  # asked again after the next frame
+            continue  # checked again after the next frame
         except (AskFailed, OSError):
             return
 
@@ -221,7 +227,7 @@ async def read(
 async def passed_on(
     message: WSMessage, response: web.WebSocketResponse, session: Ref[NodeSession]
 ) -> bool:
-    """Return True if reading goes on."""
+    """Return True if reading continues."""
     if message.type is WSMsgType.TEXT:
         await session.offer(Received(message.data))
     elif message.type is WSMsgType.PONG:

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 CLOSE_SECONDS = 2.0
-# Read at once: parsing blocks all others, and it may be thousands of frames.
+# Bytes read at once: parsing blocks all others, and they may be thousands of frames.
 READ_BYTES_MAX = 16 * 1024
 
 
@@ -16,8 +16,8 @@ class SocketResponse(web.WebSocketResponse):
     def let_go(self) -> None:
         """Drop the tracebacks of its exceptions, whose frames refer to it.
 
-        Otherwise a socket would keep all unread data until the rare run of the cycle collector; for
-        nodes that flood that is a lot.
+        Otherwise a socket would keep all unread data until the cycle collector runs, which is rare;
+        for nodes that flood this is a lot of data.
         """
         reader = self._reader
         for ended in (self.exception(), None if reader is None else reader.exception()):
@@ -28,7 +28,7 @@ class SocketResponse(web.WebSocketResponse):
 class NodeSocket:
     """One side of a WebSocket. ``send`` and ``ping`` raise OSError once it is closed.
 
-    ``closed_with`` is the code with which our side closed it.
+    ``closed_with``: the code with which our side closed it.
     """
 
     def __init__(self, response: SocketResponse, request: web.Request) -> None:
@@ -41,7 +41,7 @@ class NodeSocket:
             transport.max_size = READ_BYTES_MAX
 
     async def send(self, text: str) -> None:
-        """Write one text frame."""
+        """Write one text message."""
         await self._there().send_str(text)
 
     async def ping(self) -> None:
@@ -67,8 +67,8 @@ class NodeSocket:
     async def goodbye(self) -> None:
         """Wait until our close frame was answered, or timed out.
 
-        Ending the request earlier would cut the connection: if the peer is still sending, it would
-        discard the close frame unread.
+        If the request ended earlier, the connection would be cut: a peer that is still sending
+        would discard the close frame unread.
         """
         if self.closed_with is not None:
             await self._said.wait()

@@ -1,4 +1,4 @@
-"""Limits for sockets: how many per address, and how long nodes wait after a flood."""
+"""Limits of sockets: how many per address, and how long nodes wait after a flood."""
 
 import math
 from collections import Counter
@@ -17,7 +17,7 @@ TOO_MANY: Final = Problem(
     headers={"Retry-After": "30"},
     code=RefusalCode.TOO_MANY_CONNECTIONS,
 )
-# After a flood. The node program waits twice as long.
+# After a flood. The node agent waits twice as long.
 REST_SECONDS: Final = 15.0
 
 
@@ -28,10 +28,13 @@ class SocketQuota:
         self._most = most
         self._clock = clock
         self._taken: Counter[str] = Counter()
-        self._resting: dict[UUID, float] = {}  # until when; sorted by the time of the flood
+        self._resting: dict[UUID, float] = {}  # until when, sorted by the time of the flood
 
     def refuse(self, subject: str, *, replaces: bool) -> Problem | None:
-        """Return a refusal if an address has all its sockets. A node may always replace its own."""
+        """Return a refusal if the address has all its sockets.
+
+        A node may always replace its own socket.
+        """
         return TOO_MANY if self._taken[subject] - replaces >= self._most else None
 
     @contextmanager
@@ -46,7 +49,7 @@ class SocketQuota:
                 del self._taken[subject]
 
     def rest(self, node: UUID) -> None:
-        """Note that the node sent too many frames."""
+        """Record that the node sent too many relay frames."""
         now = self._clock.monotonic()
         while self._resting and (first := next(iter(self._resting.items())))[1] <= now:
             del self._resting[first[0]]

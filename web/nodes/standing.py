@@ -1,4 +1,4 @@
-"""Changes of a node's standing by its owner or admins: decided over values (pure)."""
+"""Decisions on changes of a node's standing by its owner or admins (pure)."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -23,7 +23,7 @@ ADMINS_ONLY: Final = Problem(
     "Only admins put nodes into quarantine, and release them from it",
     code=RefusalCode.ADMIN_ONLY,
 )
-# The standing after each action, by the one before; missing ones are not allowed.
+# The standing after each action, by the one before; missing combinations are not allowed.
 _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
     StandingAction.DRAIN: {ACTIVE: DRAINING, DRAINING: DRAINING},
     StandingAction.QUARANTINE: {
@@ -37,10 +37,10 @@ _NEXT: Final[Mapping[StandingAction, Mapping[str, str]]] = {
 
 
 def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Problem:
-    """Return the standing that follows; 403 and 409 where none does.
+    """Return the standing that follows; 403 or 409 if none does.
 
-    Owners drain, release and revoke their own nodes; a quarantine by an admin is released by
-    admins. A revocation is final.
+    Owners drain, release and revoke their own nodes; only admins release a quarantine. A revocation
+    is final.
     """
     leaves_quarantine = verb is StandingAction.RELEASE and standing == QUARANTINED
     if not is_admin and (verb is StandingAction.QUARANTINE or leaves_quarantine):
@@ -49,7 +49,7 @@ def after(verb: StandingAction, standing: str, *, is_admin: bool) -> str | Probl
     if found is None:
         return Problem(
             409,
-            f"The node is {standing}; it cannot be told to {verb.value}",
+            f"The node is {standing}: {verb.value} is not possible",
             code=RefusalCode.NODE_STATUS_CONFLICT,
         )
     return found

@@ -18,7 +18,7 @@ CHANGED: Final = unavailable("The node has changed; try again", code=RefusalCode
 async def say(
     doer: AdminIdentity, role: UserRole, node: NodeShown, verb: StandingAction, reason: str
 ) -> NodeShown | Problem:
-    """Store it, tell the Scheduler, and return the node. ``doer`` may see the node.
+    """Store it, tell the Scheduler, and return the node. ``doer`` must be allowed to see the node.
 
     What an admin does to another user's node is recorded.
     """

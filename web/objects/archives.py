@@ -1,7 +1,7 @@
-"""Archives: the complete results of a job as one zip, made while it is sent.
+"""Archives: the complete results of a job as one zip, created while it is sent.
 
-Content is not stored anywhere: only one piece of each transfer is in memory. Like a presigned URL,
-the address opens it for an hour to all who have it.
+The zip is not stored anywhere: only one piece of each transfer is in memory. Like a presigned URL,
+the address opens it for an hour to everybody who has it.
 """
 
 import asyncio
@@ -45,23 +45,24 @@ PATH: Final = "/archives/{user}/{job}.zip"
 IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is cut off
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
-MEMBERS_KEPT: Final = 50_000  # files in the layouts that are kept: some 20 MB
+MEMBERS_KEPT: Final = 50_000  # files in the layouts that are cached: some 20 MB
 ENDED: Final = ("COMPLETED", "FAILED", "CANCELLED")
-RESTING: Final = (*ENDED, "PAUSED")  # the only new results then are from nodes at work
+# new results can then come only from nodes that are still at work
+RESTING: Final = (*ENDED, "PAUSED")
 ZIP: Final = ".zip"
 NOT_OPEN: Final = Problem(
-    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+    403, "The URL was not issued by this gateway, or has expired", code=RefusalCode.ADDRESS_EXPIRED
 )
 NO_ARCHIVE: Final = Problem(404, "There is no such archive", code=RefusalCode.ARCHIVE_NOT_FOUND)
 AWAY: Final = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
-Version: TypeAlias = tuple[UUID, str, int, datetime]  # of a job: its owner and progress
+Version: TypeAlias = tuple[UUID, str, int, datetime]  # version of a job: its owner and its progress
 _RANGE: Final = re.compile(r"bytes=(\d{1,18})-", re.ASCII)
 
 log = structlog.get_logger(__name__)
 
 
 def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) -> str:
-    """Return an address at which everyone who has it can fetch the zip for ``within`` seconds."""
+    """Return an address at which everybody who has it can fetch the zip for ``within`` seconds."""
     expires = int(gateway.ports.clock.now().timestamp()) + within
     path = PATH.format(user=user, job=job)
     signature = gateway.identity.tokens.seal(f"{path}\n{expires}")
@@ -70,7 +71,7 @@ def address_of(gateway: Gateway, user: UUID, job: UUID, base: str, within: int) 
 
 @attrs.frozen
 class Archive:
-    """A layout and what is computed from it; ``made_at`` is of the monotonic clock."""
+    """A layout, and what was computed from it; ``made_at`` is a time of the monotonic clock."""
 
     layout: ZipLayout
     size: int
@@ -87,14 +88,14 @@ class Archive:
 class Archives:
     """Handler of the archives. ``crcs`` caches checksums, so that resuming is cheap.
 
-    Layouts are cached for ``KEPT_SECONDS``, as long as their job does not change: an address may be
-    requested thousands of times a minute.
+    Layouts are cached for ``KEPT_SECONDS``, unless their job changes: an address may be requested
+    thousands of times a minute.
     """
 
     gateway: Gateway
     crcs: Checksums = attrs.field(init=False)
     _kept: OrderedDict[UUID, Archive] = attrs.field(factory=OrderedDict[UUID, Archive], init=False)
-    _files: int = attrs.field(default=0, init=False)  # of all cached layouts
+    _files: int = attrs.field(default=0, init=False)  # number of files in all cached layouts
     _making: WeakValueDictionary[UUID, asyncio.Lock] = attrs.field(
         factory=WeakValueDictionary[UUID, asyncio.Lock], init=False
     )
@@ -128,7 +129,7 @@ class Archives:
         return NO_ARCHIVE if user is None or job is None else (user, job)
 
     async def _archive(self, user: UUID, job: UUID, is_gone: IsGone) -> Archive | None:
-        """Return the cached archive, or make it once for all requests at a time."""
+        """Return the cached archive, or create it once for all concurrent requests."""
         row = await self.gateway.tables.jobs.by_id(job, user)
         if row is None or row.status not in RESTING or row.units == 1 or not row.done:
             return None
@@ -212,7 +213,7 @@ class Archives:
                 request,
                 Problem(
                     416,
-                    "The archive is shorter than that",
+                    "The archive is shorter than the requested range",
                     headers=headers,
                     code=RefusalCode.RANGE_INVALID,
                 ),
@@ -268,7 +269,10 @@ def leaving(request: web.Request) -> IsGone:
 
 
 def result_of(unit: PagedUnit, user: UUID, bucket: str) -> str | None:
-    """Return the key of its result. Only keys that we derived for this user are ever opened."""
+    """Return the key of a unit's result.
+
+    Only keys that we derived for this user are ever opened.
+    """
     place = None if unit.result_key is None else place_of(unit.result_key)
     if place is None or place.bucket != bucket or unit.result_size is None:
         return None
@@ -287,21 +291,21 @@ def tile_name(unit: PagedUnit, suffix: str) -> str:
 
 
 def is_chunk(unit: PagedUnit) -> bool:
-    """Return True if it has several frames, which a node packs into one zip."""
+    """Return True if the unit has several frames, which a node packs into one zip."""
     return unit.frames is not None and len(parse(unit.frames)) > 1
 
 
 async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, str]]) -> str:
-    """Return the file type of the others: all of a job are alike, so the first is read.
+    """Return the file type of the units that are not chunks.
 
-    Raises ObjectMissing, ObjectsUnavailable.
+    All of a job are alike, so the first is read. Raises ObjectMissing, ObjectsUnavailable.
     """
     key = next((key for unit, key in kept if not is_chunk(unit)), None)
     return ZIP if key is None else suffix_of(await objects.piece(key, 0, HEAD_BYTES))
 
 
 def tag_of(layout: ZipLayout) -> str:
-    """Return an ETag from the files; keys contain the attempt, so a retry is another file."""
+    """Return an ETag made from the files; keys contain the attempt, so a retry is another file."""
     digest = hashlib.sha256()
     for member in layout.members:
         digest.update(f"{member.name}\n{member.key}\n{member.start}\n{member.size}\n".encode())
@@ -317,12 +321,12 @@ def start_of(request: web.Request, tag: str) -> int | None:
 
 
 def padded(frame: int) -> str:
-    """Number a frame as Blender does in file names."""
+    """Return a frame number as in Blender's file names."""
     return ("-" if frame < 0 else "") + f"{abs(frame):04}"
 
 
 def add_archive_route(
     app: web.Application, gateway: Gateway, *, through: Callable[[Handler], Handler]
 ) -> None:
-    """Mount the route; HEAD too."""
+    """Mount the route, including HEAD."""
     app.router.add_get(PATH, through(Archives(gateway).handle))

@@ -1,7 +1,8 @@
-"""Checksums of objects, for archives: each is computed once, however many requests need it.
+"""Checksums of objects, for archives. Each is computed once, however many requests need it.
 
-A client that resumes near the end of an archive needs the checksums of all its files, and gets next
-to nothing in that time. So its leaving is noticed between two pieces, and not by a failed write.
+A client that resumes near the end of an archive needs the checksums of all its files, and receives
+next to nothing meanwhile. So it is checked between two pieces whether the client has left; no write
+would fail.
 """
 
 import asyncio

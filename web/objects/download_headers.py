@@ -26,7 +26,8 @@ KEPT: Final = (
     hdrs.LAST_MODIFIED,
     hdrs.RETRY_AFTER,
 )
-# Anyone may have put an object into the bucket: it must not run as a page of the gateway's origin.
+# Anybody may have put an object into the bucket, so it must not run as a page of the gateway's
+# origin.
 SAFE: Final = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -50,7 +51,7 @@ class DownloadHeaders:
     async def of(
         self, request: web.Request, status: int, told: Mapping[str, str], begin: bytes | None
     ) -> Mapping[str, str]:
-        """Return the headers of the answer, for a ``status`` and headers ``told`` by the store.
+        """Return the headers of the answer, for a ``status`` and the headers ``told`` by the store.
 
         ``begin``: the first bytes of the object, if known.
         """
@@ -63,7 +64,8 @@ class DownloadHeaders:
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
-            headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]  # of the store's own messages
+            # the type of the store's own messages
+            headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]
         return headers
 
     async def _suffix(self, key: str, begin: bytes | None) -> str:
@@ -85,7 +87,7 @@ class DownloadHeaders:
 
 
 def name_of(key: str, suffix: str) -> str:
-    """Return the file name for an object: by job and unit, or the end of its key."""
+    """Return the file name for an object: by job and unit, or by the end of its key."""
     found = _RESULT.fullmatch(key)
     if found is None:
         return re.sub(r"[^A-Za-z0-9._-]", "_", key.rpartition("/")[2])

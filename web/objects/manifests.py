@@ -1,4 +1,4 @@
-"""Jobs of several files: checks each one, and stores the list of them for nodes."""
+"""Jobs of several files: check each file, and store the manifest for nodes."""
 
 import hashlib
 from typing import Any
@@ -41,20 +41,20 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
     """Return the content of a manifest that the caller has uploaded."""
     place = place_of(reference)
     if place is None or place.bucket != call.gateway.settings.objects.bucket:
-        return _fault("must be an upload of yours")
+        return _fault("must be one of your uploads")
     row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
     if row is None:
-        return _fault("must be a completed upload of yours")
+        return _fault("must be one of your completed uploads")
     if row.size > BYTES_MAX:
         return _fault(f"is longer than {BYTES_MAX} bytes")
     try:
         return await call.gateway.ports.objects.get(row.object_key, at_most=BYTES_MAX)
     except ObjectMissing:
-        return _fault("is not in the store any more; send it again")
+        return _fault("is no longer in the store; send it again")
 
 
 async def _resolved(call: Call[Any, Any], manifest: Manifest) -> Manifest:
-    """Replace uploads by the keys of their objects; each upload is the caller's own."""
+    """Replace uploads by the keys of their objects; each upload must be the caller's own."""
     ids = [_id(entry.place, entry.path) for entry in manifest.files]
     rows = {row.id: row for row in await call.gateway.tables.uploads.completed(call.caller, ids)}
     now = call.gateway.ports.clock.now()
@@ -79,7 +79,7 @@ def _id(text: str, path: str) -> UUID:
 
 
 async def keep(gateway: Gateway, user: UUID, manifest: Manifest) -> FileList:
-    """Store the manifest; the same files make the same object, for any job."""
+    """Store the manifest. The same files make the same object, for any job."""
     content = manifest.written("key")
     sha256 = hashlib.sha256(content).hexdigest()
     key = f"manifests/{user}/{sha256}.json"

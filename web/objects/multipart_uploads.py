@@ -1,4 +1,4 @@
-"""Multipart uploads: which parts there are, what has arrived, and how they are joined."""
+"""Multipart uploads: their parts, what has arrived, and how parts are joined."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,13 +22,13 @@ NOT_ARRIVED: Final = Problem(
 )
 OTHER_PARTS: Final = Problem(
     409,
-    "The parts differ from those named here and were removed: send all of them again",
+    "The parts differ from those listed here and were removed: send all of them again",
     code=RefusalCode.PARTS_DIFFER,
 )
 
 
 def in_parts(size: int) -> bool:
-    """Return True if an upload of this size may come in parts."""
+    """Return True if an upload of this size may be sent in parts."""
     return size > PART_BYTES
 
 
@@ -57,7 +57,7 @@ def ranges(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def parts_sha256(digests: Sequence[bytes]) -> bytes:
-    """Return a store's checksum of an object whose parts have these SHA-256s."""
+    """Return a store's checksum of an object whose parts have these SHA-256 hashes."""
     return hashlib.sha256(b"".join(digests)).digest()
 
 
@@ -74,7 +74,7 @@ class UploadParts:
         return [] if multipart is None else self._whole(await self._listed(multipart) or ())
 
     async def begin(self) -> Multipart:
-        """Return the multipart upload, begun now unless it was."""
+        """Return the multipart upload, which is begun now unless it was before."""
         gateway, now = self.gateway, self.gateway.ports.clock.now()
         multipart = await self._begun()
         if multipart is not None and await self._listed(multipart) is not None:
@@ -88,7 +88,7 @@ class UploadParts:
         return kept
 
     async def complete(self, digests: Sequence[bytes]) -> Problem | None:
-        """Join the parts, if all are there; return why not otherwise."""
+        """Join the parts if all have arrived; otherwise return why not."""
         multipart = await self._begun()
         if multipart is None:
             return NOT_ARRIVED
@@ -119,7 +119,7 @@ class UploadParts:
         return None
 
     async def _begun(self) -> Multipart | None:
-        """Return the multipart upload of the current object, if begun."""
+        """Return the multipart upload of the current object, if one has begun."""
         multipart = await self.gateway.tables.multiparts.of(self.row.id)
         if multipart is not None and multipart.object_key != self.row.object_key:
             await self._abort(multipart)
@@ -137,9 +137,10 @@ class UploadParts:
             return None
 
     def _whole(self, parts: Sequence[Part]) -> list[Part]:
-        """Return the parts of the announced length, which may have changed since they were sent.
+        """Return the parts that have the announced length.
 
-        If two clients sent one number at once, a store may list it twice: the last is taken.
+        It may have changed since they were sent. If two clients sent the same part at once, a store
+        may list it twice: the last is taken.
         """
         by_number = {part.number: part for part in parts}
         whole = [
@@ -148,13 +149,13 @@ class UploadParts:
         return sorted(whole, key=lambda part: part.number)
 
     async def _abort(self, multipart: Multipart) -> None:
-        """Abort it, at the store first: while it is in the database, it is retried."""
+        """Abort it, first in the store: while it is in the database, it is retried."""
         await self.gateway.ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
         await self.gateway.tables.multiparts.end(multipart)
 
 
 def missing(there: Sequence[int], count: int) -> Problem | None:
-    """Return a refusal that names the missing parts; None if all are there."""
+    """Return a refusal that names the missing parts; None if all have arrived."""
     arrived = set(there)
     lacking = ranges(number for number in range(1, count + 1) if number not in arrived)
     words = [
@@ -167,6 +168,6 @@ def missing(there: Sequence[int], count: int) -> Problem | None:
     told = ", ".join(words[:RANGES_SHOWN])
     return Problem(
         409,
-        f"Of {count} parts these have not arrived in the store: {told}{more}",
+        f"Of {count} parts, these have not arrived in the store: {told}{more}",
         code=RefusalCode.PARTS_MISSING,
     )

@@ -1,7 +1,7 @@
 """Presigned URLs through the gateway: ``/{bucket}/…`` is forwarded to the object store.
 
-Clients and nodes need one port and one TLS certificate: path, Host and signed headers reach the
-store as they were signed, bodies stream both ways with back-pressure, and none is buffered.
+Clients and nodes need only one port and one TLS certificate. Path, Host and signed headers reach
+the store as they were signed; bodies stream both ways with back-pressure, and none is buffered.
 """
 
 import asyncio
@@ -29,13 +29,14 @@ from web.objects.download_headers import DownloadHeaders
 from web.objects.transfer_rate import TransferRate, write_in_pace
 
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
-TRANSFERS_MAX = 512  # at once; more wait for CONNECT_SECONDS
+TRANSFERS_MAX = 512  # concurrent transfers; further ones wait for CONNECT_SECONDS
 CONNECT_SECONDS = 5.0
-TRANSFERS_OF_ONE_MAX = 64  # per address: it takes eight addresses to fill all of them
-# A transfer ends after so long without a byte in either direction, and after its whole time.
+TRANSFERS_OF_ONE_MAX = 64  # per address, so that it takes eight addresses to use all of them
+# A transfer ends after this time without a byte in either direction, and after its maximum
+# duration.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
-# Forwarded besides the signed headers: without them there is no body, or no range.
+# Forwarded besides the signed headers; without them there would be no body and no range.
 ALWAYS_FORWARDED = ("host", "content-length")
 READING = (
     "range",
@@ -46,7 +47,7 @@ READING = (
     "if-unmodified-since",
 )
 NOT_SIGNED = Problem(
-    403, "The address is not ours, or its time is over", code=RefusalCode.ADDRESS_EXPIRED
+    403, "The URL was not issued by this gateway, or has expired", code=RefusalCode.ADDRESS_EXPIRED
 )
 STORE_AWAY = unavailable("The object store is not available", code=RefusalCode.OBJECTS_UNAVAILABLE)
 ENCODED = Problem(
@@ -62,7 +63,7 @@ log = structlog.get_logger(__name__)
 class ObjectForwarder:
     """Handler of the object routes. ``store`` returns the store's address; None: not started yet.
 
-    Only requests that our presigned URLs cover are forwarded: others take no connection.
+    Only requests that our presigned URLs cover are forwarded; others take no connection.
     """
 
     def __init__(
@@ -75,7 +76,10 @@ class ObjectForwarder:
         self._session: aiohttp.ClientSession | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer as the store does; 408, 415, 502, 503 and the 403 of a bad URL are ours."""
+        """Answer as the store does.
+
+        408, 415, 502, 503 and the 403 of an invalid URL are the gateway's.
+        """
         if hdrs.CONTENT_ENCODING in request.headers:
             return refusal(request, ENCODED)
         target = self._target(request)
@@ -119,7 +123,7 @@ class ObjectForwarder:
         )
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
         if not body.done:
-            # Answered before the body was read: its rest is not another request.
+            # Answered before the body was read, so the rest of the body is not another request.
             response.force_close()
         try:
             async with asyncio.timeout(TRANSFER_SECONDS):
@@ -206,7 +210,7 @@ class RequestBody:
 
 
 async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> bytes:
-    """Read the bytes that show a download's file type, or all of it, if it is shorter."""
+    """Read the bytes that show a download's file type, or all of it if it is shorter."""
     begin = b""
     if request.method == hdrs.METH_GET and answer.status in (200, 206):
         while len(begin) < HEAD_BYTES and (chunk := await answer.content.readany()):
@@ -215,7 +219,7 @@ async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> byt
 
 
 def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
-    """Return ``begin`` if it is the start of the object; None if of another part of it."""
+    """Return ``begin`` if it is the start of the object; None if it is from another part of it."""
     is_first = answer.headers.get(hdrs.CONTENT_RANGE, "").startswith("bytes 0-")
     if answer.status == 200 and begin:
         return begin
@@ -225,7 +229,7 @@ def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
 async def copy_body(
     begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> None:
-    """Send what comes in, as fast as the client takes it, and no slower than the limit."""
+    """Send what comes in as fast as the client takes it, but not below the minimum rate."""
     pace, chunk = TransferRate(), begin or await answer.content.readany()
     while chunk:
         await write_in_pace(response, chunk, pace, IDLE_SECONDS)
@@ -263,7 +267,7 @@ async def leave_later(request: web.Request) -> None:
 def forwarded(request: web.Request) -> CIMultiDict[str]:
     """Return the headers to forward.
 
-    These are headers that the signature of the URL names, and with GET the range and the
+    These are the headers that the signature of the URL names and, with GET, the range and the
     conditions. All others are dropped: the store would keep, for example, a Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
@@ -272,7 +276,7 @@ def forwarded(request: web.Request) -> CIMultiDict[str]:
     if request.method in (hdrs.METH_GET, hdrs.METH_HEAD):
         names.update(READING)
     if "," in request.headers.get(hdrs.RANGE, ""):
-        names.discard("range")  # several ranges come as multipart, which is no object
+        names.discard("range")  # the answer to several ranges is multipart, which is no object
     return CIMultiDict((n, value) for n, value in request.headers.items() if n.lower() in names)
 
 

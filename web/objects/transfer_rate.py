@@ -1,4 +1,4 @@
-"""Minimum rate of a transfer: a slower client takes a place that others need."""
+"""Minimum rate of a transfer: a slower client would take a place that others need."""
 
 import asyncio
 from typing import Final

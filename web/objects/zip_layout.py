@@ -1,8 +1,8 @@
 """The layout of a zip of stored files, known before any of them is read.
 
-Files are stored uncompressed, one after the other; then follows their directory (APPNOTE.TXT
-6.3.10, §4.3). Sizes above 4 GiB are written as ZIP64. All lengths and offsets follow from names and
-sizes, so a download can resume anywhere; only the checksums have to be computed.
+Files are stored uncompressed, one after the other, followed by their directory (APPNOTE.TXT 6.3.10,
+§4.3). Sizes above 4 GiB are written as ZIP64. All lengths and offsets follow from names and sizes,
+so a download can resume anywhere; only the checksums have to be computed.
 """
 
 import struct
@@ -13,7 +13,7 @@ import attrs
 
 STORED_VERSION, ZIP64_VERSION = 20, 45
 _UTF8: Final = 0x800
-_DATE: Final = 33  # 1980-01-01: the same files make the same zip
+_DATE: Final = 33  # 1980-01-01, so that the same files make the same zip
 _MODE: Final = 0o100644 << 16
 _MOST: Final = 0xFFFFFFFF
 _LOCAL: Final = struct.Struct("<IHHHHHIIIHH")
@@ -41,7 +41,7 @@ class ZipMember:
 
 @attrs.frozen
 class ZipLayout:
-    """``offsets`` are where the members' headers begin; the members end at ``directory``."""
+    """``offsets``: where the members' headers begin; the members end at ``directory``."""
 
     members: tuple[ZipMember, ...]
     offsets: tuple[int, ...]
@@ -108,14 +108,14 @@ ENTRIES_MAX: Final = 128
 
 
 class NotABundle(ValueError):
-    """It is not a zip as nodes make it of frames."""
+    """It is not a zip of frames in the form that nodes make."""
 
 
 def members_of(tail: bytes, size: int, key: str) -> list[ZipMember]:
     """Return the files of a stored zip of ``size`` bytes, from its last bytes. Raises NotABundle.
 
-    A node wrote it: everything that differs from our nodes' format is refused. Members without gaps
-    between them show where the bytes of each begin.
+    A node wrote it, so everything that differs from our nodes' format is refused. As there are no
+    gaps between members, the directory shows where the bytes of each begin.
     """
     try:
         return _strictly(tail, size, key)

@@ -1,4 +1,4 @@
-"""The OpenAPI document as served: made once, with an ETag of its content."""
+"""The OpenAPI document as served: created once, with an ETag of its content."""
 
 import asyncio
 import hashlib
@@ -21,14 +21,17 @@ class Document:
 
 
 class Description:
-    """The OpenAPI document of these operations; made on the first request."""
+    """The OpenAPI document of these operations, created on the first request."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._operations = operations
         self._document: Document | None = None
 
     async def served(self) -> Document:
-        """The document, made on a thread when it is first asked for: it takes some 50 ms."""
+        """Return the document.
+
+        It is created in a thread on the first request, as this takes some 50 ms.
+        """
         if self._document is None:
             return await asyncio.to_thread(self.document)
         return self._document

@@ -1,4 +1,4 @@
-"""The whole document: every operation, its security, and the components they share."""
+"""The whole document: every operation, its security, and shared components."""
 
 import re
 import sys
@@ -106,7 +106,7 @@ def paths(operations: Iterable[Operation]) -> Schema:
     uses: Counter[str] = Counter()
     for operation in operations:
         name = f"{operation.noun}_{operation.handler.__name__}"
-        uses[name] += 1  # one handler may serve an alias, too
+        uses[name] += 1  # one handler may also serve an alias
         found.setdefault(operation.path, {})[operation.method.lower()] = described(
             operation, name if uses[name] == 1 else f"{name}_{uses[name]}"
         )
@@ -130,7 +130,7 @@ def described(operation: Operation, name: str) -> Schema:
 
 
 def security(operation: Operation) -> list[Schema]:
-    """Return alternatives; an empty one allows no credentials."""
+    """Return alternatives; an empty one allows requests without credentials."""
     keys: list[Schema] = [] if operation.scope is None else [{"api_key": [operation.scope.value]}]
     return {
         Audience.PUBLIC: list[Schema](),
@@ -173,7 +173,7 @@ def request_body(operation: Operation) -> Schema:
 
 
 def successes(operation: Operation) -> Schema:
-    """Return the responses of success; the example is of the first."""
+    """Return the responses of success; the example belongs to the first."""
     found: Schema = {}
     for index, (status, kind) in enumerate(operation.answers.items()):
         replayed = ("Idempotency-Replayed",) if operation.idempotency else ()
@@ -193,7 +193,9 @@ def successes(operation: Operation) -> Schema:
 
 
 def schemas(operations: Iterable[Operation]) -> Schema:
-    """Return the schemas of all classes that the operations read or write, refusals and frames."""
+    """Return the schemas of all classes that operations read or write, of refusals and of relay
+    frames.
+    """
     operations = list(operations)
     read = [o.body for o in operations]
     written = [kind for o in operations for kind in o.answers.values()]

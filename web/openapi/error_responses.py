@@ -13,7 +13,7 @@ from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode, table
 from web.openapi.schemas import Schema
 
-# The same text wherever the answer comes from the steps that all operations share.
+# The same text for each answer that comes from the steps that all operations share.
 SHARED: Final = {
     400: "The request is not valid HTTP, its Host is not valid, or a header occurs twice",
     401: "Not authenticated, or the token is invalid or expired",
@@ -100,7 +100,7 @@ def refusals_of(operation: Operation) -> dict[int, str]:
 
 
 def responses_of(operation: Operation) -> Schema:
-    """Return the operation's refusals as responses: shared ones by reference."""
+    """Return the operation's refusals as responses; shared ones are references."""
     return {
         str(status): reference(status) if SHARED.get(status) == text else response(status, text)
         for status, text in refusals_of(operation).items()

@@ -1,4 +1,4 @@
-"""The relay in OpenAPI, which has no WebSockets: a GET for the handshake, and text."""
+"""The relay in OpenAPI, which has no WebSockets: a GET for the handshake, and a text."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -39,7 +39,7 @@ successful handshake: clients would not see the status of a refused one.
 
 
 def description() -> Schema:
-    """Return the item of the path."""
+    """Return the OpenAPI item of the path."""
     codes = "".join(f"| {code.value} | {text} |\n" for code, text in CLOSE_CODES.items())
     return {
         "get": {
@@ -89,7 +89,7 @@ def named(frames: Mapping[str, type[Any]]) -> dict[str, Schema]:
 
 
 def frame_schemas() -> dict[str, Schema]:
-    """Return the frames and their parts, as they are on the wire."""
+    """Return the schemas of relay frames and their parts, in the form in which they are sent."""
     types = {kind: name for frames in (FROM_GATEWAY, FROM_NODE) for name, kind in frames.items()}
     kinds = sorted(reached(types), key=lambda kind: kind.__name__)
     template = f"#/components/schemas/{PREFIX}{{name}}"
@@ -101,7 +101,7 @@ def frame_schemas() -> dict[str, Schema]:
 
 
 def _on_the_wire(schema: Schema, kind: type[Any], frame: str | None) -> Schema:
-    """Use the field names that are sent; a frame has its type before them."""
+    """Use the field names that are sent; a relay frame has its type before them."""
     wire = {field.name: field.metadata.get("wire", field.name) for field in attrs.fields(kind)}
     properties = {wire[name]: member for name, member in schema["properties"].items()}
     required = [wire[name] for name in schema.get("required", ())]

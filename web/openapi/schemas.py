@@ -13,7 +13,7 @@ from web.http.converter import parameter_of
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
 MODELS: Final = "rendertrust."
-# Models that the document calls otherwise than the client does.
+# Models that have another name in the document than in the client.
 NAMES: Final[Mapping[str, str]] = {
     "ApiKey": "Key",
     "ApiKeys": "KeyList",
@@ -39,14 +39,14 @@ NAMES: Final[Mapping[str, str]] = {
 
 
 class SameName(Exception):
-    """Two classes would be one component: rename one, or separate requests from answers."""
+    """Two classes would become one component: rename one, or separate requests from answers."""
 
 
 def components(requests: Iterable[Any], answers: Iterable[Any]) -> dict[str, Schema]:
     """Return the schemas of all classes that ``requests`` and ``answers`` lead to, by name.
 
-    Requests take no other members than they show. Answers have all members that they show, and may
-    get others in time. Raises SameName.
+    Requests accept no members other than those shown. Answers have all members shown, and may get
+    others in time. Raises SameName.
     """
     read, written = reached(requests), reached(answers)
     for kind in read & written:
@@ -78,7 +78,7 @@ def members_of(kind: Any) -> dict[str, tuple[Schema, bool]]:
 
 
 def reached(kinds: Iterable[Any]) -> set[type[Any]]:
-    """Return every attrs class that the types name, directly or through fields."""
+    """Return every attrs class that the types contain, directly or through fields."""
     found: set[type[Any]] = set()
     ahead = list(kinds)
     while ahead:
@@ -105,7 +105,9 @@ def _is_model(kind: type[Any]) -> bool:
 
 
 def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
-    """Add what msgspec does not know: that times have a zone, and the direction of the class."""
+    """Add what msgspec does not know: that times have a zone, and whether a class is read or
+    written.
+    """
     done: Schema = _anchored(schema)
     done.pop("title", None)
     if "description" in done:
@@ -114,7 +116,7 @@ def _finished(schema: Schema, kind: type[Any], *, closed: bool) -> Schema:
     for field in attrs.fields(kind):
         if keywords := _keywords(field.type):
             properties[field.name] = _described(properties[field.name], keywords)
-        if "added" in field.metadata:  # the default is the client's
+        if "added" in field.metadata:  # the default is for the client only
             properties[field.name].pop("default", None)
         if "sent" in field.metadata:
             properties[field.name] = _without_null(properties[field.name])
@@ -177,7 +179,7 @@ def _anchored(schema: Any) -> Any:
 
 
 def _without_null(schema: Schema) -> Schema:
-    """Return the schema of an optional parameter: no query can say null."""
+    """Return the schema of an optional parameter without null, which a query cannot express."""
     kept = [inner for inner in schema.get("anyOf", ()) if inner != {"type": "null"}]
     if len(kept) != 1:
         return schema

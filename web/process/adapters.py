@@ -36,9 +36,9 @@ from web.process.readiness import Probe
 
 @attrs.frozen
 class Adapters:
-    """Ports that outlive their engines; ``engines`` are the children that run or check these.
+    """Ports that outlive their engines; ``engines``: the children that run or check these.
 
-    ``url`` is the public address of the gateway.
+    ``url``: the public address of the gateway.
     """
 
     engines: Sequence[Child]
@@ -51,7 +51,7 @@ class Adapters:
     payments: StripePayments
     rates: SharedRates
     post: HttpPost
-    chain: EvmChain | None  # checkpoints are anchored on it; None: nothing is anchored
+    chain: EvmChain | None  # the chain on which checkpoints are anchored; None: nothing is anchored
     probes: dict[str, Probe]
     url: Callable[[], str]
 
@@ -68,7 +68,10 @@ class Adapters:
         await self.database.close()
 
     def objects_store(self) -> ObjectsEndpoint | None:
-        """Return the object store's address, to which its routes forward; None until it started."""
+        """Return the object store's address, to which the object routes forward.
+
+        None before it has started.
+        """
         try:
             return self.stored.get()
         except NotStarted:
@@ -78,10 +81,10 @@ class Adapters:
 def build_outside(
     settings: Settings, data: Path, own_url: Callable[[], str], seen: Callable[[], Kept]
 ) -> Adapters:
-    """Make the adapters: services with a URL in ``settings`` are remote, others run in ``data``.
+    """Build the adapters: services with a URL in ``settings`` are remote, others run in ``data``.
 
-    ``own_url`` is the gateway's address on this machine, once it listens; ``seen`` is its own
-    memory of the log. Raises EngineError if engines could not run in ``data``.
+    ``own_url``: the gateway's address on this machine, once it listens; ``seen``: its own memory of
+    the log. Raises EngineError if engines could not run in ``data``.
     """
 
     def public_url() -> str:
@@ -144,9 +147,9 @@ def build_chain(
 
 
 def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
-    """Return the application's address of the database.
+    """Return the application's URL of the database.
 
-    Before its first start it fails like a connection that is refused.
+    Before the database's first start this fails like a refused connection.
     """
     try:
         return postgres.get().app_dsn
@@ -155,7 +158,7 @@ def app_dsn(postgres: Handle[PostgresEndpoint]) -> str:
 
 
 def stripe_of(settings: Settings) -> Handle[StripeEndpoint]:
-    """Return Stripe, if the settings have a key for it; else an empty handle."""
+    """Return Stripe if the settings have a key for it, otherwise an empty handle."""
     given = settings.stripe
     if not given.secret_key:
         return Handle()

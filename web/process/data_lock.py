@@ -1,4 +1,4 @@
-"""The lock of a data folder: a second gateway is refused at once, before its engines wait."""
+"""The lock of a data folder: a second gateway is refused at once, before its engines would wait."""
 
 import fcntl
 import os
@@ -11,8 +11,8 @@ from supervisors.engines.errors import FolderBusy
 def claim(data: Path) -> int:
     """Lock the folder until this process ends. Raises FolderBusy, SettingsError.
 
-    The descriptor is not inherited, so processes that a killed gateway left running do not keep the
-    lock; the next gateway waits for those at each engine's lock.
+    The descriptor is not inherited, so processes that a killed gateway has left running do not keep
+    the lock; the next gateway waits for those at each engine's lock.
     """
     folder = data / "gateway"
     make_folder(data, "The data folder", "--data", 0o711)

@@ -1,4 +1,4 @@
-"""The limit of open files: every connection is one."""
+"""The limit of open files, as each connection is one."""
 
 import resource
 from typing import Final
@@ -9,7 +9,7 @@ WANTED: Final = 65_536
 def open_more_files() -> int:
     """Raise the limit as far as is allowed and useful; return it. Child processes inherit it.
 
-    Started from a shell the limit is often 1,024, though a process may raise it.
+    In a shell the limit is often 1,024, although a process may raise it.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = WANTED if hard == resource.RLIM_INFINITY else min(WANTED, hard)

@@ -1,4 +1,4 @@
-"""An end of the process that waits for nothing but the last lines of the log."""
+"""A forced end of the process, which waits only for the last lines of the log."""
 
 import os
 import threading

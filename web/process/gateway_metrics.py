@@ -73,7 +73,7 @@ class GatewayMetrics:
         self._actors = ActorMetrics()
         self._stale_at = -math.inf
         self._dropped = 0
-        self._reading = asyncio.Lock()  # requests at the same time wait for one reading
+        self._reading = asyncio.Lock()  # concurrent requests wait for one reading
 
     async def show(self, tree: Snapshot) -> None:
         """Update every metric; while the database is down its last figures stay."""
@@ -105,7 +105,7 @@ class GatewayMetrics:
             async with asyncio.timeout(PROBE_SECONDS):
                 show_totals(await read_totals(self._database))
         except (Unavailable, TimeoutError):
-            return  # ``dependency_up`` shows it
+            return  # ``dependency_up`` shows that it is down
         show_log(await log_state(self._database, self._halts), self._clock.now())
 
 

@@ -1,6 +1,6 @@
 """The writer of log lines: a bounded queue and a thread, so that a stuck stderr blocks nothing.
 
-It is no child of the tree, as lines are logged before the tree starts and after it stops.
+It is not a child of the tree, as lines are logged before the tree starts and after it stops.
 """
 
 import os
@@ -13,18 +13,19 @@ from typing import Final
 LINES_MAX: Final = 10_000
 BATCH_MAX: Final = 200
 GATHER_SECONDS: Final = (
-    0.1  # lines that can wait are written together: waking a thread is expensive
+    0.1  # lines that can wait are written together, as waking a thread is expensive
 )
 STDERR: Final = 2
-LAST_LINES_SECONDS: Final = 1.0  # at the end of the process, for what is still queued
+LAST_LINES_SECONDS: Final = 1.0  # at the end of the process, for lines that are still queued
 Line = Callable[[], bytes]
 
 
 class LogWriter:
-    """``put`` never blocks: a line too many is dropped and counted, and the log reports it later.
+    """``put`` never blocks: lines beyond the limit are dropped and counted, and the log reports it
+    later.
 
-    Before ``start`` and after ``close`` lines are written at once, by the thread that puts them.
-    The callable that is put makes the line, newline included, when it is written.
+    Before ``start`` and after ``close``, lines are written at once, by the calling thread. Callers
+    put a function, which makes the line, newline included, when it is written.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class LogWriter:
         self._closing = False
         self._thread: threading.Thread | None = None
         self.dropped = 0
-        self._told = 0  # the number of drops that the log has reported
+        self._told = 0  # number of drops that the log has reported
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
@@ -67,9 +68,9 @@ class LogWriter:
                 self._hurried.set()
 
     def close(self, *, within: float) -> None:
-        """Write what is queued, for ``within`` seconds at most.
+        """Write what is queued, for at most ``within`` seconds.
 
-        A thread that is stuck by then stays stuck, and later lines are not waited for either.
+        If the thread is stuck by then, it stays stuck, and later lines are not waited for either.
         """
         if self._thread is not None:
             self._closing = True
@@ -91,7 +92,7 @@ class LogWriter:
                 self._write(b"".join(batch) + self._drops())
 
     def _drops(self) -> bytes:
-        """Return a line about those dropped since the last one."""
+        """Return a line about lines that were dropped since the last such line."""
         lost = self.dropped - self._told
         if not lost:
             return b""
@@ -105,7 +106,8 @@ class LogWriter:
                 return
             while (
                 data
-            ):  # not through sys.stderr: its lock, held by a stuck thread, would block the exit
+                # not through sys.stderr, whose lock a stuck thread may hold: the exit would block
+            ):
                 data = data[os.write(self._descriptor, data) :]
         except (OSError, ValueError):  # the reader is gone
             self.dropped += data.count(b"\n") or 1

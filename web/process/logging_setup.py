@@ -1,4 +1,6 @@
-"""Logs: one JSON object per line on stderr, without secrets, from structlog and logging alike."""
+"""Logging: one JSON object per line on stderr, without secrets, from structlog and logging
+alike.
+"""
 
 import json
 import logging
@@ -15,13 +17,13 @@ from structlog.types import EventDict, ExcInfo, Processor, WrappedLogger
 from config.redaction import cleaned_items, redact, shown
 from web.process.log_writer import LAST_LINES_SECONDS, LINES, LogWriter
 
-# The id of the current request, if any: added to every line that is logged during it.
+# The id of the current request, if any; it is added to every line that is logged during it.
 REQUEST: Final[ContextVar[str]] = ContextVar("request_id", default="")
 UNMADE: Final = "a log line could not be made"
 
 
 class LogHandler(logging.Handler):
-    """The root's only handler: makes a line of a record, and queues it."""
+    """The root's only handler: makes a line from a record, and queues it."""
 
     def __init__(self, lines: LogWriter) -> None:
         super().__init__()
@@ -37,7 +39,7 @@ class LogHandler(logging.Handler):
 
 
 def configure(level: str, lines: LogWriter = LINES) -> None:
-    """Configure logging, once per process, with output to ``lines``, which are started here."""
+    """Configure logging, once per process, with output to ``lines``, which this starts."""
     lines.start()
     shared: list[Processor] = [
         with_request,
@@ -86,7 +88,7 @@ def with_request(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Redact every item of an event, at any depth, its traceback too."""
+    """Redact every item of an event, at any depth, including its traceback."""
     # Internal items of the formatter, which removes them later.
     inner = {name: value for name, value in event.items() if str(name).startswith("_")}
     return {**cleaned_items({n: v for n, v in event.items() if n not in inner}), **inner}
@@ -95,7 +97,7 @@ def redact_event(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 def access(  # noqa: PLR0917 - by name it would cost more, at every request
     at: datetime, request: str, method: str, path: str, status: int, seconds: float, ip: str | None
 ) -> None:
-    """Log one request; the line is made by the writing thread.
+    """Log one request; the writing thread makes the line.
 
     For speed: structlog and logging would cost more than most requests.
     """

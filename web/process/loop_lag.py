@@ -1,4 +1,4 @@
-"""The lag of the event loop in the last minutes: the worst of every two seconds."""
+"""The lag of the event loop in the last minutes: the worst value of every two seconds."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from prometheus_client import Histogram
 
 from actors.ports import Clock
 
-KEPT: Final = 300  # readings: ten minutes
+KEPT: Final = 300  # readings that are kept: ten minutes
 WINDOW_SECONDS: Final = 2.0
 LAG: Final = Histogram(
     "rendertrust_loop_lag_seconds",
@@ -20,14 +20,14 @@ LAG: Final = Histogram(
 
 @attrs.frozen
 class LagReading:
-    """``worst``: by how many seconds a timer was late at most; ``at`` is wall-clock time."""
+    """``worst``: the most seconds by which a timer was late; ``at``: wall-clock time."""
 
     at: float
     worst: float
 
 
 class LagHistory:
-    """A bounded history of the lag, fed by the pulse."""
+    """A bounded history of the lag, which the pulse records."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Runs a gateway until a signal stops it, or it gives up."""
+"""Run a gateway until a signal stops it, or it gives up."""
 
 import asyncio
 import signal
@@ -19,8 +19,8 @@ log = structlog.get_logger("gateway")
 class StopSignals:
     """The first SIGTERM or SIGINT asks for an orderly stop; the second ends the process at once.
 
-    The engines' tethers see the process end, and stop the engines in order all the same. SIGHUP
-    calls ``reload``; without that it is ignored.
+    The engines' tethers then notice the end of the process, and still stop the engines in order.
+    SIGHUP calls ``reload``; without that it is ignored.
     """
 
     def __init__(self, manager: ServiceManager, reload: Callable[[], None] | None) -> None:
@@ -59,8 +59,8 @@ async def run(
 ) -> int:
     """Start, serve, stop, and return the exit code: 0 after a signal.
 
-    1 if it gave up, or the code of a ``Fatal``. ``ready`` is called once it serves; ``tell`` gets
-    the one line that explains an exit code other than 0. ``manager`` is notified as well;
+    1 if the gateway gave up, or the code of a ``Fatal``. ``ready`` is called once it serves;
+    ``tell`` gets a line that explains an exit code other than 0. ``manager`` is also notified;
     ``reload`` is called on SIGHUP.
     """
     stop = StopSignals(manager, reload)

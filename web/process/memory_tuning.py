@@ -3,12 +3,12 @@
 glibc maps large blocks separately and unmaps them when they are freed. But each large block that is
 freed raises the size that counts as large, up to 32 MiB. From then on buffers of hundreds of KiB
 come from the heap, between small blocks that stay. The gaps are too small for the next buffer, so
-the heap grows although nothing leaks (2 to 5 KiB for each job were measured).
+the heap grows although nothing leaks (measured: 2 to 5 KiB for each job).
 
-Objects are freed with their last reference, except those in cycles: these the collector finds. A
-full collection stops the process for a sixth of a second with a thousand nodes connected. Python
-starts one when much has newly grown old, which under load is each second. So it is run once a
-minute; then free memory between small blocks is returned to the system as well.
+Objects are freed with their last reference, except those in cycles, which the garbage collector
+finds. With a thousand nodes connected, a full collection stops the process for a sixth of a second.
+Python starts one when many objects have become old, which under load is each second. So it is run
+once a minute instead; free memory between small blocks is then also returned to the system.
 """
 
 import asyncio.selector_events
@@ -19,11 +19,11 @@ from typing import Any, Final
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 MAPPED_BYTES: Final = 128 << 10  # larger blocks are always mapped
-KEPT_BYTES: Final = 1 << 20  # so much may stay free at the heap's end
+KEPT_BYTES: Final = 1 << 20  # bytes that may stay free at the heap's end
 COLLECT_AFTER: Final = 20_000  # new objects that are still alive, until the next collection
 OLDER_AFTER: Final = 3  # young collections until an older one
 ALL_AFTER: Final = 50  # older collections until a full one, if that happens within the minute
-# Asyncio makes a buffer for each reading from a socket, and cuts it to what came. With the
+# asyncio allocates a buffer for each reading from a socket, and cuts it to what came. With the
 # default of 256 KiB each would be mapped and unmapped: ten microseconds for each packet.
 READ_BYTES: Final = 64 << 10
 

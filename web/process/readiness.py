@@ -1,4 +1,4 @@
-"""Readiness: whether the gateway's dependencies answer and a job could be submitted now."""
+"""Readiness: do the gateway's dependencies answer, and could a job be submitted now?"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -51,7 +51,10 @@ class Readiness:
 async def readiness_of(
     probes: Mapping[str, Probe], log: Callable[[], Awaitable[LogState | None]] | None = None
 ) -> Readiness:
-    """Check all dependencies and the log at once, for 1.5 s at most; a timeout is a failure."""
+    """Check all dependencies and the log concurrently, for at most 1.5 s.
+
+    A timeout is a failure.
+    """
     found: dict[str, Connection] = {}
     known: LogState | None = None
 

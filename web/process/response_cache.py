@@ -1,4 +1,6 @@
-"""A cache of answers that are expensive and requested often: made at most once a second."""
+"""A cache of answers that are expensive and requested often, which are made at most once a
+second.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,7 +23,10 @@ class CachedBody:
 
 
 class ResponseCache(Generic[T]):
-    """An answer that is at most ``SECONDS`` old; requests while it is made wait for it."""
+    """An answer that is at most ``SECONDS`` old.
+
+    Requests that come while it is made wait for it.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,7 +34,10 @@ class ResponseCache(Generic[T]):
         self._made: tuple[float, T] | None = None
 
     async def get(self, make: Callable[[], Awaitable[T]]) -> T:
-        """Return the last answer, or make one; an exception of ``make`` is raised, not cached."""
+        """Return the last answer, or make one.
+
+        An exception of ``make`` is raised and not cached.
+        """
         async with self._making:
             if self._made is not None and self._clock.monotonic() - self._made[0] < SECONDS:
                 return self._made[1]

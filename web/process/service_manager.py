@@ -1,4 +1,6 @@
-"""The service manager that started us, if any: systemd's notifications, see sd_notify(3)."""
+"""The service manager that started this process, if any: systemd's notifications, see
+sd_notify(3).
+"""
 
 import os
 import socket
@@ -21,7 +23,7 @@ class ServiceManager:
     watchdog_seconds: float = 0.0
 
     def say(self, **state: object) -> None:
-        """Send it variables, like READY=1; never waits for it, and ignores its absence."""
+        """Send it variables, like READY=1. Never waits, and ignores its absence."""
         if not self.address:
             return
         message = "\n".join(f"{name}={value}" for name, value in state.items())

@@ -91,8 +91,10 @@ class Account:
 
 @attrs.frozen
 class AccountList:
-    """A page of users. ``count``: how many match. ``next``: pass it as ``after`` for the next
-    page; null: there is none.
+    """A page of users.
+
+    ``count``: how many match. ``next``: pass it as ``after`` for the next page; null: there is
+    none.
     """
 
     users: list[Account]
@@ -102,8 +104,9 @@ class AccountList:
 
 @attrs.frozen
 class AuditRecord:
-    """A record of an admin's action. ``actor_id`` is null if it was done on the console of the
-    gateway's machine.
+    """A record of an admin's action.
+
+    ``actor_id`` is null if it was done on the console of the gateway's machine.
     """
 
     number: int
@@ -119,8 +122,9 @@ class AuditRecord:
 
 @attrs.frozen
 class AuditList:
-    """A page of the audit log. ``next``: pass it as ``before`` for the next page; null: there is
-    none.
+    """A page of the audit log.
+
+    ``next``: pass it as ``before`` for the next page; null: there is none.
     """
 
     records: list[AuditRecord]
@@ -227,7 +231,10 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of the caller's action on a user; refuse it on their own account."""
+    """Return the audit record of the caller's action on a user.
+
+    Refuse an action on their own account.
+    """
     return await act_upon(doer_of(call), name, user, reason, details)
 
 

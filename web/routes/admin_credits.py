@@ -66,8 +66,9 @@ class Grant:
 
 @attrs.frozen
 class Adjustment:
-    """A correction of a balance. ``amount`` below 0 removes credits. ``description`` is for the
-    user's history.
+    """A correction of a balance.
+
+    ``amount`` below 0 removes credits. ``description`` is for the user's history.
     """
 
     user_id: UUID
@@ -156,7 +157,7 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
 class Refunded:
     """A unit, and how much of its charge to refund; None: all of it.
 
-    ``user``: the expected owner, if known.
+    ``user``: the expected owner of the job, if known.
     """
 
     job: UUID
@@ -209,7 +210,7 @@ async def _move(call: Call[Any], name: str, units: int) -> Answer | Problem:
 async def move(
     doer: AdminIdentity, movement: CreditMovement, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
-    """Grant or adjust, once per reference of the movement."""
+    """Grant or adjust credits, once per reference of the movement."""
     act = await act_upon(doer, movement.act, movement.user, reason)
     if isinstance(act, Problem):
         return act
@@ -220,7 +221,8 @@ async def move(
 
 
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:
-    """Return the idempotency key; the answer is the entry, which is found by its reference and
-    never changes.
+    """Return the idempotency key.
+
+    The answer is the entry, which is found by its reference and never changes.
     """
     return None if key is None else IdempotencyKey(admin, *key, answer={"status": 200})

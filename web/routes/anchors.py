@@ -160,7 +160,7 @@ async def difference(
     covering: CoveringAnchor,
     on_chain: bytes | None,
 ) -> str | None:
-    """Return what differs from when it was anchored; None if nothing does."""
+    """Return what differs from the time when it was anchored; None if nothing does."""
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
         return ALTERED

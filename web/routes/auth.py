@@ -222,12 +222,12 @@ def client_of(request: web.Request) -> str:
 
 
 async def end_if_stolen(gateway: Gateway, spent: Claims) -> None:
-    """End the session of a refresh token that is used again late: it may be stolen."""
+    """End the session of a refresh token that is presented again late, as it may be stolen."""
     sid, jti = spent.family, spent.identity
     if await gateway.tables.sessions.reused(sid, jti, gateway.ports.clock.now()):
         gateway.identity.revocations.add(sid)
         log.warning(
-            "a refresh token was used again: its session has ended", user=str(spent.subject)
+            "a refresh token was used again: its session was ended", user=str(spent.subject)
         )
 
 

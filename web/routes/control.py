@@ -24,8 +24,9 @@ UNSAID = ""  # marks an absent amount: absent keeps the cap, null removes it
 
 @attrs.frozen
 class JobWish:
-    """Changes of an open job. ``max_credits``: the job pauses before it would cost more; null
-    removes the cap.
+    """Changes of an open job.
+
+    ``max_credits``: the job pauses before it would cost more; null removes the cap.
     """
 
     priority: Priority | None = None
@@ -97,7 +98,7 @@ async def stop(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
-    """Change priority or ``max_credits`` of an open job; null removes the cap."""
+    """Apply the effect, and return the job."""
     wish = call.body
     if wish.priority is None and wish.max_credits == UNSAID:
         return NOTHING

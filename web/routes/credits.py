@@ -159,7 +159,7 @@ async def usage(call: Call[None, Days]) -> Usage:
 def moved(outcome: Outcome, otherwise: Problem) -> Answer | Problem:
     """Return the entry of a transfer as the API shows it.
 
-    ``otherwise`` is the answer if another amount was moved under its reference.
+    ``otherwise``: the answer if another amount was moved under its reference.
     """
     if isinstance(outcome, Posted | Replayed) and outcome.entries:
         again = isinstance(outcome, Replayed) and outcome.answer is not None
@@ -195,8 +195,9 @@ def booked(entry: Booked) -> Entry:
 
 
 def _kept(user: UUID, key: tuple[str, bytes], reference: str) -> IdempotencyKey:
-    """Return the idempotency key; the answer is the entry, which is found by its reference and
-    never changes.
+    """Return the idempotency key.
+
+    The answer is the entry, which is found by its reference and never changes.
     """
     return IdempotencyKey(user, *key, answer={"status": 200, "deduction": reference})
 

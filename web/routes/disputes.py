@@ -29,7 +29,7 @@ from web.routes.thumbnails import HARMLESS
 
 operations = Operations()
 PICTURE_MAX: Final = 512 << 10
-LAST: Final = 1 - 2**-20  # places are from 0 up to, but below, 1
+LAST: Final = 1 - 2**-20  # places are from 0 up to, but not including, 1
 COMPARISONS_MOST: Final = 20  # open disputes with a comparison, per creator
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 NO_PICTURE: Final = Problem(
@@ -116,9 +116,9 @@ class AdminQuery(DisputeQuery):
 
 @attrs.frozen
 class DisputeToDecide(Dispute):
-    """A dispute as admins see it. ``share`` is what the unit earned for ``operator_id`` (null: the
-    node is unowned).
+    """A dispute as admins see it.
 
+    ``share`` is what the unit earned for ``operator_id`` (null: the node is unowned).
     ``withheld_until``, for an open dispute that the gateway opened: if no check has decided it by
     then, an admin decides. An admin may also decide earlier.
     """
@@ -167,7 +167,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
-    """Return the comparison of a dispute, or its fault."""
+    """A page of disputes. ``count`` is how many match, ``next`` the ``after`` of the next page."""
     if told is None:
         return None
     places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]
@@ -196,8 +196,8 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
     rate="read",
 )
 async def picture(call: Call) -> web.Response | Problem:
-    """Get the side-by-side picture of a dispute: for its creator, and for the operator of the
-    node that delivered the frame. It is what the creator sent.
+    """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
+    that delivered the frame. It is what the creator sent.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.tables.operators.comparison_picture(job, unit, call.caller)
@@ -251,7 +251,7 @@ async def opened(
 async def _refusal_of_comparison(
     gateway: Gateway, user: UUID, job: UUID, unit: int
 ) -> Problem | None:
-    """Return why a dispute may carry no comparison; None: it may."""
+    """Return why a dispute may carry no comparison; None if it may."""
     others = await gateway.tables.operators.comparisons_beside(user, job, unit)
     return TOO_MANY if others >= COMPARISONS_MOST else None
 

@@ -11,8 +11,8 @@ from web.openapi.description import DESCRIPTION
 operations = Operations()
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN and searches in a
-# worker made from text; both are blocked: the logo is not shown, and search is off.
+# Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN, and searches in a
+# worker made from text; both are blocked: the logo is not shown, and the search is off.
 NOTHING_INLINE: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
@@ -86,7 +86,7 @@ def part(path: Path) -> Handler:
     return serve
 
 
-# One operation per file: no path comes from the caller.
+# One operation per file, so that no path comes from the caller.
 for found in (*sorted(FOLDER.glob("vendored/*")), *sorted(FOLDER.glob("pages/*"))):
     if found.suffix in (".js", ".css"):
         operations.get(

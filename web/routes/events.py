@@ -38,10 +38,10 @@ class EventQuery:
 
 @attrs.frozen
 class EventList:
-    """A page of events in order. ``next`` is the ``after`` of the next page; ``ended``: the job has
-    ended.
+    """A page of events in order.
 
-    ``next`` is null if nothing more has happened yet.
+    ``next`` is the ``after`` of the next page; ``ended``: the job has ended. ``next`` is null if
+    nothing more has happened yet.
     """
 
     events: list[Event]
@@ -104,7 +104,7 @@ async def _page(call: Call[None, EventQuery]) -> EventList | Problem:
 
 
 async def _is_beyond(call: Call[None, EventQuery], after: int) -> bool:
-    """Return whether the client has seen later events than exist: an older database was
+    """Return True if the client has seen later events than exist: an older database was
     restored.
     """
     job = call.ids["job_id"]

@@ -41,7 +41,7 @@ from web.openapi.examples import jobs as examples
 operations = Operations()
 PROGRESS_SECONDS = 0.5
 URL_SECONDS = 3600
-OPEN_RETRY_SECONDS = 10  # a job may end at any time; asking more often does not help
+OPEN_RETRY_SECONDS = 10  # a job may end at any time, so asking more often does not help
 NO_NODE = Problem(400, "No healthy nodes with matching capability", code=RefusalCode.NO_NODE)
 CHANGED = unavailable(
     "The job was changed at the same time; try again", code=RefusalCode.CHANGED_MEANWHILE
@@ -304,8 +304,9 @@ def too_many_open(outcome: TooManyOpen) -> Problem:
 
 
 def own_result(user: UUID, key: str) -> bool:
-    """Return whether we derived this key for this user; only such keys are opened, whatever a
-    node sent.
+    """Return True if we derived this key for this user.
+
+    Only such keys are opened, whatever a node sent.
     """
     return key.startswith(f"results/{user}/")
 
@@ -327,7 +328,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
 
 
 async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
-    """Return the job with the members that lists omit."""
+    """Return the job, including the members that lists omit."""
     loose = await loose_tiles(call.gateway, row)
     seconds = await _eta(call, row)
     back = await call.gateway.tables.jobs.given_back(row.id)

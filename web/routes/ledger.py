@@ -211,7 +211,7 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     """Return 404; name the entry's leaf if it was removed from the books.
 
-    If a reopening gave up leaves, it may have been among them; the answer says so.
+    If a reopening gave up leaves, the entry may have been among them; the answer says so.
     """
     leaf = await gateway.tables.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
@@ -235,7 +235,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
 
 async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
-    """Return the proof at the anchored checkpoint if there is one, else at the newest."""
+    """Return the proof at the anchored checkpoint if there is one, otherwise at the newest."""
     entry, place, covering = standing.own.entry, standing.place, standing.covering
     signed = standing.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
@@ -263,8 +263,9 @@ async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = Fals
 
 
 def _is_vouched_for(covering: CoveringAnchor) -> bool:
-    """Return whether the anchor's note is signed by its checkpoint's key; not if the key was
-    rotated in between.
+    """Return True if the checkpoint's key signed the anchor's note.
+
+    Not if the key was rotated in between.
     """
     signed = covering.anchor
     return signed is not None and note.is_signed_by(signed, covering.signed.verifier)

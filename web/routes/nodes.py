@@ -43,8 +43,9 @@ class NewNode:
 
 @attrs.frozen
 class RegisteredNode:
-    """A registered node. Sign ``challenge`` within five minutes and post it to
-    ``/nodes/verify``.
+    """A registered node.
+
+    Sign ``challenge`` within five minutes and post it to ``/nodes/verify``.
     """
 
     node_id: UUID
@@ -118,7 +119,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
         kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
     else:
-        # The caller has proved nothing yet: this token is only good for being replaced.
+        # The caller has proved nothing yet: this token can only be exchanged for another.
         node, kind = known, TokenType.UNPROVED
         kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
     if not kept:
@@ -234,7 +235,7 @@ def _token(call: Call[Any, Any], kind: TokenType, node: UUID) -> str:
 
 
 def _tell_scheduler(call: Call[Any, Any], node: NodeIdentity, load: float | None) -> None:
-    """Tell the scheduler: a healthy node may get work, a node that must be verified first may
+    """Tell the scheduler: a healthy node may get work, a node that must prove its key first may
     not.
     """
     if node.status != "HEALTHY":

@@ -40,8 +40,9 @@ class ShareQuery(Cursor):
 
 @attrs.frozen
 class NewPayout:
-    """A new payout. ``credits`` are booked at once; ``money`` is sent after an admin approves
-    it.
+    """A new payout.
+
+    ``credits`` are booked at once; ``money`` is sent after an admin approves it.
     """
 
     to: PayoutTo
@@ -180,7 +181,8 @@ def members_of(row: PayoutShown) -> dict[str, Any]:
 
 
 def _kept(user: UUID, key: tuple[str, bytes], payout: UUID) -> IdempotencyKey:
-    """Return the idempotency key; the answer is the payout as it began, which is found by its
-    id.
+    """Return the idempotency key.
+
+    The answer is the payout as it began, which is found by its id.
     """
     return IdempotencyKey(user, *key, answer={"status": 200, "payout": str(payout)})

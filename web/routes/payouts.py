@@ -280,10 +280,10 @@ async def paid(call: Call[Sent]) -> Batch | Problem:
 
 
 async def _sent(call: Call[Sent], row: PayoutShown) -> Problem | None:
-    """Mark each payout by itself; one that was rejected at the same time is skipped.
+    """Mark each payout separately; one that was rejected at the same time is skipped.
 
-    All requests go through a batch in one order, so whichever marks the first payout marks the
-    rest.
+    All requests go through a batch in one order, so the request that marks the first payout also
+    marks the rest.
     """
     body = call.body
     details = {"reference": body.reference, "amount": money.render(row.amount)}

@@ -98,7 +98,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
 
 
 async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
-    """Return what is known, or have a node check it now."""
+    """Return what is known, or let a node check it now."""
     gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])

@@ -80,8 +80,9 @@ async def offers(call: Call) -> Offers:
     example=examples.CHECKOUT,
 )
 async def checkout(call: Call[NewPurchase]) -> Answer | Problem:
-    """Begin a purchase and get the address of the payment page. Nothing is bought until it is
-    paid.
+    """Begin a purchase and get the address of the payment page.
+
+    Nothing is bought until it is paid.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -211,7 +212,9 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
-    """Return where a buyer comes back to: the page of the settings with the outcome, or our own."""
+    """Return the address to which a buyer returns: the page of the settings with the outcome, or
+    our own.
+    """
     given = call.gateway.settings.stripe.return_url
     if given:
         return str(URL(given).update_query(checkout=how))

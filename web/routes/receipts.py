@@ -113,6 +113,6 @@ async def _withdrawn(call: Call, row: ReceiptRow) -> Withdrawn | None:
 async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
-    # The entry is the creator's; nothing beyond the receipt's content is opened.
+    # The entry is the creator's; nothing beyond the receipt's content is revealed.
     standing = await stands(call.gateway, None, entry)
     return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)

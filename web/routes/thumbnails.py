@@ -14,7 +14,7 @@ from web.jobs.submission import NOT_FOUND
 
 operations = Operations()
 NONE_YET: Final = Problem(404, "There is no picture of it yet", code=RefusalCode.PICTURE_NOT_FOUND)
-# A node's file is displayed, never executed.
+# A node's file is displayed and never executed.
 HARMLESS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -83,8 +83,9 @@ class WantedParts:
 
 @attrs.frozen
 class SentParts:
-    """Completion. ``parts``: the SHA-256 (hex) of each part in order, if the content was sent in
-    parts.
+    """Completion.
+
+    ``parts``: the SHA-256 (hex) of each part in order, if the content was sent in parts.
     """
 
     parts: Annotated[list[Sha256], Meta(max_length=PARTS_MAX)] = attrs.field(factory=list[str])
@@ -159,10 +160,10 @@ async def show(call: Call) -> Upload | Problem:
     example=examples.PART_URLS,
 )
 async def parts(call: Call[WantedParts]) -> PartUrls | Problem:
-    """Get presigned URLs for parts of content above 64 MiB; each is bound to its length and
-    SHA-256.
+    """Get presigned URLs for parts of content above 64 MiB.
 
-    Parts for which no URL was requested during a day are removed.
+    Each is bound to its length and SHA-256. Parts for which no URL was requested during a day are
+    removed.
     """
     gateway = call.gateway
     row = await gateway.tables.uploads.by_id(call.ids["upload_id"], call.caller)
@@ -230,7 +231,7 @@ async def found_of(
 
 
 def is_announced(found: ObjectInfo, row: UploadRow, digests: Sequence[bytes]) -> bool:
-    """Return whether the store holds what was announced, as far as the store can tell.
+    """Return True if the store holds what was announced, as far as the store can tell.
 
     For parts it knows only each part's SHA-256, which it checked against the signed one.
     """

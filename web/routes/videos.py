@@ -53,8 +53,9 @@ NO_FRAMES = Problem(
 
 @attrs.frozen
 class NewVideo:
-    """A video. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001; omitted, it is the
-    scene's.
+    """A video. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001.
+
+    Omitted, it is the scene's.
     """
 
     container: Literal["MP4", "WEBM"] = "MP4"
@@ -189,8 +190,9 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """Return the job's scene, which has the frame rate and the view transform; None if it is no
-    longer stored.
+    """Return the job's scene, which has the frame rate and the view transform.
+
+    None if it is no longer stored.
     """
     file, listed = past.plan.inputs.file, past.plan.inputs.files
     if file is not None and file.path.endswith(".blend"):

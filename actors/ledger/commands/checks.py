@@ -1,11 +1,11 @@
 """Deliveries and verdicts over a draft of the books; money moves only with the verdict.
 
 A result arrives in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded,
-drawn for a comparison or not. ``UnitVerdict``: a valid result ends any other attempt, settles the
-hold, which pays the operator's share, keeps the receipt, and completes the unit and its job's
-counters; an invalid one is a failure of its node. Then fines follow, and the check is decided.
+with the draw on whether the result is compared. ``UnitVerdict``: a valid result ends any other
+attempt, settles the hold, pays the operator's share, keeps the receipt, and completes the unit; an
+invalid one counts as a failure of its node. Afterwards fines are taken, and the check is decided.
 
-Each function returns True if it changed something, False if it was done before, or a refusal.
+Each function returns True if it changed something, False if that was done before, or a refusal.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
 
 
 def overtaken(draft: Draft, unit: UnitRow) -> None:
-    """End the check of a delivery because another attempt counts."""
+    """End the check of a delivery because the other attempt counts."""
     row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
     if row is not None and row.state == "PENDING":
         ended = attrs.evolve(
@@ -92,7 +92,10 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
 def judge(
     draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail = units.fail
 ) -> bool | Refusal:
-    """Apply a verdict: complete the unit, or ``fail`` it; then fines, and the check's own row."""
+    """Apply a verdict: complete the unit, or ``fail`` it.
+
+    Then take fines, and update the check's row.
+    """
     row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
     if row is None:
         return GuardFailed("UnitVerdict", unit.state)

@@ -1,7 +1,7 @@
-"""Disputes over a draft of the books: a creator opens one per unit and an admin decides it.
+"""Disputes over a draft of the books: a creator opens one per unit, and an admin decides it.
 
 A refund is another transfer. The unit stays COMPLETED, and its receipt stays as it was signed, with
-the entry that charged for it; readers of the receipt see beside it that it was withdrawn.
+the entry that charged for it; the API shows beside a receipt that it was withdrawn.
 """
 
 import attrs
@@ -22,7 +22,7 @@ from actors.ledger.postings import Refusal, book
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import DisputeRow, EarningRow
 
-# Reasons to refuse a dispute, beside the state of a unit that is not COMPLETED.
+# Reasons to refuse a dispute, besides the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
@@ -30,7 +30,7 @@ UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     """Open a dispute within the window.
 
-    It replaces a dispute by the gateway that was rejected.
+    It replaces a rejected dispute that the gateway opened.
     """
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
@@ -93,14 +93,14 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     if hold is None or hold.settled == 0:
         return UNCHARGED
     if share is not None and share.state in ("PAYABLE", "PAID"):
-        return CLOSED  # by a gateway whose clock is ahead
+        return CLOSED  # a gateway whose clock is ahead has closed it
     closes = unit.ended_at + effect.window if share is None else share.payable_at
-    # A share that is still pending after its window can be withheld, as it is not paid out.
+    # The gateway can still withhold a share after its window while the share is pending.
     return CLOSED if draft.now >= closes and not effect.by_gateway else None
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
-    """Return the refund: the charge less what an admin has already refunded by hand."""
+    """Return the amount to refund: the charge less what an admin has already refunded by hand."""
     work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
     before = draft.transfers.get((creator, "REFUND", work))
     amount = found.charge - (0 if before is None else before[0].amount)
@@ -111,12 +111,12 @@ def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
 
 
 def dispute_reference(found: DisputeRow) -> str:
-    """Reference of a partial refund; a full one is booked under the unit's reference."""
+    """Return the reference of a partial refund; a full one is booked under the unit's reference."""
     return f"dispute:{found.job_id}:{found.unit}"
 
 
 def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
-    """Move the share to revenue, unless it is there as a fine, and refund the whole charge."""
+    """Move the share to revenue, unless it went there as a fine; and refund the whole charge."""
     refund = refund_of(draft, found)
     transfers = [] if refund is None else [refund]
     if share is not None and share.state != "FORFEITED":

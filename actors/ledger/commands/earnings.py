@@ -1,7 +1,7 @@
-"""Operators' shares: earned with a unit's charge, claimed, payable in time, and paid out.
+"""Operators' shares: earned with a unit's charge, claimed, payable after a time, and paid out.
 
-Payouts to credits happen at once, those to money through an approved batch. Each function returns
-True if it changed something, False if it was done before, or a refusal.
+Payouts of credits happen at once, those of money in an approved batch. Each function returns True
+if it changed something, False if that was done before, or a refusal.
 """
 
 from uuid import UUID
@@ -34,14 +34,14 @@ from sql.books import UnitRow
 from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
 
 OWED = ("PENDING", "PAYABLE")
-NOTHING = "nothing"  # is payable
+NOTHING = "nothing"  # nothing is payable
 
 
 def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
     """Record the share that the completion of a unit has just paid."""
     found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
     if found is None or effect.operator is None:
-        return  # it cost nothing, or the share rounds to zero
+        return  # the unit was free, or the share rounds to zero
     transfer, _ = found
     key = (unit.job_id, unit.number)
     share = EarningRow(
@@ -67,7 +67,7 @@ def _reference(effect: UnitComplete) -> str:
 
 
 def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """Make a share payable once it is ripe and in no open dispute."""
+    """Make a share payable once its window is over, unless it is in an open dispute."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
@@ -105,12 +105,12 @@ def claim(draft: Draft, effect: EarningClaim) -> bool | Refusal:
 
 
 def payout_reference(payout: PayoutRow) -> str:
-    """The reference of a payout's transfer."""
+    """Return the reference of a payout's transfer."""
     return f"payout:{payout.id}"
 
 
 def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
-    """Apply one effect."""
+    """Apply one effect on payouts."""
     if isinstance(effect, PayoutTake):
         return _take(draft, effect)
     payout = draft.payouts.found.get(effect.id) and draft.payouts.get(effect.id)
@@ -124,7 +124,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
 
 
 def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
-    """Pay out everything that was payable as the batch began."""
+    """Pay out everything that was payable at the start of the batch."""
     if draft.payouts.get(effect.id) is not None:
         return False
     payable = draft.payable.get(effect.operator)

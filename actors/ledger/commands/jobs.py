@@ -1,6 +1,6 @@
 """Transitions of whole jobs, over a draft of the books.
 
-Each function returns True if it changed something, False if it was done before, or a refusal.
+Each function returns True if it changed something, False if that was done before, or a refusal.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,7 +86,7 @@ def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
 
 
 def _is_of(unit: UnitRow, piece: NewUnit) -> bool:
-    """Return True if the unit is this piece; an unpaid unit's price is 0."""
+    """Return True if the unit is this piece; the price of an unpaid unit is 0."""
     is_priced = unit.price in (piece.price, 0)
     return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
 
@@ -129,10 +129,10 @@ def _touch(draft: Draft, job: JobRow) -> bool:
 
 
 def _end(draft: Draft, job: JobRow) -> bool | Refusal:
-    """Cancel all open units; there may be thousands, so the job's counters change once.
+    """Cancel all open units. There may be thousands, so the job's counters change once.
 
     Delivered units keep their hold until their verdict. Otherwise a creator could watch frames
-    arrive, stop the job and have them for nothing.
+    arrive, stop the job and have the frames for nothing.
     """
     kept = {*ENDED, "VERIFYING"}
     for unit in draft.units_of(job.id):
@@ -167,7 +167,7 @@ def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
 
 
 def _over(job: JobRow) -> str | None:
-    """Return how the job ended, or STOPPED; None if it is open."""
+    """Return how the job has ended, or STOPPED; None if it is open."""
     if job.status in ENDED:
         return job.status
     return "STOPPED" if job.paused == STOPPED else None
@@ -233,7 +233,7 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         return GuardFailed("UnitRetry", "")
     draft.touched[unit.job_id, unit.number] = None
     if unit.state not in ENDED:
-        return False  # retried before: it waits or runs
+        return False  # it was retried before, and waits or runs
     if (over := _over(job)) in ("CANCELLED", "STOPPED"):
         return GuardFailed("UnitRetry", over)
     if unit.state != "FAILED":
@@ -249,7 +249,7 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
 
 
 def _together(draft: Draft, unit: UnitRow) -> list[UnitRow]:
-    """Return the unit; for a frame in tiles, all FAILED parts."""
+    """Return the unit; for a frame in tiles, all its FAILED tiles and the assembling unit."""
     whole = unit.number if unit.feeds is None else unit.feeds
     found = [one for one in draft.units_of(unit.job_id) if whole in (one.number, one.feeds)]
     return [one for one in found if one.state == "FAILED"]

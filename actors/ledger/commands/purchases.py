@@ -1,8 +1,8 @@
-"""Purchases over a draft of the books: pure, with the same result in any order of events.
+"""Purchases over a draft of the books. Pure: the result does not depend on the order of events.
 
-For each Stripe object the furthest known state is kept. Refunds of a purchase follow from these
-facts alone, and the difference to earlier postings is posted. So an event may arrive twice, late,
-or before its purchase.
+For each Stripe object the furthest known state is kept. The refunds of a purchase follow from these
+states alone, and the difference from earlier postings is posted. So an event may arrive twice,
+late, or before its purchase.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
 
 
 def of_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
-    """Apply one effect: True if it changed something, False if it was done before."""
+    """Apply one effect: return True if it changed something, False if that was done before."""
     if isinstance(effect, PurchaseOpen):
         return _open(draft, effect)
     if isinstance(effect, PurchaseSession):
@@ -94,7 +94,10 @@ def _session_fact(draft: Draft, fact: SessionFact) -> str:
 
 
 def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
-    """Credit the purchase if the payment matches its price; then apply earlier refunds."""
+    """Credit the purchase if the payment matches its price.
+
+    Then apply refunds that arrived earlier.
+    """
     paid, price = (fact.amount, fact.currency), (row.amount, row.currency)
     if paid != price or row.session not in (None, fact.session):
         return "REFUSED"
@@ -160,7 +163,7 @@ def merged(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> Reve
 
 
 def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int, int]:
-    """Return the units lost to refunds and to disputes; together at most the purchase.
+    """Return the units lost to refunds and to disputes; together at most those of the purchase.
 
     Stripe reports refunds one by one, as a total of the charge, or both; the larger figure counts.
     The total still includes refunds that failed later, so those are subtracted.
@@ -172,7 +175,7 @@ def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int,
     refunded = max([*told, sum(fact.amount for fact in refunds)]) - void
     refunded = min(max(refunded, 0), purchase.amount)
     disputes = [fact for fact in known if fact.kind == "DISPUTE" and fact.state == "COUNTS"]
-    # For a dispute in another currency the whole purchase counts, as its share is unknown.
+    # A dispute in another currency counts as the whole purchase, as its share is unknown.
     sums = [f.amount if f.currency == purchase.currency else purchase.amount for f in disputes]
     both = min(refunded + sum(sums), purchase.amount)
     units = purchase.units * refunded // purchase.amount
@@ -180,7 +183,7 @@ def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int,
 
 
 def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
-    """Post the difference between the facts and the books; False if there is none."""
+    """Post the difference between Stripe's facts and the books; return False if there is none."""
     rows = draft.reversals.all()
     facts = [row for row in rows if row.payment_intent == purchase.payment_intent]
     refunded, disputed = gone_back(purchase, facts)
@@ -201,7 +204,10 @@ def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
 def _move(
     draft: Draft, purchase: PurchaseRow, platform: str, units: int, named: tuple[str, str]
 ) -> None:
-    """Take units from the buyer, with the rest as debt; or credit negative units again."""
+    """Take units from the buyer, and record the missing rest as debt.
+
+    Negative units are credited again.
+    """
     reference, words = named
     account, debt = account_of(purchase.user_id), debt_of(purchase.user_id)
     if units < 0:
@@ -219,7 +225,7 @@ def _move(
 
 
 def _post(draft: Draft, order: Transfer) -> None:
-    """Post a transfer that must succeed; the platform account is the subject."""
+    """Post a transfer that must succeed; its subject is the platform account."""
     posted = book(draft, order)
     assert posted is True, f"{order.reference}: {posted}"
 
@@ -228,7 +234,7 @@ def _post(draft: Draft, order: Transfer) -> None:
 
 
 def pay_debts(draft: Draft) -> None:
-    """Pay debts from what this commit made available, before it can be spent."""
+    """Pay debts from what this commit has made available, before it can be spent."""
     if not draft.owing:
         return
     for name in [name for name in draft.accounts.tried if name.startswith("user:")]:
@@ -237,7 +243,7 @@ def pay_debts(draft: Draft) -> None:
         units = 0 if debt is None else min(user.available, -debt.balance)
         if debt is not None and units > 0:
             reference = f"payment:{debt.version + 1}"
-            words = "Payment of what is owed for a payment that went back"
+            words = "Repayment of credits whose purchase was reversed"
             order = Transfer(user.name, debt.name, debt.name, units, "ADJUSTMENT", reference, words)
             posted = book(draft, order)
             assert posted is True, f"{debt.name}: {posted}"

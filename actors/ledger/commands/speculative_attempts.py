@@ -1,7 +1,7 @@
 """Speculative attempts: a second attempt at a unit beside the first, and which of them counts.
 
-The unit's row describes its first attempt while that one lives. Attempt numbers are never reused:
-the next one is one more than the greatest of either kind.
+The unit's row describes its first attempt while that is at work. Attempt numbers are never reused:
+the next number is greater by one than the greatest of either kind.
 """
 
 from typing import TypeAlias
@@ -55,8 +55,8 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Re
     """Apply an effect on one of two attempts.
 
     Returns the row with which the effect continues, or the result. A delivery ends nothing: the
-    first result that counts, after its verdict where it waits for one, ends the other attempt. A
-    failed attempt leaves the unit to the other one.
+    first result that counts, if necessary after its verdict, ends the other attempt. A failed
+    attempt leaves the unit to the other one.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -82,7 +82,7 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Re
 
 @attrs.frozen
 class AttemptPair:
-    """A unit with two attempts, and the row with either of them alone."""
+    """A unit with two attempts, and its row with only one of them."""
 
     unit: UnitRow
     mine: UnitRow
@@ -97,7 +97,7 @@ def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
 
 
 def _judged(draft: Draft, pair: AttemptPair, effect: UnitVerdict) -> UnitRow | bool | Refusal:
-    """Apply a verdict on one attempt: it ends the other one, or leaves it alone."""
+    """Apply a verdict on one attempt: it ends the other attempt, or lets it continue."""
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
     if not checks.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):

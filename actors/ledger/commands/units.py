@@ -1,8 +1,8 @@
 """Effects on one attempt at a unit: assign, start, complete, fail, requeue.
 
-Each function returns True if it changed something, False if it was done before, or a refusal. "Done
-before" means the same attempt and node: an attempt number is assigned once, so the same node means
-the same decision.
+Each function returns True if it changed something, False if that was done before, or a refusal.
+"Done before" means by the same attempt and node: an attempt number is assigned once, so the same
+node means the same decision.
 """
 
 import attrs
@@ -103,7 +103,8 @@ def complete(
         ended_at=draft.now,
     )
     job = draft.job_of(unit)
-    result = effect.result_ref if job.units == 1 else None  # with several units, each has its own
+    # with several units, each has its own result
+    result = effect.result_ref if job.units == 1 else None
     change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
@@ -112,7 +113,7 @@ def complete(
 
 
 def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
-    """Settle the unit's hold, or release it where the unit is free, and keep the receipt."""
+    """Settle the unit's hold, or release it if the unit is free, and keep the receipt."""
     reference = work_reference(unit.job_id, unit.number)
     if unit.price > 0 and draft.holds.get(reference) is None:
         return GuardFailed("UnitComplete", "no hold")
@@ -136,7 +137,7 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
 
 
 def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
-    """Store the receipt with the creator's entry that pays for it; nothing changes it later."""
+    """Store the receipt with the creator's entry that pays for it; it never changes later."""
     account = user_account(draft.job_of(unit).user_id)
     reference = work_reference(unit.job_id, unit.number)
     paid = draft.transfers.get((account, "USAGE", reference))
@@ -228,7 +229,7 @@ def requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
 
 
 def _is_begun(unit: UnitRow) -> bool:
-    """Return True if this attempt started, so that it must have been sent to its node."""
+    """Return True if this attempt has started, so that it must have been sent to its node."""
     if unit.started_at is None or unit.assigned_at is None:
         return False
     return unit.started_at >= unit.assigned_at

@@ -24,7 +24,7 @@ GROUP: Final = "rendertrust.plugins"
 
 @attrs.frozen(kw_only=True)
 class PluginOffer:
-    """Offered ``plugins`` by job type, and the reason for each one that is not offered."""
+    """The offered ``plugins`` by job type, and for each one that is not offered the reason."""
 
     plugins: Mapping[str, Plugin]
     not_offered: Mapping[str, str]
@@ -36,13 +36,13 @@ class PluginOffer:
         return plugin if isinstance(plugin, RenderPlugin) else None
 
     async def end(self) -> None:
-        """End the resident Blenders."""
+        """End the Blender processes that wait for units."""
         if (render := self.render) is not None:
             await render.standings.end()
 
     @property
     def opengl(self) -> bool | None:
-        """Return True if EEVEE and Workbench can draw here; None if unknown."""
+        """Return True if EEVEE and Workbench can draw here; None if that is unknown."""
         render = self.render
         return None if render is None or render.found is None else render.found.opengl
 
@@ -90,9 +90,9 @@ def _ours(folder: StateFolder, settings: AgentSettings) -> Iterator[Plugin]:
 
 
 def _load(entry: EntryPoint) -> Plugin | str:
-    """Load a third party's plugin; return the reason if it cannot be loaded.
+    """Load a third party's plugin, or return the reason why it cannot be loaded.
 
-    A broken plugin must not keep the node from working.
+    A broken plugin must not prevent the node from working.
     """
     try:
         plugin = entry.load()()

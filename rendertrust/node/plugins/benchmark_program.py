@@ -9,7 +9,7 @@ WIDTH, STEPS_MAX = 320, 100
 
 
 def steps_in_row(row: int, rows: int) -> int:
-    """Return the number of steps for one row, at most STEPS_MAX for each point."""
+    """Return the number of steps for one row; each point takes at most STEPS_MAX."""
     y = 2.4 * row / rows - 1.2
     total = 0
     for column in range(WIDTH):

@@ -1,4 +1,4 @@
-"""Zip files of frames: packed by chunks, unpacked by videos."""
+"""Zip files of frames: chunks pack them, videos unpack them."""
 
 import errno
 import os
@@ -16,13 +16,14 @@ from rendertrust.node.safe_open import open_plain
 NAME: Final = "frames.zip"
 ENTRIES_MAX: Final = 100_000
 BYTES_MAX: Final = 64 * 2**30
-DISK_LEFT: Final = 2**30  # left free by unpacking, as by a unit's sandbox
+DISK_LEFT: Final = 2**30  # disk space that unpacking must leave free, as a sandboxed program must
 NUMBERED: Final = re.compile(
     r"(?:.*[^0-9-])?(-?[0-9]{1,7})\.(png|jpg|jpeg|exr|tif|tiff|webp|bmp|tga)"
 )
-# Files beside a picture, which are not frames of a video.
+# Suffixes of files beside a picture, which are not frames of a video.
 BESIDE: Final = (".noisy.exr", ".evidence.exr")
-_MOMENT: Final = (1980, 1, 1, 0, 0, 0)  # a fixed time, so that equal files make equal zips
+# the same time for all entries, so that equal files make equal zips
+_MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 
 
 class BundleError(ValueError):
@@ -30,7 +31,7 @@ class BundleError(ValueError):
 
 
 def pack(folder: Path, names: Iterable[str]) -> Path:
-    """Pack the files ``names`` of ``folder`` into a zip beside it.
+    """Pack the files ``names`` of ``folder`` into a zip beside the folder.
 
     The files are untrusted, so links are not followed. Raises NotARegularFile.
     """
@@ -56,7 +57,7 @@ def unpack(source: Path, target: Path) -> list[Path]:
     """Unpack the numbered pictures of a zip into the folder ``target``.
 
     Names are untrusted, so only their last part is used. Raises BundleError, and OSError if the
-    disk has no space for the size that the zip declares; no more than that is unpacked.
+    disk has no space for the declared size; no more than that is unpacked.
     """
     try:
         with zips.opened(source, BYTES_MAX, ENTRIES_MAX) as packed:
@@ -69,14 +70,14 @@ def unpack(source: Path, target: Path) -> list[Path]:
             _make_sure_of_room(target, sum(member.file_size for member, _ in wanted))
             return [_written(packed.pieces(member), target / name) for member, name in wanted]
     except zips.ZipTooLarge as fault:
-        raise BundleError(f"the zip has over {BYTES_MAX >> 30} GiB") from fault
+        raise BundleError(f"the zip would unpack to over {BYTES_MAX >> 30} GiB") from fault
     except zips.BadZip as fault:
         raise BundleError(f"the zip cannot be read: {fault}") from fault
 
 
 def _make_sure_of_room(folder: Path, size: int) -> None:
     if size > BYTES_MAX:
-        raise BundleError(f"the zip has over {BYTES_MAX >> 30} GiB")
+        raise BundleError(f"the zip would unpack to over {BYTES_MAX >> 30} GiB")
     if size > shutil.disk_usage(folder).free - DISK_LEFT:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 

@@ -48,32 +48,34 @@ _TOLD: Final = (
 class CheckPlugin:
     """Check of one result.
 
-    It takes the checked unit's parameters and inputs; the unit was a ``render`` unless ``of`` names
-    a ``video``. ``draws``: [x, y, cell or null] for each crop of a frame or tile; ``shown``: frames
-    of a chunk or video; all numbers from 0 up to 1. Without both it only takes a quick look.
-    ``whole``: cut the crops out of a whole rendered frame or tile. ``across``: another kind of
-    device or instruction set made the result; draws for a second look, if one is needed.
-    ``seconds``: the limit of its renders.
+    It takes the parameters and inputs of the checked unit, which was a ``render`` unless ``of``
+    says ``video``. ``draws``: [x, y, cell or null] for each crop of a frame or tile; ``shown``:
+    frames of a chunk or video; all numbers from 0 up to 1. Without both, the plugin takes only a
+    quick look. ``whole``: the crops are cut out of a whole rendered frame or tile. ``across``: the
+    result was made by another kind of device or instruction set; its value are the draws for a
+    second look, if one is needed. ``seconds``: the time limit of the renders.
 
-    Its result is a JSON report. For each crop or frame and for the picture it says whether they are
-    ``equal`` or how far ``off``; or it names a ``fault`` of the result.
+    The plugin's result is a JSON report. For each crop or frame and for the picture it says whether
+    they are ``equal`` or how far ``off``; or it names a ``fault`` of the result.
     """
 
     job_type: ClassVar[str] = "check"
     render: RenderPlugin
-    open_seconds: float = OPEN_SECONDS  # to open a delivered file before it counts as deadly
+    # time for opening a delivered file, after which the file counts as deadly
+    open_seconds: float = OPEN_SECONDS
 
     async def why_not(self) -> str | None:
         """Return why this machine cannot render or open untrusted scenes; None if it can."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Render the crops. A failure says nothing about the result.
+        """Render the crops. A failure says nothing about the checked result.
 
-        It is the scene's if memory or time ran out while no delivered file was open, else the
-        verifier's.
+        The scene is to blame if memory or time ran out while no delivered file was open, otherwise
+        the verifier.
         """
-        order = await asyncio.to_thread(_order_for, task)  # a video's frames are unpacked
+        # in a thread, as it unpacks a video's frames
+        order = await asyncio.to_thread(_order_for, task)
         if isinstance(order, Failed):
             return order
         order = {**order, "open_seconds": self.open_seconds}
@@ -81,7 +83,7 @@ class CheckPlugin:
         return _report(last, task)
 
     def _within(self, seconds: object) -> RenderPlugin:
-        """Return the renderer with this time limit, if it is shorter than its own."""
+        """Return the renderer with this time limit, if that is shorter than its own."""
         if not isinstance(seconds, int | float):
             return self.render
         limit = max(min(seconds, self.render.runtime_seconds_max), 1.0)
@@ -100,7 +102,7 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
     across = task.params.get("across", [])
     if not _are_draws(draws):
         return refused("draws must be a list of [x, y, cell or null], from 0 up to 1")
-    if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):  # pyright: ignore[reportUnknownArgumentType]
+    if not isinstance(shown, list) or len(shown) > DRAWS_MAX or not all(map(_is_share, shown)):
         return refused("shown must be a list of numbers from 0 up to 1")
     if not _are_draws(across):
         return refused("across must be a list of [x, y, cell or null], from 0 up to 1")
@@ -120,20 +122,20 @@ def _order_for(task: Task) -> Mapping[str, Any] | Failed:
 
 
 def place_of(name: str, task: Task) -> str | None:
-    """Return the place of a delivered file in its folder; None if it was not delivered."""
+    """Return a delivered file's place in its folder; None if the file was not delivered."""
     path = task.delivered.get(name)
     return None if path is None else str(path.relative_to(task.folder / DELIVERED))
 
 
 def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Failed:
-    """Return the checked unit's order, with the kind of check to do."""
+    """Return the checked unit's order, extended by the kind of check to do."""
     order: Mapping[str, Any] | Failed
     if of == VIDEO:
         order = playing(task)
         return order if isinstance(order, Failed) else {**order, "do": "watch"}
     if of != RENDER:
         return refused("work of such a kind cannot be checked here")
-    if is_look:  # the tiles have been looked at already
+    if is_look:  # the tiles were checked already
         params = {name: value for name, value in task.params.items() if name != "tiles"}
         order = order_for(attrs.evolve(task, params=params))
     else:
@@ -142,7 +144,7 @@ def _made_of(task: Task, *, of: object, is_look: bool) -> Mapping[str, Any] | Fa
         return order
     if not ("tile" in order or "tiles" in task.params or len(order.get("frames", ())) > 1):
         return {**order, "do": "check"}
-    return {**order, "do": "look" if is_look else "hold"}
+    return {**order, "do": "look" if is_look else "check_unit"}
 
 
 def _are_draws(value: object) -> bool:

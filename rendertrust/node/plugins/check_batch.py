@@ -12,32 +12,32 @@ from rendertrust.node.plugins.render_order import refused
 from rendertrust.node.worker.checks.open_watchdog import OPEN_SECONDS
 from rendertrust.relay_frames import BATCH_MAX
 
-RESULTS: Final = "results"  # the parameter with their number
-WORDS_MAX: Final = 300  # characters: sixteen reports fit into one frame
+RESULTS: Final = "results"  # name of the parameter with the number of results
+WORDS_MAX: Final = 300  # characters of a report: sixteen reports fit into one relay frame
 _TOLD: Final = ("looked", "suspect", "fault", "unable", "uncut", "seen")
 Told = Mapping[str, Any]
 
 
 @attrs.define
 class CheckBatchPlugin:
-    """Quick look at several results.
+    """Quick look at several results of one job.
 
-    It takes the units' parameters and the number of ``results``, whose inputs are
-    ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` lists a report for each,
-    like that of a ``check`` without draws. A report is None if the worker died before it, or if
-    only a render can tell.
+    It takes the parameters of the units and the number of ``results``, whose inputs are
+    ``check/0/picture``, ``check/0/evidence.exr`` and so on. ``opened`` in its result lists a report
+    for each, like that of a ``check`` without draws. A report is None if the worker died before it,
+    or if only a render can decide.
     """
 
     job_type: ClassVar[str] = BATCH
     render: RenderPlugin
-    open_seconds: float = OPEN_SECONDS  # for each result
+    open_seconds: float = OPEN_SECONDS  # time for each result
 
     async def why_not(self) -> str | None:
         """Return why this machine cannot open untrusted scenes; None if it can."""
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open them in one worker. Reports from before a crash count."""
+        """Open the results in one worker. Reports that it made before a crash count."""
         order = _order_for(task)
         if isinstance(order, Failed):
             return order
@@ -52,7 +52,7 @@ class CheckBatchPlugin:
 
 @attrs.define
 class BatchMessages(RenderProgress):
-    """Reports of the worker on each of the ``count`` results; the first one counts."""
+    """The worker's reports on ``count`` results; for each result the first report counts."""
 
     count: int = 0
     told: dict[int, Told] = attrs.field(factory=dict[int, Told])

@@ -1,10 +1,10 @@
-"""Attribution of a check's crash: to the scene, to this machine, or to the delivered file.
+"""Attribution of a crash during a check: to the scene, this machine, or the delivered file.
 
-The worker announces what it is about to open (``worker/checks/open_watchdog.py``). If it dies
-there, the file is opened again without the scene, in a worker that has just opened a file of ours
-of the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the file
-is to blame. If it survives, or dies of our file, nothing is blamed. If memory or time runs out
-while no delivered file is open, it is the scene's fault.
+The worker announces each file before it opens it (``worker/checks/open_watchdog.py``). If it dies
+then, the file is opened again without the scene, in a worker that has just opened a test file of
+the same size and kind (``worker/checks/isolated_open.py``). If that worker dies twice, the
+delivered file is to blame. If it survives, or dies of the test file, nothing is blamed. If memory
+or time runs out while no delivered file is open, the scene is to blame.
 """
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from rendertrust.node.worker.checks.open_watchdog import MAKING
 TRIES: Final = 2
 ENDS: Final = ("done", "failed")
 DEADLY: Final = (
-    "every program that opens the {} crashes or hangs; a file of ours of its size is fine"
+    "every program that opens the {} crashes or hangs; a test file of the same size is fine"
 )
 ABOUT: Final = ("what", "size", "theirs", "ours", "kinds")
 Told = Mapping[str, Any]
@@ -29,7 +29,7 @@ Told = Mapping[str, Any]
 
 @attrs.define
 class BlameMessages(RenderProgress):
-    """Progress that records ``about``: the announced step that has not ended."""
+    """Progress of a check. ``about``: the announced step that has not ended."""
 
     about: Told | None = None
 
@@ -42,9 +42,9 @@ class BlameMessages(RenderProgress):
 
 
 async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
-    """Run a check; return the worker's last line, or the attribution if it died.
+    """Run a check; return the worker's last line or, if the worker died, the attribution.
 
-    ``of_scene`` in it: the scene is to blame.
+    ``of_scene`` is set if the scene is to blame.
     """
     heard = BlameMessages(task=task)
     ending = await render.obey(order, task, heard)
@@ -53,13 +53,13 @@ async def told(render: RenderPlugin, order: Told, task: Task) -> Told:
         return {**_last(ending), "of_scene": about is None and _is_too_large(ending)}
     found = about.get("found")
     before = found if isinstance(found, dict) else {}
-    if about["what"] == MAKING:  # the scene's nodes, fed with the delivered passes
+    if about["what"] == MAKING:  # the compositor ran on the delivered passes
         return {**before, "event": "done", "unmade": True}
     return await _alone(render, order, task, about, before)
 
 
 async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, before: Told) -> Told:
-    """Open the file alone and judge by the outcome."""
+    """Open the file without the scene, and judge by the outcome."""
     asked = {name: about[name] for name in ABOUT if name in about}
     asked |= {"do": "alone", "open_seconds": order["open_seconds"]}
     for _ in range(TRIES):
@@ -67,13 +67,15 @@ async def _alone(render: RenderPlugin, order: Told, task: Task, about: Told, bef
         ending = await render.obey(asked, task, heard)
         if ending.last.get("event") in ENDS:
             return _opened(order, ending, before)
-        if heard.about is None:  # it died of our file
+        if heard.about is None:  # the worker died of the test file
             return _last(ending)
     return _deadly(about)
 
 
 def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
-    """Judge a file that opens alone; a crash together with the scene is not its fault."""
+    """Judge a file that can be opened alone: it is not to blame for a crash together with the
+    scene.
+    """
     last = ending.last
     if last["event"] == "failed" or "fault" in last:
         return last
@@ -83,7 +85,7 @@ def _opened(order: Told, ending: ProcessExit, before: Told) -> Told:
 
 
 def _deadly(about: Told) -> Told:
-    """Blame the file; it is certain only if a file of ours of the same kind opened."""
+    """Blame the file. This is certain only if a test file of the same kind could be opened."""
     said = DEADLY.format(about["what"])
     if "ours" in about or "kinds" in about:
         return {"event": "done", "fault": said}
@@ -91,7 +93,7 @@ def _deadly(about: Told) -> Told:
 
 
 def _is_too_large(ending: ProcessExit) -> bool:
-    """Return whether the scene took too much memory or time, or exceeded its other limits."""
+    """Return True if the scene took too much memory or time, or exceeded its other limits."""
     excess = ending.excess or ran_out(ending)
     if excess is None:
         return ending.code is None

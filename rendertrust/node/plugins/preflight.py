@@ -24,8 +24,8 @@ INSPECT_SECONDS: Final = 120.0
 PROBE_SECONDS: Final = 180.0
 MEMORY_SHARE: Final = 0.9
 FRAMES_CHARACTERS: Final = 1000
-FILES_MAX: Final = 100  # missing files in the report; more would not help
-# The facts that findings and estimates use.
+FILES_MAX: Final = 100  # missing files in the report
+# The facts that findings and estimates need.
 _TOLD: Final = (
     *("opened", "error", "is_newer", "saved_by", "blender", "engine", "samples", "is_adaptive"),
     *("time_limit", "denoiser", "width", "height", "format", "is_movie", "burns_in"),
@@ -52,11 +52,11 @@ class PreflightPlugin:
         return await why_no_strangers(self.render)
 
     async def run(self, task: Task) -> Result:
-        """Open the scene in the sandbox and render crops of some frames."""
+        """Open the scene in the sandbox, and render crops of some frames."""
         where = _where(task)
         if isinstance(where, Failed):
             return where
-        assert self.render.found is not None, "why_not() found a Blender before this was offered"
+        assert self.render.found is not None, "why_not() has found Blender before this is offered"
         blender = self.render.found
         task.report(0.1, "opening the scene")
         facts = await scene_inspection.inspect(blender, where, within=INSPECT_SECONDS)
@@ -92,7 +92,7 @@ def _where(task: Task) -> SceneFolder | Failed:
 
 
 def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts for the report; of the files only the missing ones."""
+    """Return the facts for the report, which lists only missing files."""
     report = {name: facts[name] for name in _TOLD if name in facts}
     if not facts["opened"]:
         return report
@@ -106,14 +106,14 @@ def _report(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _missing(file: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a missing file by its name, because its folder is on this machine."""
+    """Describe a missing file without its folder, which is one of this machine."""
     name = PurePath(file["file"]).name
     told = {"kind": file["kind"], "owner": file["owner"], "path": file["path"], "file": name}
     return {**told, "frames": file["frames"]} if file.get("frames") else told
 
 
 def _gathered(missing: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Merge a sequence's missing files into one, with all frames that show them.
+    """Merge missing files of a sequence into one, with all frames that show them.
 
     Only the files that the job's frames need are sent, so many may be missing on purpose.
     """

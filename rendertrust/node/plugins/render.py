@@ -26,9 +26,9 @@ from rendertrust.node.safe_open import NotARegularFile, open_plain
 from rendertrust.protocol import LACKS
 
 TICK_SECONDS: Final = 1.0
-PACE: Final = 1.5  # 78 % of the remaining work counts as done when the estimated time is over
+PACE: Final = 1.5  # at the end of the estimated time, the remaining work counts as 78 % done
 FILES_OF_A_FRAME: Final = ("file", "noisy", "evidence")
-NAME_MAX: Final = 100  # characters of a file name that are kept; the worker's are shorter
+NAME_MAX: Final = 100  # characters of a file name that are kept; the worker's own names are shorter
 TOO_MANY_FILES: Final = "the scene reported more files than were ordered"
 EVIDENCE: Final = ".evidence.exr"  # suffix of a picture's evidence
 _WORK: Final = (
@@ -75,11 +75,11 @@ class RenderPlugin:
         return None
 
     async def run(self, task: Task) -> Result:
-        """Render the frames with a resident Blender; it is ended unless all succeed."""
+        """Render the frames with a resident Blender, which is ended if one fails."""
         order = order_for(task)
         if isinstance(order, Failed):
             return order
-        assert self.found is not None, "why_not() found a Blender before this was offered"
+        assert self.found is not None, "why_not() has found Blender before this is offered"
         same = BlenderKey(task.job_id, task.content, task.threads)
         work = task.folder / "in"
         async with self.standings.lent(
@@ -97,8 +97,8 @@ class RenderPlugin:
     async def obey(
         self, order: Mapping[str, Any], task: Task, progress: "RenderProgress"
     ) -> ProcessExit:
-        """Run one order in a separate sandboxed worker, which is dead when this returns."""
-        assert self.found is not None, "why_not() found a Blender before this was offered"
+        """Run one order in a separate sandboxed worker, which has ended when this returns."""
+        assert self.found is not None, "why_not() has found Blender before this is offered"
         self.found.box.prepare(task.folder)
         with ticking(progress):
             return await self.found.obey(
@@ -116,9 +116,9 @@ class ProgressEstimate:
     """Progress of a frame between two reports of Blender, which never decreases.
 
     Cycles renders samples in batches and reports only after each, on a slow machine once a minute.
-    The time between is interpolated by its estimate of the remaining time. The interpolation slows
-    down, so that it neither stops when the estimate was too short, nor reaches the end before
-    Blender does. Times are seconds of one clock.
+    In between, progress is interpolated with Blender's estimate of the remaining time. The
+    interpolation slows down, so that it does not stop if the estimate was too short, and does not
+    reach the end before Blender does. Times are seconds of one clock.
     """
 
     told: float = 0.0
@@ -127,7 +127,7 @@ class ProgressEstimate:
     _remaining: float = 0.0
 
     def hear(self, share: float, remaining: float | None, now: float) -> None:
-        """Take a report: ``share`` is done, ``remaining`` seconds are left."""
+        """Take a report: the done ``share``, and the ``remaining`` seconds."""
         self._share, self._at, self._remaining = share, now, remaining or 0.0
 
     def share(self, now: float) -> float:
@@ -141,10 +141,10 @@ class ProgressEstimate:
 
 @attrs.define
 class RenderProgress:
-    """Progress of a unit: passes Blender's reports on, and an estimate every second between.
+    """Progress of a unit: Blender's reports, and an estimate every second in between.
 
-    It keeps the names of written files, which are in ``out``. A scene can print the worker's lines
-    too, so at most FILES_OF_A_FRAME files for each of ``frames`` frames are kept or shown.
+    It keeps the names of written files, which are in ``out``. A scene can forge the worker's lines,
+    so at most FILES_OF_A_FRAME files for each of ``frames`` frames are kept or shown.
     """
 
     task: Task
@@ -188,7 +188,7 @@ class RenderProgress:
             self.report()
 
     def report(self) -> None:
-        """Report the progress, once there is any."""
+        """Report the progress, if there is any."""
         if (share := self.estimate.share(time.monotonic())) > 0:
             self.task.report(share, self.detail)
 
@@ -204,7 +204,7 @@ def ticking(progress: RenderProgress) -> Generator[None]:
 
 
 def hand_over(written: Path, out: Path) -> None:
-    """Move the files from a worker's folder to the unit's."""
+    """Move the files from a worker's folder to the unit's folder."""
     out.mkdir(mode=0o755, exist_ok=True)
     with os.scandir(written) as entries:
         for entry in entries:
@@ -214,7 +214,7 @@ def hand_over(written: Path, out: Path) -> None:
 
 
 def show(task: Task, line: Mapping[str, Any], out: Path) -> None:
-    """Send the preview picture that the worker names, from the folder ``out``."""
+    """Send the preview picture that the worker's line names, from the folder ``out``."""
     name, frame = str(line.get("thumbnail")), line.get("frame")
     if not _THUMBNAIL.fullmatch(name) or not isinstance(frame, int):
         return
@@ -242,9 +242,9 @@ def order_for(task: Task) -> Mapping[str, Any] | Failed:
 
 
 def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None) -> Result:
-    """Return a unit's result for a worker's exit; ``files``: those that it reported.
+    """Return a unit's result after the worker's exit; ``files``: those that the worker reported.
 
-    A single picture is the result itself, with its evidence; several files become a zip.
+    A single picture is the result itself, beside its evidence; several files become a zip.
     """
     last = ending.last
     if (excess := ending.excess or ran_out(ending)) is not None:
@@ -271,7 +271,7 @@ def result_of(ending: ProcessExit, folder: Path, files: list[str] | None = None)
 
 
 def ran_out(ending: ProcessExit) -> LimitExceeded | None:
-    """Return that memory ran out, if Blender failed because of that."""
+    """Return the failure for too little memory, if Blender failed because of that."""
     told = f"{ending.last.get('error', '')}\n{ending.tail}"
     if ending.last.get("event") == "done" or not _NO_MEMORY.search(told):
         return None

@@ -1,4 +1,4 @@
-"""Parsing of a render unit's parameters into the worker's order."""
+"""Parser of a render unit's parameters into the worker's order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
@@ -12,7 +12,7 @@ FORMATS: Final = ("PNG", "JPEG", "OPEN_EXR")
 PIXELS_MAX: Final = 16_384
 SAMPLES_MAX: Final = 65_536
 CHUNK_MAX: Final = 64  # frames in one unit
-PATHS: Final = "rendertrust-paths.json"  # the input that maps the scene's paths to inputs
+PATHS: Final = "rendertrust-paths.json"  # the input that maps paths in the scene to inputs
 KNOWN: Final = frozenset(
     (
         *("frame", "frames", "width", "height", "samples", "format", "noisy", "evidence"),
@@ -22,12 +22,12 @@ KNOWN: Final = frozenset(
 
 
 def refused(error: str) -> Failed:
-    """Return the failure of an invalid order, which every node would refuse."""
+    """Return the failure of an invalid order, which fails on every node."""
     return Failed(failure="scene", error=error)
 
 
 def whole(params: Mapping[str, Any], name: str, least: int, most: int) -> int | Failed | None:
-    """Return a whole number within bounds; None if it is not given."""
+    """Return a whole number within bounds; None if the parameter is missing."""
     value = params.get(name)
     if value is None:
         return None
@@ -76,7 +76,7 @@ def _picture(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def _frames(given: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """Parse one frame, or several that one Blender renders in this order."""
+    """Parse one frame, or several that one Blender renders in the given order."""
     frame = whole(given, "frame", -FRAME_MAX, FRAME_MAX)
     if isinstance(frame, Failed):
         return frame
@@ -127,7 +127,7 @@ def is_tile(value: object) -> bool:
 
 
 def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
-    """Refuse parameters that cannot be combined."""
+    """Refuse combinations of parameters that exclude each other."""
     in_parts = [name for name in ("tile", "tiles") if name in order]
     if len(in_parts) > 1:
         return refused("tile (render one) and tiles (merge them) cannot be given together")
@@ -141,7 +141,7 @@ def _agreed(order: Mapping[str, Any]) -> Mapping[str, Any] | Failed:
 
 
 def scene_of(task: Task) -> str | Failed:
-    """Return the scene's input: the named one, the only .blend file, or the only input."""
+    """Return the scene: the named input, the only .blend file, or the only input."""
     named = task.params.get("scene")
     if named is not None:
         path = safe_path(named) if isinstance(named, str) else None
@@ -158,7 +158,7 @@ def scene_of(task: Task) -> str | Failed:
 
 
 def placed_tiles(tiles: Sequence[Any], task: Task) -> list[list[Any]] | Failed:
-    """Add to each tile its file, the input ``tiles/N.exr``, with N counting from 0."""
+    """Add to each tile its file: the input ``tiles/N.exr``, where N counts from 0."""
     paths = [f"tiles/{number}.exr" for number in range(len(tiles))]
     for path in paths:
         if path not in task.inputs:

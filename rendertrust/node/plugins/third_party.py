@@ -14,7 +14,7 @@ import attrs
 
 from rendertrust.node.plugin import Plugin, Result, Task
 
-LEAVE_SECONDS: Final = 10.0  # for a cancelled plugin to end; then it is abandoned
+LEAVE_SECONDS: Final = 10.0  # for a cancelled plugin to end; afterwards it is abandoned
 
 
 def apart(plugin: Plugin) -> Plugin:
@@ -24,13 +24,16 @@ def apart(plugin: Plugin) -> Plugin:
 
 @attrs.frozen
 class ThirdPartyPlugin:
-    """Wrapper of a plugin, whose task can be reported on from the plugin's thread."""
+    """Wrapper of a plugin. Its task may be used from the plugin's thread."""
 
     plugin: Plugin
     job_type: str
 
     async def run(self, task: Task) -> Result:
-        """Run the plugin in a thread. Cancellation cancels it and waits up to LEAVE_SECONDS."""
+        """Run the plugin in a thread.
+
+        Cancellation cancels the plugin, and waits up to LEAVE_SECONDS.
+        """
         visit = _ThirdPartyRun(self.plugin, task, asyncio.get_running_loop())
         threading.Thread(target=visit.work, name=f"plugin {self.job_type}", daemon=True).start()
         try:
@@ -44,7 +47,7 @@ class ThirdPartyPlugin:
 
 @attrs.define
 class _ThirdPartyRun:
-    """Run of one unit in a thread."""
+    """The run of one unit in a thread."""
 
     plugin: Plugin
     task: Task
@@ -57,7 +60,7 @@ class _ThirdPartyRun:
         self.done = self.home.create_future()
 
     def work(self) -> None:
-        """Run the plugin; the thread's target."""
+        """Run the plugin. This is the thread's target."""
         try:
             with asyncio.Runner() as runner:
                 result = runner.run(self._run())
@@ -90,7 +93,7 @@ class _ThirdPartyRun:
         self._is_cancelled = True
         if self._running is not None:
             loop, running = self._running
-            with contextlib.suppress(RuntimeError):  # it has just ended
+            with contextlib.suppress(RuntimeError):  # the plugin has just ended
                 loop.call_soon_threadsafe(running.cancel)
 
     def _tell(self, what: Callable[..., object], *words: object) -> None:

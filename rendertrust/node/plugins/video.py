@@ -25,8 +25,8 @@ class VideoPlugin:
     """Encoding of a video.
 
     Parameters: ``container`` (MP4, WEBM) and the rate ``fps`` / ``fps_base`` (24, 30000/1001 …).
-    Inputs: the frames, or zips of them. With a scene (.blend) among them the rate is optional, and
-    linear frames get its view transform.
+    Inputs: the frames, or zips of frames. If a scene (.blend) is among the inputs, the rate is
+    optional, and its view transform is applied to linear frames.
     """
 
     job_type: ClassVar[str] = "video"
@@ -37,7 +37,7 @@ class VideoPlugin:
         return None if self.render.found is not None else await self.render.why_not()
 
     async def run(self, task: Task) -> Result:
-        """Order the frames and encode the video."""
+        """Lay out the frames and encode the video."""
         full = await asyncio.to_thread(playing, task)
         if isinstance(full, Failed):
             return full
@@ -50,7 +50,7 @@ class VideoPlugin:
 
 
 def playing(task: Task) -> dict[str, Any] | Failed:
-    """Return the worker's order, with the frames laid out by number."""
+    """Return the worker's order, with the frames in order of their numbers."""
     order = order_of(task.params)
     if isinstance(order, Failed):
         return order
@@ -89,7 +89,7 @@ def order_of(params: Mapping[str, Any]) -> dict[str, Any] | Failed:
 
 
 def laid_out(task: Task) -> list[str]:
-    """Move all frames to one folder below ``in``; return their paths by number.
+    """Move all frames to one folder below ``in``; return their paths by frame number.
 
     Raises BundleError.
     """

@@ -19,7 +19,8 @@ CYCLES_TILE = re.compile(r"Rendered (\d+)/(\d+) Tiles")
 REMAINING = re.compile(r"Remaining: (?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 EEVEE_SAMPLE = re.compile(r"Rendering (\d+) / (\d+) samples")
 # Blender's messages for scenes that no node can render. Any other error may be this machine's: a
-# build without a denoiser, too little memory, a full disk, a Blender older than the file.
+# build without a denoiser, too little memory, a full disk, or a Blender that is older than the
+# file.
 SCENES_FAULT = re.compile(
     r"no camera|no render output|no active view|layers are disabled", re.IGNORECASE
 )
@@ -27,7 +28,7 @@ Say = Callable[..., None]
 
 
 class SceneError(Exception):
-    """No node can render the scene or order; the message is for its author."""
+    """No node can render the scene or order; the message is for the creator."""
 
 
 class MachineError(Exception):
@@ -43,7 +44,10 @@ class MissingCapability(MachineError):
 
 
 def speaker(pipe: int) -> Say:
-    """Return a function that writes a line to ``pipe``, and exits if the agent has closed it."""
+    """Return a function that writes a line to ``pipe``.
+
+    It ends the process if the agent has closed it.
+    """
 
     def say(event: str, **members: Any) -> None:
         line = json.dumps({"event": event, **members}).encode() + b"\n"
@@ -66,7 +70,7 @@ def take_standard_output() -> int:
 
 
 def share_of(text: str) -> float | None:
-    """Return the share that is done from a message of Blender; None without numbers."""
+    """Return the done share from a message of Blender; None if the message has no numbers."""
     if found := EEVEE_SAMPLE.search(text):
         return int(found[1]) / max(int(found[2]), 1)
     found = CYCLES_SAMPLE.search(text)
@@ -80,7 +84,7 @@ def share_of(text: str) -> float | None:
 
 
 def remaining_of(text: str) -> float | None:
-    """Return the remaining seconds from a message of Blender; None without them."""
+    """Return the remaining seconds from a message of Blender; None if it has none."""
     found = REMAINING.search(text)
     if not found:
         return None
@@ -88,7 +92,7 @@ def remaining_of(text: str) -> float | None:
 
 
 def blamed(told: str) -> SceneError | MachineError:
-    """Return the error for a failed render: the scene's or this machine's."""
+    """Return the error for a failed render: one of the scene, or one of this machine."""
     return SceneError(told) if SCENES_FAULT.search(told) else MachineError(told)
 
 
@@ -101,7 +105,7 @@ def one_line(fault: BaseException) -> str:
 class Progress:
     """Progress over all renders of the order, reported when it grows.
 
-    With more than one render, ``label`` precedes Blender's message.
+    If there are several renders, ``label`` precedes Blender's message.
     """
 
     def __init__(self, say: Say, renders: int) -> None:
@@ -109,7 +113,7 @@ class Progress:
         self._begun, self._told, self._label = 0, 0.0, ""
 
     def watch(self, bpy: Any) -> None:
-        """Subscribe to Blender's render messages."""
+        """Subscribe to Blender's messages on renders."""
         bpy.app.handlers.render_stats.append(self._hear)
 
     def next(self, label: str = "") -> None:
@@ -121,13 +125,13 @@ class Progress:
         share = share_of(text) if isinstance(text, str) else None
         if share is None:
             return
-        # Extra renders of an order, such as reading a pass, count as the last one.
+        # Additional renders of an order, such as reading a pass, count as the last one.
         total = min((max(self._begun, 1) - 1 + share) / self._renders, 1.0)
         if total <= self._told:
             return
         self._told = total
         left, after = remaining_of(text), self._renders - self._begun
-        # With more frames to come, the total remaining time is not known.
+        # With more frames to come, the total remaining time is unknown.
         remaining = left if after <= 0 else None
         detail = self._label + text.split("|")[-1].strip()
         self._say("progress", progress=round(total, 4), remaining=remaining, detail=detail)

@@ -5,6 +5,6 @@ import sys
 from pathlib import Path
 
 if __name__ == "__main__":
-    # At the end of the path, so that nothing beside this folder shadows Blender's modules.
+    # Last on the path, so that no file beside this folder hides Blender's modules.
     sys.path.append(str(Path(__file__).resolve().parent.parent))
     importlib.import_module("worker.program").main()

@@ -1,4 +1,4 @@
-"""The worker's program: limits itself, runs one order or several, and exits."""
+"""The worker's program: it limits its resources, runs one order or several, and exits."""
 
 import json
 import os
@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .checks.chunk_check import hold
 from .checks.evidence_check import check
 from .checks.isolated_open import alone
 from .checks.quick_look import look, open_batch
 from .checks.rerender import rerender
+from .checks.unit_check import check_unit
 from .checks.video_check import watch
 from .ipc import (
     MachineError,
@@ -47,7 +47,7 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "alone": alone,
     "look": look,
     "batch": open_batch,
-    "hold": hold,
+    "check_unit": check_unit,
     "watch": watch,
     "prove": prove,
     "finish": tiles.finish,
@@ -58,11 +58,11 @@ ORDERS: dict[str, Callable[[Any, dict[str, Any], Say], None]] = {
     "video": encode,
 }
 # These write to a folder with a random name, so that no scene can read their files.
-HIDDEN = ("check", "look", "batch", "hold", "watch", "rerender")
+HIDDEN = ("check", "look", "batch", "check_unit", "watch", "rerender")
 
 
 def loaded(say: Say) -> Any:
-    """Report Blender's version and return its module."""
+    """Load Blender, report its version and return its module."""
     import bpy as module  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     bpy: Any = module
@@ -73,7 +73,7 @@ def loaded(say: Say) -> Any:
 
 
 def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Run the order, if it names one."""
+    """Run the order, if it names an operation."""
     if order.get("do") in HIDDEN:
         order = {**order, "out": tempfile.mkdtemp(dir=order["out"])}
     if "do" in order:
@@ -83,7 +83,7 @@ def obey(bpy: Any, order: dict[str, Any], say: Say) -> None:
 def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
     """Yield the orders after the first, each after the previous scene was closed.
 
-    An empty order only asks for a sign of life.
+    An empty order only requests a sign of life.
     """
     with open(0, encoding="utf-8", closefd=False) as orders:
         say("resting")
@@ -96,9 +96,9 @@ def following(bpy: Any, say: Say) -> Iterator[dict[str, Any]]:
 
 
 def main() -> None:
-    """Run the order in the last argument and, if it stays, those from standard input.
+    """Run the order in the last argument and, if the worker stays, those from standard input.
 
-    Always exits directly, because Blender may hang or crash in its clean-up.
+    Always ends the process directly, because Blender may hang or crash in its clean-up.
     """
     say = speaker(take_standard_output())
     order: dict[str, Any] = {**json.loads(sys.argv[-1]), "began": time.monotonic()}

@@ -1,10 +1,10 @@
 """Limits that the worker sets for itself: resources before it opens a scene, and processor time.
 
-Processor time is limited for operations that may never return to Python. The kernel ends the
-process, independent of the machine's load. All threads together get the time once for each
+Operations that may never return to Python have a limit of processor time. The kernel enforces it by
+ending the process, whatever the machine's load. All threads together get the time once for each
 processor, because Blender decodes pictures in parallel. The calling thread, which opens files and
-waits for the others, gets it only once, because a file that keeps one processor busy could
-otherwise take hours.
+waits for the others, gets it only once: a file that keeps one processor busy could otherwise take
+hours.
 """
 
 import contextlib
@@ -17,11 +17,11 @@ from collections.abc import Generator
 
 LEAST = 1e-6  # zero would switch the timer off
 BILLION = 10**9
-LIBRARIES = (None, "librt.so.1")  # older glibc has timers in librt
+LIBRARIES = (None, "librt.so.1")  # in older glibc, timers are in librt
 
 
 def limit(limits: dict[str, int]) -> None:
-    """Set soft and hard limits; raising them again would need a capability."""
+    """Set soft and hard limits. Raising them again would need a capability."""
     kinds = {
         "cpu_seconds": resource.RLIMIT_CPU,
         "file_bytes": resource.RLIMIT_FSIZE,
@@ -37,9 +37,9 @@ def limit(limits: dict[str, int]) -> None:
 
 
 def come_last() -> None:
-    """Make this process the kernel's first choice to kill when memory runs out.
+    """Make the kernel kill this process first when memory runs out.
 
-    In a sandbox that is set already, and cannot be changed from inside.
+    In a sandbox this is set already, and cannot be changed from inside.
     """
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")

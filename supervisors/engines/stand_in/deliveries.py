@@ -1,4 +1,4 @@
-"""Webhooks of the stand-in: signed like Stripe's and retried until accepted."""
+"""Webhooks of the stand-in, signed like Stripe's and retried until they are accepted."""
 
 import asyncio
 import logging
@@ -28,7 +28,7 @@ class Deliveries:
     def __init__(
         self, place: Callable[[], str], secret: str, told: Callable[[str], Awaitable[None]]
     ) -> None:
-        """``told`` is awaited once an event was accepted."""
+        """Prepare the deliveries. ``told`` is awaited once an event was accepted."""
         self._place, self._secret, self._told = place, secret, told
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -64,7 +64,10 @@ class Deliveries:
         await self._told(event["id"])
 
     async def _sent(self, event: Json) -> bool:
-        """Return True if it was accepted; each try is signed, as signatures expire after 300 s."""
+        """Return True if it was accepted.
+
+        Each try is signed again, as signatures expire after 300 s.
+        """
         client = await asyncio.to_thread(import_module, "supervisors.engines.stripe_client")
         body = orjson.dumps(event).decode()
         headers = {

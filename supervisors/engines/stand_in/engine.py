@@ -24,7 +24,10 @@ WEBHOOK = "/api/v1/webhooks/stripe"
 
 
 class EmbeddedStripe:
-    """``gateway_url`` returns the gateway's address once it listens; webhooks go there."""
+    """The stand-in.
+
+    ``gateway_url`` returns the gateway's address once it listens; webhooks go there.
+    """
 
     name = "stripe"
     pid = 0
@@ -48,7 +51,7 @@ class EmbeddedStripe:
         return endpoint
 
     async def _listen(self, within: float) -> StripeEndpoint:
-        """Serve; on another port if ours is taken."""
+        """Serve; on another port if the stored one is taken."""
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)

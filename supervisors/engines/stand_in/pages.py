@@ -1,4 +1,4 @@
-"""The stand-in's two pages, without scripts: one to pay, one to undo payments."""
+"""The stand-in's two pages, without scripts: one to pay, and one to undo payments."""
 
 from collections.abc import Iterable, Iterator
 from html import escape

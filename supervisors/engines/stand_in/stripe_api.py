@@ -29,7 +29,10 @@ DEPTH_MAX: Final = 8
 
 
 class StripeApi:
-    """``save`` stores changes and sends events; it runs before every answer."""
+    """The API of the stand-in.
+
+    ``save`` stores changes and sends events; it runs before every answer.
+    """
 
     def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
         self._till, self._key, self._page, self._save = till, key, page, save
@@ -94,7 +97,7 @@ class StripeApi:
         return html(pay_page(self._till.session(request.match_info["id"])))
 
     async def pay(self, request: web.Request) -> web.Response:
-        """Pay or cancel, then redirect back to the buyer's page."""
+        """Pay or cancel, then redirect to the page that the buyer returns to."""
         id_, how = request.match_info["id"], request.match_info["how"]
         session = self._till.session(id_)
         if how == "cancel":
@@ -164,7 +167,8 @@ def back(url: str) -> web.Response:
 def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """Parse a form in the encoding of Stripe's clients into nested objects.
 
-    ``line_items[0][price_data][currency]=usd``: list indices are keys too. ValueError on conflicts.
+    ``line_items[0][price_data][currency]=usd``: list indices are keys, too. ValueError on
+    conflicts.
     """
     found: dict[str, Any] = {}
     for name, value in pairs:
@@ -175,6 +179,6 @@ def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
         for part in path[:-1]:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                raise ValueError(f"{name} is a value and an object")
+                raise ValueError(f"{name} is both a value and an object")
         place[path[-1]] = value
     return found

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 Json: TypeAlias = dict[str, Any]
 API_VERSION: Final = "2026-09-30.stand-in"
-KEPT_MAX: Final = 1_000  # of each kind; the oldest are forgotten
+KEPT_MAX: Final = 1_000  # objects of each kind; the oldest are forgotten
 PARTS: Final = ("sessions", "keys", "charges", "refunds", "disputes", "events", "told")
 
 
@@ -20,7 +20,7 @@ class StripeRefusal(Exception):
 
 
 class StripeState:
-    """Objects in the format of Stripe's API, by id; ``events`` are those not delivered yet.
+    """Objects in the format of Stripe's API, by id; ``events``: those not delivered yet.
 
     Changes must be saved before a request is answered.
     """
@@ -51,7 +51,7 @@ class StripeState:
         return self._kept["events"]
 
     def kept(self) -> Mapping[str, Any]:
-        """Return the whole state, to be stored."""
+        """Return the whole state for storage."""
         return self._kept
 
     # ── sessions ─────────────────────────────────────────────────────────────────────────────────
@@ -78,7 +78,9 @@ class StripeState:
             amount = int(price["unit_amount"]) * int(line["quantity"])
             currency, done, cancelled = price["currency"], asked["success_url"], asked["cancel_url"]
         except (KeyError, ValueError, AttributeError, TypeError) as error:
-            raise StripeRefusal(f"Missing or wrong: {error}", "parameter_missing") from error
+            raise StripeRefusal(
+                f"A parameter is missing or wrong: {error}", "parameter_missing"
+            ) from error
         if asked.get("mode") != "payment" or amount < 1:
             raise StripeRefusal("Only payments above 0 are supported")
         id_ = fresh("cs_test")
@@ -103,7 +105,7 @@ class StripeState:
         }
 
     def pay(self, id_: str, *, later: bool = False) -> Json:
-        """Pay by card; ``later``: by a bank transfer that has not arrived yet."""
+        """Pay by card; with ``later``, by a bank transfer that has not arrived yet."""
         session = self._open_session(id_)
         session |= {"status": "complete", "payment_intent": fresh("pi")}
         if not later:
@@ -229,7 +231,7 @@ class StripeState:
     # ── events ───────────────────────────────────────────────────────────────────────────────────
 
     def say(self, kind: str, about: Json) -> None:
-        """Add an event about the object as it is now."""
+        """Add an event about the object in its present state."""
         event: Json = {
             "id": fresh("evt"),
             "object": "event",
@@ -241,7 +243,7 @@ class StripeState:
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
         }
-        self.events[event["id"]] = event  # kept until delivered, however many there are
+        self.events[event["id"]] = event  # stored until it is delivered, however many there are
 
     def told(self, event: str) -> None:
         """Record that the event was delivered."""

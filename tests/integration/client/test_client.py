@@ -91,7 +91,7 @@ async def test_a_refused_refresh_ends_the_login(
     gateway: GatewayDouble, client: AsyncClient
 ) -> None:
     gateway.accepted, gateway.refresh = set(), None
-    with pytest.raises(NotAuthenticated, match="login is over"):
+    with pytest.raises(NotAuthenticated, match="session has ended"):
         await client.balance()
 
 
@@ -100,7 +100,7 @@ async def test_a_gateway_without_refresh_ends_the_login(
 ) -> None:
     gateway.accepted = set()
     gateway.script("POST /api/v1/auth/refresh", refuse(404, "Not found"))
-    with pytest.raises(NotAuthenticated, match="login is over"):
+    with pytest.raises(NotAuthenticated, match="session has ended"):
         await client.balance()
 
 

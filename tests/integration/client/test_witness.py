@@ -408,7 +408,7 @@ async def test_a_pin_that_cannot_be_read_is_shouted_about(
     for words in (("checkpoint",), ("verify", "3"), ("proof", "3")):
         told = await program.run("ledger", *words)
         assert told.code == 1, told
-        assert "What was kept of the gateway's log cannot be read" in told.err
+        assert "The pinned checkpoint of the gateway's log cannot be read" in told.err
         assert str(pin) in told.err
         assert "--accept" in told.err
     assert (first.code, pin.read_text()) == (0, content)

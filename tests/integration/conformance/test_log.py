@@ -163,7 +163,7 @@ async def test_nothing_is_signed_before_the_chain_agrees_or_while_it_does_not(
     async with sequencing(stage, awaits_chain=True, seconds=0.0, entries=1) as ref:
         await posted(stage, 2)
         await all_in(stage, 4)
-        assert await asked(ref) == CheckpointLate("the chain was not asked yet")
+        assert await asked(ref) == CheckpointLate("the chain has not answered yet")
         assert (await seen(stage)).checked is None
         ref.tell(ChainAgreement(holds=True))
         assert await asked(ref) == CheckpointReady(4)
@@ -270,7 +270,7 @@ async def test_a_rotation_is_signed_by_both_keys_and_a_strange_key_does_not_coun
         assert await asked(ref) == CheckpointReady(4)
         signer.keys = TwinSigner(7).keys
         await posted(stage, 1)
-        assert await asked(ref) == CheckpointLate("the log's key does not count")
+        assert await asked(ref) == CheckpointLate("the log's key is not valid")
         await all_in(stage, 6)
         assert (await seen(stage)).checked == 4
     assert await stage.store.audit() == []
@@ -289,6 +289,6 @@ async def test_hashes_that_do_not_lead_to_the_root_stop_it(stage: Stage) -> None
         await books.write(Append(type(head)(head.origin, head.size, b"x" * 32, head.covered)))
     async with sequencing(stage) as ref:
         assert await ref.ask(RequestCheckpoint(), within=60) == CheckpointLate(
-            "the root of 2 leaves is another one"
+            "the root of 2 leaves does not match"
         )
     assert [finding.invariant for finding in await stage.store.audit()] == ["I7"]

@@ -65,7 +65,7 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
     assert re.search(r'href="/console/ledger/entry\?number=\d+"', text)
     assert "instead of" not in text, "nothing more will be booked"
     other = await ann.post(f"{page}/grant", {**form, "amount": "99"})
-    assert (other.status, "start at the user" in await other.text()) == (409, True)
+    assert (other.status, "Start again at the user" in await other.text()) == (409, True)
 
 
 async def test_what_a_grant_does_not_take_is_said_in_a_sentence(face: Face, ann: Visitor) -> None:

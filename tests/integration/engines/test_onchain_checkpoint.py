@@ -119,7 +119,7 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
     unnamed = await called(folder, "verify", "five.json", "--rpc", url)
     assert (unnamed.returncode, "named only by the gateway" in unnamed.stdout) == (3, True), unnamed
     plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
-    assert (plain.returncode, "--contract says which" in plain.stdout) == (3, True), plain
+    assert (plain.returncode, "--contract names the contract" in plain.stdout) == (3, True), plain
     other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
     assert (other.returncode, f"not {STRANGER}" in other.stdout) == (1, True), other
     away = ("--rpc", "http://127.0.0.1:9", *named)

@@ -309,7 +309,7 @@ async def test_replaced_node_stops_for_good(peer: Gateway, start: Start) -> None
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [(422, "run: rendertrust node join"), (403, "shut this node out")]
+    ("code", "told"), [(422, "run: rendertrust node join"), (403, "has excluded this node")]
 )
 async def test_node_that_is_refused_for_good_says_so(
     peer: Gateway, start: Start, code: int, told: str

@@ -68,7 +68,7 @@ async def test_join_that_is_refused_says_why(peer: Gateway, tmp_path: Path) -> N
     ("where", "words"),
     [
         ("http://127.0.0.1:9", "Connection refused"),
-        ("{url}/store", "no gateway answers at"),
+        ("{url}/store", "no gateway responds at"),
         ("https://{at}", "does not speak https"),
     ],
     ids=["nobody", "a path too much", "https"],

@@ -82,7 +82,7 @@ async def test_a_chunk_is_frames(stage: Stage) -> None:
     honest = await stage.delivered(frames=FRAMES)
     assert await stage.told("honest", honest, frames=FRAMES) == LOOKED
     lies = {
-        "text": (b"I am not a picture", "the zip of the frames cannot be read"),
+        "text": (b"I am not a picture", "the zip of frames cannot be read"),
         "one": (packed({"0003.png": noise()}), "0004.png is missing (1 of 2 frames)"),
         "small": (
             packed({"0003.png": noise(), "0004.png": png((32, 18))}),
@@ -119,7 +119,7 @@ async def test_a_tile_and_what_is_made_of_tiles(stage: Stage) -> None:
     wrong = await stage.told("wrong", tile, frame=3, tile=[0, 0, 16, 36])
     assert wrong["fault"].startswith("the tile is ")
     none = await stage.told("none", b"no tile", frame=3, tile=[0, 0, 32, 36])
-    assert none == {"fault": "the tile is invalid: it is not an OpenEXR file"}
+    assert none == {"fault": "the tile cannot be read: it is not an OpenEXR file"}
     tiles = [[0, 0, 32, 36], [32, 0, 32, 36]]
     assert await stage.told("merged", noise(), frame=3, tiles=tiles) == LOOKED
     text = await stage.told("unmerged", b"no picture", frame=3, tiles=tiles)

@@ -79,7 +79,7 @@ async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
         beats = len(peer.beats)
         seen = agent.status(node.folder.path)
         assert isinstance(seen, agent.Status)
-        assert seen.resting == "others use this machine"
+        assert seen.resting == "other users or programs are using this machine"
         others.busy = False
         await peer.next(Hello)
         await until(lambda: len(peer.beats) > beats)

@@ -250,7 +250,7 @@ async def test_wrong_tiles_are_the_orders_fault(
     inputs = await rendered_tiles(render, artist.scene, tmp_path, (Tile(0, 0, 67, 20),), 1)
     params = {"frame": 1, "tiles": [[0, 0, 67, 20]]}
     gap = unit(tmp_path / "b", {"scene.blend": artist.scene, **inputs}, params)
-    for order, words in ((outside, "outside of the frame"), (gap, "do not cover")):
+    for order, words in ((outside, "outside the frame"), (gap, "do not cover")):
         result = await render.run(order)
         assert isinstance(result, Failed)
         assert (result.failure, words in result.error) == ("scene", True), result

@@ -381,7 +381,7 @@ async def test_what_devices_render_differently_is_told_with_its_reason(scenes: P
     assert facts["device_dependent"] == ["hair of Object 'Cube' > Hair"]
     said = by_code(findings(facts, CPU))["device_dependent"].message
     assert "hair of Object 'Cube'" in said
-    assert "All its frames are rendered on processors" in said
+    assert "All frames are rendered on processors" in said
 
 
 async def test_clean_scene_has_no_finding(

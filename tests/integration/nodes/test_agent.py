@@ -148,7 +148,7 @@ async def test_an_agent_that_is_revoked_ends_and_says_why(
         assert status == 200
         ended = await run.ended()
     assert not ended.ok
-    assert ended.reason.startswith("the gateway shut this node out: The node was revoked")
+    assert ended.reason.startswith("the gateway has excluded this node: The node was revoked")
     assert f"rendertrust node join {site.url} --new-key" in ended.reason
 
 

@@ -56,7 +56,7 @@ async def test_what_failed_is_confirmed_when_it_is_found_on_the_chain(
     sizes = [await anchored(scene, anchor), await anchored(scene, anchor)]
     row, lost = (
         (await rows(scene))[nonce],
-        TransactionOutcome(error="another transaction has its number"),
+        TransactionOutcome(error="another transaction has used its number"),
     )
     await scene.anchors.become(row, FAILED, scene.stage.clock.now(), lost)
     anchor = gateway(scene)

@@ -126,18 +126,18 @@ async def filled(stage: Stage, pairs: int) -> None:
 ALTERED = {
     "an entry": (
         "UPDATE entries SET created_at = created_at + interval '1 s' WHERE entry_id = 7",
-        ("I7", "entry 7", "is not what leaf 6 of the log was made of"),
+        ("I7", "entry 7", "does not match leaf 6 of the log"),
     ),
     "a description": (
         (
             "UPDATE transfers SET description = 'other'"
             " WHERE id = (SELECT transfer_id FROM entries WHERE entry_id = 8)"
         ),
-        ("I7", "entry 8", "is not what leaf 7 of the log was made of"),
+        ("I7", "entry 8", "does not match leaf 7 of the log"),
     ),
     "a receipt": (
         "UPDATE entries SET receipt = sha256('x') WHERE entry_id = 9",
-        ("I7", "entry 9", "is not what leaf 8 of the log was made of"),
+        ("I7", "entry 9", "does not match leaf 8 of the log"),
     ),
     "an entry that is gone": (
         "DELETE FROM entries WHERE entry_id = 5",
@@ -149,7 +149,7 @@ ALTERED = {
             "UPDATE leaves SET entry_id = 3 WHERE entry_id = 4;"
             "UPDATE leaves SET entry_id = 4 WHERE entry_id = -1"
         ),
-        ("I7", "entry 3", "is not what leaf 3 of the log was made of"),
+        ("I7", "entry 3", "does not match leaf 3 of the log"),
     ),
     "a leaf that is gone": (
         "DELETE FROM leaves WHERE leaf_index = 10",
@@ -174,14 +174,14 @@ ALTERED = {
     ),
     "a checkpoint's note": (
         "UPDATE checkpoints SET note = replace(note, 'time 2026', 'time 2025') WHERE size = 12",
-        ("I8", "checkpoint 12", "is not what a key of the log signed"),
+        ("I8", "checkpoint 12", "was not signed by a key of the log"),
     ),
     "a checkpoint with another's note": (
         (
             "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 4)"
             " WHERE size = 8"
         ),
-        ("I8", "checkpoint 8", "is not what a key of the log signed"),
+        ("I8", "checkpoint 8", "was not signed by a key of the log"),
     ),
     "the head": (
         "UPDATE log_head SET root = sha256('x')",

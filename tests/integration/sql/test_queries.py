@@ -90,7 +90,7 @@ def test_a_query_that_writes_or_locks_is_no_read() -> None:
 
 
 def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
-    with pytest.raises(BadQueryFile, match="has no line"):
+    with pytest.raises(BadQueryFile, match="has no comment"):
         add_blocks({}, "x.sql", "-- name: a\nSELECT 1;")
     block = "-- name: a\n-- What it is.\nSELECT 1;\n"
     with pytest.raises(BadQueryFile, match="twice"):

@@ -1,7 +1,7 @@
 """A gateway whose chain has more of the log than its database: it writes nothing, and says why."""
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -48,14 +48,19 @@ async def gateway(
 
 
 async def ready(creator: Person) -> Json:
-    return (await creator.call("GET", "/health/ready"))[1]
+    """Return how the gateway is, once it has read the state of its log."""
+
+    async def read() -> Json | None:
+        found: Json = (await creator.call("GET", "/health/ready"))[1]
+        return found if found["log"] is not None else None
+
+    return cast("Json", await until(read))
 
 
 async def halted(creator: Person) -> str:
     async def told() -> str | None:
         found = await ready(creator)
-        log = found["log"] or {}
-        return log.get("halted") if found["status"] == "degraded" else None
+        return cast("str | None", found["log"]["halted"]) if found["status"] == "degraded" else None
 
     found = await until(told)
     assert found is not None
@@ -239,7 +244,7 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
         entry = await creator.deduct()
         status, problem = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
         assert status == 503
-        assert "the chain was not asked yet" in problem["detail"]
+        assert "the chain has not answered yet" in problem["detail"]
         assert (await creator.call("GET", "/ledger/checkpoint"))[0] == 503
         found = await ready(creator)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
@@ -259,9 +264,9 @@ async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
     await verified(creator, await creator.deduct())
     chain.away = True
     await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
-    assert "has not said yet" in await halted(creator)
+    assert "has not confirmed yet" in await halted(creator)
     status, problem = await deduct(creator, "one")
-    assert (status, "nothing is written until it has" in problem["detail"]) == (503, True)
+    assert (status, "nothing is written until then" in problem["detail"]) == (503, True)
     chain.away = False
 
     async def goes_on() -> bool:

@@ -120,7 +120,7 @@ async def test_an_interrupted_upload_says_what_has_arrived(face: Face, user: Hea
     status, problem = await complete(face, user, upload)
     assert (status, problem["detail"]) == (
         409,
-        "Of 2 parts these have not arrived in the store: 1",
+        "Of 2 parts, these have not arrived in the store: 1",
     )
     leave = await asked(face, user, upload, (1,))
     assert await put(face, leave[1], BODIES[0]) == 200

@@ -119,7 +119,7 @@ async def refused(person: Person, reference: str) -> str:
         status, found = await deduct(person, reference)
         assert status == 503, found
         detail = str(found["detail"])
-        return detail if "until an operator has" in detail or "by a copy" in detail else None
+        return detail if "until somebody has" in detail or "by a copy" in detail else None
 
     found = await until(why)
     assert found is not None

@@ -12,8 +12,9 @@ import pytest
 
 from actors.kernel import Ref
 from actors.ports import Clock
-from actors.revoker.actor import RevocationsActor
-from actors.revoker.messages import RemoveExpired, Revoker
+from actors.revocations.actor import RevocationsActor
+from actors.revocations.messages import RemoveExpired
+from actors.revocations.messages import Revocations as RevocationsMarker
 from sql.database import Database
 from sql.revocations import RevocationFeed
 from sql.revocations import Revocations as Rows
@@ -45,7 +46,7 @@ class Set:
     """One gateway's worth: the set, and what fills it."""
 
     revocations: Revocations
-    ref: Ref[Revoker]
+    ref: Ref[RevocationsMarker]
     heard: list[UUID]
 
     def knows(self, *ids: UUID) -> bool:
@@ -61,7 +62,11 @@ def claims(sid: UUID, kind: TokenType = TokenType.ACCESS, subject: UUID | None =
 async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set]:
     """A set that is being filled from the database."""
     rows, logins = Rows(database), Sessions(database)
-    revocations, ref, heard = Revocations(clock), Ref[Revoker]("revocations"), list[UUID]()
+    revocations, ref, heard = (
+        Revocations(clock),
+        Ref[RevocationsMarker]("revocations"),
+        list[UUID](),
+    )
     revocations.hear(heard.extend)
 
     def make() -> RevocationsActor:
@@ -87,7 +92,7 @@ async def test_what_one_gateway_revokes_all_refuse_at_once(
     pool: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nothing is read by the clock: the database has said so.
-    monkeypatch.setattr("actors.revoker.actor.READ_EVERY_SECONDS", 3_600.0)
+    monkeypatch.setattr("actors.revocations.actor.READ_EVERY_SECONDS", 3_600.0)
     async with filled(pool) as one, filled(pool) as other:
         sids = [uuid4() for _ in range(5)]
         await Rows(pool).insert("session", sids, FAR)

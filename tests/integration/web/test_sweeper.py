@@ -13,7 +13,7 @@ from supervisors.supervisor import Supervisor
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
 from tests.support.databases import execute
 from tests.support.http_gateway import Face, Headers
-from web.edge import sweeper_child
+from web.edge_children import sweeper_child
 
 
 @asynccontextmanager

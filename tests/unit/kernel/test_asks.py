@@ -326,7 +326,7 @@ async def test_dropped_later_lets_the_deadline_run_out() -> None:
 @simulated
 async def test_forward_or_later_without_a_message_in_hand() -> None:
     async with play() as it:
-        with pytest.raises(RuntimeError, match="no single message in hand"):
+        with pytest.raises(RuntimeError, match="no single message is being handled"):
             it.script.instances[0].later(str)
 
 

@@ -49,7 +49,7 @@ async def sleep(seconds: float, _: object) -> None:
 
 def test_mailbox_without_room_for_one() -> None:
     """Every mailbox has a bound of one message at least."""
-    with pytest.raises(ValueError, match="room for one"):
+    with pytest.raises(ValueError, match="room for at least one"):
         Ref[Stage]("x", capacity=0)
 
 

@@ -90,4 +90,4 @@ def test_the_reason_to_rest_is_said() -> None:
     ready = Readiness(read_hours("20-8"), None, lambda: at(21))
     assert ready.why_not() is None
     ready = Readiness(None, IdleDetector(0.25, 1, lambda: None))
-    assert ready.why_not() == "others use this machine"
+    assert ready.why_not() == "other users or programs are using this machine"

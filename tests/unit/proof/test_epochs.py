@@ -183,7 +183,7 @@ def test_a_lost_entry_is_given_up_by_whichever_checkpoint_it_is_proved(size: int
     for index in range(6, size):
         verdict = verify(OLD.proof(index, size), witness=NEW.witness(10), epochs=links(10))
         assert not verdict.holds
-        assert f"kept 6 leaves, and this was leaf {index}" in verdict.steps[-1].said
+        assert f"kept 6 leaves; this was leaf {index}" in verdict.steps[-1].said
     unlinked(verify(OLD.proof(5, size), witness=NEW.witness(10), epochs=links(10)))
 
 

@@ -13,7 +13,7 @@ from supervisors.registry import Registry
 from supervisors.tree import MAY_TAKE_MINUTES
 from tests.unit.simulated_time import simulated
 from tests.unit.supervisors.test_sessions import Grid
-from web.edge import hub_child, sweeper_child
+from web.edge_children import hub_child, sweeper_child
 
 LOOK, HOUR = 5, 3_600
 

@@ -77,7 +77,7 @@ WHOLE = {"crops": [{"equal": True, "off": None}], "finish": EXACT["finish"], "wh
         (({"crops": [UNEQUAL], "finish": UNEQUAL},), MERGED, "invalid", "1.2 times the noise"),
         ((compared("accepted", finish=UNEQUAL),), {}, "invalid", "1.2 times the noise"),
         ((compared("accepted", finish=UNEQUAL, depends=HAIR),), {}, "invalid", "1.2 times the"),
-        ((compared("accepted", finish=None),), {}, "unverifiable", "its regions are right"),
+        ((compared("accepted", finish=None),), {}, "unverifiable", "its regions match"),
     ],
 )
 def test_a_comparison_across_devices_is_never_a_strike(

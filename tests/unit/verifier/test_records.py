@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from actors.verifier.reputation import NodeReputation
+from actors.verifier.quarantine import NodeReputation
 from sql.reputation import FORGIVEN_BY, FORGIVEN_MOST, STRIKES_MOST, Record, strikes_of
 
 NODE = UUID(int=1)

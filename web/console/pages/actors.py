@@ -31,7 +31,7 @@ LOG: Final = (
     Column("Reason", "reason"),
     Column("Action", "delay", "figure"),
 )
-IN_ORDER: Final = "tree"  # the tree's order, not a column's
+IN_ORDER: Final = "tree"  # sort key of the tree's order, which is no column
 LOG_LINES: Final = 50
 NO_ACTOR: Final = Problem(404, "There is no such actor; it may have ended")
 
@@ -75,7 +75,7 @@ async def actors(view: View[ActorsQuery]) -> Shown | Problem:
 
 
 def arranged(branches: Sequence[TreeRow], query: ActorsQuery) -> list[TreeRow]:
-    """Return the rows in tree order, or only actors sorted by a column, filtered by name."""
+    """Return the rows in the tree's order, or only actors sorted by a column; filtered by name."""
     sort = sort_of(query.sort, COLUMNS, IN_ORDER)
     text = query.q.casefold()
     found = [b for b in branches if text in f"{b.name} {b.kind} {b.state}".casefold()]

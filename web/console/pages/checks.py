@@ -1,4 +1,4 @@
-"""Checks page: verdicts on results, with reasons; operators see their own nodes'."""
+"""Checks page: verdicts on results, with reasons. Operators see those of their own nodes."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -93,7 +93,7 @@ def share_of(counts: Mapping[str, int]) -> float | None:
 
 
 def tabs_of(counts: Mapping[str, int], here: str | None) -> Sequence[tuple[str, str, int, Any]]:
-    """Return the tabs: label, word, number; empty ones are left out, except invalid."""
+    """Return the tabs: label, word, number; empty ones are left out, except ``invalid``."""
     always = (here, PENDING, "invalid")
     return [
         ("All", "", sum(counts.values()), here is None),

@@ -64,10 +64,10 @@ async def credits_(view: View[CreditsQuery]) -> Shown:
 
 
 def held(view: View[Any], rows: Sequence[Any]) -> Table:
-    """Return the holds, sorted as the address says."""
+    """Return the holds, sorted by the address's parameter."""
     return table(rows, HOLDS, view.query.sort, "-created_at", "holds")
 
 
 def bought(view: View[Any], rows: Sequence[Any]) -> Table:
-    """Return the purchases, sorted as the address says."""
+    """Return the purchases, sorted by the address's parameter."""
     return table(rows, PURCHASES, view.query.sort, "-created_at", "bought")

@@ -98,8 +98,9 @@ async def dead_letters(view: View[DeadLettersQuery]) -> Shown:
 
 
 async def _page(desk: DeadLetterActions, query: DeadLettersQuery) -> Table:
-    """Return a page sorted as the address says: by the database, except messages, which are in
-    memory.
+    """Return a page sorted by the address's parameter.
+
+    The database sorts, except for messages, which are in memory.
     """
     columns, offset, usual = COLUMNS[query.kind], query.offset, "-at"
     if query.kind == "messages":
@@ -134,7 +135,7 @@ async def discard(view: View) -> Redirect | Problem:
 
 
 async def _chosen(view: View) -> tuple[Kind, list[str]]:
-    """Return what the form names; with ``all``, as many as are done at once."""
+    """Return the ids that the form names; with ``all``, as many as one step handles."""
     named: list[Kind] = [each for each in KINDS if each == view.fields.get("kind")]
     kind = named[0] if named else KINDS[0]
     if "all" in view.fields:

@@ -1,4 +1,4 @@
-"""Disputes page: opened by creators, decided by admins, with the resulting transfers."""
+"""Disputes page: creators open disputes, admins decide them; with the resulting transfers."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -119,7 +119,7 @@ async def dispute(view: View) -> Shown | Problem:
 
 @pages.page("/disputes/{id}/picture", "Picture", "", absent=GONE)
 async def picture(view: View) -> Picture | Problem:
-    """Return the side-by-side picture of a dispute, as its creator sent it."""
+    """Return the comparison sheet of a dispute, as its creator sent it."""
     found = await DisputeViews(view.gateway.database).picture(view.owner, view.ids["id"])
     return NO_DISPUTE if found is None else Picture(found, "image/png")
 
@@ -132,7 +132,7 @@ async def picture(view: View) -> Picture | Problem:
     absent=NO_JOB.detail,
 )
 async def ask(view: View[DisputedUnitForm]) -> Shown | Problem:
-    """Return the form: the charged units and the reason."""
+    """Return the form for a dispute: the charged units, and the reason."""
     job, user = view.ids["id"], view.who.user
     row = await view.gateway.tables.jobs.by_id(job, user)
     if row is None:
@@ -162,7 +162,7 @@ def window_of(gateway: Gateway, now: datetime) -> datetime:
     "/jobs/{id}/dispute", form=ComplaintForm, absent=NO_JOB.detail, form_on="/jobs/{id}/dispute"
 )
 async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
-    """Open a dispute, as the API does."""
+    """Open a dispute, in the same way as the API."""
     form = view.query
     done = await opened(view.gateway, view.who.user, view.ids["id"], form.unit, form.reason)
     if isinstance(done, Problem):

@@ -99,7 +99,7 @@ pages.call("/ledger/file/{number}", files, saved)
 
 
 async def shown_proof(gateway: Gateway, standing: Standing) -> Shown:
-    """Return what the proof viewer needs: the proof as in the API, and the statement about the
+    """Return the data for the proof viewer: the proof as in the API, and the statement about the
     chain.
     """
     proof = await proof_of(gateway, standing)
@@ -122,14 +122,14 @@ async def _chain(gateway: Gateway, standing: Standing) -> dict[str, Any]:
 
 
 def proof_file(shown: Mapping[str, Any]) -> str:
-    """Return the file. Its policy allows only the script and the style in it."""
+    """Return the file. Its policy allows only the script and the style inside it."""
     style = _whole(STYLE, assets().files[STYLE].plain)
     texts = [
         _whole(name, sources()[name]) for name in SCRIPTS
     ]  # unminified, so that people can read what is checked
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
-    # The text between these tags must not change after its hash is taken.
+    # The text between these tags must not change after its hash is computed.
     return render.page(
         "proof_file.html",
         {

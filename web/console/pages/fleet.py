@@ -17,7 +17,7 @@ from web.nodes.connections import OpenConnection
 pages = Pages()
 ROWS: Final = 50
 USUAL: Final = "-created"
-LATELY: Final = timedelta(days=30)  # the period of the shown earnings
+LATELY: Final = timedelta(days=30)  # period of the earnings that are shown
 TABS: Final = (
     ("All", ""),
     ("Healthy", "HEALTHY"),
@@ -51,7 +51,7 @@ class FleetQuery:
 
 @attrs.frozen
 class FleetRow:
-    """A node of the list, and its socket at this gateway, if connected."""
+    """A node of the list, and its socket at this gateway, if it is connected here."""
 
     node: ListedNode
     socket: OpenConnection | None
@@ -69,7 +69,7 @@ class FleetRow:
     rest=1.0,
 )
 async def fleet(view: View[FleetQuery]) -> Shown:
-    """Return a page of matching nodes, as a table or as tiles."""
+    """Return a page of matching nodes, as a table or as cards."""
     query, desk, everybody = view.query, NodeViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)

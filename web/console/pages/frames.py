@@ -1,4 +1,4 @@
-"""Actions on jobs with several frames: results, archive, video, retry, pause, resume, stop,
+"""Actions on jobs of several frames: results, archive, video, retry, pause, resume, stop,
 change.
 """
 
@@ -21,8 +21,8 @@ from web.console.view import ExternalRedirect, Picture, Redirect, View
 from web.gateway import Gateway
 from web.http.problem import Fault, Problem
 from web.identity.admin_identity import AdminIdentity
+from web.jobs.affordable_retry import AffordableRetry
 from web.jobs.job_control import SPENT, failed_again, steered
-from web.jobs.partial_retry import PartialRetry
 from web.jobs.price_overruns import refused_of
 from web.jobs.submission import NOT_FOUND
 from web.objects.archives import RESTING, address_of
@@ -47,7 +47,7 @@ STOPPED: Final = (
     "The job is stopped; remaining holds are released. Units being verified are charged if valid."
 )
 Doing: TypeAlias = Callable[
-    [Gateway, PastJob, Act | None], Awaitable[Problem | PartialRetry | None]
+    [Gateway, PastJob, Act | None], Awaitable[Problem | AffordableRetry | None]
 ]
 Number = Annotated[int, Meta(ge=0, le=NUMBER_MAX)]
 MaybeAmount = Annotated[
@@ -69,8 +69,9 @@ class FramePath:
 
 @attrs.frozen
 class ThumbnailQuery:
-    """Query of a thumbnail. ``frame`` None: the newest. ``of`` distinguishes versions in browser
-    caches.
+    """Query of a thumbnail.
+
+    ``frame`` None: the newest. ``of`` distinguishes versions in browsers' caches.
     """
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
@@ -134,7 +135,7 @@ async def archive(view: View) -> ExternalRedirect | Problem:
 
 @pages.action("/jobs/{id}/video", form=VideoForm, absent=ABSENT, rate="dispatch")
 async def make_video(view: View[VideoForm]) -> Redirect | Problem:
-    """Order a video of your job's frames and redirect to the new job."""
+    """Order a video of the frames of one's own job, and redirect to the new job."""
     wish = NewVideo(container=view.query.container)
     outcome = await videos.made(view.gateway, view.who.user, view.ids["id"], wish)
     if isinstance(outcome, Problem):
@@ -174,7 +175,7 @@ async def retry_unit(view: View[RetryForm]) -> Redirect | Problem:
 
 @pages.action("/jobs/{id}/retry-failed", absent=ABSENT, within=25.0)
 async def retry_failed(view: View) -> Redirect | Problem:
-    """Retry all failed frames, or as many as there are credits for."""
+    """Retry all failed frames, or as many as the credits suffice for."""
     dearer = await refused_of(view.gateway, view.ids["id"])
     return await _done(view, "retry_failed", failed_again, SOME_AGAIN if dearer else AGAIN)
 
@@ -195,7 +196,7 @@ async def change(view: View[JobChangeForm]) -> Redirect | Problem:
 async def _steer(
     view: View[Any], name: str, effect: Callable[[UUID, UUID], OfJob], said: str
 ) -> Redirect | Problem:
-    """Apply the effect to a job of the user, or of anybody for admins."""
+    """Apply the effect to the user's own job, or as an admin to any job."""
 
     async def act_on(gateway: Gateway, row: PastJob, act: Act | None) -> Problem | None:
         return await steered(gateway, effect(row.id, row.user_id), act=act)

@@ -35,7 +35,7 @@ pages = Pages()
 ASK_SECONDS: Final = 0.5
 ABSENT: Final = "Job not found"
 NO_JOB: Final = Problem(404, ABSENT)
-# Advice for a failed job, by the cause.
+# Advice on a failed job, by the cause.
 ADVICE: Final = {
     "scene": "Something in the scene or its parameters is wrong: fix it and submit it again.",
     "node": "The nodes that tried it are at fault: retry it.",
@@ -63,9 +63,9 @@ pages.call("/receipts/{job_id}/{number}", receipts.operations, receipts.of_unit)
 
 @attrs.frozen
 class JobPageQuery:
-    """Query: frames of a ``state``, from ``offset`` on, counted from 0.
+    """Query of the page. Its frames: those in ``state``, from ``offset`` on, counted from 0.
 
-    ``frame`` opens the page with this frame. ``sort`` names its table.
+    ``frame`` opens the page that has this frame. ``sort`` names a column of the table.
     """
 
     state: Literal["", "failed"] = ""
@@ -139,7 +139,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
 
 
 async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
-    """Return orphan tiles, and what is or can be disputed."""
+    """Return the job's orphan tiles, and the units that are or can be disputed."""
     return {
         "loose": await loose_of(view.gateway, row),
         "disputes": await DisputeViews(view.gateway.database).of_job(row.id),
@@ -148,7 +148,10 @@ async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
 
 
 async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob) -> Shown:
-    """Return a page of frames; for a job of one unit none, but ``small``, its thumbnail."""
+    """Return a page of frames.
+
+    For a job of one unit there are none, but ``small``, its thumbnail.
+    """
     thumbnails = view.gateway.tables.thumbnails
     if row.units == 1:
         shown = await thumbnails.shown(row.id)
@@ -174,7 +177,7 @@ async def frames_shown(view: View[JobPageQuery], desk: JobViews, row: ConsoleJob
 
 
 def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
-    """Return the word for its units; no chunk has more frames than the first."""
+    """Return the word for its units. No chunk has more frames than the first."""
     if row.plan.grid is not None:
         return "tiles and frames"
     if not parts:
@@ -183,20 +186,20 @@ def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
 
 
 def place_of(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
-    """Return the index of the part that has this frame."""
+    """Return the index of the unit that has this frame."""
     if frame is None:
         return None
     return next((at for at, part in enumerate(parts) if frame in parse(part.frames)), None)
 
 
 def page_at(view: View[JobPageQuery], place: int, parts: Sequence[ConsolePart]) -> str:
-    """Return the address of the page of frames that has this part."""
+    """Return the address of the page that has the frame at this index."""
     params = {"offset": place // SHOWN * SHOWN or None, "state": None, "frame": None}
     return f"{address(view.path, view.params, **params)}#frame-{parts[place].number}"
 
 
 async def film_price_of(view: View[JobPageQuery], row: ConsoleJob) -> int:
-    """Return the price of a video of its frames, if one can be made."""
+    """Return the price of a video of the job's frames, if one can be made."""
     if row.units == 1 or row.status not in ENDED or row.job_type != "render":
         return 0
     return await videos.price_of_one(view.gateway, row.user_id, row.plan.spec.pool)
@@ -225,7 +228,7 @@ async def progress_of(view: View[JobPageQuery], row: ConsoleJob) -> Progress | N
 
 
 async def progress_of_units(view: View[JobPageQuery], row: ConsoleJob) -> tuple[Progress, ...]:
-    """Return the progress of its running units."""
+    """Return the progress of a job of one unit, as its node last reported it."""
     try:
         notifier = view.gateway.registry.ref(Notifier)
         return await notifier.ask(ProgressOfUnits(row.id), within=ASK_SECONDS)

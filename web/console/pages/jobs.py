@@ -49,7 +49,7 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 @attrs.frozen
 class JobsQuery:
-    q: str = ""  # its length is checked by the filter, with a message beside it
+    q: str = ""  # the filter checks the length, so that the message is beside the field
     sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 
@@ -94,7 +94,7 @@ async def jobs(view: View[JobsQuery]) -> Shown:
 def tabs_of(
     view: View[JobsQuery], wish: JobFilter, counts: Mapping[str, int]
 ) -> Sequence[tuple[str, str, int, bool]]:
-    """Return the tabs: label, filter, number, selected. A tab changes the filter's status."""
+    """Return the tabs: label, filter, number, selected. A tab replaces the status in the filter."""
     here = frozenset(wish.statuses or ())
     return [
         (
@@ -108,7 +108,7 @@ def tabs_of(
 
 
 def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[str, Any]:
-    """Return the suggestions of the filter's field."""
+    """Return the suggestions for the filter's field."""
     statuses = [tab[1] for tab in TABS[1:]]
     words = [word for word in WORDS if everybody or word != "user"]
     return {
@@ -125,7 +125,7 @@ def words_of(known: Mapping[str, Sequence[str]], *, everybody: bool) -> Mapping[
 
 @pages.action("/jobs/retry", within=25.0)
 async def retry_some(view: View) -> Redirect | Problem:
-    """Retry the selected jobs: as new jobs, or the failed units of a job of several."""
+    """Retry the selected jobs: as new jobs, or the failed units of jobs of several units."""
     return await _each(view, "retry")
 
 
@@ -162,7 +162,7 @@ async def cancel_one(view: View) -> Redirect | Problem:
 
 
 async def _each(view: View, verb: str) -> Redirect | Problem:
-    """Apply the action to each job and report the result."""
+    """Apply the action to each selected job, and report the result."""
     wanted = [uuid_of(text) for text in view.fields.getall("job", [])][:AT_ONCE]
     chosen = list(dict.fromkeys(job for job in wanted if job is not None))
     if not chosen:
@@ -179,7 +179,10 @@ async def _each(view: View, verb: str) -> Redirect | Problem:
 
 
 async def _why_not(view: View, verb: str, job: UUID) -> str | int:
-    """Perform the action; return why it was refused, or how much was missing to do all of it."""
+    """Perform the action.
+
+    Return why it was refused, or how many credits were missing to do all of it.
+    """
     try:
         outcome = await (_retry(view, job) if verb == "retry" else _cancel(view, job))
     except AskFailed:

@@ -49,8 +49,9 @@ NO_AUDITOR: Final = unavailable("The auditor is not running; try again")
 
 @attrs.frozen
 class LedgerQuery:
-    """Query. ``before``: the number of the previous page's last entry, while the newest come
-    first.
+    """Query of the page.
+
+    ``before``: the number of the previous page's last entry, if sorted newest first.
     """
 
     show: Literal["entries", "anchors"] = "entries"
@@ -98,7 +99,7 @@ async def ledger(view: View[LedgerQuery]) -> Shown:
 
 @pages.action("/ledger/check", who=ADMINS)
 async def check(view: View) -> Redirect | Problem:
-    """Start a complete audit now instead of at night."""
+    """Start an audit of everything now instead of at night."""
     try:
         view.gateway.registry.ref(NightAuditor).tell(RunWhole())
     except LookupError:

@@ -36,7 +36,7 @@ Word = Annotated[str, Meta(max_length=100)]
 
 @attrs.frozen
 class NewJobQuery:
-    """The form's initial values. ``payload_ref``: of an uploaded file."""
+    """The form's initial values. ``payload_ref``: the reference of an uploaded file."""
 
     type: Word = "render"
     payload_ref: Annotated[str, Meta(max_length=500)] = ""
@@ -57,8 +57,10 @@ class NewJobQuery:
 
 @pages.page("/jobs/new", "New job", "new_job.html", query=NewJobQuery)
 async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
-    """Return the form. The script asks for the price while it is filled in (POST /jobs/quote),
-    and for a preflight on demand (POST /jobs/preflight).
+    """Return the form.
+
+    The script asks for the price while the form is filled in (POST /jobs/quote), and for a
+    preflight on demand (POST /jobs/preflight).
     """
     if not view.may_change:
         return Redirect("/console/jobs")
@@ -70,7 +72,8 @@ async def new_job(view: View[NewJobQuery]) -> Shown | Redirect:
         "chunk_most": CHUNK_MAX,
         "most": SENT_AT_ONCE,
         "given": view.query,
-        "waits": bool(view.query.queue) or not view.query.pool,  # a returning form names a pool
+        # when the form returns, it names a pool
+        "waits": bool(view.query.queue) or not view.query.pool,
         "types": [each.job_type for each in prices if each.job_type != EVERY_OTHER],
         "pools": POOLS,
     }

@@ -24,7 +24,7 @@ pages = Pages()
 ABSENT: Final = "Node not found"
 NO_NODE: Final = Problem(404, ABSENT)
 UNITS, SHARES, FACTS = 20, 15, 30
-BYTES: Final = ("ram",)  # metadata reported in bytes
+BYTES: Final = ("ram",)  # metadata in bytes
 VALUE_CHARACTERS: Final = 200
 WORK: Final = (
     Column("Job", "job_type"),
@@ -66,7 +66,7 @@ BUTTONS: Final[Mapping[StandingAction, tuple[str, str, str]]] = {
 END_FIRST: Final = "The node gets work again; if it has ended after the drain, start it again."
 REASONED: Final = (
     StandingAction.QUARANTINE,
-)  # a reason is required, because the operator is shown it
+)  # a reason is required, because it is shown to the operator
 SAID: Final = {
     StandingAction.DRAIN: "The node finishes its running units and gets no new ones.",
     StandingAction.QUARANTINE: "The node gets only its owner's work.",
@@ -131,7 +131,7 @@ async def visible(view: View[Any]) -> NodeShown | None:
 
 
 def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str]]:
-    """Return the available actions: word of the address, label, icon, confirmation."""
+    """Return the available actions: word in the address, label, icon, confirmation."""
     found = []
     for verb, (label, icon, question) in BUTTONS.items():
         standing = after(verb, row.standing.name, is_admin=view.is_admin)
@@ -141,7 +141,7 @@ def buttons_of(view: View[Any], row: NodeShown) -> list[tuple[str, str, str, str
 
 
 def facts_of(metadata: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the node's own metadata as names and values; long ones are cut."""
+    """Return the node's own metadata as names and values; long values are cut."""
     found = [each for name, value in sorted(metadata.items()) for each in _facts(name, value)]
     return [(name[:VALUE_CHARACTERS], text[:VALUE_CHARACTERS]) for name, text in found[:FACTS]]
 
@@ -150,7 +150,7 @@ def _facts(name: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, dict):
         parts: Mapping[str, Any] = value
         return [(f"{name} {part}", _text(parts[part])) for part in sorted(parts)]
-    if value is None:  # for example the reason for resting, while it is not
+    if value is None:  # for example the reason for resting, while the node does not rest
         return []
     return [(name, size(value) if name in BYTES and type(value) is int else _text(value))]
 

@@ -95,7 +95,7 @@ class OrganisationQuery(SortQuery):
     rest=1.0,
 )
 async def organisations(view: View[OrganisationsQuery]) -> Shown:
-    """Return the user's organisations, invitations and trusted users, for every role."""
+    """Return the user's organisations, invitations and trusted users, whatever the user's role."""
     kept, user, sort = view.gateway.tables.organisations, view.who.user, view.query.sort
     return {
         "organisations": table(await kept.of_user(user), ORGANISATIONS, sort, "", "of"),
@@ -222,7 +222,7 @@ async def lend(view: View[NodeForm]) -> Redirect | Problem:
 
 @pages.action("/organisations/{id}/take-back", form=NodeForm, absent=ABSENT)
 async def take_back(view: View[NodeForm]) -> Redirect | Problem:
-    """Take a node back."""
+    """End the loan of a node."""
     kept, node, id_ = view.gateway.tables.organisations, view.query.node, view.ids["id"]
     about, said = ("organisation.unlend", str(node)), "The node serves only its owner again."
     return await _changed(view, about, lambda act: kept.unlend(id_, node, act), said)

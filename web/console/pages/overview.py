@@ -84,7 +84,7 @@ async def picture(view: View) -> ExternalRedirect | Problem:
 
 
 def shot_of(row: JobThumbnail) -> Mapping[str, Any]:
-    """Return a picture to show, as a thumbnail if there is one, and its link."""
+    """Return a picture, as a thumbnail if there is one, and its link."""
     whole = f"/console/pictures/{row.id}"
     small = (
         None
@@ -102,7 +102,7 @@ def shot_of(row: JobThumbnail) -> Mapping[str, Any]:
 
 
 def throughput_of(minutes: Sequence[Minute], begin: datetime) -> Mapping[str, Any]:
-    """Return the chart's data: every minute of the hour, empty ones too."""
+    """Return the chart's data: every minute of the last hour, including empty ones."""
     known = {each.minute: each for each in minutes}
     at = [begin + timedelta(minutes=number) for number in range(MINUTES)]
     completed = [known[m].completed if m in known else 0 for m in at]

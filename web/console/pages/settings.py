@@ -106,7 +106,7 @@ class SettingsQuery:
 
 @attrs.frozen
 class PriceForm:
-    """A price. ``price`` '': the type costs the default."""
+    """A price. ``price`` '': the type has no price of its own."""
 
     job_type: PricedType
     reason: Reason
@@ -115,7 +115,7 @@ class PriceForm:
 
 @attrs.frozen
 class LimitRow:
-    """A limit: requests per minute of an address, user or node, or another one."""
+    """A limit: requests per minute of an address, user or node, or a limit of another kind."""
 
     name: str
     most: str
@@ -164,7 +164,7 @@ async def values_shown(view: View[SettingsQuery]) -> Shown:
 
 
 async def keys_of(view: View[SettingsQuery]) -> Shown:
-    """Return the API keys, the keys that sign tokens, and the keys of checkpoints."""
+    """Return the API keys, the token keys, and the keys that sign checkpoints."""
     gateway = view.gateway
     rows = await SettingsViews(gateway.database).keys(view.query.q.strip(), SORTED_MOST, 0)
     return {
@@ -190,7 +190,7 @@ async def limits_shown(view: View[SettingsQuery]) -> Shown:
 
 
 async def webhooks_of(view: View[SettingsQuery]) -> Shown:
-    """Return users' webhook endpoints, Stripe's address, and its events."""
+    """Return users' webhook endpoints, Stripe's address, and Stripe's events."""
     gateway, desk = view.gateway, SettingsViews(view.gateway.database)
     text, sort = view.query.q.strip(), view.query.sort
     rows = await desk.events(text, SORTED_MOST, 0)

@@ -101,7 +101,7 @@ async def system(view: View[SystemQuery]) -> Shown:
 
 @pages.action("/system/log-level", who=ADMINS, form=LogLevelForm)
 async def log_level(view: View[LogLevelForm]) -> Redirect | Problem:
-    """Set the level of this gateway's log until it ends or reloads its settings."""
+    """Set the level of this gateway's log, until it ends or reloads its settings."""
     wanted, before = view.query.level, level_now()
     doer = AdminIdentity(view.gateway, view.who.user, view.request_id)
     target = f"gateway:{view.gateway.console.gateways.id}"

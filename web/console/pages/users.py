@@ -1,4 +1,4 @@
-"""Users page: list, credits, and sessions and API keys. Grants and refunds have two steps."""
+"""Users page: list, credits, sessions and API keys. Grants and refunds take two steps."""
 
 import hashlib
 from typing import Annotated, Any, Final, Literal
@@ -52,8 +52,10 @@ KEYS: Final = (
     Column("Last used", "used_at", "time"),
 )
 AMOUNT: Final = Fault("amount", "value", "must be a number above 0 with at most 4 decimals")
-CHANGED: Final = Problem(409, "It has changed: check it again")
-GRANTED: Final = Problem(409, "Something else was granted by this step; start at the user's page")
+CHANGED: Final = Problem(409, "The amount has changed: check it again")
+GRANTED: Final = Problem(
+    409, "This step was already used for another amount. Start again at the user's page"
+)
 MaybeAmount = Annotated[
     str,
     Meta(
@@ -110,7 +112,7 @@ class GrantForm:
 
 @attrs.frozen
 class RefundForm:
-    """A refund. ``amount`` is the confirmed sum of all ``several`` units."""
+    """A refund. ``amount`` is the confirmed sum over all ``several`` units."""
 
     job: UUID
     reason: Reason
@@ -191,7 +193,9 @@ async def user(view: View[UserPageQuery]) -> Shown | Problem:
 
 
 async def doors_of(view: View[UserPageQuery], *, may: bool) -> list[tuple[str, str, Table]]:
-    """Return the tables of sessions and keys: name, label, and rows sorted as the address says."""
+    """Return the tables of sessions and keys: name, label, and rows sorted by the address's
+    parameter.
+    """
     tables, id_, text = view.gateway.tables, view.ids["id"], view.query.sort
     end = (Column("End"),) if may else ()
     logins = await tables.sessions.page(id_, view.now, ROWS, 0)
@@ -244,7 +248,7 @@ async def confirm(view: View[CreditStep]) -> Shown | Problem | Redirect:
 
 
 async def _granted(view: View[CreditStep], once: UUID) -> ConsoleEntryRow | None:
-    """Return what the same admin has already booked by this step: it is not booked again."""
+    """Return what the same admin has already booked by this step; it is not booked again."""
     wish = EntryFilter(reference=f"grant:{_reference(view, once)}")
     rows = await LedgerViews(view.gateway.database).page(view.ids["id"], wish, 1)
     return rows[0] if rows else None
@@ -270,7 +274,7 @@ async def grant(view: View[GrantForm]) -> Redirect | Problem:
 
 @pages.action("/users/{id}/refund", who=ADMINS, form=RefundForm, absent=ABSENT)
 async def refund(view: View[RefundForm]) -> Redirect | Problem:
-    """Refund units, each as the API does."""
+    """Refund units, each in the same way as the API."""
     form, id_ = view.query, view.ids["id"]
     amount = "" if form.several else form.amount
     back = await refunding(view.gateway, id_, str(form.job), form.frame, amount)
@@ -278,7 +282,7 @@ async def refund(view: View[RefundForm]) -> Redirect | Problem:
         return back
     if back.amount != money.parse(form.amount):
         return CHANGED
-    for unit in back.units:  # one by one: what is done remains if one fails
+    for unit in back.units:  # one by one: if one fails, the others remain done
         units = unit.charged if back.chosen.several else back.amount
         of = Refunded(back.job, unit.number, units, form.description, id_)
         done = await give_back(_doer(view), of, form.reason)
@@ -333,7 +337,7 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """Return the idempotency key of this second step; it does not depend on the form's content."""
+    """Return the idempotency key of this step; it does not depend on the form's content."""
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()

@@ -53,7 +53,10 @@ class WebhooksQuery(SortQuery):
 
 @attrs.frozen
 class WebhookQuery:
-    """Query. ``offset`` counts within the newest ``SORTED_MOST``; the API lists older ones."""
+    """Query of the page.
+
+    ``offset`` counts within the newest ``SORTED_MOST``; the API lists older ones.
+    """
 
     sort: Annotated[str, order_by(DELIVERIES)] = ""
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
@@ -119,7 +122,7 @@ async def create(view: View[NewWebhookForm]) -> Redirect | Problem:
 
 @pages.action("/webhooks/{endpoint_id}/rotate", absent=ABSENT)
 async def rotate(view: View) -> Redirect | Problem:
-    """Create a new secret; for a day both sign."""
+    """Create a new secret; for a day both secrets sign."""
     gateway, endpoint = view.gateway, view.ids["endpoint_id"]
     secret = gateway.ports.random.token(SECRET_BYTES)
     until = view.now + FORMER_FOR

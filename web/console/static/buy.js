@@ -1,4 +1,4 @@
-// Begins a purchase through the API and opens the payment page.
+// Begins a purchase through the API, and opens the payment page.
 const said = document.getElementById("buy-said");
 
 document.addEventListener("click", async (event) => {

@@ -1,7 +1,6 @@
-// Charts of numbers over time. The library is loaded with the first chart.
-// data-plot: {"at": [seconds], "series": [{"label", "values", "tone"}], "kind": "line" | "bars",
-// "whole": true if there are no fractions};
-// a tone is one of accent, run, warn, bad.
+// Charts of numbers over time. The library is loaded with the first chart. data-plot: {"at":
+// [seconds], "series": [{"label", "values", "tone"}], "kind": "line" | "bars", "whole": true if the
+// values are integers}; a tone is one of accent, run, warn, bad.
 let library = null;
 
 function load() {
@@ -14,7 +13,7 @@ function load() {
   }));
 }
 
-// A canvas cannot use CSS variables: colours are looked up when it is drawn.
+// A canvas cannot use CSS variables, so colours are looked up when it is drawn.
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clock = (_, moments, __, ___, step) =>
   moments.map((at) => new Date(at * 1000).toLocaleTimeString([], {
@@ -24,7 +23,7 @@ const clock = (_, moments, __, ___, step) =>
 // Ticks of whole numbers, for counts.
 const WHOLE = [...Array(10).keys()].flatMap((power) => [1, 2, 5].map((step) => step * 10 ** power));
 
-// Failures are hatched, so that colour is not their only mark.
+// Failures are hatched, so that they are not marked by colour alone.
 function hatched(tone) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 6;
@@ -76,7 +75,7 @@ function options(uPlot, figure, data) {
 
 export function charts() {
   const drawn = new Map();
-  // A bar of height 0 would be drawn as a line.
+  // Without this, a bar of height 0 would be drawn as a line.
   const shown = (data, values) => (data.kind === "bars" ? values.map((each) => each || null) : values);
   const columns = (data) => [data.at, ...data.series.map((each) => shown(data, each.values))];
   const draw = async (figure, anew) => {
@@ -90,7 +89,7 @@ export function charts() {
       return;
     }
     const uPlot = await load();
-    drawn.get(figure)?.chart.destroy(); // it may have been drawn while loading
+    drawn.get(figure)?.chart.destroy(); // it may have been drawn while the library was loading
     const chart = new uPlot(options(uPlot, figure, data), columns(data), figure.querySelector(".plot"));
     drawn.set(figure, { text, chart });
   };

@@ -1,4 +1,4 @@
-// The console's script. Without it everything works except live updates.
+// The console's main script. Without scripts everything works except live updates and buying.
 import { keyboard } from "./keyboard.js";
 import { live } from "./live.js";
 import { tables } from "./tables.js";

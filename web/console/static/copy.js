@@ -1,4 +1,4 @@
-// Buttons that copy a text of the page; over plain http only the old clipboard command works.
+// Buttons that copy a text of the page. Over plain http only the old clipboard command works.
 async function copy(text) {
   if (navigator.clipboard && isSecureContext) return navigator.clipboard.writeText(text.textContent);
   const range = document.createRange();

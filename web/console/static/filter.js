@@ -1,4 +1,4 @@
-// Suggestions of the filter's field: arrow keys choose, Tab or Enter accepts, Escape closes.
+// Suggestions for the filter's field: arrow keys choose, Tab or Enter accepts, Escape closes.
 const form = document.querySelector("form.filter");
 const field = form?.querySelector("#search");
 

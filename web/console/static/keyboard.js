@@ -1,5 +1,5 @@
-// Keyboard shortcuts: see the dialog in base.html. They are off while the user types.
-// A live update removes the mark of the current row, so it is kept here and restored.
+// Keyboard shortcuts: see the dialog in base.html. They are off while the user types. A live update
+// removes the mark of the current row, so the row is remembered here and marked again.
 const rows = () => [...document.querySelectorAll("[data-row]")];
 let place = null; // {id, index} of the current row
 let focused = null;
@@ -42,8 +42,8 @@ function select() {
   current()?.querySelector("input[type=checkbox]")?.click();
 }
 
-// Retry the selected rows, or else the current row, after the button's confirmation.
-// On pages without retry, reload, unless that would send a form again.
+// Retry the selected rows or, if there are none, the current row, after the button's confirmation.
+// On pages without retry, reload the page, unless that would send a form again.
 function retry() {
   const chosen = document.querySelector("form:has([data-retry-chosen]):has(tbody input[type=checkbox]:checked)");
   const form = chosen ?? current()?.closest("form:has([data-retry-chosen])");
@@ -57,7 +57,7 @@ function retry() {
   addEventListener("submit", note);
   form.querySelector("[data-retry-chosen]").click();
   removeEventListener("submit", note);
-  if (!chosen && !sent) select(); // not confirmed: restore the row
+  if (!chosen && !sent) select(); // not confirmed: restore the selection
 }
 
 export function keyboard() {

@@ -1,9 +1,11 @@
-// Live updates: stopped while the page is hidden or paused; a warning shows when it is out of date.
+// Live updates. They stop while the page is hidden or paused; a warning shows when the page is out
+// of date.
 const STALE_MS = 2500;
 const GONE_MS = 5000;
-const CROWDED_MS = 30000; // until the next attempt, when other pages may be closed
+const CROWDED_MS = 30000; // until the next attempt; other pages may be closed by then
 
-// The port of the stream: all pages of the browser share one if it has shared workers (streams.js).
+// Returns the port of the stream, which all pages of the browser share if it has shared workers
+// (streams.js).
 function speaker(url) {
   if (window.SharedWorker) return new SharedWorker(url).port;
   const { port1, port2 } = new MessageChannel();
@@ -20,7 +22,7 @@ export function live(refresh) {
   const port = speaker(source.dataset.streams);
   let following = false;
   let paused = false;
-  let current = false; // after a lost connection the page is old until it is read again
+  let current = false; // after a lost connection the page is outdated until it is read again
   let fresh = new Date();
   let doubting = 0;
   let again = 0;
@@ -42,7 +44,7 @@ export function live(refresh) {
   };
   const old = () => {
     clearTimeout(doubting);
-    doubting = 1; // no longer in doubt
+    doubting = 1; // the connection is no longer in doubt
     current = false;
     say("warn", "not live");
     stale.querySelector("time").textContent = fresh.toLocaleTimeString();
@@ -52,7 +54,7 @@ export function live(refresh) {
     current = false;
     doubting ||= setTimeout(old, STALE_MS);
   };
-  // One after the other; updates during a pause are shown by the next stream.
+  // Applies updates one after the other; those during a pause are shown by the next stream.
   const put = (text) => {
     swapped = swapped.then(async () => {
       if (!following) return;
@@ -60,7 +62,7 @@ export function live(refresh) {
       refresh();
     }).catch((error) => console.error(error));
   };
-  // If the user is signed out or lost access, reloading the page shows that.
+  // If the user is signed out or has lost access, reloading the page shows it.
   const refused = async () => {
     doubt();
     const answer = await fetch(location.href, { method: "HEAD", redirect: "manual" }).catch(() => null);

@@ -1,6 +1,6 @@
 // Shows a preflight: findings with their places, the estimate, and a thumbnail.
 const place = (id) => document.getElementById(id);
-const MOST = 12; // findings listed at first
+const MOST = 12; // findings that are listed at first
 const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 function time(seconds) {
@@ -34,7 +34,7 @@ function pictured({ engine, width, height, samples, format, frame_start: first, 
   return `${engine}, ${width} × ${height}${by}, ${format}; frames ${first} to ${last} at ${Number((fps / base).toFixed(3))} per second.`;
 }
 
-// As on the pages: a mark for each invisible character that changes text direction.
+// Adds a mark for each invisible character that changes text direction, as in pages.
 export const marked = (text) => `${text}`.replace(/\p{Bidi_C}/gu, (one) => `<U+${one.charCodeAt().toString(16)}>`);
 
 function line({ level, message, setting, object, path }) {
@@ -46,7 +46,7 @@ function line({ level, message, setting, object, path }) {
   return item;
 }
 
-// `found` is null without a preflight.
+// Shows the preflight `found`; null if there is none.
 export function showLook(found) {
   const done = found?.status === "DONE";
   place("look-found").hidden = !done;

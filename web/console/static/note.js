@@ -4,7 +4,7 @@ import { Sha256, hex } from "./sha256.js";
 export const bytes = (text) => new TextEncoder().encode(text);
 export const hash = (...parts) => parts.reduce((sum, part) => sum.update(part), new Sha256()).hex();
 
-// Strict: refuses input that atob would tolerate.
+// Decodes strictly: refuses input that atob would tolerate.
 function base64(text) {
   const raw = atob(text);
   if (btoa(raw) !== text) throw Error(text);
@@ -19,7 +19,7 @@ export function verifierOf(text) {
   return { name, id, key: key.slice(1) };
 }
 
-// Returns the text and the signatures that claim this key; throws if it is not a note.
+// Returns the text, and the signatures that claim this key; throws if it is not a note.
 export function noteOf(signed, { name, id }) {
   const [, text, lines] = /^([^]*\n)\n((?:— \S+ \S+\n)+)$/.exec(signed);
   const signatures = lines.split("\n").map((line) => line.split(" ")).filter(([, signer]) => signer === name)
@@ -27,7 +27,8 @@ export function noteOf(signed, { name, id }) {
   return { text, signatures };
 }
 
-// Returns whether there is a signature and all are valid; null if this browser cannot check.
+// Returns whether there is a signature and all of them are valid; null if this browser cannot
+// check.
 export async function isSigned({ text, signatures }, { key }) {
   if (!signatures.length) return false;
   let made;

@@ -1,5 +1,5 @@
-// A result that a browser cannot display (OpenEXR) is replaced by its thumbnail, or by a message. A
-// thumbnail that fails to load is kept: the next update may have it.
+// Replaces a result that a browser cannot display (OpenEXR) by its thumbnail, or by a message. A
+// thumbnail that fails to load stays: the next update may have it.
 function instead(image) {
   const small = image.dataset.else;
   if (small && image.getAttribute("src") !== small) image.src = small;

@@ -1,6 +1,6 @@
-// Recomputes a proof of the ledger, from the leaf up to the root that the checkpoint signs.
-// The rules are in docs/PROOF.md (RFC 9162): the side of a sibling follows from the leaf's
-// index and the size of the tree. No requests are made.
+// Recomputes a proof of the ledger, from the leaf up to the root that the checkpoint signs. The
+// rules are in docs/PROOF.md (RFC 9162): whether a sibling is on the left or right follows from the
+// leaf's index and the size of the tree. No requests are made.
 import { bytes, hash, isSigned, noteOf, verifierOf } from "./note.js";
 
 const LEAF = /^rendertrust-entry-v1\nentry ([1-9]\d*)\ntime \S+\nkind \S+\namount \S+\nreceipt \S+\nprivate \S+\n$/;
@@ -9,7 +9,7 @@ const raw = (hex) => Uint8Array.from(hex.match(/../g), (two) => parseInt(two, 16
 const isHash = (text) => /^[0-9a-f]{64}$/.test(text);
 const node = (left, right) => hash(Uint8Array.of(1), raw(left), raw(right));
 
-// The hashes on the way up, or a fault.
+// Returns the hashes on the way up, or a fault.
 export function climb(proof) {
   const { leaf_index: index, tree_size: size, proof_hashes: siblings, directions } = proof;
   const counts = [index, size].every(Number.isSafeInteger) && [siblings, directions].every(Array.isArray);
@@ -60,7 +60,7 @@ async function signatureOf(note, key, good) {
   return [holds, { true: good, false: "The signature is invalid or missing.", null: "This browser cannot check the signature (plain http, or too old); use rendertrust verify." }[holds]];
 }
 
-// Compares the anchor that the gateway signed with the proof's, character by character.
+// Compares the anchor that the gateway signed with that in the proof, character by character.
 async function anchorOf(proof, key) {
   const named = ANCHOR.map((name) => proof[name] ?? "");
   if (!named.join("")) return [null, "Not anchored yet."];
@@ -71,8 +71,8 @@ async function anchorOf(proof, key) {
   return signatureOf(note, key, `The gateway signed that contract ${contract} on chain ${chain} has this root, since block ${block}.`);
 }
 
-// Compares the gateway's statement about the chain with the computed root and the signed
-// anchor; the statement itself is not verified here.
+// Compares the gateway's statement about the chain with the computed root and the signed anchor.
+// The statement itself is not verified here.
 function chainOf(chain, root, proof) {
   if (chain.state !== "confirmed") return [null, `No chain confirms it: ${chain.reason}.`];
   if (!proof.anchor) return [null, "The gateway signed no anchor, so its statement about a chain is not repeated here."];
@@ -92,12 +92,13 @@ export async function checked(proof, chain) {
     [steps.checkpoint, steps.signature] = await checkpointOf(proof, key);
     steps.anchor = await anchorOf(proof, key);
   } catch {
-    // The remaining steps stay unreadable.
+    // The remaining steps stay unknown.
   }
   return { path, steps, holds: Object.values(steps).every(([holds]) => holds !== false) };
 }
 
-// Writes the checked values into the page, whatever was there before. Returns false if a part is missing.
+// Writes the checked values into the page, whatever it contained before. Returns false if an
+// element is missing.
 const PARTS = ["entry_id", "leaf", "checkpoint", "merkle_root", "verifier", "leaf_index", "tree_size"];
 function written(proof) {
   const cells = [...document.querySelectorAll("[data-of]")];
@@ -128,7 +129,7 @@ function show(viewer, { path, steps, holds }, whole) {
     : "Invalid: see below which step failed.";
 }
 
-// At first, and again when a live update replaced the results or the chain's state.
+// Runs at first, and again when a live update has replaced the results or the chain's state.
 async function recompute() {
   const viewer = document.querySelector("[data-proof]");
   if (!viewer || viewer.querySelector("[data-verdict]").dataset.verdict) return;

@@ -1,5 +1,5 @@
-// Incremental SHA-256 (FIPS 180-4). The browser's own needs https and the whole input in memory, so it
-// fails on a LAN over plain http and for scenes of some gigabytes.
+// Incremental SHA-256 (FIPS 180-4). The browser's own implementation needs https and the whole
+// input in memory, so it fails over plain http on a LAN, and for scenes of some gigabytes.
 const K = new Uint32Array(64);
 const START = new Uint32Array(8);
 for (let n = 2, found = 0; found < 64; n += 1) {
@@ -74,9 +74,9 @@ export class Sha256 {
   }
 }
 
-const AT_ONCE = 64 * 1024 * 1024; // bytes that the browser's own may load into memory
+const AT_ONCE = 64 * 1024 * 1024; // bytes that the browser's own implementation may load into memory
 
-// The hash of a file; reports progress (0 to 1).
+// Returns the hash of a file; reports the progress (0 to 1).
 export async function sha256(file, told = () => {}) {
   if (isSecureContext && crypto.subtle && file.size <= AT_ONCE) {
     const hash = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());

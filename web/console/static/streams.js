@@ -1,9 +1,10 @@
 // One stream for all visible pages of this browser, which opens at most six connections to a host.
-// A shared worker, which ends with the last page; without shared workers each page runs it alone.
-const SILENT_MS = 7000; // three beats of the hub, and some margin
+// It runs in a shared worker, which ends with the last page; without shared workers each page runs
+// it for itself.
+const SILENT_MS = 7000; // three signs of life of the hub, and some margin
 const AGAIN_MS = 500; // after the first failure; doubled after each further one
 const AGAIN_MOST_MS = 5000;
-const TOGETHER_MS = 40; // while the user moves from one page to another
+const TOGETHER_MS = 40; // wait while the user moves from one page to another
 const followers = new Map(); // addresses of the pages, by port
 let stream = null;
 let timer = 0;
@@ -27,13 +28,13 @@ function later() {
   wait = Math.min(2 * wait, AGAIN_MOST_MS);
 }
 
-// A dead connection does not report itself: after silence it is opened again.
+// A dead connection does not report itself, so the stream is opened again after a silence.
 function hear() {
   clearTimeout(silence);
   silence = setTimeout(() => { later(); tell("", "silent"); }, SILENT_MS);
 }
 
-// Reads server-sent events. Not EventSource, which cannot send the addresses in a body.
+// Reads server-sent events. EventSource cannot be used, as it cannot send the addresses in a body.
 async function read(body, take) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";

@@ -1,4 +1,5 @@
-// A new job: hash the file, announce it, put it into the store, complete the upload, submit.
+// A new job: hash the file, announce it, upload it to the store, complete the upload, submit the
+// job.
 import { marked, showLook } from "./look.js";
 import { sha256 } from "./sha256.js";
 
@@ -60,7 +61,7 @@ function say(share, words) {
   part("sent-said").textContent = words;
 }
 
-// The address of the chosen file; '' until it is uploaded.
+// The chosen file, and its reference; '' until it is uploaded.
 let sent = { file: null, reference: "" };
 function reference() {
   const file = part("file").files[0] ?? null;
@@ -70,7 +71,7 @@ function reference() {
 
 const unread = () => { throw new Refused("The file changed. Choose it again."); };
 
-// The same; uploads the file if necessary.
+// Returns the reference; uploads the file if necessary.
 async function there() {
   const file = part("file").files[0];
   const named = part("payload_ref").value.trim();
@@ -125,14 +126,14 @@ function cut() {
   return { ...found, tiles: tiles() || undefined };
 }
 
-// The job without its file.
+// Returns the job without its file.
 function idea() {
   const cap = part("max_credits").value.trim();
   const found = { job_type: part("job_type").value, params: params(), pool: part("pool").value, priority: part("priority").value };
   return { ...found, ...(cap ? { max_credits: cap } : {}), ...cut() };
 }
 
-// Request a preflight; its findings come with the price.
+// Requests a preflight; its findings come with the price.
 async function look(again) {
   const { params: wanted, pool, frames } = idea();
   const body = { payload_ref: await there(), params: wanted, pool, ...(frames ? { frames } : {}), again };
@@ -141,7 +142,7 @@ async function look(again) {
   await quote();
 }
 
-// Keep the form's state in the address, for reloading, returning and sharing.
+// Keeps the form's state in the address, for reloading, returning and sharing.
 function keep() {
   const found = new URLSearchParams(new FormData(form));
   if (reference()) found.set("payload_ref", reference());
@@ -152,7 +153,7 @@ let waiting = 0;
 let asked = 0;
 let looked = null;
 let told = null; // the shown quote
-// Show the price; only the answer to the latest request counts.
+// Shows the price; only the answer to the latest request counts.
 async function quote() {
   const mine = ++asked;
   clearTimeout(waiting);
@@ -224,7 +225,7 @@ function complain(error) {
   }));
 }
 
-// One action at a time; an error is shown until something is changed.
+// Runs one action at a time; an error is shown until something is changed.
 async function doing(act) {
   complain(null);
   const buttons = form.querySelectorAll("button");

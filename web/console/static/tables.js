@@ -1,4 +1,4 @@
-// Row selection with "select all" and a count; scrolls the open tab into view.
+// Selection of rows, with "select all" and a count; scrolls the open tab into view.
 export function tables() {
   const boxes = (table) => [...table.querySelectorAll("tbody input[type=checkbox]")];
   const tell = (form) => {

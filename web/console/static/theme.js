@@ -1,4 +1,4 @@
-// Light, dark, or the system's theme: kept in a cookie, so that pages start with the right one.
+// Light, dark, or the system's theme. A cookie keeps it, so that pages start with the right one.
 const THEME_COOKIE = "rendertrust-theme";
 
 export function theme() {

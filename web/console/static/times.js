@@ -1,5 +1,5 @@
-// Shows times as "3 min ago", with the server's text as title. `t` shows that text instead, for
-// users without a pointer; a cookie remembers this.
+// Shows times as "3 min ago", with the server's text as title. The key `t` shows that text instead,
+// for users without a pointer; a cookie remembers the choice.
 const TIMES_COOKIE = "rendertrust-times";
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
@@ -13,7 +13,7 @@ export function ago(seconds) {
 
 export function times() {
   const button = document.getElementById("times");
-  // The browser's clock may be wrong: the page contains the gateway's time.
+  // The browser's clock may be wrong, so the page contains the gateway's time.
   const ahead = Date.now() - document.body.dataset.now;
   let absolute = document.cookie.includes(`${TIMES_COOKIE}=absolute`);
   const show = () => {

@@ -5,9 +5,9 @@ SwaggerUIBundle({
   dom_id: "#api",
   deepLinking: true,
   displayOperationId: true,
-  // Open, it stops in the middle of more than a hundred operations.
+  // Expanded, the page would start in the middle of more than a hundred operations.
   docExpansion: "none",
-  // Without it the document would be sent to a validator on the internet.
+  // Without this the document would be sent to a validator on the internet.
   validatorUrl: null,
   presets: [SwaggerUIBundle.presets.apis],
   layout: "BaseLayout",

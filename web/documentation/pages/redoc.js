@@ -5,7 +5,7 @@ const plain = "system-ui, sans-serif";
 Redoc.init(
   new URL("openapi.json", document.baseURI).href,
   {
-    // Its search runs in a worker made of text, which the page's policy does not allow.
+    // The search runs in a worker made from text, which the page's policy forbids.
     disableSearch: true,
     hideDownloadButton: true,
     nativeScrollbars: true,

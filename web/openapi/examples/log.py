@@ -1,4 +1,4 @@
-"""Examples of the log and of receipts: valid ones, made with throw-away keys."""
+"""Examples of the log and of receipts. They are valid, and made with throw-away keys."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
-"""Checks of delivered files by rendering again; the gateway decides by the reports.
+"""Checks of delivered files by rendering them again. The gateway decides by the reports.
 
-The orders are in ``quick_look``, ``evidence_check``, ``chunk_check``, ``video_check``, ``rerender``
-and ``isolated_open``; the other modules are methods that these share.
+The orders are in ``quick_look``, ``evidence_check``, ``unit_check``, ``video_check``, ``rerender``
+and ``isolated_open``; the other modules contain methods that these share.
 """

@@ -1,6 +1,6 @@
 """A small render of the scene, which shows where the picture varies.
 
-Crops are placed there, and it tells if a picture of one colour is plausible.
+Crops are placed where it varies most. It also shows whether a picture of one colour is plausible.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from .open_watchdog import OpenProgress
 
 COARSE_SIDE = 64  # pixels of the coarse picture's longer side
 COARSE_SAMPLES = 4
-CELLS = 8  # each way
+CELLS = 8  # of the grid, in each direction
 SMALL = ("cycles.samples", "cycles.use_adaptive_sampling", "render.resolution_percentage")
 
 
@@ -30,7 +30,7 @@ def coarse(
 ) -> list[list[float]]:
     """Return the variance in a grid over the frame or ``area``, from a small render.
 
-    The scene is stripped afterwards.
+    This strips the scene.
     """
     progress.next("coarse picture")
     tiles.strip(scene)
@@ -43,7 +43,7 @@ def coarse(
 
 
 def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
-    """Return the area within a small picture of the frame; at least one pixel."""
+    """Return the part of a small picture that shows the area; at least one pixel."""
     if area is None:
         return picture
     x, y, across, down = area
@@ -55,7 +55,7 @@ def _within(picture: Any, area: Crop | None, size: tuple[int, int]) -> Any:
 
 @contextlib.contextmanager
 def _small(scene: Any) -> Generator[None]:
-    """Give the scene few pixels and samples inside this context."""
+    """Reduce the scene's pixels and samples inside this context."""
     render, cycles = scene.render, scene.cycles
     sides = render.resolution_x, render.resolution_y, render.resolution_percentage
     sampling = cycles.samples, cycles.use_adaptive_sampling
@@ -73,19 +73,20 @@ def _small(scene: Any) -> Generator[None]:
 
 
 def choose_raw(settings: Any) -> None:
-    """Set the format that ``read`` supports."""
+    """Set the format that ``read_raw`` supports."""
     set_format(settings, "IMAGE", "OPEN_EXR")
     settings.color_depth, settings.color_mode, settings.exr_codec = "32", "RGB", "NONE"
 
 
 def read_raw(path: str) -> Any:
-    """Return (height, width, 3) of float32, the lowest row first, as in Blender."""
+    """Return float32 values (height, width, 3), the lowest row first, as in Blender."""
     with open(path, "rb") as file:
         _, (head,) = heads_of(file)
         width, height, count = window_in(head)
         if (count, head["compression"]) != (3, b"\0"):
             raise ValueError("it is not an uncompressed picture of three channels")
-        file.seek(8 * height, 1)  # skip the offsets; rows follow each other
+        file.seek(8 * height, 1)  # skip the offsets; the rows follow in order
         rows = np.frombuffer(file.read(), np.uint8).reshape(height, 8 + 12 * width)
-    found = rows[:, 8:].copy().view("<f4").reshape(height, 3, width)  # blue, green, red
+    # channels are stored as blue, green, red
+    found = rows[:, 8:].copy().view("<f4").reshape(height, 3, width)
     return found[::-1, ::-1].transpose(0, 2, 1)

@@ -1,7 +1,7 @@
-"""A side-by-side picture: delivered, rendered again, and the difference, as a PNG file.
+"""A comparison sheet: delivered, rendered again, and the difference side by side, as a PNG file.
 
 Each column shows the frame with its regions outlined. Below, the region that differs most is
-enlarged. The difference is amplified by a power of two, which the caption names.
+enlarged. The difference is amplified by a power of two, which the caption states.
 """
 
 import struct
@@ -15,17 +15,18 @@ Box = tuple[int, int, int, int]  # x, y from the upper left corner, width, heigh
 WIDE, HIGH = 640, 720  # largest size of a column's picture
 ENLARGED_HIGH = 480  # largest height of the enlarged region with its surroundings
 WIDE_LEAST = 320  # smallest width, if whole pixels can be enlarged
-GAP, LINE = 12, 30  # pixels between columns, and height of a line of text
+GAP, LINE = 12, 30  # pixels between columns; height of a line of text
 LETTERS = 17
 AMPLIFIED_MOST = 256
-VISIBLE, MOST_OF_IT = 0.7, 98  # brightness for this percentile of the difference
-FAINT = 0.25  # brightness of the parts that were not rendered again
+# the difference is amplified so that this percentile gets this brightness
+VISIBLE, MOST_OF_IT = 0.7, 98
+FAINT = 0.25  # brightness of parts that were not rendered again
 BEHIND, PAPER, INK = 0.18, (24, 24, 27), (235, 235, 235)
 GOOD, BAD = (70, 200, 120), (240, 80, 70)
 
 
 class MarkedRegion(NamedTuple):
-    """A region, True if it differs too much, and its caption."""
+    """A region, whether it differs too much, and its caption."""
 
     crop: Box
     is_off: bool
@@ -33,10 +34,10 @@ class MarkedRegion(NamedTuple):
 
 
 class PicturePair(NamedTuple):
-    """Both pictures, with the lowest row first.
+    """Both pictures, the lowest row first.
 
-    ``is_linear``: values are linear light. ``is_whole``: our whole frame was rendered, not only the
-    marked regions.
+    ``is_linear``: values are linear light. ``is_whole``: the whole frame was rendered again, not
+    only the marked regions.
     """
 
     theirs: Array
@@ -64,7 +65,7 @@ def write(path: str, pair: PicturePair, marks: list[MarkedRegion]) -> int:
 
 
 def on_screen(picture: Array, *, is_linear: bool) -> Array:
-    """Return a picture as a screen shows it: (height, width, 3) from 0 to 1, top row first."""
+    """Return a picture as displayed: (height, width, 3) from 0 to 1, the top row first."""
     found = np.nan_to_num(picture[::-1].astype(np.float32), posinf=1.0, neginf=0.0)
     colours = found[..., :3] if found.shape[2] >= 3 else np.repeat(found[..., :1], 3, axis=2)
     if is_linear:
@@ -95,7 +96,7 @@ def _difference(apart: Array, factor: int) -> str:
 
 
 def amplification(apart: Array) -> int:
-    """Return a power of two that makes the difference visible."""
+    """Return the power of two that makes the difference visible."""
     there = apart[apart > 0]
     least = float(np.percentile(there, MOST_OF_IT)) if there.size else 1.0
     factor = 1
@@ -110,8 +111,8 @@ def amplification(apart: Array) -> int:
 def scaled(picture: Array, *, is_apart: bool = False) -> tuple[Array, float]:
     """Scale a picture to a column; return it and the factor.
 
-    Enlarging repeats whole pixels. Shrinking takes the mean of a block, or the maximum for a
-    difference.
+    Enlarging repeats whole pixels. Shrinking takes the mean of each block; of a difference
+    (``is_apart``) the maximum.
     """
     height, width = picture.shape[:2]
     times = min(-(-WIDE_LEAST // width), max(WIDE // width, 1), max(HIGH // height, 1))
@@ -146,7 +147,7 @@ def _frames(shown: tuple[Array, ...], marks: list[MarkedRegion], wide: int) -> A
 def _enlarged(
     shown: tuple[Array, Array], apart: Array, worst: tuple[int, MarkedRegion], wide: int
 ) -> list[Array]:
-    """Return rows with the region that differs most, and some surroundings."""
+    """Return rows that show the region with the largest difference, and its surroundings."""
     number, mark = worst
     height, width = apart.shape
     x, y, across, down = mark.crop
@@ -221,7 +222,10 @@ def _write(
     *,
     darkens: bool = False,
 ) -> None:
-    """Write text with Blender's font, its upper left corner at the place; nothing before 5.2."""
+    """Write text with Blender's font, its upper left corner at the place.
+
+    Nothing before Blender 5.2.
+    """
     ink = _letters(words)
     if ink is None:
         return
@@ -233,7 +237,10 @@ def _write(
 
 
 def _letters(words: str) -> Array | None:
-    """Return the ink of each pixel, from 0 to 1, top row first; None if Blender cannot draw it."""
+    """Return the text's ink for each pixel, 0 to 1, top row first.
+
+    None if Blender cannot draw text.
+    """
     try:
         import blf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
         import imbuf  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
@@ -252,7 +259,7 @@ def _letters(words: str) -> Array | None:
 
 
 def png(canvas: Array) -> bytes:
-    """Return the PNG file of an array of bytes (height, width, 3), top row first."""
+    """Return a PNG file of an array of bytes (height, width, 3), the top row first."""
     height, width = canvas.shape[:2]
     rows = np.concatenate([np.zeros((height, 1), np.uint8), canvas.reshape(height, -1)], axis=1)
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)

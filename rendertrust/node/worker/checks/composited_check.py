@@ -24,7 +24,7 @@ SEED_STEP = 7919
 
 @contextlib.contextmanager
 def other_seed(scene: Any, number: int = 1) -> Generator[None]:
-    """Give the scene another seed, chosen by number, inside this context."""
+    """Give the scene a different seed, chosen by number, inside this context."""
     seed = scene.cycles.seed
     try:
         with held(scene, "cycles.seed"):
@@ -35,7 +35,7 @@ def other_seed(scene: Any, number: int = 1) -> Generator[None]:
 
 
 def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
-    """Render the frame as a node does; with the name ``other``, use another seed."""
+    """Render the frame as a node does; for the name ``other``, with a different seed."""
     scene = opened(bpy, order)
     prepare(scene, order)
     path = os.path.join(order["out"], name + choose_format(scene.render, order.get("format")))
@@ -50,7 +50,7 @@ def render(bpy: Any, order: dict[str, Any], frame: int, name: str) -> str:
 def compared(
     bpy: Any, order: dict[str, Any], frame: int, of: tuple[str, str], progress: OpenProgress
 ) -> dict[str, Any] | None:
-    """Compare our render with theirs; if they differ, also render with another seed.
+    """Compare our render with theirs; if they differ, also render with a different seed.
 
     None: the pictures differ, and their format cannot be read.
     """
@@ -78,7 +78,7 @@ def beside(bpy: Any, path: str, picture: str, size: tuple[int, int]) -> dict[str
     if path.endswith(".exr") and not _has_same_layers(path, picture):
         raise DeliveryFault("the picture has other layers or passes than this frame")
     ours = pixels_of(bpy, path)
-    if not ours.size:  # multi-layer: Blender exposes no pixels of such an image
+    if not ours.size:  # multi-layer: Blender gives no access to pixels of such an image
         return _layers(bpy, path, picture, size) if known else None
     theirs = pixels_of(bpy, picture)
     if theirs.shape != ours.shape:
@@ -97,7 +97,7 @@ def _layers(bpy: Any, ours: str, theirs: str, size: tuple[int, int]) -> dict[str
 
 
 def _same(one: str, other: str) -> bool:
-    """Return True if both have equal pixels or, if unreadable, equal bytes."""
+    """Return True if both have equal pixels or, if those cannot be read, equal bytes."""
     try:
         return bool(
             picture_digest.of_file(one)["sha256"] == picture_digest.of_file(other)["sha256"]
@@ -112,9 +112,9 @@ def _has_same_layers(one: str, other: str) -> bool:
 
 
 def _compared_passes(bpy: Any, files: tuple[str, ...], size: tuple[int, int]) -> dict[str, Any]:
-    """Compare all passes of our file, theirs and, if given, ours with another seed.
+    """Compare all passes of our file, theirs and, if given, ours with a different seed.
 
-    The worst pass counts. Raises NoPixels, MachineError.
+    The pass that differs most counts. Raises NoPixels, MachineError.
     """
     kinds = kinds_in(files[0])
     read = [passes.read(bpy, path, size, kinds) for path in files]

@@ -1,17 +1,18 @@
-"""Placement of crops in a frame, by random numbers and by the variance in the frame."""
+"""Placement of crops in a frame, by random numbers and the variance in the frame."""
 
 from bisect import bisect_right
 from itertools import accumulate
 
-SIDE = 10  # a crop has 1/10 of width and height: a hundredth of the pixels
-SIDE_LEAST = 8  # pixels, if the frame is large enough
-CELL = 8  # pixels each way
+SIDE = 10  # a crop has 1/10 of the width and height: a hundredth of the pixels
+SIDE_LEAST = 8  # least pixels of a crop's side, if the frame is large enough
+CELL = 8  # pixels in each direction
 Crop = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
-Drawn = tuple[float, float, float | None]  # x, y, cell, from 0 up to 1; cell None: anywhere
+# x, y and cell, from 0 up to 1; cell None: anywhere in the frame
+Drawn = tuple[float, float, float | None]
 
 
 def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> Crop:
-    """Return the crop for a draw within a frame of ``size`` (width, height).
+    """Return the crop for a draw, within a frame of ``size`` (width, height).
 
     ``variance``: rows of a grid of equal cells, from the top. If nothing varies, or there is no
     grid, the crop may lie anywhere. Raises ValueError for a frame without pixels.
@@ -36,7 +37,10 @@ def place(drawn: Drawn, size: tuple[int, int], variance: list[list[float]]) -> C
 
 
 def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int] | None:
-    """Return the drawn cell and the grid's size; cells are weighted by their variance."""
+    """Return the drawn cell and the grid's size.
+
+    A cell's chance is proportional to its variance.
+    """
     columns = len(variance[0]) if variance else 0
     weights = [max(value, 0.0) for row in variance for value in row]
     sums = list(accumulate(weights))
@@ -47,7 +51,7 @@ def _cell(variance: list[list[float]], share: float) -> tuple[int, int, int, int
 
 
 def picked(shares: list[float], count: int) -> list[int]:
-    """Draw one of ``count`` indices for each share from 0 up to 1, without repetition, sorted."""
+    """Choose an index below ``count`` for each share from 0 up to 1, without repetition, sorted."""
     left, found = list(range(count)), list[int]()
     for share in shares[:count]:
         found.append(left.pop(min(int(share * len(left)), len(left) - 1)))
@@ -55,8 +59,10 @@ def picked(shares: list[float], count: int) -> list[int]:
 
 
 def enlarged(crops: list[Crop], size: tuple[int, int], least: int) -> list[Crop]:
-    """Return the crops as rectangles of whole cells, enlarged until they have ``least`` different
-    cells together, or all that a frame of ``size`` has.
+    """Return the crops as rectangles of whole cells.
+
+    They are enlarged until they have ``least`` different cells together, or all that a frame of
+    ``size`` has.
     """
     columns, rows = size[0] // CELL, size[1] // CELL
     if columns * rows <= 2 * least:

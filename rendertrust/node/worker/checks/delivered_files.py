@@ -1,4 +1,4 @@
-"""Delivered files: untrusted, so their headers are checked before Blender decodes them."""
+"""Delivered files. They are untrusted, so headers are checked before Blender decodes the files."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ from .open_watchdog import PICTURE, OpenProgress
 
 CHANNELS_MORE = 8
 NOTHING = "the picture cannot be decoded"
-CHANNELS_MOST = 256  # of four bytes each, uncompressed
+CHANNELS_MOST = 256  # each of four bytes, uncompressed
 PIECE = 1 << 20
 BROKEN = (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, KeyError)
 
@@ -32,12 +32,12 @@ class NoEvidence(DeliveryFault):
 
 
 def bytes_most(size: tuple[int, int], kinds: Kinds) -> int:
-    """Return the largest plausible size of a file with these pixels and passes."""
+    """Return the largest plausible size of a file with these pixels and passes, in bytes."""
     return size[0] * size[1] * (channels_in(kinds) + CHANNELS_MORE) * 4 * 2 + (1 << 20)
 
 
 def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
-    """Copy picture and evidence, of ``most`` bytes each, to names with the right suffix."""
+    """Copy picture and evidence, at most ``most`` bytes each, to names with the right suffix."""
     if not order.get("evidence"):
         raise NoEvidence("the picture has no evidence")
     paths = []
@@ -50,7 +50,7 @@ def files_of(order: dict[str, Any], suffix: str, most: int) -> tuple[str, str]:
 
 
 def read_evidence(bpy: Any, path: str, size: tuple[int, int], kinds: Kinds) -> Layers:
-    """Read all passes after checking the header. Raises DeliveryFault."""
+    """Read all passes of the evidence after checking its header. Raises DeliveryFault."""
     fits(path, size, kinds)
     try:
         return passes.read(bpy, path, size, kinds)
@@ -74,9 +74,9 @@ def fits(path: str, size: tuple[int, int], kinds: Kinds) -> None:
 
 
 def undecoded(path: str, pixels: Any) -> dict[str, str]:
-    """Return that a picture without pixels is ``suspect``, unless it is a multi-layer file.
+    """Report a picture that cannot be decoded as ``suspect``, unless it is a multi-layer file.
 
-    The machine may be short of memory, so this is a reason for a check and not a fault.
+    The machine may be short of memory, so this leads to a check and is not a fault.
     """
     if pixels.size:
         return {}
@@ -94,7 +94,7 @@ def copy_picture(order: dict[str, Any], suffix: str, size: tuple[int, int]) -> s
 
 
 def may_be_opened(picture: str, suffix: str, size: tuple[int, int]) -> bool:
-    """Return True if the picture's header fits, False for an unknown format.
+    """Return True if the picture's header matches, False for an unknown format.
 
     Raises DeliveryFault for another size or an invalid header.
     """
@@ -143,7 +143,7 @@ def read_tile(
     try:
         found = window_of(path)[:2]
     except NoPixels as fault:
-        raise DeliveryFault(f"the tile is invalid: {fault}") from fault
+        raise DeliveryFault(f"the tile cannot be read: {fault}") from fault
     if found != size:
         raise DeliveryFault(f"the tile is {found[0]} by {found[1]}, not {size[0]} by {size[1]}")
     with progress.about(PICTURE, size, channels_in(kinds), theirs=path, kinds=kinds):
@@ -160,11 +160,11 @@ def unpack_frame(bpy: Any, order: dict[str, Any], frames: list[int], frame: int)
             _are_all(packed, frames, suffix)
             return _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
-        raise DeliveryFault("the zip of the frames cannot be read") from fault
+        raise DeliveryFault("the zip of frames cannot be read") from fault
 
 
 def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int) -> Any:
-    """Yield each picture, unpacking one at a time."""
+    """Yield each picture of a zip, unpacked one at a time."""
     if len(frames) == 1:
         if os.path.getsize(order["picture"]) > most:
             raise DeliveryFault("the picture is larger than possible for this frame")
@@ -176,7 +176,7 @@ def pictures_of(order: dict[str, Any], frames: list[int], suffix: str, most: int
             for frame in frames:
                 yield _unpacked(packed, name_of(frame, suffix), order["out"], most)
     except BROKEN as fault:
-        raise DeliveryFault("the zip of the frames cannot be read") from fault
+        raise DeliveryFault("the zip of frames cannot be read") from fault
 
 
 def _are_all(packed: zipfile.ZipFile, frames: list[int], suffix: str) -> None:
@@ -185,7 +185,7 @@ def _are_all(packed: zipfile.ZipFile, frames: list[int], suffix: str) -> None:
     if missing:
         raise DeliveryFault(f"{missing[0]} is missing ({len(missing)} of {len(frames)} frames)")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in packed.infolist()):
-        raise DeliveryFault("the frames are compressed, but a chunk's zip must only store them")
+        raise DeliveryFault("the frames are compressed; a chunk's zip must store them uncompressed")
 
 
 def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
@@ -193,5 +193,6 @@ def _unpacked(packed: zipfile.ZipFile, name: str, out: str, most: int) -> str:
         raise DeliveryFault(f"{name} is larger than possible for this frame")
     path = os.path.join(out, "their-" + name)
     with packed.open(name) as source, open(path, "wb") as target:
-        shutil.copyfileobj(source, target, PIECE)  # raises if there is more than the entry declares
+        # raises an error if the entry has more data than it declares
+        shutil.copyfileobj(source, target, PIECE)
     return path

@@ -1,8 +1,8 @@
-"""Check of a frame: renders parts of it again and compares them with the picture's evidence.
+"""Check of a frame: renders parts of it again, and compares them with the picture's evidence.
 
-The picture is also made again from that evidence. Picture and evidence are untrusted, so their
-headers are checked before Blender decodes them. A ``fault`` in them is the delivering node's.
-Errors of the scene or of this machine end the order as usual and say nothing about the result.
+The picture is also rebuilt from the evidence. Picture and evidence are untrusted, so their headers
+are checked before Blender decodes them. A ``fault`` in them is the delivering node's. Errors of the
+scene or of this machine end the order as usual, and say nothing about the result.
 """
 
 import os
@@ -21,10 +21,10 @@ from ..scene.output import choose_format, size_of
 from ..scene.settings import prepare
 from . import (
     composited_check,
+    eevee_check,
     frame_crops,
     image_comparison,
     quick_look,
-    raster_check,
     seed_check,
 )
 from .coarse_render import coarse
@@ -42,10 +42,11 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Check the delivered ``picture`` and ``evidence``.
 
     ``draws`` place the crops. The report has the difference of each crop and of the picture, a
-    ``fault`` of the result, or why the scene is ``unable`` to be checked. Without draws it is a
-    quick look at picture and evidence; a ``suspect`` result should get a check. ``whole``: cut the
-    crops out of the whole frame, rendered as its node had to. ``across``: another kind of device or
-    instruction set made the result; the draws of a second look.
+    ``fault`` of the result, or the reason why the scene is ``unable`` to be checked. Without draws
+    this is a quick look at picture and evidence; a ``suspect`` result should get a check.
+    ``whole``: cut the crops out of the whole frame, rendered as its node had to. ``across``: the
+    result was made by another kind of device or instruction set; the value are the draws of a
+    second look.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -65,7 +66,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
             told = quick_look.frame(bpy, scene, order, progress)
     except DeliveryFault as fault:
         told = {"fault": str(fault), **({"bare": True} if isinstance(fault, NoEvidence) else {})}
-    # The scene was opened again since.
+    # The scene was reopened after ``depends`` was found.
     say("done", frame=frame, **told, **depends, **facts(bpy, bpy.context.scene, started))
 
 
@@ -80,13 +81,13 @@ def _compare(
     theirs = EvidencePasses(frame, order["out"], kinds, layers, (0, 0, *size))
     told = crops_of(bpy, scene, order, theirs, progress)
     progress.next("picture")
-    # Opening the picture may crash this process; keep the crops' results.
+    # Opening the picture may crash this process, so record the crops' results first.
     progress.found = told
     across = told.get("across", {}).get("outcome")
     if across == REFUSED or (across is None and image_comparison.is_far(told["crops"])):
         return told
     made_of = theirs.layers
-    if order.get("whole"):  # making a picture from the delivered passes may crash this process
+    if order.get("whole"):  # rebuilding a picture from the delivered passes may crash this process
         made_of = passes.read(bpy, os.path.join(order["out"], WHOLE), size, kinds)
     return told | finished(bpy, order, frame, (picture, made_of), progress)
 
@@ -94,7 +95,7 @@ def _compare(
 def crops_of(
     bpy: Any, scene: Any, order: dict[str, Any], theirs: EvidencePasses, progress: OpenProgress
 ) -> dict[str, Any]:
-    """Compare the drawn crops with the delivered passes, by view layer."""
+    """Compare the drawn crops with the delivered passes, for each view layer."""
     scene.render.use_persistent_data = True  # keep prepared data between renders
     grid = coarse(bpy, scene, order, progress, theirs.area)
     crops = _placed(order["draws"], theirs.area, grid)
@@ -126,7 +127,7 @@ def _across(
     of: tuple[EvidencePasses, list[list[float]]],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Return the comparison across devices, by the same seed or, if undecided, other seeds."""
+    """Return the comparison across devices: with the same seed or, if undecided, other seeds."""
     (found, crops), (theirs, grid) = first, of
     outcome = seed_check.same_seed(found)
     if outcome is not None:
@@ -137,7 +138,7 @@ def _across(
 
 
 def _anew(bpy: Any, order: dict[str, Any]) -> Any:
-    """Open the stripped scene again, without keeping data between renders."""
+    """Open the stripped scene again; prepared data is not kept between renders."""
     scene = opened(bpy, order)
     prepare(scene, order)
     tiles.strip(scene)
@@ -148,7 +149,7 @@ def _anew(bpy: Any, order: dict[str, Any]) -> Any:
 def _held(
     bpy: Any, scene: Any, crops: list[Crop], theirs: EvidencePasses, how: tuple[OpenProgress, bool]
 ) -> list[dict[str, Any]]:
-    """Render the crops of the stripped scene and compare them by view layer.
+    """Render the crops of the stripped scene, and compare them for each view layer.
 
     ``how``: the progress, and True to measure differences by the noise.
     """
@@ -161,7 +162,8 @@ def _held(
     for number, crop in enumerate(crops):
         progress.next(f"crop {number + 1}")
         rendered.append(render(crop, f"crop-{number}.exr"))
-    # Reading renders another scene, which drops the data that was kept for the next crop.
+    # Read only after all renders: reading renders another scene, which drops the data kept for the
+    # next crop.
     found = list[dict[str, Any]]()
     for one in rendered:
         ours, delivered = (
@@ -182,7 +184,7 @@ def _of_whole(
 ) -> list[dict[str, Any]]:
     """Compare crops that are cut out of the whole frame.
 
-    Some scenes render differently in parts, which is not the node's fault.
+    Some scenes render differently in regions, which is not the node's fault.
     """
     progress.next("whole frame")
     ours, delivered = (
@@ -201,7 +203,7 @@ def _of_whole(
 
 
 def _whole(bpy: Any, scene: Any, theirs: EvidencePasses, name: str) -> EvidencePasses:
-    """Render the frame, or the tile, as a node renders its evidence."""
+    """Render the whole frame or tile, as a node renders its evidence."""
     path, size = os.path.join(theirs.out, name), theirs.area[2:]
     if size != size_of(scene):
         tiles.select(scene, theirs.area)
@@ -218,7 +220,7 @@ def _all_same(ours: Layers, theirs: Layers) -> bool:
 
 
 def _of_layers(crop: Crop, ours: Layers, theirs: Layers, other: Layers) -> list[dict[str, Any]]:
-    """Return the pass that differs most in each layer, since each may affect the picture."""
+    """Return the pass that differs most in each layer, as each layer may affect the picture."""
     found = list[dict[str, Any]]()
     for layer, bands in ours.items():
         noisy = other.get(layer, {})
@@ -237,7 +239,7 @@ def finished(
     delivered: tuple[str, Layers],
     progress: OpenProgress,
 ) -> dict[str, Any]:
-    """Make the picture again from the evidence and compare it with the delivered one.
+    """Rebuild the picture from the evidence, and compare it with the delivered one.
 
     ``finish`` is None if the files differ and their format cannot be read.
     """
@@ -274,7 +276,7 @@ def _again(
     told: dict[str, Any] = {"whole": True, "crops": [found], "finish": {"equal": True, "off": None}}
     told |= {"loose": True} if is_loose else {}
     if is_drawn:
-        told["across"] = raster_check.compare(
+        told["across"] = eevee_check.compare(
             bpy, order, frame, (path, theirs), progress, is_equal=found["equal"]
         )
     return told

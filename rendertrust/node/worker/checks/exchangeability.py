@@ -1,9 +1,9 @@
 """Comparison of a delivered picture with renders of other seeds, by exchangeability.
 
-``ours`` are K renders of the same regions with K other seeds; ``theirs`` is what was delivered. An
-honest delivery is one of K + 1 exchangeable pictures, whatever the noise looks like: its chance to
-be the noisiest, the calmest or the farthest of them is 1 / (K + 1) in each cell. So no model of the
-noise is needed. Pictures are compared in cells of 8 by 8 pixels, after the view transform.
+``ours`` are K renders of the same regions with K other seeds; ``theirs`` is the delivered picture.
+An honest delivery is one of K + 1 exchangeable pictures, whatever the noise looks like: its chance
+to be the noisiest, the calmest or the farthest of them is 1 / (K + 1) in each cell. So no model of
+the noise is needed. Pictures are compared in cells of 8 by 8 pixels, after the view transform.
 docs/COMPARISON.md derives the rule and lists what was measured.
 """
 
@@ -14,20 +14,20 @@ import numpy as np
 
 Array = Any
 
-CELL = 8  # pixels each way
-CELLS_LEAST = 120  # per look
-NOISY_LEAST = 60  # noisy ones among them
-NOISE_LEAST = 1e-3  # of white, root mean square: a quarter of a step of an 8-bit picture
+CELL = 8  # pixels in each direction
+CELLS_LEAST = 120  # cells per look
+NOISY_LEAST = 60  # noisy cells among them
+NOISE_LEAST = 1e-3  # in units of white, root mean square: a quarter of a step of an 8-bit picture
 SEEDS_FIRST, SEEDS_SECOND = 3, 5
 
-FEWER = 0.8  # effective samples
-SHARE_MORE = 0.22  # than chance gives
+FEWER = 0.8  # effective samples, as a share: fewer are refused
+SHARE_MORE = 0.22  # excess over the share that chance gives
 Z_MOST = 3.5
-BIAS_LEAST = 0.02  # of a cell's brightness, or of its contrast
+BIAS_LEAST = 0.02  # as a share of a cell's brightness, or of its contrast
 TIMES_FARTHER = 4.0
 FAR_LEAST, FAR_TIMES = 5, 3
-CAP = 4.0  # bounds the effect of one firefly
-SAMPLES_MOST = 100.0  # stands for infinity if there is no noise
+CAP = 4.0  # limits the effect of a single firefly
+SAMPLES_MOST = 100.0  # stands for infinity, if there is no noise
 
 FEW_CELLS, FEW_NOISY = "few-cells", "few-noisy-cells"
 OURS_NOT_FINITE, THEIRS_NOT_FINITE = "ours-not-finite", "theirs-not-finite"
@@ -39,12 +39,12 @@ ACCEPTED, REFUSED, UNSAID, AGAIN = "accepted", "refused", "unsaid", "again"
 class Exchangeability(NamedTuple):
     """Result of one comparison.
 
-    ``seeds`` is K. ``cells``: number of cells; ``noisy``: number of cells that differ at all,
-    which are evaluated. ``samples``: effective share of the samples. ``noisiest``, ``calmest``,
-    ``softest`` and ``farthest``: shares of cells. ``softer``: missing contrast of the median cell,
-    ``bias``: its error in brightness, both as shares. ``far``: number of cells in which a picture
-    is an outlier, theirs first. ``reasons``: the rules that refuse it. ``unsaid``: code of the
-    reason why there is no decision.
+    ``seeds`` is K. ``cells``: number of cells; ``noisy``: number of cells that differ at all; only
+    these are evaluated. ``samples``: effective share of the samples. ``noisiest``, ``calmest``,
+    ``softest`` and ``farthest``: shares of cells in which theirs is. ``softer``: missing contrast
+    of the median cell, ``bias``: its error in brightness, both as shares. ``far``: number of cells
+    in which a picture is an outlier, theirs first. ``reasons``: the rules that refuse the picture.
+    ``unsaid``: code of the reason why there is no decision.
     """
 
     seeds: int
@@ -93,10 +93,10 @@ def cells_of(picture: Array) -> Array:
 
 
 def cells_in(regions: list[tuple[int, int, int, int]], pictures: list[Array]) -> Array:
-    """Cut cells (number, 64, channels) of regions, each cell once where they overlap.
+    """Cut regions into cells (number, 64, channels), each cell once where regions overlap.
 
-    Regions are [x, y, width, height] from the upper left corner, multiples of a cell; pictures are
-    of them, the first row the lowest.
+    Regions are [x, y, width, height] from the upper left corner, multiples of a cell. ``pictures``
+    shows them, the lowest row first.
     """
     found = dict[tuple[int, int], Array]()
     for (x, y, width, height), picture in zip(regions, pictures, strict=True):
@@ -128,7 +128,7 @@ def compare(ours: Array, theirs: Array) -> Exchangeability:
 
 
 def _measured(every: Array, apart: Array, cells: int) -> Exchangeability:
-    """Compute the statistics of pictures (K + 1, cells, 64, channels) and their differences."""
+    """Compute the statistics of the pictures (K + 1, cells, 64, channels) and their differences."""
     seeds, noisy = every.shape[0] - 1, every.shape[1]
     noise, shift = (_within_cell(apart) ** 2).sum((2, 3)), (apart.mean(2) ** 2).sum(-1)
     means, contrast = every.mean(2), _contrast(every)
@@ -181,9 +181,9 @@ def _contrast(every: Array) -> Array:
 
 
 def _effective_samples(ours: Array, theirs: Array) -> float:
-    """Return the share of samples in theirs, by its noise: 1 if honest, 0.5 for half of them.
+    """Return the share of the samples that theirs has, by its noise: 1 if honest, 0.5 for half.
 
-    A denoised picture has more. Each cell is normalised by the pooled noise, and capped.
+    A denoised picture has a greater share. Each cell is normalised by the pooled noise, and capped.
     """
     seeds, mean = ours.shape[0], ours.mean(0)
     own = (_within_cell(ours - mean) ** 2).sum((0, 2, 3)) / (seeds - 1)
@@ -199,7 +199,10 @@ def _effective_samples(ours: Array, theirs: Array) -> float:
 
 
 def _share_of_first(best: Array) -> float:
-    """Return the share of cells in which the first picture is the best; ties share a cell."""
+    """Return the share of cells in which the first picture wins.
+
+    In a tie, pictures share the cell.
+    """
     return float((best[0] / best.sum(0)).mean())
 
 
@@ -210,7 +213,7 @@ def _brightness(means: Array) -> Array:
 def _stands_apart(means: Array, of: int) -> Array:
     """Return the cells in which one picture is an outlier. ``means``: (pictures, cells, channels).
 
-    It must be several times as far from the others as any of these is from the rest.
+    An outlier is several times as far from the others as any of these is from the rest.
     """
     others = np.delete(means, of, 0)
     middle = others.mean(0)

@@ -9,7 +9,7 @@ from .crop_placement import Crop
 
 
 class EvidencePasses(NamedTuple):
-    """Delivered passes of an area of a frame, and a folder to work in."""
+    """Delivered passes of an area of a frame, and a folder for temporary files."""
 
     frame: int
     out: str
@@ -43,7 +43,7 @@ def read(bpy: Any, rendered: RenderedCrop, kinds: Kinds) -> Layers:
 
 
 def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
-    """Cut all passes to a box given from the lower left corner."""
+    """Cut all passes to a box, given from the lower left corner."""
     left, below, across, up = box
     return {
         layer: {name: of[below : below + up, left : left + across] for name, of in bands.items()}
@@ -52,7 +52,7 @@ def cut(layers: Layers, box: tuple[int, int, int, int]) -> Layers:
 
 
 def part(theirs: EvidencePasses, crop: Crop) -> Layers:
-    """Cut the crop out of delivered passes."""
+    """Cut the crop out of the delivered passes."""
     x, y, across, down = crop
     left, top, _, high = theirs.area
     return cut(theirs.layers, (x - left, (top + high) - (y + down), across, down))

@@ -7,15 +7,16 @@ import numpy as np
 Array = Any
 
 
-NOISE_LEAST = 1e-4  # of the brightness: without noise, the effect of rounding
-FAR = 0.5  # times the noise: the effect of rendering only 2/3 of the samples
+# as a share of the brightness: stands for the noise if there is none, as the effect of rounding
+NOISE_LEAST = 1e-4
+FAR = 0.5  # multiple of the noise that has the effect of rendering only 2/3 of the samples
 GRAIN = 1e-2  # stands for the noise of a finished, denoised picture
-CELL = 8  # pixels each way: the smallest detectable change
-# By chance and rounding, a single cell differs more than the whole picture; these are the factors.
+CELL = 8  # pixels in each direction: the smallest detectable change
+# By chance and rounding, a single cell differs more than the whole picture, by these factors.
 GRAIN_CELL = 10 * GRAIN
 NOISE_CELL = 2.8
-MEANS_LEAST = 0.25  # of the noise: twice its expected effect on the mean of a cell
-ROUNDING = 12**-0.5  # of a step: root mean square of the rounding error
+MEANS_LEAST = 0.25  # as a share of the noise: twice its expected effect on the mean of a cell
+ROUNDING = 12**-0.5  # as a share of a step: root mean square of the rounding error
 BAND = 64 * CELL  # rows that are processed at once
 
 
@@ -32,13 +33,14 @@ def compared(
 ) -> dict[str, Any]:
     """Compare two pictures.
 
-    ``equal``: every bit of every pixel is. ``off``: the root mean square difference in multiples of
-    the noise, over the picture or in its worst cell (see ``NOISE_CELL``), of the worst channel. It
-    is None if they are equal or cannot be compared, for example with infinite values.
+    ``equal``: every bit of every pixel is equal. ``off``: the root mean square difference of the
+    channel that differs most, in multiples of the noise, over the picture or in its worst cell (see
+    ``NOISE_CELL``). It is None if the pictures are equal or cannot be compared, for example because
+    of infinite values.
 
-    ``other``: our render with another seed; the noise is its difference from ours. Without it the
-    pictures are finished, and the noise is a hundredth of their brightness. ``step``: the smallest
-    difference in their format; the noise is at least its rounding error.
+    ``other``: our render with another seed; the noise is its difference from ours. Without
+    ``other`` the pictures are finished, and the noise is a hundredth of their brightness. ``step``:
+    the smallest difference in their format; the noise is at least its rounding error.
     """
     if is_same(ours, theirs):
         return {"equal": True, "off": None}
@@ -52,8 +54,8 @@ def compared(
 class _ChannelDifference(NamedTuple):
     """Root mean square difference of two channels.
 
-    ``whole``: of all pixels. ``means``: of the cells' means, where noise averages out and a bias
-    does not. ``cells``: of the pixels of each cell.
+    ``whole``: over all pixels. ``means``: of the cells' means, in which noise averages out and a
+    bias does not. ``cells``: of the pixels of each cell.
     """
 
     whole: float
@@ -73,7 +75,7 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
         return max(apart.whole / GRAIN, float(apart.cells.max()) / GRAIN_CELL)
     noise, least = _apart(ours, other, scale), max(NOISE_LEAST, ROUNDING * step / scale)
     whole = max(noise.whole, least)
-    # Cells in which the other seed is close to ours by chance have no less noise than others; the
+    # Where the other seed is close to ours by chance, the noise is no smaller than elsewhere; the
     # same holds for means. Rounding errors may have a bias.
     means = max(noise.means, noise.whole * MEANS_LEAST, least)
     cells = np.maximum(noise.cells, whole)
@@ -84,7 +86,7 @@ def _off(ours: Array, theirs: Array, other: Array | None = None, *, step: float 
 def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
     """Return a reference brightness, which makes comparisons independent of the exposure.
 
-    If ours is black, theirs is measured.
+    If ours is black, it is taken from theirs.
     """
     for of in (ours, theirs):
         if (of != 0).any():
@@ -95,7 +97,7 @@ def _bright(ours: Array, theirs: Array, *, percent: int) -> float:
 def _apart(one: Array, other: Array, scale: float) -> _ChannelDifference:
     """Compute the differences in bands of rows, to avoid copies of large pictures.
 
-    An incomplete cell at the edge counts by its pixels only.
+    An incomplete cell at the edge counts in proportion to its pixels.
     """
     sums, squares = list[Array](), list[Array]()
     for top in range(0, one.shape[0], BAND):
@@ -119,7 +121,7 @@ def worst(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def is_far(found: list[dict[str, Any]]) -> bool:
-    """Return True if one of them is certainly another picture."""
+    """Return True if a comparison certainly shows another picture."""
     return any(_badness(one) > FAR for one in found)
 
 
@@ -130,9 +132,9 @@ def _badness(one: dict[str, Any]) -> float:
 
 
 def _seen(light: Array) -> Array:
-    """Compress values above 1 by a logarithm, and negative ones symmetrically.
+    """Compress values above 1 by a logarithm, and negative values symmetrically.
 
-    So a very bright light neither dominates the comparison nor is ignored.
+    A very bright light then neither dominates the comparison nor is ignored.
     """
     size = np.abs(light.astype(np.float64))
     return np.sign(light) * np.where(size <= 1.0, size, 1.0 + np.log(np.maximum(size, 1.0)))

@@ -1,6 +1,6 @@
 """Opening of a file that crashed a check, without the scene.
 
-A file of ours of the same size and kind is opened first, so that neither a large scene nor a small
+A test file of the same size and kind is opened first, so that neither a large scene nor a small
 machine makes an honest file look deadly.
 """
 
@@ -20,16 +20,16 @@ from .composited_check import beside
 from .delivered_files import DeliveryFault, pixels_of
 from .open_watchdog import EVIDENCE, OpenProgress
 
-LONGER = 20.0  # times the time for our file
+LONGER = 20.0  # times the time that the test file takes
 FORMATS = {suffix: name for name, suffix in reversed(SUFFIXES.items())}
-ANY = "PNG"  # for unknown suffixes; Blender goes by the content
+ANY = "PNG"  # for unknown suffixes; Blender decides by the content
 
 
 def alone(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Open the delivered ``picture`` or ``evidence`` (``what``) of this ``size``.
 
-    The report says that it was ``opened``, how the picture compares with ``ours``, if given, or its
-    ``fault``.
+    The report says that the file was ``opened``, how the picture compares with ``ours``, if given,
+    or its ``fault``.
     """
     what, size, kinds = order["what"], tuple(order["size"]), _kinds(order.get("kinds"))
     theirs, like = order["theirs"], os.path.join(order["out"], "like")
@@ -68,7 +68,7 @@ def _open(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> No
 
 
 def _like(bpy: Any, path: str, size: tuple[int, int], kinds: passes.Kinds) -> str:
-    """Write a file of this size with incompressible content; no honest one is harder to open."""
+    """Write a test file of this size with incompressible content, which no honest file exceeds."""
     chance = np.random.default_rng(1)
     if kinds:
         layers = {

@@ -1,8 +1,8 @@
 """Opening of untrusted files, with an announcement before it and a time limit.
 
 A file may crash or hang any program that opens it, and its header does not show that. If the worker
-dies, its last announcement says what it was about to open and what it had found before. The file is
-then opened without the scene (``isolated_open``), which may be the real cause.
+dies, its last announcement says what it was about to open, and what it had found before. The file
+is then opened without the scene (``isolated_open``), as the scene may be the real cause.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from ..resource_limits import at_most
 
 OPEN_SECONDS = 120.0  # per processor
 LARGE = 1 << 30  # decoded bytes; larger files get more time
-MADE_SECONDS = 5  # factor for making a picture from delivered passes
+MADE_SECONDS = 5  # factor for rebuilding a picture from delivered passes
 EVIDENCE, PICTURE, MAKING = "evidence", "picture", "making"
 
 
@@ -25,7 +25,8 @@ class OpenProgress(Progress):
     def __init__(self, say: Say, renders: int, order: dict[str, Any]) -> None:
         super().__init__(say, renders)
         self._seconds = float(order.get("open_seconds", OPEN_SECONDS))
-        # Blender decodes with all processors of this process, whatever the render's thread limit.
+        # Blender decodes with all processors of this process, regardless of the render's thread
+        # limit.
         self._processors = max(int(order.get("threads") or 1), len(os.sched_getaffinity(0)))
         self.found: dict[str, Any] = {}
 

@@ -1,7 +1,7 @@
-"""Quick look at delivered files that get no check, or before one.
+"""Quick look at delivered files that get no check, or before a check.
 
-It tests that all frames are there, under the right names and of the right size, that they can be
-decoded, and that they do not all have one colour unless the scene has. It does not show that they
+It tests that all frames are there, that they have the right names and size, that they can be
+decoded, and that they do not all have one colour unless the scene has. It does not test that they
 show the scene.
 """
 
@@ -33,7 +33,7 @@ from .delivered_files import (
 )
 from .open_watchdog import PICTURE, OpenProgress
 
-VARIES = 0.02  # deviation within a cell of the coarse picture: it has several colours
+VARIES = 0.02  # deviation within a cell of the coarse picture, above which it has several colours
 PLAIN = "the picture has one colour, but the scene does not"
 
 
@@ -41,7 +41,7 @@ def look(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Take a quick look at the delivered ``picture``.
 
     The report says that it ``looked``, what is ``suspect``, or a ``fault``. With ``tile`` the file
-    has passes of that part; with several ``frames`` it is a zip.
+    has passes of that tile; with several ``frames`` it is a zip.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -75,7 +75,7 @@ def _pictures(
         plain.append(is_plain)
         odd |= found
         os.unlink(path)
-    # A compositor, or a cut to black, may also make frames of one colour.
+    # A compositor, or a cut to black, may also produce frames of one colour.
     if not all(plain) or compositor_nodes(scene) or tiles.obstacles(scene):
         return {"looked": True, **odd}
     if not _varies(bpy, scene, order, progress):
@@ -86,7 +86,7 @@ def _pictures(
 def _looked_at(
     bpy: Any, path: str, suffix: str, size: tuple[int, int]
 ) -> tuple[bool, dict[str, str]]:
-    """Return True if it has one colour, and what is ``suspect``.
+    """Return True if the picture has one colour, and whether it is ``suspect``.
 
     Raises DeliveryFault if it is not a picture of this size.
     """
@@ -103,7 +103,7 @@ def _looked_at(
 def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -> dict[str, Any]:
     """Take a quick look at picture and evidence, which costs next to nothing.
 
-    A compositor may make a picture of one colour, so that is not a fault, but a reason to check.
+    A compositor may produce a picture of one colour, so that is no fault but leads to a check.
     """
     is_plain, told = _opened_frame(bpy, scene, order, progress)
     if is_plain and _varies(bpy, scene, order, progress):
@@ -114,7 +114,7 @@ def frame(bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress) -
 def _opened_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> tuple[bool, dict[str, Any]]:
-    """Return True if the picture has one colour, and the rest of the report on a quick look.
+    """Return True if the picture has one colour, and the rest of the report of a quick look.
 
     Raises DeliveryFault if picture or evidence is invalid. The scene stays unchanged.
     """
@@ -140,7 +140,10 @@ def _is_plain(pixels: Any) -> bool:
 def uncut_frame(
     bpy: Any, scene: Any, order: dict[str, Any], progress: OpenProgress
 ) -> dict[str, Any]:
-    """Take a quick look at a frame that cannot be split; no check could decide a suspicion."""
+    """Take a quick look at a frame that cannot be split.
+
+    No later check could decide a suspicion.
+    """
     is_plain, told = _opened_uncut(bpy, scene, order, progress)
     if is_plain and shows_itself(scene) and _varies(bpy, scene, order, progress):
         return told | {"suspect": PLAIN}
@@ -181,12 +184,12 @@ def shows_itself(scene: Any) -> bool:
 
 
 def open_batch(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Report on each of the ``results`` that it ``looked`` good, or its ``fault``.
+    """Report on each of the ``results`` that it was ``looked`` at, or its ``fault``.
 
     The scene is opened only once: nothing is rendered, so it stays unchanged.
 
     ``unable``: why the scene cannot be checked in regions. There is no report on a picture of one
-    colour, because only a render shows if that is wrong.
+    colour, because only a render shows whether that is wrong.
     """
     started = time.monotonic()
     scene = opened(bpy, order)

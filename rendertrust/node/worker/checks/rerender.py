@@ -1,10 +1,10 @@
-"""Re-rendering of a frame, in regions or whole, to compare it with its delivered picture.
+"""Rendering of a frame again, in regions or whole, to compare it with the delivered picture.
 
-The delivered picture is finished, with view transform, dither and 8 bits, so the new render is
-finished the same way. Regions are rendered without denoiser and compositor and put into an empty
+The delivered picture is finished: it has the view transform, dither and 8 bits. So the new render
+is finished the same way. Regions are rendered without denoiser and compositor and put into an empty
 frame, which is finished once. A scene that is denoised or composited, or cannot be rendered in
-regions, is rendered whole. With evidence, regions are compared with that instead, and the picture
-is made again from it.
+regions, is rendered whole. If there is evidence, regions are compared with that instead, and the
+picture is rebuilt from it.
 """
 
 import os
@@ -46,10 +46,10 @@ from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import EVIDENCE, MAKING, PICTURE, OpenProgress
 
 Bands = dict[str, Any]  # arrays of a picture: one, or one for each pass of each layer
-FINISHED_MOST = 0.1  # for a picture made again from the same passes
-OFF_MOST = 0.3  # times the noise: difference between device classes (docs/VERIFICATION.md)
-SHOWN_MOST = 12  # listed regions of a whole frame
-CELLS = 10  # of a whole frame, each way
+FINISHED_MOST = 0.1  # limit for a picture rebuilt from the same passes
+OFF_MOST = 0.3  # multiple of the noise: difference between device classes (docs/VERIFICATION.md)
+SHOWN_MOST = 12  # regions of a whole frame that are listed
+CELLS = 10  # of a whole frame, in each direction
 SAME: dict[str, Any] = {"equal": True, "off": None}
 BLOCK = 16  # pixels that a JPEG codes together, including subsampled colours
 BLEEDING = 2  # pixels at a block's edge that a decoder mixes with the next block
@@ -67,10 +67,10 @@ class DeliveredPicture(NamedTuple):
 
 
 def rerender(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's frame again and compare it with ``picture``.
+    """Render the order's frame again, and compare it with ``picture``.
 
     ``draws``: regions to render; ``whole``: render the whole frame. The report has ``regions``,
-    ``whole`` and ``shown``, a side-by-side picture.
+    ``whole`` and ``shown``, a comparison sheet.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -134,7 +134,7 @@ def _compared(
     theirs: DeliveredPicture,
     how: tuple[OpenProgress, Say, str | None],
 ) -> dict[str, Any]:
-    """Compare regions first, if possible; the whole frame decides what they leave open."""
+    """Compare regions first, if possible; the whole frame decides if they do not."""
     progress, say, why = how
     told: dict[str, Any] = {}
     if why is None:
@@ -157,7 +157,7 @@ def _compared(
 
 
 def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
-    """Return True if a region differs more than device classes do."""
+    """Return True if a region differs by more than device classes do."""
     return any(not one["equal"] and (one["off"] is None or one["off"] > most) for one in found)
 
 
@@ -167,7 +167,7 @@ def is_off(found: list[dict[str, Any]], most: float = OFF_MOST) -> bool:
 def _regions(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]]]:
-    """Return a finished frame with only the regions in it, and each region's comparison."""
+    """Return a finished frame that has only the regions, and each region's comparison."""
     scene = opened(bpy, order)
     prepare(scene, order)
     scene.render.use_persistent_data = True  # keep prepared data between regions
@@ -192,7 +192,7 @@ def _regions(
 
 
 def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
-    """Extend the region to whole blocks for a format that codes pixels in blocks."""
+    """Extend the region to whole blocks, if the format codes pixels in blocks."""
     if theirs.suffix != ".jpg":
         return crop
     x, y, across, down = crop
@@ -204,7 +204,7 @@ def aligned(crop: Crop, theirs: DeliveredPicture) -> Crop:
 def _rendered(
     bpy: Any, scene: Any, crops: list[Crop], order: dict[str, Any], told: tuple[OpenProgress, str]
 ) -> list[RenderedCrop]:
-    """Render the regions of the stripped scene, without reading any in between.
+    """Render all regions of the stripped scene before any is read.
 
     Reading renders another scene, which drops the data that is kept for the next region.
     """
@@ -225,7 +225,7 @@ def _finished(
     theirs: DeliveredPicture,
     regions: list[RenderedCrop],
 ) -> Bands:
-    """Return a frame with only these regions, finished and written as the scene does."""
+    """Return a frame with only these regions, finished and saved as the scene's settings say."""
     scene = opened(bpy, order)
     prepare(scene, order)
     choose_format(scene.render, order.get("format"))
@@ -260,7 +260,7 @@ def paste(layers: Layers, region: RenderedCrop, read: Layers) -> None:
 
 
 def box(of: Any, crop: Crop, less: int = 0) -> Any:
-    """Return the crop of an array with the lowest row first.
+    """Cut the crop out of an array with the lowest row first.
 
     ``less`` pixels are left out at each side that is not an edge of the frame.
     """
@@ -284,7 +284,7 @@ def _worst(
     other: Bands | None,
     cut: Callable[[Any], Any] = lambda of: of,
 ) -> dict[str, Any]:
-    """Return the comparison of the pass that differs most; a plain picture has one."""
+    """Return the comparison of the pass that differs most; a plain picture has only one."""
     if {name: of.shape for name, of in ours.items()} != {
         name: of.shape for name, of in theirs.bands.items()
     }:
@@ -308,7 +308,7 @@ def _worst(
 def _by_evidence(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, list[dict[str, Any]], dict[str, Any]]:
-    """Compare regions with the delivered passes, and the picture made again from these."""
+    """Compare regions with the delivered passes, and the picture rebuilt from these."""
     scene, size = opened(bpy, order), theirs.size
     prepare(scene, order)
     kinds = tiles.tile_kinds(scene)
@@ -342,7 +342,7 @@ def _by_evidence(
 def _whole(
     bpy: Any, order: dict[str, Any], frame: int, theirs: DeliveredPicture, progress: OpenProgress
 ) -> tuple[Bands, dict[str, Any], list[dict[str, Any]]]:
-    """Render the frame as a node does; return it, its comparison, and the differing cells."""
+    """Render the frame as a node does; return it, its comparison, and the cells that differ."""
     progress.next("whole frame")
     ours = bands_of(bpy, composited_check.render(bpy, order, frame, "our"), theirs.size)
     whole = _worst(ours, theirs, None)
@@ -362,7 +362,7 @@ def _whole(
 
 
 def cells_of(size: tuple[int, int]) -> list[Crop]:
-    """Divide the frame into cells of about a hundredth, at least eight pixels a side."""
+    """Divide the frame into cells of about a hundredth, with sides of at least eight pixels."""
     sides = [max(-(-side // CELLS), image_comparison.CELL) for side in size]
     lines, rows = (range(0, side, step) for side, step in zip(size, sides, strict=True))
     return [
@@ -376,7 +376,7 @@ def cells_of(size: tuple[int, int]) -> list[Crop]:
 def _shown(
     order: dict[str, Any], theirs: DeliveredPicture, ours: Bands, told: dict[str, Any]
 ) -> dict[str, Any]:
-    """Write both pictures and their difference side by side.
+    """Write a sheet with both pictures and their difference.
 
     The file goes to the parent folder, because this order's folder has a random name.
     """
@@ -396,7 +396,7 @@ def _shown(
     try:
         factor = comparison_sheet.write(path, pair, marks)
     except (OSError, MemoryError) as fault:
-        raise SceneError(f"the side-by-side picture cannot be written: {fault}") from fault
+        raise SceneError(f"the comparison sheet cannot be written: {fault}") from fault
     return {"shown": "shown.png", "amplified": factor}
 
 

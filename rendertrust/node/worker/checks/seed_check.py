@@ -1,8 +1,9 @@
 """Check of a frame by a machine of another device kind or instruction set, in two steps.
 
 The first step uses the same seed: all devices draw the same random numbers, so most renders are
-equal or nearly so. If that does not decide, an honest result must not stand out among renders with
-other seeds (``exchangeability``). The report has the numbers; the gateway decides.
+equal or nearly so. If that does not decide, the second step tests whether the result stands out
+among renders with other seeds (``exchangeability``). The report has the numbers; the gateway
+decides.
 """
 
 import os
@@ -19,7 +20,7 @@ from .exchangeability import ACCEPTED, FEW_NOISY, REFUSED, UNSAID, Exchangeabili
 from .frame_crops import EvidencePasses, RenderedCrop
 from .open_watchdog import OpenProgress
 
-CONSISTENT_MOST = 0.3  # times the noise, of the same seed
+CONSISTENT_MOST = 0.3  # multiple of the noise, with the same seed
 EXACT, CONSISTENT = "exact", "consistent"
 COMBINED = "Combined"
 
@@ -49,7 +50,8 @@ def other_seeds(
 ) -> dict[str, Any]:
     """Return the result of the second step.
 
-    It looks at the first crops; if that refuses, a second look uses other crops and other seeds.
+    It uses the first crops; if these lead to a refusal, a second look uses other crops and other
+    seeds.
     """
     first, second = exchangeability.SEEDS_FIRST, exchangeability.SEEDS_SECOND
     numbers = range(1, first + 1), range(first + 1, first + second + 1)
@@ -66,7 +68,7 @@ def other_seeds(
 
 
 def together(look: dict[str, Exchangeability]) -> str:
-    """Return the outcome of all view layers; layers without any noise are ignored."""
+    """Return the outcome over all view layers; layers without any noise are ignored."""
     outcomes = {of.outcome for of in look.values() if of.noisy or of.unsaid != FEW_NOISY}
     if REFUSED in outcomes:
         return REFUSED
@@ -87,7 +89,8 @@ def _look(
         how.progress.next(f"seed {number}")
         with other_seed(scene, number):
             rendered.append(_rendered(bpy, scene, theirs, regions, (number, how.whole)))
-    # Reading renders another scene, which drops the data that was kept for the next render.
+    # Read only after all renders: reading renders another scene, which drops the data kept for the
+    # next render.
     ours = [_regions(bpy, theirs, one, regions) for one in rendered]
     delivered = [frame_crops.part(theirs, region) for region in regions]
 

@@ -20,13 +20,14 @@ from .crop_placement import picked
 from .delivered_files import DeliveryFault, pixels_of
 
 Array = Any
-# In decibels. Encoded white noise has 31 and 25; noise of full colours has less.
-NEARER = 2.0  # an honest frame of a still film was 0.3 closer to another picture
+# In decibels. Encoded white noise has 31 for brightness and 25 for colour; noise of full colours
+# has less.
+NEARER = 2.0  # the frame of a static film may be up to 0.3 closer to another picture
 ALIKE = 40.0  # no visible difference: the pictures are interchangeable
 GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 BYTES_MORE = 1 << 20
 HEAD = 4096
-OFF = 0.1  # reported difference at the threshold
+OFF = 0.1  # the difference that is reported at the threshold
 
 
 class SignalToNoise(NamedTuple):
@@ -39,7 +40,7 @@ class SignalToNoise(NamedTuple):
     colour: float
 
     def is_far(self, least: "SignalToNoise") -> bool:
-        """Return True if one of the two is lower."""
+        """Return True if brightness or colour is below the least ratio."""
         return self.grey < least.grey or self.colour < least.colour
 
     def __str__(self) -> str:
@@ -53,7 +54,7 @@ def watch(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Check the delivered ``picture``, a video of ``pictures``.
 
     The report has the difference of the frames that ``shown`` draws, or a ``fault``. Without draws
-    it is a quick look at the first frame.
+    this is a quick look at the first frame.
     """
     started = time.monotonic()
     try:
@@ -95,7 +96,7 @@ def _hold_to_own(
         own = _loss(_frame(bpy, film, n, order["out"]), mine)
         if theirs.is_far(SignalToNoise(own.grey - NEARER, own.colour - NEARER)):
             raise DeliveryFault(
-                f"frame {n + 1} of the video is not its picture: {theirs}, ours {own}"
+                f"frame {n + 1} of the video differs from its picture: {theirs}, our encoding {own}"
             )
 
 
@@ -156,7 +157,10 @@ def _is_mp4(file: Any) -> bool:
 
 
 def _entered(file: Any, name: bytes, end: int) -> int:
-    """Move to the content of the box with this name; return its end, or 0 if there is none."""
+    """Move to the content of the box with this name.
+
+    Return its end, or 0 if there is no such box.
+    """
     at = file.tell()
     while at + 8 <= end:
         file.seek(at)
@@ -189,7 +193,8 @@ def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
     """Return the scene's picture at a frame, as (height, width, 3)."""
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.render.image_settings.color_mode = "RGB"
-    scene.frame_start = scene.frame_end = number + 1  # frame_set leaves other scenes as they are
+    # for the render that frame_set does not start by itself
+    scene.frame_start = scene.frame_end = number + 1
     scene.render.use_file_extension, scene.render.filepath = True, os.path.join(out, "shown-######")
     path = os.path.join(out, f"shown-{number + 1:06d}.png")
     try:
@@ -205,7 +210,7 @@ def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
 def _compared(
     number: int, theirs: Array, loss: SignalToNoise, ours: dict[int, Array]
 ) -> dict[str, Any]:
-    """Compare a frame with its picture. Raises DeliveryFault if it shows another one."""
+    """Compare a frame with its picture. Raises DeliveryFault if the frame shows another picture."""
     mine = ours[number]
     for what, other in _others(number, ours):
         is_other = _near(_halved(mine), _halved(other)) < ALIKE

@@ -1,7 +1,7 @@
 """View transform of linear light, by the scene's settings.
 
 Blender applies it as when it saves a picture, with the scene's exposure, look, curves and display
-device. Ours and theirs are treated alike, so equal light gives equal pictures.
+device. Both pictures are transformed the same way, so equal light gives equal pictures.
 """
 
 import os
@@ -20,8 +20,8 @@ DITHER = "render.dither_intensity"
 def shown(bpy: Any, scene: Any, light: Array, out: str) -> Array:
     """Return the displayed values (height, width, 3), 0 to 1, of light over black.
 
-    ``light``: (height, width, 3 or 4). Non-finite pixels become NaN. Files are written to the
-    folder ``out`` and removed.
+    ``light``: (height, width, 3 or 4). Non-finite pixels become NaN. Temporary files are written to
+    the folder ``out`` and removed.
     """
     height, width = light.shape[:2]
     path = os.path.join(out, "shown.png")

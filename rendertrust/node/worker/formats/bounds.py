@@ -1,4 +1,4 @@
-"""Bounds for untrusted pictures and zips, checked before anything decodes them."""
+"""average bytes of an entry, with its name"""
 
 import io
 import zipfile
@@ -23,7 +23,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def read_exactly(file: Any, size: int) -> bytes:
-    """Read ``size`` bytes. Raises NoPixels if the file ends before."""
+    """Read ``size`` bytes. Raises NoPixels if the file is shorter."""
     found: bytes = file.read(size)
     if len(found) != size:
         raise NoPixels("it is truncated")
@@ -35,7 +35,7 @@ class TooManyEntries(zipfile.BadZipFile):
 
 
 class _Counted(io.BufferedReader):
-    """A zip's file that refuses to return a directory of more than ``most`` entries.
+    """A zip file that refuses to return a directory of more than ``most`` entries.
 
     ``zipfile`` reads a directory by its size, whatever number of entries the end record claims.
     """
@@ -62,5 +62,5 @@ def open_zip(path: Any, most: int) -> Generator[zipfile.ZipFile]:
     with _Counted(io.FileIO(path)) as file:
         file.most = most
         with zipfile.ZipFile(file) as packed:
-            file.most = None  # later reads are contents
+            file.most = None  # later reads return contents
             yield packed

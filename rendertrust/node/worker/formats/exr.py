@@ -1,17 +1,17 @@
 """Headers of OpenEXR files, and the hash of their coded pictures.
 
 The files are untrusted. Headers are read before anything decodes the picture (OpenEXR file layout,
-"Header"); the decoded picture cannot be larger than the window and channels in them.
+"Header"); the decoded picture cannot be larger than the header's window and channels.
 
-Some compressions are lossy, so decoded pixels are not defined to the last bit. The coded picture is
-hashed, without metadata and independent of the lossless packing.
+Some compressions are lossy, so decoded pixels are not defined to the last bit. Therefore the coded
+picture is hashed, without metadata and independent of the lossless packing.
 
 One part, in scan lines: ``rendertrust-coded-v1 exr {width} {height} {compression}``, a newline, the
 value of ``channels``, and the blocks from the top, each after its length in four bytes. Deflated
 blocks (ZIPS, ZIP) are inflated first, others are hashed as stored.
 
-Several parts: ``rendertrust-coded-v1 exr-parts {number}``, a newline, and of each part in the
-file's order its name, a newline, and what is hashed of a file of that part alone.
+Several parts: ``rendertrust-coded-v1 exr-parts {number}``, a newline, and for each part in the
+file's order its name, a newline, and the bytes that would be hashed for a file of that part alone.
 """
 
 import hashlib
@@ -33,7 +33,8 @@ Head = dict[str, bytes]
 NAME = "rendertrust-coded-v1"
 ZIPS, ZIP = 2, 3
 LINES = {0: 1, 1: 1, ZIPS: 1, ZIP: 16, 4: 32, 5: 16, 6: 32, 7: 32, 8: 32, 9: 256}
-SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}  # of channels: whole numbers, half, float
+# bytes per sample, by the channel's type: whole numbers, half, float
+SAMPLE_BYTES = {0: 4, 1: 2, 2: 4}
 STORED_MAX = 1 << 30
 FILE_MAX = 1 << 40
 
@@ -60,7 +61,7 @@ def window_of(path: str) -> tuple[int, int, int]:
 
 
 def heads_of(file: Any) -> tuple[bool, list[Head]]:
-    """Return True for a multi-part file of scan lines, and the header of each part.
+    """Return True for a file of several parts in scan lines, and the header of each part.
 
     Raises NoPixels.
     """
@@ -116,7 +117,7 @@ def attributes_of(file: Any) -> Head:
 
 
 def names_in(channels: bytes) -> list[str]:
-    """Parse channel names: each is a name, a zero and 16 bytes, then a final zero.
+    """Parse channel names: each is a name, a zero and 16 bytes; a zero ends the list.
 
     Raises NoPixels.
     """
@@ -144,8 +145,11 @@ def _text(file: Any) -> str:
 
 
 def digest_of(file: Any) -> dict[str, Any]:
-    """Return sha256, width, height, channels and bits of the widest channel. Raises NoPixels."""
-    left = file.seek(0, 2)  # bound for all blocks, which a small file could make overlap
+    """Return sha256, width, height, channels, and the bits of the widest channel.
+
+    Raises NoPixels.
+    """
+    left = file.seek(0, 2)  # limit for all blocks together, as blocks of a small file could overlap
     file.seek(0)
     several, heads = heads_of(file)
     parts = [_ExrPart(head) for head in heads]
@@ -196,9 +200,9 @@ def _hash_part(
     number: int | None,
     left: int,
 ) -> int:
-    """Hash a part and return the bytes of its blocks in the file, ``left`` at most.
+    """Hash a part; return the bytes that its blocks have in the file, at most ``left``.
 
-    ``number``: the part's number, which each block repeats; None in a single-part file.
+    ``number``: the part's number, which each block repeats; None in a file of one part.
     """
     taken = 0
     digest.update(f"{NAME} exr {part.width} {part.height} {part.packing}\n".encode())
@@ -220,7 +224,7 @@ def _own(file: Any, offset: int, number: int | None) -> int:
     if number is None:
         return offset
     if offset > FILE_MAX:
-        raise NoPixels("one of its blocks lies nowhere")
+        raise NoPixels("one of its blocks lies outside the file")
     file.seek(offset)
     if int.from_bytes(read_exactly(file, 4), "little") != number:
         raise NoPixels("one of its blocks belongs to another part")
@@ -243,7 +247,7 @@ def _widths(channels: bytes, count: int) -> list[int]:
 
 def _stored(file: Any, offset: int, size: int) -> bytes:
     if offset > FILE_MAX:
-        raise NoPixels("one of its blocks lies nowhere")
+        raise NoPixels("one of its blocks lies outside the file")
     file.seek(offset)
     _, stored = struct.unpack("<iI", read_exactly(file, 8))
     if stored > min(size, STORED_MAX):
@@ -269,6 +273,6 @@ def _inflated(content: bytes, size: int) -> bytes:
 
 
 def _sorted(content: bytes) -> bytes:
-    """Reorder a block as before deflation: even bytes first, each minus the previous one."""
+    """Restore a block's order before deflation: even bytes first, each minus the previous one."""
     apart = content[0::2] + content[1::2]
     return apart[:1] + bytes((b - a + 128) & 255 for a, b in itertools.pairwise(apart))

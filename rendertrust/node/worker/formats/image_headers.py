@@ -1,8 +1,8 @@
-"""Sizes of pictures from their headers, read before anything decodes them.
+"""Sizes of pictures from their headers, read before anything decodes the pictures.
 
-The file is untrusted, and a decoder allocates memory by its header. So each format is read strictly
-as Blender writes it, and anything else is refused. ``png``, ``jpeg``, ``exr`` and ``tiff`` read the
-larger formats.
+The file is untrusted, and a decoder allocates memory by the header. So each format is read strictly
+as Blender writes it, and anything else is refused. ``png``, ``jpeg``, ``exr`` and ``tiff`` handle
+the larger formats.
 """
 
 import re
@@ -39,7 +39,7 @@ def size_of(path: str, suffix: str) -> Size | None:
 
 
 def _by_head(of: Callable[[bytes], Size], name: str) -> Callable[[str], Size]:
-    """Return a reader of a file's first bytes."""
+    """Return a reader that gets only a file's first bytes."""
 
     def read(path: str) -> Size:
         with open(path, "rb") as file:
@@ -92,7 +92,7 @@ def _of_webp(head: bytes) -> Size:
         return (told & 0x3FFF) + 1, (told >> 14 & 0x3FFF) + 1
     if (
         kind == b"VP8X" and not _three(data, 0) & ANIMATED
-    ):  # decoders require the picture to have this size
+    ):  # decoders require the picture to have the size of the canvas
         return _three(data, 4) + 1, _three(data, 7) + 1
     raise NoPixels("it is an unsupported WebP file")
 

@@ -2,8 +2,8 @@
 
 The standard leaves the accuracy of the transform open, so decoded pixels are not defined to the
 last bit. The hash is over ``rendertrust-coded-v1 jpeg {width} {height}``, a newline, and all
-segments and scans in the file's order, but for comments and application segments other than
-Adobe's, which says how colours are coded.
+segments and scans in the file's order, except comments and application segments other than Adobe's,
+which says how colours are coded.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ NAME = "rendertrust-coded-v1"
 BEGIN = b"\xff\xd8"
 SEGMENTS_MAX = 256  # before the frame header
 PIECE = 1 << 20
-FIRST_PIECE = 256  # of a scan: a file can have very many short ones
+FIRST_PIECE = 256  # bytes that are read of a scan at first, as a file can have very many short ones
 SCANS = (0xD8, *range(0xD0, 0xD8), 0x01)  # markers without a length
 END, SCAN, COMMENT, ADOBE = 0xD9, 0xDA, 0xFE, 0xEE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -65,7 +65,7 @@ def _jpeg(file: Any, *, hashed: bool) -> dict[str, Any]:
 
 def _frame(body: bytes) -> dict[str, int]:
     if len(body) < 8:
-        raise NoPixels("its head breaks off")
+        raise NoPixels("its header is truncated")
     bits, height, width, channels = struct.unpack(">BHHB", body[2:8])
     check_size(width, height)
     return {"width": width, "height": height, "channels": channels, "bits": bits}
@@ -75,7 +75,7 @@ def _marker(file: Any) -> int:
     found = read_exactly(file, 2)
     if found[0] != 0xFF:
         raise NoPixels("it is damaged")
-    while found[1] == 0xFF:  # filling
+    while found[1] == 0xFF:  # fill bytes
         found = found[1:] + read_exactly(file, 1)
     marker = int(found[1])
     if marker in SCANS or marker == 0:
@@ -93,17 +93,17 @@ def _segment(file: Any) -> bytes:
 
 
 def _scan(file: Any, digest: Any) -> int:
-    """Hash the coded data up to the next marker, and return that marker."""
+    """Hash the coded data up to the next marker; return that marker."""
     last, size = b"", FIRST_PIECE
     while True:
         piece: bytes = last + file.read(size)
         size = min(2 * size, PIECE)
         if len(piece) == len(last):
-            raise NoPixels("it breaks off")
+            raise NoPixels("it is truncated")
         place = piece.find(b"\xff")
         while place != -1 and place + 1 < len(piece):
             following = int(piece[place + 1])
-            if following == 0xFF:  # filling
+            if following == 0xFF:  # fill bytes
                 place += 1
                 continue
             if following != 0 and not 0xD0 <= following <= 0xD7:

@@ -1,7 +1,7 @@
-"""Hashes of pictures: of the pixels or, for lossy formats, of the coded picture.
+"""Hashes of pictures: over the pixels or, for lossy formats, over the coded picture.
 
 The hash of several pictures, such as a chunk in a zip, is over ``rendertrust-pictures-v1
-{number}``, a newline, and a line with name and hash for each, sorted by name.
+{number}``, a newline, and a line with name and hash for each picture, sorted by name.
 """
 
 import hashlib
@@ -14,14 +14,14 @@ from .bounds import NoPixels
 
 NAME = "rendertrust-pictures-v1"
 FILES_MAX = 4096
-NAMED_MAX = 64  # pictures that are listed one by one
+NAMED_MAX = 64  # pictures whose hashes are listed one by one
 ZIP = b"PK\x03\x04"
 
 
 def of_file(path: str) -> dict[str, Any]:
-    """Return the sha256 and the facts of a picture or a zip of pictures.
+    """Return the sha256 and the facts of a picture, or of a zip of pictures.
 
-    Raises OSError, and NoPixels for any other or unsupported file.
+    Raises OSError, and NoPixels for an unsupported file.
     """
     with open(path, "rb") as file:
         if file.read(4) == ZIP:
@@ -39,7 +39,7 @@ def told(path: str) -> dict[str, Any]:
 
 
 def seen(path: str) -> dict[str, str]:
-    """Return only the hash of a delivered picture, as the member ``seen``."""
+    """Return only a delivered picture's hash, as the member ``seen`` of a report."""
     found = told(path)
     return {"seen": found["pixels"]["sha256"]} if found else {}
 
@@ -75,7 +75,7 @@ def _of_zip(path: str) -> dict[str, Any]:
 
 
 def _together(pictures: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return one hash over all pictures and, unless they are many, each of them."""
+    """Return one hash over all pictures and, unless there are many, the hash of each."""
     named = {name: str(pictures[name]["sha256"]) for name in sorted(pictures)}
     told: dict[str, Any] = {"sha256": of_named(named), "files": len(named)}
     return told | ({"pictures": named} if len(named) <= NAMED_MAX else {})
@@ -90,7 +90,7 @@ def of_named(named: Mapping[str, str]) -> str:
 
 
 def are_its_own(pixels: Mapping[str, Any]) -> bool:
-    """Return True if the listed pictures, if any, match the hash over all."""
+    """Return True if the listed hashes, if any, match the hash over all pictures."""
     named = pixels.get("pictures")
     if named is None:
         return True

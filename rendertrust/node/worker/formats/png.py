@@ -1,9 +1,9 @@
 """Hashes of the pixels of PNG files, computed without a library.
 
-Other versions and threads encode the same pixels differently. The hash is over one line of ASCII,
-``rendertrust-pixels-v1 {width} {height} {channels} {bits}``, a newline, and the samples as the file
-has them, row by row from the top. The format is PNG 1.2 without palette and interlacing, which
-Blender does not write.
+The same pixels may be encoded differently by other versions or numbers of threads, so the file's
+own hash would not do. The hash is over one line of ASCII, ``rendertrust-pixels-v1 {width} {height}
+{channels} {bits}``, a newline, and the samples as in the file, row by row from the top. The format
+is PNG 1.2 without palette and interlacing, which Blender does not write.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ def _head(file: Any) -> tuple[int, int, int, int]:
 
 
 def _begin(file: Any) -> tuple[bytes, int]:
-    """Read the kind and length of a chunk."""
+    """Read the length and kind of a chunk."""
     head = file.read(8)
     if len(head) != 8:
         raise NoPixels("it is truncated")
@@ -69,7 +69,7 @@ def _begin(file: Any) -> tuple[bytes, int]:
 
 
 def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
-    """Yield the content of a chunk in pieces. Raises NoPixels at its end if it is damaged."""
+    """Yield the content of a chunk in pieces. Raises NoPixels at the end if it is damaged."""
     check = zlib.crc32(kind)
     while length:
         piece = file.read(min(length, PIECE))
@@ -82,7 +82,7 @@ def _body(file: Any, kind: bytes, length: int) -> Iterator[bytes]:
 
 
 def _rows(file: Any, length: int, height: int, step: int, digest: Any) -> None:
-    """Decode and hash row by row; memory has one row and one piece at most."""
+    """Decode and hash row by row; memory holds one row and one piece at most."""
     held, before, done = bytearray(), bytes(length), 0
     for piece in _unpacked(file):
         held += piece
@@ -103,7 +103,8 @@ def _unpacked(file: Any) -> Iterator[bytes]:
     while True:
         kind, length = _begin(file)
         for body in _body(file, kind, length):
-            if kind == b"IDAT" and not unpacker.eof:  # otherwise it would buffer data after its end
+            # after the end of the stream, the decompressor would buffer more data
+            if kind == b"IDAT" and not unpacker.eof:
                 yield from _pieces(unpacker, body)
         if kind == b"IEND":
             return
@@ -136,7 +137,7 @@ def _unfiltered(kind: int, row: bytearray, above: bytes, step: int) -> bytes:
 
 
 def _added(one: int, row: bytes) -> bytes:
-    """Add all bytes at once modulo 256, without carrying over to the next byte."""
+    """Add all bytes at once modulo 256, without carries to the next byte."""
     length = len(row)
     return _plus(one, int.from_bytes(row, "little"), length).to_bytes(length, "little")
 
@@ -147,7 +148,7 @@ def _plus(one: int, other: int, length: int) -> int:
 
 
 def _sums(row: bytearray, step: int) -> bytes:
-    """Return prefix sums of bytes ``step`` apart, doubling the distance each time."""
+    """Return prefix sums of bytes that are ``step`` apart, by doubling the distance."""
     length, shift = len(row), 8 * step
     mask, found = (1 << 8 * length) - 1, int.from_bytes(row, "little")
     while shift < 8 * length:

@@ -1,6 +1,6 @@
-"""Size of a TIFF file's first picture, the one that Blender shows (TIFF 6.0, "Structure").
+"""Size of a TIFF file's first picture, which Blender shows (TIFF 6.0, "Structure").
 
-Features that Blender does not write, and that cost a decoder memory, are refused.
+Features that Blender does not write, and that would cost a decoder memory, are refused.
 """
 
 import struct
@@ -12,11 +12,11 @@ ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 ENTRIES_MAX = 256
 SHORT, LONG = 3, 4
 WIDTH, HEIGHT, BITS, PACKING, SHOWS, CHANNELS, ROWS = 256, 257, 258, 259, 262, 277, 278
-TILES, DEPTHS = (322, 323, 324, 325), (32997, 32998)  # tags of tiled and sliced pictures
+TILES, DEPTHS = (322, 323, 324, 325), (32997, 32998)  # tags of tiled pictures, and of sliced ones
 PACKINGS = (1, 5, 8, 32773, 32946)  # none, LZW, Deflate (two numbers), PackBits
 GREY_OR_RGB = (0, 1, 2)
 CHANNELS_MAX, BITS_OF_ALL_MAX = 4, 128
-ROWS_MORE = 64  # a strip may be declared higher than a low picture
+ROWS_MORE = 64  # rows that a strip may have beyond the picture's height
 Entries = dict[int, tuple[int, int, bytes]]
 
 

@@ -1,1 +1,1 @@
-"""Renders of the scene: frames, tiles, evidence, videos, and previews for prices."""
+"""Renders of the scene: frames, tiles, evidence, videos, and the price probe."""

@@ -1,10 +1,9 @@
 """Rendering with evidence: the raw passes of Cycles, and the picture made from exactly these.
 
-Anyone with both can render parts of the evidence again, and repeat the step from the evidence to
-the picture. A denoised render is not enough: the denoiser filters its guiding passes in place, so
-the stored passes cannot be denoised again with the same result. Tiles rely on this too: the picture
-equals that of a plain render, bit by bit
-(docs/adr/0034-let-blender-make-the-picture.md).
+With both, anybody can render parts of the evidence again, and repeat the step from the evidence to
+the picture. A denoised render is no evidence: the denoiser filters its guiding passes in place, so
+the stored passes cannot be denoised again with the same result. Tiles rely on this, too: the
+picture equals that of a plain render, bit by bit (docs/adr/0034-let-blender-make-the-picture.md).
 """
 
 import os
@@ -55,7 +54,7 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
     suffix = choose_format(scene.render, order.get("format"))
     name, evidence = name_of(frame, suffix), name_of(frame, ".evidence.exr")
     layers = passes.read(bpy, raw, size, kinds)
-    # Drop the file's header, where Cycles states the samples: a check must measure them itself.
+    # Drop the file's header, where Cycles states the number of samples: a check must measure it.
     passes.write(bpy, os.path.join(order["out"], evidence), layers, kinds)
     os.unlink(raw)
     seconds += make(bpy, scene, frame, layers, (order["out"], name))
@@ -68,7 +67,7 @@ def _frame(bpy: Any, order: dict[str, Any], frame: int) -> dict[str, Any]:
 def make(bpy: Any, scene: Any, frame: int, layers: passes.Layers, place: tuple[str, str]) -> float:
     """Make the picture from rendered passes at ``place`` (folder, name); return the seconds.
 
-    The scene must be as it was opened, with its format chosen.
+    The scene must be as it was opened, except for its format.
     """
     started = time.monotonic()
     scene.frame_set(frame)

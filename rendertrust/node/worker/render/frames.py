@@ -27,7 +27,7 @@ THUMBNAIL = 256  # pixels of the longer side
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's frames (default: the current one) and report."""
+    """Render the order's frames (default: the current one), and report the files."""
     scene = opened(bpy, order)
     prepare(scene, order)
     frames = order.get("frames") or [scene.frame_current]
@@ -57,7 +57,7 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def _hashes(files: list[str], out: str) -> dict[str, Any]:
-    """Return the hashes of the delivered file, or of several in a zip."""
+    """Return the hash of the delivered file, or of several files in a zip."""
     paths = {name: os.path.join(out, name) for name in files}
     if len(paths) == 1:
         return picture_digest.told(paths[files[0]])
@@ -66,7 +66,7 @@ def _hashes(files: list[str], out: str) -> dict[str, Any]:
 
 def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
     """Render one frame to ``path``; return the seconds."""
-    scene.frame_set(frame)  # also for the current frame: a file may be saved between evaluations
+    scene.frame_set(frame)  # also for the current frame, as a file may be saved between evaluations
     scene.render.use_file_extension, scene.render.filepath = False, path
     started = time.monotonic()
     try:
@@ -79,9 +79,9 @@ def still(bpy: Any, scene: Any, frame: int, path: str) -> float:
 
 
 def _unwritten(path: str) -> SceneError | MachineError:
-    """Return the error if Blender succeeded but wrote no file.
+    """Return the error for a render that succeeded but wrote no file.
 
-    It is the machine's if the folder is not writable, otherwise the scene's.
+    It is this machine's if the folder is not writable, otherwise the scene's.
     """
     try:
         with open(path, "wb") as file:
@@ -101,7 +101,8 @@ def store_noisy(scene: Any) -> None:
     for name, kinds in passes.kinds_of(scene).items():
         layer = scene.view_layers[name]
         if scene.cycles.use_denoising and layer.cycles.use_denoising and NOISY not in kinds:
-            layer.cycles.denoising_store_passes = True  # Blender before 5.2 keeps it only then
+            # Blender before 5.2 keeps it only with this setting
+            layer.cycles.denoising_store_passes = True
             layer.update_render_passes()
 
 
@@ -139,12 +140,12 @@ def written_size(scene: Any) -> tuple[int, int]:
 
 
 def _pixels(share: float, length: int) -> int:
-    """Return the pixels as Blender computes them, in single precision: 0.7 of 10 is 7."""
+    """Return the number of pixels as Blender computes it, in single precision: 0.7 of 10 is 7."""
     return int(np.float32(share) * np.float32(length))
 
 
 def thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> dict[str, str]:
-    """Write a preview of the picture and return its name; empty if that fails."""
+    """Write a preview of the picture and return its name; '' if that fails."""
     try:
         return {"thumbnail": _write_thumbnail(bpy, scene, out, frame)}
     except (RuntimeError, ValueError, OSError) as fault:
@@ -168,7 +169,7 @@ def _write_thumbnail(bpy: Any, scene: Any, out: str, frame: int) -> str:
 
 
 def save_passes(bpy: Any, scene: Any, path: str) -> None:
-    """Write every pass of the last render."""
+    """Write every pass of the last render to a file."""
     with other_format(scene) as settings:
         passes.exact(settings)
         bpy.data.images["Render Result"].save_render(path, scene=scene)
@@ -176,7 +177,7 @@ def save_passes(bpy: Any, scene: Any, path: str) -> None:
 
 @contextlib.contextmanager
 def other_format(scene: Any) -> Generator[Any, None, None]:
-    """Yield the scene's image settings, and restore them afterwards."""
+    """Yield the scene's image settings for changes, and restore them afterwards."""
     settings = scene.render.image_settings
     kept = {name: getattr(settings, name) for name in KEPT if hasattr(settings, name)}
     try:
@@ -194,7 +195,7 @@ def facts(bpy: Any, scene: Any, started: float) -> dict[str, Any]:
     return {
         **told,
         "seconds": round(time.monotonic() - started, 3),
-        "cpu": round(time.process_time(), 3),  # of this whole process
+        "cpu": round(time.process_time(), 3),  # of the whole process
         "width": width,
         "height": height,
         "engine": "CYCLES" if is_cycles else scene.render.engine,

@@ -1,8 +1,8 @@
 """Render passes as arrays: read from and written to multi-layer files, denoised, fed to a scene.
 
 Blender gives Python access to passes only inside a render engine. The engine here does not render;
-it copies passes from a file or from arrays. An array is (height, width, channels) of float32, with
-the lowest row first, as in Blender.
+it copies passes from a file or from arrays. An array is (height, width, channels) of float32, the
+lowest row first, as in Blender.
 """
 
 import os
@@ -35,7 +35,7 @@ SEEN_BY_DENOISER = tuple(name for name in STANDARD if name not in ("Combined", "
 
 
 class EngineWork:
-    """The engine's input and output for each scene, by the scene's name."""
+    """The engine's input and output, by the name of the scene."""
 
     def __init__(self) -> None:
         self.kinds: dict[str, Kinds] = {}
@@ -49,7 +49,7 @@ WORK = EngineWork()
 
 
 def kinds_of(scene: Any) -> Kinds:
-    """Return the passes that Cycles renders, by enabled view layer."""
+    """Return the passes that Cycles renders, for each enabled view layer."""
     from cycles.engine import (  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
         list_render_passes,  # pyright: ignore[reportUnknownVariableType]
     )
@@ -85,7 +85,7 @@ def register(bpy: Any) -> None:
 
 
 def copy(engine: Any, scene: Any) -> None:
-    """Copy a file's passes, or the given ones, to the render result."""
+    """Copy a file's passes, or the given arrays, to the render result."""
     for layer, wanted in WORK.kinds[scene.name].items():
         for name, (channels, _) in wanted.items():
             if name != "Combined":
@@ -115,7 +115,7 @@ def _taken(band: Any, width: int, height: int) -> Array:
 
 
 def feed(scene: Any, layers: Layers, kinds: Kinds) -> None:
-    """Make ``layers`` the scene's render result, which Blender composites and saves."""
+    """Make ``layers`` the scene's render result, which Blender then composites and saves."""
     import bpy  # type: ignore[import-untyped,unused-ignore]  # noqa: PLC0415
 
     register(bpy)
@@ -154,11 +154,11 @@ def write(
 
 
 def exact(settings: Any) -> None:
-    """Set a lossless file format."""
+    """Choose a lossless file format."""
     set_format(settings, "MULTI_LAYER_IMAGE", "OPEN_EXR_MULTILAYER")
     settings.color_depth, settings.exr_codec = "32", "ZIP"
     if hasattr(settings, "use_exr_interleave"):
-        settings.use_exr_interleave = True  # the denoiser of 5.0 reads only a file's first part
+        settings.use_exr_interleave = True  # Blender 5.0's denoiser reads only a file's first part
 
 
 def _desk(bpy: Any, size: tuple[int, int], kinds: Kinds) -> Any:
@@ -195,7 +195,7 @@ def _clear(bpy: Any, desk: Any) -> None:
 
 
 def kinds_in(path: str) -> Kinds:
-    """Return a file's passes from channels named ``layer.pass.channel``.
+    """Return a file's passes, from channels named ``layer.pass.channel``.
 
     Raises OSError, NoPixels.
     """
@@ -203,7 +203,7 @@ def kinds_in(path: str) -> Kinds:
     for name in channels_of(path):
         parts = name.rsplit(".", 2)
         if len(parts) != 3 or len(parts[2]) != 1:
-            raise NoPixels("its channels are not those of layers")
+            raise NoPixels("its channels are not named layer.pass.channel")
         letters.setdefault((parts[0], parts[1]), []).append(parts[2])
     kinds: Kinds = {}
     for (layer, band), found in letters.items():
@@ -212,7 +212,7 @@ def kinds_in(path: str) -> Kinds:
 
 
 def _kind(channels: list[str]) -> tuple[str, str]:
-    """Return the channels in Blender's order, and their kind."""
+    """Return the channels in Blender's order, and the kind of their pass."""
     for order, kind in CHANNEL_KINDS.items():
         if sorted(order) == channels:
             return order, kind
@@ -240,9 +240,9 @@ def denoise(bpy: Any, scene: Any, layers: Layers, out: str) -> None:
 def _denoised(bpy: Any, scene: Any, layer: str, bands: dict[str, Array], out: str) -> Array:
     """Denoise with Cycles' denoiser and the scene's settings.
 
-    It reads files from the top row, and the direction affects the result, so the file is flipped.
-    It requires a motion pass, used only between frames, and a number of samples, by which it
-    multiplies and divides; 1 keeps the bits.
+    The denoiser reads files from the top row, and the direction affects the result, so the file is
+    flipped. It requires a motion pass, which it uses only between frames, and a number of samples,
+    by which it multiplies and divides; 1 keeps the bits.
     """
     import _cycles  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415
 

@@ -19,9 +19,10 @@ Taken = tuple[float, float]  # wall clock seconds, and processor seconds
 
 def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Render ``crops`` ([x, y, width, height]) of each of ``frames`` and report the seconds.
+
     At most ``samples_most`` samples are rendered. A render of nearly no pixels measures the base
-    time of a frame. Then a preview of the current frame is rendered. Frames after the first that
-    would, by the earlier ones, end after ``seconds`` are left out.
+    time of a frame. Then a preview of the current frame is rendered. A frame after the first is
+    left out if, judging by the earlier ones, it would end after ``seconds``.
     """
     scene = opened(bpy, order)
     current = scene.frame_current
@@ -31,7 +32,7 @@ def probe(bpy: Any, order: dict[str, Any], say: Say) -> None:
     loaded = time.monotonic() - order["began"]  # includes loading Blender
     samples, width_height = scene.cycles.samples, size_of(scene)
     scene.cycles.samples = min(samples, order["samples_most"])
-    scene.cycles.use_adaptive_sampling = False  # the price covers all samples
+    scene.cycles.use_adaptive_sampling = False  # the price is for all samples
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.cycles.use_denoising = scene.render.use_compositing = False
     progress = Progress(say, len(order["frames"]) * (len(order["crops"]) + 1) + 2)
@@ -55,7 +56,7 @@ def _in_time(
     bpy: Any, scene: Any, order: dict[str, Any], progress: Progress
 ) -> list[dict[str, Any]]:
     path = os.path.join(order["out"], "crop.png")
-    # The first render of a process also sets up data that later ones keep, so it is not measured.
+    # A process's first render also sets up data that later ones reuse, so it is not measured.
     progress.next("setting up")
     _taken(bpy, scene, order["frames"][0], NEARLY_NONE, path)
     started, measured = time.monotonic(), list[dict[str, Any]]()
@@ -85,8 +86,8 @@ def _taken(bpy: Any, scene: Any, frame: int, area: Sequence[int], path: str) -> 
 def idle_seconds(taken: Sequence[Taken], threads: int) -> list[float]:
     """Return the seconds that the renders would take on an idle machine, by processor time.
 
-    A price must not depend on other load. The time of the cheapest render is mostly
-    single-threaded, because it has few pixels; the rest is shared by all threads.
+    A price must not depend on other load. The cheapest render has few pixels, so its time is mostly
+    that of one thread; the remaining time is shared by all threads.
     """
     base = min(processor for _, processor in taken)
     least = min(base, *(seconds for seconds, _ in taken))

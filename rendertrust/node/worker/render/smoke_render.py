@@ -1,6 +1,6 @@
 """Smoke tests with Blender's default scene: a timed Cycles render, and a drawing with OpenGL.
 
-Without OpenGL drivers Blender crashes in the second.
+Without OpenGL drivers, Blender crashes in the second.
 """
 
 import os
@@ -14,7 +14,7 @@ WIDTH, HEIGHT, SAMPLES = 128, 72, 16
 
 
 def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the scene and report the pixel samples per second."""
+    """Render the scene, and report the pixel samples per second."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render
@@ -30,7 +30,7 @@ def try_out(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def draw(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Draw the scene with Workbench, which needs the least of OpenGL."""
+    """Draw the scene with Workbench, which makes the least demands on OpenGL."""
     bpy.ops.wm.read_factory_settings(use_empty=False)
     scene = bpy.context.scene
     render = scene.render

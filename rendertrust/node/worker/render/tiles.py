@@ -1,4 +1,4 @@
-"""Tiles of a frame: which scenes can be split, the pixels that are rendered, and the merge.
+"""Tiles of a frame: which scenes can be split, which pixels are rendered, and how tiles are merged.
 
 The merged picture is the one that the artist's machine would make: the tiles are merged undenoised,
 then denoised, composited and saved with the view transform.
@@ -23,11 +23,11 @@ from .passes import Array, Kinds, Layers, denoise, exact, kinds_of
 
 Rectangle = tuple[int, int, int, int]  # x, y from the upper left corner, width, height
 # Adaptive sampling continues at a pixel while its neighbours are noisy, so pixels beyond a tile's
-# edge affect those at the edge. This margin is rendered and dropped when tiles are merged.
+# edge affect those at the edge. This margin is rendered, and dropped when tiles are merged.
 MARGIN = 8
 # In a volume, neighbouring pixels also guide Cycles' steps.
 MARGIN_VOLUME = 16
-# Settings that splitting changes, which keyframes would reset.
+# Settings that splitting changes, and that keyframes would reset.
 CUT = re.compile(
     r"view_layers\[|cycles\.use_(?:denoising|guiding)$"
     r"|render\.(?:border_|resolution_|use_(?:border|crop_to_border|compositing|sequencer|stamp"
@@ -36,7 +36,7 @@ CUT = re.compile(
 
 
 def obstacles(scene: Any) -> list[str]:
-    """Return why tiles would not make the same frame; empty if they do, bit by bit."""
+    """Return why tiles would not make the same frame; empty if they would, bit by bit."""
     render, found = scene.render, list[str]()
     if render.engine != "CYCLES":
         name = render.engine.removeprefix("BLENDER_").removesuffix("_NEXT")
@@ -70,11 +70,11 @@ def obstacles(scene: Any) -> list[str]:
 
 
 def rendered(tile: Rectangle, scene: Any) -> Rectangle:
-    """Return the pixels that are rendered for ``tile``, including a margin."""
+    """Return the pixels that are rendered for ``tile``: the tile with a margin."""
     width, height = size_of(scene)
     x, y, across, down = tile
     if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
-        raise SceneError(f"the tile {list(tile)} lies outside of the frame, {width} x {height}")
+        raise SceneError(f"the tile {list(tile)} lies outside the frame, {width} x {height}")
     margin = MARGIN if scene.cycles.use_adaptive_sampling else 0
     margin = MARGIN_VOLUME if _has_volume() else margin
     left, top = max(x - margin, 0), max(y - margin, 0)
@@ -102,7 +102,7 @@ def _blender() -> Any:
 
 
 def select(scene: Any, area: Rectangle) -> None:
-    """Set the render region to exactly these pixels, with a picture of their size."""
+    """Set the render region to exactly these pixels, and crop the picture to it."""
     render, (width, height) = scene.render, size_of(scene)
     x, y, across, down = area
     below = height - y - down
@@ -125,7 +125,7 @@ def strip(scene: Any) -> None:
     for layer in scene.view_layers:
         layer.update_render_passes()
     scene.render.use_compositing = scene.render.use_sequencer = False
-    scene.render.use_stamp = False  # added once, when the tiles are merged
+    scene.render.use_stamp = False  # the stamp is added once, when the tiles are merged
     exact(scene.render.image_settings)
 
 
@@ -145,7 +145,7 @@ def tile_kinds(scene: Any) -> Kinds:
 
 
 def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Render the order's tile and report."""
+    """Render the order's tile, and report its file."""
     scene = opened(bpy, order)
     prepare(scene, order)
     progress = Progress(say, 1)
@@ -169,7 +169,7 @@ def render(bpy: Any, order: dict[str, Any], say: Say) -> None:
 
 
 def finish(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Make one frame from ``tiles``, each [x, y, width, height, path]."""
+    """Assemble one frame from ``tiles``, each [x, y, width, height, path]."""
     scene = opened(bpy, order)
     prepare(scene, order)
     if reasons := obstacles(scene):

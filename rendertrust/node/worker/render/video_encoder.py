@@ -8,7 +8,7 @@ from ..ipc import MachineError, Say, SceneError, one_line
 from ..scene.loader import opened
 from ..scene.output import set_format
 
-# container, codec, suffix; both play in browsers
+# container, codec, suffix; browsers play both
 KINDS = {"MP4": ("MPEG4", "H264", ".mp4"), "WEBM": ("WEBM", "WEBM", ".webm")}
 
 FPS_MAX = 32_767
@@ -16,7 +16,7 @@ EXR = b"\x76\x2f\x31\x01"  # magic number of OpenEXR
 
 
 def encode(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Encode ``pictures`` (paths, in order) to a video and report.
+    """Encode ``pictures`` (paths, in order) to a video, and report its file.
 
     The rate is ``fps`` / ``fps_base`` frames a second; the default is the scene's. Linear pictures
     need ``scene`` for its view transform.
@@ -41,7 +41,9 @@ def played(bpy: Any, order: dict[str, Any]) -> Any:
     artist = opened(bpy, order) if "scene" in order else None
     width, height, is_linear = _look_at(bpy, order["pictures"][0])
     if is_linear and artist is None:
-        raise SceneError("OpenEXR frames need the scene too, for its view transform; name it")
+        raise SceneError(
+            "OpenEXR frames also need the scene, for its view transform; add it to the inputs"
+        )
     scene = studio(bpy, artist if is_linear else None)
     rate = artist.render if artist is not None else scene.render
     base = order.get("fps_base") or (1.0 if "fps" in order else rate.fps_base)
@@ -53,7 +55,7 @@ def played(bpy: Any, order: dict[str, Any]) -> Any:
 
 
 def exact(fps: int, base: float) -> tuple[int, float]:
-    """Return a broadcast rate in whole numbers, because Blender stores 1.001 as 1.00100004673."""
+    """Return a broadcast rate in whole numbers, as Blender stores 1.001 as 1.00100004673."""
     if abs(base - 1.001) < 1e-6 and fps * 1000 <= FPS_MAX:
         return fps * 1000, 1001.0
     return fps, base

@@ -1,7 +1,7 @@
-"""Files that a scene uses, each with its owner.
+"""Files that a scene uses, each with the data-block that names it.
 
 A path may stand for several files: texture tiles, the members of a cache, or the pictures of a
-sequence, which are counted as Blender does.
+sequence, whose numbers follow Blender's rules.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 from . import simulation_caches, usd_layers
 from .settings import curves_of
 
-FILES_MAX = 20_000  # above a job's limit, so that the sender reports too many files
+FILES_MAX = 20_000  # more than a job may have, so that the sender can report too many files
 NUMBER = re.compile(r"(\d+)(?!.*\d)")  # the last number in a name
 UDIM, UVTILE = "<UDIM>", "<UVTILE>"
 KINDS = {
@@ -27,14 +27,14 @@ KINDS = {
     "Object": "cache",
     "Mesh": "mesh",
 }
-# Files of these matter only if a scene uses them; unused ones may be long gone.
+# Files of these types matter only if a scene uses them; unused ones may be long gone.
 ONLY_SHOWN = ("Image", "Sound", "VectorFont", "MovieClip", "Volume", "CacheFile")
 SOURCES = {"SEQUENCE": "sequence", "TILED": "udim", "MOVIE": "movie"}
 File = dict[str, Any]
 Frames = Sequence[int]
 # The files that one path stands for, each with the frames that show it; None: all frames.
 Shown = Mapping[str, "Frames | None"]
-IMPORT_NODE = "GeometryNodeImport"  # of text, tables, meshes, volumes
+IMPORT_NODE = "GeometryNodeImport"  # imports text, tables, meshes and volumes
 IMPORT_PATH = "Path"
 RUNS_MAX = 1000  # characters; a longer list is omitted, which means all frames
 PART = re.compile(r"([+-]?\d+)(?:-([+-]?\d+)(?:x(\d+))?)?")
@@ -44,10 +44,10 @@ COUNTED = ("frame_offset", "frame_start", "frame_duration", "use_cyclic")
 def files_of(bpy: Any, frames: Frames) -> list[File]:
     """Return every external file that ``frames`` need, once for each owner.
 
-    ``path``: as the scene has it. ``file``: its place on disk. ``bytes`` is None if it is missing;
-    ``frames`` then lists the frames that show it, unless all do. ``stands``: what the path stands
-    for, if not the file. ``within``: the folder that stays together. ``of``: the library that names
-    it.
+    ``path``: as the scene has it. ``file``: its place on disk. ``bytes`` is None if the file is
+    missing; ``frames`` then lists the frames that show it, unless all do. ``stands``: what the path
+    stands for, if not for a single file. ``within``: the folder whose files stay together. ``of``:
+    the library that names the file.
     """
     found: dict[tuple[str, str], File] = {}
     for told in chain(_named_files(bpy, frames), _in_folders(bpy)):
@@ -78,7 +78,7 @@ def _named_files(bpy: Any, frames: Frames) -> Iterator[File]:
 
 
 def _in_folders(bpy: Any) -> Iterator[File]:
-    """Yield files of baked simulations that Blender does not list."""
+    """Yield files of baked simulations, which Blender does not list."""
     for owner, written, folder in simulation_caches.beside(bpy):
         yield from _of_folder(bpy, owner, written, folder)
     for owner, holder, name in simulation_caches.holders(bpy):
@@ -96,7 +96,7 @@ def _of_folder(bpy: Any, owner: Any, path: str, folder: str) -> Iterator[File]:
 
 
 def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
-    """Return further files of a cache: its layers, and files that USD files refer to."""
+    """Return further files of a cache: its layers, and the files that USD files refer to."""
     over = [bpy.path.abspath(one.filepath, library=cache.library) for one in cache.layers]
     below = [
         one
@@ -108,13 +108,16 @@ def _more(bpy: Any, cache: Any, files: Iterable[str]) -> list[str]:
 
 
 def _together(base: str, more: Iterable[str]) -> File:
-    """Return the members that keep files together that refer to each other by relative paths."""
+    """Return the files with the folder that they must stay in, as they refer to each other.
+
+    These references are relative paths.
+    """
     base = os.path.normpath(base)
     try:
         within = os.path.commonpath(
             [os.path.dirname(os.path.normpath(one)) for one in (base, *more)]
         )
-    except ValueError:  # on several drives
+    except ValueError:  # the files are on several drives
         return {}
     return {"stands": base, "within": within}
 
@@ -170,7 +173,9 @@ def named(bpy: Any) -> Iterator[tuple[Any, str]]:
 
 
 def parts_of(bpy: Any, frames: Frames) -> list[dict[str, Any]]:
-    """Return each sequence that ``frames`` need only in part, with the numbers of files."""
+    """Return each sequence of which ``frames`` need only a part, with the numbers of the needed
+    files.
+    """
     found: dict[str, dict[str, Any]] = {}
     for owner, path in named(bpy):
         if type(owner).__name__ != "Image" or owner.source != "SEQUENCE":
@@ -226,7 +231,8 @@ def _tile_path(base: str, number: int) -> str:
 def _numbered(bpy: Any, image: Any, base: str, frames: Frames) -> Shown:
     """Return the files of an image sequence that the frames show.
 
-    If only a render can tell, return all existing ones; if nothing shows it, ``base``.
+    If only a render can tell, return all existing files; if nothing shows the sequence, return
+    ``base``.
     """
     numbers = numbers_of(bpy, image, frames)
     folder, name = os.path.split(base)
@@ -266,7 +272,7 @@ def label(block: Any) -> str:
 
 
 def computed_imports(bpy: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield (tree, node) for each import node with a computed path, whose file is unknown."""
+    """Yield (tree, node) for each import node with a computed path; its file is unknown."""
     for tree in bpy.data.node_groups:
         for node in tree.nodes:
             if node.bl_idname.startswith(IMPORT_NODE) and node.inputs[IMPORT_PATH].is_linked:
@@ -274,7 +280,7 @@ def computed_imports(bpy: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def warnings_of(bpy: Any) -> list[str]:
-    """Return a warning for each missing file, up to ten; objects that use it render pink or not."""
+    """Return a warning for each missing file, up to ten."""
     found = files_of(bpy, [bpy.context.scene.frame_current])
     missing = {os.path.basename(of["file"]) for of in found if of["bytes"] is None}
     return [f"missing file: {name}" for name in sorted(missing)][:10]
@@ -309,8 +315,8 @@ def runs(frames: Iterable[int]) -> str | None:
 def shown(user: Any, frame: int) -> tuple[int, bool]:
     """Return the number that a frame shows of a sequence, and True if the sequence has begun.
 
-    After the last picture, that one stays. Before the first, Blender asks for the number before it
-    (``BKE_image_user_frame_get``).
+    After the last picture, that one stays. Before the first picture, Blender asks for the number
+    before it (``BKE_image_user_frame_get``).
     """
     last = user.frame_duration
     at = frame - user.frame_start + 1
@@ -322,8 +328,8 @@ def shown(user: Any, frame: int) -> tuple[int, bool]:
 def numbers_of(bpy: Any, image: Any, frames: Sequence[int]) -> Mapping[int, Sequence[int]] | None:
     """Return the numbers of an image sequence that any user shows, each with its frames.
 
-    A number without frames is looked for but may be missing. None: the counting is animated, or
-    geometry nodes count, which have no image user.
+    A number without frames may be missing as a file. None: the numbers are animated or computed by
+    geometry nodes, which have no image user.
     """
     if _is_in_geometry(bpy, image):
         return None
@@ -353,7 +359,7 @@ def _users(bpy: Any, image: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _is_in_geometry(bpy: Any, image: Any) -> bool:
-    """Return True if geometry nodes, or a modifier's input, use the image."""
+    """Return True if geometry nodes, or an input of a modifier, use the image."""
     users = bpy.data.user_map(subset=[image])[image]
     return any(
         type(user).__name__ == "Object" or getattr(user, "bl_idname", "") == "GeometryNodeTree"
@@ -372,7 +378,7 @@ def strip_files(
 ) -> Mapping[str, Sequence[int] | None]:
     """Return the pictures of a folder's image strips that the frames show.
 
-    Any other strip has its one file; a sound strip has none.
+    Any other strip has one file; a sound strip has no picture.
     """
     strips = list(scene.sequence_editor.strips_all) if scene.sequence_editor else []
     if base in {_heard(bpy, strip) for strip in strips if _sounds(strip)}:
@@ -404,10 +410,10 @@ def _folder(bpy: Any, scene: Any, strip: Any) -> str | None:
 
 
 def _elements(strip: Any, frames: Sequence[int] | None) -> Mapping[str, list[int] | None]:
-    """Return the pictures that the frames show; all if a speed effect decides that."""
+    """Return the strip's pictures that the frames show; all of them if a speed effect decides."""
     if frames is None:
         return dict.fromkeys(element.filename for element in strip.elements)
-    is_new = hasattr(strip, "left_handle")  # since 5.2; the old names go in 6.0
+    is_new = hasattr(strip, "left_handle")  # since 5.2; the old names end with 6.0
     first = strip.left_handle if is_new else strip.frame_final_start
     end = strip.right_handle if is_new else strip.frame_final_end
     found: dict[str, list[int]] = {}

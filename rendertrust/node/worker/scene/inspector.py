@@ -1,4 +1,4 @@
-"""Facts of a scene for preflight; ``rendertrust.preflight`` evaluates them."""
+"""Facts of a scene for preflight, which ``rendertrust.preflight`` evaluates."""
 
 import json
 import os
@@ -19,10 +19,10 @@ NAME = "facts.json"
 
 
 def inspect(bpy: Any, order: dict[str, Any], say: Say) -> None:
-    """Write the facts to ``facts.json`` and report it.
+    """Write the facts to ``facts.json`` and report the file.
 
-    ``frames``: those that will be rendered, like 1-250; empty: the current one; missing: the
-    scene's range.
+    ``frames``: those to be rendered, like 1-250; empty: the current one; missing: the scene's
+    range.
     """
     path = order["scene"]
     if (memory := too_large(bpy, path, order.get("memory_bytes"))) is not None:
@@ -131,7 +131,7 @@ def _scripts(bpy: Any) -> Iterator[dict[str, str]]:
 
 
 def _unknown_nodes(bpy: Any) -> Iterator[str]:
-    """Yield nodes from missing add-ons."""
+    """Yield nodes of missing add-ons."""
     holders = [bpy.data.materials, bpy.data.worlds, bpy.data.lights, bpy.data.scenes]
     trees = [(label(tree), tree) for tree in bpy.data.node_groups]
     for of in holders:

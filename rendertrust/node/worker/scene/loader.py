@@ -21,17 +21,17 @@ SAID_MAX = 1 << 20
 NO_OPENGL = "which needs OpenGL, but this node has none; Cycles renders everywhere"
 NO_ENGINE = re.compile(r"Engine '([^']*)' not available for scene '([^']*)'")
 NEWER = re.compile(r"newer version", re.IGNORECASE)
-# The header of an uncompressed file, since 5.0 and before: ``…v0500``, ``…v403``.
+# Header of an uncompressed file, since 5.0 and before: ``…v0500``, ``…v403``.
 HEAD = re.compile(rb"BLENDER(?:[0-9]{2}-[0-9]{2}|[-_])[vV]([0-9]{3,4})")
 FILED = ("FILE", "SEQUENCE", "TILED", "MOVIE")  # images that are read from files
-NOWHERE = "not sent"  # a folder that no job has
+NOWHERE = "not sent"  # a folder that exists in no job
 
 
 def load(bpy: Any, order: dict[str, Any]) -> tuple[Any, str | None]:
-    """Load the order's scene and remap its files.
+    """Load the order's scene and replace its file paths.
 
-    Also return its render engine if that comes from a missing add-on, in which case Blender
-    continues with another engine.
+    Also return its render engine if that comes from a missing add-on; Blender then uses another
+    engine.
     """
     said = _open(bpy, order["scene"])
     if "paths" in order:
@@ -62,7 +62,7 @@ def draws_by_opengl(engine: str) -> bool:
 
 
 def name_of_engine(scene: Any) -> str:
-    """Return the engine's usual name."""
+    """Return the engine's name as users know it."""
     name: str = scene.render.engine
     return "EEVEE" if "EEVEE" in name else "Workbench"
 
@@ -103,7 +103,7 @@ def saved_by(path: str) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class InputPaths:
-    """Mapping of written paths to inputs below the folder ``inputs``.
+    """Mapping of paths in the scene to inputs below the folder ``inputs``.
 
     Keys of ``paths`` are the scene's path, or LIBRARY|path for a linked file's path. ``libraries``:
     the original paths of libraries found so far.
@@ -115,7 +115,7 @@ class InputPaths:
     libraries: dict[str, str] = field(default_factory=dict[str, str])
 
     def place(self, written: str) -> str | None:
-        """Return the input for a written path; None if the path stays."""
+        """Return the input for a path as written in the scene; None if the path stays."""
         path = self.paths.get(written)
         return None if path is None else os.path.join(self.inputs, path)
 
@@ -127,7 +127,9 @@ class InputPaths:
         return self.place(f"{self.libraries.get(inside.name_full, inside.filepath)}|{path}")
 
     def find_libraries(self) -> None:
-        """Remap and reload libraries, repeatedly, because reloading reveals further ones."""
+        """Replace the paths of libraries and reload them, repeatedly, as this may reveal further
+        ones.
+        """
         known = self.libraries
         while new := [one for one in self.bpy.data.libraries if one.name_full not in known]:
             for library in new:
@@ -139,8 +141,8 @@ class InputPaths:
     def _written(self, library: Any) -> str:
         """Return the library's path as the artist's file has it.
 
-        Blender rewrites relative paths that lead above the root, which happens if the file is
-        opened in a less deep folder than before.
+        Blender rewrites relative paths that lead above the root, as they do if the file is opened
+        in a less deep folder than before.
         """
         if library.filepath in self.paths:
             return str(library.filepath)
@@ -191,7 +193,7 @@ def shut(bpy: Any, inputs: str) -> None:
 
 
 def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
-    """Rewrite paths and reload the data that was read from the old ones."""
+    """Rewrite paths, and reload the data that was read from the old ones."""
     changed = list[Any]()
 
     def visited(owner: Any, path: str, *more: Any) -> str | None:
@@ -209,11 +211,11 @@ def _rewrite(bpy: Any, visit: Callable[..., str | None]) -> None:
         if kind == "Image" and owner.source in FILED and owner.packed_file is None:
             owner.reload()
         if kind == "VectorFont":
-            owner.filepath = owner.filepath  # which reads it
+            owner.filepath = owner.filepath  # assigning the path makes Blender read the file
 
 
 def _leave_out_imports(bpy: Any) -> None:
-    """Let import nodes with a computed path read nothing, on every machine alike."""
+    """Let import nodes with a computed path read nothing, so that all machines behave alike."""
     for tree, node in list(computed_imports(bpy)):
         for link in list(node.inputs[IMPORT_PATH].links):
             tree.links.remove(link)

@@ -1,7 +1,7 @@
 """Rough estimate of the memory that Cycles needs for a scene.
 
-Geometry that would be too large to build and count is estimated from the settings of its modifiers
-instead, so that the estimate does not need the memory it warns of.
+Geometry that would be too large to build and count is estimated from the settings of its modifiers,
+so that the estimate does not need the memory that it warns of.
 """
 
 import contextlib
@@ -12,18 +12,19 @@ from typing import Any
 from .output import size_of
 
 BASE = 300 * 2**20
-TRIANGLE = 220  # with its share of the ray tracing tree
+TRIANGLE = 220  # bytes, with its share of the ray tracing tree
 VERTEX = 60
-FACE = 120  # in Blender, with its corners, edges and points
-COPY = 1024  # an instance: its transform, and its share of the tree
-HAIR_KEY = 100  # a point of a hair, with its share of the tree
+FACE = 120  # bytes in Blender, with its corners, edges and points
+COPY = 1024  # bytes of an instance: its transform, and its share of the tree
+HAIR_KEY = 100  # bytes of a point of a hair, with its share of the tree
 VOXELS = 4  # bytes in memory per byte of a volume's compressed file
 PASS_CHANNELS = 16  # for a picture with a denoiser and some passes
-BUILT_MAX = 2_000_000  # faces of one object that may be built for counting
-COPIES_MAX = 1_000_000  # instances that are counted
+BUILT_MAX = 2_000_000  # faces of one object up to which it is built for counting
+COPIES_MAX = 1_000_000  # instances up to which they are counted
 KINDS = ("MESH", "CURVE", "SURFACE", "FONT", "META")
 SIDES = 6  # of a box, which approximates a remeshed surface
-# A growth: modifier, its object, the scene, True for a render -> factor of the number of faces.
+# Growth by a modifier: (modifier, its object, the scene, True for a render) -> factor of the number
+# of faces.
 Growth = Callable[[Any, Any, Any, bool], float]
 LEVELS = ("GeometryNodeSubdivideMesh", "GeometryNodeSubdivisionSurface")
 
@@ -54,8 +55,8 @@ def memory_of(bpy: Any, scene: Any) -> dict[str, Any]:
 def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
     """Return the needs of a scene that cannot be opened within ``most`` bytes; None if it can.
 
-    Opening builds everything that the viewport shows. ``most`` None: this machine's memory. An
-    unknown need also returns None.
+    Opening builds everything that the viewport shows. ``most`` None: this machine's memory. None
+    also if the need is unknown.
     """
     if most is None:
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -63,7 +64,7 @@ def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
         with bpy.data.libraries.load(path, link=True) as (have, take):
             take.scenes = list(have.scenes)
     except (OSError, RuntimeError):
-        return None  # opening it will say why
+        return None  # opening the file will raise the error
     needs = [shown_bytes(scene) for scene in take.scenes if scene is not None]
     least = min(needs, key=lambda need: sum(need.values()), default=None)
     if least is None or sum(least.values()) <= most:
@@ -74,7 +75,7 @@ def too_large(bpy: Any, path: str, most: int | None) -> dict[str, Any] | None:
 
 
 def shown_bytes(scene: Any) -> dict[str, int]:
-    """Return the bytes of each mesh that modifiers enlarge, as the viewport shows it."""
+    """Return the bytes of each mesh that modifiers enlarge, as shown in the viewport."""
     found: dict[str, int] = {}
     for thing in scene.objects:
         grown = 1.0 if thing.hide_viewport else growth_of(scene, thing, render=False)
@@ -96,7 +97,7 @@ def rendered(things: Iterable[Any], seen: set[str]) -> Iterator[Any]:
 
 
 def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
-    """Return the bytes of each rendered mesh; objects that share an unmodified one cost once."""
+    """Return the bytes of each rendered mesh; objects that share an unmodified mesh count once."""
     found: dict[str, int] = {}
     seen: set[str] = set()
     shapes = [thing for thing in things if thing.type in KINDS]
@@ -116,7 +117,7 @@ def geometry_of(bpy: Any, scene: Any, things: Iterable[Any]) -> dict[str, int]:
 def _lightened(scene: Any, shapes: Iterable[Any]) -> Generator[dict[str, float]]:
     """Hide the growing modifiers of large objects inside this context.
 
-    Yields the factor by which each object is shown larger than its base mesh.
+    Yields for each object the factor by which they enlarge its base mesh.
     """
     hidden: list[Any] = []
     shown: dict[str, float] = {}
@@ -147,7 +148,7 @@ def _mesh_bytes(thing: Any, graph: Any) -> int:
 
 
 def hair_bytes(thing: Any) -> int:
-    """Return the bytes of its particles: points of hairs, or instances."""
+    """Return the bytes of the object's particles: points of hairs, or instances."""
     size = 0
     for system in thing.particle_systems:
         settings = system.settings
@@ -205,7 +206,7 @@ def growth_of(scene: Any, thing: Any, *, render: bool) -> float:
 
 
 def growing(thing: Any) -> list[Any]:
-    """Return the modifiers that may multiply its faces."""
+    """Return the modifiers that may multiply the object's faces."""
     return [modifier for modifier in thing.modifiers if modifier.type in GROWTHS]
 
 
@@ -233,7 +234,7 @@ def _length(curve: Any) -> float:
 
 
 def _step(modifier: Any, thing: Any) -> float:
-    """Return the distance between two copies."""
+    """Return the distance between two copies of an array modifier."""
     own = [side / (scale or 1.0) for side, scale in zip(thing.dimensions, thing.scale, strict=True)]
     step = [0.0, 0.0, 0.0]
     if modifier.use_relative_offset:
@@ -249,7 +250,7 @@ def _turned(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _waves(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """Return the growth by a generated ocean, whose side has the resolution squared in faces."""
+    """Return the growth by a generated ocean; its side has the resolution squared in faces."""
     if modifier.geometry_mode != "GENERATE":
         return 1.0
     resolution = modifier.resolution if render else modifier.viewport_resolution
@@ -273,7 +274,7 @@ def _rounded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
 
 
 def _noded(modifier: Any, thing: Any, scene: Any, render: bool) -> float:
-    """Return the growth by subdivision nodes, with levels from the node or the modifier."""
+    """Return the growth by subdivision nodes, whose levels are set in the node or the modifier."""
     grown = 1.0
     for tree, node in _nodes(modifier.node_group, set()):
         if not node.mute and node.bl_idname in LEVELS:
@@ -301,7 +302,8 @@ def _level(modifier: Any, tree: Any, node: Any) -> int:
         return 0
     name = link.from_socket.identifier
     interface = getattr(modifier, "properties", None)
-    inputs = getattr(interface, "inputs", None)  # since 5.2; members of the modifier before
+    # since 5.2; before, they are members of the modifier
+    inputs = getattr(interface, "inputs", None)
     told = (
         modifier.get(name) if inputs is None else getattr(getattr(inputs, name, None), "value", 0)
     )

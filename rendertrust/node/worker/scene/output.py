@@ -35,7 +35,7 @@ WORDS = {
 
 def compositor_tree(scene: Any) -> Any:
     """Return the scene's compositor tree; None if it has none."""
-    tree = getattr(scene, "compositing_node_group", None)  # 5.0 and newer
+    tree = getattr(scene, "compositing_node_group", None)  # since 5.0
     if tree is None and getattr(scene, "use_nodes", False):
         tree = getattr(scene, "node_tree", None)
     return tree
@@ -79,13 +79,13 @@ def is_deliverable(name: str) -> bool:
 
 
 def unmade(scene: Any) -> list[str]:
-    """Return the codes that apply to the scene, including ``format`` for an undeliverable one."""
+    """Return the codes that apply to the scene; ``format`` stands for an undeliverable one."""
     found = [] if is_deliverable(scene.render.image_settings.file_format) else ["format"]
     return found + _without_picture(scene)
 
 
 def _without_picture(scene: Any) -> list[str]:
-    """Return the codes except ``format``, because the order may choose a format."""
+    """Return the codes without ``format``, because the order may choose a format."""
     applies = {
         "stereoscopy": scene.render.use_multiview,
         "no_view_layer": not (shows_strips(scene) or any(of.use for of in scene.view_layers)),
@@ -120,7 +120,7 @@ def choose_format(render: Any, wanted: str | None) -> str:
 
 
 def set_format(settings: Any, medium: str, name: str) -> None:
-    """Set a file format; Blender 5.0 and newer also need its medium."""
+    """Set a file format and, for Blender 5.0 and newer, its medium."""
     if hasattr(settings, "media_type"):
         settings.media_type = medium
     settings.file_format = name

@@ -1,13 +1,13 @@
 """Reasons why honest renders of one scene may differ.
 
 Between parts of a frame: tiles and crops are rendered with a render region. A driver, or a shader's
-Attribute node, that reads the region changes the picture in each part; one that reads the number of
-threads changes it on each machine. A script could read a file that only one machine has. Such
-pictures cannot be checked. Keyframes cannot do this.
+Attribute node, may read the region and so change the picture in each part; or it may read the
+number of threads and change the picture on each machine. A script could read a file that only one
+machine has. Such pictures cannot be checked. Keyframes are harmless.
 
 Between kinds of devices: Blender's own tests exclude hair, overlapping surfaces, path guiding and
 Open Shading Language when they compare graphics cards with processors. Surfaces that touch within
-one mesh, or of two different meshes, are not detected.
+one mesh, or between two different meshes, are not detected.
 
 Between machines: EEVEE's frames depend on the drawing class, and unbaked simulations on the frames
 before.
@@ -19,10 +19,10 @@ from typing import Any
 
 from .files import label
 
-QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # names of bones, nodes, properties
-# A scene's render settings, from wherever a path reaches the scene.
+QUOTED = re.compile(r"""(["'])(?:\\.|(?!\1).)*\1""")  # names of bones, nodes and properties
+# A scene's render settings, whatever the path to the scene.
 RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
-HARMLESS = ("fps", "fps_base")  # equal in all parts, and read by many drivers
+HARMLESS = ("fps", "fps_base")  # equal in all parts of a frame; many drivers read them
 DIGITS = 4  # of a corner's coordinates
 EEVEE = "BLENDER_EEVEE"
 WORDS_MAX = 200
@@ -32,7 +32,7 @@ WORDS_MAX = 200
 
 
 def region_dependence(bpy: Any) -> list[str]:
-    """Return why parts of the scene may differ from its frame."""
+    """Return why parts of a frame may render differently from the whole frame."""
     return [
         f"{type(owner).__name__} {owner.name}: {reader} reads {path}"
         for owner in animated(bpy)
@@ -62,14 +62,14 @@ def animated(bpy: Any) -> Iterator[Any]:
 
 
 def _driven(owner: Any) -> Iterator[tuple[str, str]]:
-    """Yield the paths that its drivers read."""
+    """Yield the paths that the owner's drivers read."""
     for curve in owner.animation_data.drivers if owner.animation_data is not None else ():
         for variable in curve.driver.variables:
             yield from (("a driver", target.data_path) for target in variable.targets)
 
 
 def _looked_up(owner: Any) -> Iterator[tuple[str, str]]:
-    """Yield the property paths that its Attribute nodes read, other than mesh attributes."""
+    """Yield the property paths that the owner's Attribute nodes read, except mesh attributes."""
     for node in getattr(owner, "nodes", ()):
         if node.bl_idname == "ShaderNodeAttribute" and node.attribute_type != "GEOMETRY":
             yield f"Attribute node {node.name}", node.attribute_name
@@ -89,7 +89,7 @@ def _script_nodes(bpy: Any) -> Iterator[str]:
 
 
 def device_dependence(scene: Any) -> list[str]:
-    """Return why the scene depends on the kind of device, as far as its settings show."""
+    """Return why the render depends on the kind of device, as far as the settings show."""
     if scene.render.engine != "CYCLES":
         return []
     objects = sorted(scene.objects, key=lambda thing: thing.name)
@@ -98,7 +98,7 @@ def device_dependence(scene: Any) -> list[str]:
 
 
 def device_note(scene: Any, order: dict[str, Any]) -> dict[str, str]:
-    """Return the report's entry if a device of another kind made the result."""
+    """Return the report's entry if the result was made by another kind of device."""
     found = device_dependence(scene) if order.get("across") else []
     return {"depends": found[0]} if found else {}
 
@@ -123,7 +123,7 @@ def _hair(shown: list[Any]) -> Iterator[str]:
 
 
 def _overlapping(shown: list[Any]) -> Iterator[str]:
-    """Yield pairs of meshes with equal bounds and counts, which are copies in one place."""
+    """Yield pairs of meshes with equal bounds and counts, which are copies in the same place."""
     seen = dict[tuple[Any, ...], str]()
     for thing in shown:
         if thing.type != "MESH" or not thing.data.polygons:
@@ -135,7 +135,7 @@ def _overlapping(shown: list[Any]) -> Iterator[str]:
 
 
 def _corners(thing: Any) -> list[tuple[float, ...]]:
-    """Return the corners of its bounding box, in an order that no rotation changes."""
+    """Return the corners of the object's bounding box, in an order that no rotation changes."""
     matrix = [[float(value) for value in row] for row in thing.matrix_world]
     return sorted(
         tuple(
@@ -152,8 +152,9 @@ def _corners(thing: Any) -> list[tuple[float, ...]]:
 def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
     """Return True if two machines of one class may render the scene differently.
 
-    They may have other drivers or numbers of threads. ``by_driver``: EEVEE counts as different, as
-    between drivers; otherwise only differences within one drawing class count.
+    They may have other drivers or numbers of threads. ``by_driver``: the machines may have
+    different drivers, so EEVEE counts as different; otherwise only differences within one drawing
+    class count.
     """
     cycles, layers = scene.cycles, [layer for layer in scene.view_layers if layer.use]
     learns = cycles.use_guiding and not cycles.use_deterministic_guiding
@@ -168,7 +169,7 @@ def may_differ(bpy: Any, scene: Any, *, by_driver: bool = True) -> bool:
 
 
 def unbaked(scene: Any) -> Iterator[str]:
-    """Yield unbaked simulations, which cannot start at a middle frame."""
+    """Yield unbaked simulations, which cannot start at a frame in the middle."""
     for thing in scene.objects:
         for modifier in thing.modifiers:
             cache = getattr(modifier, "point_cache", None)
@@ -191,7 +192,7 @@ def is_drawn(scene: Any) -> bool:
 
 
 def drawing_class() -> str | None:
-    """Return the driver and its version, plus the processor's maker for software drivers.
+    """Return the driver and its version and, for software drivers, the processor's maker.
 
     Frames of one class are equal. None: nothing was drawn in this process.
     """
@@ -208,7 +209,7 @@ def drawing_class() -> str | None:
 
 
 def _processor_maker() -> str:
-    """Return the processor's maker, for which software drivers compile."""
+    """Return the processor's maker, for which software drivers compile their code."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
             found = next((line for line in file if line.startswith("vendor_id")), "")

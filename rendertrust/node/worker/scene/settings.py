@@ -1,4 +1,4 @@
-"""Settings of a scene for a render: the order's, and those that make it repeatable."""
+"""Settings of a scene for a render: the order's, and those that make the render repeatable."""
 
 import contextlib
 from collections.abc import Generator, Iterator
@@ -12,7 +12,7 @@ FLEETING_STAMPS = ("date", "render_time", "memory", "hostname", "filename")
 
 
 def prepare(scene: Any, order: dict[str, Any]) -> None:
-    """Apply the order's settings and make the render repeatable, but change nothing else."""
+    """Apply the order's settings and make the render repeatable; change nothing else."""
     render = scene.render
     if "width" in order:
         render.resolution_x, render.resolution_y = order["width"], order["height"]

@@ -1,4 +1,4 @@
-"""Folders of baked simulations on disk, which objects name by a path."""
+"""Folders of baked simulations on disk, which objects refer to by a path."""
 
 import os
 import shutil
@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-BESIDE = "blendcache_"  # followed by the name of the scene's file
+BESIDE = "blendcache_"  # the name of the scene's file follows
 
 
 def is_folder(owner: Any, path: str) -> bool:
     """Return True if the path is a folder, as all paths of objects are except mesh caches.
 
-    An unbaked ocean names a folder that does not exist.
+    An unbaked ocean refers to a folder that does not exist.
     """
     if type(owner).__name__ != "Object":
         return False
@@ -23,7 +23,7 @@ def is_folder(owner: Any, path: str) -> bool:
 def beside(bpy: Any) -> Iterator[tuple[Any, str, str]]:
     """Yield the implicit cache folders beside the scene and each library.
 
-    Each is (owner, path as it would be written, place on disk).
+    Each is (owner, path as a scene would have it, place on disk).
     """
     for owner, file in ((bpy.data.scenes[0], bpy.data.filepath), *_libraries(bpy)):
         folder, name = os.path.split(file)
@@ -63,8 +63,8 @@ def inside(folder: str) -> Iterator[str]:
 def pack_bakes(bpy: Any) -> None:
     """Pack the bakes of geometry nodes into the scene.
 
-    Otherwise Blender ignores them: it looked for them when the scene was opened, and opens
-    read-only files for writing. Until 5.2 it does that when packing as well, so a copy is packed.
+    Otherwise Blender ignores them: it looked for them when it opened the scene, and opens read-only
+    files for writing. Before 5.2 it also does that when packing, so a copy is packed.
     """
     places: dict[str, str] = {}
     for thing in bpy.data.objects:

@@ -1,7 +1,7 @@
 """The USD files that a USD file refers to: its layers, references, payloads and value clips.
 
-Blender's importer does not report them. OpenUSD's own module ``pxr``, which comes with Blender,
-reads them; a Blender without it has its files scanned for names.
+Blender's importer does not report them. They are read with OpenUSD's module ``pxr``, which comes
+with Blender; without it, files are scanned for names.
 """
 
 import os
@@ -19,7 +19,7 @@ SCANNED_BYTES_MAX = 256 * 2**20
 
 
 def layers(bpy: Any, path: str) -> list[str]:
-    """Return the USD files that ``path`` uses, directly or by way of others, and that exist."""
+    """Return the existing USD files that ``path`` uses, directly or through others."""
     root = os.path.normpath(path)
     found, waiting = {root}, [root]
     while waiting and len(found) < FILES_MAX:
@@ -33,7 +33,7 @@ def layers(bpy: Any, path: str) -> list[str]:
 
 
 def _named(bpy: Any, path: str) -> Iterator[str]:
-    """Yield the names of USD files in one file, as it writes them."""
+    """Yield the names of USD files in one file, as written there."""
     if path.lower().endswith(PACKAGE) or not os.path.isfile(path):
         return  # a package contains everything that it refers to
     for name in _references(bpy, path):
@@ -45,7 +45,7 @@ def _named(bpy: Any, path: str) -> Iterator[str]:
 def _references(bpy: Any, path: str) -> Iterable[str]:
     """Return every file name in one file; none if the file is damaged."""
     expose = getattr(bpy.utils, "expose_bundled_modules", None)
-    if expose is not None:  # for Blender as a module; its program has them on the path
+    if expose is not None:  # needed if Blender is a module; Blender's program has the paths already
         expose()
     try:
         from pxr import UsdUtils  # type: ignore[import-not-found]  # noqa: PLC0415
@@ -59,7 +59,10 @@ def _references(bpy: Any, path: str) -> Iterable[str]:
 
 
 def _scanned(path: str) -> Iterator[str]:
-    """Yield what looks like a file name. A crate (binary) may hide names by compressing them."""
+    """Yield strings that look like file names.
+
+    A binary file (crate) may hide names by compression.
+    """
     if os.path.getsize(path) > SCANNED_BYTES_MAX:
         return
     with open(path, "rb") as file:

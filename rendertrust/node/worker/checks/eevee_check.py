@@ -1,8 +1,8 @@
 """Check of whole frames that EEVEE drew.
 
 EEVEE's pixels are not independent, so a region renders differently than within the frame. Within a
-drawing class frames are equal to the last bit. Across classes three renders are compared, with all,
-three quarters and half of the samples, and the first must be the closest.
+drawing class frames are equal to the last bit. Across classes the delivered frame is compared with
+three renders, with all, three quarters and half of the samples; the first must be the closest.
 """
 
 from typing import Any
@@ -17,16 +17,19 @@ from .open_watchdog import PICTURE, OpenProgress
 
 Array = Any
 SHARES = (1.0, 0.75, 0.5)  # of the samples
-APART_MOST = 0.03  # of white, as a mean over all values
+APART_MOST = 0.03  # in units of white, as a mean over all values
 EXACT, ACCEPTED, REFUSED, UNSAID = "exact", "accepted", "refused", "unsaid"
 _FROM_WORST = (REFUSED, UNSAID, ACCEPTED, EXACT)
-# Codes: reasons for a refusal, and for no decision.
+# Codes of the reasons for a refusal, or for no decision.
 FEWER_SAMPLES, FAR = "fewer-samples", "another-picture"
 FEW_SAMPLES, NO_NUMBERS = "few-samples", "not-comparable"
 
 
 def distance(ours: Array, theirs: Array) -> float | None:
-    """Return the mean difference of the displayed values, 0 to 1; None if incomparable."""
+    """Return the mean difference of the displayed values, 0 to 1.
+
+    None if they cannot be compared.
+    """
     if ours.shape != theirs.shape or not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return None
     one, other = (
@@ -36,7 +39,8 @@ def distance(ours: Array, theirs: Array) -> float | None:
 
 
 def outcome(distances: list[float | None]) -> tuple[str, list[str]]:
-    """Return the outcome and its codes, by the distances from renders with ``SHARES`` samples.
+    """Return the outcome and its codes, from the distances to renders with ``SHARES`` of the
+    samples.
 
     The first distance must be the smallest, and small.
     """
@@ -57,7 +61,9 @@ def compare(
     *,
     is_equal: bool,
 ) -> dict[str, Any]:
-    """Compare their picture with our render and, unless they are equal, with fewer samples."""
+    """Compare their picture with our render and, unless they are equal, with renders of fewer
+    samples.
+    """
     ours, theirs = of
     scene = bpy.context.scene
     told: dict[str, Any] = {"drawing": drawing_class()}

@@ -1,8 +1,8 @@
-"""Check of a chunk of frames, a tile, or a picture merged from tiles.
+"""Check of a unit without separate evidence: a chunk, a tile, or a picture assembled from tiles.
 
-A tile is its own evidence, so crops of it are compared. A chunk has no evidence, which would be
-huge; drawn frames are rendered again as its node did. A merged picture is merged again from its
-tiles, without rendering.
+A tile is its own evidence, so crops of it are compared. Evidence of a chunk would be huge, so drawn
+frames are rendered again as its node did. A picture assembled from tiles is assembled again,
+without rendering.
 """
 
 import os
@@ -20,7 +20,7 @@ from ..scene.loader import opened
 from ..scene.output import choose_format, size_of
 from ..scene.reproducibility import unbaked
 from ..scene.settings import prepare
-from . import composited_check, delivered_files, evidence_check, raster_check
+from . import composited_check, delivered_files, eevee_check, evidence_check
 from .crop_placement import picked
 from .delivered_files import DeliveryFault, may_be_opened
 from .frame_crops import EvidencePasses
@@ -30,11 +30,11 @@ EQUAL = {"equal": True, "off": None}
 UNREAD = "the check cannot read frames of this kind"
 
 
-def hold(bpy: Any, order: dict[str, Any], say: Say) -> None:
+def check_unit(bpy: Any, order: dict[str, Any], say: Say) -> None:
     """Compare the delivered ``picture`` with renders, and report as ``check`` does.
 
     ``draws``: crops of a tile; ``shown``: frames of a chunk. The report has the differences, a
-    ``fault``, or why the check is ``unable``.
+    ``fault``, or the reason why the check is ``unable`` to decide.
     """
     started = time.monotonic()
     scene = opened(bpy, order)
@@ -93,7 +93,7 @@ def _chunk(
     told = _told([_frame(bpy, order, frames, frame, (progress, across)) for frame in drawn])
     if reproducibility.may_differ(bpy, bpy.context.scene, by_driver=not across):
         told["loose"] = True
-    return told | {"across": raster_check.together(across)} if across else told
+    return told | {"across": eevee_check.together(across)} if across else told
 
 
 def _told(found: list[dict[str, Any] | None]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def _frame(
     frame: int,
     how: tuple[OpenProgress, list[dict[str, Any]]],
 ) -> dict[str, Any] | None:
-    """Compare one frame. If EEVEE drew it, the raster check is added to the list."""
+    """Compare one frame. For EEVEE, the result of its own check is added to the list."""
     progress, across = how
     progress.next(f"frame {frame}")
     path = composited_check.render(bpy, order, frame, "our")
@@ -118,5 +118,5 @@ def _frame(
     found = composited_check.compared(bpy, order, frame, (path, picture), progress)
     if found is not None and reproducibility.is_drawn(bpy.context.scene):
         of, is_equal = (path, picture), found["equal"]
-        across.append(raster_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
+        across.append(eevee_check.compare(bpy, order, frame, of, progress, is_equal=is_equal))
     return found

@@ -1,4 +1,4 @@
-"""Partial retries: the owner has not the credits for all that failed."""
+"""Retry as many failed frames as the owner's credits suffice for."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,10 +10,10 @@ from sql.jobs import PagedUnit
 
 
 @attrs.frozen
-class PartialRetry:
-    """``frames`` frames (or parts) of ``of`` that failed are tried again.
+class AffordableRetry:
+    """The result of a retry: ``frames`` of the ``of`` failed frames (or parts) are tried again.
 
-    ``missing``: the units of money that the others need; 0 if all are tried.
+    ``missing``: the money that retrying the other frames would take; 0 if all are tried again.
     """
 
     frames: int
@@ -22,7 +22,7 @@ class PartialRetry:
 
     @property
     def words(self) -> str:
-        """Return a sentence for a partial retry."""
+        """Say how many frames are tried again, and how many credits the rest would take."""
         are = "is" if self.frames == 1 else "are"
         return (
             f"{self.frames} of {self.of} that failed {are} tried again, in their order; for the"
@@ -32,10 +32,10 @@ class PartialRetry:
 
 def affordable(
     failed: Sequence[PagedUnit], available: int
-) -> tuple[Sequence[PagedUnit], PartialRetry]:
-    """Return the first units that ``available`` suffices for, and the result.
+) -> tuple[Sequence[PagedUnit], AffordableRetry]:
+    """Return the first failed units whose prices ``available`` covers, and the result.
 
-    The failed units of a frame in tiles are retried together.
+    The failed tiles of a frame are retried together.
     """
     frames = [list(units) for _, units in groupby(sorted(failed, key=_frame), key=_frame)]
     chosen: list[PagedUnit] = []
@@ -47,7 +47,7 @@ def affordable(
         chosen += units
         count += 1
     takes = sum(unit.price for unit in failed)
-    return chosen, PartialRetry(count, len(frames), max(0, takes - available))
+    return chosen, AffordableRetry(count, len(frames), max(0, takes - available))
 
 
 def _frame(unit: PagedUnit) -> int:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rendertrust.node.worker.checks.raster_check import (
+from rendertrust.node.worker.checks.eevee_check import (
     ACCEPTED,
     APART_MOST,
     EXACT,

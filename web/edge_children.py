@@ -1,4 +1,4 @@
-"""Children of the tree's edge: actors that work over the gateway, each with its ports.
+"""Children of the supervisor Edge: actors that work over the gateway, each with its ports.
 
 Most have a supervisor of their own, so that their failure stops nothing else.
 """
@@ -15,8 +15,8 @@ from actors.kernel import Ref
 from actors.pulse.actor import Process, PulseActor
 from actors.recorder.actor import RecorderActor
 from actors.recorder.messages import Recorder
-from actors.revoker.actor import RevocationsActor
-from actors.revoker.messages import Revoker
+from actors.revocations.actor import RevocationsActor
+from actors.revocations.messages import Revocations
 from actors.sweeper.actor import SweeperActor
 from actors.sweeper.messages import Sweeper
 from actors.sweeper.ports import SweeperPorts, SweeperSettings
@@ -36,8 +36,8 @@ from web.process.memory_tuning import tidy
 from web.process.service_manager import ServiceManager
 
 
-def revoker_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that keeps the revocations up to date; without it nobody is admitted."""
+def revocations_child(gateway: Gateway, registry: Registry) -> Child:
+    """Return the child that keeps revocations up to date; without it all tokens are refused."""
     database, logins = gateway.database, gateway.tables.sessions
     revocations, clock, rows = (
         gateway.identity.revocations,
@@ -48,7 +48,7 @@ def revoker_child(gateway: Gateway, registry: Registry) -> Child:
     def make() -> RevocationsActor:
         return RevocationsActor(revocations, partial(RevocationFeed, database), rows, logins, clock)
 
-    ref = registry.register(Revoker, Ref[Revoker]("revocations"))
+    ref = registry.register(Revocations, Ref[Revocations]("revocations"))
     child = Child("revocations", make, ref=ref)
     return Child("Fence", Supervisor("Fence", Strategy.ONE_FOR_ONE, Intensity(5, 30), [child]))
 
@@ -89,7 +89,7 @@ def sweeper_ports(gateway: Gateway) -> SweeperPorts:
 
 
 def sweeper_settings(settings: Settings) -> SweeperSettings:
-    """Return how long the Sweeper keeps what it removes."""
+    """Return how long the Sweeper keeps the rows and objects that it removes."""
     return SweeperSettings(
         bucket=settings.objects.bucket,
         inputs=timedelta(days=settings.retention.inputs_days),
@@ -100,7 +100,7 @@ def sweeper_settings(settings: Settings) -> SweeperSettings:
 
 
 def hub_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that keeps open console pages up to date; consoles work without it."""
+    """Return the child that keeps open console pages up to date; without it, pages still work."""
     ref = registry.register(Hub, Ref[Hub]("console", capacity=4_096))
     memory, url = gateway.console, gateway.url
 

@@ -1,4 +1,4 @@
-"""The Revoker actor: reads revocations every second, and whenever the database reports one."""
+"""The revocations actor: reads revocations every second, and whenever the database reports one."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -7,13 +7,18 @@ from typing import Final, Protocol
 
 from actors.kernel import Actor, Ref, handles
 from actors.ports import Clock
-from actors.revoker.messages import RemoveExpired, RevocationPoll, RevocationsChanged, Revoker
+from actors.revocations.messages import (
+    RemoveExpired,
+    RevocationPoll,
+    Revocations,
+    RevocationsChanged,
+)
 from sql.database import Unavailable
 from sql.revocations import Revocation, Revoked
 
 READ_EVERY_SECONDS: Final = 1.0
 TIDY_EVERY_SECONDS: Final = 600.0
-LOGINS_KEPT: Final = timedelta(days=30)  # after they expired
+LOGINS_KEPT: Final = timedelta(days=30)  # how long logins are kept after they expired
 
 log = logging.getLogger("revocations")
 
@@ -26,7 +31,7 @@ class RevocationSource(Protocol):
         ...
 
     def close(self) -> None:
-        """Release its resources."""
+        """Release the source's resources."""
         ...
 
 
@@ -34,11 +39,11 @@ class RevocationSet(Protocol):
     """The revocations that authentication checks; they outlive the actor."""
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add what was read."""
+        """Add revocations that were read."""
         ...
 
     def read_at(self, monotonic: float) -> None:
-        """Note that the set has everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before then."""
         ...
 
     def tidy(self) -> None:
@@ -47,15 +52,16 @@ class RevocationSet(Protocol):
 
 
 class ExpiringRows(Protocol):
-    """Rows that concern no token once they have expired."""
+    """Rows that concern no valid token once they have expired."""
 
     async def purge(self, before: datetime) -> None:
-        """Delete rows that expired before. Raises Unavailable."""
+        """Delete rows that expired before then. Raises Unavailable."""
         ...
 
 
-class RevocationsActor(Actor[Revoker]):  # a label of metrics has this name
-    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake it.
+class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
+    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake this
+    actor.
 
     It also deletes old rows of revocations and ``logins``.
     """
@@ -122,7 +128,7 @@ class RevocationsActor(Actor[Revoker]):  # a label of metrics has this name
         self._revocations.read_at(began)
 
 
-def _waker(ref: Ref[Revoker]) -> Callable[[], None]:
+def _waker(ref: Ref[Revocations]) -> Callable[[], None]:
     def wake() -> None:
         ref.tell(RevocationsChanged())
 

@@ -18,13 +18,13 @@ NodeClass: TypeAlias = tuple[UUID, str]  # a node with one of its device classes
 log = logging.getLogger(__name__)
 
 
-class NodeReputations:
-    """Nodes whose records must be reviewed."""
+class QuarantineReview:
+    """Review of nodes' records: nodes with too many strikes are quarantined."""
 
     def __init__(self, store: Store, clock: Clock, scheduler: Ref[Scheduler]) -> None:
         self._store, self._clock, self._scheduler = store, clock, scheduler
         self._caught: set[UUID] = set()  # nodes
-        self._refuting: set[tuple[UUID, int]] = set()  # units found valid
+        self._refuting: set[tuple[UUID, int]] = set()  # units with a result that was found valid
 
     def suspect(self, node: UUID) -> None:
         """Review the node's record later."""
@@ -65,13 +65,16 @@ class NodeReputations:
         act = Act(now, None, ACTOR, "node.quarantine", f"node:{node}", why(records))
         standing = await self._store.quarantine(node, act)
         if standing is not None:
-            log.warning("node %s is quarantined: its results were wrong", node)
+            log.warning("node %s is quarantined: its results were invalid", node)
             self._scheduler.tell(StandingChanged(node, standing))
 
 
 @attrs.frozen
 class NodeReputation:
-    """Streaks are per device class; strikes count per node, over all of its classes."""
+    """Reputation of several nodes.
+
+    Streaks count per device class; strikes per node, over all classes.
+    """
 
     streaks: Mapping[NodeClass, int] = attrs.field(factory=dict[NodeClass, int])
     strikes: Mapping[UUID, int] = attrs.field(factory=dict[UUID, int])
@@ -91,6 +94,6 @@ def why(records: Sequence[Record]) -> str:
     count = sum(one.reputation.invalid for one in bad)
     machine = ", ".join(one.device_class or "no class told" for one in bad)
     return (
-        f"{count} of its results ({machine}) were invalid;"
-        " 'rendertrust nodes checks' shows which and why. An admin releases it."
+        f"{count} of its results ({machine}) were invalid; see which and why with: "
+        "rendertrust nodes checks. Only an admin can release it."
     )

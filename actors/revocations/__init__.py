@@ -1,0 +1,1 @@
+"""The revocations actor: keeps the gateway's set of revocations up to date."""

@@ -1,1 +1,0 @@
-"""The revoker keeps the gateway's set of revocations up to date."""
