@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,11 @@ import aiohttp
 import attrs
 import jwt
 import pytest
-import pytest_asyncio
 
 from rendertrust.cli import exit_codes
 from tests.support import programs
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 PASSWORD, OTHER = "correct horse battery", "another one"
@@ -71,11 +69,7 @@ class Program:
         self.credentials.write_text(json.dumps(kept))
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One for all of them."""
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest.fixture
@@ -103,36 +97,6 @@ async def test_one_stays_logged_in_though_several_programs_share_the_login(jane:
     assert jane.login()["refresh_token"] != before
     jane.spoil()
     assert (await jane.done("credits", "balance"))["balance"] == "100.0000"
-
-
-async def test_logging_out_ends_the_login_at_the_gateway(
-    jane: Program, http: aiohttp.ClientSession
-) -> None:
-    await registered(jane, "leaves@example.org")
-    token = jane.login()["access_token"]
-    assert await status(http, jane, "/api/v1/jobs", token) == 200
-    assert (await jane.done("logout"))["logged_out"] is True
-    assert await status(http, jane, "/api/v1/jobs", token) == 401
-    assert (await jane.run("credits", "balance")).code == exit_codes.NOT_AUTHENTICATED
-
-
-async def test_a_key_does_what_its_scopes_say_until_it_is_revoked(jane: Program) -> None:
-    await registered(jane, "keys@example.org")
-    made = await jane.done("keys", "create", "farm", "--scope", "credits:read")
-    await jane.done("logout")
-    key = {"RENDERTRUST_API_KEY": made["key"]}
-    assert (await jane.done("credits", "balance", **key))["balance"] == "100.0000"
-    told = await jane.run("jobs", "list", **key)
-    assert told.code == exit_codes.FAILURE
-    assert "The API key lacks the scope jobs:read" in told.err
-    typed = PASSWORD + "\n"
-    await jane.done("login", "keys@example.org", "--password-stdin", typed=typed)
-    listed = await jane.done("keys", "list")
-    assert [one["id"] for one in listed["keys"]] == [made["id"]]
-    assert listed["keys"][0]["last_used_at"]
-    await jane.done("keys", "revoke", made["id"])
-    told = await jane.run("credits", "balance", **key)
-    assert told.code == exit_codes.NOT_AUTHENTICATED
 
 
 async def test_an_admin_is_created_by_hand_and_sees_what_was_done(

@@ -3,13 +3,11 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from rendertrust.node.plugins import GROUP
 from rendertrust.node.state_folder import StateFolder
@@ -18,7 +16,7 @@ from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import enrolled_agent, here, running_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.network_namespace import another_host
 from tests.support.until import until
 
@@ -52,14 +50,8 @@ class Waits:
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """It listens to other hosts; a silent node loses its unit soon; ``waits`` has a price."""
-    async with start_gateway(**SETTINGS) as running:
-        words = ("prices", "set", "waits", "10", "--reason", "to see what is charged")
-        code, said = await running.run("admin", *words)
-        assert code == 0, said
-        yield running
+gateway = gateway_with(SETTINGS, prices={"waits": "10"})
+"""It listens to other hosts; a silent node loses its unit soon; ``waits`` has a price."""
 
 
 @pytest.fixture

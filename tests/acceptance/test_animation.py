@@ -22,7 +22,7 @@ from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 SETTINGS = {
@@ -43,14 +43,8 @@ head.keyframe_insert("rotation_euler", frame=10)
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """An ``echo`` costs something here; a silent node loses its unit soon."""
-    async with start_gateway(**SETTINGS) as running:
-        reason = ("--reason", "to see what is charged")
-        code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
-        assert code == 0, said
-        yield running
+gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
+"""An ``echo`` costs something here; a silent node loses its unit soon."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 import pytest_asyncio
 
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.acceptance.test_chain_restore import entry_of
+from tests.support.databases import fetch
+from tests.support.examples import series
 from tests.support.gateway_process import (
     Gateway,
     alive_in,
     forked_gateway,
 )
 from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
 from tests.support.proof_readers import Person
 from tests.support.until import until
 
@@ -62,11 +62,7 @@ def dsn_of(gateway: Gateway) -> str:
 
 
 async def sent(gateway: Gateway) -> list[Any]:
-    connection = await asyncpg.connect(dsn_of(gateway))
-    try:
-        return list(await connection.fetch("SELECT * FROM chain_transactions ORDER BY nonce"))
-    finally:
-        await connection.close()
+    return list(await fetch(dsn_of(gateway), "SELECT * FROM chain_transactions ORDER BY nonce"))
 
 
 async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
@@ -89,7 +85,7 @@ async def verified(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     assert len({row["contract"] for row in rows}) == 1
 
 
-@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
+@pytest.mark.parametrize("point", series(POINTS, BY_DAY))
 async def test_the_gateway_dies_between_signing_and_confirming(
     gateway: Gateway, point: str
 ) -> None:
@@ -102,7 +98,7 @@ async def test_the_gateway_dies_between_signing_and_confirming(
         await verified(http, gateway)
 
 
-@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
+@pytest.mark.parametrize("point", series(POINTS, BY_DAY))
 @pytest.mark.parametrize("both", [False, True], ids=["the node", "both"])
 async def test_the_chains_node_dies_at_a_point_or_both_do(
     gateway: Gateway, point: str, *, both: bool

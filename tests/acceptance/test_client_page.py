@@ -3,18 +3,16 @@
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from rendertrust.client import AsyncClient
 from rendertrust.testing import FakeNode, completes
 from tests.support.gateway_process import ROOT, Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 
 PASSWORD = "correct horse battery"
 PEOPLE = count(1)
@@ -27,10 +25,7 @@ EXAMPLES = [
 ]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 def test_there_are_examples() -> None:

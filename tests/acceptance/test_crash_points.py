@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
+from tests.support.examples import series
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 STEPS = ("commit.JobInsert", "send.JobDispatch", "commit.UnitStart", "commit.UnitComplete")
@@ -19,11 +19,7 @@ POINTS = [f"{when}_{step}" for step in (*STEPS, "send.Ack") for when in ("before
 BY_DAY = ("before_send.JobDispatch", "after_commit.UnitComplete")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One data folder for all these deaths."""
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -48,7 +44,7 @@ async def persistently(creator: Creator) -> str:
     return str(await until(dispatched))
 
 
-@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
+@pytest.mark.parametrize("point", series(POINTS, BY_DAY))
 async def test_killed_at_a_step_of_a_jobs_life(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:

@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from tests.support.api_clients import Creator, FaithfulNode, faithful_node
+from tests.support.examples import series
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 RESTART, ABNORMAL = 1012, 1
@@ -27,11 +27,7 @@ POINTS = (
 BY_DAY = ("scheduler.Dispatch:2", "after_commit.UnitComplete:1", "notifier.UnitsMoved:2")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """Started anew for each exception."""
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -58,7 +54,7 @@ async def acknowledged(creator: Creator) -> list[str]:
     return jobs
 
 
-@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
+@pytest.mark.parametrize("point", series(POINTS, BY_DAY))
 async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_loses_nothing(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:

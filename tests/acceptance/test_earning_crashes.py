@@ -2,28 +2,61 @@
 
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from decimal import Decimal
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from rendertrust.testing import FakeNode
-from tests.acceptance.test_earnings import SHORT, earns, operator, rendered, sound
 from tests.support.api_clients import Creator
+from tests.support.examples import series
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 WHEN = ("before", "after")
+WINDOW_SECONDS = 3.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One data folder for all these deaths."""
-    async with start_gateway(**SHORT) as running:
-        yield running
+gateway = gateway_with(
+    {
+        "RENDERTRUST_EARNINGS_DISPUTE_HOURS": str(WINDOW_SECONDS / 3600),
+        "RENDERTRUST_EARNINGS_SWEEP_SECONDS": "0.2",
+    }
+)
+"""Where a share is payable after three seconds."""
+
+
+async def operator(gateway: Gateway, http: aiohttp.ClientSession, email: str) -> Creator:
+    person = Creator(http, gateway.url, email)
+    await person.register()
+    return person
+
+
+async def rendered(creator: Creator) -> None:
+    """A job that a node has done and was paid for."""
+    status, placed = await creator.dispatch("render", queue=True)
+    assert status in (200, 202), placed
+    await creator.job_within(placed["job_id"], "COMPLETED")
+
+
+async def totals(person: Creator) -> dict[str, str]:
+    """What is not nothing."""
+    status, found = await person.call("GET", "/operators/me/earnings")
+    assert status == 200, found
+    return {name: amount for name, amount in found["totals"].items() if Decimal(amount)}
+
+
+async def earns(person: Creator, **wanted: str) -> None:
+    async def so() -> bool:
+        return await totals(person) == wanted
+
+    await until(so)
+
+
+async def sound(gateway: Gateway) -> None:
+    code, said = await gateway.fsck()
+    assert code == 0, said
 
 
 async def paid_out(person: Creator, key: str) -> tuple[int, str]:
@@ -43,7 +76,7 @@ async def paid_out(person: Creator, key: str) -> tuple[int, str]:
     return found
 
 
-@pytest.mark.parametrize("when", by_day(WHEN, ["after"]))
+@pytest.mark.parametrize("when", series(WHEN, ["after"]))
 async def test_killed_at_a_payout_it_is_paid_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:
@@ -65,7 +98,7 @@ async def test_killed_at_a_payout_it_is_paid_once(
     await sound(gateway)
 
 
-@pytest.mark.parametrize("when", by_day(WHEN, ["before"]))
+@pytest.mark.parametrize("when", series(WHEN, ["before"]))
 async def test_killed_when_a_share_ripens_it_ripens_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:
@@ -79,7 +112,7 @@ async def test_killed_when_a_share_ripens_it_ripens_once(
     await sound(gateway)
 
 
-@pytest.mark.parametrize("when", by_day(WHEN, ["after"]))
+@pytest.mark.parametrize("when", series(WHEN, ["after"]))
 async def test_killed_when_a_share_is_claimed_it_is_claimed_once(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator, when: str
 ) -> None:

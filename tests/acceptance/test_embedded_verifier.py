@@ -4,17 +4,15 @@ with it.
 
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from tests.integration.node.scenes import build
 from tests.support.agent_process import enrolled_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway, alive_in, descendants
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -22,10 +20,7 @@ TINY = {"width": 32, "height": 32, "samples": 4}
 PROGRAM = b"rendertrust.node.embedded_verifier"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(RENDERTRUST_VERIFICATION_ENABLED="true") as running:
-        yield running
+gateway = gateway_with({"RENDERTRUST_VERIFICATION_ENABLED": "true"})
 
 
 def verifier(gateway: Gateway) -> int | None:

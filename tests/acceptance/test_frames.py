@@ -13,16 +13,13 @@ from yarl import URL
 from rendertrust.client import AsyncClient, Conflict, JobSpec, NotFound
 from rendertrust.testing import Fails, FakeNode, FakeTask, works
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 
 PNG = b"\x89PNG\r\n\x1a\n"
 PASSWORD = "correct horse battery"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(RENDERTRUST_CREDITS_STARTER="1000") as running:
-        yield running
+gateway = gateway_with({"RENDERTRUST_CREDITS_STARTER": "1000"})
 
 
 @pytest_asyncio.fixture(loop_scope="session")

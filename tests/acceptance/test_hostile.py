@@ -4,17 +4,16 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.api_description import our_contract
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.raw_connections import CONTINUATION, PING, PONG, TEXT, Raw, frame, raw, upgraded
 from tests.support.until import until
 
@@ -40,10 +39,7 @@ DRIPPING = (
 )
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(**NARROW) as running:
-        yield running
+gateway = gateway_with(NARROW)
 
 
 @contextlib.asynccontextmanager
@@ -245,9 +241,19 @@ async def no_sockets(gateway: Gateway) -> bool:
         (frame(PONG), 1008),
         (frame(TEXT, b""), 1007),
         (frame(TEXT, b"\xff"), 1007),
+        (frame(0x2, b"binary"), 1007),
         (frame(0x3, b"reserved"), 1002),
     ],
-    ids=["pongs", "unknown types", "pings", "bare pongs", "empty", "no UTF-8", "reserved"],
+    ids=[
+        "pongs",
+        "unknown types",
+        "pings",
+        "bare pongs",
+        "empty",
+        "no UTF-8",
+        "binary",
+        "reserved",
+    ],
 )
 async def test_a_flood_is_cut_and_told_why(
     gateway: Gateway, make_node: MakeNode, what: bytes, code: int

@@ -1,30 +1,21 @@
 """Work that waits behind other work at one node goes to a node that joins with nothing to do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-
-import pytest_asyncio
 
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import Behaviour, FakeNode, completes
 from tests.acceptance.test_animation import check_books, units
 from tests.support.api_clients import Creator, Json
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 ENDS = completes(b"a frame", progress=(0.5,))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
-    async with start_gateway(RENDERTRUST_SCHEDULING_STRAGGLER_TIMES="0") as running:
-        reason = ("--reason", "to see what is charged")
-        code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
-        assert code == 0, said
-        yield running
+gateway = gateway_with({"RENDERTRUST_SCHEDULING_STRAGGLER_TIMES": "0"}, prices={"echo": "1.5"})
+"""Where an ``echo`` costs something, and nothing is tried twice because it is slow."""
 
 
 def sits_on_it(until_then: asyncio.Event) -> Behaviour:
@@ -40,13 +31,11 @@ def given(node: FakeNode) -> list[tuple[str, int | None, int | None]]:
     return [(frame.job_id, frame.unit, frame.attempt) for frame in frames]
 
 
-async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
-    gateway: Gateway, creator: Creator
-) -> None:
+async def backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
     """Six jobs of one unit: one is at work, and five wait behind it, each given to that node."""
     done = asyncio.Event()
     async with AsyncExitStack() as stack:
-        busy = FakeNode(gateway.url, behave=sits_on_it(done), name="busy")
+        busy = FakeNode(at.url, behave=sits_on_it(done), name="busy")
         await stack.enter_async_context(busy)
         jobs: list[str] = []
         for _ in range(6):
@@ -55,19 +44,25 @@ async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
             jobs.append(str(answer["job_id"]))
         await until(lambda: len(given(busy)) == 1)
         at_work = given(busy)[0][0]
-        idle = FakeNode(gateway.url, behave=ENDS, name="idle")
+        idle = FakeNode(to.url, behave=ENDS, name="idle")
         await stack.enter_async_context(idle)
         others = [job for job in jobs if job != at_work]
         found = [await creator.job_within(job, "COMPLETED") for job in others]
         assert {job["node_id"] for job in found} == {idle.node_id}
         assert {job["retry_count"] for job in found} == {0}
         assert sorted(given(idle)) == sorted((job, 0, 2) for job in others)
-        await check_books(gateway, creator, charged="7.5000", held="1.5000")
+        await check_books(at, creator, charged="7.5000", held="1.5000")
         done.set()
         last = await creator.job_within(at_work, "COMPLETED")
         assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
         assert len(given(busy)) == 1
-        await check_books(gateway, creator, charged="9.0000", held="0.0000")
+        await check_books(to, creator, charged="9.0000", held="0.0000")
+
+
+async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
+    gateway: Gateway, creator: Creator
+) -> None:
+    await backlog_moves(creator, gateway, gateway)
 
 
 async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(

@@ -1,13 +1,10 @@
 """What a real gateway does to those who ask too much."""
 
-from collections.abc import AsyncIterator
-
 import aiohttp
-import pytest_asyncio
 
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 NARROW = {
@@ -20,10 +17,7 @@ NARROW = {
 }
 
 
-@pytest_asyncio.fixture(loop_scope="session", scope="module")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(**NARROW) as running:
-        yield running
+gateway = gateway_with(NARROW)
 
 
 async def test_a_user_has_so_many_jobs_open(gateway: Gateway, creator: Creator) -> None:

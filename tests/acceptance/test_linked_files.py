@@ -7,14 +7,12 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import numpy as np
 import pytest
-import pytest_asyncio
 from PIL import Image
 
 from rendertrust.manifest import read
@@ -24,7 +22,7 @@ from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
@@ -99,10 +97,7 @@ class Project:
         return self.folder / "shots" / "main.blend"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest.fixture(scope="module")
@@ -240,49 +235,3 @@ async def test_whoever_has_receipt_and_files_renders_the_frame_again(
         skin.write_bytes(kept)
     assert code == 1
     assert "library/skin.png differs from the file that was sent" in out
-
-
-async def test_a_missing_file_stops_it_before_anything_is_sent(
-    gateway: Gateway, creator: Creator, project: Project
-) -> None:
-    gone = project.folder / "textures" / "floor.png"
-    gone.rename(gone.with_suffix(".away"))
-    try:
-        code, (told,), _ = await submit(gateway, creator, str(project.scene))
-    finally:
-        gone.with_suffix(".away").rename(gone)
-    assert code == 1
-    error = told["error"]
-    assert error["code"] == "preflight"
-    (finding,) = [found for found in error["findings"] if found["level"] == "error"]
-    assert finding["code"] == "missing_file"
-    assert finding["path"] == "//../textures/floor.png"
-    assert "Find Missing Files" in finding["setting"]
-    assert "floor.png" in error["hint"]
-    assert (await creator.call("GET", "/jobs"))[1]["count"] == 0
-    assert (await creator.call("GET", "/credits/balance"))[1]["held"] == "0.0000"
-
-
-async def test_a_strangers_upload_in_a_manifest_is_refused(
-    gateway: Gateway, creator: Creator, project: Project
-) -> None:
-    stranger = Creator(creator.http, gateway.url, "stranger@example.org")
-    await stranger.register()
-    await stranger.upload(b"BLENDER a secret", "secret.blend")
-    sha256 = "0ab7d2b7a7b1" + "0" * 52
-    scene = await creator.upload(b"BLENDER mine", "mine.blend")
-    body = {"sha256": sha256, "size": 5, "filename": "x"}
-    _, theirs = await stranger.call("POST", "/uploads", body)
-    mine = {"sha256": scene.rpartition("/")[2].partition(".")[0], "size": 12}
-    _, found = await creator.call("POST", "/uploads", {**mine, "filename": "mine.blend"})
-    files = {
-        "mine.blend": {**mine, "upload": found["id"]},
-        "secret.blend": {"sha256": sha256, "size": 5, "upload": theirs["id"]},
-    }
-    content = json.dumps({"version": 1, "scene": "mine.blend", "files": files}).encode()
-    manifest = await creator.upload(content, "rendertrust-manifest.json")
-    status, answer = await creator.dispatch(
-        "render", payload_ref=scene, manifest=manifest, queue=True
-    )
-    assert status == 422, answer
-    assert answer["errors"][0]["message"] == "secret.blend: must be one of your completed uploads"

@@ -1,18 +1,13 @@
 """The gateway dies around the log's commits, at points and at random: no hole, nothing twice."""
 
-import asyncio
-import random
 import signal
-from collections.abc import AsyncIterator
-from uuid import uuid4
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
-from tests.support.gateway_process import Gateway, forked_gateway
-from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
+from tests.support.examples import series
+from tests.support.gateway_process import Gateway
+from tests.support.lent_engines import gateway_with
 from tests.support.proof_readers import Person, holds
 from tests.support.until import until
 
@@ -21,16 +16,11 @@ POINTS = [
     f"{when}_log.{step}:{n}" for step in STEPS for when in ("before", "after") for n in (1, 2)
 ]
 BY_DAY = ["after_log.Append:1", "before_log.CheckpointRow:1"]
-KILLS = 4
 SETTINGS = {"RENDERTRUST_PROOF_CHECKPOINT_SECONDS": "0.2"}
 pytestmark = pytest.mark.heavy
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One database for all these deaths."""
-    async with start_gateway(**SETTINGS) as running:
-        yield running
+gateway = gateway_with(SETTINGS)
 
 
 async def registered(http: aiohttp.ClientSession, gateway: Gateway) -> Person | None:
@@ -65,7 +55,7 @@ async def check(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     assert code == 0, said
 
 
-@pytest.mark.parametrize("point", by_day(POINTS, BY_DAY))
+@pytest.mark.parametrize("point", series(POINTS, BY_DAY))
 async def test_killed_at_a_commit_of_the_log(gateway: Gateway, point: str) -> None:
     async with aiohttp.ClientSession() as http:
         await gateway.restart(RENDERTRUST_CRASH_AT=point)
@@ -73,19 +63,3 @@ async def test_killed_at_a_commit_of_the_log(gateway: Gateway, point: str) -> No
         assert await gateway.ended() == -signal.SIGKILL
         await gateway.start()
         await check(http, gateway)
-
-
-@pytest.mark.nightly
-async def test_killed_at_random_with_engines_and_all() -> None:
-    chance = random.Random(uuid4().int)
-    async with (
-        forked_gateway(**SETTINGS) as gateway,
-        aiohttp.ClientSession() as http,
-    ):
-        for number in range(KILLS):
-            busy = [asyncio.create_task(people_until_it_ends(http, gateway)) for _ in range(4)]
-            await asyncio.sleep(chance.uniform(0.1, 1.5))
-            await (gateway.kill_group() if number % 2 else gateway.kill())
-            await asyncio.gather(*busy)
-            await gateway.start()
-            await check(http, gateway)

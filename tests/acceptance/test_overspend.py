@@ -8,9 +8,22 @@ import aiohttp
 import jwt
 
 from rendertrust.money import render
-from tests.acceptance.test_earnings import admin
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.gateway_process import Gateway
+
+ADMIN, PASSWORD = "ada@example.org", "an admin's password"
+
+
+async def admin(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
+    who = ("--email", ADMIN, "--name", "Ada", "--password-stdin")
+    code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")
+    assert code == 0, said
+    person = Creator(http, gateway.url, ADMIN)
+    body = {"email": ADMIN, "password": PASSWORD}
+    status, tokens = await person.call("POST", "/auth/login", body)
+    assert status == 200, tokens
+    person.token = tokens["access_token"]
+    return person
 
 
 async def test_of_32_concurrent_dispatches_against_credits_for_10_exactly_10_are_accepted(

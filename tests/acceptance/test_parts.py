@@ -2,47 +2,36 @@
 
 import asyncio
 import hashlib
-import io
 import json
 import os
 import random
 import signal
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
-from PIL import Image
 from yarl import URL
 
-from rendertrust.client import AsyncClient, JobSpec, Tokens
-from rendertrust.testing import FakeNode, completes
+from rendertrust.client import AsyncClient, Tokens
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
-from tests.integration.node.scenes import SLOW, build
 from tests.support import programs
-from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator, Json, PlainNode
 from tests.support.gateway_process import Gateway, forked_gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.programs import Program
 from tests.support.until import until
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 MIB = 1 << 20
-PART = 64 * MIB
 SIZE = 150 * MIB
 COUNT = 3
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One for all: who kills it starts it again."""
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest.fixture
@@ -190,76 +179,3 @@ async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
         assert await arrived(creator, upload) == [1]
         async with client_of(gateway, creator) as client:
             assert (await client.upload(scene)).status == "COMPLETED"
-
-
-async def test_a_wrong_part_is_refused_and_a_strangers_upload_is_not_there(
-    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, scene: Path
-) -> None:
-    upload = (await announced(creator, scene))["id"]
-    last = scene.read_bytes()[2 * PART :]
-    wanted = {"parts": [{"number": COUNT, "sha256": sha256(last)}]}
-    status, found = await creator.call("POST", f"/uploads/{upload}/parts", wanted)
-    (leave,) = found["parts"]
-    assert (status, leave["size"]) == (200, len(last))
-    for body, refused in ((last[:-1] + b"?", 400), (last, 200)):
-        url = URL(leave["url"], encoded=True)
-        async with http.put(url, data=io.BytesIO(body), headers=leave["headers"]) as answer:
-            assert answer.status == refused
-    assert await arrived(creator, upload) == [COUNT]
-
-    bob = Creator(http, gateway.url, "bob@example.org")
-    await bob.register()
-    said = [
-        await bob.call("GET", f"/uploads/{upload}"),
-        await bob.call("POST", f"/uploads/{upload}/parts", wanted),
-        await bob.call("POST", f"/uploads/{upload}/complete", {"parts": []}),
-    ]
-    assert [status for status, _ in said] == [404] * 3
-
-
-async def test_a_download_goes_on_where_an_earlier_call_stopped(
-    gateway: Gateway, creator: Creator, tmp_path: Path
-) -> None:
-    picture = random.Random(os.urandom(16)).randbytes(8 * MIB)
-    left = tmp_path / f".rendertrust-{sha256(picture)[:32]}.part"
-    left.write_bytes(picture[: 5 * MIB])
-    told: list[tuple[int, int]] = []
-    async with (
-        client_of(gateway, creator) as client,
-        FakeNode(gateway.url, behave=completes(picture)),
-    ):
-        placed = await client.dispatch(JobSpec("render", "s3://elsewhere/scene.blend", queue=True))
-        assert (await client.wait(placed.job_id, within=120)).status == "COMPLETED"
-        where = await client.result(placed.job_id)
-        path = await client.download(
-            placed.job_id,
-            tmp_path / "picture",
-            progress=lambda done, all_: told.append((done, all_)),
-        )
-    assert (where.size, where.sha256) == (len(picture), sha256(picture))
-    assert await asyncio.to_thread(path.read_bytes) == picture
-    assert told[0][0] > 5 * MIB
-    assert told[-1] == (len(picture), len(picture))
-    assert not left.exists()
-
-
-@pytest.mark.render
-@pytest.mark.nightly
-async def test_a_large_scene_is_submitted_and_rendered(
-    gateway: Gateway, creator: Creator, tmp_path: Path
-) -> None:
-    scene, before = build(tmp_path / "scene.blend", SLOW), parts_put(gateway)
-    with scene.open("ab") as file:
-        file.truncate(PART + MIB)  # Blender reads no further than its own end
-    url = gateway.url
-    async with (
-        running_agent(url, tmp_path / "node"),
-        submitting(
-            url, creator, scene, "--width", "64", "--height", "36", "--samples", "1"
-        ) as process,
-    ):
-        job = json.loads((await process.communicate())[0])["job_id"]
-        await creator.job_within(job, "COMPLETED", within=120)
-    await until(lambda: parts_put(gateway) - before == 2)
-    with Image.open(io.BytesIO(await creator.result(job))) as picture:
-        assert picture.size == (64, 36)

@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from tests.support.api_clients import Creator, faithful_node
 from tests.support.engines import engine_folder
+from tests.support.examples import series
 from tests.support.gateway_process import (
     PATIENT,
     ForkedGateway,
@@ -19,7 +20,6 @@ from tests.support.gateway_process import (
     alive_in,
     forked_gateway,
 )
-from tests.support.nightly import by_day
 from tests.support.until import until
 
 LONG_PATH = 120  # bytes
@@ -50,7 +50,7 @@ async def serves(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "everything",
-    by_day([False, True], [False]),
+    series([False, True], [False]),
     ids=["alone", "with what it started"],
 )
 async def test_killed_during_initdb_it_starts_the_next_time(
@@ -68,7 +68,7 @@ async def test_killed_during_initdb_it_starts_the_next_time(
     await serves(cold)
 
 
-@pytest.mark.parametrize("part", by_day([DATABASE, STORE], [STORE]))
+@pytest.mark.parametrize("part", series([DATABASE, STORE], [STORE]))
 async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, part: str) -> None:
     start = asyncio.ensure_future(cold.start())
     await until((cold.data / part).exists)

@@ -13,7 +13,7 @@ from tests.integration.node.scenes import make
 from tests.support.agent_process import Agent, enrolled_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 WITHIN = 240
@@ -36,10 +36,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(RENDERTRUST_PRICING_FRAME_SECONDS="2") as running:
-        yield running
+gateway = gateway_with({"RENDERTRUST_PRICING_FRAME_SECONDS": "2"})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -2,16 +2,14 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-import pytest_asyncio
 
 from tests.support.api_clients import Creator
+from tests.support.examples import series
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
-from tests.support.nightly import by_day
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 POINTS = ("before_commit.StripeEvent", "after_commit.StripeEvent")
@@ -23,11 +21,7 @@ OPENINGS = (
 )
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One data folder for all of them."""
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 async def checkout(creator: Creator, key: str = "k") -> str:
@@ -71,18 +65,7 @@ async def check_books(gateway: Gateway, creator: Creator) -> None:
     assert code == 0, said
 
 
-async def test_credits_are_bought_by_the_api(
-    gateway: Gateway, creator: Creator, http: aiohttp.ClientSession
-) -> None:
-    url = await checkout(creator)
-    await pay(http, url)
-    await has(creator, "200.0000")
-    async with http.get(f"{gateway.url}/checkout/done") as answer:
-        assert answer.status == 200
-    await check_books(gateway, creator)
-
-
-@pytest.mark.parametrize("point", by_day(POINTS, ["after_commit.StripeEvent"]))
+@pytest.mark.parametrize("point", series(POINTS, ["after_commit.StripeEvent"]))
 async def test_killed_while_a_payment_is_booked(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:
@@ -96,7 +79,7 @@ async def test_killed_while_a_payment_is_booked(
     await check_books(gateway, creator)
 
 
-@pytest.mark.parametrize("point", by_day(OPENINGS, ["after_commit.PurchaseOpen"]))
+@pytest.mark.parametrize("point", series(OPENINGS, ["after_commit.PurchaseOpen"]))
 async def test_killed_while_a_purchase_is_begun(
     gateway: Gateway, creator: Creator, http: aiohttp.ClientSession, point: str
 ) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 from asyncio.subprocess import PIPE
 from uuid import UUID
 
@@ -89,17 +88,6 @@ async def test_a_signal_while_it_starts_stops_it_and_leaves_nothing() -> None:
             out, _ = await process.communicate()
         assert (process.returncode, out) == (0, b"")
         await until(lambda: not alive_in(data))
-
-
-async def test_a_port_that_was_asked_for_and_is_taken_is_told_in_one_line() -> None:
-    with socket.socket() as taken, engine_folder() as folder:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        code, said = await refused("--port", port, "--data", str(folder / "data"))
-    assert code == 1
-    assert said.startswith(f"rendertrust: Port {port} on 127.0.0.1 is in use")
-    assert "\n" not in said
 
 
 async def test_a_data_folder_in_use_is_told_in_one_line(gateway: Gateway) -> None:

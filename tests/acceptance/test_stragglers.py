@@ -1,18 +1,16 @@
 """A frame that takes far too long is tried by an idle node, too, and paid for once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import attrs
-import pytest_asyncio
 
 from rendertrust.protocol import Ack, JobCancel, JobDispatch, Running
 from rendertrust.testing import Behaviour, FakeNode, completes, hangs
 from tests.acceptance.test_animation import charges, units
 from tests.support.api_clients import Creator, Json
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 FRAMES, LAST = 8, 7
@@ -20,14 +18,8 @@ SETTINGS = {"RENDERTRUST_SCHEDULING_STRAGGLER_SECONDS": "0.5"}
 ENDS = completes(b"a frame", progress=(0.5,))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """Where an ``echo`` costs something."""
-    async with start_gateway(**SETTINGS) as running:
-        reason = ("--reason", "to see what is charged")
-        code, said = await running.run("admin", "prices", "set", "echo", "1.5", *reason)
-        assert code == 0, said
-        yield running
+gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
+"""Where an ``echo`` costs something."""
 
 
 @attrs.define
@@ -99,7 +91,9 @@ async def check_books(gateway: Gateway, race: Race) -> None:
     assert code == 0, said
 
 
-async def test_both_have_it_and_everybody_is_told(gateway: Gateway, creator: Creator) -> None:
+async def test_both_have_it_and_the_first_is_first_after_all(
+    gateway: Gateway, creator: Creator
+) -> None:
     async with AsyncExitStack() as stack:
         race = await raced(stack, gateway, creator)
         unit = await race.unit()
@@ -112,6 +106,11 @@ async def test_both_have_it_and_everybody_is_told(gateway: Gateway, creator: Cre
         assert (event["node_id"], event["money"]) == (race.second.node_id, None)
         race.line.first.set()
         await race.ended()
+        unit = await race.unit()
+        assert (unit["attempt"], unit["node_id"]) == (1, race.first.node_id)
+        cancelled = await race.second.next(JobCancel, within=60)
+        assert (cancelled.unit, cancelled.attempt) == (LAST, 2)
+        await check_books(gateway, race)
 
 
 async def test_the_copy_is_first_and_the_other_is_told_to_stop(
@@ -133,18 +132,6 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
             return (LAST, 1) in {(ack.unit, ack.attempt) for ack in acks}
 
         assert await until(acknowledged)
-        await check_books(gateway, race)
-
-
-async def test_the_first_is_first_after_all(gateway: Gateway, creator: Creator) -> None:
-    async with AsyncExitStack() as stack:
-        race = await raced(stack, gateway, creator)
-        race.line.first.set()
-        await race.ended()
-        unit = await race.unit()
-        assert (unit["attempt"], unit["node_id"]) == (1, race.first.node_id)
-        cancelled = await race.second.next(JobCancel, within=60)
-        assert (cancelled.unit, cancelled.attempt) == (LAST, 2)
         await check_books(gateway, race)
 
 

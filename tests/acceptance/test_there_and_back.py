@@ -1,6 +1,5 @@
 """Bytes go from a creator through the gateway to a node, and a result comes back the same way."""
 
-import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -82,37 +81,3 @@ async def test_a_file_goes_to_the_node_and_its_result_comes_back(
         assert await answer.read() == PICTURE
     code, said = await gateway.fsck()
     assert code == 0, said
-
-
-async def test_sockets_are_closed_with_the_code_that_says_why(
-    gateway: Gateway, make_node: MakeNode
-) -> None:
-    node = await make_node("echo")
-    cases: list[tuple[str | bytes, int]] = [
-        ("no json", 1007),
-        ("[]", 1007),
-        (b"\x00\x01", 1007),
-        ('{"type": "hello", "slots": "' + "x" * 65_600 + '"}', 1009),
-    ]
-    for sent, code in cases:
-        await node.connect()
-        assert node.socket is not None
-        await node.say("something", unknown=True)  # ignored
-        if isinstance(sent, bytes):
-            await node.socket.send_bytes(sent)
-        else:
-            await node.socket.send_str(sent)
-        message = await node.socket.receive(timeout=60)
-        assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, code), sent[:20]
-
-
-async def test_a_stop_of_the_gateway_closes_sockets_with_1012(
-    gateway: Gateway, make_node: MakeNode
-) -> None:
-    node = await make_node("echo")
-    await node.connect()
-    assert node.socket is not None
-    # Who does not read answers no goodbye.
-    message, code = await asyncio.gather(node.socket.receive(timeout=60), gateway.stop())
-    assert code == 0
-    assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)

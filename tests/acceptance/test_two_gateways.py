@@ -4,7 +4,6 @@ work at a node of one of them goes to a node with nothing to do at the other.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import aiohttp
@@ -13,9 +12,9 @@ import pytest_asyncio
 
 from rendertrust.relay_frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
-from tests.acceptance.test_animation import check_books
-from tests.acceptance.test_idle_nodes import ENDS, given, sits_on_it
+from tests.acceptance.test_idle_nodes import ENDS, backlog_moves
 from tests.support.api_clients import Creator, PlainNode
+from tests.support.attempts import attempt_of
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, started
 from tests.support.lent_engines import LentEngines
@@ -60,31 +59,7 @@ async def gateway(pair: Pair) -> Gateway:
 async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
     pair: Pair, creator: Creator
 ) -> None:
-    """Six jobs of one unit: one is at work, and five wait behind it, each given to that node."""
-    done = asyncio.Event()
-    async with AsyncExitStack() as stack:
-        busy = FakeNode(pair.one.url, behave=sits_on_it(done), name="busy")
-        await stack.enter_async_context(busy)
-        jobs: list[str] = []
-        for _ in range(6):
-            status, answer = await creator.dispatch("echo")
-            assert (status, answer["node_id"]) == (200, busy.node_id), answer
-            jobs.append(str(answer["job_id"]))
-        await until(lambda: len(given(busy)) == 1)
-        at_work = given(busy)[0][0]
-        idle = FakeNode(pair.other.url, behave=ENDS, name="idle")
-        await stack.enter_async_context(idle)
-        others = [job for job in jobs if job != at_work]
-        found = [await creator.job_within(job, "COMPLETED") for job in others]
-        assert {job["node_id"] for job in found} == {idle.node_id}
-        assert {job["retry_count"] for job in found} == {0}
-        assert sorted(given(idle)) == sorted((job, 0, 2) for job in others)
-        await check_books(pair.one, creator, charged="7.5000", held="1.5000")
-        done.set()
-        last = await creator.job_within(at_work, "COMPLETED")
-        assert (last["node_id"], last["retry_count"]) == (busy.node_id, 0)
-        assert len(given(busy)) == 1
-        await check_books(pair.other, creator, charged="9.0000", held="0.0000")
+    await backlog_moves(creator, pair.one, pair.other)
 
 
 async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
@@ -117,13 +92,10 @@ def talks(done: asyncio.Event) -> Behaviour:
     """It begins, says two lines, and goes on until it may end."""
 
     async def behave(node: FakeNode, task: JobDispatch) -> None:
-        job, unit, attempt = task.job_id, task.unit, task.attempt
-        far = JobStatus(
-            job_id=job, unit=unit, attempt=attempt, status="running", progress=0.5, detail=AT
-        )
+        far = JobStatus(**attempt_of(task), status="running", progress=0.5, detail=AT)
         await node.send(far)
         text = "reads the scene\nmakes light of it"
-        await node.send(Log(job_id=job, unit=unit, attempt=attempt, text=text))
+        await node.send(Log(**attempt_of(task), text=text))
         await done.wait()
         await ENDS(node, task)
 

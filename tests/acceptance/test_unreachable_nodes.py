@@ -2,25 +2,21 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 import aiohttp
-import pytest_asyncio
 
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 
 MakeNode = Callable[..., Awaitable[PlainNode]]
 NUMBERS = count(1)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    """One that leaves work with a node that does not connect for an hour."""
-    async with start_gateway(RENDERTRUST_LEASES_UNSENT_SECONDS="3600") as running:
-        yield running
+gateway = gateway_with({"RENDERTRUST_LEASES_UNSENT_SECONDS": "3600"})
+"""One that leaves work with a node that does not connect for an hour."""
 
 
 async def test_what_a_dead_node_was_given_is_soon_sent_to_a_node_that_connects(

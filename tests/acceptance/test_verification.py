@@ -1,13 +1,11 @@
 """A frame by a real agent waits for its verdict, which the gateway's own verifier node brings."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from PIL import Image
 
 from rendertrust.client import AsyncClient, Tokens
@@ -16,7 +14,7 @@ from tests.integration.node.scenes import SLOW, build
 from tests.support.agent_process import enrolled_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -27,10 +25,7 @@ SETTINGS = {
 }
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway(**SETTINGS) as running:
-        yield running
+gateway = gateway_with(SETTINGS)
 
 
 async def test_a_frame_is_paid_for_once_it_was_checked(

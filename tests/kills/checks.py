@@ -5,7 +5,6 @@ from collections import Counter
 from random import Random
 from typing import Final
 
-import asyncpg
 import attrs
 
 from supervisors.engines.offline_postgres import kept_endpoint
@@ -17,6 +16,7 @@ from tests.kills.journal import Json
 from tests.kills.line import PATIENCE_SECONDS, Line
 from tests.kills.memory import Account, Memory
 from tests.kills.node import EARNING, result_of
+from tests.support.databases import connected, fetch
 from tests.support.event_audit import untold
 from tests.support.gateway_process import Gateway
 from tests.support.until import until
@@ -123,11 +123,8 @@ async def told_faults(gateway: Gateway) -> list[str]:
     endpoint = kept_endpoint(gateway.data)
     if endpoint is None:
         return ["the database is not where it was"]
-    connection = await asyncpg.connect(endpoint.owner_dsn)
-    try:
+    async with connected(endpoint.owner_dsn) as connection:
         found = await untold(connection)
-    finally:
-        await connection.close()
     return [f"{words}: {rows[:3]}" for words, rows in found.items()]
 
 
@@ -135,13 +132,10 @@ async def verdicts(gateway: Gateway) -> Counter[str]:
     """How many there are by now; of what waits for one, too."""
     endpoint = kept_endpoint(gateway.data)
     assert endpoint is not None, "the database is where it was"
-    connection = await asyncpg.connect(endpoint.owner_dsn)
-    try:
-        rows = await connection.fetch(
-            "SELECT coalesce(verdict, state) AS said, count(*) AS number FROM checks GROUP BY 1"
-        )
-    finally:
-        await connection.close()
+    rows = await fetch(
+        endpoint.owner_dsn,
+        "SELECT coalesce(verdict, state) AS said, count(*) AS number FROM checks GROUP BY 1",
+    )
     return Counter({row["said"]: row["number"] for row in rows})
 
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import itertools
-from typing import TypeAlias
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from sql.fsck import Finding, run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -80,10 +83,35 @@ def with_database(dsn: str, database: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
-async def execute(dsn: str, sql: str) -> None:
-    """One statement on a connection of its own."""
+@asynccontextmanager
+async def connected(dsn: str) -> AsyncGenerator[Connection]:
+    """A connection of its own."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(sql)
+        yield connection
     finally:
         await connection.close()
+
+
+async def execute(dsn: str, sql: str, *args: object) -> None:
+    """Execute one statement on a connection of its own."""
+    async with connected(dsn) as connection:
+        await connection.execute(sql, *args)
+
+
+async def fetch(dsn: str, sql: str, *args: object) -> list[asyncpg.Record]:
+    """Return the rows of one query."""
+    async with connected(dsn) as connection:
+        return list(await connection.fetch(sql, *args))
+
+
+async def fetchval(dsn: str, sql: str, *args: object) -> Any:
+    """Return the first value of one query."""
+    async with connected(dsn) as connection:
+        return await connection.fetchval(sql, *args)
+
+
+async def findings(dsn: str) -> Sequence[Finding]:
+    """Return what fsck finds."""
+    async with connected(dsn) as connection:
+        return await run_fsck(connection)

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import asyncpg
 import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from rendertrust.identity import generate_key
 from rendertrust.protocol import Evidence, JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode
+from tests.support.attempts import attempt_of
+from tests.support.databases import connected
 
 CLASS: Final = "cpu/avx2/5.2"
 PICTURE, PROOF = b"a picture", b"its evidence"
@@ -49,10 +50,9 @@ class Verifiers:
 
     async def enrol(self, dsn: str) -> None:
         """Make the nodes known, as the database's owner."""
-        books = await asyncpg.connect(dsn)
-        for node, key in self.keys.items():
-            await books.execute(_INSERT, node, key.public_key().public_bytes_raw())
-        await books.close()
+        async with connected(dsn) as books:
+            for node, key in self.keys.items():
+                await books.execute(_INSERT, node, key.public_key().public_bytes_raw())
 
     def node(self, url: str, which: UUID, behave: Behaviour) -> FakeNode:
         """Return one of them, for the gateway at ``url``."""
@@ -89,5 +89,4 @@ async def _delivers(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 def _completed(dispatch: JobDispatch, **told: Any) -> JobResult:
-    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
-    return JobResult(job_id=job, unit=unit, attempt=attempt, status="completed", **told)
+    return JobResult(**attempt_of(dispatch), status="completed", **told)

@@ -6,15 +6,16 @@ import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from actors.kernel import Actor, AskFailed, Later, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, IsAccepting, Ledger, Outcome, Posted
+from actors.ledger.messages import Commit, Effect, IsAccepting, Ledger, Outcome, Posted
 from actors.notifier.log_tails import LogTails
 from actors.notifier.messages import (
     LogLine,
@@ -54,6 +55,7 @@ from sql.halts import Halts, Kept
 from sql.store import SqlStore
 from supervisors.child import Child
 from supervisors.engines.handle import Handle
+from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stripe_payments import StripeEndpoint, StripePayments
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.registry import Registry
@@ -201,7 +203,10 @@ class StandInWatchman(Actor[Watchman]):
         return self._script.open
 
 
-STAND_INS: Mapping[type, Callable[[Script], Actor[Any]]] = {
+Headers: TypeAlias = dict[str, str]
+Actors: TypeAlias = Mapping[type, Callable[[Script], Actor[Any]]]
+
+STAND_INS: Actors = {
     Ledger: StandInLedger,
     Scheduler: StandInScheduler,
     Notifier: StandInNotifier,
@@ -220,13 +225,21 @@ class Face:
     objects: TwinObjects
     stripe: Handle[StripeEndpoint]
 
-    async def user(self, email: str = "jane@example.org") -> dict[str, str]:
+    async def user(self, email: str = "jane@example.org") -> Headers:
         """Register a user; the headers with his token."""
         body = {"email": email, "name": "Jane", "password": "a long password"}
         async with self.client.post("/api/v1/auth/register", json=body) as answer:
             assert answer.status == 201, await answer.text()
             tokens = (await answer.json())["tokens"]
         return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+    async def book(self, commit: Commit) -> Outcome:
+        """Have the Ledger do this."""
+        return await self.gateway.registry.ref(Ledger).ask(commit, within=60)
+
+    async def do(self, *effects: Effect) -> Outcome:
+        """Have the Ledger do these in one commit."""
+        return await self.book(Commit(effects=effects))
 
 
 def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
@@ -258,13 +271,13 @@ class FaceServer(TestServer):
         return make_runner(self.app, self._settings)
 
 
-def with_ledger(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+def with_ledger(database: Database) -> Actors:
     """The real Ledger among the stand-ins."""
     ledger = partial(LedgerActor, SqlStore(database), SystemClock(), SystemRandom())
     return {**STAND_INS, Ledger: lambda _: ledger()}
 
 
-def with_scheduler(database: Database) -> Mapping[type, Callable[[Script], Actor[Any]]]:
+def with_scheduler(database: Database) -> Actors:
     """The real Ledger and Scheduler among the stand-ins."""
 
     def scheduler(script: Script) -> Actor[Any]:
@@ -328,7 +341,7 @@ def gateway_over(
 async def serving(
     database: Database,
     settings: Settings,
-    actors: Mapping[type, Callable[[Script], Actor[Any]]] = STAND_INS,
+    actors: Actors = STAND_INS,
     make: Callable[[Gateway], web.Application] = build_site,
 ) -> AsyncGenerator[Face]:
     """A site on a free port, until the block ends; ``make`` builds it."""
@@ -361,6 +374,44 @@ async def serving(
         await tree.stop()
         await close_payments(gateway)
         gateway.identity.passwords.close()
+
+
+@asynccontextmanager
+async def face_over(
+    database: PostgresEndpoint,
+    actors: Callable[[Database], Actors] = lambda _: STAND_INS,
+    *,
+    audited: bool = False,
+    **sections: Mapping[str, Any],
+) -> AsyncGenerator[Face]:
+    """Serve a site over a test's database, with ``sections`` of settings.
+
+    ``audited``: the books must be sound at the end.
+    """
+    pool = Database(lambda: database.app_dsn)
+    try:
+        async with serving(pool, settings_for_tests(**sections), actors(pool)) as face:
+            yield face
+            if audited:
+                assert await SqlStore(pool).audit() == []
+    finally:
+        await pool.close()
+
+
+def face_with(
+    actors: Callable[[Database], Actors] = lambda _: STAND_INS,
+    *,
+    audited: bool = False,
+    **sections: Mapping[str, Any],
+) -> Any:
+    """Make a fixture for a module: a site with these actors, as ``face_over`` serves it."""
+
+    @pytest.fixture
+    async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+        async with face_over(database, actors, audited=audited, **sections) as running:
+            yield running
+
+    return face
 
 
 async def close_payments(gateway: Gateway) -> None:

@@ -4,12 +4,14 @@ They start in a fraction of the time. Tests of the engines that a gateway brings
 start, a kill of all that it started, backups, upgrades) use ``running_gateway`` instead.
 """
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from itertools import count
+from types import MappingProxyType
 from typing import Protocol
 
 import pytest
+import pytest_asyncio
 
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.postgres import PostgresEndpoint
@@ -19,6 +21,7 @@ from tests.support.engines import LoopThread
 from tests.support.gateway_process import Gateway, forked_gateway
 
 VALKEY_DATABASES = 16
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class LentEngines:
@@ -89,3 +92,20 @@ def start_gateway(lent_engines: LentEngines) -> StartGateway:
                 yield gateway
 
     return start
+
+
+def gateway_with(
+    settings: Mapping[str, str] = NOTHING, *, prices: Mapping[str, str] = NOTHING
+) -> Callable[..., AsyncIterator[Gateway]]:
+    """Make a fixture: one gateway for a whole module, with these settings and prices."""
+
+    @pytest_asyncio.fixture(scope="module", loop_scope="session")
+    async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
+        async with start_gateway(**settings) as running:
+            for job_type, price in prices.items():
+                words = ("prices", "set", job_type, price, "--reason", "to see what is charged")
+                code, said = await running.run("admin", *words)
+                assert code == 0, said
+            yield running
+
+    return gateway

@@ -7,11 +7,8 @@ import pytest
 # They search at length, for seconds each, what plain sums and rules make of many orders of events.
 ABOUT_RULES = (
     "kernel/test_typing.py",
-    "ledger/test_decision_properties.py",
-    "ledger/test_earnings_properties.py",
     "ledger/test_everything_properties.py",
     "ledger/test_many_units_properties.py",
-    "ledger/test_purchases_properties.py",
 )
 
 

@@ -63,7 +63,6 @@ JOB: Shape = {
     "created_at": TIME,
     "updated_at": TIME,
 }
-JOBS: Shape = {"jobs": [JOB], "count": int}
 RESULT: Shape = {"job_id": UUID, "download_url": PRESIGNED, "expires_in": 3600}
 
 NODE: Shape = {"node_id": UUID, "challenge": HEX64, "token": JWT, "status": "REGISTERED"}

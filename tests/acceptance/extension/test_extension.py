@@ -19,7 +19,7 @@ from tests.integration.node.scenes import pixels
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import PASSWORD, Creator
 from tests.support.gateway_process import ROOT, Gateway
-from tests.support.lent_engines import StartGateway
+from tests.support.lent_engines import gateway_with
 from tests.support.until import until
 
 pytestmark = [
@@ -34,10 +34,7 @@ ARTIST = Path(__file__).with_name("artist.py")
 WITHIN_SECONDS = 280.0
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(start_gateway: StartGateway) -> AsyncIterator[Gateway]:
-    async with start_gateway() as running:
-        yield running
+gateway = gateway_with()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

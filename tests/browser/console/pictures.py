@@ -28,6 +28,7 @@ from tests.browser.conftest import WITHIN_MS, chromium
 from tests.browser.console.looking import NARROW
 from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
 from tests.support.api_clients import Creator
+from tests.support.attempts import attempt_of
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
 from tests.support.gateway_process import Gateway, running_gateway
@@ -178,18 +179,13 @@ def works(frames: Sequence[Painted]) -> Behaviour:
 
 
 async def _shows(node: FakeNode, dispatch: JobDispatch, painted: Painted, frame: int) -> None:
-    about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
-    about["attempt"] = dispatch.attempt
+    about = attempt_of(dispatch)
     await node.send(JobStatus(**about, progress=0.9))
     await node.send(Preview(**about, frame=frame, data=painted.small))
 
 
 async def _goes_on(node: FakeNode, dispatch: JobDispatch, frame: int) -> None:
-    about: dict[str, Any] = {
-        "job_id": dispatch.job_id,
-        "unit": dispatch.unit,
-        "attempt": dispatch.attempt,
-    }
+    about = attempt_of(dispatch)
     done = 40 + frame % 50
     detail = f"Sample {done}/128"
     await node.send(JobStatus(status="running", progress=done / 128, detail=detail, **about))

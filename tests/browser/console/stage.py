@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
-import asyncpg
 import attrs
 
 from rendertrust.protocol import JobDispatch
@@ -160,9 +159,7 @@ async def hostile_user(stage: Stage, number: int) -> str:
 
 async def renamed(stage: Stage, email: str, name: str) -> None:
     """Somebody has another name from now on; no page of ours changes names."""
-    rows = await asyncpg.connect(stage.dsn)
-    await rows.execute("UPDATE users SET name = $1 WHERE email = $2", name, email)
-    await rows.close()
+    await execute(stage.dsn, "UPDATE users SET name = $1 WHERE email = $2", name, email)
 
 
 @asynccontextmanager

@@ -2,12 +2,12 @@
 
 from uuid import UUID
 
-import asyncpg
 import pytest_asyncio
 from playwright.async_api import Browser, expect
 
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
+from tests.support.databases import connected
 
 # As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
 FOUND = (
@@ -26,11 +26,10 @@ FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def checked(stage: Stage) -> list[str]:
     """Jobs whose results were checked, by what was found."""
-    rows = await asyncpg.connect(stage.dsn)
-    jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
-    for job, (verdict, said) in zip(jobs, FOUND, strict=True):
-        await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
-    await rows.close()
+    async with connected(stage.dsn) as rows:
+        jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
+        for job, (verdict, said) in zip(jobs, FOUND, strict=True):
+            await rows.execute(CHECK, UUID(job), "studio-1", verdict, said)
     return jobs
 
 

@@ -14,6 +14,7 @@ from rendertrust.protocol import JobDispatch, JobStatus, Preview
 from rendertrust.testing import Fails, FakeNode, FakeTask, completes, works
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, picture
+from tests.support.attempts import attempt_of
 
 
 @asynccontextmanager
@@ -215,8 +216,7 @@ async def test_frames_are_seen_small_before_they_are_delivered(
         shades = [await page.evaluate(PAINT, 40 * n) for n in range(5)]
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
-            about: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
-            about["attempt"] = dispatch.attempt
+            about = attempt_of(dispatch)
             await node.send(JobStatus(**about, progress=0.1))
             params = dispatch.params
             for frame in params.get("frames", [params.get("frame", 1)]):

@@ -14,6 +14,7 @@ from rendertrust.protocol import JobDispatch, JobStatus, Log
 from rendertrust.testing import FakeNode, completes
 from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage, failed_job, picture
+from tests.support.attempts import attempt_of
 
 IS_AT_END = """
 log => log.scrollHeight > log.clientHeight &&
@@ -278,11 +279,7 @@ async def test_a_job_that_runs_says_how_far_it_is_and_what_it_does(
     go_on = asyncio.Event()
 
     async def slowly(node: FakeNode, dispatch: JobDispatch) -> None:
-        about: dict[str, Any] = {
-            "job_id": dispatch.job_id,
-            "unit": dispatch.unit,
-            "attempt": dispatch.attempt,
-        }
+        about = attempt_of(dispatch)
         await node.send(JobStatus(status="running", progress=0.37, detail="Sample 3/8", **about))
         await node.send(Log(text=f"Fra:1 Mem:12M {HOSTILE[1]}\nFra:1 Mem:14M", **about))
         await go_on.wait()
@@ -312,11 +309,7 @@ async def test_the_log_shows_its_last_lines_and_stays_where_somebody_scrolled(
     go_on = asyncio.Event()
 
     async def talks(node: FakeNode, dispatch: JobDispatch) -> None:
-        about: dict[str, Any] = {
-            "job_id": dispatch.job_id,
-            "unit": dispatch.unit,
-            "attempt": dispatch.attempt,
-        }
+        about = attempt_of(dispatch)
         await node.send(JobStatus(status="running", progress=0.999999, detail="", **about))
         await node.send(Log(text="\n".join(f"line {n}" for n in range(90)), **about))
         await go_on.wait()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import asyncpg
+from tests.support.databases import connected
 
 TABLES = """
 SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -32,8 +32,7 @@ BESIDE = {
 
 async def contents(dsn: str) -> dict[str, list[Any]]:
     """Every row of every table, as text, and what is beside them."""
-    connection = await asyncpg.connect(dsn)
-    try:
+    async with connected(dsn) as connection:
         found: dict[str, list[Any]] = {}
         for (table,) in await connection.fetch(TABLES):
             rows = await connection.fetch(f"SELECT t::text FROM {table} t")
@@ -41,5 +40,3 @@ async def contents(dsn: str) -> dict[str, list[Any]]:
         for name, query in BESIDE.items():
             found[name] = sorted(tuple(row) for row in await connection.fetch(query))
         return found
-    finally:
-        await connection.close()

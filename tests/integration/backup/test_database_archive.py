@@ -13,7 +13,6 @@ import pytest
 
 from actors.ledger.messages import Commit, Transfer, user_account
 from sql.database import Database
-from sql.fsck import run_fsck
 from sql.migrate import UNRELEASED
 from sql.restore import drop, kept
 from supervisors.engines.database_archive import dump, replace, restore
@@ -25,7 +24,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.sql.test_fsck import some_of_everything
 from tests.integration.sql.test_migrate import BEFORE_RELEASE
-from tests.support.databases import execute
+from tests.support.databases import connected, execute, fetch, fetchval, findings
 from tests.support.until import until
 
 
@@ -40,11 +39,7 @@ async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
 
 
 async def fsck(dsn: str) -> list[str]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [f"{found.invariant} {found.found}" for found in await run_fsck(connection)]
-    finally:
-        await connection.close()
+    return [f"{found.invariant} {found.found}" for found in await findings(dsn)]
 
 
 async def test_what_is_restored_is_what_there_was(
@@ -95,11 +90,9 @@ async def test_a_backup_is_of_one_moment_while_money_moves(
         done.set()
     await restore(empty.owner_dsn, tmp_path / "backup")
     assert await fsck(empty.app_dsn) == []
-    connection = await asyncpg.connect(empty.app_dsn)
-    total = await connection.fetchval(
-        "SELECT sum(balance) FROM accounts WHERE name = ANY($1)", accounts
+    total = await fetchval(
+        empty.app_dsn, "SELECT sum(balance) FROM accounts WHERE name = ANY($1)", accounts
     )
-    await connection.close()
     assert total == 4000
 
 
@@ -180,25 +173,25 @@ async def test_a_database_is_replaced_at_once_and_kept(
     assert await contents(dsn) == first
     there = dsn.replace(f"/{name}?", f"/{aside}?")
     assert await contents(there) == second
-    connection = await asyncpg.connect(dsn)
-    assert list(await kept(connection)) == [aside]
-    await connection.close()
+    async with connected(dsn) as connection:
+        assert list(await kept(connection)) == [aside]
     await drop(dsn, aside)
 
 
 async def end_all_connections(dsn: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    await connection.fetch(
+    await fetch(
+        dsn,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
     )
-    await connection.close()
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1"
 
     async def gone() -> bool:
-        looking = await asyncpg.connect(dsn.replace(urlsplit(dsn).path, "/postgres"))
-        found = await looking.fetchval(query, urlsplit(dsn).path.removeprefix("/"))
-        await looking.close()
+        found = await fetchval(
+            dsn.replace(urlsplit(dsn).path, "/postgres"),
+            query,
+            urlsplit(dsn).path.removeprefix("/"),
+        )
         return bool(found == 0)
 
     await until(gone)

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
-from sql.fsck import run_fsck
 from supervisors.engines.database_archive import dump, replace, restore
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.errors import EngineError
 from supervisors.engines.postgres import SUPERUSER, PostgresEndpoint
 from tests.integration.backup.contents import contents
 from tests.integration.backup.older import OlderPostgres, older_database, older_programs
-from tests.support.databases import execute
+from tests.support.databases import connected, execute, findings
 from tests.support.engines import LoopThread, engine_folder
 
 
@@ -41,9 +39,7 @@ async def test_a_backup_of_an_older_server_is_restored_into_a_newer_one(
     await dump(older.owner_dsn, file)
     await restore(empty.owner_dsn, file)
     assert await contents(empty.owner_dsn) == await contents(older.owner_dsn)
-    connection = await asyncpg.connect(empty.app_dsn)
-    assert await run_fsck(connection) == []
-    await connection.close()
+    assert await findings(empty.app_dsn) == []
 
 
 async def test_a_backup_of_an_older_server_is_restored_into_it(
@@ -98,12 +94,11 @@ async def without_rights(engine: OlderPostgres, endpoint: PostgresEndpoint) -> s
     """The database of a role that may do nothing else, on a server without any of our roles."""
     _, _, place = endpoint.owner_dsn.partition("@")
     password = (engine.folder.secrets / SUPERUSER).read_text("ascii").strip()
-    superuser = await asyncpg.connect(
+    async with connected(
         in_database(f"postgresql://{SUPERUSER}:{password}@{place}", "postgres")
-    )
-    await superuser.execute("DROP DATABASE rendertrust")
-    await superuser.execute("DROP ROLE rendertrust_app")
-    await superuser.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
-    await superuser.execute("CREATE DATABASE books OWNER plain")
-    await superuser.close()
+    ) as superuser:
+        await superuser.execute("DROP DATABASE rendertrust")
+        await superuser.execute("DROP ROLE rendertrust_app")
+        await superuser.execute("CREATE ROLE plain LOGIN PASSWORD 'plain'")
+        await superuser.execute("CREATE DATABASE books OWNER plain")
     return in_database(f"postgresql://plain:plain@{place}", "books")

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,19 @@ import pytest
 from pytest_aiohttp import AiohttpServer
 
 from rendertrust.cli.credentials import CredentialsFile
-from rendertrust.client import AsyncClient
+from rendertrust.client import AsyncClient, Retries, Tokens
 from tests.integration.client.double import GatewayDouble
 from tests.integration.client.log_double import LogDouble
 from tests.support import programs
 from tests.support.programs import ROOT
 
 ENDED_WITHIN = 60.0
+FAST = Retries(times=3, first=0.001, most=0.002)
+GOOD = Tokens("access-1", "refresh-1")
+
+
+def client_of(gateway: GatewayDouble, tokens: Tokens | None = GOOD) -> AsyncClient:
+    return AsyncClient(gateway.url, tokens=tokens, retries=FAST)
 
 
 @attrs.frozen
@@ -124,8 +130,21 @@ async def log(aiohttp_server: AiohttpServer) -> LogDouble:
 
 
 @pytest.fixture
+async def client(gateway: GatewayDouble) -> AsyncIterator[AsyncClient]:
+    async with client_of(gateway) as client:
+        yield client
+
+
+@pytest.fixture
 async def program(gateway: GatewayDouble, tmp_path: Path) -> Program:
     return Program(gateway.url, tmp_path)
+
+
+@pytest.fixture
+async def jane(program: Program) -> Program:
+    """The program of somebody who is logged in."""
+    await program.log_in()
+    return program
 
 
 @pytest.fixture

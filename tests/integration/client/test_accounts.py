@@ -71,19 +71,17 @@ async def test_logging_out_forgets_the_tokens_also_of_a_login_that_is_over(
 
 
 async def test_a_key_is_printed_alone_so_that_it_can_be_piped(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     gateway.script(f"POST {KEYS}", answering({**SHOWN, "key": KEY}, [], 201))
-    told = await program.run("keys", "create", "farm")
+    told = await jane.run("keys", "create", "farm")
     assert (told.code, told.out) == (0, KEY + "\n")
     assert "it cannot be shown again" in told.err
 
 
-async def test_keys_are_listed_and_revoked(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_keys_are_listed_and_revoked(jane: Program, gateway: GatewayDouble) -> None:
     gateway.script(f"GET {KEYS}", answering({"keys": [SHOWN], "count": 1}, []))
-    told = await program.run("keys", "list")
+    told = await jane.run("keys", "list")
     assert told.code == 0
     heading, row = told.out.splitlines()
     assert heading.split("\t")[0] == "ID"
@@ -91,12 +89,12 @@ async def test_keys_are_listed_and_revoked(program: Program, gateway: GatewayDou
     assert (id_, name) == (ID, "farm \N{REPLACEMENT CHARACTER}[31m")
     assert rest == ["aaaa", "2026-03-13T12:00:00Z", "-", "-", "jobs:read"]
     gateway.script(f"DELETE {KEYS}/{ID}", answering({"message": "The key was revoked"}, []))
-    told = await program.run("keys", "revoke", ID)
+    told = await jane.run("keys", "revoke", ID)
     assert (told.code, told.out) == (0, f"Revoked {ID}.\n")
     gateway.script(f"DELETE {KEYS}/{ID}", refuse(404, "API key not found"))
-    assert (await program.run("keys", "revoke", ID)).code == exit_codes.NOT_FOUND
-    assert (await program.run("keys", "revoke", "farm")).code == exit_codes.USAGE
-    assert (await program.run("keys", "create", "x", "--scope", "all")).code == exit_codes.USAGE
+    assert (await jane.run("keys", "revoke", ID)).code == exit_codes.NOT_FOUND
+    assert (await jane.run("keys", "revoke", "farm")).code == exit_codes.USAGE
+    assert (await jane.run("keys", "create", "x", "--scope", "all")).code == exit_codes.USAGE
 
 
 async def test_the_variable_stands_in_for_a_login_but_not_where_people_are_needed(
@@ -132,24 +130,22 @@ async def test_a_key_without_the_scope_is_told_what_to_do(
         assert KEY not in repr(client)
 
 
-async def test_logging_out_leaves_nothing_behind(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_logging_out_leaves_nothing_behind(jane: Program, gateway: GatewayDouble) -> None:
     gateway.script(LOGOUT, answering({"message": "Logged out successfully"}, []))
-    told = await program.run("logout")
+    told = await jane.run("logout")
     assert (told.code, told.out) == (0, f"Logged out of {gateway.url}.\n")
-    kept = json.loads(program.credentials.read_text())
+    kept = json.loads(jane.credentials.read_text())
     assert kept == {"logins": {}}
-    assert stat.S_IMODE(program.credentials.stat().st_mode) == 0o600
-    told = await program.run("logout", "--json")
+    assert stat.S_IMODE(jane.credentials.stat().st_mode) == 0o600
+    told = await jane.run("logout", "--json")
     assert told.document == {"url": gateway.url, "logged_out": False}
     assert gateway.seen[LOGOUT] == 1
 
 
 async def test_a_gateway_that_is_away_keeps_one_logged_in(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
-    before = program.credentials.read_text()
+    before = jane.credentials.read_text()
     gateway.script(LOGOUT, *[refuse(503, "closing", {"Retry-After": "60"})] * 4)
-    assert (await program.run("logout")).code == exit_codes.UNAVAILABLE
-    assert program.credentials.read_text() == before
+    assert (await jane.run("logout")).code == exit_codes.UNAVAILABLE
+    assert jane.credentials.read_text() == before

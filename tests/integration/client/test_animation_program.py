@@ -46,12 +46,11 @@ def three(gateway: GatewayDouble, *, failed: int = 0) -> None:
 
 
 async def test_an_animation_from_submit_to_frames(
-    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    await program.log_in()
     three(gateway)
     more = ("--order", "middle_first", "--priority", "high", "--max-credits", "200")
-    told = await program.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
+    told = await jane.run("submit", str(blend), *FRAMES, *more, "--out", "out", "--watch")
     assert told.code == 0, told
     assert "48 frames: 480.0000 credits (10.0000 a frame); 990.0000 are available." in told.err
     assert "No terminal to ask at, so it is submitted." in told.err
@@ -67,51 +66,47 @@ async def test_an_animation_from_submit_to_frames(
 
 
 async def test_one_frame_of_a_range_keeps_its_number(
-    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
     """Or the next one would be saved in its place."""
-    await program.log_in()
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")
-    told = await program.run("submit", str(blend), *frames, "--out", "out", "--json")
+    told = await jane.run("submit", str(blend), *frames, "--out", "out", "--json")
     assert told.code == 0, told
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["scene-0001.png"]
     job = told.lines[-1]["job_id"]
-    told = await program.run("jobs", "download", job, "--out", "again")
+    told = await jane.run("jobs", "download", job, "--out", "again")
     assert told.code == 0, told
     assert [path.name for path in (tmp_path / "again").iterdir()] == ["frame-0001.png"]
 
 
 async def test_a_picture_whose_name_has_no_suffix_gets_that_of_its_kind(
-    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    await program.log_in()
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
-    told = await program.run("submit", str(blend), "--no-preflight", "--out", "still", "--json")
+    told = await jane.run("submit", str(blend), "--no-preflight", "--out", "still", "--json")
     assert told.code == 0, told
     assert Path(told.lines[-1]["path"]) == Path("still.png")
     assert (tmp_path / "still.png").read_bytes() == PICTURE
 
 
 async def test_another_submission_under_a_key_is_no_fault_of_the_scene(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     fault = {"field": "Idempotency-Key", "code": "conflict", "message": "was used for another"}
     gateway.script(DISPATCH, refuse(422, "The request is not valid", errors=[fault]))
-    told = await program.run("submit", str(blend), "--no-preflight", "--idempotency-key", "a")
+    told = await jane.run("submit", str(blend), "--no-preflight", "--idempotency-key", "a")
     assert told.code != 0, told
     assert "no-preflight" not in told.err
     assert "as-is" not in told.err
 
 
 async def test_an_animation_as_json_lines(
-    program: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    await program.log_in()
     three(gateway)
-    told = await program.run("submit", str(blend), *FRAMES, "--json", "--out", ".")
+    told = await jane.run("submit", str(blend), *FRAMES, "--json", "--out", ".")
     assert told.code == 0, told
     assert told.err == ""
     kinds = [line["event"] for line in told.lines]
@@ -123,20 +118,18 @@ async def test_an_animation_as_json_lines(
 
 
 async def test_of_a_job_that_failed_the_rest_is_fetched_and_what_to_do_is_said(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     three(gateway, failed=1)
-    told = await program.run("submit", str(blend), *FRAMES, "--out", ".")
+    told = await jane.run("submit", str(blend), *FRAMES, "--out", ".")
     assert told.code == exit_codes.JOB_FAILED, told
     assert "2 files are in .," in told.out
     assert "2 of 3 are done. Download them: rendertrust jobs download" in told.err
     assert "--failed" in told.err
 
 
-async def test_a_quote_sends_nothing(program: Program, gateway: GatewayDouble, blend: Path) -> None:
-    await program.log_in()
-    told = await program.run("submit", str(blend), "--frames", "1-48", "--quote", "--json")
+async def test_a_quote_sends_nothing(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--quote", "--json")
     assert told.code == 0, told
     assert (told.document["held"], told.document["enough"]) == ("480.0000", True)
     assert not gateway.uploads
@@ -144,10 +137,9 @@ async def test_a_quote_sends_nothing(program: Program, gateway: GatewayDouble, b
 
 
 async def test_too_few_credits_are_told_before_anything_is_sent(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
-    told = await program.run("submit", str(blend), "--frames", "1-100", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-100", "--no-preflight")
     assert told.code == exit_codes.INSUFFICIENT_CREDITS, told
     assert "rendertrust credits buy" in told.err
     assert not gateway.uploads
@@ -155,23 +147,21 @@ async def test_too_few_credits_are_told_before_anything_is_sent(
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
 async def test_on_a_terminal_it_asks_before_credits_are_held(
-    program: Program, gateway: GatewayDouble, blend: Path, answer: str, code: int
+    jane: Program, gateway: GatewayDouble, blend: Path, answer: str, code: int
 ) -> None:
-    await program.log_in()
     gateway.film = ["QUEUED"] * 3
-    ended, text = await shown(program, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
+    ended, text = await shown(jane, "submit", str(blend), *FRAMES, typed=f"{answer}\n")
     assert "990.0000 are available. Submit?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[DISPATCH]) == (code, 1 - code), text
 
 
 async def test_a_watch_on_a_terminal_is_a_table_of_frames(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     job = gateway.add_job(units=3)
     gateway.add_units(job, PICTURE, PICTURE, PICTURE)
     three(gateway)
-    code, text = await shown(program, "jobs", "watch", job)
+    code, text = await shown(jane, "jobs", "watch", job)
     assert code == 0, text
     plain = CONTROL.sub("", text)
     assert "FRAME" in plain
@@ -201,95 +191,91 @@ async def test_what_does_not_go_together_is_told_before_anything_is_sent(
     assert not gateway.requests
 
 
-async def test_a_job_is_steered(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_a_job_is_steered(jane: Program, gateway: GatewayDouble) -> None:
     job, ended = gateway.add_job("RUNNING", units=3), gateway.add_job("COMPLETED", units=3)
-    told = await program.run("jobs", "pause", job)
+    told = await jane.run("jobs", "pause", job)
     assert (told.code, f"rendertrust jobs resume {job}" in told.out) == (0, True), told
-    assert (await program.run("jobs", "list", "--status", "paused")).out.count(job) == 1
-    assert (await program.run("jobs", "resume", job)).code == 0
-    assert "high priority" in (await program.run("jobs", "priority", job, "high")).out
-    assert "may cost 20.5 credits" in (await program.run("jobs", "cap", job, "20.5")).out
-    assert "has no cap" in (await program.run("jobs", "cap", job, "--none")).out
+    assert (await jane.run("jobs", "list", "--status", "paused")).out.count(job) == 1
+    assert (await jane.run("jobs", "resume", job)).code == 0
+    assert "high priority" in (await jane.run("jobs", "priority", job, "high")).out
+    assert "may cost 20.5 credits" in (await jane.run("jobs", "cap", job, "20.5")).out
+    assert "has no cap" in (await jane.run("jobs", "cap", job, "--none")).out
     assert gateway.jobs[job]["max_credits"] is None
     for wrong in ((), ("20.5", "--none")):
-        assert (await program.run("jobs", "cap", job, *wrong)).code == exit_codes.USAGE
-    told = await program.run("jobs", "stop", job, "--json")
+        assert (await jane.run("jobs", "cap", job, *wrong)).code == exit_codes.USAGE
+    told = await jane.run("jobs", "stop", job, "--json")
     assert told.document["status"] == "CANCELLED"
-    told = await program.run("jobs", "pause", ended)
+    told = await jane.run("jobs", "pause", ended)
     assert (told.code, "jobs show" in told.err) == (exit_codes.FAILURE, True), told
-    assert (await program.run("jobs", "cap", job, "0")).code == exit_codes.USAGE
+    assert (await jane.run("jobs", "cap", job, "0")).code == exit_codes.USAGE
 
 
-async def test_units_are_listed_and_tried_again(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_units_are_listed_and_tried_again(jane: Program, gateway: GatewayDouble) -> None:
     job = gateway.add_job("FAILED", units=4)
     gateway.add_units(job, PICTURE, "FAILED", "FAILED", "FAILED", error_message="no \x1bcamera")
-    told = await program.run("jobs", "units", job)
+    told = await jane.run("jobs", "units", job)
     rows = [line.split("\t") for line in told.out.splitlines()]
     assert (rows[0][:2], rows[0][-1]) == (["FRAME", "STATE"], "UNIT")
     assert (len(rows), rows[2][:2], rows[2][-1]) == (5, ["2", "FAILED"], "1")
     assert "\x1b" not in told.out
     gateway.units[job][0] |= {"given_back": "a check found: invalid"}
-    told = await program.run("jobs", "units", job)
+    told = await jane.run("jobs", "units", job)
     assert "refunded: a check found: invalid" in told.out.splitlines()[1]
     assert "To render refunded frames again: rendertrust submit SCENE --frames 1" in told.err
-    listed = await program.run("jobs", "units", job, "--state", "completed", "--json")
+    listed = await jane.run("jobs", "units", job, "--state", "completed", "--json")
     assert [unit["frames"] for unit in listed.document["units"]] == ["1"]
-    told = await program.run("jobs", "retry", job)
+    told = await jane.run("jobs", "retry", job)
     assert (told.code, f"jobs retry {job} --failed" in told.err) == (exit_codes.USAGE, True)
-    assert "Frame 3 is QUEUED." in (await program.run("jobs", "retry", job, "--frame", "3")).out
-    told = await program.run("jobs", "retry", job, "--failed", "--json")
+    assert "Frame 3 is QUEUED." in (await jane.run("jobs", "retry", job, "--frame", "3")).out
+    told = await jane.run("jobs", "retry", job, "--failed", "--json")
     assert [unit["number"] for unit in told.document["units"]] == [1, 3]
-    told = await program.run("jobs", "retry", job, "--frame", "99")
+    told = await jane.run("jobs", "retry", job, "--frame", "99")
     assert (told.code, "no frame 99" in told.err) == (exit_codes.FAILURE, True)
 
 
 async def test_what_took_more_than_its_quote_keeps_no_other_frame_from_a_retry(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     job = gateway.add_job("FAILED", units=3, failed=2)
     gateway.add_units(job, "FAILED", PICTURE, "FAILED")
     said = "Frame 1 takes about 3.6 times its quote. Submit frame 1 again, as a job of its own"
     no = refuse(409, said, code="underquoted", frames="1", price="1.0000", new_price="3.6000")
     gateway.script(f"POST /api/v1/jobs/{job}/units/0/retry", no, no, no)
-    told = await program.run("jobs", "retry", job, "--failed")
+    told = await jane.run("jobs", "retry", job, "--failed")
     assert told.code == 0, told
     assert (said in told.err, "Frame 3 is QUEUED." in told.out) == (True, True)
-    told = await program.run("jobs", "retry", job, "--frame", "1")
+    told = await jane.run("jobs", "retry", job, "--frame", "1")
     assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
     gateway.units[job][2]["state"] = "COMPLETED"
-    told = await program.run("jobs", "retry", job, "--failed")
+    told = await jane.run("jobs", "retry", job, "--failed")
     assert (told.code, said in told.err) == (exit_codes.FAILURE, True), told
 
 
 async def test_frames_are_fetched_as_far_as_there_are_any(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     job = gateway.add_job("RUNNING", units=3)
     gateway.add_units(job, "RUNNING", "QUEUED", "QUEUED")
-    told = await program.run("jobs", "download", job)
+    told = await jane.run("jobs", "download", job)
     assert (told.code, "No frame is finished yet" in told.err) == (exit_codes.STILL_RUNNING, True)
     gateway.units[job].clear()
     gateway.add_units(job, PICTURE, "RUNNING", PICTURE)
-    told = await program.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
+    told = await jane.run("jobs", "download", job, "--frames", "1-2", "--name", "shot")
     assert told.code == 0, told
     assert "One file is in ., 1 of them new; 1 are not finished." in told.out
-    told = await program.run("jobs", "download", job, "--frames", "9-11")
+    told = await jane.run("jobs", "download", job, "--frames", "9-11")
     assert told.code == exit_codes.NOT_FOUND, told
     assert "The job has no frame 9-11; its frames are 1-3" in told.err
     assert "Finished frames: 1,3" in told.err
-    told = await program.run("jobs", "download", job, "--frames", "2")
+    told = await jane.run("jobs", "download", job, "--frames", "2")
     assert told.code == exit_codes.STILL_RUNNING, told
     assert "Frame 2 is not finished" in told.err
     assert "Finished frames: 1,3" in told.err
-    told = await program.run("jobs", "download", job, "--frames", "1,9", "--name", "shot")
+    told = await jane.run("jobs", "download", job, "--frames", "1,9", "--name", "shot")
     assert (told.code, "The job has no frame 9; its frames are 1-3." in told.err) == (0, True)
-    told = await program.run("jobs", "download", job, "--name", "shot", "--json")
+    told = await jane.run("jobs", "download", job, "--name", "shot", "--json")
     assert json.loads(told.out)["new"] == 1
-    told = await program.run("jobs", "download", job, "--unit", "1")
+    told = await jane.run("jobs", "download", job, "--unit", "1")
     assert (told.code, "is RUNNING" in told.err) == (exit_codes.STILL_RUNNING, True)
     assert sorted(path.name for path in tmp_path.glob("*.png")) == [
         "shot-0001.png",
@@ -298,125 +284,116 @@ async def test_frames_are_fetched_as_far_as_there_are_any(
 
 
 async def test_tiles_that_no_frame_is_made_of_are_told_at_a_stop_and_fetched(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     loose = {"tiles": 2, "checking": 1, "charged": "5.0000"}
     job = gateway.add_job("RUNNING", units=3, done=1, loose_tiles=loose)
     gateway.add_units(job, PICTURE, frames="7", tile=0)
     gateway.add_units(job, "CANCELLED", frames="7", tile=1)
     gateway.add_units(job, "CANCELLED", frames="7")
-    told = await program.run("jobs", "stop", job)
+    told = await jane.run("jobs", "stop", job)
     assert told.code == 0, told
     assert "2 delivered tiles are of frames that cannot be completed." in told.out
     assert "They cost 5.0000 credits; one of them is being verified, and charged if" in told.out
     assert f"Download them: rendertrust jobs download {job} --tiles" in told.err
-    assert "2 delivered tiles are of frames" in (await program.run("jobs", "show", job)).out
-    told = await program.run("jobs", "download", job, "--out", "out")
+    assert "2 delivered tiles are of frames" in (await jane.run("jobs", "show", job)).out
+    told = await jane.run("jobs", "download", job, "--out", "out")
     assert told.code == exit_codes.STILL_RUNNING, told
     assert f"rendertrust jobs download {job} --tiles" in told.err
-    told = await program.run("jobs", "download", job, "--out", "out", "--tiles")
+    told = await jane.run("jobs", "download", job, "--out", "out", "--tiles")
     assert told.code == 0, told
     assert "One tile of unfinished frames is in out/tiles." in told.out
     assert [path.name for path in (tmp_path / "out" / "tiles").iterdir()] == ["frame-0007-0.png"]
-    told = await program.run(
+    told = await jane.run(
         "jobs", "download", job, "--out", "out", "--tiles", "--frames", "7", "--json"
     )
     assert json.loads(told.out)["tiles"] == ["out/tiles/frame-0007-0.png"]
 
 
 async def test_a_video_is_ordered_waited_for_and_saved(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     running = gateway.add_job("RUNNING", units=3)
     done = gateway.add_job("COMPLETED", units=3, completed_at=NOW)
-    told = await program.run("jobs", "video", running, "--out", "film.mp4")
+    told = await jane.run("jobs", "video", running, "--out", "film.mp4")
     assert (told.code, "has not ended" in told.err) == (exit_codes.FAILURE, True), told
     gateway.picture = b"\0\0\0\x18ftypisom a film"
     gateway.life = completing(0.5)
-    told = await program.run("jobs", "video", done, "--fps", "12", "--out", "film.mp4")
+    told = await jane.run("jobs", "video", done, "--fps", "12", "--out", "film.mp4")
     assert told.code == 0, told
     assert gateway.bodies[-1] == {"container": "MP4", "fps": 12}
     assert (tmp_path / "film.mp4").read_bytes() == gateway.picture
-    told = await program.run("jobs", "video", done, "--webm", "--json")
+    told = await jane.run("jobs", "video", done, "--webm", "--json")
     assert (told.code, gateway.bodies[-1]["container"]) == (0, "WEBM")
     assert told.document["status"] == "DISPATCHED"
     gateway.life = completing(0.5)
-    await program.run("jobs", "video", done, "--fps", "23.976", "--out", "film.webm")
+    await jane.run("jobs", "video", done, "--fps", "23.976", "--out", "film.webm")
     assert gateway.bodies[-1] == {"container": "WEBM", "fps": 24000, "fps_base": 1001}
-    told = await program.run("jobs", "video", done, "--webm", "--out", "film.mp4")
+    told = await jane.run("jobs", "video", done, "--webm", "--out", "film.mp4")
     assert (told.code, "film.webm" in told.err) == (exit_codes.USAGE, True), told
-    told = await program.run("jobs", "video", done, "--fps", "fast")
+    told = await jane.run("jobs", "video", done, "--fps", "fast")
     assert (told.code, "24000/1001" in told.err) == (exit_codes.USAGE, True), told
 
 
-async def test_a_video_says_its_price_first_and_asks(
-    program: Program, gateway: GatewayDouble
-) -> None:
-    await program.log_in()
+async def test_a_video_says_its_price_first_and_asks(jane: Program, gateway: GatewayDouble) -> None:
     done = gateway.add_job("COMPLETED", units=3, completed_at=NOW, pool="trusted")
     made = f"POST /api/v1/jobs/{done}/video"
     amounts = {"frame_price": "1.0000", "price": "1.0000", "held": "1.0000"}
     price = quote({"units": 1, "frames": 0, "available": "9.0000", "enough": True, **amounts})
     gateway.script(QUOTE, answering(price), answering(price | {"enough": False}))
-    told = await program.run("jobs", "video", done)
+    told = await jane.run("jobs", "video", done)
     assert told.code == 0, told
     assert "The video: 1.0000 credits; 9.0000 are available." in told.err
-    told = await program.run("jobs", "video", done)
+    told = await jane.run("jobs", "video", done)
     assert (told.code, gateway.seen[made]) == (exit_codes.INSUFFICIENT_CREDITS, 1), told
-    told = await program.run("jobs", "video", done, "--yes")
+    told = await jane.run("jobs", "video", done, "--yes")
     assert (told.code, gateway.seen[made], gateway.seen[QUOTE]) == (0, 2, 2), told
-    ended, text = await shown(program, "jobs", "video", done, typed="n\n")
+    ended, text = await shown(jane, "jobs", "video", done, typed="n\n")
     assert "990.0000 are available. Make it?" in CONTROL.sub("", text)
     assert (ended, gateway.seen[made]) == (exit_codes.FAILURE, 2), text
     assert gateway.bodies[-1] == {"job_type": "video", "pool": "trusted"}
 
 
 async def test_a_refusal_of_the_quote_is_the_order_s(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(QUOTE, refuse(422, "frames: are 9000 units; ask for larger chunks"))
-    told = await program.run("submit", str(blend), "--frames", "1-9000", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-9000", "--no-preflight")
     assert (told.code, "larger chunks" in told.err) == (exit_codes.USAGE, True)
     assert not gateway.uploads
 
 
 async def test_one_frame_of_its_own_number_keeps_it(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     job = gateway.add_job("COMPLETED", units=1)
     gateway.add_units(job, PICTURE)
     gateway.units[job][0]["frames"] = "40"
-    told = await program.run("jobs", "download", job, "--name", "shot")
+    told = await jane.run("jobs", "download", job, "--name", "shot")
     assert told.code == 0, told
     assert [path.name for path in tmp_path.glob("*.png")] == ["shot-0040.png"]
 
 
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
     """The gateway restarts; it is the watch of the job that says when that takes too long."""
-    await program.log_in()
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})
     gateway.script(f"GET /api/v1/jobs/{job}/units", away)
     gateway.life += [{}, {"done": 1}, {"status": "COMPLETED", "done": 2, "completed_at": NOW}]
-    told = await program.run("jobs", "watch", job)
+    told = await jane.run("jobs", "watch", job)
     assert (told.code, "frame 2 COMPLETED" in told.out) == (0, True), told
 
 
 async def test_a_gateway_that_is_lost_leaves_the_job_and_what_to_do(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     placed = {"job_id": str(uuid4()), "node_id": None, "status": "QUEUED"}
     gateway.script(DISPATCH, lambda _: web.json_response(placed))
     away = refuse(503, "Not now", headers={"Retry-After": "120"})
     gateway.script(f"GET /api/v1/jobs/{placed['job_id']}", away)
-    told = await program.run("submit", str(blend), "--no-preflight", "--out", "out")
+    told = await jane.run("submit", str(blend), "--no-preflight", "--out", "out")
     assert told.code == exit_codes.UNAVAILABLE, told
     assert f"jobs watch {placed['job_id']}" in told.err

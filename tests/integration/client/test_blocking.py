@@ -8,15 +8,14 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 from aiohttp import web
 
-from rendertrust.client import BadAnswer, Client, JobSpec, NotFound, Retries, StillRunning, Tokens
+from rendertrust.client import BadAnswer, Client, JobSpec, NotFound, StillRunning
+from tests.integration.client.conftest import FAST, GOOD
 from tests.integration.client.double import PICTURE, GatewayDouble, completing
 from tests.integration.client.test_scenes_program import KEPT, says
 
-FAST = Retries(times=3, first=0.001, most=0.002)
-
 
 def client_of(gateway: GatewayDouble) -> Client:
-    return Client(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
+    return Client(gateway.url, tokens=GOOD, retries=FAST)
 
 
 async def test_a_whole_job_without_asyncio(gateway: GatewayDouble, blend: Path) -> None:

@@ -26,12 +26,11 @@ from rendertrust.client import (
     NotAuthenticated,
     NotFound,
     RateLimited,
-    Retries,
     StillRunning,
-    Tokens,
     TransferFailed,
     Unavailable,
 )
+from tests.integration.client.conftest import FAST, GOOD, client_of
 from tests.integration.client.double import (
     NODE,
     PICTURE,
@@ -42,13 +41,7 @@ from tests.integration.client.double import (
     refuse,
 )
 
-FAST = Retries(times=3, first=0.001, most=0.002)
-GOOD = Tokens("access-1", "refresh-1")
 DISPATCH, BALANCE = "POST /api/v1/jobs/dispatch", "GET /api/v1/credits/balance"
-
-
-def client_of(gateway: GatewayDouble, tokens: Tokens | None = GOOD) -> AsyncClient:
-    return AsyncClient(gateway.url, tokens=tokens, retries=FAST)
 
 
 async def test_registering_logs_in(gateway: GatewayDouble) -> None:
@@ -79,42 +72,45 @@ async def test_without_a_login_nothing_is_asked(gateway: GatewayDouble) -> None:
     assert not gateway.requests
 
 
-async def test_history_is_read_with_times(gateway: GatewayDouble) -> None:
-    async with client_of(gateway) as client:
-        history = await client.history(limit=5)
+async def test_history_is_read_with_times(client: AsyncClient) -> None:
+    history = await client.history(limit=5)
     assert history.count == 42
     assert history.entries[0].created_at == datetime(2026, 3, 13, 12, tzinfo=UTC)
     assert (history.entries[0].amount, history.entries[0].entry_id) == ("10.0000", None)
 
 
-async def test_an_expired_token_is_renewed_once_for_many_requests(gateway: GatewayDouble) -> None:
+async def test_an_expired_token_is_renewed_once_for_many_requests(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.accepted = set()
-    async with client_of(gateway) as client:
-        await asyncio.gather(*(client.balance() for _ in range(8)))
+    await asyncio.gather(*(client.balance() for _ in range(8)))
     assert gateway.seen["POST /api/v1/auth/refresh"] == 1
 
 
-async def test_a_refused_refresh_ends_the_login(gateway: GatewayDouble) -> None:
+async def test_a_refused_refresh_ends_the_login(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.accepted, gateway.refresh = set(), None
-    async with client_of(gateway) as client:
-        with pytest.raises(NotAuthenticated, match="session has ended"):
-            await client.balance()
+    with pytest.raises(NotAuthenticated, match="session has ended"):
+        await client.balance()
 
 
-async def test_a_gateway_without_refresh_ends_the_login(gateway: GatewayDouble) -> None:
+async def test_a_gateway_without_refresh_ends_the_login(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.accepted = set()
     gateway.script("POST /api/v1/auth/refresh", refuse(404, "Not found"))
-    async with client_of(gateway) as client:
-        with pytest.raises(NotAuthenticated, match="session has ended"):
-            await client.balance()
+    with pytest.raises(NotAuthenticated, match="session has ended"):
+        await client.balance()
 
 
-async def test_503_is_tried_again_after_what_retry_after_says(gateway: GatewayDouble) -> None:
+async def test_503_is_tried_again_after_what_retry_after_says(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, refuse(503, headers={"Retry-After": "7"}), refuse(503))
     pauses: list[float] = []
-    async with client_of(gateway) as client:
-        client._transport.sleep = _recording(pauses)  # pyright: ignore[reportPrivateUsage]
-        assert (await client.balance()).balance == "1000.0000"
+    client._transport.sleep = _recording(pauses)  # pyright: ignore[reportPrivateUsage]
+    assert (await client.balance()).balance == "1000.0000"
     assert pauses[0] == 7
     assert pauses[1] < 1
 
@@ -126,19 +122,21 @@ def _recording(pauses: list[float]) -> Callable[[float], Awaitable[None]]:
     return sleep
 
 
-async def test_503_that_stays_is_raised_with_its_words(gateway: GatewayDouble) -> None:
+async def test_503_that_stays_is_raised_with_its_words(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, *[refuse(503, "The database is away")] * 4)
-    async with client_of(gateway) as client:
-        with pytest.raises(Unavailable, match="database is away"):
-            await client.balance()
+    with pytest.raises(Unavailable, match="database is away"):
+        await client.balance()
     assert gateway.seen[BALANCE] == 4
 
 
-async def test_retry_after_beyond_patience_is_not_waited_for(gateway: GatewayDouble) -> None:
+async def test_retry_after_beyond_patience_is_not_waited_for(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, refuse(503, headers={"Retry-After": "3600"}))
-    async with client_of(gateway) as client:
-        with pytest.raises(Unavailable) as caught:
-            await client.balance()
+    with pytest.raises(Unavailable) as caught:
+        await client.balance()
     assert caught.value.retry_after == 3600
 
 
@@ -155,25 +153,23 @@ async def test_429_is_waited_for_even_where_twice_would_not_be_once(
 
 @pytest.mark.parametrize("headers", [None, {"Retry-After": "60"}], ids=["unnamed", "long"])
 async def test_429_that_takes_too_long_is_raised(
-    gateway: GatewayDouble, headers: dict[str, str] | None
+    gateway: GatewayDouble, client: AsyncClient, headers: dict[str, str] | None
 ) -> None:
     gateway.script(BALANCE, refuse(429, "Too many requests", headers=headers))
-    async with client_of(gateway) as client:
-        with pytest.raises(RateLimited, match="Too many"):
-            await client.balance()
+    with pytest.raises(RateLimited, match="Too many"):
+        await client.balance()
     assert gateway.seen[BALANCE] == 1
 
 
-async def test_a_retried_submit_makes_one_job(gateway: GatewayDouble) -> None:
+async def test_a_retried_submit_makes_one_job(gateway: GatewayDouble, client: AsyncClient) -> None:
     async def lost(request: web.Request) -> web.StreamResponse:
         key = request.headers["Idempotency-Key"]
         gateway.keys[key] = gateway.add_job()
         return hang_up(request)
 
     gateway.script(DISPATCH, lost, refuse(503))
-    async with client_of(gateway) as client:
-        placed = await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}, queue=True))
-        other = await client.dispatch(JobSpec("render", "s3://b/k"))
+    placed = await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}, queue=True))
+    other = await client.dispatch(JobSpec("render", "s3://b/k"))
     assert list(gateway.jobs) == [placed.job_id, other.job_id]
     assert placed.node_id == NODE
     assert gateway.bodies[0]["params"] == {"frame": 1}
@@ -204,57 +200,59 @@ async def test_a_refused_connection_is_tried_again_even_for_register() -> None:
     assert len(told) == 3
 
 
-async def test_insufficient_credits_name_both_amounts(gateway: GatewayDouble) -> None:
+async def test_insufficient_credits_name_both_amounts(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     answer = refuse(402, "Insufficient credits", available="3.0000", requested="10.0000")
     gateway.script(DISPATCH, answer)
-    async with client_of(gateway) as client:
-        with pytest.raises(InsufficientCredits) as caught:
-            await client.dispatch(JobSpec("render", "s3://b/k"))
+    with pytest.raises(InsufficientCredits) as caught:
+        await client.dispatch(JobSpec("render", "s3://b/k"))
     assert (caught.value.available, caught.value.requested) == ("3.0000", "10.0000")
 
 
-async def test_all_faults_of_a_422_are_there(gateway: GatewayDouble) -> None:
+async def test_all_faults_of_a_422_are_there(gateway: GatewayDouble, client: AsyncClient) -> None:
     faults = [{"field": "params.frame", "code": "type", "message": "must be an integer"}]
     gateway.script(DISPATCH, refuse(422, "params.frame: must be an integer", errors=faults))
-    async with client_of(gateway) as client:
-        with pytest.raises(Invalid) as caught:
-            await client.dispatch(JobSpec("render", "s3://b/k"))
+    with pytest.raises(Invalid) as caught:
+        await client.dispatch(JobSpec("render", "s3://b/k"))
     assert [fault.field for fault in caught.value.errors] == ["params.frame"]
 
 
-async def test_a_gateway_fault_is_not_tried_again(gateway: GatewayDouble) -> None:
+async def test_a_gateway_fault_is_not_tried_again(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, refuse(500, "Internal Server Error"))
-    async with client_of(gateway) as client:
-        with pytest.raises(GatewayFault):
-            await client.balance()
+    with pytest.raises(GatewayFault):
+        await client.balance()
     assert gateway.seen[BALANCE] == 1
 
 
-async def test_something_that_is_no_gateway_is_told_so(gateway: GatewayDouble) -> None:
+async def test_something_that_is_no_gateway_is_told_so(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, lambda _: web.Response(text="<html>It works!</html>"))
     gateway.script(BALANCE, lambda _: web.json_response({"balance": 5}))
-    async with client_of(gateway) as client:
-        with pytest.raises(BadAnswer, match="not JSON"):
-            await client.balance()
-        with pytest.raises(BadAnswer, match="no Balance"):
-            await client.balance()
+    with pytest.raises(BadAnswer, match="not JSON"):
+        await client.balance()
+    with pytest.raises(BadAnswer, match="no Balance"):
+        await client.balance()
 
 
-async def test_a_redirect_does_not_carry_the_token_away(gateway: GatewayDouble) -> None:
+async def test_a_redirect_does_not_carry_the_token_away(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(BALANCE, lambda _: web.Response(status=302, headers={"Location": "/stolen"}))
-    async with client_of(gateway) as client:
-        with pytest.raises(Exception, match="302"):
-            await client.balance()
+    with pytest.raises(Exception, match="302"):
+        await client.balance()
     assert gateway.seen["GET /stolen"] == 0
 
 
 async def test_a_file_is_hashed_sent_once_and_known_after(
-    gateway: GatewayDouble, blend: Path
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
 ) -> None:
     told: list[tuple[int, int]] = []
-    async with client_of(gateway) as client:
-        upload = await client.upload(blend, progress=lambda done, total: told.append((done, total)))
-        again = await client.upload(blend)
+    upload = await client.upload(blend, progress=lambda done, total: told.append((done, total)))
+    again = await client.upload(blend)
     size = blend.stat().st_size
     assert upload.sha256 == hashlib.sha256(blend.read_bytes()).hexdigest()
     assert again.payload_ref == upload.payload_ref
@@ -263,18 +261,17 @@ async def test_a_file_is_hashed_sent_once_and_known_after(
 
 
 async def test_a_cut_upload_begins_again_with_a_fresh_url(
-    gateway: GatewayDouble, blend: Path
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
 ) -> None:
     key = f"uploads/{USER}/{hashlib.sha256(blend.read_bytes()).hexdigest()}.blend"
     gateway.script(f"PUT /store/{key}", hang_up, lambda _: web.Response(status=403))
-    async with client_of(gateway) as client:
-        await client.upload(blend)
+    await client.upload(blend)
     assert gateway.objects[key] == blend.read_bytes()
     assert gateway.seen["POST /api/v1/uploads"] == 3
 
 
 async def test_a_file_that_is_written_to_meanwhile_is_refused(
-    gateway: GatewayDouble, blend: Path
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
 ) -> None:
     key = f"uploads/{USER}/{hashlib.sha256(blend.read_bytes()).hexdigest()}.blend"
 
@@ -285,26 +282,27 @@ async def test_a_file_that_is_written_to_meanwhile_is_refused(
         return web.Response(status=400)
 
     gateway.script(f"PUT /store/{key}", grow)
-    async with client_of(gateway) as client:
-        with pytest.raises(FileChanged):
-            await client.upload(blend)
+    with pytest.raises(FileChanged):
+        await client.upload(blend)
     assert not gateway.objects
 
 
-async def test_a_store_that_refuses_is_told(gateway: GatewayDouble, blend: Path) -> None:
+async def test_a_store_that_refuses_is_told(
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
+) -> None:
     key = f"uploads/{USER}/{hashlib.sha256(blend.read_bytes()).hexdigest()}.blend"
     gateway.script(f"PUT /store/{key}", lambda _: web.Response(status=400))
-    async with client_of(gateway) as client:
-        with pytest.raises(TransferFailed) as caught:
-            await client.upload(blend)
+    with pytest.raises(TransferFailed) as caught:
+        await client.upload(blend)
     assert caught.value.status == 400
 
 
-async def test_a_large_file_is_sent_in_parts(gateway: GatewayDouble, blend: Path) -> None:
+async def test_a_large_file_is_sent_in_parts(
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
+) -> None:
     gateway.part_bytes = 1 << 20
     told: list[tuple[int, int]] = []
-    async with client_of(gateway) as client:
-        upload = await client.upload(blend, progress=lambda done, total: told.append((done, total)))
+    upload = await client.upload(blend, progress=lambda done, total: told.append((done, total)))
     assert (upload.status, upload.parts) == ("COMPLETED", None)
     (key,) = gateway.objects
     size = blend.stat().st_size
@@ -314,7 +312,9 @@ async def test_a_large_file_is_sent_in_parts(gateway: GatewayDouble, blend: Path
     assert puts(gateway) == [1, 2, 3, 4]
 
 
-async def test_a_cut_part_is_sent_again_and_no_other(gateway: GatewayDouble, blend: Path) -> None:
+async def test_a_cut_part_is_sent_again_and_no_other(
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
+) -> None:
     gateway.part_bytes = 1 << 20
     upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
 
@@ -323,19 +323,19 @@ async def test_a_cut_part_is_sent_again_and_no_other(gateway: GatewayDouble, ble
 
     for number in (1, 2, 3, 4):  # more in all than tries there are for one
         gateway.script(f"PUT /store/parts/{upload_id}/{number}", hang_up, expired, hang_up)
-    async with client_of(gateway) as client:
-        await client.upload(blend)
+    await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
     assert puts(gateway) == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
 
 
-async def test_a_part_that_never_arrives_is_given_up(gateway: GatewayDouble, blend: Path) -> None:
+async def test_a_part_that_never_arrives_is_given_up(
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
+) -> None:
     gateway.part_bytes = 1 << 20
     upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
     gateway.script(f"PUT /store/parts/{upload_id}/2", *[hang_up] * 100)
-    async with client_of(gateway) as client:
-        with pytest.raises(NoAnswer):
-            await client.upload(blend)
+    with pytest.raises(NoAnswer):
+        await client.upload(blend)
     assert puts(gateway)[:2] == [1, 2]
     assert len(puts(gateway)) < 10
 
@@ -355,7 +355,7 @@ async def test_an_interrupted_upload_goes_on_where_it_stopped(
 
 
 async def test_parts_that_the_store_removed_are_sent_again(
-    gateway: GatewayDouble, blend: Path
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
 ) -> None:
     gateway.part_bytes = 1 << 20
     upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
@@ -365,14 +365,13 @@ async def test_parts_that_the_store_removed_are_sent_again(
         return web.Response(status=404)
 
     gateway.script(f"PUT /store/parts/{upload_id}/3", forget)
-    async with client_of(gateway) as client:
-        await client.upload(blend)
+    await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
     assert puts(gateway) == [1, 2, 3, 1, 2, 3, 4]
 
 
 async def test_a_file_that_is_written_to_between_parts_is_refused(
-    gateway: GatewayDouble, blend: Path
+    gateway: GatewayDouble, client: AsyncClient, blend: Path
 ) -> None:
     gateway.part_bytes = 1 << 20
     upload_id = hashlib.sha256(blend.read_bytes()).hexdigest()[:32]
@@ -384,15 +383,14 @@ async def test_a_file_that_is_written_to_between_parts_is_refused(
         return web.Response()
 
     gateway.script(f"PUT /store/parts/{upload_id}/2", grow)
-    async with client_of(gateway) as client:
-        with pytest.raises(FileChanged):
-            await client.upload(blend)
+    with pytest.raises(FileChanged):
+        await client.upload(blend)
     assert not gateway.objects
 
 
 @pytest.mark.parametrize("wrong", [{"count": 3}, {"count": 5}, {"size": 0}, {"size": -1}], ids=str)
 async def test_parts_of_something_else_are_no_answer(
-    gateway: GatewayDouble, blend: Path, wrong: dict[str, int]
+    gateway: GatewayDouble, client: AsyncClient, blend: Path, wrong: dict[str, int]
 ) -> None:
     parts = {"size": 1 << 20, "count": 4, "arrived": [], **wrong}
     upload = {
@@ -406,9 +404,8 @@ async def test_parts_of_something_else_are_no_answer(
         "parts": parts,
     }
     gateway.script("POST /api/v1/uploads", lambda _: web.json_response(upload, status=201))
-    async with client_of(gateway) as client:
-        with pytest.raises(BadAnswer):
-            await client.upload(blend)
+    with pytest.raises(BadAnswer):
+        await client.upload(blend)
 
 
 def puts(gateway: GatewayDouble) -> list[int]:
@@ -417,50 +414,53 @@ def puts(gateway: GatewayDouble) -> list[int]:
     return [int(path.rpartition("/")[2]) for path in found if "/parts/" in path]
 
 
-async def test_a_job_is_watched_to_its_end(gateway: GatewayDouble) -> None:
+async def test_a_job_is_watched_to_its_end(gateway: GatewayDouble, client: AsyncClient) -> None:
     job_id = gateway.add_job("QUEUED", node_id=None)
     gateway.life = completing(0.25, 0.25, 0.5)
-    async with client_of(gateway) as client:
-        seen = [(job.status, job.progress) async for job in client.watch(job_id)]
+    seen = [(job.status, job.progress) async for job in client.watch(job_id)]
     assert seen == [("DISPATCHED", None), ("RUNNING", 0.25), ("RUNNING", 0.5), ("COMPLETED", 1.0)]
 
 
-async def test_a_gateway_that_restarts_is_waited_for_by_a_watch(gateway: GatewayDouble) -> None:
+async def test_a_gateway_that_restarts_is_waited_for_by_a_watch(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job()
     gateway.life = completing(0.5)
 
-    async with client_of(gateway) as client:
-        watch = client.watch(job_id)
-        first = await anext(watch)
-        gateway.script(f"GET /api/v1/jobs/{job_id}", *[hang_up] * 6, *[refuse(503)] * 6)
-        rest = [job.status async for job in watch]
+    watch = client.watch(job_id)
+    first = await anext(watch)
+    gateway.script(f"GET /api/v1/jobs/{job_id}", *[hang_up] * 6, *[refuse(503)] * 6)
+    rest = [job.status async for job in watch]
     assert first.status == "DISPATCHED"
     assert rest == ["RUNNING", "COMPLETED"]
 
 
-async def test_a_watch_of_an_unreachable_gateway_ends_at_once(gateway: GatewayDouble) -> None:
+async def test_a_watch_of_an_unreachable_gateway_ends_at_once(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job()
     gateway.script(f"GET /api/v1/jobs/{job_id}", *[refuse(503)] * 4)
-    async with client_of(gateway) as client:
-        with pytest.raises(Unavailable):
-            await client.wait(job_id)
+    with pytest.raises(Unavailable):
+        await client.wait(job_id)
 
 
-async def test_a_wait_ends_at_its_deadline(gateway: GatewayDouble) -> None:
+async def test_a_wait_ends_at_its_deadline(gateway: GatewayDouble, client: AsyncClient) -> None:
     job_id = gateway.add_job()
-    async with client_of(gateway) as client:
-        with pytest.raises(StillRunning, match="DISPATCHED"):
-            await client.wait(job_id, within=0.3)
+    with pytest.raises(StillRunning, match="DISPATCHED"):
+        await client.wait(job_id, within=0.3)
 
 
-async def test_who_does_not_want_to_wait_learns_how_it_stands(gateway: GatewayDouble) -> None:
+async def test_who_does_not_want_to_wait_learns_how_it_stands(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job()
-    async with client_of(gateway) as client:
-        with pytest.raises(StillRunning, match="DISPATCHED"):
-            await client.wait(job_id, within=0)
+    with pytest.raises(StillRunning, match="DISPATCHED"):
+        await client.wait(job_id, within=0)
 
 
-async def test_a_cancel_whose_answer_was_lost_succeeds(gateway: GatewayDouble) -> None:
+async def test_a_cancel_whose_answer_was_lost_succeeds(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job()
 
     async def lost(request: web.Request) -> web.StreamResponse:
@@ -468,22 +468,23 @@ async def test_a_cancel_whose_answer_was_lost_succeeds(gateway: GatewayDouble) -
         return hang_up(request)
 
     gateway.script(f"POST /api/v1/jobs/{job_id}/cancel", lost)
-    async with client_of(gateway) as client:
-        assert (await client.cancel(job_id)).status == "CANCELLED"
+    assert (await client.cancel(job_id)).status == "CANCELLED"
 
 
-async def test_a_running_job_cannot_be_cancelled(gateway: GatewayDouble) -> None:
+async def test_a_running_job_cannot_be_cancelled(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job("RUNNING")
-    async with client_of(gateway) as client:
-        with pytest.raises(BadRequest, match="RUNNING"):
-            await client.cancel(job_id)
+    with pytest.raises(BadRequest, match="RUNNING"):
+        await client.cancel(job_id)
 
 
-async def test_a_result_is_downloaded_into_a_folder(gateway: GatewayDouble, tmp_path: Path) -> None:
+async def test_a_result_is_downloaded_into_a_folder(
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
+) -> None:
     job_id = gateway.add_job("COMPLETED")
-    async with client_of(gateway) as client:
-        path = await client.download(job_id, tmp_path)
-        named = await client.download(job_id, tmp_path, stem="scene-0001")
+    path = await client.download(job_id, tmp_path)
+    named = await client.download(job_id, tmp_path, stem="scene-0001")
     assert path == tmp_path / f"{job_id}.png"
     assert named == tmp_path / "scene-0001.png"
     assert path.read_bytes() == PICTURE
@@ -491,7 +492,7 @@ async def test_a_result_is_downloaded_into_a_folder(gateway: GatewayDouble, tmp_
 
 
 async def test_a_cut_download_leaves_the_old_file_or_the_whole_new_one(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job_id = gateway.add_job("COMPLETED")
     place = tmp_path / "frame.png"
@@ -507,35 +508,35 @@ async def test_a_cut_download_leaves_the_old_file_or_the_whole_new_one(
 
     route = f"GET /store/results/{job_id}/0/1/result"
     gateway.script(route, *[cut] * 4)
-    async with client_of(gateway) as client:
-        with pytest.raises(NoAnswer):
-            await client.download(job_id, place)
-        assert place.read_bytes() == b"old"
-        assert [path.name for path in tmp_path.iterdir() if path.suffix != ".part"] == ["frame.png"]
-        gateway.script(route, cut)
+    with pytest.raises(NoAnswer):
         await client.download(job_id, place)
+    assert place.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".part"] == ["frame.png"]
+    gateway.script(route, cut)
+    await client.download(job_id, place)
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [PICTURE]
 
 
-async def test_the_result_of_a_running_job_is_not_found(gateway: GatewayDouble) -> None:
+async def test_the_result_of_a_running_job_is_not_found(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job_id = gateway.add_job("RUNNING")
-    async with client_of(gateway) as client:
-        with pytest.raises(NotFound):
-            await client.result(job_id)
+    with pytest.raises(NotFound):
+        await client.result(job_id)
 
 
-async def test_a_job_id_that_is_none_is_never_sent(gateway: GatewayDouble) -> None:
-    async with client_of(gateway) as client:
-        with pytest.raises(ValueError, match="UUID"):
-            await client.job("../auth/login")
+async def test_a_job_id_that_is_none_is_never_sent(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
+    with pytest.raises(ValueError, match="UUID"):
+        await client.job("../auth/login")
     assert not gateway.requests
 
 
-async def test_jobs_are_listed_by_status(gateway: GatewayDouble) -> None:
+async def test_jobs_are_listed_by_status(gateway: GatewayDouble, client: AsyncClient) -> None:
     gateway.add_job("COMPLETED", progress=1)
     gateway.add_job("FAILED")
-    async with client_of(gateway) as client:
-        found = await client.jobs("COMPLETED", limit=5)
+    found = await client.jobs("COMPLETED", limit=5)
     assert [job.status for job in found.jobs] == ["COMPLETED"]
     assert found.jobs[0].progress == 1.0
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rendertrust.client import AsyncClient, NoAnswer, Retries, Tokens, TransferFailed
+from rendertrust.client import AsyncClient, NoAnswer, TransferFailed
+from tests.integration.client.conftest import client_of
 from tests.integration.client.double import PICTURE, GatewayDouble
 
-FAST = Retries(times=3, first=0.001, most=0.002)
 MIB = 1 << 20
 
 
@@ -20,10 +20,6 @@ def gateway(gateway: GatewayDouble) -> GatewayDouble:
     """Its nodes named what they made."""
     gateway.names_results = True
     return gateway
-
-
-def client_of(gateway: GatewayDouble) -> AsyncClient:
-    return AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
 
 
 def route(job: str) -> str:
@@ -35,7 +31,7 @@ def parts(folder: Path) -> list[Path]:
 
 
 async def test_a_cut_download_goes_on_where_it_stopped(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
     gateway.script(
@@ -44,10 +40,9 @@ async def test_a_cut_download_goes_on_where_it_stopped(
         gateway.cut(1000, has(tmp_path, MIB + 1000)),
     )
     told: list[tuple[int, int]] = []
-    async with client_of(gateway) as client:
-        path = await client.download(
-            job, tmp_path, progress=lambda done, all_: told.append((done, all_))
-        )
+    path = await client.download(
+        job, tmp_path, progress=lambda done, all_: told.append((done, all_))
+    )
     assert path.read_bytes() == PICTURE
     assert gateway.ranges == [None, f"bytes={MIB}-", f"bytes={MIB + 1000}-"]
     assert told[-1] == (len(PICTURE), len(PICTURE))
@@ -56,7 +51,7 @@ async def test_a_cut_download_goes_on_where_it_stopped(
 
 
 async def test_what_its_store_calls_packed_is_taken_as_it_is(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     def packed(request: web.Request) -> web.Response:
         whole = gateway.stored(request)
@@ -65,12 +60,13 @@ async def test_what_its_store_calls_packed_is_taken_as_it_is(
 
     job = gateway.add_job("COMPLETED")
     gateway.script(route(job), *[packed] * 4)
-    async with client_of(gateway) as client:
-        path = await client.download(job, tmp_path)
+    path = await client.download(job, tmp_path)
     assert path.read_bytes() == PICTURE
 
 
-async def test_more_than_was_announced_is_not_taken(gateway: GatewayDouble, tmp_path: Path) -> None:
+async def test_more_than_was_announced_is_not_taken(
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
+) -> None:
     sent = 0
 
     async def endless(request: web.Request) -> web.StreamResponse:
@@ -84,9 +80,8 @@ async def test_more_than_was_announced_is_not_taken(gateway: GatewayDouble, tmp_
 
     job = gateway.add_job("COMPLETED")
     gateway.script(route(job), *[endless] * 4)
-    async with client_of(gateway) as client:
-        with pytest.raises(TransferFailed):
-            await client.download(job, tmp_path)
+    with pytest.raises(TransferFailed):
+        await client.download(job, tmp_path)
     assert sent < 64 * MIB
     assert [path.stat().st_size for path in parts(tmp_path)] <= [len(PICTURE)]
 
@@ -126,30 +121,28 @@ async def test_the_next_call_goes_on_with_what_has_no_hash_but_is_the_same(
 
 
 async def test_what_was_whole_when_it_was_left_is_not_fetched_again(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
     leave(tmp_path, PICTURE)
-    async with client_of(gateway) as client:
-        await client.download(job, tmp_path / "frame.png")
+    await client.download(job, tmp_path / "frame.png")
     assert gateway.ranges == []
     assert (tmp_path / "frame.png").read_bytes() == PICTURE
 
 
 @pytest.mark.parametrize("size", [MIB, len(PICTURE), len(PICTURE) + 5], ids=str)
 async def test_what_somebody_spoiled_is_fetched_anew(
-    gateway: GatewayDouble, tmp_path: Path, size: int
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path, size: int
 ) -> None:
     job = gateway.add_job("COMPLETED")
     leave(tmp_path, bytes(size))
-    async with client_of(gateway) as client:
-        await client.download(job, tmp_path / "frame.png")
+    await client.download(job, tmp_path / "frame.png")
     assert (tmp_path / "frame.png").read_bytes() == PICTURE
     assert not parts(tmp_path)
 
 
 async def test_other_content_than_was_named_is_refused(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
     (tmp_path / "frame.png").write_bytes(b"old")
@@ -159,9 +152,8 @@ async def test_other_content_than_was_named_is_refused(
         return gateway.stored(request)  # type: ignore[arg-type]
 
     gateway.script(route(job), other)  # type: ignore[arg-type]
-    async with client_of(gateway) as client:
-        with pytest.raises(TransferFailed, match="other content"):
-            await client.download(job, tmp_path / "frame.png")
+    with pytest.raises(TransferFailed, match="other content"):
+        await client.download(job, tmp_path / "frame.png")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [
         ("frame.png", b"old")
     ]
@@ -182,7 +174,7 @@ async def test_two_that_fetch_the_same_do_not_write_into_one_file(
 
 
 async def test_without_a_name_it_goes_on_only_with_the_same_content(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     gateway.names_results = False
     job = gateway.add_job("COMPLETED")
@@ -193,8 +185,7 @@ async def test_without_a_name_it_goes_on_only_with_the_same_content(
         return answer
 
     gateway.script(route(job), change)  # type: ignore[arg-type]
-    async with client_of(gateway) as client:
-        path = await client.download(job, tmp_path / "frame.png")
+    path = await client.download(job, tmp_path / "frame.png")
     assert gateway.ranges == [None, f"bytes={MIB}-"]
     assert path.read_bytes() == PICTURE[::-1]
 

@@ -18,22 +18,15 @@ from rendertrust.client import (
     BadAnswer,
     Client,
     NotFound,
-    Retries,
-    Tokens,
     event_follower,
 )
 from rendertrust.client.errors import NoAnswer
-from tests.integration.client.conftest import Program
+from tests.integration.client.conftest import FAST, GOOD, Program, client_of
 from tests.integration.client.double import NODE, NOW, GatewayDouble, hang_up, problem
 
-FAST = Retries(times=3, first=0.001, most=0.002)
 JOB = str(uuid4())
 ROUTE = f"GET /api/v1/jobs/{JOB}/events"
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def client_of(gateway: GatewayDouble) -> AsyncClient:
-    return AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
 
 
 def event(number: int, type_: str = "unit.running", **more: Any) -> dict[str, Any]:
@@ -69,7 +62,9 @@ def streams(asked: list[str], *parts: bytes) -> Answer:
     return answer
 
 
-async def test_each_event_comes_once_over_several_connections(gateway: GatewayDouble) -> None:
+async def test_each_event_comes_once_over_several_connections(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     asked = list[str]()
     gateway.script(
         ROUTE,
@@ -79,28 +74,31 @@ async def test_each_event_comes_once_over_several_connections(gateway: GatewayDo
         streams(asked, frame(event(1)), frame(event(2)), PROGRESS, frame(event(3))),
         streams(asked, frame(event(4, "job.completed")), END),
     )
-    async with client_of(gateway) as client:
-        found = [told.number async for told in client.events(JOB)]
+    found = [told.number async for told in client.events(JOB)]
     assert found == [1, 2, 3, 4]
     assert asked == ["0", "1", "3"]
 
 
-async def test_one_may_begin_later_and_be_told_how_far_units_are(gateway: GatewayDouble) -> None:
+async def test_one_may_begin_later_and_be_told_how_far_units_are(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     asked = list[str]()
     gateway.script(ROUTE, streams(asked, PROGRESS, frame(event(8)), END))
-    async with client_of(gateway) as client:
-        found = [told async for told in client.events(JOB, after=7, progress=True)]
+    found = [told async for told in client.events(JOB, after=7, progress=True)]
     assert [(told.number, told.progress) for told in found] == [(None, 0.5), (8, None)]
     assert asked == ["7"]
 
 
-async def test_where_all_was_told_before_there_is_nothing(gateway: GatewayDouble) -> None:
+async def test_where_all_was_told_before_there_is_nothing(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     gateway.script(ROUTE, lambda _: web.Response(status=204))
-    async with client_of(gateway) as client:
-        assert [told async for told in client.events(JOB, after=9)] == []
+    assert [told async for told in client.events(JOB, after=9)] == []
 
 
-async def test_a_login_that_ran_out_meanwhile_is_renewed(gateway: GatewayDouble) -> None:
+async def test_a_login_that_ran_out_meanwhile_is_renewed(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     asked = list[str]()
     gateway.script(
         ROUTE,
@@ -108,8 +106,7 @@ async def test_a_login_that_ran_out_meanwhile_is_renewed(gateway: GatewayDouble)
         lambda _: problem(401, "Invalid or expired token"),
         streams(asked, frame(event(2)), END),
     )
-    async with client_of(gateway) as client:
-        assert [told.number async for told in client.events(JOB)] == [1, 2]
+    assert [told.number async for told in client.events(JOB)] == [1, 2]
     assert gateway.seen["POST /api/v1/auth/refresh"] == 1
 
 
@@ -136,37 +133,35 @@ async def test_without_asyncio_it_is_the_same(gateway: GatewayDouble) -> None:
     gateway.script(ROUTE, streams([], frame(event(1)), frame(event(2)), END))
 
     def work() -> list[int | None]:
-        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST) as client:
+        with Client(gateway.url, tokens=GOOD, retries=FAST) as client:
             return [told.number for told in client.events(JOB)]
 
     assert await asyncio.to_thread(work) == [1, 2]
 
 
 async def test_the_program_prints_what_happened_and_follows(
-    gateway: GatewayDouble, program: Program
+    gateway: GatewayDouble, jane: Program
 ) -> None:
-    await program.log_in()
     charged = event(2, "unit.completed", money="charged", amount="5.0000")
     page = {"events": [event(1), charged], "next": None, "ended": False}
     gateway.script(ROUTE, lambda _: web.json_response(page))
-    done = await program.run("jobs", "events", JOB)
+    done = await jane.run("jobs", "events", JOB)
     assert done.code == 0, done
     assert "charged 5.0000" in done.out
     failed = event(3, "unit.failed", error_class="scene", error="no \x1b[31mcamera")
     gateway.script(ROUTE, streams([], frame(event(1)), frame(failed), END))
-    done = await program.run("--json", "jobs", "events", JOB, "--follow")
+    done = await jane.run("--json", "jobs", "events", JOB, "--follow")
     assert done.code == 0, done
     assert [line["number"] for line in done.lines] == [1, 3]
     gateway.script(ROUTE, streams([], frame(failed), END))
-    done = await program.run("jobs", "events", JOB, "--follow")
+    done = await jane.run("jobs", "events", JOB, "--follow")
     assert "\x1b" not in done.out
     assert "scene: no" in done.out
 
 
 async def test_the_program_prints_what_nodes_said_of_a_frame(
-    gateway: GatewayDouble, program: Program
+    gateway: GatewayDouble, jane: Program
 ) -> None:
-    await program.log_in()
     job = gateway.add_job("FAILED", units=3)
     gateway.add_units(job, *["FAILED"] * 3)
     said = {
@@ -187,7 +182,7 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
 
     for _ in range(2):
         gateway.script(f"GET /api/v1/jobs/{job}/log", answer)
-    done = await program.run("jobs", "log", job, "--frame", "3", "--follow")
+    done = await jane.run("jobs", "log", job, "--frame", "3", "--follow")
     assert done.code == 0, done
     heading = "unit 2 (frame 3), attempt 1, node 8c6f1d2e: failed (scene): no camera"
     first, *lines = done.out.splitlines()
@@ -196,10 +191,10 @@ async def test_the_program_prints_what_nodes_said_of_a_frame(
         "Read blend",
         "\N{REPLACEMENT CHARACTER}[31mno ca",
     ]
-    done = await program.run("--json", "jobs", "log", job)
+    done = await jane.run("--json", "jobs", "log", job)
     assert done.lines[0]["lines"] == said["lines"]
     assert asked == ["2", None]
-    done = await program.run("jobs", "log", job, "--unit", "9")
+    done = await jane.run("jobs", "log", job, "--unit", "9")
     assert (done.code, "has no unit 9" in done.err) == (exit_codes.NOT_FOUND, True), done
 
 

@@ -136,28 +136,25 @@ async def test_without_a_login_4_says_how_to_log_in(program: Program) -> None:
     assert listed.document["error"]["exit_code"] == 4
 
 
-async def test_a_renewed_login_is_kept(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_a_renewed_login_is_kept(jane: Program, gateway: GatewayDouble) -> None:
     gateway.accepted = set()
-    assert (await program.run("credits", "balance")).code == 0
-    kept = json.loads(program.credentials.read_text())["logins"][gateway.url]
+    assert (await jane.run("credits", "balance")).code == 0
+    kept = json.loads(jane.credentials.read_text())["logins"][gateway.url]
     assert (kept["access_token"], kept["email"]) == ("access-2", "jane@example.com")
 
 
 async def test_several_calls_at_once_renew_a_login_once(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     gateway.accepted = set()
-    calls = [program.run("credits", "balance") for _ in range(4)]
+    calls = [jane.run("credits", "balance") for _ in range(4)]
     assert [told.code for told in await asyncio.gather(*calls)] == [0] * 4
     assert gateway.seen["POST /api/v1/auth/refresh"] == 1
 
 
-async def test_submit_watch_and_save(program: Program, gateway: GatewayDouble, blend: Path) -> None:
-    await program.log_in()
+async def test_submit_watch_and_save(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.life = completing(0.25, 0.5)
-    told = await program.run(
+    told = await jane.run(
         "submit", "--no-preflight", str(blend), "--frame", "7", "--out", str(blend.parent)
     )
     assert told.code == 0, told
@@ -168,10 +165,9 @@ async def test_submit_watch_and_save(program: Program, gateway: GatewayDouble, b
     assert (blend.parent / "scene-0007.png").read_bytes() == PICTURE
 
 
-async def test_submit_as_json_lines(program: Program, gateway: GatewayDouble, blend: Path) -> None:
-    await program.log_in()
+async def test_submit_as_json_lines(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.life = completing(0.5)
-    told = await program.run(
+    told = await jane.run(
         "submit", "--no-preflight", str(blend), "--json", "--out", str(blend.parent / "f.png")
     )
     assert told.code == 0, told
@@ -182,10 +178,9 @@ async def test_submit_as_json_lines(program: Program, gateway: GatewayDouble, bl
 
 
 async def test_submit_without_watch_prints_one_document(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
-    told = await program.run(
+    told = await jane.run(
         "submit", "--no-preflight", str(blend), "--json", "--format", "exr", "--queue"
     )
     assert told.document["status"] == "DISPATCHED"
@@ -193,23 +188,21 @@ async def test_submit_without_watch_prints_one_document(
     assert gateway.bodies[-1]["queue"] is True
 
 
-async def test_503_then_success(program: Program, gateway: GatewayDouble, blend: Path) -> None:
-    await program.log_in()
+async def test_503_then_success(jane: Program, gateway: GatewayDouble, blend: Path) -> None:
     gateway.script(DISPATCH, refuse(503, "Starting"), refuse(503, "Starting"))
-    told = await program.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--no-preflight", str(blend))
     assert told.code == 0, told
     assert "Starting; trying again in" in told.err
     assert len(gateway.jobs) == 1
 
 
-async def test_503_that_stays_ends_with_75(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_503_that_stays_ends_with_75(jane: Program, gateway: GatewayDouble) -> None:
     away = refuse(503, "Not now", headers={"Retry-After": "120"})
     gateway.script("GET /api/v1/jobs", away, away)
-    told = await program.run("jobs", "list")
+    told = await jane.run("jobs", "list")
     assert told.code == exit_codes.UNAVAILABLE
     assert "Try again in 2 min." in told.err
-    assert (await program.run("jobs", "list", "--json")).document["error"]["status"] == 503
+    assert (await jane.run("jobs", "list", "--json")).document["error"]["status"] == 503
 
 
 async def test_nobody_there_ends_with_75(program: Program) -> None:
@@ -221,116 +214,106 @@ async def test_nobody_there_ends_with_75(program: Program) -> None:
 
 
 async def test_402_ends_with_5_and_names_both_amounts(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     poor = refuse(402, "Insufficient credits", available="3.0000", requested="10.0000")
     gateway.script(DISPATCH, poor, poor)
-    told = await program.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--no-preflight", str(blend))
     assert told.code == exit_codes.INSUFFICIENT_CREDITS
     assert "Available: 3.0000 credits. Needed: 10.0000 credits." in told.err
     assert "rendertrust credits balance" in told.err
-    error = (await program.run("submit", "--no-preflight", str(blend), "--json")).document["error"]
+    error = (await jane.run("submit", "--no-preflight", str(blend), "--json")).document["error"]
     assert (error["available"], error["requested"]) == ("3.0000", "10.0000")
 
 
 async def test_no_node_ends_with_75_and_tells_of_queue(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(DISPATCH, refuse(400, "No healthy nodes with matching capability"))
-    told = await program.run("submit", "--no-preflight", str(blend))
+    told = await jane.run("submit", "--no-preflight", str(blend))
     assert told.code == exit_codes.UNAVAILABLE
     assert "--queue" in told.err
 
 
 async def test_a_failed_job_ends_with_6_and_is_harmless(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     job_id = gateway.add_job("FAILED", error_message="scene: \x1b]0;evil\x07no\ncamera")
-    told = await program.run("jobs", "watch", job_id)
+    told = await jane.run("jobs", "watch", job_id)
     assert told.code == exit_codes.JOB_FAILED
     assert "no camera" in told.err
     assert "Nothing was charged." in told.err
     assert "\x1b" not in told.out + told.err
-    assert (await program.run("jobs", "show", job_id)).code == 0
+    assert (await jane.run("jobs", "show", job_id)).code == 0
 
 
 async def test_a_job_of_which_something_was_given_back_says_so(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     job_id = gateway.add_job("COMPLETED", done=1, given_back=1)
-    shown = await program.run("jobs", "show", job_id)
+    shown = await jane.run("jobs", "show", job_id)
     assert shown.code == 0, shown
     assert f"1 of 1, found invalid later: rendertrust jobs units {job_id}" in shown.out
 
 
-async def test_an_absent_job_ends_with_7(program: Program) -> None:
-    await program.log_in()
+async def test_an_absent_job_ends_with_7(jane: Program) -> None:
     for command in ("show", "watch", "cancel", "result"):
-        told = await program.run("jobs", command, ABSENT)
+        told = await jane.run("jobs", command, ABSENT)
         assert told.code == exit_codes.NOT_FOUND, told
 
 
 async def test_a_job_that_still_runs_ends_with_8(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     job_id = gateway.add_job("RUNNING", progress=0.4)
-    told = await program.run("jobs", "watch", job_id, "--timeout", "0.2")
+    told = await jane.run("jobs", "watch", job_id, "--timeout", "0.2")
     assert told.code == exit_codes.STILL_RUNNING
     assert f"rendertrust jobs watch {job_id}" in told.err
-    told = await program.run("jobs", "result", job_id, "--out", str(tmp_path), "--json")
+    told = await jane.run("jobs", "result", job_id, "--out", str(tmp_path), "--json")
     assert told.code == exit_codes.STILL_RUNNING
     assert told.document["error"]["job"]["progress"] == 0.4
 
 
 async def test_cancel_gives_the_job_back_and_refuses_a_running_one(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     job_id, running = gateway.add_job(), gateway.add_job("RUNNING")
-    told = await program.run("jobs", "cancel", job_id, "--json")
+    told = await jane.run("jobs", "cancel", job_id, "--json")
     assert told.document["status"] == "CANCELLED"
-    told = await program.run("jobs", "cancel", running)
+    told = await jane.run("jobs", "cancel", running)
     assert told.code == exit_codes.FAILURE
     assert f"rendertrust jobs show {running}" in told.err
 
 
 async def test_a_result_is_a_url_or_a_file(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     job_id = gateway.add_job("COMPLETED")
-    told = await program.run("jobs", "result", job_id)
+    told = await jane.run("jobs", "result", job_id)
     assert told.out.startswith(f"{gateway.url}/store/results/{job_id}/0/1/result?")
-    told = await program.run("jobs", "result", job_id, "--out", str(tmp_path / "a.png"), "--json")
+    told = await jane.run("jobs", "result", job_id, "--out", str(tmp_path / "a.png"), "--json")
     assert told.document["path"] == str(tmp_path / "a.png")
 
 
-async def test_lists_in_a_pipe_are_tab_separated(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_lists_in_a_pipe_are_tab_separated(jane: Program, gateway: GatewayDouble) -> None:
     job_id = gateway.add_job("COMPLETED", progress=1.0)
-    rows = (await program.run("jobs", "list", "--status", "completed")).out.splitlines()
+    rows = (await jane.run("jobs", "list", "--status", "completed")).out.splitlines()
     assert rows[0].split("\t")[:2] == ["ID", "STATUS"]
     assert rows[1].split("\t")[:5] == [
         *[job_id, "COMPLETED", "100 %", "10.0000", "2026-03-13T12:00:00Z"],
     ]
-    history = await program.run("credits", "history")
+    history = await jane.run("credits", "history")
     assert "-10.0000\t990.0000\tUSAGE" in history.out
     assert "\x1b" not in history.out
-    assert (await program.run("credits", "history", "--json")).document["count"] == 42
+    assert (await jane.run("credits", "history", "--json")).document["count"] == 42
 
 
 @pytest.mark.parametrize("as_json", [False, True])
 async def test_ctrl_c_ends_the_watch_and_not_the_job(
-    program: Program, gateway: GatewayDouble, *, as_json: bool
+    jane: Program, gateway: GatewayDouble, *, as_json: bool
 ) -> None:
-    await program.log_in()
     job_id = gateway.add_job("RUNNING", progress=0.1)
-    process = await program.start("jobs", "watch", job_id, *(["--json"] if as_json else []))
+    process = await jane.start("jobs", "watch", job_id, *(["--json"] if as_json else []))
     assert process.stdout is not None
     first = await process.stdout.readline()
     process.send_signal(signal.SIGINT)
@@ -346,12 +329,9 @@ async def test_ctrl_c_ends_the_watch_and_not_the_job(
     assert "Traceback" not in told.err
 
 
-async def test_a_reader_that_leaves_is_no_traceback(
-    program: Program, gateway: GatewayDouble
-) -> None:
-    await program.log_in()
+async def test_a_reader_that_leaves_is_no_traceback(jane: Program, gateway: GatewayDouble) -> None:
     job_id = gateway.add_job("RUNNING", progress=0.1)
-    process = await program.start("jobs", "watch", job_id)
+    process = await jane.start("jobs", "watch", job_id)
     assert process.stdout is not None
     await process.stdout.readline()
     process.stdout._transport.close()  # type: ignore[attr-defined]
@@ -396,9 +376,8 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
     ],
 )
 async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
-    program: Program, gateway: GatewayDouble, blend: Path, route: str, says: str
+    jane: Program, gateway: GatewayDouble, blend: Path, route: str, says: str
 ) -> None:
-    await program.log_in()
     reached, ever = asyncio.Event(), asyncio.Event()
 
     async def never(_: web.Request) -> web.StreamResponse:
@@ -407,7 +386,7 @@ async def test_ctrl_c_before_there_is_a_job_says_whether_there_may_be_one(
         return web.Response()
 
     gateway.script(route, never)
-    process = await program.start("submit", "--no-preflight", str(blend), "--watch")
+    process = await jane.start("submit", "--no-preflight", str(blend), "--watch")
     async with asyncio.timeout(60):
         await reached.wait()
     process.send_signal(signal.SIGINT)

@@ -55,14 +55,13 @@ async def test_what_is_not_for_sale_is_told(gateway: GatewayDouble, client: Asyn
         await client.checkout("cred11")
 
 
-async def test_the_commands(gateway: GatewayDouble, program: Program) -> None:
-    await program.log_in()
+async def test_the_commands(gateway: GatewayDouble, jane: Program) -> None:
     gateway.script(OFFERS, answer({"skus": [OFFER]}))
-    told = await program.run("credits", "offers")
+    told = await jane.run("credits", "offers")
     assert told.out.splitlines()[1].startswith("cred10\t100.0000\t10.00 usd\t100 ")
     assert "\x1b" not in told.out
     url = "https://pay.example/cs_1"
     gateway.script(CHECKOUT, answer({"url": url}), answer({"url": url}))
-    assert (await program.run("credits", "buy", "cred10")).out == f"pay  {url}\n"
-    told = await program.run("credits", "buy", "cred10", "--json")
+    assert (await jane.run("credits", "buy", "cred10")).out == f"pay  {url}\n"
+    told = await jane.run("credits", "buy", "cred10", "--json")
     assert told.document == {"url": url}

@@ -56,22 +56,21 @@ async def test_one_that_does_not_hold_is_refused(
             await client.receipt("00000000" + DONE.job[8:])
 
 
-async def test_the_program_writes_what_it_checks(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_the_program_writes_what_it_checks(jane: Program, gateway: GatewayDouble) -> None:
     gateway.script(ROUTE, lambda _: web.json_response(answered()))
-    told = await program.run("jobs", "receipt", DONE.job, "--out", "receipt.json")
+    told = await jane.run("jobs", "receipt", DONE.job, "--out", "receipt.json")
     assert told.code == 0, told.err
-    folder = program.home
+    folder = jane.home
     (folder / "frame.png").write_bytes(PICTURE)
     (folder / "mine.json").write_text(json.dumps(WITNESS))
     (folder / "other.png").write_bytes(PICTURE[:-1])
-    alone = await program.run("verify", "receipt.json", "frame.png", "--url", "http://127.0.0.1:9")
+    alone = await jane.run("verify", "receipt.json", "frame.png", "--url", "http://127.0.0.1:9")
     assert alone.code == 3, alone.err
     for step in ("node", "gateway", "file", "pixels", "entry", "leaf", "inclusion", "checkpoint"):
         assert f"ok  {step}" in alone.out
-    known = await program.run("verify", "receipt.json", "frame.png", "--checkpoint", "mine.json")
+    known = await jane.run("verify", "receipt.json", "frame.png", "--checkpoint", "mine.json")
     assert known.code == 0, known.err
-    bad = await program.run("verify", "receipt.json", "other.png", "--checkpoint", "mine.json")
+    bad = await jane.run("verify", "receipt.json", "other.png", "--checkpoint", "mine.json")
     assert bad.code == 1
     assert "NO  file" in bad.out
 

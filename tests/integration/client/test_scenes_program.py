@@ -85,13 +85,12 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1])
 
 @pytest.mark.render
 async def test_a_name_that_cannot_be_sent_is_a_finding(
-    program: Program, gateway: GatewayDouble, tmp_path: Path
+    jane: Program, gateway: GatewayDouble, tmp_path: Path
 ) -> None:
-    await program.log_in()
     scene = tmp_path / "scene.blend"
     await asyncio.to_thread(make, NAMES, str(scene))
     for words in (("preflight",), ("submit", "--yes")):
-        told = await program.run(*words, str(scene))
+        told = await jane.run(*words, str(scene))
         assert told.code == exit_codes.FAILURE, told
         said = told.out + told.err
         assert "error: a linked file's name cannot be sent" in said
@@ -112,35 +111,32 @@ async def test_more_files_than_a_job_has_are_not_to_be_renamed(
 
 
 async def test_uploads_are_listed_with_who_needs_them(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     page = {"uploads": [KEPT], "count": 1, "used": 1_400_000, "quota": 10**11}
     gateway.script("GET /api/v1/uploads", says(page))
-    told = await program.run("uploads", "list")
+    told = await jane.run("uploads", "list")
     assert told.code == 0, told
     assert f"{UPLOAD}\t1400000\tscene.blend\t{NOW}\t{NOW}\t2" in told.out
     assert "1.4 MB of 100.0 GB used." in told.err
 
 
-async def test_an_upload_that_is_needed_stays(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_an_upload_that_is_needed_stays(jane: Program, gateway: GatewayDouble) -> None:
     path = f"DELETE /api/v1/uploads/{UPLOAD}"
     gateway.script(path, refuse(409, "An open job or a dispute needs it"))
     gateway.script(path, says({"message": "The upload was removed"}))
-    told = await program.run("uploads", "delete", UPLOAD)
+    told = await jane.run("uploads", "delete", UPLOAD)
     assert told.code == exit_codes.FAILURE
     assert f"{UPLOAD} is kept: an open job or a dispute needs it" in told.err
-    told = await program.run("uploads", "delete", UPLOAD)
+    told = await jane.run("uploads", "delete", UPLOAD)
     assert (told.code, told.out) == (0, f"Deleted {UPLOAD}.\n")
 
 
 async def test_an_estimate_is_said_before_a_job_is_submitted(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(LOOK, says(LOOKED))
-    told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
     assert "About 27 min 20 s of one node for 48 frames (20 min to 39 min)" in told.err
     assert "13 min 40 s if all 2 slots that are online help." in told.err
@@ -177,13 +173,12 @@ WORK: dict[str, Any] = {
 
 
 async def test_where_frames_are_priced_by_their_work_it_is_measured_first(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(QUOTE, says(TABLE))
     gateway.script(LOOK, says({**LOOKED, "stops": False, "findings": []}))
     gateway.script(QUOTE, says(WORK))
-    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
     assert told.code == 0, told
     assert "48.0000 credits (0.5000 to 1.5000 a frame)" in told.err
     assert "4 min 48 s of work on the reference machine. By the work" in told.err
@@ -193,59 +188,54 @@ async def test_where_frames_are_priced_by_their_work_it_is_measured_first(
 
 
 async def test_a_scene_that_a_stranger_looked_into_is_measured_again(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     clean = {**LOOKED, "stops": False, "findings": []}
     for answer in (TABLE, {**TABLE, "preflight": clean}, {**WORK, "preflight": clean}):
         gateway.script(QUOTE, says(answer))
     for _ in range(2):
         gateway.script(LOOK, says(clean))
-    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight")
     assert told.code == 0, told
     assert (gateway.seen[LOOK], gateway.bodies[-1]["quoted"]) == (2, "48.0000")
 
 
 async def test_a_quote_says_what_its_price_follows(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(QUOTE, says(TABLE))
-    told = await program.run("submit", str(blend), "--frames", "1-48", "--quote")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--quote")
     assert told.code == 0, told
     assert "each frame costs what the table says" in told.err
     assert "rendertrust submit --estimate" in told.err
 
 
 async def test_what_costs_more_by_now_is_not_submitted(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(QUOTE, says(WORK))
     gateway.script(DISPATCH, refuse(409, "It costs 96.0000 now, and 48.0000 were quoted"))
-    told = await program.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
+    told = await jane.run("submit", str(blend), "--frames", "1-48", "--no-preflight", "--yes")
     assert told.code != 0
     assert "96.0000 now" in told.err
 
 
 async def test_without_a_node_to_look_it_goes_on_and_says_so(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     waiting = {"code": "no_node", "words": "No node that does it was ever connected."}
     nobody = {**LOOKED, "status": "PENDING", "stops": False, "findings": [], "estimate": None}
     gateway.script(LOOK, says({**nobody, "waiting": waiting}, 202))
-    told = await program.run("submit", str(blend), "--estimate", "--no-preflight")
+    told = await jane.run("submit", str(blend), "--estimate", "--no-preflight")
     assert told.code == 0, told
     assert "No node that does it was ever connected. Continuing without." in told.err
 
 
 async def test_what_a_node_must_have_is_told_to_the_gateway(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     asked = ("--needs", "vram=8G, blender=5.2", "--needs", "alike")
-    told = await program.run("submit", str(blend), "--no-preflight", *asked)
+    told = await jane.run("submit", str(blend), "--no-preflight", *asked)
     assert told.code == 0, told
     wanted = {"device": "gpu", "memory": 8 << 30, "blender": "5.2", "alike": True}
     assert gateway.bodies[-1]["needs"] == wanted
@@ -262,11 +252,10 @@ async def test_needs_that_are_none_are_refused_with_those_that_are(
 
 
 async def test_where_no_node_has_what_is_needed_that_is_said(
-    program: Program, gateway: GatewayDouble, blend: Path
+    jane: Program, gateway: GatewayDouble, blend: Path
 ) -> None:
-    await program.log_in()
     gateway.script(DISPATCH, refuse(400, "No healthy nodes with matching capability"))
     asked = ("--needs", "vram=8G,alike,class=gpu/x", "--no-preflight")
-    told = await program.run("submit", str(blend), *asked)
+    told = await jane.run("submit", str(blend), *asked)
     assert told.code == exit_codes.UNAVAILABLE
     assert "It must have: device gpu, memory 8.6 GB, class gpu/x, alike." in told.err, told

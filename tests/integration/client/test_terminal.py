@@ -57,12 +57,9 @@ def _received(ours: int, typed: str) -> str:
             os.write(ours, f"{answers.pop(0)}\n".encode())
 
 
-async def test_a_job_is_one_line_of_eighty_columns(
-    program: Program, gateway: GatewayDouble
-) -> None:
-    await program.log_in()
+async def test_a_job_is_one_line_of_eighty_columns(jane: Program, gateway: GatewayDouble) -> None:
     ids = [gateway.add_job("DISPATCHED", progress=0.5) for _ in range(3)]
-    code, text = await shown(program, "jobs", "list")
+    code, text = await shown(jane, "jobs", "list")
     plain = CONTROL.sub("", text).splitlines()
     rows = [line for line in plain if line.split(" ")[0] in ids]
     assert code == 0, text
@@ -71,20 +68,18 @@ async def test_a_job_is_one_line_of_eighty_columns(
 
 
 async def test_a_watch_draws_a_bar_with_percent_and_node(
-    program: Program, gateway: GatewayDouble
+    jane: Program, gateway: GatewayDouble
 ) -> None:
-    await program.log_in()
     gateway.life = completing(0.25, 0.5)
-    code, text = await shown(program, "jobs", "watch", gateway.add_job())
+    code, text = await shown(jane, "jobs", "watch", gateway.add_job())
     assert code == 0, text
     assert "\x1b[" in text
     assert "50 % node 7c9e6679" in CONTROL.sub("", text)
 
 
-async def test_no_color_draws_no_colours(program: Program, gateway: GatewayDouble) -> None:
-    await program.log_in()
+async def test_no_color_draws_no_colours(jane: Program, gateway: GatewayDouble) -> None:
     gateway.add_job()
-    plain = Program(program.url, program.home, {"NO_COLOR": "1"})
+    plain = Program(jane.url, jane.home, {"NO_COLOR": "1"})
     _, text = await shown(plain, "jobs", "list")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", text)
 

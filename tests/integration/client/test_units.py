@@ -15,19 +15,13 @@ from rendertrust.client import (
     NoAnswer,
     NotFound,
     NotReady,
-    Retries,
     Tokens,
     TransferFailed,
 )
 from rendertrust.frame_range import FrameRangeError
 from tests.integration.client.double import PICTURE, GatewayDouble, answering, hang_up
 
-FAST = Retries(times=3, first=0.001, most=0.002)
 EXR = b"\x76\x2f\x31\x01" + b"linear" * 100
-
-
-def client_of(gateway: GatewayDouble) -> AsyncClient:
-    return AsyncClient(gateway.url, tokens=Tokens("access-1", "refresh-1"), retries=FAST)
 
 
 def bundle(*names: str, packed: int = zipfile.ZIP_STORED) -> bytes:
@@ -44,14 +38,13 @@ def visible(folder: Path) -> list[str]:
 
 
 async def test_an_order_of_many_frames_says_what_was_asked_for_and_nothing_else(
-    gateway: GatewayDouble,
+    gateway: GatewayDouble, client: AsyncClient
 ) -> None:
-    async with client_of(gateway) as client:
-        await client.dispatch(
-            JobSpec("render", "s3://b/k", frames="1-48", order="middle_first", max_credits="200")
-        )
-        await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}))
-        told = await client.quote(JobSpec("render", frames="1-48", chunk=4))
+    await client.dispatch(
+        JobSpec("render", "s3://b/k", frames="1-48", order="middle_first", max_credits="200")
+    )
+    await client.dispatch(JobSpec("render", "s3://b/k", {"frame": 1}))
+    told = await client.quote(JobSpec("render", frames="1-48", chunk=4))
     first, second, third = gateway.bodies
     assert first == {
         "job_type": "render",
@@ -65,105 +58,105 @@ async def test_an_order_of_many_frames_says_what_was_asked_for_and_nothing_else(
     assert (told.units, told.price, told.enough) == (48, "480.0000", True)
 
 
-async def test_units_come_page_by_page_and_one_by_its_number(gateway: GatewayDouble) -> None:
+async def test_units_come_page_by_page_and_one_by_its_number(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job = gateway.add_job("RUNNING")
     gateway.add_units(job, *["QUEUED"] * 230)
-    async with client_of(gateway) as client:
-        assert [unit.number async for unit in client.each_unit(job)] == [*range(230)]
-        page = await client.units(job, limit=2, after=3)
-        assert ([unit.number for unit in page.units], page.count, page.next) == ([4, 5], 230, 5)
-        assert (await client.unit(job, 7)).frames == "8"
-        with pytest.raises(NotFound, match="no unit 230"):
-            await client.unit(job, 230)
+    assert [unit.number async for unit in client.each_unit(job)] == [*range(230)]
+    page = await client.units(job, limit=2, after=3)
+    assert ([unit.number for unit in page.units], page.count, page.next) == ([4, 5], 230, 5)
+    assert (await client.unit(job, 7)).frames == "8"
+    with pytest.raises(NotFound, match="no unit 230"):
+        await client.unit(job, 230)
     assert gateway.seen[f"GET /api/v1/jobs/{job}/units"] == 3 + 1 + 1 + 1
 
 
-async def test_a_job_is_paused_resumed_changed_and_stopped(gateway: GatewayDouble) -> None:
+async def test_a_job_is_paused_resumed_changed_and_stopped(
+    gateway: GatewayDouble, client: AsyncClient
+) -> None:
     job, ended = gateway.add_job("RUNNING"), gateway.add_job("COMPLETED")
     gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)  # asked again it says the same
-    async with client_of(gateway) as client:
-        paused = await client.pause(job)
-        assert (paused.status, paused.paused) == ("PAUSED", "owner")
-        assert (await client.resume(job)).status == "RUNNING"
-        changed = await client.change(job, priority="high", max_credits="12.5")
-        assert (changed.priority, changed.max_credits) == ("high", "12.5")
-        with pytest.raises(Conflict, match="already committed"):
-            await client.change(job, max_credits="1")
-        with pytest.raises(ValueError, match="priority, max_credits"):
-            await client.change(job)
-        assert (await client.change(job, uncapped=True)).max_credits is None
-        with pytest.raises(ValueError, match="uncapped"):
-            await client.change(job, max_credits="1", uncapped=True)
-        assert (await client.stop(job)).status == "CANCELLED"
-        with pytest.raises(Conflict, match="it has ended"):
-            await client.pause(ended)
+    paused = await client.pause(job)
+    assert (paused.status, paused.paused) == ("PAUSED", "owner")
+    assert (await client.resume(job)).status == "RUNNING"
+    changed = await client.change(job, priority="high", max_credits="12.5")
+    assert (changed.priority, changed.max_credits) == ("high", "12.5")
+    with pytest.raises(Conflict, match="already committed"):
+        await client.change(job, max_credits="1")
+    with pytest.raises(ValueError, match="priority, max_credits"):
+        await client.change(job)
+    assert (await client.change(job, uncapped=True)).max_credits is None
+    with pytest.raises(ValueError, match="uncapped"):
+        await client.change(job, max_credits="1", uncapped=True)
+    assert (await client.stop(job)).status == "CANCELLED"
+    with pytest.raises(Conflict, match="it has ended"):
+        await client.pause(ended)
 
 
 async def test_a_failed_unit_is_retried_once_however_often_it_is_asked(
-    gateway: GatewayDouble,
+    gateway: GatewayDouble, client: AsyncClient
 ) -> None:
     job = gateway.add_job("FAILED")
     gateway.add_units(job, "FAILED", PICTURE)
     gateway.script(f"POST /api/v1/jobs/{job}/units/0/retry", hang_up)
-    async with client_of(gateway) as client:
-        assert (await client.retry_unit(job, 0)).state == "QUEUED"
-        with pytest.raises(Conflict, match="COMPLETED"):
-            await client.retry_unit(job, 1)
+    assert (await client.retry_unit(job, 0)).state == "QUEUED"
+    with pytest.raises(Conflict, match="COMPLETED"):
+        await client.retry_unit(job, 1)
 
 
 async def test_one_unit_is_downloaded_when_it_is_ready(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("RUNNING")
     gateway.add_units(job, PICTURE, "RUNNING")
-    async with client_of(gateway) as client:
-        path = await client.download_unit(job, 0, tmp_path, stem="first")
-        with pytest.raises(NotReady, match=r"Unit 1 .* is RUNNING") as raised:
-            await client.download_unit(job, 1, tmp_path)
+    path = await client.download_unit(job, 0, tmp_path, stem="first")
+    with pytest.raises(NotReady, match=r"Unit 1 .* is RUNNING") as raised:
+        await client.download_unit(job, 1, tmp_path)
     assert (path.name, path.read_bytes()) == ("first.png", PICTURE)
     assert (raised.value.number, raised.value.state) == (1, "RUNNING")
 
 
 async def test_frames_are_fetched_as_they_come_and_none_twice(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("RUNNING")
     gateway.add_units(job, PICTURE, "RUNNING", EXR)
-    async with client_of(gateway) as client:
-        first = await client.download_frames(job, tmp_path)
-        assert [path.name for path in first.paths] == ["frame-0001.png", "frame-0003.exr"]
-        assert (first.new, first.missing) == (first.paths, 1)
-        gateway.units[job].pop(1)
-        gateway.units[job].insert(1, gateway.units[job][0] | {"number": 1, "frames": "2"})
-        second = await client.download_frames(job, tmp_path)
-        assert ([path.name for path in second.new], second.missing) == (["frame-0002.png"], 0)
-        assert len(second.paths) == 3
-        assert len(gateway.ranges) == 3
-        (tmp_path / "frame-0001.png").write_bytes(b"spoiled")
-        third = await client.download_frames(job, tmp_path, frames="1-2")
-        assert [path.name for path in third.new] == ["frame-0001.png"]
-        assert len(third.paths) == 2
-        with pytest.raises(FrameRangeError, match="backwards"):
-            await client.download_frames(job, tmp_path, frames="2-1")
+    first = await client.download_frames(job, tmp_path)
+    assert [path.name for path in first.paths] == ["frame-0001.png", "frame-0003.exr"]
+    assert (first.new, first.missing) == (first.paths, 1)
+    gateway.units[job].pop(1)
+    gateway.units[job].insert(1, gateway.units[job][0] | {"number": 1, "frames": "2"})
+    second = await client.download_frames(job, tmp_path)
+    assert ([path.name for path in second.new], second.missing) == (["frame-0002.png"], 0)
+    assert len(second.paths) == 3
+    assert len(gateway.ranges) == 3
+    (tmp_path / "frame-0001.png").write_bytes(b"spoiled")
+    third = await client.download_frames(job, tmp_path, frames="1-2")
+    assert [path.name for path in third.new] == ["frame-0001.png"]
+    assert len(third.paths) == 2
+    with pytest.raises(FrameRangeError, match="backwards"):
+        await client.download_frames(job, tmp_path, frames="2-1")
     assert (tmp_path / "frame-0001.png").read_bytes() == PICTURE
     assert visible(tmp_path) == ["frame-0001.png", "frame-0002.png", "frame-0003.exr"]
 
 
 @pytest.mark.parametrize("place", ["new", "new/and/deep"])
 async def test_a_folder_that_is_not_there_is_made_for_the_frames(
-    gateway: GatewayDouble, tmp_path: Path, place: str
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path, place: str
 ) -> None:
     job = gateway.add_job("COMPLETED")
     gateway.add_units(job, PICTURE, EXR)
-    async with client_of(gateway) as client:
-        fetched = await client.download_frames(job, tmp_path / place)
-        assert visible(tmp_path / place) == [path.name for path in fetched.paths]
-        (tmp_path / "file").touch()
-        with pytest.raises(FileExistsError):
-            await client.download_frames(job, tmp_path / "file")
+    fetched = await client.download_frames(job, tmp_path / place)
+    assert visible(tmp_path / place) == [path.name for path in fetched.paths]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        await client.download_frames(job, tmp_path / "file")
 
 
-async def test_frames_go_on_where_they_were_cut_off(gateway: GatewayDouble, tmp_path: Path) -> None:
+async def test_frames_go_on_where_they_were_cut_off(
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
+) -> None:
     job = gateway.add_job("RUNNING")
     gateway.add_units(job, PICTURE)
     route = f"GET /store/results/{job}/0/1/result"
@@ -173,95 +166,90 @@ async def test_frames_go_on_where_they_were_cut_off(gateway: GatewayDouble, tmp_
 
     gateway.script(route, gateway.cut(1 << 20, arrived), *[gateway.cut(0)] * 3)
     told: list[float] = []
-    async with client_of(gateway) as client:
-        with pytest.raises(NoAnswer):
-            await client.download_frames(job, tmp_path)
-        assert visible(tmp_path) == []
-        fetched = await client.download_frames(
-            job, tmp_path, progress=lambda done, total: told.append(done / total)
-        )
+    with pytest.raises(NoAnswer):
+        await client.download_frames(job, tmp_path)
+    assert visible(tmp_path) == []
+    fetched = await client.download_frames(
+        job, tmp_path, progress=lambda done, total: told.append(done / total)
+    )
     assert gateway.ranges[-1] == f"bytes={1 << 20}-"
     assert fetched.paths[0].read_bytes() == PICTURE
     assert told[-1] == 1.0
 
 
 async def test_chunks_are_taken_apart_and_tiles_left_out(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
     gateway.add_units(job, bundle("-0003.png", "-0003.noisy.exr", "0004.png"), frames="-3,4")
     gateway.add_units(job, EXR, frames="5", tile=0)
-    async with client_of(gateway) as client:
-        first = await client.download_frames(job, tmp_path, stem="shot")
-        names = ["shot--0003.png", "shot--0003.noisy.exr", "shot-0004.png"]
-        assert [path.name for path in first.paths] == names
-        assert first.paths[2].read_bytes() == PICTURE[:100] + b"0004.png"
-        second = await client.download_frames(job, tmp_path, stem="shot")
-        assert (second.paths, second.new) == (first.paths, ())
-        first.paths[0].unlink()
-        third = await client.download_frames(job, tmp_path, stem="shot")
-        assert third.new == first.paths
+    first = await client.download_frames(job, tmp_path, stem="shot")
+    names = ["shot--0003.png", "shot--0003.noisy.exr", "shot-0004.png"]
+    assert [path.name for path in first.paths] == names
+    assert first.paths[2].read_bytes() == PICTURE[:100] + b"0004.png"
+    second = await client.download_frames(job, tmp_path, stem="shot")
+    assert (second.paths, second.new) == (first.paths, ())
+    first.paths[0].unlink()
+    third = await client.download_frames(job, tmp_path, stem="shot")
+    assert third.new == first.paths
     assert len(gateway.ranges) == 2
     assert visible(tmp_path) == sorted(names)
 
 
 async def test_tiles_of_frames_that_are_not_complete_are_fetched_where_they_are_asked_for(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("FAILED")
     for frame, whole in (("1", PICTURE), ("12", "FAILED")):
         gateway.add_units(job, EXR, frames=frame, tile=0)
         gateway.add_units(job, EXR if whole == PICTURE else "FAILED", frames=frame, tile=1)
         gateway.add_units(job, whole, frames=frame)
-    async with client_of(gateway) as client:
-        first = await client.download_frames(job, tmp_path)
-        assert (visible(tmp_path), first.tiles, first.missing) == (["frame-0001.png"], (), 1)
-        second = await client.download_frames(job, tmp_path, tiles=True)
-        assert second.tiles == (tmp_path / "tiles" / "frame-0012-0.exr",)
-        assert (second.paths, second.new) == (first.paths, ())
-        assert visible(tmp_path / "tiles") == ["frame-0012-0.exr"]
-        fetched = len(gateway.ranges)
-        again = await client.download_frames(job, tmp_path, frames="12", tiles=True)
-        assert (again.paths, again.tiles, len(gateway.ranges)) == ((), second.tiles, fetched)
-        assert (await client.download_frames(job, tmp_path, frames="1", tiles=True)).tiles == ()
+    first = await client.download_frames(job, tmp_path)
+    assert (visible(tmp_path), first.tiles, first.missing) == (["frame-0001.png"], (), 1)
+    second = await client.download_frames(job, tmp_path, tiles=True)
+    assert second.tiles == (tmp_path / "tiles" / "frame-0012-0.exr",)
+    assert (second.paths, second.new) == (first.paths, ())
+    assert visible(tmp_path / "tiles") == ["frame-0012-0.exr"]
+    fetched = len(gateway.ranges)
+    again = await client.download_frames(job, tmp_path, frames="12", tiles=True)
+    assert (again.paths, again.tiles, len(gateway.ranges)) == ((), second.tiles, fetched)
+    assert (await client.download_frames(job, tmp_path, frames="1", tiles=True)).tiles == ()
 
 
 async def test_a_zip_of_what_is_complete_is_fetched_however_the_job_ended(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("FAILED", loose_tiles={"tiles": 2, "checking": 1, "charged": "5.0000"})
     gateway.objects["job.zip"] = bundle("0001.png", "tiles/0002-0.exr")
     url = f"{gateway.url}/store/job.zip"
     told = {"job_id": job, "download_url": url, "expires_in": 3600}
     gateway.script(f"GET /api/v1/jobs/{job}/archive", *[answering(told)] * 4)
-    async with client_of(gateway) as client:
-        loose = (await client.job(job)).loose_tiles
-        assert loose is not None
-        assert (loose.tiles, loose.checking, loose.charged) == (2, 1, "5.0000")
-        assert (await client.archive(job)).download_url == url
-        path = await client.download_archive(job, tmp_path, stem="film")
+    loose = (await client.job(job)).loose_tiles
+    assert loose is not None
+    assert (loose.tiles, loose.checking, loose.charged) == (2, 1, "5.0000")
+    assert (await client.archive(job)).download_url == url
+    path = await client.download_archive(job, tmp_path, stem="film")
     assert (path.name, path.read_bytes()) == ("film.zip", gateway.objects["job.zip"])
 
     def work() -> None:
-        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1")) as client:
-            assert client.archive(job).download_url == url
-            assert client.download_archive(job, tmp_path / "again.zip").is_file()
+        with Client(gateway.url, tokens=Tokens("access-1", "refresh-1")) as blocking:
+            assert blocking.archive(job).download_url == url
+            assert blocking.download_archive(job, tmp_path / "again.zip").is_file()
 
     await asyncio.to_thread(work)
 
 
 async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_others_later(
-    gateway: GatewayDouble, tmp_path: Path
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path
 ) -> None:
     job = gateway.add_job("COMPLETED")
     gateway.add_units(job, bundle("0001.png", "0002.png", "0003.png"), frames="1-3")
-    async with client_of(gateway) as client:
-        first = await client.download_frames(job, tmp_path, frames="2")
-        assert [path.name for path in first.paths] == visible(tmp_path) == ["frame-0002.png"]
-        again = await client.download_frames(job, tmp_path, frames="2")
-        assert (again.paths, again.new, len(gateway.ranges)) == (first.paths, (), 1)
-        rest = await client.download_frames(job, tmp_path)
-        kept = await client.download_frames(job, tmp_path, frames="1-2")
+    first = await client.download_frames(job, tmp_path, frames="2")
+    assert [path.name for path in first.paths] == visible(tmp_path) == ["frame-0002.png"]
+    again = await client.download_frames(job, tmp_path, frames="2")
+    assert (again.paths, again.new, len(gateway.ranges)) == (first.paths, (), 1)
+    rest = await client.download_frames(job, tmp_path)
+    kept = await client.download_frames(job, tmp_path, frames="1-2")
     assert len(rest.paths) == 3
     assert visible(tmp_path) == [path.name for path in rest.paths]
     assert (kept.paths, kept.new, len(gateway.ranges)) == (rest.paths[:2], (), 2)
@@ -279,14 +267,13 @@ async def test_of_a_chunk_only_the_frames_that_are_asked_for_are_saved_and_other
     ],
 )
 async def test_a_zip_that_no_honest_node_makes_is_refused(
-    gateway: GatewayDouble, tmp_path: Path, hostile: bytes
+    gateway: GatewayDouble, client: AsyncClient, tmp_path: Path, hostile: bytes
 ) -> None:
     job = gateway.add_job("COMPLETED")
     gateway.add_units(job, hostile, frames="1-2")
     (tmp_path / "out").mkdir()
-    async with client_of(gateway) as client:
-        with pytest.raises(TransferFailed, match="cannot be read"):
-            await client.download_frames(job, tmp_path / "out")
+    with pytest.raises(TransferFailed, match="cannot be read"):
+        await client.download_frames(job, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert not list((tmp_path / "out").glob("*.png"))
 

@@ -13,13 +13,11 @@ from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.hand_time import HandDatabase
-from tests.integration.conformance.stage import Stage
 from tests.support.databases import Databases
 from tests.support.engines import LoopThread
 from tests.support.event_audit import untold
 from tests.support.examples import examples
 from tests.unit.ledger.delivering import Delivering
-from tests.unit.ledger.test_fines_properties import Fines
 
 pytestmark = pytest.mark.heavy
 
@@ -58,28 +56,6 @@ class OverPostgres(Delivering):
         finally:
             self.run_to_end(self.database.close())
             self.loop.close()
-
-
-async def test_fines_in_any_order_over_postgres(
-    engine_loop: LoopThread, databases: Databases, database_template: str
-) -> None:
-    class Here(Fines):
-        """Everything is audited after each step."""
-
-        def made(self) -> Stage:
-            self.endpoint = engine_loop.run(databases.take(database_template))
-            self.database = HandDatabase(lambda: self.endpoint.app_dsn)
-            return sql_stage(self.database)
-
-        def teardown(self) -> None:
-            try:
-                self.run_to_end(self.database.close())
-                super().teardown()
-            finally:
-                engine_loop.run(databases.drop(self.endpoint))
-
-    few = examples(0.2, stateful_step_count=40)
-    await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)
 
 
 async def test_every_operation_in_any_order_over_postgres(

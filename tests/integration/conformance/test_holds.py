@@ -5,7 +5,7 @@ Over the twin and PostgreSQL: any order of the creator's wishes and of what node
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,9 +37,7 @@ from actors.verifier.messages import UnitDeliver, UnitVerdict
 from rendertrust.job_status import ENDED
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage, twin_stage
-from tests.integration.conformance.hand_time import HandDatabase
+from tests.integration.conformance.conftest import twin_stage
 from tests.integration.conformance.stage import Stage, fresh_id, pieces_of, tiled
 from tests.support.examples import examples
 
@@ -250,29 +248,6 @@ def test_no_wish_releases_what_is_held_for_a_delivery(
     shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
 ) -> None:
     asyncio.run(live(twin_stage(), shape, begun, steps, valid))
-
-
-@pytest.mark.heavy
-async def test_no_wish_releases_it_over_postgres(database: PostgresEndpoint) -> None:
-    @examples(0.4)
-    @given(**CASES)
-    def over_postgres(
-        shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
-    ) -> None:
-        asyncio.run(within(database, lambda stage: live(stage, shape, begun, steps, valid)))
-
-    await asyncio.to_thread(over_postgres)
-
-
-async def within(
-    endpoint: PostgresEndpoint, do: Callable[[Stage], Coroutine[Any, Any, None]]
-) -> None:
-    """Do it over a database, in the running loop."""
-    database = HandDatabase(lambda: endpoint.app_dsn)
-    try:
-        await do(sql_stage(database))
-    finally:
-        await database.close()
 
 
 WISHES: Final = ("stop", "cancel", "pause", "resume", "cap", "no cap", "retry")

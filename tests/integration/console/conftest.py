@@ -1,21 +1,21 @@
-"""The same site as for the API's tests."""
-
-from collections.abc import AsyncGenerator
+"""A site with the real Ledger (everybody begins with 100 credits), and people who look at it."""
 
 import pytest
 
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.conftest import face
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.integration.console.people import Visitor, newcomer
+from tests.support.http_gateway import Face, face_with, with_ledger
 
-__all__ = ["face"]
+face = face_with(with_ledger)
 
 
 @pytest.fixture
-async def with_books(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """A site whose Ledger is the real one; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
+async def jane(face: Face) -> Visitor:
+    """A creator."""
+    return await newcomer(face)
+
+
+@pytest.fixture
+async def ann(face: Face, database: PostgresEndpoint) -> Visitor:
+    """An admin."""
+    return await newcomer(face, database.owner_dsn, "admin", "ann@example.org")

@@ -7,10 +7,9 @@ import attrs
 import pytest
 from msgspec import Meta
 
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import OWN, newcomer, nobody
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.integration.console.people import OWN, newcomer
+from tests.support.http_gateway import Face, face_over
 from web.console import page_responses
 from web.console.registry import Pages
 from web.console.view import ADMINS, OVERSEERS, Redirect, Shown, View
@@ -64,10 +63,8 @@ async def face(
     database: PostgresEndpoint, things: Things, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Face]:
     monkeypatch.setattr("web.http.application.every_page", lambda: pages_of(things))
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests()) as running:
+    async with face_over(database) as running:
         yield running
-    await pool.close()
 
 
 async def test_what_was_done_is_said_once(
@@ -81,35 +78,6 @@ async def test_what_was_done_is_said_once(
     assert "Named &lt;b&gt;one&lt;/b&gt;." in text
     _, text = await ann.get(THERE)
     assert "Named" not in text
-
-
-async def test_a_read_only_admin_changes_nothing(
-    face: Face, database: PostgresEndpoint, things: Things
-) -> None:
-    rita = await newcomer(face, database.owner_dsn, "auditor")
-    assert (await rita.get(THERE))[0] == 200
-    assert (await rita.post(f"{THERE}/name", {"name": "one"})).status == 403
-    assert things.named == []
-
-
-async def test_neither_do_those_whom_it_is_not_for(face: Face, things: Things) -> None:
-    jane = await newcomer(face)
-    assert (await jane.post(f"{THERE}/name", {"name": "one"})).status == 403
-    answer = await nobody(face).post(f"{THERE}/name", {"name": "one"})
-    assert (answer.status, answer.headers["Location"]) == (
-        303,
-        "/console/sign-in?next=%2Fconsole&ended=1",
-    )
-    assert things.named == []
-
-
-async def test_nor_does_another_site(
-    face: Face, database: PostgresEndpoint, things: Things
-) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin")
-    answer = await ann.post(f"{THERE}/name", {"name": "one"}, **{"Sec-Fetch-Site": "cross-site"})
-    assert answer.status == 403
-    assert things.named == []
 
 
 async def test_a_form_that_is_none_is_refused_with_its_faults(

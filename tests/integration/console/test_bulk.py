@@ -1,53 +1,36 @@
 """Several jobs of the table at once: of one of many frames, what failed of it is tried again."""
 
-from collections.abc import AsyncIterator
 from urllib.parse import unquote
 from uuid import UUID, uuid4
 
-import pytest
-
-from actors.ledger.messages import Commit, Ledger, UnitFail
-from sql.database import Database
 from sql.job_plan import NewUnit
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
 from tests.integration.console.people import OWN, Visitor, newcomer
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.earners import fail
+from tests.support.http_gateway import Face, face_with, with_scheduler
 from web.console.page_responses import FLASH
 
 SELECTED = "/console/jobs/retry"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
-        yield found
-    await pool.close()
+face = face_with(with_scheduler)
 
 
 async def animation(face: Face, jane: Visitor, failed: int) -> UUID:
     """A job of hers of three frames, of which the first ``failed`` failed."""
-    job, ledger = uuid4(), face.gateway.registry.ref(Ledger)
+    job = uuid4()
     pieces = [NewUnit(100, number, str(number + 1)) for number in range(3)]
-    await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
-    await fail(face, job, failed)
+    await face.book(pieces_of(job, UUID(jane.id), pieces))
+    await fail(face, job, *range(failed))
     return job
 
 
 async def single(face: Face, jane: Visitor) -> UUID:
     """A job of hers of one unit that failed."""
     job = uuid4()
-    order = dispatch(UUID(jane.id), job, 100, 1)
-    await face.gateway.registry.ref(Ledger).ask(order, within=60)
-    await fail(face, job, 1)
+    await face.book(dispatch(UUID(jane.id), job, 100, 1))
+    await fail(face, job, 0)
     return job
-
-
-async def fail(face: Face, job: UUID, units: int) -> None:
-    for unit in range(units):
-        end = UnitFail(job, unit, attempt=None, node=None, error_class="scene", error="no camera")
-        await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
 
 
 async def said(visitor: Visitor, path: str, *jobs: UUID) -> str:
@@ -62,8 +45,9 @@ async def states(face: Face, job: UUID) -> list[str]:
     return [unit.state for unit in await face.gateway.tables.jobs.unit_page(job, -1, 10)]
 
 
-async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(
+    face: Face, jane: Visitor
+) -> None:
     film, one = await animation(face, jane, 2), await single(face, jane)
     whole = await animation(face, jane, 0)
     words = await said(jane, SELECTED, film, one, whole)
@@ -74,8 +58,9 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(face
     assert past.retried_by is not None
 
 
-async def test_a_cancelled_animation_is_said_to_be_submitted_anew(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_a_cancelled_animation_is_said_to_be_submitted_anew(
+    face: Face, jane: Visitor
+) -> None:
     film = await animation(face, jane, 1)
     assert (await jane.post(f"/console/jobs/{film}/stop", {})).status == 303
     words = await said(jane, SELECTED, film)
@@ -86,10 +71,8 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(face: Face) ->
 
 
 async def test_an_admin_does_so_of_anybodys_and_with_his_reason(
-    face: Face, database: PostgresEndpoint
+    face: Face, jane: Visitor, ann: Visitor
 ) -> None:
-    jane = await newcomer(face)
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     film = await animation(face, jane, 3)
     form = {"job": str(film), "reason": "the node was broken"}
     assert (await ann.post(SELECTED, form)).status == 303
@@ -100,24 +83,21 @@ async def test_an_admin_does_so_of_anybodys_and_with_his_reason(
     assert "because job not found" in await said(eve, SELECTED, film)
 
 
-async def test_the_only_one_leads_to_itself(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_the_only_one_leads_to_itself(face: Face, jane: Visitor) -> None:
     film = await animation(face, jane, 1)
     answer = await jane.post(f"/console/jobs/{film}/retry", {})
     assert (answer.status, answer.headers["Location"]) == (303, f"/console/jobs/{film}")
     assert unquote(answer.cookies[FLASH].value) == "Failed units are retried."
 
 
-async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(face: Face) -> None:
+async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(
+    face: Face, jane: Visitor
+) -> None:
     """Of a frame in tiles all that failed, or nothing."""
-    jane, film, job = await newcomer(face), uuid4(), uuid4()
-    ledger = face.gateway.registry.ref(Ledger)
-    await ledger.ask(tiled(UUID(jane.id), film, (100_000, 150_000), 2), within=60)
-    for unit in (0, 3):
-        end = UnitFail(film, unit, attempt=None, node=None, error_class="scene", error="black")
-        await ledger.ask(Commit(effects=(end,)), within=60)
-    rest = pieces_of(job, UUID(jane.id), [NewUnit(600_000, 0, "1")])
-    await ledger.ask(rest, within=60)
+    film, job = uuid4(), uuid4()
+    await face.book(tiled(UUID(jane.id), film, (100_000, 150_000), 2))
+    await fail(face, film, 0, 3)
+    await face.book(pieces_of(job, UUID(jane.id), [NewUnit(600_000, 0, "1")]))
     words = await said(jane, SELECTED, film)
     assert words == (
         "1 job is retried. Not all failed units of it are retried: 10.0000 credits are missing."

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, operator_account
+from actors.ledger.messages import operator_account
 from actors.paymaster.messages import DisputeOpen
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
@@ -23,18 +23,8 @@ LIST = "/console/disputes"
 
 
 @pytest.fixture
-async def ann(with_books: Face, database: PostgresEndpoint) -> Visitor:
-    return await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
-
-
-@pytest.fixture
-async def jane(with_books: Face) -> Visitor:
-    return await newcomer(with_books)
-
-
-@pytest.fixture
-async def otto(with_books: Face) -> Visitor:
-    return await newcomer(with_books, email="otto@example.org")
+async def otto(face: Face) -> Visitor:
+    return await newcomer(face, email="otto@example.org")
 
 
 def plain(text: str) -> str:
@@ -45,7 +35,7 @@ async def animation(face: Face, dsn: str, jane: Visitor, otto: Visitor) -> UUID:
     """A job of hers of three units, of which two are done and paid: a node of his did them."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{otto.id}'")
     order = dispatch(UUID(jane.id), job, PRICE, 3, node)
-    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     for number in (0, 1):
         await charge(face, job, number, node, operator_account(UUID(otto.id)))
     return job
@@ -60,9 +50,9 @@ async def open_one(jane: Visitor, job: UUID, unit: int = 0, reason: str = "it is
 
 
 async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     _, text = await jane.get(f"/console/jobs/{job}")
     offered = re.findall(rf'href="(/console/jobs/{job}/dispute\?unit=\d)"', text)
     assert offered == [f"/console/jobs/{job}/dispute?unit={unit}" for unit in (0, 1)]
@@ -102,14 +92,14 @@ async def test_a_dispute_is_opened_at_a_charged_frame_and_upheld(
 
 
 async def test_the_page_shows_what_its_creator_compared(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     there = await open_one(jane, job)
     assert "Comparison" not in (await jane.get(there))[1]
     given = GivenComparison("different", "0.9 times the noise", [(0.5, 0.5)], b"\x89PNG\r\n\x1a\n")
     dispute = UUID(there.rpartition("/")[2])
-    await with_books.gateway.tables.disputes.keep_comparison(dispute, given)
+    await face.gateway.tables.disputes.keep_comparison(dispute, given)
     for visitor, status in ((jane, 200), (ann, 200), (otto, 404)):
         _, text = await visitor.get(there)
         assert ("different: 0.9 times the noise" in plain(text)) is (status == 200)
@@ -117,12 +107,12 @@ async def test_the_page_shows_what_its_creator_compared(
 
 
 async def test_the_page_shows_what_a_check_found_that_does_not_decide_it(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     there = await open_one(jane, job)
     assert "it is inconclusive" not in plain((await jane.get(there))[1])
-    store = SqlStore(with_books.gateway.database)
+    store = SqlStore(face.gateway.database)
     await store.note_finding(job, 0, "invalid: of the whole frame 0.4 times the noise")
     for visitor in (jane, ann):
         said = plain((await visitor.get(there))[1])
@@ -131,9 +121,9 @@ async def test_the_page_shows_what_a_check_found_that_does_not_decide_it(
 
 
 async def test_one_is_rejected_and_the_creator_reads_why(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     there = await open_one(jane, job)
     answer = await ann.post(f"{there}/reject", {"reason": "the scene has no lamp"})
     assert answer.status == 303
@@ -150,7 +140,7 @@ async def test_one_is_rejected_and_the_creator_reads_why(
 
 @pytest.mark.parametrize("days", [1, 31])
 async def test_an_admin_finds_withheld_shares_and_pays_one(
-    with_books: Face,
+    face: Face,
     database: PostgresEndpoint,
     ann: Visitor,
     jane: Visitor,
@@ -159,11 +149,11 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
     days: int,
 ) -> None:
     """An alert on the first page leads there once no check came for 30 days."""
-    job, id_ = await animation(with_books, database.owner_dsn, jane, otto), uuid4()
+    job, id_ = await animation(face, database.owner_dsn, jane, otto), uuid4()
     opened = DisputeOpen(
         *(id_, job, 1, UUID(jane.id), "another result was invalid", timedelta(0)), by_gateway=True
     )
-    await with_books.gateway.registry.ref(Ledger).ask(Commit(effects=(opened,)), within=60)
+    await face.do(opened)
     past = f"UPDATE disputes SET opened_at = now() - interval '{days} days'"
     await execute(database.owner_dsn, past)
     there, mine = f"{LIST}/{id_}", await open_one(jane, job, 0)
@@ -190,9 +180,9 @@ async def test_an_admin_finds_withheld_shares_and_pays_one(
 
 
 async def test_who_may_not_is_refused(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     form = {"unit": "0", "reason": "black"}
     assert (await otto.post(f"/console/jobs/{job}/dispute", form)).status == 404
     assert (await otto.get(f"/console/jobs/{job}/dispute?unit=0"))[0] == 404
@@ -204,19 +194,19 @@ async def test_who_may_not_is_refused(
     assert (await otto.get(there))[0] == 404
     assert there not in (await otto.get(LIST))[1]
     assert (await jane.post(f"{there}/uphold", {"reason": "mine"})).status == 403
-    own = await open_one(ann, await animation(with_books, database.owner_dsn, ann, otto))
+    own = await open_one(ann, await animation(face, database.owner_dsn, ann, otto))
     answer = await ann.post(f"{own}/uphold", {"reason": "mine"})
     assert (answer.status, "you are a party to" in await answer.text()) == (409, True)
 
 
 async def test_of_a_frame_in_tiles_each_charged_one_is_offered(
-    with_books: Face, database: PostgresEndpoint, jane: Visitor
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     job, node = uuid4(), await joined(database.owner_dsn)
     order = tiled(UUID(jane.id), job, (PRICE, PRICE), 1)
-    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     for number in range(3):
-        await charge(with_books, job, number, node, begun=False)
+        await charge(face, job, number, node, begun=False)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="/console/jobs/{job}/dispute?unit=2"' in text
     _, text = await jane.get(f"/console/jobs/{job}/dispute?unit=2")
@@ -229,9 +219,9 @@ async def test_of_a_frame_in_tiles_each_charged_one_is_offered(
 
 
 async def test_what_can_be_disputed_no_more_is_not_offered(
-    with_books: Face, database: PostgresEndpoint, jane: Visitor, otto: Visitor
+    face: Face, database: PostgresEndpoint, jane: Visitor, otto: Visitor
 ) -> None:
-    job = await animation(with_books, database.owner_dsn, jane, otto)
+    job = await animation(face, database.owner_dsn, jane, otto)
     for table, column in (("units", "ended_at"), ("earnings", "payable_at")):
         past = f"UPDATE {table} SET {column} = now() - interval '8 days'"
         await execute(database.owner_dsn, f"{past} WHERE job_id = '{job}' AND {column} IS NOT NULL")

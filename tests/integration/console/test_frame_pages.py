@@ -5,33 +5,25 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete, UnitFail
+from actors.ledger.messages import UnitAssign, UnitComplete
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
-from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.people import Visitor
 from tests.integration.console.work import joined
+from tests.integration.web.earners import fail
 from tests.support.http_gateway import Face
 
 FIRST, FRAMES = 101, 150
 
 
 @pytest.fixture
-async def jane(with_books: Face) -> Visitor:
-    return await newcomer(with_books)
-
-
-@pytest.fixture
-async def page(with_books: Face, jane: Visitor) -> str:
+async def page(face: Face, jane: Visitor) -> str:
     """The page of a job of hers of the frames 101 to 250, of which 120 and 240 failed."""
-    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    job = uuid4()
     pieces = [NewUnit(100, number, str(FIRST + number)) for number in range(FRAMES)]
-    await ledger.ask(pieces_of(job, UUID(jane.id), pieces), within=60)
-    for frame in (120, 240):
-        end = UnitFail(
-            job, frame - FIRST, attempt=None, node=None, error_class="scene", error="no camera"
-        )
-        await ledger.ask(Commit(effects=(end,)), within=60)
+    await face.book(pieces_of(job, UUID(jane.id), pieces))
+    await fail(face, job, 120 - FIRST, 240 - FIRST)
     return f"/console/jobs/{job}"
 
 
@@ -94,10 +86,10 @@ async def test_what_there_is_not_is_said(jane: Visitor, page: str) -> None:
     assert answer.status == 422
 
 
-async def test_frames_in_tiles_are_counted_as_frames(with_books: Face, jane: Visitor) -> None:
+async def test_frames_in_tiles_are_counted_as_frames(face: Face, jane: Visitor) -> None:
     job = uuid4()
     order = tiled(UUID(jane.id), job, frames=2)
-    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert shown(text) == ["1", "2"]
     answer = await jane.ask("GET", f"/console/jobs/{job}?frame=2")
@@ -105,14 +97,14 @@ async def test_frames_in_tiles_are_counted_as_frames(with_books: Face, jane: Vis
 
 
 async def test_a_frame_in_tiles_says_what_was_charged_and_what_is_held_of_it(
-    with_books: Face, database: PostgresEndpoint, jane: Visitor
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
+    job = uuid4()
     node = await joined(database.owner_dsn)
     prices = (50_000, 30_000)
-    await ledger.ask(tiled(UUID(jane.id), job, prices, frames=1), within=60)
+    await face.book(tiled(UUID(jane.id), job, prices, frames=1))
     done = UnitComplete(job, 0, 1, node, "s3://bucket/tile.png")
-    await ledger.ask(Commit(effects=(UnitAssign(job, 0, 1, node), done)), within=60)
+    await face.do(UnitAssign(job, 0, 1, node), done)
 
     async def tile() -> str:
         _, text = await jane.get(f"/console/jobs/{job}")
@@ -120,8 +112,7 @@ async def test_a_frame_in_tiles_says_what_was_charged_and_what_is_held_of_it(
         return re.sub(r"<[^>]+>", "", frames)
 
     assert "5.0000 cr charged, 3.0000 cr held" in await tile()
-    end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
-    await ledger.ask(Commit(effects=(end,)), within=60)
+    await fail(face, job, 1)
     text = await tile()
     assert "5.0000 cr charged" in text
     assert "not charged" not in text
@@ -129,12 +120,9 @@ async def test_a_frame_in_tiles_says_what_was_charged_and_what_is_held_of_it(
 
 
 async def test_the_question_before_a_frame_is_tried_again_names_it(
-    with_books: Face, jane: Visitor
+    face: Face, jane: Visitor
 ) -> None:
-    job, ledger = uuid4(), with_books.gateway.registry.ref(Ledger)
-    await ledger.ask(
-        pieces_of(job, UUID(jane.id), [NewUnit(50, n, str(n + 7)) for n in range(2)]), within=60
-    )
-    end = UnitFail(job, 1, attempt=None, node=None, error_class="scene", error="black")
-    await ledger.ask(Commit(effects=(end,)), within=60)
+    job = uuid4()
+    await face.book(pieces_of(job, UUID(jane.id), [NewUnit(50, n, str(n + 7)) for n in range(2)]))
+    await fail(face, job, 1)
     assert 'data-confirm="Retry frame 8? ' in (await jane.get(f"/console/jobs/{job}"))[1]

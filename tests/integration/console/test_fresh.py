@@ -1,10 +1,9 @@
 """What a page showed when it was opened is not taken back by what others saw before."""
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor
 from tests.integration.console.test_live_updates import following, frame
 from tests.support.databases import execute
-from tests.support.http_gateway import Face
 
 NOW = '77<span class="fine">'
 RICH = """
@@ -15,10 +14,8 @@ ON CONFLICT (name) DO UPDATE SET balance = 770000
 
 
 async def test_who_comes_later_is_sent_nothing_older_than_his_page(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    jane = await newcomer(face)
     page = f"/users/{jane.id}"
     async with following(ann, f"/console{page}") as before:
         assert NOW not in await frame(before)

@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 import attrs
 
 from actors.console_hub.messages import Hub, TopicChanged
-from actors.ledger.messages import Commit, JobInsert, Ledger, UnitAssign, UnitComplete
+from actors.ledger.messages import JobInsert, UnitAssign, UnitComplete
 from actors.notifier.messages import Notifier, UnitLogLines
 from sql.job_plan import NewUnit
 from sql.jobs import ConsoleCharges, JobViews
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled, with_plan
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor
 from tests.integration.console.test_live_updates import following, frame
 from tests.integration.console.work import charge, joined, worked
 from tests.support.databases import execute
@@ -44,13 +44,12 @@ def table(page: str, name: str) -> str:
 
 
 async def test_charges_are_in_the_log_when_the_last_of_them_is(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    dsn, desk = database.owner_dsn, JobViews(with_books.gateway.database)
-    jane = await newcomer(with_books)
-    job = await worked(with_books, dsn, jane, 3, 0)
+    dsn, desk = database.owner_dsn, JobViews(face.gateway.database)
+    job = await worked(face, dsn, jane, 3, 0)
     assert await desk.charges(job) == ConsoleCharges()
-    job = await worked(with_books, dsn, jane, 3)
+    job = await worked(face, dsn, jane, 3)
     charges = await desk.charges(job)
     entries = await desk.entries(job)
     assert (charges.number, charges.at) == (3, max(entry.created_at for entry in entries))
@@ -65,14 +64,14 @@ async def test_charges_are_in_the_log_when_the_last_of_them_is(
     assert (await desk.charges(job)).anchored_at is None
 
 
-async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> None:
-    jane, job = await newcomer(with_books), uuid4()
+async def test_the_order_of_several_frames_is_copied_whole(face: Face, jane: Visitor) -> None:
+    job = uuid4()
     pieces = [NewUnit(100, turn, frames) for turn, frames in enumerate(("1-2", "3-4", "5"))]
     commit = pieces_of(job, UUID(jane.id), pieces)
     (order,) = commit.effects
     assert isinstance(order, JobInsert)
     commit = attrs.evolve(commit, effects=(with_plan(order, frames="1-5", chunk=2),))
-    await with_books.gateway.registry.ref(Ledger).ask(commit, within=60)
+    await face.book(commit)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "Copy as curl" in text
     said = html.unescape(text)
@@ -81,18 +80,13 @@ async def test_the_order_of_several_frames_is_copied_whole(with_books: Face) -> 
 
 
 async def test_each_line_says_of_which_frame_and_tile_it_is(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
     """Of money, of attempts, of work, of what is held, and of entries."""
-    jane, ann = (
-        await newcomer(with_books),
-        await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org"),
-    )
     job, node = uuid4(), await joined(database.owner_dsn)
-    ask = with_books.gateway.registry.ref(Ledger).ask
-    await ask(tiled(UUID(jane.id), job, (100, 200)), within=60)
-    await charge(with_books, job, 1, node)
-    await ask(Commit(effects=(UnitAssign(job, 3, 1, node),)), within=60)
+    await face.book(tiled(UUID(jane.id), job, (100, 200)))
+    await charge(face, job, 1, node)
+    await face.do(UnitAssign(job, 3, 1, node))
     page = read(await jane.get(f"/console/jobs/{job}"))
     lines = table(page, "money")
     for what, of in (
@@ -112,32 +106,30 @@ async def test_each_line_says_of_which_frame_and_tile_it_is(
 
 
 async def test_what_a_frame_is_made_of_tiles_by_is_named(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane, job = await newcomer(with_books), uuid4()
+    job = uuid4()
     node = await joined(database.owner_dsn)
-    ask = with_books.gateway.registry.ref(Ledger).ask
-    await ask(tiled(UUID(jane.id), job, (100, 200), 1), within=60)
+    await face.book(tiled(UUID(jane.id), job, (100, 200), 1))
     for unit in (0, 1):
-        await ask(Commit(effects=(UnitAssign(job, unit, 1, node),)), within=60)
+        await face.do(UnitAssign(job, unit, 1, node))
         done = UnitComplete(job, unit, 1, node, "s3://bucket/tile.exr")
-        await ask(Commit(effects=(done,)), within=60)
-    await ask(Commit(effects=(UnitAssign(job, 2, 1, node),)), within=60)
+        await face.do(done)
+    await face.do(UnitAssign(job, 2, 1, node))
     page = read(await jane.get(f"/console/jobs/{job}"))
     assert "no. 1 frame 1, put together" in table(page, "attempts")
 
 
 async def test_a_video_says_its_price_before_it_is_made(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane, job = await newcomer(with_books), uuid4()
+    job = uuid4()
     node = await joined(database.owner_dsn)
-    ask = with_books.gateway.registry.ref(Ledger).ask
-    await ask(pieces_of(job, UUID(jane.id), [NewUnit(1, 0, "1"), NewUnit(1, 1, "2")]), within=60)
+    await face.book(pieces_of(job, UUID(jane.id), [NewUnit(1, 0, "1"), NewUnit(1, 1, "2")]))
     await execute(database.owner_dsn, f"UPDATE jobs SET job_type = 'render' WHERE id = '{job}'")
-    await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
+    await face.do(UnitAssign(job, 0, 1, node))
     done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
-    await ask(Commit(effects=(done,)), within=60)
+    await face.do(done)
     assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
     form = (await jane.get(f"/console/jobs/{job}"))[1].partition(f"{job}/video")[2]
     form = form.partition("</form>")[0]
@@ -146,15 +138,14 @@ async def test_a_video_says_its_price_before_it_is_made(
 
 
 async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane, job = await newcomer(with_books), uuid4()
+    job = uuid4()
     node = await joined(database.owner_dsn)
-    ask = with_books.gateway.registry.ref(Ledger).ask
-    await ask(tiled(UUID(jane.id), job, (100, 200), 1), within=60)
-    await ask(Commit(effects=(UnitAssign(job, 0, 1, node),)), within=60)
+    await face.book(tiled(UUID(jane.id), job, (100, 200), 1))
+    await face.do(UnitAssign(job, 0, 1, node))
     done = UnitComplete(job, 0, 1, node, "s3://bucket/tile.exr")
-    await ask(Commit(effects=(done,)), within=60)
+    await face.do(done)
     assert "of frames that cannot be completed" not in (await jane.get(f"/console/jobs/{job}"))[1]
     assert (await jane.get(f"/console/archives/{job}"))[0] == 404
     assert (await jane.post(f"/console/jobs/{job}/stop", {})).status == 303
@@ -168,23 +159,19 @@ async def test_of_a_stopped_job_its_tiles_are_told_and_all_that_is_done_is_a_zip
     assert "Completed frames as zip" in text
 
 
-async def test_a_long_jobs_money_says_where_the_rest_of_it_is(with_books: Face) -> None:
-    jane, job = await newcomer(with_books), uuid4()
+async def test_a_long_jobs_money_says_where_the_rest_of_it_is(face: Face, jane: Visitor) -> None:
+    job = uuid4()
     pieces = [NewUnit(1, turn, str(turn + 1)) for turn in range(101)]
-    await with_books.gateway.registry.ref(Ledger).ask(
-        pieces_of(job, UUID(jane.id), pieces), within=60
-    )
+    await face.book(pieces_of(job, UUID(jane.id), pieces))
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="/console/ledger?reference={job}"' in text
     assert "Held frame 100" in table(read((200, text)), "money")
 
 
 async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
-    jane = await newcomer(with_books)
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
-    job = await worked(with_books, database.owner_dsn, jane, 1)
+    job = await worked(face, database.owner_dsn, jane, 1)
     _, text = await ann.get(f"/console/jobs/{job}")
     assert f'href="/console/users/{jane.id}"' in text
     assert re.search(r'by <a href="/console/fleet/[0-9a-f-]{36}"', text)
@@ -194,11 +181,11 @@ async def test_an_admin_comes_from_a_job_to_its_user_and_its_node(
     assert not re.search(r"/console/fleet/[0-9a-f-]{36}", text)
 
 
-async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) -> None:
-    jane, job = await newcomer(with_books), uuid4()
-    notifier = with_books.gateway.registry.ref(Notifier)
+async def test_lines_of_the_log_say_of_which_frame_they_are(face: Face, jane: Visitor) -> None:
+    job = uuid4()
+    notifier = face.gateway.registry.ref(Notifier)
     order = tiled(UUID(jane.id), job, (100, 200))
-    await with_books.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     notifier.tell(UnitLogLines(job, 4, 2, "an image is missing"))
     notifier.tell(UnitLogLines(job, 0, 1, "Read blend"))
     _, text = await jane.get(f"/console/jobs/{job}")
@@ -208,16 +195,15 @@ async def test_lines_of_the_log_say_of_which_frame_they_are(with_books: Face) ->
 
 
 async def test_what_has_ended_cannot_be_steered_any_more_on_an_open_page(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane = await newcomer(with_books)
-    job = await worked(with_books, database.owner_dsn, jane, 2, 1)
+    job = await worked(face, database.owner_dsn, jane, 2, 1)
     _, text = await jane.get(f"/console/jobs/{job}")
     assert "Priority and cap" in text
     async with following(jane, f"/console/jobs/{job}") as stream:
         assert "Priority and cap" in await frame(stream)
-        await charge(with_books, job, 1, await joined(database.owner_dsn))
-        with_books.gateway.registry.ref(Hub).tell(TopicChanged("jobs"))
+        await charge(face, job, 1, await joined(database.owner_dsn))
+        face.gateway.registry.ref(Hub).tell(TopicChanged("jobs"))
         while 'hx-target="#steer"' not in (text := await frame(stream)):
             pass
         assert "Priority and cap" not in text
@@ -234,10 +220,9 @@ FROM sent WHERE jobs.id = '{job}'
 
 
 async def test_a_job_is_known_by_the_name_of_its_file(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane = await newcomer(with_books)
-    job = await worked(with_books, database.owner_dsn, jane)
+    job = await worked(face, database.owner_dsn, jane)
     for path in ("/console/jobs", f"/console/jobs/{job}"):
         assert "<bdi>scene.blend</bdi>" in (await jane.get(path))[1], "it is elsewhere"
     await execute(database.owner_dsn, UPLOADED.format(user=jane.id, job=job))
@@ -258,11 +243,9 @@ VALUES ('{job}', 0, 1, '{{"format":"rendertrust-receipt-v1"}}', sha256('d'),
 
 
 async def test_a_receipt_is_fetched_by_who_owns_the_job_alone(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
-    jane = await newcomer(with_books)
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
-    job = await worked(with_books, database.owner_dsn, jane)
+    job = await worked(face, database.owner_dsn, jane)
     there = f"/console/receipts/{job}/0"
     assert there not in (await jane.get(f"/console/jobs/{job}"))[1]
     assert (await jane.get(there))[0] == 404

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger
+from actors.ledger.messages import Commit
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import pieces_of, tiled
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
@@ -37,14 +37,16 @@ def frame_by_frame(user: UUID, job: UUID) -> Commit:
     ],
 )
 async def test_frames_are_counted_however_a_job_is_cut(
-    with_books: Face,
+    face: Face,
     database: PostgresEndpoint,
+    jane: Visitor,
+    *,
     order: Callable[[UUID, UUID], Commit],
     frames: int,
     bar: str,
 ) -> None:
-    jane, job = await newcomer(with_books), uuid4()
-    await with_books.gateway.registry.ref(Ledger).ask(order(UUID(jane.id), job), within=60)
+    job = uuid4()
+    await face.book(order(UUID(jane.id), job))
     _, text = await jane.get(f"/console/jobs/{job}")
     said = text.partition('id="state"')[2].partition("</section>")[0]
     assert bar in re.sub(r"<[^>]+>", "", said)

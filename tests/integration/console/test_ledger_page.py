@@ -4,21 +4,20 @@ from datetime import UTC, datetime
 
 from actors.auditor.messages import Audit, Finding
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import charge, joined, worked
 from tests.support.http_gateway import Face
 
 
 async def test_what_an_operator_earned_leads_to_no_job_of_another(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     """He may not see it: the link would lead to nothing."""
     dsn = database.owner_dsn
-    jane = await newcomer(with_books)
-    otto = await newcomer(with_books, dsn, "operator", "otto@example.org")
-    ann = await newcomer(with_books, dsn, "admin", "ann@example.org")
-    job, node = await worked(with_books, dsn, jane, 2, 0), await joined(dsn)
-    await charge(with_books, job, 1, node, f"operator:{otto.id}")
+    otto = await newcomer(face, dsn, "operator", "otto@example.org")
+    ann = await newcomer(face, dsn, "admin", "ann@example.org")
+    job, node = await worked(face, dsn, jane, 2, 0), await joined(dsn)
+    await charge(face, job, 1, node, f"operator:{otto.id}")
     _, text = await otto.get("/console/ledger?kind=EARNING")
     assert str(job)[:8] in text
     assert f"/console/jobs/{job}" not in text
@@ -27,14 +26,13 @@ async def test_what_an_operator_earned_leads_to_no_job_of_another(
 
 
 async def test_what_was_found_last_is_said_while_the_auditor_answers_nobody(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, ann: Visitor
 ) -> None:
     """It is at work then: that is not the same as that nothing was looked at."""
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
     noon = datetime(2026, 3, 13, 12, tzinfo=UTC)
     found = Audit(noon, (Finding("I9", "unit 7", "is of an attempt that was overtaken"),), noon)
     assert "Unknown: this gateway" in (await ann.get("/console/ledger"))[1]
-    with_books.gateway.console.audit.last = found
+    face.gateway.console.audit.last = found
     _, text = await ann.get("/console/ledger")
     assert "Unknown: this gateway" not in text
     assert "is of an attempt that was overtaken" in text

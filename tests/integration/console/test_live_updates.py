@@ -18,7 +18,7 @@ from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, face_over, serving, settings_for_tests
 from tests.support.until import until
 from web.console.live_updates import OF_ONE_MAX
 from web.console.pages import overview
@@ -328,14 +328,12 @@ async def test_a_stop_waits_for_no_console(
     database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.http.listener.SHUTDOWN_SECONDS", 3_600.0)
-    pool = Database(lambda: database.app_dsn)
-    async with asyncio.timeout(120), serving(pool, settings_for_tests()) as face:
+    async with asyncio.timeout(120), face_over(database) as face:
         visitor = await newcomer(face)
         browser = ClientSession(cookie_jar=visitor.jar)
         answer = await browser.get(face.client.make_url(live("/console")))
         await frame(answer.content)
     await browser.close()
-    await pool.close()
 
 
 async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndpoint) -> None:
@@ -390,11 +388,9 @@ async def test_two_admins_see_each_his_own_credits(face: Face, database: Postgre
 
 
 async def test_a_page_of_another_account_is_told_so_instead_of_what_this_one_sees(
-    face: Face, database: PostgresEndpoint
+    jane: Visitor, ann: Visitor
 ) -> None:
     """Who signs in is not who opened it, in a window that was hidden meanwhile."""
-    jane = await newcomer(face)
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     text = (await jane.get("/console/jobs"))[1]
     assert f'data-stream="/console/jobs#{jane.id}"' in text
     async with posted(ann, f"/console/jobs#{jane.id}", f"/console#{ann.id}") as stream:

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import Visitor, newcomer
+from tests.integration.console.people import Visitor
 from tests.integration.console.test_bulk import face, single
 from tests.integration.console.work import joined
 from tests.support.databases import execute
@@ -39,9 +39,9 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_letters, "SORTED_MOST", 3)
 
 
-async def test_all_are_reached_by_each_column(face: Face, database: PostgresEndpoint) -> None:
-    jane = await newcomer(face)
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_all_are_reached_by_each_column(
+    face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
+) -> None:
     jobs = [str(await single(face, jane)) for _ in range(5)]
     dsn = database.owner_dsn
     for number, job in enumerate(jobs):  # the third is the greatest, the second the smallest
@@ -69,10 +69,7 @@ async def test_all_are_reached_by_each_column(face: Face, database: PostgresEndp
     assert "Nothing on this page" in text
 
 
-async def test_each_kind_can_be_sorted_by_each_of_its_columns(
-    face: Face, database: PostgresEndpoint
-) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_each_kind_can_be_sorted_by_each_of_its_columns(ann: Visitor) -> None:
     for kind in KINDS:
         for column in dead_letters.COLUMNS[kind]:
             status, text = await ann.get(f"{THERE}?kind={kind}&sort=-{column.key}")

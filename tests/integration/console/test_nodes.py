@@ -3,19 +3,18 @@
 import re
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Ledger
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor
 from tests.integration.console.test_live_updates import NODE
 from tests.integration.console.work import PRICE, joined
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
 
-async def test_who_has_no_node_is_told_of_none(face: Face, database: PostgresEndpoint) -> None:
-    jane = await newcomer(face)
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_who_has_no_node_is_told_of_none(
+    database: PostgresEndpoint, jane: Visitor, ann: Visitor
+) -> None:
     await joined(database.owner_dsn, ", status", ", 'HEALTHY'")
     _, text = await jane.get("/console")
     assert "odes healthy" not in text, "those of others are not hers, and hers are none"
@@ -25,9 +24,8 @@ async def test_who_has_no_node_is_told_of_none(face: Face, database: PostgresEnd
 
 
 async def test_a_node_that_is_shut_out_is_not_called_healthy(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     gone = await joined(database.owner_dsn, ", status, standing", ", 'HEALTHY', 'REVOKED'")
     for path in (f"/console/fleet/{gone}", "/console/fleet", "/console/fleet?show=tiles"):
         _, text = await ann.get(path)
@@ -37,9 +35,8 @@ async def test_a_node_that_is_shut_out_is_not_called_healthy(
 
 
 async def test_a_node_that_was_shut_out_is_no_unhealthy_one_to_look_at(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     await joined(database.owner_dsn, ", status, standing", ", 'UNHEALTHY', 'REVOKED'")
     _, text = await ann.get("/console")
     assert "0 unhealthy" in text
@@ -49,9 +46,8 @@ async def test_a_node_that_was_shut_out_is_no_unhealthy_one_to_look_at(
 
 
 async def test_what_a_node_says_of_itself_is_read_by_people(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     told = '{"ram": 25276510208, "benchmark": {"cpu_msteps": 4.626}, "cores": 8, "resting": null}'
     node = await joined(database.owner_dsn, ", metadata", f", '{told}'")
     _, text = await ann.get(f"/console/fleet/{node}")
@@ -61,12 +57,10 @@ async def test_what_a_node_says_of_itself_is_read_by_people(
 
 
 async def test_what_it_delivered_is_not_said_to_be_on_its_way_to_it(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
     node, job = await joined(database.owner_dsn), uuid4()
-    ledger = with_books.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(UUID(ann.id), job, PRICE, 1, node), within=60)
+    await face.book(dispatch(UUID(ann.id), job, PRICE, 1, node))
     for state, word in (("DISPATCHED", "not sent yet"), ("VERIFYING", "delivered")):
         unit = f"UPDATE units SET state = '{state}', lease_until = NULL WHERE job_id = '{job}'"
         await execute(database.owner_dsn, unit)
@@ -74,10 +68,7 @@ async def test_what_it_delivered_is_not_said_to_be_on_its_way_to_it(
         assert re.findall(r'<span class="none">(not sent yet|delivered)</span>', text) == [word]
 
 
-async def test_a_supervisor_has_no_drawing_of_messages(
-    face: Face, database: PostgresEndpoint
-) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_a_supervisor_has_no_drawing_of_messages(face: Face, ann: Visitor) -> None:
     name = face.gateway.tree.snapshot().name
     _, text = await ann.get(f"/console/actors?actor={name}")
     assert "no mailbox" in text
@@ -85,8 +76,9 @@ async def test_a_supervisor_has_no_drawing_of_messages(
     assert "data-plot" not in text
 
 
-async def test_a_node_that_is_not_there_has_no_load(face: Face, database: PostgresEndpoint) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_a_node_that_is_not_there_has_no_load(
+    database: PostgresEndpoint, ann: Visitor
+) -> None:
     node = await joined(database.owner_dsn, ", status, current_load", ", 'OFFLINE', 1.0")
     for path in (f"/console/fleet/{node}", "/console/fleet", "/console/fleet?show=tiles"):
         assert "100 %" not in (await ann.get(path))[1], path
@@ -95,9 +87,8 @@ async def test_a_node_that_is_not_there_has_no_load(face: Face, database: Postgr
 
 
 async def test_nobody_is_put_into_quarantine_without_a_reason(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     there = f"/console/fleet/{await joined(database.owner_dsn)}"
     for reason in ("", "  "):
         answer = await ann.post(f"{there}/quarantine", {"reason": reason})
@@ -109,9 +100,8 @@ async def test_nobody_is_put_into_quarantine_without_a_reason(
 
 
 async def test_who_releases_a_node_that_is_drained_is_told_that_it_may_have_ended(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     for standing, told in (("DRAINING", "start it again"), ("QUARANTINED", "gets work again.")):
         node = await joined(database.owner_dsn, ", standing", f", '{standing}'")
         there = f"/console/fleet/{node}"

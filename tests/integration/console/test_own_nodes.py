@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from actors.ledger.messages import Ledger, operator_account
+from actors.ledger.messages import operator_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor, newcomer, signed_in
@@ -45,18 +45,17 @@ class Joined:
 
 
 @pytest.fixture
-async def joined(with_books: Face, database: PostgresEndpoint) -> Joined:
+async def joined(face: Face, database: PostgresEndpoint) -> Joined:
     """His node rendered for her, earned by it, was checked, and is complained of."""
-    person = await register(with_books, "otto@example.org")
-    otto = attrs.evolve(await signed_in(with_books, person.email), id=person.id)
-    jane = await newcomer(with_books)
+    person = await register(face, "otto@example.org")
+    otto = attrs.evolve(await signed_in(face, person.email), id=person.id)
+    jane = await newcomer(face)
     bearer = {"Authorization": f"Bearer {person.access}"}
-    _, made = await post(with_books, "register", described(), bearer)
-    assert (await prove(with_books, made))[0] == 200
+    _, made = await post(face, "register", described(), bearer)
+    assert (await prove(face, made))[0] == 200
     node, job = UUID(made["node_id"]), JOB
-    ledger = with_books.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(UUID(jane.id), job, PRICE, 1, node), within=60)
-    await charge(with_books, job, 0, node, operator_account(UUID(otto.id)))
+    await face.book(dispatch(UUID(jane.id), job, PRICE, 1, node))
+    await charge(face, job, 0, node, operator_account(UUID(otto.id)))
     await execute(database.owner_dsn, CHECK.format(job=job, node=node))
     await open_one(jane, job)
     return Joined(otto, jane, node)

@@ -7,8 +7,8 @@ import pytest
 
 from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import live, newcomer, nobody
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.integration.console.people import Visitor, live, newcomer, nobody
+from tests.support.http_gateway import Face, face_over, serving, settings_for_tests
 from web.console import render
 from web.console.assets import assets
 
@@ -44,14 +44,13 @@ async def test_a_page_allows_nothing_inline_and_is_kept_by_nobody(face: Face) ->
 async def test_scripts_come_from_the_assets_alone_where_objects_have_the_same_origin(
     database: PostgresEndpoint, server: str, objects: str, host: str, source: str
 ) -> None:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(server={"public_url": server}, objects={"public_url": objects})
-    async with serving(pool, settings) as face:
+    async with face_over(
+        database, server={"public_url": server}, objects={"public_url": objects}
+    ) as face:
         answer = await nobody(face).ask("GET", "/console/sign-in", headers={"Host": host})
         policy = answer.headers["Content-Security-Policy"].split("; ")
         for kind in ("script-src", "style-src", "worker-src"):
             assert f"{kind} {source}" in policy
-    await pool.close()
 
 
 @pytest.mark.parametrize("server", ["", "https://farm.example.org"])
@@ -59,9 +58,8 @@ async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
     database: PostgresEndpoint, server: str
 ) -> None:
     """No policy can name a path behind such an address: the page's own tags have a nonce."""
-    pool = Database(lambda: database.app_dsn)
     nonces = set()
-    async with serving(pool, settings_for_tests(server={"public_url": server})) as face:
+    async with face_over(database, server={"public_url": server}) as face:
         for _ in range(2):
             answer = await nobody(face).ask(
                 "GET", "/console/sign-in", headers={"Host": "[::1]:8000"}
@@ -78,7 +76,6 @@ async def test_at_an_ipv6_address_each_tag_of_the_assets_is_named(
             tags = re.findall(r"<script[^>]*>|<link rel=\"stylesheet\"[^>]*>", page)
             assert len(tags) >= 3
             assert all(named in tag for tag in tags), tags
-    await pool.close()
     assert len(nonces) == 2, "another one for each page"
 
 
@@ -206,9 +203,7 @@ async def test_while_postgresql_is_away_a_page_says_so(
 
 
 async def test_too_many_sign_ins_are_refused_like_logins(database: PostgresEndpoint) -> None:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(limits={"login": 2})
-    async with serving(pool, settings) as face:
+    async with face_over(database, limits={"login": 2}) as face:
         guess = {"email": "jane@example.org", "password": "a wrong password"}
         answer = await face.client.post("/api/v1/auth/login", json=guess)
         assert answer.status == 401
@@ -217,7 +212,6 @@ async def test_too_many_sign_ins_are_refused_like_logins(database: PostgresEndpo
         answer = await visitor.post("/console/sign-in", guess)
         assert answer.status == 429, "they are counted together"
         assert "Too many requests" in await answer.text()
-    await pool.close()
 
 
 async def test_a_user_sees_no_picture_of_another(face: Face) -> None:
@@ -272,9 +266,8 @@ async def test_a_filter_with_what_cannot_be_stored_is_answered_beside_its_field(
     ],
 )
 async def test_a_word_that_an_address_does_not_know_is_answered_by_those_it_knows(
-    face: Face, database: PostgresEndpoint, address: str, said: str, back: str
+    address: str, said: str, back: str, ann: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     status, text = await ann.get(f"/console/{address}")
     assert (status, said in text) == (422, True), text
     assert f'href="/console/{back}' in text
@@ -305,10 +298,7 @@ TABLES = (
 
 
 @pytest.mark.parametrize("page", TABLES)
-async def test_each_head_of_a_table_leads_to_a_page(
-    with_books: Face, database: PostgresEndpoint, page: str
-) -> None:
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
+async def test_each_head_of_a_table_leads_to_a_page(page: str, ann: Visitor) -> None:
     _, text = await ann.get(f"/console{page}")
     there = {html.unescape(each) for each in re.findall(r'href="([^"]*[?&;]sort=[^"]*)"', text)}
     there |= {"/console/actors?sort=log.-at"} if page == "/actors" else set()

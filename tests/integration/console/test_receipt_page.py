@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Posted, operator_account
+from actors.ledger.messages import Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, UnitDeliver, UnitVerdict
 from rendertrust.receipt import IssuedReceipt
 from sql.receipts import ShownReceipt
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
-from tests.integration.console.people import Visitor, newcomer, nobody
+from tests.integration.console.people import Visitor, nobody
 from tests.integration.console.test_disputes import plain
 from tests.integration.console.work import PRICE, joined
 from tests.support.http_gateway import Face
@@ -24,13 +24,8 @@ CLASS, OTHER_CLASS = "cpu/avx2/5.2", "optix/x86_64/5.2"
 HASH, DAY = b"s" * 32, timedelta(days=1)
 
 
-@pytest.fixture
-async def jane(with_books: Face) -> Visitor:
-    return await newcomer(with_books)
-
-
 async def do(face: Face, *effects: Any) -> None:
-    outcome = await face.gateway.registry.ref(Ledger).ask(Commit((), effects), within=60)
+    outcome = await face.do(*effects)
     assert isinstance(outcome, Posted), outcome
 
 
@@ -39,7 +34,7 @@ async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{jane.id}'")
     verifier = await joined(dsn, ", is_embedded", ", true")
     order = dispatch(UUID(jane.id), job, PRICE, 1, node)
-    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     of, operator = (job, 0, 1), operator_account(UUID(jane.id))
     receipt = IssuedReceipt(json.dumps({"verdict": outcome}), b"g" * 64, PRICE)
     given: dict[str, Any] = {"verifier": verifier, "receipt": receipt, **how}
@@ -49,12 +44,12 @@ async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any
 
 
 async def test_anybody_reads_what_was_compared_and_by_whom(
-    with_books: Face, database: PostgresEndpoint, jane: Visitor
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
-    job = await verified(with_books, database.owner_dsn, jane, "consistent", **how)
+    job = await verified(face, database.owner_dsn, jane, "consistent", **how)
     there = f"/console/receipts/{job}/0/page"
-    status, text = await nobody(with_books).get(there)
+    status, text = await nobody(face).get(there)
     said = plain(text)
     assert status == 200
     assert "The whole frame, rendered again; and the picture, made again from the" in said
@@ -63,16 +58,16 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     assert "no dispute about it was upheld" in said
     assert jane.email not in text
     user = UUID(jane.id)
-    await do(with_books, DisputeOpen(uuid4(), job, 0, user, "black", DAY))
-    await do(with_books, DisputeDecide(job, 0, user, True, "it is"))
-    assert "withdrawn" in plain((await nobody(with_books).get(there))[1])
+    await do(face, DisputeOpen(uuid4(), job, 0, user, "black", DAY))
+    await do(face, DisputeDecide(job, 0, user, True, "it is"))
+    assert "withdrawn" in plain((await nobody(face).get(there))[1])
     _, text = await jane.get(f"/console/jobs/{job}")
     assert f'href="{there}"' in text
 
 
 @pytest.mark.parametrize("path", ["/0/page", "/1/page", "/x/page", "/99999999/page"])
-async def test_without_a_receipt_there_is_no_page(with_books: Face, path: str) -> None:
-    assert (await nobody(with_books).get(f"/console/receipts/{uuid4()}{path}"))[0] == 404
+async def test_without_a_receipt_there_is_no_page(face: Face, path: str) -> None:
+    assert (await nobody(face).get(f"/console/receipts/{uuid4()}{path}"))[0] == 404
 
 
 def shown(**more: Any) -> ShownReceipt:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-import pytest
-
-from actors.ledger.messages import Commit, JobInsert, Ledger
+from actors.ledger.messages import Commit, JobInsert
 from sql.job_plan import NewUnit
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, pieces_of, tiled
@@ -14,16 +12,6 @@ from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import charge, joined, worked
 from tests.integration.web.test_admin_credits import books
 from tests.support.http_gateway import Face
-
-
-@pytest.fixture
-async def ann(with_books: Face, database: PostgresEndpoint) -> Visitor:
-    return await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
-
-
-@pytest.fixture
-async def jane(with_books: Face) -> Visitor:
-    return await newcomer(with_books)
 
 
 async def second_step(ann: Visitor, user: Visitor, job: object, **more: str) -> tuple[int, str]:
@@ -41,14 +29,14 @@ async def do(ann: Visitor, user: Visitor, page: str) -> str:
     return (await ann.get(f"/console/users/{user.id}"))[1]
 
 
-async def balance(with_books: Face, user: Visitor) -> int:
-    return (await with_books.gateway.tables.credits.balance(UUID(user.id))).balance // 10_000
+async def balance(face: Face, user: Visitor) -> int:
+    return (await face.gateway.tables.credits.balance(UUID(user.id))).balance // 10_000
 
 
 async def test_a_unit_of_many_is_named_and_refunded(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    job = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    job = await worked(face, database.owner_dsn, jane, 4, 3)
     status, text = await second_step(ann, jane, job)
     assert (status, "The frame must be one from 0 to 3, or all: the job has 4" in text) == (
         422,
@@ -57,7 +45,7 @@ async def test_a_unit_of_many_is_named_and_refunded(
     status, text = await second_step(ann, jane, job, frame="2")
     assert (status, "unit 2" in text) == (200, True)
     assert "The charge is refunded." in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 80
+    assert await balance(face, jane) == 80
     status, text = await second_step(ann, jane, job, frame="3")
     assert (status, "Nothing was charged" in text) == (409, True)
     status, text = await second_step(ann, jane, job, frame="4")
@@ -67,32 +55,32 @@ async def test_a_unit_of_many_is_named_and_refunded(
 
 
 async def test_all_units_that_were_charged_are_refunded_each_once(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    job = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    job = await worked(face, database.owner_dsn, jane, 4, 3)
     _, text = await second_step(ann, jane, job, frame="1", amount="4")
     await do(ann, jane, text)
-    assert await balance(with_books, jane) == 74
+    assert await balance(face, jane) == 74
     status, text = await second_step(ann, jane, job, frame="all", amount="4")
     assert (status, "for one unit" in text) == (422, True)
     status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "2 units" in text, "20<span" in text) == (200, True, True)
     more = text.replace('value="20.0000"', 'value="30.0000"')
     assert "check it again" in await do(ann, jane, more), "it was promised before unit 1"
-    assert await balance(with_books, jane) == 74
+    assert await balance(face, jane) == 74
     assert "2 units are refunded." in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 94
+    assert await balance(face, jane) == 94
     assert "already refunded" in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 94
+    assert await balance(face, jane) == 94
     status, text = await second_step(ann, jane, job, frame="all")
     assert (status, "already refunded" in text) == (409, True)
     assert await books(database) == []
 
 
 async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    job = await worked(with_books, database.owner_dsn, jane)
+    job = await worked(face, database.owner_dsn, jane)
     _, text = await second_step(ann, jane, job)
     assert "The charge is refunded." in await do(ann, jane, text)
     status, again = await second_step(ann, jane, job)
@@ -100,36 +88,35 @@ async def test_what_was_refunded_is_told_before_the_second_step_is_pressed(
     assert "of its charge were already refunded" in await do(ann, jane, text), (
         "who goes back is told"
     )
-    assert await balance(with_books, jane) == 100
+    assert await balance(face, jane) == 100
 
 
 async def test_a_job_is_found_by_what_is_shown_of_it(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    job = await worked(with_books, database.owner_dsn, jane)
+    job = await worked(face, database.owner_dsn, jane)
     status, text = await second_step(ann, jane, str(job)[:8])
     assert (status, str(job) in text) == (200, True)
     status, text = await second_step(ann, jane, str(job)[:5])
     assert (status, "The job must be its id, or the first 8 characters" in text) == (422, True)
-    other = await newcomer(with_books, email="eve@example.org")
+    other = await newcomer(face, email="eve@example.org")
     for name in (str(job), str(job)[:8]):
         status, text = await second_step(ann, other, name)
         assert (status, "belongs to another user, jane@example.org" in text) == (404, True)
     status, text = await second_step(ann, jane, "ffffffff")
     assert (status, "There is no such job" in text) == (404, True)
     twin = UUID(str(job)[:-1] + ("0" if str(job)[-1] != "0" else "1"))
-    ledger = with_books.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(UUID(jane.id), twin), within=60)
+    await face.book(dispatch(UUID(jane.id), twin))
     status, text = await second_step(ann, jane, str(job)[:8])
     assert (status, "the full id" in text) == (422, True)
 
 
 async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
     """Of a job of one unit as of one of many; and who stops one paid for what is done."""
-    one = await worked(with_books, database.owner_dsn, jane)
-    many = await worked(with_books, database.owner_dsn, jane, 4, 3)
+    one = await worked(face, database.owner_dsn, jane)
+    many = await worked(face, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
         _, text = await second_step(ann, jane, job, frame=unit, amount="4")
         assert "The charge is refunded." in await do(ann, jane, text)
@@ -160,19 +147,19 @@ async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence
     """Her job is cut like that, and so many of its units are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
-    await face.gateway.registry.ref(Ledger).ask(order, within=60)
+    await face.book(order)
     for number in done:
         await charge(face, insert.job, number, node, begun=False)
 
 
 async def test_a_frame_is_refunded_by_its_number(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
     """As the pages name it: its unit has another number, and need not be known."""
     job = uuid4()
     pieces = [NewUnit(100_000, 0, "7"), NewUnit(200_000, 1, "8"), NewUnit(100_000, 2, "9-12")]
     order = pieces_of(job, UUID(jane.id), pieces)
-    await cut(with_books, database.owner_dsn, jane, order, (0, 1, 2))
+    await cut(face, database.owner_dsn, jane, order, (0, 1, 2))
     status, text = await second_step(ann, jane, job)
     said = "The frame must be one of 7 to 12, or all: the job has 3 parts"
     assert (status, said in text) == (422, True)
@@ -183,29 +170,29 @@ async def test_a_frame_is_refunded_by_its_number(
         status, text = await second_step(ann, jane, job, frame=frame)
         assert (status, f"For {name} of job" in plain(text)) == (200, True)
         assert "The charge is refunded." in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 90
+    assert await balance(face, jane) == 90
     status, text = await second_step(ann, jane, job, frame="12")
     assert (status, "already refunded" in text) == (409, True)
     assert await books(database) == []
 
 
 async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
-    with_books: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
+    face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
     job = uuid4()
     order = tiled(UUID(jane.id), job, (100_000, 200_000), 2)
-    await cut(with_books, database.owner_dsn, jane, order, (0, 1, 3))
+    await cut(face, database.owner_dsn, jane, order, (0, 1, 3))
     for frame in ("1,2", "frame 1, tile 2 of 2"):
         status, text = await second_step(ann, jane, job, frame=frame, amount="5")
         assert (status, "For frame 1, tile 2 of 2, of job" in plain(text)) == (200, True)
     assert "The charge is refunded." in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 65
+    assert await balance(face, jane) == 65
     status, text = await second_step(ann, jane, job, frame="1", amount="4")
     assert (status, "for one tile, not for several" in plain(text)) == (422, True)
     status, text = await second_step(ann, jane, job, frame="1")
     assert (status, "For 1 tile of frame 1 of job" in plain(text)) == (200, True), "the other one"
     assert "The charge is refunded." in await do(ann, jane, text)
-    assert await balance(with_books, jane) == 75
+    assert await balance(face, jane) == 75
     status, text = await second_step(ann, jane, job, frame="2,3")
     assert (status, "Frame 2 has no tile 3" in text) == (404, True)
     status, text = await second_step(ann, jane, job, frame="all")

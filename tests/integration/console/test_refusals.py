@@ -5,7 +5,7 @@ import re
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import OWN, Visitor, newcomer, nobody
+from tests.integration.console.people import OWN, Visitor, nobody
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
@@ -31,10 +31,8 @@ def heading(text: str) -> str:
 
 @pytest.mark.parametrize("amount", ["-5", "0", "99999999999"])
 async def test_what_an_amount_cannot_be_is_said_beside_it(
-    face: Face, database: PostgresEndpoint, amount: str
+    amount: str, ann: Visitor, jane: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    jane = await newcomer(face)
     there = f"/console/users/{jane.id}"
     status, text = await ann.get(f"{there}/credits?act=grant&amount={amount}&reason=gift")
     assert status == 422
@@ -52,10 +50,7 @@ async def test_what_an_amount_cannot_be_is_said_beside_it(
     assert re.fullmatch(pattern[1], "10.5")
 
 
-async def test_what_is_missing_is_said_to_be_missing(
-    face: Face, database: PostgresEndpoint
-) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_what_is_missing_is_said_to_be_missing(ann: Visitor) -> None:
     answer = await ann.post("/console/settings/prices", {"price": "1"})
     text = await answer.text()
     form = text.partition('aria-label="A new price"')[2].partition("</form>")[0]
@@ -80,14 +75,9 @@ async def test_what_is_missing_is_said_to_be_missing(
     ],
 )
 async def test_a_form_that_is_refused_stands_there_again(
-    face: Face,
-    database: PostgresEndpoint,
-    path: str,
-    form: dict[str, str],
-    outcome: tuple[int, str],
+    path: str, form: dict[str, str], outcome: tuple[int, str], ann: Visitor
 ) -> None:
     status, said = outcome
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     answer = await ann.post(f"/console{path}", form)
     text = await answer.text()
     again = text.partition(f'action="/console{path}"')[2].partition("</form>")[0]
@@ -97,14 +87,12 @@ async def test_a_form_that_is_refused_stands_there_again(
     assert all(f'value="{typed}"' in again for typed in form.values())
 
 
-async def test_a_number_that_is_none_is_said_in_a_sentence(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_a_number_that_is_none_is_said_in_a_sentence(jane: Visitor) -> None:
     status, text = await jane.get("/console/ledger/entry?number=x")
     assert (status, "<li>Number must be a whole number.</li>" in text) == (422, True)
 
 
-async def test_a_job_that_another_tab_cancelled(face: Face, database: PostgresEndpoint) -> None:
-    jane = await newcomer(face)
+async def test_a_job_that_another_tab_cancelled(database: PostgresEndpoint, jane: Visitor) -> None:
     await execute(database.owner_dsn, CANCELLED.format(job=JOB, email=jane.email))
     there = f"/console/jobs/{JOB}"
     answer = await jane.post(f"{there}/cancel", {})
@@ -121,8 +109,9 @@ async def refused(jane: Visitor, referer: str) -> tuple[str, str]:
     return way(text)
 
 
-async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(
+    face: Face, jane: Visitor
+) -> None:
     here = str(jane.face.client.make_url("/")).rstrip("/")
     jobs = "/console/jobs"
     assert await refused(jane, f"{here}{jobs}?q=status%3Afailed&offset=50") == (
@@ -144,9 +133,8 @@ async def test_a_list_is_as_it_was_and_no_other_site_is_ever_led_to(face: Face) 
 
 
 async def test_a_form_is_not_sent_again_by_itself(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    face: Face, monkeypatch: pytest.MonkeyPatch, jane: Visitor
 ) -> None:
-    jane = await newcomer(face)
 
     async def away() -> bool:
         return False
@@ -163,16 +151,14 @@ async def test_a_form_is_not_sent_again_by_itself(
     assert way(text) == (f"/console/jobs/{JOB}", "Back to the job")
 
 
-async def test_all_of_nothing_cannot_be_tried_again(face: Face, database: PostgresEndpoint) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_all_of_nothing_cannot_be_tried_again(ann: Visitor) -> None:
     _, text = await ann.get("/console/dead-letters")
     button = re.search(r"<button[^>]*>Retry all", text)
     assert button is not None
     assert " disabled" in button[0]
 
 
-async def test_a_foreign_request_is_not_a_matter_of_roles(face: Face) -> None:
-    jane = await newcomer(face)
+async def test_a_foreign_request_is_not_a_matter_of_roles(face: Face, jane: Visitor) -> None:
     for who in (jane, nobody(face)):
         foreign = {"Sec-Fetch-Site": "cross-site"}
         answer = await who.post("/console/sign-in", {"email": "a@b.de", "password": "x"}, **foreign)

@@ -6,12 +6,13 @@ import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import OWN, Visitor, live, newcomer, nobody
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, face_with
 from web.console.page_handler import NOT_YOURS
 from web.console.pages import every_page
 from web.console.view import ADMINS
 from web.identity.roles import UserRole
 
+face = face_with()
 ALL = every_page()
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 # Whatever forms ask for, so that none is refused for what it lacks; but for the log's level, which

@@ -4,11 +4,10 @@ from urllib.parse import unquote
 
 from yarl import URL
 
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import OWN, newcomer, nobody, signed_in
+from tests.integration.console.people import OWN, Visitor, newcomer, nobody, signed_in
 from tests.integration.web.accounts import PASSWORD, log_in, register
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, face_over
 from tests.twins.clock import TwinClock
 from web.identity.tokens import Claims, Tokens, TokenType
 
@@ -31,9 +30,10 @@ async def test_a_stranger_is_asked_to_sign_in_and_comes_back(face: Face) -> None
     assert "jane@example.org" in text
 
 
-async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(face: Face) -> None:
+async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(
+    face: Face, jane: Visitor
+) -> None:
     """And says that nothing was done; another site's page is none of ours."""
-    jane = await newcomer(face)
     there = "/console/jobs?q=status:failed&sort=price"
     kept = str(face.client.make_url(there))
     for came, back in ((kept, there), ("https://evil.example/console/jobs", "/console")):
@@ -85,9 +85,7 @@ async def test_dots_that_lead_nowhere_else_are_kept(face: Face) -> None:
 
 
 async def test_what_was_done_is_sent_back_by_https_alone(database: PostgresEndpoint) -> None:
-    pool = Database(lambda: database.app_dsn)
-    behind = settings_for_tests(server={"trusted_proxies": "127.0.0.1"})
-    async with serving(pool, behind) as face:
+    async with face_over(database, server={"trusted_proxies": "127.0.0.1"}) as face:
         await register(face)
         for scheme in ("https", "http"):
             proxied = {**OWN, "X-Forwarded-Proto": scheme}
@@ -100,7 +98,6 @@ async def test_what_was_done_is_sent_back_by_https_alone(database: PostgresEndpo
             said = done.headers["Set-Cookie"]
             assert said.startswith("rendertrust-said=")
             assert ("Secure" in said.split("; ")) is (scheme == "https")
-    await pool.close()
 
 
 async def test_a_wrong_password_is_refused_like_an_unknown_address(face: Face) -> None:
@@ -203,9 +200,7 @@ async def token_of(face: Face, email: str) -> str:
 
 
 async def test_over_https_the_cookie_has_the_hosts_prefix(database: PostgresEndpoint) -> None:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(server={"trusted_proxies": "127.0.0.1"})
-    async with serving(pool, settings) as face:
+    async with face_over(database, server={"trusted_proxies": "127.0.0.1"}) as face:
         await register(face)
         form = {"email": "jane@example.org", "password": PASSWORD}
         secure = {**OWN, "X-Forwarded-Proto": "https"}
@@ -219,7 +214,6 @@ async def test_over_https_the_cookie_has_the_hosts_prefix(database: PostgresEndp
         for name, status in (("__Host-rendertrust-console", 200), ("rendertrust-console", 303)):
             headers = {"Cookie": f"{name}={token}", "X-Forwarded-Proto": "https"}
             assert (await nobody(face).ask("GET", "/console", headers=headers)).status == status
-    await pool.close()
 
 
 async def test_a_session_that_is_in_use_goes_on_for_as_long_as_its_login(face: Face) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import newcomer
+from tests.integration.console.people import Visitor, newcomer
 from tests.integration.console.work import joined, worked
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
@@ -12,13 +12,12 @@ NUMBERS = re.compile(r"no\. (\d+)")
 
 
 async def test_jobs_and_nodes_are_opened_by_their_owner_and_by_admins(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     dsn = database.owner_dsn
-    jane = await newcomer(with_books)
-    otto = await newcomer(with_books, dsn, "operator", "otto@example.org")
-    ann = await newcomer(with_books, dsn, "admin", "ann@example.org")
-    job, node = await worked(with_books, dsn, jane), await joined(dsn)
+    otto = await newcomer(face, dsn, "operator", "otto@example.org")
+    ann = await newcomer(face, dsn, "admin", "ann@example.org")
+    job, node = await worked(face, dsn, jane), await joined(dsn)
     await execute(dsn, f"UPDATE nodes SET owner_id = '{otto.id}' WHERE id = '{node}'")
     for owner, stranger, path in (
         (jane, otto, f"/console/jobs/{job}"),
@@ -34,14 +33,13 @@ async def test_jobs_and_nodes_are_opened_by_their_owner_and_by_admins(
 
 
 async def test_entries_are_those_of_their_account(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     """An auditor sees all, and whose they are."""
     dsn = database.owner_dsn
-    jane = await newcomer(with_books)
-    otto = await newcomer(with_books, dsn, "operator", "otto@example.org")
-    rita = await newcomer(with_books, dsn, "auditor", "rita@example.org")
-    await worked(with_books, dsn, jane)
+    otto = await newcomer(face, dsn, "operator", "otto@example.org")
+    rita = await newcomer(face, dsn, "auditor", "rita@example.org")
+    await worked(face, dsn, jane)
     pages = [(await who.get("/console/ledger"))[1] for who in (jane, otto, rita)]
     hers, his, everybodys = (set(NUMBERS.findall(text)) for text in pages)
     assert hers

@@ -4,7 +4,7 @@ import re
 
 from sql.users import UserViews
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.console.people import newcomer, signed_in
+from tests.integration.console.people import Visitor, newcomer, signed_in
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
@@ -12,6 +12,7 @@ RICH = """
 INSERT INTO accounts (name, balance, held, may_overdraw)
 SELECT 'user:' || id, {balance}, {held}, true
 FROM users WHERE email = '{email}'
+ON CONFLICT (name) DO UPDATE SET balance = excluded.balance, held = excluded.held
 """
 
 
@@ -20,11 +21,12 @@ async def emails(face: Face, sort: str, limit: int = 10, offset: int = 0) -> lis
     return [row.email.partition("@")[0] for row in rows]
 
 
-async def test_users_are_sorted_by_every_column(face: Face, database: PostgresEndpoint) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
+async def test_users_are_sorted_by_every_column(
+    face: Face, database: PostgresEndpoint, ann: Visitor
+) -> None:
     for name, role in (("zoe", "user"), ("bob", "operator")):
         await newcomer(face, database.owner_dsn, role, f"{name}@example.org")
-    for name, balance, held in (("zoe", 70_000, 0), ("bob", 50_000, 20_000)):
+    for name, balance, held in (("zoe", 70_000, 0), ("bob", 50_000, 20_000), ("ann", 0, 0)):
         email = f"{name}@example.org"
         await execute(database.owner_dsn, RICH.format(email=email, balance=balance, held=held))
     assert await emails(face, "-created") == ["bob", "zoe", "ann"]
@@ -44,10 +46,8 @@ async def test_users_are_sorted_by_every_column(face: Face, database: PostgresEn
 
 
 async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
-    with_books: Face, database: PostgresEndpoint
+    face: Face, ann: Visitor
 ) -> None:
-    face = with_books
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     page = f"/console/users/{(await newcomer(face)).id}"
     step = await ann.ask("GET", f"{page}/credits?act=grant&amount=12.5&reason=goodwill")
     assert step.status == 303, "the step has an address of its own"
@@ -68,20 +68,15 @@ async def test_who_goes_back_to_the_second_step_does_not_grant_twice(
     assert (other.status, "Start again at the user" in await other.text()) == (409, True)
 
 
-async def test_what_a_grant_does_not_take_is_said_in_a_sentence(
-    with_books: Face, database: PostgresEndpoint
-) -> None:
-    ann = await newcomer(with_books, database.owner_dsn, "admin", "ann@example.org")
-    page = f"/console/users/{(await newcomer(with_books)).id}"
+async def test_what_a_grant_does_not_take_is_said_in_a_sentence(face: Face, ann: Visitor) -> None:
+    page = f"/console/users/{(await newcomer(face)).id}"
     status, text = await ann.get(f"{page}/credits?act=grant&amount=99999999999&reason=goodwill")
     assert (status, "must be a number above 0 with at most 9 digits" in text) == (422, True)
 
 
 async def test_all_logins_end_at_once_each_with_its_line_in_the_audit(
-    face: Face, database: PostgresEndpoint
+    face: Face, ann: Visitor, jane: Visitor
 ) -> None:
-    ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
-    jane = await newcomer(face)
     again = await signed_in(face, "jane@example.org")
     page = f"/console/users/{jane.id}"
     _, text = await ann.get(page)

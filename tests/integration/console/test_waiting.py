@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from actors.ledger.messages import Commit, Ledger, Posted, UnitAssign, UnitComplete
+from actors.ledger.messages import Posted, UnitAssign, UnitComplete
 from actors.scheduler.messages import Scheduler, UnitsChanged
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import signed_in
@@ -17,7 +17,7 @@ ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/in.blend", "queue": Tru
 
 async def commit(face: Face, *effects: UnitAssign | UnitComplete) -> None:
     """Book it, and tell the Scheduler, as a node's session does."""
-    done = await face.gateway.registry.ref(Ledger).ask(Commit(effects=effects), within=60)
+    done = await face.do(*effects)
     assert isinstance(done, Posted), done
     face.gateway.registry.ref(Scheduler).tell(UnitsChanged(done.units))
 

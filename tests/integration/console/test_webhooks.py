@@ -1,29 +1,20 @@
 """One's webhooks in the console: made, told again, deleted; a secret is shown once."""
 
 import re
-from collections.abc import AsyncGenerator
 from uuid import UUID
 
-import pytest
-
 from rendertrust import webhooks
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch, fresh_id
 from tests.integration.console.people import Visitor, newcomer
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, face_with, with_ledger
 from web.money.ledger_client import commit
 
 PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
+face = face_with(with_ledger)
 
 
 async def made(visitor: Visitor) -> str:
@@ -79,9 +70,8 @@ async def test_endpoints_are_one_s_own_even_before_an_admin(
 
 
 async def test_admins_see_whom_all_users_have_told_and_no_secret_of_theirs(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
-    jane = await newcomer(face)
     url = "https://hooks.example.org/a?token=Kp3-secret-9xQ"
     assert (await jane.post(PATH, {"url": url, "told": "jobs"})).status == 303
     await jane.get(PATH)  # its secret is told once, and read there

@@ -9,10 +9,8 @@ import pytest
 from yarl import URL
 
 from actors.ledger.messages import (
-    Commit,
     JobPause,
     JobStop,
-    Ledger,
     OfJob,
     UnitAssign,
     UnitComplete,
@@ -40,7 +38,7 @@ async def half_done(face: Face, dsn: str, jane: Visitor) -> UUID:
 
 
 async def ask(face: Face, *effects: OfJob | UnitAssign | UnitComplete | UnitFail) -> None:
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=effects), within=60)
+    await face.do(*effects)
 
 
 def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
@@ -54,13 +52,12 @@ def ends(job: UUID, user: UUID) -> Sequence[tuple[str, OfJob | UnitFail]]:
 
 @pytest.mark.parametrize("end", range(3), ids=["paused", "failed", "cancelled"])
 async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
-    with_books: Face, database: PostgresEndpoint, end: int
+    face: Face, database: PostgresEndpoint, end: int, jane: Visitor
 ) -> None:
-    jane = await newcomer(with_books)
-    job = await half_done(with_books, database.owner_dsn, jane)
+    job = await half_done(face, database.owner_dsn, jane)
     status, effect = ends(job, UUID(jane.id))[end]
-    await ask(with_books, effect)
-    row = await with_books.gateway.tables.jobs.past(job, UUID(jane.id))
+    await ask(face, effect)
+    row = await face.gateway.tables.jobs.past(job, UUID(jane.id))
     assert row is not None
     assert row.status == status
     link = f"/console/archives/{job}"
@@ -76,13 +73,12 @@ async def test_frames_that_are_done_are_a_zip_however_the_job_stands(
         "0001.png": PICTURE % 1,
         "0002.png": PICTURE % 2,
     }
-    eve = await newcomer(with_books, email="eve@example.org")
+    eve = await newcomer(face, email="eve@example.org")
     assert (await eve.get(link))[0] == 404
 
 
-async def test_of_none_there_is_none(with_books: Face) -> None:
-    jane = await newcomer(with_books)
-    job = await film(with_books, jane)
+async def test_of_none_there_is_none(face: Face, jane: Visitor) -> None:
+    job = await film(face, jane)
     link = f"/console/archives/{job}"
     assert (await jane.get(link))[0] == 404
     assert link not in (await jane.get(f"/console/jobs/{job}"))[1]

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import attrs
 
-from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
+from actors.ledger.messages import UnitAssign, UnitComplete
 from tests.integration.conformance.stage import dispatch
 from tests.integration.console.people import Visitor
 from tests.support.databases import execute
@@ -19,8 +19,7 @@ async def worked(
     """A job of his of so many units, of which the first ``done`` are charged; None: all."""
     job = uuid4()
     node = await joined(dsn)
-    ledger = face.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(UUID(user.id), job, PRICE, units, node), within=60)
+    await face.book(dispatch(UUID(user.id), job, PRICE, units, node))
     for number in range(units if done is None else done):
         await charge(face, job, number, node)
     return job
@@ -47,4 +46,4 @@ async def charge(
     complete = UnitComplete(job, number, 1, node, "s3://bucket/frame.png")
     if operator:
         complete = attrs.evolve(complete, verified=True, operator=operator)
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(*begin, complete)), within=60)
+    await face.do(*begin, complete)

@@ -5,7 +5,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import asyncpg
 import psutil
 import pytest
 from redis import asyncio as aioredis
@@ -21,7 +20,7 @@ from tests.integration.engines.gateway_process import (
     give_to_ordinary_user,
     gone,
 )
-from tests.support.databases import execute
+from tests.support.databases import execute, fetchval
 from tests.support.engines import LOCK, engine_folder
 from tests.support.until import until
 
@@ -74,9 +73,7 @@ async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
 async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
     """Find the marks again."""
     endpoints = said["endpoints"]
-    connection = await asyncpg.connect(endpoints["postgres"]["owner_dsn"])
-    assert await connection.fetchval("SELECT mark FROM marks") == 1
-    await connection.close()
+    assert await fetchval(endpoints["postgres"]["owner_dsn"], "SELECT mark FROM marks") == 1
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
     assert await client.get("mark") == b"1"
     await client.aclose()
@@ -134,89 +131,9 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
         assert await second.stop() == 0
 
 
-@pytest.mark.heavy
-async def test_the_next_gateway_need_not_wait_for_the_last_ones_engines(data: Path) -> None:
-    async with gateway(data, *ALL) as first:
-        await remember(await first.listen())
-        await first.kill()
-        async with gateway(data, *ALL) as second:
-            await recall(await second.listen())
-
-
-@pytest.mark.nightly
-async def test_gateway_and_engines_killed_together(data: Path) -> None:
-    async with gateway(data, *ALL) as first:
-        await remember(await first.listen())
-        below = first.below()
-        for process in below:
-            kill_if_there(process)
-        await first.kill()
-    async with gateway(data, *ALL) as second:
-        await recall(await second.listen())
-        await second.stop()
-        await until(lambda: gone(below))
-
-
-def exists(*parts: str) -> Callable[[Path], bool]:
-    return lambda data: data.joinpath(*parts).exists()
-
-
-def copied(*parts: str) -> Callable[[Path], bool]:
-    """A file of the new folder; one that was renamed before anybody looked had it, too."""
-    new, done = exists("postgres", "pg.new", *parts), exists("postgres", "pg")
-    return lambda data: new(data) or done(data)
-
-
-MOMENTS = {
-    "locked": exists("postgres", "lock"),
-    "initdb-begins": copied("PG_VERSION"),
-    "initdb-bootstraps": copied("base", "1", "PG_VERSION"),
-    "initdb-copies": copied("base", "4"),
-    "renamed": exists("postgres", "pg"),
-    "starting": exists("postgres", "pg", "postmaster.pid"),
-}
-KILLS = [(moment, False) for moment in MOMENTS] + [("initdb-copies", True), ("starting", True)]
-KILLS_BY_DAY = [("initdb-bootstraps", False), ("renamed", False), ("starting", True)]
-
-
-@pytest.mark.heavy
-@pytest.mark.parametrize(
-    ("moment", "with_all"),
-    [
-        pytest.param(*kill, marks=[] if kill in KILLS_BY_DAY else pytest.mark.nightly)
-        for kill in KILLS
-    ],
-)
-async def test_a_kill_during_the_first_start(data: Path, moment: str, with_all: bool) -> None:
-    reached = MOMENTS[moment]
-    async with gateway(data, "postgres") as first:
-        await until(lambda: reached(data))
-        below = first.below()
-        if with_all:
-            for process in below:
-                kill_if_there(process)
-        await first.kill()
-    async with gateway(data, "postgres") as second:
-        said = await second.listen()
-        await execute(said["endpoints"]["postgres"]["app_dsn"], "SELECT 1")
-        await until(lambda: gone(below), within=GONE_SECONDS)
-        assert not (data / "postgres" / "pg.new").exists()
-        assert await second.stop() == 0
-
-
 def kill_if_there(process: psutil.Process) -> None:
     with suppress(psutil.NoSuchProcess):
         process.kill()
-
-
-async def test_a_second_gateway_on_the_same_folder_is_told(data: Path) -> None:
-    async with gateway(data, "valkey") as first:
-        await first.listen()
-        second = await GatewayProcess.launch(data, "valkey", within=0.3)
-        said = await second.listen()
-        await second.stop()
-    assert said["error"] == "FolderBusy"
-    assert str(first.process.pid) in said["text"]
 
 
 @pytest.mark.heavy

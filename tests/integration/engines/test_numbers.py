@@ -4,11 +4,10 @@ import os
 import signal
 from collections.abc import Mapping
 
-import asyncpg
-
 from sql.migrate import migrate
 from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres, PostgresEndpoint
+from tests.support.databases import connected
 from tests.support.engines import engine_folder
 
 
@@ -31,15 +30,11 @@ async def test_no_number_is_given_twice_though_the_server_was_killed() -> None:
 
 async def next_numbers(endpoint: PostgresEndpoint) -> Mapping[str, int]:
     """Of each sequence the next one, taken in a transaction that is committed to disk."""
-    connection = await asyncpg.connect(endpoint.owner_dsn)
-    try:
-        async with connection.transaction():
-            names = await connection.fetch("SELECT sequencename AS name FROM pg_sequences")
-            numbers = {
-                row["name"]: await connection.fetchval("SELECT nextval($1::text)", row["name"])
-                for row in names
-            }
-            await connection.execute("SELECT pg_current_xact_id()")
-    finally:
-        await connection.close()
+    async with connected(endpoint.owner_dsn) as connection, connection.transaction():
+        names = await connection.fetch("SELECT sequencename AS name FROM pg_sequences")
+        numbers = {
+            row["name"]: await connection.fetchval("SELECT nextval($1::text)", row["name"])
+            for row in names
+        }
+        await connection.execute("SELECT pg_current_xact_id()")
     return numbers

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.databases import execute
+from tests.support.databases import connected, execute
 
 
 async def test_the_owner_makes_tables_and_the_application_uses_what_is_granted(
@@ -27,15 +27,12 @@ async def test_each_test_has_a_fresh_database(database: PostgresEndpoint) -> Non
 
 @pytest.mark.parametrize("role", ["rendertrust", "rendertrust_app"])
 async def test_no_role_in_use_is_a_superuser(database: PostgresEndpoint, role: str) -> None:
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
+    async with connected(database.owner_dsn) as connection:
         rights = await connection.fetchrow(
             "SELECT rolsuper, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles "
             "WHERE rolname = $1",
             role,
         )
-    finally:
-        await connection.close()
     assert rights is not None
     assert not any(rights.values())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -42,19 +43,25 @@ def engines(
     return Engines(books, valkey_endpoint, objects_endpoint)
 
 
+@pytest.fixture(scope="module")
+def sections() -> dict[str, dict[str, Any]]:
+    """Settings of both gateways beside the engines."""
+    return {}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory
+    engines: Engines, sections: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[FaultyGateway]:
-    async with faulty_gateway(engines, tmp_path_factory.mktemp("here")) as running:
+    async with faulty_gateway(engines, tmp_path_factory.mktemp("here"), **sections) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def neighbour(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory
+    engines: Engines, sections: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[FaultyGateway]:
-    async with faulty_gateway(engines, tmp_path_factory.mktemp("there")) as running:
+    async with faulty_gateway(engines, tmp_path_factory.mktemp("there"), **sections) as running:
         yield running
 
 

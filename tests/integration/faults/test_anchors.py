@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import attrs
 import pytest
 import pytest_asyncio
@@ -17,7 +16,6 @@ from actors.kernel import Actor
 from actors.ports import ChainUnavailable
 from sql.anchors import Anchors
 from sql.database import Database
-from sql.fsck import run_fsck
 from sql.halts import Halts
 from supervisors.chain_audit import audit_chain
 from supervisors.child import Child
@@ -40,6 +38,7 @@ from tests.integration.conformance.conftest import sql_stage
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.integration.sql.test_anchor import Scene as Log
 from tests.support.anchors_on_chain import anchors_on
+from tests.support.databases import fetch, findings
 from tests.support.examples import chosen, series
 from tests.support.until import until
 from tests.twins.signer import TwinSigner
@@ -65,11 +64,9 @@ class Scene:
     anvil: ChainEndpoint
 
     async def rows(self) -> list[Any]:
-        connection = await asyncpg.connect(self.books.owner_dsn)
-        try:
-            return list(await connection.fetch("SELECT * FROM chain_transactions ORDER BY nonce"))
-        finally:
-            await connection.close()
+        return list(
+            await fetch(self.books.owner_dsn, "SELECT * FROM chain_transactions ORDER BY nonce")
+        )
 
     async def grown(self) -> int:
         return (await self.log.grow())[0]
@@ -104,11 +101,7 @@ class Scene:
         assert there == kept
         assert [size for size, _, _ in there] == list(sizes)
         assert await Halts(self.log.pool, chain=True).now() is None
-        connection = await asyncpg.connect(self.books.owner_dsn)
-        try:
-            assert await run_fsck(connection) == []
-        finally:
-            await connection.close()
+        assert await findings(self.books.owner_dsn) == []
         assert await audit_chain(self.truth, self.log.anchors, self.log.stage.clock) == []
 
 

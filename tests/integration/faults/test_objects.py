@@ -21,6 +21,7 @@ from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import NUMBERS
 from tests.faults.place import http_by, of_http
 from tests.faults.proxy import Proxy
+from tests.faults.proxy_troubles import away, resetting, silent
 from tests.support.api_clients import Creator
 from tests.support.examples import series
 from tests.support.until import until
@@ -126,19 +127,6 @@ async def stored_and_not_answered(proxy: Proxy) -> None:
 
 async def stored_and_silent(proxy: Proxy) -> None:
     proxy.strand(b"HTTP/1.1 200", back=True)
-
-
-async def silent(proxy: Proxy) -> None:
-    proxy.hush()
-
-
-async def away(proxy: Proxy) -> None:
-    await proxy.down()
-
-
-async def resetting(proxy: Proxy) -> None:
-    proxy.resets = True
-    proxy.break_off()
 
 
 async def cut_in_the_answer(proxy: Proxy) -> None:

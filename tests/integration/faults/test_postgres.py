@@ -5,17 +5,16 @@ import random
 from collections.abc import Awaitable, Callable
 
 import aiohttp
-import asyncpg
 import pytest
 
 from sql.database import IDLE_SECONDS
-from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
 from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
+from tests.support.databases import findings
 from tests.support.examples import chosen, series
 from tests.support.until import until
 
@@ -135,11 +134,7 @@ async def in_order(orders: Orders, books: PostgresEndpoint) -> None:
     assert orders.slowest < ANSWER_SECONDS
     await orders.again()
     await orders.check()
-    connection = await asyncpg.connect(books.owner_dsn)
-    try:
-        assert await run_fsck(connection) == []
-    finally:
-        await connection.close()
+    assert await findings(books.owner_dsn) == []
 
 
 @pytest.mark.parametrize("how", series(["silent", "away", "resetting"], ["silent", "away"]))

@@ -14,6 +14,7 @@ from supervisors.engines.system_clock import SystemClock
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
+from tests.faults.proxy_troubles import away, silent
 from tests.support.examples import series
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
@@ -102,14 +103,6 @@ async def counted_and_not_answered(proxy: Proxy) -> None:
 
 async def dead_unnoticed(proxy: Proxy) -> None:
     proxy.strand(SCRIPT, times=100)
-
-
-async def silent(proxy: Proxy) -> None:
-    proxy.hush()
-
-
-async def away(proxy: Proxy) -> None:
-    await proxy.down()
 
 
 async def dripping(proxy: Proxy) -> None:

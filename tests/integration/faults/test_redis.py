@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
@@ -11,9 +12,10 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
+from tests.faults.gateway import FaultyGateway
 from tests.faults.orders import NUMBERS
 from tests.faults.proxy import Proxy
+from tests.faults.proxy_troubles import away, resetting, silent
 from tests.support.api_clients import Creator
 from tests.support.examples import series
 from tests.support.until import until
@@ -24,7 +26,12 @@ LIMIT = 1000
 # redis-py forgets to close the writer of a connection that was reset while it wrote.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <StreamWriter:ResourceWarning")
 PASSWORD = "securepassword123"
-SHARED = {"shared": True, "login": LIMIT, "read": LIMIT}
+
+
+@pytest.fixture(scope="module")
+def sections() -> dict[str, dict[str, Any]]:
+    """Each counts together with its neighbour."""
+    return {"limits": {"shared": True, "login": LIMIT, "read": LIMIT}}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
@@ -34,38 +41,6 @@ async def _impatient() -> AsyncIterator[None]:
         patch.setattr("supervisors.engines.bus_valkey.PING_SECONDS", 0.5)
         patch.setattr("supervisors.engines.bus_valkey.SILENCE_SECONDS", 2.0)
         yield
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def gateway(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[FaultyGateway]:
-    """Counts together with its neighbour."""
-    data = tmp_path_factory.mktemp("here")
-    async with faulty_gateway(engines, data, limits=SHARED) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def neighbour(
-    engines: Engines, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[FaultyGateway]:
-    data = tmp_path_factory.mktemp("there")
-    async with faulty_gateway(engines, data, limits=SHARED) as running:
-        yield running
-
-
-async def silent(proxy: Proxy) -> None:
-    proxy.hush()
-
-
-async def away(proxy: Proxy) -> None:
-    await proxy.down()
-
-
-async def resetting(proxy: Proxy) -> None:
-    proxy.resets = True
-    proxy.break_off()
 
 
 async def hanging_up_on_every_command(proxy: Proxy) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import aiohttp
-import asyncpg
 import attrs
 import pytest
 
@@ -19,6 +18,7 @@ from rendertrust.protocol import Ack, encode
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import WITHIN, Farm, delivers
+from tests.support.databases import connected
 from tests.support.draws import uncovered
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
@@ -59,8 +59,12 @@ async def farms(
         require_object=True,
         verified_types=frozenset({"render"}),
     )
-    async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
-        owner = await asyncpg.connect(database.owner_dsn)
+    async with (
+        running as gateway,
+        aiohttp.ClientSession() as http,
+        AsyncExitStack() as stack,
+        connected(database.owner_dsn) as owner,
+    ):
         found = Farms(Farm(gateway, http, Person(http, gateway.url), owner, stack))
 
         async def draw(_: Sampling, __: Any) -> tuple[float, float]:
@@ -69,7 +73,6 @@ async def farms(
         monkeypatch.setattr(Sampling, "draw", draw)
         monkeypatch.setattr(fines, "covered_odds", uncovered)
         yield found
-        await owner.close()
 
 
 def alike(told: Any, names: dict[str, str]) -> Any:

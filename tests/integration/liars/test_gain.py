@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import aiohttp
-import asyncpg
 import attrs
 import pytest
 
@@ -35,6 +34,7 @@ from tests.integration.liars.test_liars import (
 )
 from tests.simulation.economy import ERRORS, Pending, expected, lost_with, odds, simulated
 from tests.simulation.strategies import HONEST, LISTED, Life, Step, Strategy
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -134,30 +134,31 @@ async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:
 @pytest.fixture
 async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
     name, key = UUID(int=900), generate_key()
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute(VERIFIER, name, key.public_key().public_bytes_raw())
-    checks = {"enabled": "true", "own_nodes": str(name)}
-    running = whole(
-        database,
-        settings_for_tests(verification=checks, limits={"dispatch": 10_000}),
-        verifying=VerifierSettings(look_seconds=LOOK_SECONDS, own=frozenset({name})),
-        scheduler=SchedulerSettings(ours=frozenset({name})),
-        require_object=True,
-        verified_types=frozenset({"render"}),
-    )
-    async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
-        jane = Person(http, gateway.url)
-        await jane.register()
-        user = await owner.fetchval("SELECT id FROM users WHERE email = $1", jane.email)
-        account = user_account(user)
-        grant = Transfer(ADJUSTMENTS, account, account, CREDITS, "ADJUSTMENT", "for many frames")
-        ledger = gateway.gateway.registry.ref(Ledger)
-        posted = await ledger.ask(Commit((grant,)), within=WITHIN)
-        assert isinstance(posted, Posted)
-        found = Farm(gateway, http, jane, owner, stack)
-        await found.node("the gateway's", verifies, "check", key=key)
-        yield found
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute(VERIFIER, name, key.public_key().public_bytes_raw())
+        checks = {"enabled": "true", "own_nodes": str(name)}
+        running = whole(
+            database,
+            settings_for_tests(verification=checks, limits={"dispatch": 10_000}),
+            verifying=VerifierSettings(look_seconds=LOOK_SECONDS, own=frozenset({name})),
+            scheduler=SchedulerSettings(ours=frozenset({name})),
+            require_object=True,
+            verified_types=frozenset({"render"}),
+        )
+        async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
+            jane = Person(http, gateway.url)
+            await jane.register()
+            user = await owner.fetchval("SELECT id FROM users WHERE email = $1", jane.email)
+            account = user_account(user)
+            grant = Transfer(
+                ADJUSTMENTS, account, account, CREDITS, "ADJUSTMENT", "for many frames"
+            )
+            ledger = gateway.gateway.registry.ref(Ledger)
+            posted = await ledger.ask(Commit((grant,)), within=WITHIN)
+            assert isinstance(posted, Posted)
+            found = Farm(gateway, http, jane, owner, stack)
+            await found.node("the gateway's", verifies, "check", key=key)
+            yield found
 
 
 async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:

@@ -18,6 +18,7 @@ from rendertrust.protocol import (
 )
 from rendertrust.testing import FakeNode
 from tests.integration.liars.test_liars import WITHIN, Farm, farm
+from tests.support.attempts import attempt_of
 from tests.support.sweeping import remove_abandoned_results
 from tests.twins.objects import TwinObjects
 
@@ -30,11 +31,7 @@ async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **na
     """Leave to put the first two parts of something long."""
     parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
     wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
-    of: dict[str, Any] = {
-        "job_id": dispatch.job_id,
-        "unit": dispatch.unit,
-        "attempt": dispatch.attempt,
-    }
+    of = attempt_of(dispatch)
     await node.send(UrlsRequest(wanted=wanted, **{**of, **named}))
 
 

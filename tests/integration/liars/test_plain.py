@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
-import asyncpg
 import pytest
 
 from actors.verifier.settings import VerifierSettings
@@ -15,6 +14,7 @@ from rendertrust.receipt import NO_EVIDENCE
 from rendertrust.testing import FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import EVIDENCE, Farm, honest, told
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.whole_gateway import whole
@@ -32,12 +32,15 @@ async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Far
         verified_types=frozenset({"render"}),
         require_evidence=required,
     )
-    async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
-        owner = await asyncpg.connect(database.owner_dsn)
+    async with (
+        running as gateway,
+        aiohttp.ClientSession() as http,
+        AsyncExitStack() as stack,
+        connected(database.owner_dsn) as owner,
+    ):
         jane = Person(http, gateway.url)
         await jane.register()
         yield Farm(gateway, http, jane, owner, stack)
-        await owner.close()
 
 
 async def names_another_place(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import aiohttp
-import asyncpg
 import attrs
 import pytest
 
@@ -17,6 +16,7 @@ from rendertrust.testing import FakeNode
 from sql.reputation import STRIKES_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.liars.test_liars import CONTENT, SHA256, WITHIN, Farm, Lie, told
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -35,9 +35,8 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
     async with running as gateway, aiohttp.ClientSession() as http, AsyncExitStack() as stack:
         jane = Person(http, gateway.url)
         await jane.register()
-        owner = await asyncpg.connect(database.owner_dsn)
-        yield Farm(gateway, http, jane, owner, stack)
-        await owner.close()
+        async with connected(database.owner_dsn) as owner:
+            yield Farm(gateway, http, jane, owner, stack)
 
 
 async def put(farm: Farm, dispatch: JobDispatch) -> None:

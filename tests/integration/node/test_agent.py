@@ -23,7 +23,6 @@ from rendertrust.protocol import (
     JobStatus,
     NodeStanding,
     Running,
-    TokenRenewal,
     Urls,
     UrlsRequest,
     Welcome,
@@ -309,17 +308,6 @@ async def test_replaced_node_stops_for_good(peer: Gateway, start: Start) -> None
         assert "took over" in ended.reason
 
 
-async def test_refused_token_is_replaced_by_proving_the_key(peer: Gateway, start: Start) -> None:
-    peer.tokens = set()
-    async with start() as node:
-        identity.load_or_create_key(node.folder.key)
-        await peer.next(Hello)
-        kept = node.folder.enrolment()
-        assert kept is not None
-        assert kept.proven
-        assert kept.token in peer.tokens
-
-
 @pytest.mark.parametrize(
     ("code", "told"), [(422, "run: rendertrust node join"), (403, "has excluded this node")]
 )
@@ -332,18 +320,6 @@ async def test_node_that_is_refused_for_good_says_so(
         ended = await node.ended()
         assert not ended.ok
         assert told in ended.reason
-
-
-async def test_renewed_token_is_kept(peer: Gateway, start: Start) -> None:
-    async with start() as node:
-        await peer.next(Hello)
-        await peer.send(TokenRenewal(token="newer"))
-        await until(lambda: node.folder.enrolment() is not None and _token(node.folder) == "newer")
-
-
-def _token(folder: StateFolder) -> str:
-    enrolled = folder.enrolment()
-    return enrolled.token if enrolled else ""
 
 
 async def test_heartbeats_tell_the_load(peer: Gateway, start: Start) -> None:

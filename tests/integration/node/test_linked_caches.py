@@ -284,34 +284,37 @@ async def test_a_library_that_was_sent_and_is_not_linked_ends_the_frame(
     assert (done.failure, "//props.blend" in done.error) == ("scene", True)
 
 
+async def pictures_of(render: RenderPlugin, tmp_path: Path, *scripts: str) -> list[Any]:
+    """What a node renders of each scene, whose files were not sent with it."""
+    found: list[Any] = []
+    for script in scripts:
+        scene = tmp_path / f"{len(found)}.blend"
+        make(SMALL + script, str(scene))
+        work = unit(tmp_path / f"node{len(found)}", {"scene.blend": scene}, {"frame": 1})
+        done = await render.run(work)
+        assert isinstance(done, Completed), done
+        assert done.file is not None
+        found.append(pixels(done.file))
+    return found
+
+
 @pytest.mark.skipif(FONT is None, reason="no font is installed")
 async def test_what_was_not_sent_is_missing_though_the_machine_has_it(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
     """Else a picture would tell what lies on a node, and nodes would differ in it."""
-    pictures: list[Any] = []
-    for name in (str(FONT), "/nowhere/letters.ttf"):
-        scene = tmp_path / f"{len(pictures)}.blend"
-        lie = f"words.data.font.filepath = {name!r}\n"
-        make(SMALL + f"FONT = {FONT!r}" + LETTERS + lie + SAVE, str(scene))
-        work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
-        done = await render.run(work)
-        assert isinstance(done, Completed), done
-        assert done.file is not None
-        pictures.append(pixels(done.file))
-    assert np.array_equal(*pictures)
+    lies = (
+        f"FONT = {FONT!r}" + LETTERS + f"words.data.font.filepath = {name!r}\n" + SAVE
+        for name in (str(FONT), "/nowhere/letters.ttf")
+    )
+    assert np.array_equal(*await pictures_of(render, tmp_path, *lies))
 
 
 async def test_a_path_that_nodes_make_up_reads_nothing_of_the_machine(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    pictures: list[Any] = []
-    for name in ("/usr/lib/os-release", "/nowhere"):
-        scene = tmp_path / f"{len(pictures)}.blend"
-        make(SMALL + BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n", str(scene))
-        work = unit(tmp_path / f"node{len(pictures)}", {"scene.blend": scene}, {"frame": 1})
-        done = await render.run(work)
-        assert isinstance(done, Completed), done
-        assert done.file is not None
-        pictures.append(pixels(done.file))
-    assert np.array_equal(*pictures)
+    scenes = (
+        BEGIN + f"TEXT = {name!r}" + TOLD + "\nsave()\n"
+        for name in ("/usr/lib/os-release", "/nowhere")
+    )
+    assert np.array_equal(*await pictures_of(render, tmp_path, *scenes))

@@ -253,23 +253,15 @@ async def test_one_that_nothing_comes_for_ends(farm: Farm) -> None:
     await until(lambda: blenders() == before and not farm.scratch)
 
 
-async def test_old_one_is_replaced(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rendertrust.node.resident_blender.LIFE_SECONDS", 0.0)
-    before = blenders()
-    await farm.frame(1)
-    first = blenders() - before
-    assert isinstance(await farm.frame(2), Completed)
-    assert first != blenders() - before
-
-
-async def test_one_that_holds_much_of_units_before_is_replaced(
-    farm: Farm, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("bound", "value"), [("LIFE_SECONDS", 0.0), ("LEFT_BYTES_MAX", -1)])
+async def test_one_that_is_old_or_holds_much_of_units_before_is_replaced(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
 ) -> None:
     """A unit's bounds are its own: what another left is not counted against it."""
     before = blenders()
     await farm.frame(1)
     first = blenders() - before
-    monkeypatch.setattr("rendertrust.node.resident_blender.LEFT_BYTES_MAX", -1)
+    monkeypatch.setattr(f"rendertrust.node.resident_blender.{bound}", value)
     assert isinstance(await farm.frame(2), Completed)
     assert first != blenders() - before
 

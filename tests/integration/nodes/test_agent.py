@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
-import aiohttp
 import attrs
 import pytest
 
@@ -77,18 +76,6 @@ async def running(folder: Path) -> AsyncGenerator[Running]:
         await asyncio.wait((run.task,), timeout=SOON)
 
 
-@pytest.fixture
-async def http() -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-async def person(http: aiohttp.ClientSession, site: Whole) -> Creator:
-    jane = Creator(http, site.url, "jane@example.org")
-    await jane.register()
-    return jane
-
-
 async def test_a_token_is_renewed_before_it_ends_and_nobody_notices(
     database: PostgresEndpoint, tmp_path: Path
 ) -> None:
@@ -140,56 +127,48 @@ async def test_a_node_whose_token_has_expired_proves_its_key_again_by_itself(
 
 
 async def test_an_agent_that_is_told_to_drain_says_so_and_ends(
-    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+    site: Whole, jane: Creator, tmp_path: Path
 ) -> None:
-    async with whole(database, settings_for_tests()) as site:
-        jane = await person(http, site)
-        node = await joined(site, tmp_path, jane)
-        async with running(tmp_path) as run:
-            status, _ = await jane.call("POST", f"/nodes/{node}/drain")
-            assert status == 200
-            assert await run.ended() == agent.AgentExit(reason="drained", ok=True)
-        found = agent.status(tmp_path)
-        assert isinstance(found, agent.Status)
-        assert (found.running, found.draining) == (False, True)
+    node = await joined(site, tmp_path, jane)
+    async with running(tmp_path) as run:
+        status, _ = await jane.call("POST", f"/nodes/{node}/drain")
+        assert status == 200
+        assert await run.ended() == agent.AgentExit(reason="drained", ok=True)
+    found = agent.status(tmp_path)
+    assert isinstance(found, agent.Status)
+    assert (found.running, found.draining) == (False, True)
 
 
 async def test_an_agent_that_is_revoked_ends_and_says_why(
-    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+    site: Whole, jane: Creator, tmp_path: Path
 ) -> None:
-    async with whole(database, settings_for_tests()) as site:
-        jane = await person(http, site)
-        node = await joined(site, tmp_path, jane)
-        async with running(tmp_path) as run:
-            status, _ = await jane.call("POST", f"/nodes/{node}/revoke")
-            assert status == 200
-            ended = await run.ended()
-        assert not ended.ok
-        assert ended.reason.startswith("the gateway has excluded this node: The node was revoked")
-        assert f"rendertrust node join {site.url} --new-key" in ended.reason
+    node = await joined(site, tmp_path, jane)
+    async with running(tmp_path) as run:
+        status, _ = await jane.call("POST", f"/nodes/{node}/revoke")
+        assert status == 200
+        ended = await run.ended()
+    assert not ended.ok
+    assert ended.reason.startswith("the gateway has excluded this node: The node was revoked")
+    assert f"rendertrust node join {site.url} --new-key" in ended.reason
 
 
 async def test_who_gave_his_node_up_comes_back_with_another_key(
-    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession
+    site: Whole, jane: Creator, tmp_path: Path
 ) -> None:
-    async with whole(database, settings_for_tests()) as site:
-        jane = await person(http, site)
-        before = await joined(site, tmp_path, jane)
-        key = (tmp_path / "key.pem").read_bytes()
-        assert (await jane.call("POST", f"/nodes/{before}/revoke"))[0] == 200
-        refused = await enrolment.join(site.url, state=tmp_path, token=jane.token)
-        assert isinstance(refused, enrolment.JoinRefused)
-        assert (refused.code, "--new-key" in refused.remedy) == (403, True)
-        again = await enrolment.join(site.url, state=tmp_path, token=jane.token, new_key=True)
-        assert isinstance(again, enrolment.Joined), again
-        assert (again.name, again.owned, again.node_id != before) == ("box", True, True)
-        assert (tmp_path / f"key-{before}.pem").read_bytes() == key, (
-            "it is kept, beside the new one"
-        )
-        async with running(tmp_path) as run:
-            there = await enrolment.join(site.url, state=tmp_path, new_key=True)
-            assert isinstance(there, enrolment.JoinRefused)
-            assert "an agent is running here" in there.reason
-            kept = run.folder.enrolment()
-            assert kept is not None
-            assert kept.node_id == again.node_id
+    before = await joined(site, tmp_path, jane)
+    key = (tmp_path / "key.pem").read_bytes()
+    assert (await jane.call("POST", f"/nodes/{before}/revoke"))[0] == 200
+    refused = await enrolment.join(site.url, state=tmp_path, token=jane.token)
+    assert isinstance(refused, enrolment.JoinRefused)
+    assert (refused.code, "--new-key" in refused.remedy) == (403, True)
+    again = await enrolment.join(site.url, state=tmp_path, token=jane.token, new_key=True)
+    assert isinstance(again, enrolment.Joined), again
+    assert (again.name, again.owned, again.node_id != before) == ("box", True, True)
+    assert (tmp_path / f"key-{before}.pem").read_bytes() == key, "it is kept, beside the new one"
+    async with running(tmp_path) as run:
+        there = await enrolment.join(site.url, state=tmp_path, new_key=True)
+        assert isinstance(there, enrolment.JoinRefused)
+        assert "an agent is running here" in there.reason
+        kept = run.folder.enrolment()
+        assert kept is not None
+        assert kept.node_id == again.node_id

@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import aiohttp
-import asyncpg
 
 from rendertrust.testing import FakeNode
 from sql.connections import KEPT
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.nodes.test_program import PERSON
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.sweeping import remove_expired
 from tests.support.until import until
@@ -65,14 +65,11 @@ async def test_of_a_node_the_last_are_kept_and_those_not_for_ever(
         await node.disconnect()
         await node.connect()
         await until(all_are_told)
-        connection = await asyncpg.connect(database.owner_dsn)
-        try:
+        async with connected(database.owner_dsn) as connection:
             assert await connection.fetchval("SELECT count(*) FROM node_connections") <= KEPT + 2
             past = timedelta(days=SETTINGS.events.keep_days)
             await connection.execute(
                 "UPDATE node_connections SET ended_at = ended_at - $1::interval", past
             )
-        finally:
-            await connection.close()
         await remove_expired(site.gateway)
         assert await codes(site, http, node) == [None]

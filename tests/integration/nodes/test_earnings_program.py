@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.client.conftest import Program
 from tests.support.api_clients import Creator
+from tests.support.attempts import attempt_of
 from tests.support.http_gateway import settings_for_tests
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
@@ -39,76 +41,84 @@ async def person(http: aiohttp.ClientSession, url: str, name: str) -> Creator:
 
 
 @pytest.fixture
+async def site(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    """Where what was earned is payable at once."""
+    async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as running:
+        yield running
+
+
+@pytest.fixture
+async def otto(site: Whole, http: aiohttp.ClientSession) -> Creator:
+    return await person(http, site.url, "otto")
+
+
+@pytest.fixture
 def month() -> str:
     """The one that it is."""
     return f"{datetime.now(UTC):%Y-%m}"
 
 
 async def test_an_operator_sees_what_was_earned_and_is_paid(
-    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
+    site: Whole, jane: Creator, otto: Creator, tmp_path: Path, month: str
 ) -> None:
-    async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as site:
-        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
-        program = await program_of(otto, tmp_path)
-        told = await program.run("earnings")
-        assert (told.code, "node join" in told.err) == (0, True)
-        told = await program.run("earnings", "payout")
-        assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
-        jobs = [await done(site, jane, otto) for _ in range(2)]
-        await payable(otto, "14.0000")
-        rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
-        assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
-        assert [row[4] for row in rows[1:]] == jobs[::-1]
-        assert {(row[1], row[2]) for row in rows[1:]} == {("7.0000", "payable")}
-        told = await program.run("earnings", "payout")
-        assert told.out == "14.0000 credits were added to your balance, for 2 units.\n"
-        told = await program.run("earnings", "payouts", "--json")
-        assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
-        told = await program.run("earnings", "list", "--state", "paid", "--json")
-        assert told.document["totals"]["paid"] == "14.0000"
-        told = await program.run("earnings", "statement", month)
-        assert "closing   0.0000" in told.out
-        told = await program.run("earnings", "statement", month, "--csv")
-        kinds = [row["kind"] for row in csv.DictReader(io.StringIO(told.out))]
-        assert kinds == ["earned", "earned", "paid"]
-        told = await program.run("earnings", "statement", month, "--json")
-        assert len(told.document["lines"]) == 3
-        told = await program.run("earnings", "statement", "2026-13")
-        assert told.code == exit_codes.USAGE
-        await done(site, jane, otto)
-        await payable(otto, "7.0000")
-        told = await program.run("earnings", "payout", "--to", "money")
-        assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
+    program = await program_of(otto, tmp_path)
+    told = await program.run("earnings")
+    assert (told.code, "node join" in told.err) == (0, True)
+    told = await program.run("earnings", "payout")
+    assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
+    jobs = [await done(site, jane, otto) for _ in range(2)]
+    await payable(otto, "14.0000")
+    rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
+    assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
+    assert [row[4] for row in rows[1:]] == jobs[::-1]
+    assert {(row[1], row[2]) for row in rows[1:]} == {("7.0000", "payable")}
+    told = await program.run("earnings", "payout")
+    assert told.out == "14.0000 credits were added to your balance, for 2 units.\n"
+    told = await program.run("earnings", "payouts", "--json")
+    assert [each["amount"] for each in told.document["payouts"]] == ["14.0000"]
+    told = await program.run("earnings", "list", "--state", "paid", "--json")
+    assert told.document["totals"]["paid"] == "14.0000"
+    told = await program.run("earnings", "statement", month)
+    assert "closing   0.0000" in told.out
+    told = await program.run("earnings", "statement", month, "--csv")
+    kinds = [row["kind"] for row in csv.DictReader(io.StringIO(told.out))]
+    assert kinds == ["earned", "earned", "paid"]
+    told = await program.run("earnings", "statement", month, "--json")
+    assert len(told.document["lines"]) == 3
+    told = await program.run("earnings", "statement", "2026-13")
+    assert told.code == exit_codes.USAGE
+    await done(site, jane, otto)
+    await payable(otto, "7.0000")
+    told = await program.run("earnings", "payout", "--to", "money")
+    assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
 
 
 async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
-    database: PostgresEndpoint, tmp_path: Path, http: aiohttp.ClientSession, month: str
+    site: Whole, jane: Creator, otto: Creator, tmp_path: Path, month: str
 ) -> None:
-    async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as site:
-        jane, otto = [await person(http, site.url, name) for name in ("jane", "otto")]
-        program = await program_of(otto, tmp_path)
-        job = await done(site, jane, otto)
-        await payable(otto, "7.0000")
-        [share] = (await program.run("earnings", "--json")).document["earnings"]
-        state = tmp_path / "state"
-        node = Enrolment(url=site.url, node_id=share["node_id"], name="box", token="t")
-        StateFolder(state).enrol(node)
-        words = ("node", "earnings", "--state", str(state))
-        told = (await program.run(*words, "--json")).document
-        assert (told["units"], told["totals"]) == (1, {"payable": "7.0000"})
-        assert told["months"] == {month: {"payable": "7.0000"}}
-        [shown] = told["earnings"]
-        path, proof = share["receipt_path"], site.url + share["proof_path"]
-        receipt = None if path is None else site.url + path
-        assert shown == {**share, "receipt_url": receipt, "proof_url": proof}
-        said = await program.run(*words)
-        assert job in said.out, said
-        assert f"{month}  7.0000 payable" in said.out
-        for period in (("--until", month), ("--since", "2999-01-01")):
-            told = (await program.run(*words, *period, "--json")).document
-            assert (told["units"], told["totals"], told["earnings"]) == (0, {}, [])
-        told = (await program.run(*words, "--since", month, "--json")).document
-        assert told["units"] == 1
+    program = await program_of(otto, tmp_path)
+    job = await done(site, jane, otto)
+    await payable(otto, "7.0000")
+    [share] = (await program.run("earnings", "--json")).document["earnings"]
+    state = tmp_path / "state"
+    node = Enrolment(url=site.url, node_id=share["node_id"], name="box", token="t")
+    StateFolder(state).enrol(node)
+    words = ("node", "earnings", "--state", str(state))
+    told = (await program.run(*words, "--json")).document
+    assert (told["units"], told["totals"]) == (1, {"payable": "7.0000"})
+    assert told["months"] == {month: {"payable": "7.0000"}}
+    [shown] = told["earnings"]
+    path, proof = share["receipt_path"], site.url + share["proof_path"]
+    receipt = None if path is None else site.url + path
+    assert shown == {**share, "receipt_url": receipt, "proof_url": proof}
+    said = await program.run(*words)
+    assert job in said.out, said
+    assert f"{month}  7.0000 payable" in said.out
+    for period in (("--until", month), ("--since", "2999-01-01")):
+        told = (await program.run(*words, *period, "--json")).document
+        assert (told["units"], told["totals"], told["earnings"]) == (0, {}, [])
+    told = (await program.run(*words, "--since", month, "--json")).document
+    assert told["units"] == 1
 
 
 async def test_a_creator_disputes_a_unit(
@@ -146,9 +156,7 @@ def renders(site: Whole) -> Behaviour:
         assert dispatch.output is not None
         await site.gateway.ports.objects.put(dispatch.output.key, PICTURE)
         done = JobResult(
-            job_id=dispatch.job_id,
-            unit=dispatch.unit,
-            attempt=dispatch.attempt,
+            **attempt_of(dispatch),
             status="completed",
             result_ref=dispatch.output.key,
             size=len(PICTURE),

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, LedgerUnavailable, Posted, Replayed
+from actors.ledger.messages import Commit, LedgerUnavailable, Posted
 from sql.database import Database, Unavailable
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.postgres import COMMIT, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
+from tests.integration.conformance.stage import Stage, act, grant
 from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
@@ -144,19 +144,6 @@ async def test_a_read_outlives_a_reset(proxy: Proxy, pool: Database) -> None:
         await asyncio.gather(*(pool.check() for _ in range(3)))
         proxy.break_off()
         await pool.check()
-
-
-async def test_a_lost_answer_to_commit_is_found_out(proxy: Proxy, stage: Stage) -> None:
-    user, node, job = await stage.user(500), await stage.node(), fresh_id()
-    orders = (Commit((grant(user, 5, "x"),)), dispatch(user, job, 100, 1, node))
-    lost = swallow_commits(proxy)
-    outcomes = await stage.commit(*orders)
-    assert lost.sprung == 1
-    assert [type(outcome) for outcome in outcomes] == [Posted, Posted]
-    again = await stage.commit(*orders)
-    assert [type(outcome) for outcome in again] == [Replayed, Replayed]
-    assert await stage.of_user(user) == (505, 100)
-    assert await stage.store.audit() == []
 
 
 async def test_an_act_whose_commit_was_answered_by_nobody_is_written_down_once(

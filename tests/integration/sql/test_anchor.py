@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 import attrs
 import pytest
 
@@ -16,7 +15,6 @@ from actors.kernel import Actor, Ref
 from actors.ports import Anchored, AnchorStore
 from sql.anchors import AnchorRow, Anchors, SentRow
 from sql.database import Database, Unavailable
-from sql.fsck import run_fsck
 from sql.halts import Halts, read_backlog
 from supervisors.chain_audit import ForeignLog, audit_chain, make_contract
 from supervisors.child import Child
@@ -26,6 +24,7 @@ from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.support.databases import execute, findings
 from tests.support.examples import series
 from tests.support.until import until
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
@@ -329,24 +328,18 @@ async def contract_of(scene: Scene) -> str:
     return (await scene.anchors.sent(CHAIN_ID, SENDER, 0))[0].contract
 
 
-async def test_a_chain_that_is_ahead_of_the_database_halts_it(scene: Scene) -> None:
+@pytest.mark.parametrize(("further", "why"), [(50, "AHEAD"), (2, "OTHER")])
+async def test_a_chain_with_another_log_than_the_databases_halts_it(
+    scene: Scene, further: int, why: str
+) -> None:
+    """It is ahead, or grew otherwise than its anchors."""
     due = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(due[0])
     contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
+    await run_ahead(scene, contract, Anchored(due[0] + further, b"r" * 32), due[1])
     await scene.grow()
-    assert await halted(scene) == "AHEAD"
-
-
-async def test_a_log_that_grew_otherwise_than_its_anchors_is_halted_too(scene: Scene) -> None:
-    first = await scene.grow()
-    async with anchoring(scene):
-        await scene.anchored(first[0])
-    contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(first[0] + 2, b"r" * 32), first[1])
-    await scene.grow()
-    assert await halted(scene) == "OTHER"
+    assert await halted(scene) == why
 
 
 async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
@@ -358,17 +351,13 @@ async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
         await scene.anchored(due[0])
     contract = await contract_of(scene)
     await run_ahead(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("DELETE FROM chain_transactions")
-    await owner.close()
+    await execute(database.owner_dsn, "DELETE FROM chain_transactions")
     assert await halted(scene) == "AHEAD"
 
 
 async def sql(endpoint: PostgresEndpoint, statement: str) -> None:
     """As somebody who may do anything to the database."""
-    owner = await asyncpg.connect(endpoint.owner_dsn)
-    await owner.execute(statement)
-    await owner.close()
+    await execute(endpoint.owner_dsn, statement)
 
 
 async def test_a_contract_of_the_log_that_the_database_lacks_gets_no_second_one_beside_it(
@@ -433,13 +422,9 @@ async def test_an_anchors_row_that_is_changed_is_found(
 
 async def found_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
     """What fsck says, with what only the chain can tell."""
-    connection = await asyncpg.connect(endpoint.app_dsn)
-    try:
-        findings = list(await run_fsck(connection))
-    finally:
-        await connection.close()
-    findings += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
-    return [(found.invariant, found.subject) for found in findings]
+    all_ = list(await findings(endpoint.app_dsn))
+    all_ += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
+    return [(found.invariant, found.subject) for found in all_]
 
 
 @pytest.mark.parametrize("nonce", series([0, 1, 2, 3], [0, 2]))
@@ -450,9 +435,7 @@ async def test_an_anchors_row_that_is_removed_is_found(
         for _ in range(3):
             await scene.anchored((await scene.grow())[0])
     assert await found_of(scene, database) == []
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("DELETE FROM chain_transactions WHERE nonce = $1", nonce)
-    await owner.close()
+    await execute(database.owner_dsn, "DELETE FROM chain_transactions WHERE nonce = $1", nonce)
     found = await found_of(scene, database)
     name = "contract" if nonce == 0 else f"transaction {nonce} of"
     assert [subject for kind, subject in found if kind == "I12" and name in subject], found

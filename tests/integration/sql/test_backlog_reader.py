@@ -2,14 +2,13 @@
 
 from uuid import UUID
 
-import asyncpg
-
 from actors.scheduler.backlog_reader import ROWS_MOST, BacklogReader
 from actors.scheduler.state import SchedulerState
 from sql.database import Database
 from sql.query_loader import QUERIES
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.databases import connected
 from tests.twins.clock import EPOCH
 
 JOBS, AT_WORK = 3_000, 300
@@ -36,10 +35,9 @@ SELECT id, 0, status, (status = 'DISPATCHED')::integer,
 
 
 async def test_a_pass_over_the_database_knows_all_that_is_open(database: PostgresEndpoint) -> None:
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute(PEOPLE)
-    await owner.execute(ROWS)
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute(PEOPLE)
+        await owner.execute(ROWS)
     gateway, pages = Database(lambda: database.app_dsn), 1
     board = SchedulerState(lambda node, message: True)
     backlog = BacklogReader(SqlStore(gateway), board, lambda: EPOCH)

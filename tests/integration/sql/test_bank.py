@@ -179,30 +179,3 @@ def everything_was_tried(bank: Bank) -> None:
     assert bank.outcomes["InsufficientCredits"] >= 300
     for kind in ("balances", "snapshots", "totals", "audits"):
         assert bank.looks[kind] >= 5, bank.looks
-
-
-async def test_40_debits_at_once_at_two_gateways_ten_times_over_are_exact(
-    database: PostgresEndpoint,
-) -> None:
-    """Each round another amount is there, and exactly as many debits as it is enough for."""
-    async with gateways(database) as both:
-        stage = sql_stage(both[0][0])
-        user = await stage.user(1)
-        account, left = user_account(user), 1
-        for round_ in range(10):
-            debit, enough = 101 + round_, 3 + 4 * round_
-            fill = debit * enough + debit // 2 - left
-            back = Transfer("adjustments", account, account, fill, "ADJUSTMENT", f"r{round_}")
-            assert isinstance(await stage.do(postings=(back,)), Posted)
-            debits = [
-                Commit((Transfer(account, "adjustments", account, debit, "DEDUCTION",
-                                 f"{round_}.{number}"),)) for number in range(40)
-            ]  # fmt: skip
-            outcomes = await asyncio.gather(
-                *(both[number % 2][1].ask(each, within=60) for number, each in enumerate(debits))
-            )
-            found = Counter(type(outcome) for outcome in outcomes)
-            assert found == {Posted: enough, InsufficientCredits: 40 - enough}
-            left = debit // 2
-            assert await stage.of_user(user) == (left, 0)
-        assert await stage.store.audit() == []

@@ -1,17 +1,14 @@
 """Somebody who locks in another order than the Ledger: it is the one who tries again."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import TypeAlias
 
 import asyncpg
-import pytest
 
 from actors.ledger.messages import Commit, Posted, Transfer, user_account
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, grant
+from tests.support.databases import connected
 from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -23,13 +20,6 @@ WHERE datname = current_database() AND wait_event_type = 'Lock'
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 
 
-@pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
-
-
 async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
@@ -38,18 +28,17 @@ async def test_the_victim_of_a_deadlock_does_the_whole_batch_again(
     A round may have more than one: who was ended may have the lock again before the other one,
     who is awake but has not run yet.
     """
-    stranger = await asyncpg.connect(database.owner_dsn)
-    watcher = await asyncpg.connect(database.owner_dsn)
-    rounds = 1
-    while not await is_the_victim(stage, stranger, watcher):
-        rounds += 1
+    async with connected(database.owner_dsn) as stranger:
+        watcher = await asyncpg.connect(database.owner_dsn)
+        rounds = 1
+        while not await is_the_victim(stage, stranger, watcher):
+            rounds += 1
 
-    async def all_counted() -> bool:
-        return int(await watcher.fetchval(DEADLOCKS)) >= rounds
+        async def all_counted() -> bool:
+            return int(await watcher.fetchval(DEADLOCKS)) >= rounds
 
-    await until(all_counted)
-    assert await stage.store.audit() == []
-    await stranger.close()
+        await until(all_counted)
+        assert await stage.store.audit() == []
     await watcher.close()
 
 

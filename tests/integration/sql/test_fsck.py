@@ -21,15 +21,14 @@ from actors.ledger.messages import (
     user_account,
     work_reference,
 )
-from sql.database import Database
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import CREDIT, buy, tell
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, tiled
 from tests.integration.sql.breaks_of_anchors import BREAKS_OF_ANCHORS, CHECKPOINTS
 from tests.integration.sql.breaks_of_earnings import BREAKS_OF_EARNINGS, earnings_of_every_kind
+from tests.support.databases import connected
 
 HASH = "sha256('x')"
 EVERY_ID = {
@@ -287,14 +286,10 @@ BREAKS = {
 
 
 @pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    made = sql_stage(pool)
-    made.clock.time += timedelta(
-        days=36_500
-    )  # windows that last there must last by the database's clock
-    yield made
-    await pool.close()
+def stage(stage: Stage) -> Stage:
+    """Where windows that last must last by the database's clock."""
+    stage.clock.time += timedelta(days=36_500)
+    return stage
 
 
 @pytest.fixture
@@ -303,11 +298,10 @@ async def owner(
 ) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """Books with one of everything, and a connection that may do anything to them."""
     await some_of_everything(stage)
-    connection = await asyncpg.connect(database.owner_dsn)
-    for table in ("entries", "transfers"):
-        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    yield connection
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        for table in ("entries", "transfers"):
+            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield connection
 
 
 async def some_of_everything(stage: Stage) -> None:

@@ -12,14 +12,13 @@ import pytest
 
 from actors.ledger.messages import Commit, Transfer, UnitStart, user_account
 from bench.volume import fill
-from sql.database import Database
 from sql.fsck import BY_ID, INVARIANT_QUERIES, AuditMark, Finding, audit_since
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, EVERY_ID, some_of_everything
 from tests.integration.sql.test_log import filled
+from tests.support.databases import connected
 from tests.support.until import until
 
 Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -27,20 +26,12 @@ EVERYTHING = AuditMark()
 
 
 @pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
-
-
-@pytest.fixture
 async def owner(database: PostgresEndpoint, stage: Stage) -> AsyncIterator[Owner]:
     """A connection that may do anything to the books."""
-    connection = await asyncpg.connect(database.owner_dsn)
-    for table in ("entries", "transfers"):
-        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    yield connection
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        for table in ("entries", "transfers"):
+            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield connection
 
 
 async def first_mark(stage: Stage) -> AuditMark:
@@ -65,26 +56,24 @@ async def test_what_breaks_what_was_written_is_found(
 ) -> None:
     """Each break of an invariant, in books of which everything is new, but for sums of all."""
     await some_of_everything(stage)
-    other = await asyncpg.connect(database.owner_dsn)
-    for broken, (query, statement) in BREAKS.items():
-        kind, invariant = query.split("_")[:2]
-        if kind == "whole":
-            continue
-        transaction = owner.transaction()
-        await transaction.start()
-        await owner.execute(statement)
-        await other.execute("SELECT pg_current_xact_id()")  # so ours is below the newest
-        found = (await audit_since(owner, EVERYTHING, log_most=1000)).findings
-        assert invariant.upper() in {finding.invariant for finding in found}, broken
-        await transaction.rollback()
-    await other.close()
+    async with connected(database.owner_dsn) as other:
+        for broken, (query, statement) in BREAKS.items():
+            kind, invariant = query.split("_")[:2]
+            if kind == "whole":
+                continue
+            transaction = owner.transaction()
+            await transaction.start()
+            await owner.execute(statement)
+            await other.execute("SELECT pg_current_xact_id()")  # so ours is below the newest
+            found = (await audit_since(owner, EVERYTHING, log_most=1000)).findings
+            assert invariant.upper() in {finding.invariant for finding in found}, broken
+            await transaction.rollback()
 
 
 async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> None:
     """By index: the smallest table has 2,500 rows."""
     await fill(database.owner_dsn, entries=40_000, open_jobs=500, ended_jobs=2000)
-    connection = await asyncpg.connect(database.app_dsn)
-    async with connection.transaction():
+    async with connected(database.app_dsn) as connection, connection.transaction():
         await connection.execute(QUERIES["fsck_settings"], "off")
         for check in INVARIANT_QUERIES:
             if check.rows not in BY_ID:
@@ -93,7 +82,6 @@ async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> N
             text = f"EXPLAIN (ANALYZE, FORMAT JSON) {QUERIES[check.name]}"
             (found,) = json.loads(await connection.fetchval(text, ids))
             assert sum(rows_read(found["Plan"])) < 1000, check
-    await connection.close()
 
 
 def rows_read(plan: dict[str, Any]) -> Iterator[float]:
@@ -169,13 +157,18 @@ async def test_entries_of_an_account_that_does_not_follow_them_are_found(
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
     await whole_transfer(owner, "disputes", account)
+    assert await of_accounts(stage, owner, mark, late) == {"disputes", account}
+
+
+async def of_accounts(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -> set[str]:
+    """Whose sums are found to be wrong once the owner commits; two audits later, if he is late."""
     if late:
         mark = (await stage.store.audit_since(mark)).mark
         await stage.user(100)
         mark = (await stage.store.audit_since(mark)).mark
     await owner.execute("COMMIT")
     found = (await stage.store.audit_since(mark)).findings
-    assert {f.subject for f in found if f.invariant == "I2"} == {"disputes", account}
+    return {f.subject for f in found if f.invariant == "I2"}
 
 
 async def whole_transfer(connection: Owner, debit: str, credit: str) -> None:
@@ -214,13 +207,7 @@ async def test_a_hold_that_changes_without_its_account_is_found(
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
     await owner.execute(statement)
-    if late:
-        mark = (await stage.store.audit_since(mark)).mark
-        await stage.user(100)
-        mark = (await stage.store.audit_since(mark)).mark
-    await owner.execute("COMMIT")
-    found = (await stage.store.audit_since(mark)).findings
-    assert user_account(user) in {f.subject for f in found if f.invariant == "I2"}
+    assert user_account(user) in await of_accounts(stage, owner, mark, late)
 
 
 async def half_a_transfer(connection: Owner) -> int:
@@ -245,19 +232,18 @@ async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwh
 ) -> None:
     """Its numbers are below those that were seen; it was there first, and is visible last."""
     await stage.user(100)
-    late = await asyncpg.connect(database.owner_dsn)
-    await late.execute("BEGIN")
-    number = await half_a_transfer(late)
-    mark = await first_mark(stage)
-    for _ in range(3):
-        await stage.user(100)
-        increment = await stage.store.audit_since(mark)
-        assert increment.findings == []
-        mark = increment.mark
-    await late.execute("COMMIT")
-    found = (await stage.store.audit_since(mark)).findings
-    assert f"transfer {number}" in {finding.subject for finding in found}
-    await late.close()
+    async with connected(database.owner_dsn) as late:
+        await late.execute("BEGIN")
+        number = await half_a_transfer(late)
+        mark = await first_mark(stage)
+        for _ in range(3):
+            await stage.user(100)
+            increment = await stage.store.audit_since(mark)
+            assert increment.findings == []
+            mark = increment.mark
+        await late.execute("COMMIT")
+        found = (await stage.store.audit_since(mark)).findings
+        assert f"transfer {number}" in {finding.subject for finding in found}
 
 
 @pytest.mark.parametrize(
@@ -275,14 +261,13 @@ async def test_a_row_that_is_changed_late_is_found(
     stage: Stage, database: PostgresEndpoint, statement: str, invariant: str
 ) -> None:
     await stage.dispatched()
-    late = await asyncpg.connect(database.owner_dsn)
-    await late.execute("BEGIN")
-    await late.execute(statement)
-    mark = (await stage.store.audit_since(await first_mark(stage))).mark
-    assert await invariants_of(stage, mark) == set()
-    await late.execute("COMMIT")
-    assert await invariants_of(stage, mark) == {invariant}
-    await late.close()
+    async with connected(database.owner_dsn) as late:
+        await late.execute("BEGIN")
+        await late.execute(statement)
+        mark = (await stage.store.audit_since(await first_mark(stage))).mark
+        assert await invariants_of(stage, mark) == set()
+        await late.execute("COMMIT")
+        assert await invariants_of(stage, mark) == {invariant}
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -331,16 +316,15 @@ async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
     await stage.user(100)
-    stays = await asyncpg.connect(database.owner_dsn)
-    await stays.execute("BEGIN")
-    number = await half_a_transfer(stays)
-    mark = await first_mark(stage)
-    for _ in range(5):
-        mark = (await stage.store.audit_since(mark)).mark
-    await stays.execute("COMMIT")
-    found = (await stage.store.audit_since(mark)).findings
-    assert f"transfer {number}" in {finding.subject for finding in found}
-    await stays.close()
+    async with connected(database.owner_dsn) as stays:
+        await stays.execute("BEGIN")
+        number = await half_a_transfer(stays)
+        mark = await first_mark(stage)
+        for _ in range(5):
+            mark = (await stage.store.audit_since(mark)).mark
+        await stays.execute("COMMIT")
+        found = (await stage.store.audit_since(mark)).findings
+        assert f"transfer {number}" in {finding.subject for finding in found}
 
 
 async def test_an_entry_that_the_log_covers_later_needs_its_leaf_then(

@@ -21,30 +21,21 @@ from sql.fsck import AuditResult, Finding, audit_within, run_audit, run_fsck
 from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
-from tests.support.databases import execute
+from tests.support.databases import connected, execute
 
 SIZES = 80  # far more than are kept in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
 @pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
-
-
-@pytest.fixture
 async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     """A connection that may do anything to the log."""
-    connection = await asyncpg.connect(database.owner_dsn)
-    for table in LOG_TABLES:
-        await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    yield connection
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        for table in LOG_TABLES:
+            await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        yield connection
 
 
 def move(user: UUID, to: UUID) -> Commit:

@@ -10,6 +10,7 @@ import pytest
 from sql.query_loader import QUERIES
 from sql.units import parts_of
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.databases import connected
 
 JOBS, LONG = 50, 10_000
 USER, NODE = UUID(int=1), UUID(int=2)
@@ -85,11 +86,10 @@ VALUES ('{UUID(int=9)}', 0, 'QUEUED', 0, 0, '1', 0, 2, 0, 0),
 
 
 async def test_of_what_is_made_of_tiles_the_parts_are_told(database: PostgresEndpoint) -> None:
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute(PEOPLE)
-    await owner.execute(TILED)
-    rows = await owner.fetch(QUERIES["units_of_jobs"], [UUID(int=9)], 32)
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute(PEOPLE)
+        await owner.execute(TILED)
+        rows = await owner.fetch(QUERIES["units_of_jobs"], [UUID(int=9)], 32)
     parts = {row["unit"]: parts_of(row["parts"]) for row in rows}
     assert {unit: [part.unit for part in told] for unit, told in parts.items()} == {
         0: [],

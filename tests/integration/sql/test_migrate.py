@@ -9,7 +9,7 @@ import pytest
 
 from sql.migrate import UNRELEASED, Migration, MigrationError, migrate, migrations, status
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.databases import Connection, execute
+from tests.support.databases import Connection, connected, execute
 from tests.support.until import until
 
 NEWEST = migrations()[-1].version
@@ -181,7 +181,6 @@ async def test_an_index_is_made_beside_those_who_write(database: PostgresEndpoin
     await execute(database.owner_dsn, "UPDATE users SET name = email")
     applied = await asyncio.gather(*(migrate(database.owner_dsn, known) for _ in range(3)))
     assert sorted(applied, key=len) == [[], [], [known[-1].name]]
-    connection = await asyncpg.connect(database.owner_dsn)
-    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'more_of_users'::regclass"
-    assert await connection.fetchval(valid) is True
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'more_of_users'::regclass"
+        assert await connection.fetchval(valid) is True

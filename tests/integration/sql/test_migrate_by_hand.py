@@ -13,7 +13,7 @@ from sql.migrate import MigrationError, migrate, migrations, status
 from sql.store import BOOKS_SECONDS
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.sql.test_migrate import BEFORE_RELEASE, later
-from tests.support.databases import execute
+from tests.support.databases import connected, execute
 from tests.support.until import until
 from web.commands.database import database as commands
 
@@ -56,11 +56,10 @@ async def test_a_role_without_rights_is_told_before_anything_is_applied(
 async def test_owners_superusers_and_the_applications_role_have_rights(
     database: PostgresEndpoint, role: str, has_rights: bool
 ) -> None:
-    connection = await asyncpg.connect(database.owner_dsn)
-    outcome = nullcontext() if has_rights else pytest.raises(MigrationError, match=role)
-    with outcome:
-        await module.check_role(connection, role)
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        outcome = nullcontext() if has_rights else pytest.raises(MigrationError, match=role)
+        with outcome:
+            await module.check_role(connection, role)
 
 
 async def test_the_command_says_which_database_it_migrates(database: PostgresEndpoint) -> None:
@@ -117,11 +116,10 @@ async def test_an_attempt_waits_shorter_than_a_gateways_commit_and_longer_than_a
     """An autovacuum in the way is ended by the server after ``deadlock_timeout``."""
     asks = "CREATE TABLE asked AS SELECT current_setting('lock_timeout') AS waits"
     await migrate(database.owner_dsn, [*migrations(), later(asks)])
-    connection = await asyncpg.connect(database.owner_dsn)
-    seen: list[Any] = [
-        await connection.fetchval("SELECT extract(epoch FROM waits::interval) FROM asked")
-    ]
-    seen += [await connection.fetchval("SHOW deadlock_timeout")]
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        seen: list[Any] = [
+            await connection.fetchval("SELECT extract(epoch FROM waits::interval) FROM asked")
+        ]
+        seen += [await connection.fetchval("SHOW deadlock_timeout")]
     assert seen[1] == "1s"
     assert 1.0 < float(seen[0]) <= BOOKS_SECONDS - 0.5

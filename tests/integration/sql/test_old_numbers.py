@@ -7,13 +7,11 @@ import asyncpg
 import pytest
 
 from actors.ledger.messages import user_account
-from sql.database import Database
 from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
 from tests.integration.conformance.test_log import all_in, sequencing
-from tests.support.databases import execute
+from tests.support.databases import connected, execute
 from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -21,18 +19,10 @@ GAP = 6  # how many numbers a transaction that was never committed had
 
 
 @pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
-
-
-@pytest.fixture
 async def app(database: PostgresEndpoint) -> AsyncIterator[Connection]:
     """Whoever holds the role of the application."""
-    connection = await asyncpg.connect(database.app_dsn)
-    yield connection
-    await connection.close()
+    async with connected(database.app_dsn) as connection:
+        yield connection
 
 
 async def draw(connection: Connection, sequence: str, count: int) -> Sequence[int]:

@@ -1,27 +1,16 @@
 """What a unique index refuses, unforeseen, among many in one batch: it alone fails, for real."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import attrs
 import pytest
 
 from actors.ledger.messages import Commit, GuardFailed, JobInsert, Posted, Replayed
-from sql.database import Database
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
 
 NEIGHBOURS = 40
 # Half of them are gifts, half are jobs; two jobs were there before.
 DONE = (100_000 + 5 * NEIGHBOURS // 2, 100 * (2 + NEIGHBOURS // 2))
-
-
-@pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
 
 
 def again(order: Commit, job: UUID) -> Commit:

@@ -13,46 +13,44 @@ from sql.fsck import BY_ID, INVARIANT_QUERIES
 from sql.query_loader import QUERIES, READS, BadQueryFile, add_blocks, only_reads
 from sql.units import OpenUnit
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.databases import connected
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 async def test_the_schema_knows_every_query(database: PostgresEndpoint) -> None:
-    connection = await asyncpg.connect(database.app_dsn)
-    for name, text in QUERIES.items():
-        try:
-            await connection.prepare(text)
-        except asyncpg.PostgresError as error:
-            pytest.fail(f"{name}: {error}")
-    await connection.close()
+    async with connected(database.app_dsn) as connection:
+        for name, text in QUERIES.items():
+            try:
+                await connection.prepare(text)
+            except asyncpg.PostgresError as error:
+                pytest.fail(f"{name}: {error}")
 
 
 async def test_what_is_read_every_few_seconds_is_without_the_jobs_parameters(
     database: PostgresEndpoint,
 ) -> None:
     """Megabytes, where jobs have long ones: they are read once for each job."""
-    connection = await asyncpg.connect(database.app_dsn)
-    statement = await connection.prepare(QUERIES["units_of_jobs"])
-    columns = {attribute.name for attribute in statement.get_attributes()}
-    await connection.close()
+    async with connected(database.app_dsn) as connection:
+        statement = await connection.prepare(QUERIES["units_of_jobs"])
+        columns = {attribute.name for attribute in statement.get_attributes()}
     assert columns == {field.name for field in attrs.fields(OpenUnit)} - {"plan"}
 
 
 async def test_the_application_may_run_every_query(database: PostgresEndpoint) -> None:
     """Rights are checked when a plan is executed: EXPLAIN plans it and checks them."""
-    connection = await asyncpg.connect(database.app_dsn)
-    for name, text in QUERIES.items():
-        statement = await connection.prepare(text)
-        nulls = [None] * len(statement.get_parameters())
-        if re.match(r"(--.*\n)*\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", text):
-            try:
-                await connection.execute("BEGIN")
-                await connection.fetch("EXPLAIN " + text, *nulls)
-            except asyncpg.InsufficientPrivilegeError as error:
-                pytest.fail(f"{name}: {error}")
-            finally:
-                await connection.execute("ROLLBACK")
-    await connection.close()
+    async with connected(database.app_dsn) as connection:
+        for name, text in QUERIES.items():
+            statement = await connection.prepare(text)
+            nulls = [None] * len(statement.get_parameters())
+            if re.match(r"(--.*\n)*\s*(SELECT|INSERT|UPDATE|DELETE|WITH)", text):
+                try:
+                    await connection.execute("BEGIN")
+                    await connection.fetch("EXPLAIN " + text, *nulls)
+                except asyncpg.InsufficientPrivilegeError as error:
+                    pytest.fail(f"{name}: {error}")
+                finally:
+                    await connection.execute("ROLLBACK")
 
 
 def test_every_name_that_is_used_is_there() -> None:

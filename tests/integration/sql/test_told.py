@@ -29,6 +29,18 @@ async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
     await pool.close()
 
 
+async def moved(pool: Database, job: UUID) -> list[tuple[str, int]]:
+    """What is told of the job's money; all that moved is told."""
+    async with pool.connection() as connection:
+        told = await connection.fetch(
+            "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
+            " ORDER BY number",
+            job,
+        )
+        assert await untold(connection) == {}
+    return [(row["money"], row["amount"]) for row in told]
+
+
 async def once_failed(stage: Stage) -> tuple[UUID, UUID, UUID]:
     user, node, job = await stage.dispatched()
     assert isinstance(await stage.do(UnitFail(job, 0, 1, node, "scene", "no camera")), Posted)
@@ -70,14 +82,7 @@ async def test_a_unit_that_is_tried_again_and_ends_in_one_batch(
     effects = [UnitRetry(job, 0, user), *afterwards(user, node, job)[end]]
     outcomes = await stage.commit(*(Commit((), (effect,)) for effect in effects))
     assert {type(outcome) for outcome in outcomes} == {Posted}
-    async with pool.connection() as connection:
-        told = await connection.fetch(
-            "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
-            " ORDER BY number",
-            job,
-        )
-        assert [tuple(row) for row in told] == money
-        assert await untold(connection) == {}
+    assert await moved(pool, job) == money
 
 
 async def test_a_unit_that_is_submitted_and_given_free_in_one_batch(pool: Database) -> None:
@@ -86,11 +91,4 @@ async def test_a_unit_that_is_submitted_and_given_free_in_one_batch(pool: Databa
     free = Commit((), (UnitComplete(job, 0, 1, node, "x", free=True),))
     outcomes = await stage.commit(dispatch(user, job, 100, 1, node), free)
     assert {type(outcome) for outcome in outcomes} == {Posted}
-    async with pool.connection() as connection:
-        told = await connection.fetch(
-            "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
-            " ORDER BY number",
-            job,
-        )
-        assert {tuple(row) for row in told} == {("held", 100), ("released", 100)}
-        assert await untold(connection) == {}
+    assert set(await moved(pool, job)) == {("held", 100), ("released", 100)}

@@ -55,14 +55,6 @@ async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
 
 
 @pytest.fixture
-async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    """The database, without faults."""
-    pool = Database(lambda: database.app_dsn)
-    yield sql_stage(pool)
-    await pool.close()
-
-
-@pytest.fixture
 async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
     """A gateway's Ledger, by way of the proxy."""
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))

@@ -3,12 +3,11 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-import asyncpg
-
 from sql.database import Database
 from sql.webhooks import OF_USER_MOST, Deliveries
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
+from tests.support.databases import connected
 
 ENDPOINT = """
 WITH made AS (
@@ -25,16 +24,15 @@ SELECT id, gen_random_uuid(), 1, 'job.completed', $2 FROM made
 async def test_endpoints_of_one_user_leave_room_for_everybody_elses(
     database: PostgresEndpoint,
 ) -> None:
-    connection = await asyncpg.connect(database.owner_dsn)
-    now, many, one = SystemClock().now(), uuid4(), uuid4()
-    for user, count, ago in ((many, 3 * OF_USER_MOST, 60), (one, 1, 1)):
-        await connection.execute(
-            "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, 'A', '')",
-            *(user, f"{user}@example.org"),
-        )
-        for _ in range(count):
-            await connection.execute(ENDPOINT, user, now - timedelta(seconds=ago))
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        now, many, one = SystemClock().now(), uuid4(), uuid4()
+        for user, count, ago in ((many, 3 * OF_USER_MOST, 60), (one, 1, 1)):
+            await connection.execute(
+                "INSERT INTO users (id, email, name, password_hash) VALUES ($1, $2, 'A', '')",
+                *(user, f"{user}@example.org"),
+            )
+            for _ in range(count):
+                await connection.execute(ENDPOINT, user, now - timedelta(seconds=ago))
     pool = Database(lambda: database.app_dsn)
     try:
         deliveries = Deliveries(pool)

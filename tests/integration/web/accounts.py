@@ -34,6 +34,12 @@ class Person:
         assert status in (200, 401), status
         return bool(status == 200)
 
+    async def balance(self) -> str:
+        """What he has, with what is held of it."""
+        status, found = await self.ask("GET", "/api/v1/credits/balance")
+        assert status == 200, found
+        return str(found["balance"])
+
 
 async def ask(
     face: Face, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

@@ -5,21 +5,15 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import pytest
 
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.integration.web.accounts import Person as AtFace
+from tests.integration.web.accounts import register, with_role
 from tests.support.api_description import our_contract
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, Headers, face_with, settings_for_tests
 from tests.support.proof_readers import Person
-from tests.support.whole_gateway import Whole
+from tests.support.whole_gateway import Whole, whole
 
-
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """Development's settings, without rate limits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests()) as running:
-        yield running
-    await pool.close()
+face = face_with()
 
 
 @pytest.fixture
@@ -29,8 +23,33 @@ async def http() -> AsyncGenerator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Person:
-    """Somebody at the whole gateway that a module has."""
+async def user(face: Face) -> Headers:
+    """The headers of somebody who has registered."""
+    return await face.user()
+
+
+@pytest.fixture
+async def jane(face: Face) -> AtFace:
+    """A creator."""
+    return await register(face)
+
+
+@pytest.fixture
+async def admin(face: Face, database: PostgresEndpoint) -> AtFace:
+    """Ann, who has the role."""
+    return await with_role(face, database.owner_dsn, "admin")
+
+
+@pytest.fixture
+async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
+    """A whole gateway, where everybody begins with 100 credits."""
+    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
+        yield running
+
+
+@pytest.fixture
+async def creator(gateway: Whole, http: aiohttp.ClientSession) -> Person:
+    """Somebody at the whole gateway."""
     person = Person(http, gateway.url)
     await person.register()
     return person

@@ -13,6 +13,7 @@ from actors.ledger.messages import (
     Outcome,
     Posted,
     UnitComplete,
+    UnitFail,
     operator_account,
 )
 from actors.paymaster.messages import EarningMature
@@ -95,3 +96,9 @@ async def work(
 async def do(face: Face, effect: Effect) -> Outcome:
     """One effect, by the real Ledger."""
     return await commit(face.gateway, Commit((), (effect,)))
+
+
+async def fail(face: Face, job: UUID, *units: int, error: str = "no camera") -> None:
+    """Have these units fail for good, while they wait."""
+    for unit in units:
+        await face.do(UnitFail(job, unit, None, None, "scene", error))

@@ -25,12 +25,6 @@ ACTS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture
-async def admin(face: Face, database: PostgresEndpoint) -> Person:
-    """Ann, who has the role."""
-    return await with_role(face, database.owner_dsn, "admin")
-
-
 async def do(admin: Person, user: Person, act: str, body: dict[str, Any]) -> tuple[int, Any]:
     status, answer = await admin.ask("POST", f"{USERS}/{user.id}/{act}", body)
     return status, answer
@@ -64,8 +58,9 @@ async def test_others_are_refused(face: Face, database: PostgresEndpoint, role: 
     assert (await ask(face, "GET", USERS))[0] == 401
 
 
-async def test_an_auditor_looks_and_changes_nothing(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_an_auditor_looks_and_changes_nothing(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
     auditor = await with_role(face, database.owner_dsn, "auditor")
     for path in (USERS, AUDIT):
         assert (await auditor.ask("GET", path))[0] == 200
@@ -74,8 +69,9 @@ async def test_an_auditor_looks_and_changes_nothing(face: Face, database: Postgr
     assert await jane.may()
 
 
-async def test_a_user_who_is_deactivated_is_out_at_once(face: Face, admin: Person) -> None:
-    jane = await register(face)
+async def test_a_user_who_is_deactivated_is_out_at_once(
+    face: Face, admin: Person, jane: Person
+) -> None:
     other = await log_in(face, jane)
     assert other is not None
     status, answer = await do(admin, jane, "deactivate", {"reason": "abuse"})
@@ -92,8 +88,9 @@ async def test_a_user_who_is_deactivated_is_out_at_once(face: Face, admin: Perso
     assert await again.may()
 
 
-async def test_another_role_counts_from_the_next_login(face: Face, admin: Person) -> None:
-    jane = await register(face)
+async def test_another_role_counts_from_the_next_login(
+    face: Face, admin: Person, jane: Person
+) -> None:
     status, answer = await do(admin, jane, "role", {"role": "auditor", "reason": "helps"})
     assert (status, answer["role"]) == (200, "auditor")
     assert not await jane.may()
@@ -107,8 +104,9 @@ async def test_another_role_counts_from_the_next_login(face: Face, admin: Person
     assert (await jane.ask("GET", USERS, token=tokens["access_token"]))[0] == 401
 
 
-async def test_a_password_that_an_admin_set_ends_all_logins(face: Face, admin: Person) -> None:
-    jane = await register(face)
+async def test_a_password_that_an_admin_set_ends_all_logins(
+    face: Face, admin: Person, jane: Person
+) -> None:
     status, _ = await do(admin, jane, *ACTS[3])
     assert status == 200
     assert not await jane.may()
@@ -131,8 +129,7 @@ async def test_whoever_does_not_exist_is_not_found(face: Face, admin: Person) ->
     assert (await admin.ask("GET", AUDIT))[1]["records"] == []
 
 
-async def test_every_act_needs_a_reason(face: Face, admin: Person) -> None:
-    jane = await register(face)
+async def test_every_act_needs_a_reason(admin: Person, jane: Person) -> None:
     for act, body in ACTS:
         for reason in ({}, {"reason": ""}, {"reason": " "}, {"reason": "x" * 501}):
             without = {name: value for name, value in body.items() if name != "reason"}
@@ -140,8 +137,7 @@ async def test_every_act_needs_a_reason(face: Face, admin: Person) -> None:
     assert await jane.may()
 
 
-async def test_every_act_is_written_down(face: Face, admin: Person) -> None:
-    jane = await register(face)
+async def test_every_act_is_written_down(admin: Person, jane: Person) -> None:
     for act, body in ACTS:
         assert (await do(admin, jane, act, body))[0] == 200
     _, answer = await admin.ask("GET", AUDIT)

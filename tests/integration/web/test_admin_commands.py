@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,7 +16,7 @@ from sql.users import Users
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import dispatch
-from tests.support.databases import execute
+from tests.support.databases import execute, fetch
 from tests.support.engines import LoopThread
 from web.commands.admin import admin
 from web.log.log_memory import memory_file
@@ -111,9 +110,7 @@ def balance(email: str) -> str:
 
 def acts(database: PostgresEndpoint, engine_loop: LoopThread) -> list[Any]:
     async def read() -> list[Any]:
-        connection = await asyncpg.connect(database.app_dsn)
-        rows = await connection.fetch("SELECT act, actor, reason FROM audit ORDER BY number")
-        await connection.close()
+        rows = await fetch(database.app_dsn, "SELECT act, actor, reason FROM audit ORDER BY number")
         return [tuple(row) for row in rows]
 
     return engine_loop.run(read())

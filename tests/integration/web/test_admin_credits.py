@@ -1,43 +1,24 @@
 """What admins do to credits: given, put right and given back, each once and with a record."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, UnitComplete, user_account
-from sql.database import Database
-from sql.fsck import run_fsck
+from actors.ledger.messages import UnitComplete, user_account
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import dispatch
-from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, ask, with_role
+from tests.support.databases import connected, execute, findings
+from tests.support.http_gateway import Face, face_with, with_ledger
 
 CREDITS, AUDIT = "/api/v1/admin/credits", "/api/v1/admin/audit"
 BECAUSE = {"reason": "the node failed all weekend"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
-
-
-@pytest.fixture
-async def admin(face: Face, database: PostgresEndpoint) -> Person:
-    return await with_role(face, database.owner_dsn, "admin")
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    return await register(face)
+face = face_with(with_ledger)
 
 
 async def do(
@@ -54,12 +35,6 @@ async def give(admin: Person, user: Person, amount: str, **more: Any) -> tuple[i
     return await do(admin, "grant", user_id=user.id, amount=amount, **more)
 
 
-async def balance(user: Person) -> str:
-    _, found = await user.ask("GET", "/api/v1/credits/balance")
-    assert isinstance(found["balance"], str)
-    return found["balance"]
-
-
 async def records(admin: Person) -> list[dict[str, Any]]:
     _, found = await admin.ask("GET", AUDIT)
     kept: list[dict[str, Any]] = found["records"]
@@ -69,16 +44,14 @@ async def records(admin: Person) -> list[dict[str, Any]]:
 async def worked(face: Face, dsn: str, user: Person, price: int = 100_000) -> UUID:
     """A job of the user's that is done and charged."""
     job, node, owner = uuid4(), uuid4(), UUID(user.id)
-    connection = await asyncpg.connect(dsn)
-    await connection.execute(
+    await execute(
+        dsn,
         "INSERT INTO nodes (id, name, public_key, capabilities) VALUES ($1, 'n', $2, '{render}')",
         *(node, node.bytes * 2),
     )
-    await connection.close()
-    ledger = face.gateway.registry.ref(Ledger)
-    await ledger.ask(dispatch(owner, job, price, 1, node), within=60)
+    await face.book(dispatch(owner, job, price, 1, node))
     done = UnitComplete(job, 0, 1, node, "s3://bucket/frame.png")
-    await ledger.ask(Commit(effects=(done,)), within=60)
+    await face.do(done)
     return job
 
 
@@ -94,7 +67,7 @@ async def test_a_grant_is_an_entry_of_the_users(admin: Person, jane: Person) -> 
     )
     assert entry["description"] == "With our apologies"
     assert entry["reference_id"].startswith("grant:")
-    assert await balance(jane) == entry["balance_after"] == "150.0000"
+    assert await jane.balance() == entry["balance_after"] == "150.0000"
     _, history = await jane.ask("GET", "/api/v1/credits/history")
     assert history["entries"][0] == entry
 
@@ -112,11 +85,11 @@ async def test_a_grant_is_written_down(admin: Person, jane: Person) -> None:
 async def test_two_grants_are_two_and_one_key_is_one(admin: Person, jane: Person) -> None:
     await give(admin, jane, "1")
     await give(admin, jane, "1")
-    assert await balance(jane) == "102.0000"
+    assert await jane.balance() == "102.0000"
     answers = await asyncio.gather(*(give(admin, jane, "5", key="once") for _ in range(10)))
     assert {status for status, _ in answers} == {200}
     assert len({entry["id"] for _, entry in answers}) == 1
-    assert await balance(jane) == "107.0000"
+    assert await jane.balance() == "107.0000"
     assert len(await records(admin)) == 3
     status, problem = await give(admin, jane, "6", key="once")
     assert (status, problem["errors"][0]["field"]) == (422, "Idempotency-Key")
@@ -130,7 +103,7 @@ async def test_a_key_is_of_one_admin(
     other = await with_role(face, database.owner_dsn, "admin", "eve@example.org")
     await give(admin, jane, "1", key="k")
     await give(other, jane, "1", key="k")
-    assert await balance(jane) == "102.0000"
+    assert await jane.balance() == "102.0000"
 
 
 # -- adjustments
@@ -141,7 +114,7 @@ async def test_credits_are_put_right_both_ways(admin: Person, jane: Person) -> N
     assert (status, entry["direction"], entry["amount"]) == (200, "DEBIT", "2.5000")
     assert entry["source"] == "ADJUSTMENT"
     await do(admin, "adjust", user_id=jane.id, amount="1")
-    assert await balance(jane) == "98.5000"
+    assert await jane.balance() == "98.5000"
     details = [record["details"]["amount"] for record in await records(admin)]
     assert details == ["1.0000", "-2.5000"]
 
@@ -151,7 +124,7 @@ async def test_more_than_there_is_is_not_taken(admin: Person, jane: Person) -> N
     assert (status, problem["available"], problem["requested"]) == (402, "100.0000", "100.0001")
     assert await records(admin) == []
     assert (await do(admin, "adjust", user_id=jane.id, amount="-100"))[0] == 200
-    assert await balance(jane) == "0.0000"
+    assert await jane.balance() == "0.0000"
 
 
 # -- refunds
@@ -161,12 +134,12 @@ async def test_what_was_charged_for_work_is_given_back_once(
     face: Face, database: PostgresEndpoint, admin: Person, jane: Person
 ) -> None:
     job = await worked(face, database.owner_dsn, jane)
-    assert await balance(jane) == "90.0000"
+    assert await jane.balance() == "90.0000"
     status, entry = await do(admin, "refund", job_id=str(job))
     assert (status, entry["amount"], entry["source"]) == (200, "10.0000", "REFUND")
     assert entry["reference_id"] == f"job:{job}:0"
     assert await do(admin, "refund", job_id=str(job), reason="asked again") == (200, entry)
-    assert await balance(jane) == "100.0000"
+    assert await jane.balance() == "100.0000"
     assert [record["act"] for record in await records(admin)] == ["credits.refund"]
     status, problem = await do(admin, "refund", job_id=str(job), amount="9")
     assert (status, problem["detail"]) == (409, "Another amount of it was refunded before")
@@ -184,7 +157,7 @@ async def test_a_part_is_given_back_and_never_more_than_was_charged(
     )
     assert sorted(status for status, _ in answers) == [200] + [409] * 7
     (won,) = [entry["amount"] for status, entry in answers if status == 200]
-    assert await balance(jane) == f"{90 + int(won[0])}.0000"
+    assert await jane.balance() == f"{90 + int(won[0])}.0000"
     assert len(await records(admin)) == 1
     assert await books(database) == []
 
@@ -206,19 +179,13 @@ async def test_fsck_finds_a_refund_above_its_charge(
 ) -> None:
     job = await worked(face, database.owner_dsn, jane)
     await do(admin, "refund", job_id=str(job))
-    connection = await asyncpg.connect(database.owner_dsn)
-    await connection.execute("UPDATE holds SET settled = 99999")
-    await connection.close()
+    await execute(database.owner_dsn, "UPDATE holds SET settled = 99999")
     found = [finding.found for finding in await books(database) if "gave back" in finding.found]
     assert found == [f"gave back 100000 for job:{job}:0, charged 99999"]
 
 
 async def books(database: PostgresEndpoint) -> Any:
-    connection = await asyncpg.connect(database.app_dsn)
-    try:
-        return await run_fsck(connection)
-    finally:
-        await connection.close()
+    return await findings(database.app_dsn)
 
 
 # -- who, whom, what
@@ -237,7 +204,7 @@ async def test_nobody_but_an_admin_moves_credits(
     ):
         assert (await do(person, act, **body))[0] == 403
         assert (await ask(face, "POST", f"{CREDITS}/{act}", {**BECAUSE, **body}))[0] == 401
-    assert await balance(jane) == "90.0000"
+    assert await jane.balance() == "90.0000"
 
 
 async def test_nobody_does_it_to_himself(
@@ -250,7 +217,7 @@ async def test_nobody_does_it_to_himself(
         ("refund", {"job_id": str(job)}),
     ):
         assert (await do(admin, act, **body))[0] == 409
-    assert await balance(admin) == "90.0000"
+    assert await admin.balance() == "90.0000"
 
 
 async def test_whoever_does_not_exist_is_given_nothing(
@@ -259,10 +226,9 @@ async def test_whoever_does_not_exist_is_given_nothing(
     for act in ("grant", "adjust"):
         status, problem = await do(admin, act, user_id=NOBODY, amount="1")
         assert (status, problem["detail"]) == (404, "User not found")
-    connection = await asyncpg.connect(database.app_dsn)
-    name = user_account(UUID(NOBODY))
-    assert await connection.fetch("SELECT FROM accounts WHERE name = $1", name) == []
-    await connection.close()
+    async with connected(database.app_dsn) as connection:
+        name = user_account(UUID(NOBODY))
+        assert await connection.fetch("SELECT FROM accounts WHERE name = $1", name) == []
 
 
 @pytest.mark.parametrize("act", ["grant", "adjust"])
@@ -274,12 +240,12 @@ async def test_what_is_no_amount_is_refused(
 ) -> None:
     status, problem = await do(admin, act, user_id=jane.id, amount=amount)
     assert (status, problem["errors"][0]["field"]) == (422, "amount")
-    assert await balance(jane) == "100.0000"
+    assert await jane.balance() == "100.0000"
 
 
 async def test_a_grant_takes_no_sign_and_every_act_a_reason(admin: Person, jane: Person) -> None:
     assert (await give(admin, jane, "-1"))[0] == 422
     for reason in ("", None, "x" * 501):
         assert (await give(admin, jane, "1", reason=reason))[0] == 422
-    assert await balance(jane) == "100.0000"
+    assert await jane.balance() == "100.0000"
     assert await records(admin) == []

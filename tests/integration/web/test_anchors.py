@@ -4,13 +4,13 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
-import asyncpg
 import pytest
 
 from actors.anchor.policy import AnchorSettings
 from rendertrust.anchor_note import MEMBERS
 from rendertrust.proof_check import verify as verify_proof
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.databases import connected, execute
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds
 from tests.support.until import until
@@ -33,11 +33,11 @@ async def gateway(database: PostgresEndpoint, chain: ChainTwin) -> AsyncGenerato
         yield running
 
 
-async def verified(jane: Person, entry: Json) -> Json:
+async def verified(creator: Person, entry: Json) -> Json:
     """The entry's verification, once its anchor is confirmed."""
 
     async def confirmed() -> Json | None:
-        status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        status, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         assert status == 200, found
         return found if found["state"] == "confirmed" else None
 
@@ -46,12 +46,12 @@ async def verified(jane: Person, entry: Json) -> Json:
     return found
 
 
-async def test_an_entry_is_verified_on_the_chain(jane: Person) -> None:
-    entry = await jane.deduct()
-    found = await verified(jane, entry)
+async def test_an_entry_is_verified_on_the_chain(creator: Person) -> None:
+    entry = await creator.deduct()
+    found = await verified(creator, entry)
     assert (found["verified"], found["reason"], found["private"]) == (True, None, True)
     assert found["on_chain_root"] == found["merkle_root"]
-    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert holds(proof)
     assert proof["anchor_tx_hash"] == found["tx_hash"]
     assert proof["block_number"] == found["block_number"]
@@ -59,11 +59,11 @@ async def test_an_entry_is_verified_on_the_chain(jane: Person) -> None:
 
 
 async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
-    gateway: Whole, jane: Person, http: aiohttp.ClientSession
+    gateway: Whole, creator: Person, http: aiohttp.ClientSession
 ) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
-    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
+    entry = await creator.deduct()
+    await verified(creator, entry)
+    _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     verdict = verify_proof(proof)
     assert verdict.holds, verdict.steps
     assert [step.name for step in verdict.steps][-1] == "claim"
@@ -87,23 +87,23 @@ NO_NOTE = {
 
 @pytest.mark.parametrize("statement", NO_NOTE.values(), ids=list(NO_NOTE))
 async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
-    jane: Person, database: PostgresEndpoint, statement: str
+    creator: Person, database: PostgresEndpoint, statement: str
 ) -> None:
-    entry = await jane.deduct()
-    anchor = await verified(jane, entry)
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute(statement)
-    await owner.close()
-    _, proof = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
+    entry = await creator.deduct()
+    anchor = await verified(creator, entry)
+    await execute(database.owner_dsn, statement)
+    _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert verify_proof(proof).holds
     assert [proof[name] for name in (*MEMBERS, "anchor")] == [None] * 5
     assert proof["merkle_root"] == anchor["merkle_root"]  # who asks the chain finds it
 
 
-async def test_before_an_anchor_nothing_is_verified_and_why(jane: Person, chain: ChainTwin) -> None:
+async def test_before_an_anchor_nothing_is_verified_and_why(
+    creator: Person, chain: ChainTwin
+) -> None:
     chain.mining = False
-    entry = await jane.deduct()
-    status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+    entry = await creator.deduct()
+    status, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert status == 200
     told = (found["verified"], found["on_chain_root"], found["tx_hash"], found["state"])
     assert told == (False, None, None, "pending")
@@ -111,14 +111,14 @@ async def test_before_an_anchor_nothing_is_verified_and_why(jane: Person, chain:
 
 
 async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
-    jane: Person, chain: ChainTwin
+    creator: Person, chain: ChainTwin
 ) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
+    entry = await creator.deduct()
+    await verified(creator, entry)
     chain.away = True
-    assert (await jane.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
-    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
-    await jane.deduct()
+    assert (await creator.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
+    assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    await creator.deduct()
 
 
 ALTERED = {
@@ -129,34 +129,33 @@ ALTERED = {
 
 async def changed(database: PostgresEndpoint, statement: str) -> None:
     """By somebody who may do anything to the database."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    for table in ("entries", "leaves", "tiles"):
-        await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-    await owner.execute(statement)
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        for table in ("entries", "leaves", "tiles"):
+            await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        await owner.execute(statement)
 
 
 async def test_what_was_altered_before_it_was_anchored_is_told(
-    jane: Person, chain: ChainTwin, database: PostgresEndpoint
+    creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
     chain.mining = False
-    entry = await jane.deduct()
-    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    entry = await creator.deduct()
+    assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
     await changed(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
-    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert (found["verified"], found["state"]) == (False, "pending")
     assert "it was altered" in found["reason"]
 
 
 async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
-    jane: Person, database: PostgresEndpoint
+    creator: Person, database: PostgresEndpoint
 ) -> None:
-    entry = await jane.deduct()
-    anchor = await verified(jane, entry)
+    entry = await creator.deduct()
+    anchor = await verified(creator, entry)
     await changed(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
 
     async def told() -> str | None:
-        _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         return found["reason"] if found["state"] == "pending" else None
 
     assert f"is on chain 5, and this gateway anchors on chain {anchor['chain_id']}" in str(
@@ -166,20 +165,20 @@ async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
 
 @pytest.mark.parametrize("statement", ALTERED)
 async def test_what_was_altered_is_verified_no_more(
-    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
+    gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
 ) -> None:
-    entry = await jane.deduct()
-    anchor = await verified(jane, entry)
-    _, before = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
+    entry = await creator.deduct()
+    anchor = await verified(creator, entry)
+    _, before = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     await changed(database, statement)
     gateway.gateway.tables.proofs.forget()
-    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert ALTERED[statement] in found["reason"]
     on_chain = await chain.root_at(anchor["contract"], before["tree_size"])
     assert on_chain is not None
     assert (holds(before), before["merkle_root"]) == (True, on_chain.hex())
-    _, after = await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof")
+    _, after = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert not still_holds(after)
 
 
@@ -194,14 +193,14 @@ async def anchored(
     """A user and their verified entry, at a gateway whose Anchor looks at the chain only once."""
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
-        jane = Person(http, running.url)
-        await jane.register()
-        entry = await jane.deduct()
-        await verified(jane, entry)
+        creator = Person(http, running.url)
+        await creator.register()
+        entry = await creator.deduct()
+        await verified(creator, entry)
     looks, seldom = chain.looks, AnchorSettings(every_seconds=3600.0)
     async with whole(database, settings, anchoring=(chain, seldom)) as running:
         again = Person(http, running.url)
-        again.headers = jane.headers
+        again.headers = creator.headers
         await until(lambda: chain.looks > looks)
         assert (await verified(again, entry))["verified"]
         yield again, entry
@@ -210,10 +209,10 @@ async def anchored(
 async def test_a_chain_with_another_root_is_told(
     anchored: tuple[Person, Json], chain: ChainTwin
 ) -> None:
-    jane, entry = anchored
+    creator, entry = anchored
     anchors = [block for block in chain.blocks if "root" in block]
     anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
-    _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+    _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert "the chain has" in found["reason"]
 
@@ -222,44 +221,44 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
     anchored: tuple[Person, Json], chain: ChainTwin
 ) -> None:
     """Before the Anchor has looked again: its rows still say where it was."""
-    jane, entry = anchored
+    creator, entry = anchored
     for change in ("shifted", "fork", "gone"):
         chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")
         if change == "gone":
             chain.lose(len(chain.blocks) - 1)
-        _, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         told = found["verified"], found["state"], found["on_chain_root"], found["block_number"]
         assert told == (False, "pending", None, None), change
         assert "is not final" in found["reason"]
 
 
-async def test_anchors_are_listed_by_page_and_since(jane: Person) -> None:
+async def test_anchors_are_listed_by_page_and_since(creator: Person) -> None:
     for _ in range(3):
-        await verified(jane, await jane.deduct())
-    status, whole_list = await jane.answered("GET", "/ledger/anchors")
+        await verified(creator, await creator.deduct())
+    status, whole_list = await creator.answered("GET", "/ledger/anchors")
     assert status == 200
     assert whole_list["count"] == len(whole_list["anchors"]) >= 1
     sizes = [row["size"] for row in whole_list["anchors"]]
     assert sizes == sorted(sizes, reverse=True)
-    _, first = await jane.answered("GET", "/ledger/anchors?page=1&per_page=1")
+    _, first = await creator.answered("GET", "/ledger/anchors?page=1&per_page=1")
     assert (first["anchors"], first["page"], first["per_page"]) == (
         *([whole_list["anchors"][0]], 1),
         1,
     )
-    _, none = await jane.answered("GET", "/ledger/anchors?since=2100-01-01T00:00:00Z")
+    _, none = await creator.answered("GET", "/ledger/anchors?since=2100-01-01T00:00:00Z")
     assert (none["anchors"], none["count"]) == ([], 0)
     for query in ("page=0", "per_page=101", "since=yesterday", "per_page=x"):
-        assert (await jane.answered("GET", f"/ledger/anchors?{query}"))[0] == 422
+        assert (await creator.answered("GET", f"/ledger/anchors?{query}"))[0] == 422
 
 
 async def test_without_a_chain_it_says_so(
     database: PostgresEndpoint, http: aiohttp.ClientSession
 ) -> None:
     async with whole(database, settings_for_tests(credits={"starter": "100"})) as plain:
-        jane = Person(http, plain.url)
-        await jane.register()
-        entry = await jane.deduct()
-        status, found = await jane.answered("GET", f"/ledger/{entry['entry_id']}/verify")
+        creator = Person(http, plain.url)
+        await creator.register()
+        entry = await creator.deduct()
+        status, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
         assert (status, found["verified"], found["state"]) == (200, False, "disabled")
-        assert (await jane.answered("GET", "/ledger/anchors"))[1]["anchors"] == []
-        assert (await jane.answered("GET", "/ledger/999999/verify"))[0] == 404
+        assert (await creator.answered("GET", "/ledger/anchors"))[1]["anchors"] == []
+        assert (await creator.answered("GET", "/ledger/999999/verify"))[0] == 404

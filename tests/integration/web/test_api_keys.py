@@ -3,13 +3,12 @@
 import logging
 from typing import Any
 
-import asyncpg
 import pytest
 
 from config.redaction import HIDDEN, redact
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.support.databases import execute
+from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face
 from tests.support.until import until
 from web.identity.api_keys import well_formed
@@ -26,9 +25,8 @@ async def make(person: Person, *scopes: str, **more: Any) -> Any:
 
 
 async def test_a_key_is_shown_once_and_kept_as_a_hash(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     made = await make(jane, "credits:read", "jobs:read")
     key = made["key"]
     assert well_formed(key)
@@ -36,14 +34,11 @@ async def test_a_key_is_shown_once_and_kept_as_a_hash(
     _, listed = await jane.ask("GET", "/api/v1/auth/keys")
     assert listed["count"] == 1
     assert listed["keys"] == [{name: made[name] for name in made if name != "key"}]
-    connection = await asyncpg.connect(database.owner_dsn)
-    kept = await connection.fetchval("SELECT k::text FROM api_keys k")
-    await connection.close()
+    kept = await fetchval(database.owner_dsn, "SELECT k::text FROM api_keys k")
     assert key not in kept
 
 
-async def test_a_key_opens_what_its_scopes_say(face: Face) -> None:
-    jane = await register(face)
+async def test_a_key_opens_what_its_scopes_say(jane: Person) -> None:
     key = (await make(jane, "credits:read"))["key"]
     status, answer = await jane.ask("GET", BALANCE, token=key)
     assert (status, answer["user_id"]) == (200, jane.id)
@@ -75,8 +70,8 @@ async def test_a_key_makes_no_keys_and_is_no_admin(face: Face, database: Postgre
     assert (await ann.ask("GET", "/api/v1/admin/users"))[0] == 200
 
 
-async def test_a_revoked_key_is_dead_at_once(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_a_revoked_key_is_dead_at_once(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     made = await make(jane, "credits:read")
     assert (await jane.ask("GET", BALANCE, token=made["key"]))[0] == 200
     path = f"/api/v1/auth/keys/{made['id']}"
@@ -89,9 +84,8 @@ async def test_a_revoked_key_is_dead_at_once(face: Face) -> None:
 
 
 async def test_a_key_that_was_revoked_elsewhere_is_dead_soon(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     key = (await make(jane, "credits:read"))["key"]
     assert await jane.may(key)
     await execute(database.owner_dsn, "UPDATE api_keys SET revoked_at = now()")
@@ -103,9 +97,8 @@ async def test_a_key_that_was_revoked_elsewhere_is_dead_soon(
 
 
 async def test_keys_sleep_while_their_user_is_deactivated(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     key = (await make(jane, "credits:read"))["key"]
     assert await jane.may(key)
     await execute(database.owner_dsn, "UPDATE users SET is_active = false")
@@ -119,9 +112,8 @@ async def test_keys_sleep_while_their_user_is_deactivated(
 
 
 async def test_a_key_that_was_verified_is_not_looked_up_again(
-    face: Face, database: PostgresEndpoint
+    database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     key = (await make(jane, "credits:read"))["key"]
     assert await jane.may(key)
     _, first = await jane.ask("GET", "/api/v1/auth/keys")
@@ -131,8 +123,7 @@ async def test_a_key_that_was_verified_is_not_looked_up_again(
     assert first == second
 
 
-async def test_a_key_ends_when_it_was_said_to(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_a_key_ends_when_it_was_said_to(database: PostgresEndpoint, jane: Person) -> None:
     made = await make(jane, "credits:read", expires_at="2999-01-01T00:00:00Z")
     assert made["expires_at"] == "2999-01-01T00:00:00Z"
     await execute(database.owner_dsn, "UPDATE api_keys SET expires_at = now()")
@@ -151,16 +142,14 @@ async def test_a_key_ends_when_it_was_said_to(face: Face, database: PostgresEndp
     ],
     ids=str,
 )
-async def test_a_wrong_key_is_not_made(face: Face, changes: dict[str, Any], field: str) -> None:
-    jane = await register(face)
+async def test_a_wrong_key_is_not_made(changes: dict[str, Any], field: str, jane: Person) -> None:
     body = {"name": "farm", "scopes": ["jobs:read"], **changes}
     status, answer = await jane.ask("POST", "/api/v1/auth/keys", body)
     assert status == 422
     assert [fault["field"] for fault in answer["errors"]] == [field]
 
 
-async def test_a_mistyped_key_costs_no_query(face: Face) -> None:
-    jane = await register(face)
+async def test_a_mistyped_key_costs_no_query(face: Face, jane: Person) -> None:
     key: str = (await make(jane, "credits:read"))["key"]
     mistyped = key[:-10] + ("a" if key[-10] != "a" else "b") + key[-9:]
     await face.gateway.database.close()
@@ -169,8 +158,7 @@ async def test_a_mistyped_key_costs_no_query(face: Face) -> None:
     assert (await jane.ask("GET", BALANCE, token=key))[0] == 503
 
 
-async def test_a_user_has_a_hundred_keys_at_most(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_a_user_has_a_hundred_keys_at_most(database: PostgresEndpoint, jane: Person) -> None:
     await make(jane, "jobs:read")
     await execute(
         database.owner_dsn,
@@ -184,9 +172,8 @@ async def test_a_user_has_a_hundred_keys_at_most(face: Face, database: PostgresE
 
 
 async def test_a_key_never_reaches_the_log(
-    face: Face, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], jane: Person
 ) -> None:
-    jane = await register(face)
     with caplog.at_level(logging.DEBUG):
         key = (await make(jane, "credits:read"))["key"]
         await jane.ask("GET", BALANCE, token=key)
@@ -195,9 +182,8 @@ async def test_a_key_never_reaches_the_log(
     assert redact(f"key {key}, and {key}") == f"key {HIDDEN}, and {HIDDEN}"
 
 
-async def test_a_key_is_good_where_a_token_only_may_come(face: Face) -> None:
+async def test_a_key_is_good_where_a_token_only_may_come(face: Face, jane: Person) -> None:
     """Registering a node: without a token it is anonymous, with a key it needs the scope."""
-    jane = await register(face)
     key = (await make(jane, "jobs:read"))["key"]
     headers = {"Authorization": f"Bearer {key}"}
     status, answer = await ask(face, "POST", "/api/v1/nodes/register", {}, headers)

@@ -16,9 +16,8 @@ from aiohttp.test_utils import TestClient
 from aiohttp.typedefs import Handler
 from pytest_aiohttp import AiohttpClient
 
-from actors.ledger.messages import Commit, Ledger, UnitAssign, UnitComplete
+from actors.ledger.messages import Commit, UnitAssign, UnitComplete
 from actors.ports import Objects
-from sql.database import Database
 from supervisors.engines.handle import Handle
 from supervisors.engines.objects_endpoint import ObjectsEndpoint
 from supervisors.engines.objects_s3 import S3Objects
@@ -29,8 +28,7 @@ from tests.integration.console.work import joined
 from tests.support.http_gateway import (
     Face,
     FaceServer,
-    serving,
-    settings_for_tests,
+    face_with,
     with_ledger,
 )
 from tests.support.until import until
@@ -94,12 +92,7 @@ async def objects(
     await store.aclose()
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
+face = face_with(with_ledger)
 
 
 async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
@@ -112,7 +105,7 @@ async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
         place = f"s3://{face.gateway.settings.objects.bucket}/{key}"
         end = UnitComplete(job, unit, 1, node, place, size=len(frame))
         commit = Commit(effects=(UnitAssign(job, unit, 1, node), end))
-        await face.gateway.registry.ref(Ledger).ask(commit, within=60)
+        await face.book(commit)
     return UUID(jane.id), job
 
 

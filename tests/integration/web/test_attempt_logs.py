@@ -1,9 +1,6 @@
 """Why a frame failed, in its node's own words: kept for the job's owner, who may come late."""
 
-from collections.abc import AsyncGenerator
-
 import aiohttp
-import asyncpg
 import pytest
 
 from rendertrust.client import AsyncClient, NotFound, Tokens
@@ -12,22 +9,15 @@ from rendertrust.testing import FakeNode, completes
 from sql.attempt_logs import DONE_LINES, DONE_MOST, LOGS_MOST, SHOWN_MOST
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
-from tests.support.http_gateway import settings_for_tests
+from tests.support.attempts import attempt_of
+from tests.support.databases import fetch
 from tests.support.until import until
-from tests.support.whole_gateway import Whole, whole
-
-
-@pytest.fixture
-async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
-        yield running
+from tests.support.whole_gateway import Whole
 
 
 def said(dispatch: JobDispatch, text: str) -> Log:
     return Log(
-        job_id=dispatch.job_id,
-        unit=dispatch.unit,
-        attempt=dispatch.attempt,
+        **attempt_of(dispatch),
         sequence=0,
         offset=0,
         text=text,
@@ -35,20 +25,14 @@ def said(dispatch: JobDispatch, text: str) -> Log:
 
 
 async def kept(database: PostgresEndpoint) -> list[int]:
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
-        return [row["unit"] for row in await connection.fetch("SELECT unit FROM attempt_logs")]
-    finally:
-        await connection.close()
+    return [row["unit"] for row in await fetch(database.owner_dsn, "SELECT unit FROM attempt_logs")]
 
 
 async def fails_after_words(node: FakeNode, dispatch: JobDispatch) -> None:
     await node.send(said(dispatch, "Read blend: shot.blend\n\nno camera"))
     await node.send(
         JobResult(
-            job_id=dispatch.job_id,
-            unit=dispatch.unit,
-            attempt=dispatch.attempt,
+            **attempt_of(dispatch),
             status="failed",
             failure="scene",
             error="the scene has no camera",
@@ -62,8 +46,7 @@ async def fails_first_frame(node: FakeNode, dispatch: JobDispatch) -> None:
     if dispatch.unit == 0:
         await fails_after_words(node, dispatch)
         return
-    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
-    await node.send(JobStatus(job_id=job, unit=unit, attempt=attempt, progress=0.1))
+    await node.send(JobStatus(**attempt_of(dispatch), progress=0.1))
     await node.send(said(dispatch, "Fra:2 Mem:100M"))
 
 

@@ -11,7 +11,7 @@ import pytest
 from multidict import CIMultiDict
 
 from rendertrust.identity import generate_key, public_pem
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, Headers
 from web.identity.tokens import TokenType
 
 SHA = "ab" * 32
@@ -223,10 +223,9 @@ async def test_bad_queries_are_refused(face: Face, path: str, query: str) -> Non
         assert (await answer.json())["errors"]
 
 
-async def test_what_is_no_uuid_names_nothing(face: Face) -> None:
-    headers = await face.user()
+async def test_what_is_no_uuid_names_nothing(face: Face, user: Headers) -> None:
     for path in ("/api/v1/jobs/1", "/api/v1/jobs/%00", f"/api/v1/jobs/{UUID}/result"):
-        async with face.client.get(path, headers=headers) as answer:
+        async with face.client.get(path, headers=user) as answer:
             assert answer.status == 404, path
             assert (await answer.json())["detail"] == "Job not found"
 

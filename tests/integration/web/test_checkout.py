@@ -12,12 +12,15 @@ import aiohttp
 import attrs
 import pytest
 
-from sql.database import Database
-from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.stand_in.engine import EmbeddedStripe
-from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.integration.web.accounts import Person, ask, with_role
+from tests.support.http_gateway import (
+    Face,
+    face_over,
+    face_with,
+    with_ledger,
+)
 from tests.support.stripe_events import standing_in
 from tests.support.until import until
 
@@ -53,15 +56,7 @@ class Shop:
         assert (status, where) == (303, "/")
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-        async with pool.connection() as connection:
-            assert await run_fsck(connection) == []
-    await pool.close()
+face = face_with(with_ledger, audited=True)
 
 
 @pytest.fixture
@@ -74,11 +69,6 @@ async def engine(face: Face, tmp_path: Path) -> AsyncGenerator[EmbeddedStripe]:
 async def shop(face: Face, engine: EmbeddedStripe) -> AsyncGenerator[Shop]:
     async with aiohttp.ClientSession() as http:
         yield Shop(http, face.stripe.get().url)
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    return await register(face)
 
 
 async def checkout(person: Person, sku: str = "cred10", key: str | None = None) -> tuple[int, Any]:
@@ -318,9 +308,8 @@ async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_ke
     face: Face, jane: Person, shop: Shop, database: PostgresEndpoint, tmp_path: Path
 ) -> None:
     """Each till opens a session of its own, as none knows of the other; the first one counts."""
-    pool = Database(lambda: database.app_dsn)
     async with (
-        serving(pool, settings_for_tests(), with_ledger(pool)) as neighbour,
+        face_over(database, with_ledger) as neighbour,
         standing_in(neighbour, tmp_path / "neighbour"),
     ):
         there, url = attrs.evolve(jane, face=neighbour), ""
@@ -331,4 +320,3 @@ async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_ke
             [url] = {answer["url"] for _, answer in answers}
         await shop.press(f"{url}/card")
         await has(jane, "200")
-    await pool.close()

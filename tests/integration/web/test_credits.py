@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import jwt
 import pytest
 
-from sql.database import Database
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.databases import connected, execute, fetchval
+from tests.support.http_gateway import Face, Headers, face_with, with_ledger
 
 ENTRY = {
     "id": str,
@@ -29,13 +28,7 @@ ENTRY = {
 STARTER = 1_000_000
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
+face = face_with(with_ledger)
 
 
 def body(amount: Any = "10.0000", reference: str = "manual-001", **more: Any) -> dict[str, Any]:
@@ -66,8 +59,7 @@ def id_of(user: Mapping[str, str]) -> UUID:
     return UUID(jwt.decode(user["Authorization"][7:], options={"verify_signature": False})["sub"])
 
 
-async def test_a_deduction_answers_its_entry(face: Face) -> None:
-    user = await face.user()
+async def test_a_deduction_answers_its_entry(face: Face, user: Headers) -> None:
     status, entry, _ = await deduct(face, user)
     assert status == 200
     assert {name: type(value) for name, value in entry.items()} == ENTRY
@@ -85,14 +77,13 @@ async def test_what_is_deducted_goes_to_the_platforms_adjustments(
     face: Face, database: PostgresEndpoint
 ) -> None:
     await deduct(face, await face.user())
-    connection = await asyncpg.connect(database.owner_dsn)
-    found = await connection.fetchval("SELECT balance FROM accounts WHERE name = 'adjustments'")
-    await connection.close()
+    found = await fetchval(
+        database.owner_dsn, "SELECT balance FROM accounts WHERE name = 'adjustments'"
+    )
     assert found == -STARTER + 100_000
 
 
-async def test_more_than_there_is_is_not_deducted(face: Face) -> None:
-    user = await face.user()
+async def test_more_than_there_is_is_not_deducted(face: Face, user: Headers) -> None:
     status, problem, _ = await deduct(face, user, amount="100.0001")
     assert status == 402
     assert problem["detail"] == "Insufficient credits"
@@ -101,8 +92,7 @@ async def test_more_than_there_is_is_not_deducted(face: Face) -> None:
     assert (await deduct(face, user, amount="100"))[0] == 200
 
 
-async def test_a_reference_is_deducted_once(face: Face) -> None:
-    user = await face.user()
+async def test_a_reference_is_deducted_once(face: Face, user: Headers) -> None:
     _, first, _ = await deduct(face, user)
     status, again, _ = await deduct(face, user, description="Other words", amount="10")
     assert (status, again) == (200, first)
@@ -119,15 +109,13 @@ async def test_references_of_two_people_have_nothing_to_do_with_each_other(face:
     assert one["id"] != two["id"]
 
 
-async def test_a_deduction_is_in_the_way_of_no_grant_and_no_job(face: Face) -> None:
+async def test_a_deduction_is_in_the_way_of_no_grant_and_no_job(face: Face, user: Headers) -> None:
     """Its reference may be that of the starter credits, or of a job."""
-    user = await face.user()
     for reference in (f"starter:{id_of(user)}", f"job:{uuid4()}:0"):
         assert (await deduct(face, user, reference=reference))[0] == 200
 
 
-async def test_a_key_gives_the_first_answer_again(face: Face) -> None:
-    user = await face.user()
+async def test_a_key_gives_the_first_answer_again(face: Face, user: Headers) -> None:
     key = {"Idempotency-Key": "k1"}
     status, first, headers = await deduct(face, user, headers=key)
     assert (status, "Idempotency-Replayed" in headers) == (200, False)
@@ -140,20 +128,17 @@ async def test_a_key_gives_the_first_answer_again(face: Face) -> None:
 
 
 async def test_a_key_is_kept_with_its_effect_or_not_at_all(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    user = await face.user()
     key = {"Idempotency-Key": "k1"}
     assert (await deduct(face, user, amount="101", headers=key))[0] == 402
-    connection = await asyncpg.connect(database.owner_dsn)
-    assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 0
-    assert (await deduct(face, user, amount="1", headers=key))[0] == 200
-    assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 1
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 0
+        assert (await deduct(face, user, amount="1", headers=key))[0] == 200
+        assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 1
 
 
-async def test_many_requests_with_one_key_deduct_once(face: Face) -> None:
-    user = await face.user()
+async def test_many_requests_with_one_key_deduct_once(face: Face, user: Headers) -> None:
     key = {"Idempotency-Key": "k1"}
     answers = await asyncio.gather(*(deduct(face, user, headers=key) for _ in range(10)))
     assert {status for status, _, _ in answers} == {200}
@@ -175,8 +160,7 @@ async def test_what_is_no_amount_is_refused(face: Face, amount: Any) -> None:
     assert isinstance(problem["detail"], str)
 
 
-async def test_all_faults_are_told_at_once(face: Face) -> None:
-    user = await face.user()
+async def test_all_faults_are_told_at_once(face: Face, user: Headers) -> None:
     async with face.client.post(
         "/api/v1/credits/deduct", json={"amount": "0", "reference_id": "", "x": 1}, headers=user
     ) as answer:
@@ -194,8 +178,7 @@ async def test_nobody_deducts_without_a_token(face: Face) -> None:
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_history_is_read_page_by_page(face: Face) -> None:
-    user = await face.user()
+async def test_history_is_read_page_by_page(face: Face, user: Headers) -> None:
     for number in range(5):
         await deduct(face, user, amount="1", reference=f"r{number}")
     found: list[str] = []
@@ -261,17 +244,16 @@ async def test_the_last_page_of_a_long_history_costs_no_more_than_the_first(
     face: Face, database: PostgresEndpoint
 ) -> None:
     user = id_of(await face.user())
-    connection = await asyncpg.connect(database.owner_dsn)
-    await connection.execute(MANY, user, 20_000)
-    await connection.execute("ANALYZE")
-    deep = await connection.fetchval(
-        "SELECT e.id FROM entries e JOIN accounts a ON a.id = e.account_id"
-        " WHERE a.name = $1 AND e.version = 200",
-        f"user:{user}",
-    )
-    assert await explained(connection, "entries_of_user", user, 50, 0, None) <= 100
-    assert await explained(connection, "entries_of_user", user, 50, 0, deep) <= 100
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        await connection.execute(MANY, user, 20_000)
+        await connection.execute("ANALYZE")
+        deep = await connection.fetchval(
+            "SELECT e.id FROM entries e JOIN accounts a ON a.id = e.account_id"
+            " WHERE a.name = $1 AND e.version = 200",
+            f"user:{user}",
+        )
+        assert await explained(connection, "entries_of_user", user, 50, 0, None) <= 100
+        assert await explained(connection, "entries_of_user", user, 50, 0, deep) <= 100
 
 
 JOBS = """
@@ -287,18 +269,17 @@ async def test_the_last_page_of_many_jobs_costs_no_more_than_the_first(
     face: Face, database: PostgresEndpoint
 ) -> None:
     user = id_of(await face.user())
-    connection = await asyncpg.connect(database.owner_dsn)
-    await connection.execute(JOBS, user, 20_000)
-    await connection.execute("ANALYZE")
-    oldest = "SELECT id FROM jobs WHERE status = 'FAILED' ORDER BY created_at OFFSET 5 LIMIT 1"
-    deep = await connection.fetchval(oldest)
-    for after in (None, deep):
-        assert await explained(connection, "jobs_of_user", user, 50, 0, after) <= 200
-        found = await explained(
-            connection, "jobs_of_user_with_status", user, 50, 0, after, "FAILED"
-        )
-        assert found <= 200
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        await connection.execute(JOBS, user, 20_000)
+        await connection.execute("ANALYZE")
+        oldest = "SELECT id FROM jobs WHERE status = 'FAILED' ORDER BY created_at OFFSET 5 LIMIT 1"
+        deep = await connection.fetchval(oldest)
+        for after in (None, deep):
+            assert await explained(connection, "jobs_of_user", user, 50, 0, after) <= 200
+            found = await explained(
+                connection, "jobs_of_user_with_status", user, 50, 0, after, "FAILED"
+            )
+            assert found <= 200
 
 
 HOLD = """
@@ -315,15 +296,10 @@ SELECT gen_random_uuid(), account.id, 'job:' || job.id || ':0', 100000, now() FR
 
 
 async def test_holds_name_the_jobs_that_they_are_for(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    user = await face.user()
     job = uuid4()
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
-        await connection.execute(HOLD, id_of(user), job)
-    finally:
-        await connection.close()
+    await execute(database.owner_dsn, HOLD, id_of(user), job)
     status, found = await get(face, user, "holds")
     assert status == 200
     assert (found["count"], found["held"]) == (1, "10.0000")
@@ -349,14 +325,14 @@ SELECT gen_random_uuid(), id, debit, $4, -50000, 0, -50000, created_at FROM move
 """
 
 
-async def test_usage_is_told_day_by_day(face: Face, database: PostgresEndpoint) -> None:
-    user = await face.user()
-    connection = await asyncpg.connect(database.owner_dsn)
-    jobs = [uuid4(), uuid4()]
-    units = [(f"job:{jobs[0]}:0", 0), (f"job:{jobs[0]}:1", 0), (f"job:{jobs[1]}:0", 0)]
-    for version, (reference, ago) in enumerate([*units, ("job:x:0", 2), ("job:y:0", 40)], 2):
-        await connection.execute(USED, id_of(user), reference, ago, version)
-    await connection.close()
+async def test_usage_is_told_day_by_day(
+    face: Face, user: Headers, database: PostgresEndpoint
+) -> None:
+    async with connected(database.owner_dsn) as connection:
+        jobs = [uuid4(), uuid4()]
+        units = [(f"job:{jobs[0]}:0", 0), (f"job:{jobs[0]}:1", 0), (f"job:{jobs[1]}:0", 0)]
+        for version, (reference, ago) in enumerate([*units, ("job:x:0", 2), ("job:y:0", 40)], 2):
+            await connection.execute(USED, id_of(user), reference, ago, version)
     status, found = await get(face, user, "usage?days=3")
     assert status == 200
     assert [(day["charged"], day["jobs"]) for day in found["days"]] == [

@@ -1,6 +1,5 @@
 """Dead letters: what came to nothing, tried again or put aside."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,14 +9,12 @@ import pytest
 from actors.kernel import Ref
 from actors.ledger.messages import Commit, Effect, Posted, PurchaseOpen, UnitAssign, UnitFail
 from actors.notifier.messages import Notifier, UnitsMoved
-from sql.database import Database
-from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import Person, register
+from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.test_fleet import node_of
-from tests.integration.web.test_retries import ORDER, admin, balance, failed
+from tests.integration.web.test_retries import ORDER, balance, failed
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.http_gateway import Face, face_with, with_scheduler
 from tests.support.stripe_events import event, send, session, standing_in
 from web.money.ledger_client import commit
 
@@ -26,19 +23,12 @@ PURCHASE = "3f2b9a60-5c1d-4e0a-9a34-0d7d0a3c1b52"
 REASON = "a broken node"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
-        yield found
-        async with pool.connection() as connection:
-            assert await run_fsck(connection) == []
-    await pool.close()
+face = face_with(with_scheduler, audited=True)
 
 
 @pytest.fixture
 async def boss(face: Face, database: PostgresEndpoint) -> Person:
-    return await admin(face, database.owner_dsn)
+    return await with_role(face, database.owner_dsn, "admin")
 
 
 async def listed(boss: Person, kind: str) -> list[str]:
@@ -56,9 +46,8 @@ async def do(boss: Person, kind: str, verb: str, *ids: str) -> Any:
 
 
 async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
-    face: Face, boss: Person
+    face: Face, boss: Person, jane: Person
 ) -> None:
-    jane = await register(face)
     jobs = [await failed(face, jane) for _ in range(3)]
     assert await listed(boss, "jobs") == jobs[::-1]
     done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
@@ -76,9 +65,8 @@ async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
 
 
 async def test_frames_that_failed_are_tried_again_in_their_job_and_their_history_is_there(
-    face: Face, boss: Person
+    face: Face, boss: Person, jane: Person
 ) -> None:
-    jane = await register(face)
     order = {**ORDER, "params": {}, "frames": "1-3", "queue": True}
     _, placed = await jane.ask("POST", "/api/v1/jobs/dispatch", order)
     job, node = placed["job_id"], UUID((await node_of(face, None))["node_id"])
@@ -105,9 +93,8 @@ async def test_frames_that_failed_are_tried_again_in_their_job_and_their_history
 
 
 async def test_one_that_cannot_be_retried_keeps_no_other_from_it(
-    face: Face, boss: Person, database: PostgresEndpoint
+    face: Face, boss: Person, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     poor, rich = await failed(face, jane), await failed(face, await register(face, "b@example.org"))
     taken = "UPDATE accounts SET balance = 0 WHERE name = 'user:{}'"
     await execute(database.owner_dsn, taken.format(jane.id))
@@ -118,9 +105,8 @@ async def test_one_that_cannot_be_retried_keeps_no_other_from_it(
 
 
 async def test_an_event_that_did_not_fit_is_read_again(
-    face: Face, boss: Person, tmp_path: Path
+    face: Face, boss: Person, tmp_path: Path, jane: Person
 ) -> None:
-    jane = await register(face)
     terms = (jane.id, "cred10", 1_000_000, 1000, "usd")
     await commit(face.gateway, Commit(effects=(PurchaseOpen(PURCHASE, *terms),)))  # type: ignore[arg-type]
     wrong = event("checkout.session.completed", session(PURCHASE, amount_total=1))
@@ -175,8 +161,7 @@ async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Perso
     assert second in await listed(boss, "messages")
 
 
-async def test_they_are_saved_as_a_file(face: Face, boss: Person) -> None:
-    jane = await register(face)
+async def test_they_are_saved_as_a_file(face: Face, boss: Person, jane: Person) -> None:
     job = await failed(face, jane, '=cmd("calc"), "and more"')
     headers = {"Authorization": f"Bearer {boss.access}", "Accept": "text/csv"}
     async with face.client.get(f"{PATH}/jobs", headers=headers) as answer:
@@ -188,8 +173,7 @@ async def test_they_are_saved_as_a_file(face: Face, boss: Person) -> None:
     assert "'=cmd(" in lines[1]
 
 
-async def test_they_are_for_admins_alone(face: Face, boss: Person) -> None:
-    jane = await register(face)
+async def test_they_are_for_admins_alone(boss: Person, jane: Person) -> None:
     assert (await jane.ask("GET", f"{PATH}/jobs"))[0] == 403
     body = {"ids": ["1"], "reason": REASON}
     assert (await jane.ask("POST", f"{PATH}/jobs/retry", body))[0] == 403

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +11,6 @@ import pytest
 from actors.ledger.messages import GuardFailed, Posted, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
 from actors.verifier.messages import UnitDeliver, UnitVerdict
-from sql.database import Database
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
@@ -21,7 +19,7 @@ from tests.integration.conformance.stage import dispatch
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import OVER, Earner, do, earner, verified_node, work
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, face_with, with_ledger
 from web.money.ledger_client import commit
 
 EARNINGS, DISPUTES = "/api/v1/operators/me/earnings", "/api/v1/disputes"
@@ -29,32 +27,13 @@ ADMIN, AUDIT = "/api/v1/admin/disputes", "/api/v1/admin/audit"
 BLACK = {"reason": "it is black"}
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-        assert await SqlStore(pool).audit() == []
-    await pool.close()
+face = face_with(with_ledger, audited=True)
 
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
     """Who has a node."""
     return await earner(face)
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    """Who has work."""
-    return await register(face)
-
-
-@pytest.fixture
-async def admin(face: Face, database: PostgresEndpoint) -> Person:
-    """Ann, who decides."""
-    return await with_role(face, database.owner_dsn, "admin")
 
 
 def path_of(job: UUID, unit: int | str = 0) -> str:
@@ -71,10 +50,6 @@ async def decide(admin: Person, id_: str, verb: str) -> tuple[int, Any]:
     return status, answer
 
 
-async def balance(person: Person) -> str:
-    return str((await person.ask("GET", "/api/v1/credits/balance"))[1]["balance"])
-
-
 async def share_of(otto: Earner) -> dict[str, Any]:
     [share] = (await otto.person.ask("GET", EARNINGS))[1]["earnings"]
     return dict(share)
@@ -84,7 +59,7 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     otto: Earner, jane: Person, admin: Person
 ) -> None:
     job = await otto.earn(jane)
-    assert await balance(jane) == "90.0000"
+    assert await jane.balance() == "90.0000"
     status, opened = await dispute(jane, job)
     assert status == 201
     assert (opened["state"], opened["charge"], opened["unit"]) == ("open", "10.0000", 0)
@@ -95,7 +70,7 @@ async def test_a_dispute_is_upheld_and_everything_goes_back(
     assert (seen["user_id"], seen["reason"]) == (jane.id, "it is black")
     status, decided = await decide(admin, opened["id"], "uphold")
     assert (status, decided["state"], decided["decision"]) == (200, "upheld", "looked at it")
-    assert await balance(jane) == "100.0000"
+    assert await jane.balance() == "100.0000"
     share = await share_of(otto)
     assert (share["state"], share["disputed"]) == ("reversed", False)
     assert share["why"] == "a dispute by its creator was upheld"
@@ -116,7 +91,7 @@ async def test_a_rejected_dispute_lets_the_share_go(
     assert (status, decided["state"]) == (200, "rejected")
     share = await share_of(otto)
     assert (share["state"], share["disputed"]) == ("pending", False)  # its window is not over
-    assert await balance(jane) == "90.0000"
+    assert await jane.balance() == "90.0000"
     assert (await dispute(jane, job, reason="still black"))[0] == 409
 
 
@@ -127,7 +102,7 @@ async def test_what_was_decided_is_decided(otto: Earner, jane: Person, admin: Pe
     assert await decide(admin, opened["id"], "uphold") == first
     status, problem = await decide(admin, opened["id"], "reject")
     assert (status, problem["detail"]) == (409, "The dispute was already decided: it is upheld")
-    assert await balance(jane) == "100.0000"
+    assert await jane.balance() == "100.0000"
     records = (await admin.ask("GET", f"{AUDIT}?target=dispute:{opened['id']}"))[1]["records"]
     [record] = records  # the repeated decision changed nothing
     assert (record["act"], record["actor"]) == ("dispute.uphold", "ann@example.org")
@@ -263,7 +238,7 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     assert (status, decided["withheld_until"], decided["by_gateway"]) == (200, None, True)
     shares = (await otto.person.ask("GET", EARNINGS))[1]["earnings"]
     assert {one["job_id"]: one["state"] for one in shares}[str(job)] == state
-    assert await balance(jane) == f"{float(spent) - 10:.4f}"
+    assert await jane.balance() == f"{float(spent) - 10:.4f}"
     [record] = (await admin.ask("GET", f"{AUDIT}?target=dispute:{id_}"))[1]["records"]
     assert (record["act"], record["reason"]) == (f"dispute.{verb}", "looked at it")
     assert (await read_totals(otto.face.gateway.database)).checks.withheld == 0

@@ -1,7 +1,7 @@
 """Webhooks: endpoints are written down, and told what happens to their owner's jobs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,19 +18,17 @@ from actors.kernel import Ref
 from actors.ledger.messages import UnitAssign, UnitComplete
 from actors.ports.webhooks import Letter, NotSent
 from rendertrust import webhooks
-from sql.database import Database
 from sql.webhooks import OF_ENDPOINT_MOST, Deliveries, DeliveryOutcome, EndpointHealth
 from supervisors.child import Child
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock, SystemRandom
 from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
-from tests.integration.web.accounts import Person, register
+from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_events import job_of
-from tests.integration.web.test_retries import admin
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, face_with, with_ledger
 from tests.support.until import until
 from tests.twins.post import TwinPost
 
@@ -40,18 +38,7 @@ URL = "https://farm.example.com/hooks"
 SOON = 60.0
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(webhooks={"private": False})
-    async with serving(pool, settings, with_ledger(pool)) as running:
-        yield running
-    await pool.close()
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    return await register(face)
+face = face_with(with_ledger, webhooks={"private": False})
 
 
 @asynccontextmanager
@@ -247,7 +234,7 @@ async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again
     jane: Person, database: PostgresEndpoint
 ) -> None:
     letters, reason = "/api/v1/admin/dead-letters/webhooks", "the address is mended"
-    boss = await admin(jane.face, database.owner_dsn)
+    boss = await with_role(jane.face, database.owner_dsn, "admin")
     post = TwinPost()
     await endpoint(jane, ["job.completed"])
     await completed(jane)

@@ -1,26 +1,18 @@
 """When a job will be done, told to its owner."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from actors.ledger.messages import UnitAssign, UnitComplete, UnitStart
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_units import call, submitted
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.http_gateway import Face, face_with, with_scheduler
 
-
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as running:
-        yield running
-    await pool.close()
+face = face_with(with_scheduler)
 
 
 async def test_the_time_left_is_told_once_enough_units_are_done(

@@ -1,6 +1,6 @@
 """What happens to a job, told to its owner: page by page, and as it happens."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,9 +23,16 @@ from tests.integration.web.accounts import Person, register
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.api_clients import Creator
+from tests.support.attempts import attempt_of
 from tests.support.databases import execute
 from tests.support.event_audit import untold
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import (
+    face_over,
+    face_with,
+    serving,
+    settings_for_tests,
+    with_ledger,
+)
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 from web.money.ledger_client import commit
@@ -35,17 +42,7 @@ SSE = {"Accept": "text/event-stream"}
 SOON = 60.0
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    return await register(face)
+face = face_with(with_ledger)
 
 
 async def job_of(person: Person, *, price: int = 50_000, units: int = 1) -> UUID:
@@ -252,9 +249,7 @@ async def test_a_user_has_so_many_streams_and_those_that_ended_do_not_count(
 ) -> None:
     # That a reader has left is seen when the next ping cannot be sent.
     monkeypatch.setattr("web.events.event_stream.PING_SECONDS", 0.1)
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(events={"streams": 1})
-    async with serving(pool, settings, with_ledger(pool)) as face:
+    async with face_over(database, with_ledger, events={"streams": 1}) as face:
         jane = await register(face)
         url = f"/api/v1/jobs/{await job_of(jane)}/events"
         async with following(face.client, url, jane.access):
@@ -267,7 +262,6 @@ async def test_a_user_has_so_many_streams_and_those_that_ended_do_not_count(
                 return bool(answer.status == 200)
 
         assert await until(again)
-    await pool.close()
 
 
 async def test_a_stream_ends_when_its_login_does(jane: Person) -> None:
@@ -302,8 +296,7 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
     """Half of it is told; the rest is done when the test says so."""
-    job, unit, attempt = dispatch.job_id, dispatch.unit, dispatch.attempt
-    await node.send(JobStatus(job_id=job, unit=unit, attempt=attempt, progress=0.5))
+    await node.send(JobStatus(**attempt_of(dispatch), progress=0.5))
 
 
 async def test_whoever_follows_at_another_gateway_is_told_the_same(
@@ -332,9 +325,7 @@ async def test_whoever_follows_at_another_gateway_is_told_the_same(
             task = await node.next(JobDispatch, within=SOON)
             await node.send(
                 JobResult(
-                    job_id=task.job_id,
-                    unit=task.unit,
-                    attempt=task.attempt,
+                    **attempt_of(task),
                     status="completed",
                     result_ref="s3://elsewhere/x",
                 )

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from actors.scheduler.messages import StandingChanged
@@ -12,6 +11,7 @@ from rendertrust.identity import generate_key, public_pem, sign_proof
 from sql.nodes import StandingChange, StandingRecord
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
+from tests.support.databases import connected
 from tests.support.http_gateway import Face
 
 NODE = {
@@ -53,9 +53,9 @@ def path(node: Mapping[str, Any], verb: str = "") -> str:
 
 
 async def test_an_owner_sees_his_nodes_and_an_admin_all(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane, joe = await register(face), await register(face, "joe@example.org")
+    joe = await register(face, "joe@example.org")
     hers, unowned = await node_of(face, jane), await node_of(face, None)
     assert await beat(face, hers) == 200
     status, found = await jane.ask("GET", "/api/v1/nodes")
@@ -73,8 +73,8 @@ async def test_an_owner_sees_his_nodes_and_an_admin_all(
         assert (await person.ask("GET", path(unowned)))[0] == 200
 
 
-async def test_what_is_anothers_is_not_there(face: Face) -> None:
-    jane, joe = await register(face), await register(face, "joe@example.org")
+async def test_what_is_anothers_is_not_there(face: Face, jane: Person) -> None:
+    joe = await register(face, "joe@example.org")
     hers, unowned = await node_of(face, jane), await node_of(face, None)
     for node in (hers, unowned, {"node_id": uuid4()}, {"node_id": "x"}):
         for method, verb in (("GET", ""), ("POST", "drain"), ("POST", "revoke")):
@@ -83,8 +83,8 @@ async def test_what_is_anothers_is_not_there(face: Face) -> None:
     assert (await ask(face, "GET", path(hers)))[0] == 401
 
 
-async def test_nodes_are_read_page_by_page(face: Face) -> None:
-    jane, joe = await register(face), await register(face, "joe@example.org")
+async def test_nodes_are_read_page_by_page(face: Face, jane: Person) -> None:
+    joe = await register(face, "joe@example.org")
     made = [(await node_of(face, jane))["node_id"] for _ in range(3)]
     other = await node_of(face, joe)
     _, first = await jane.ask("GET", "/api/v1/nodes?limit=2")
@@ -95,8 +95,7 @@ async def test_nodes_are_read_page_by_page(face: Face) -> None:
     assert status == 422
 
 
-async def test_an_owner_drains_and_releases_his_node(face: Face) -> None:
-    jane = await register(face)
+async def test_an_owner_drains_and_releases_his_node(face: Face, jane: Person) -> None:
     node = await node_of(face, jane)
     status, said = await jane.ask("POST", path(node, "drain"), {"reason": "a new card"})
     assert (status, said["standing"], said["standing_reason"]) == (200, "DRAINING", "a new card")
@@ -110,9 +109,8 @@ async def test_an_owner_drains_and_releases_his_node(face: Face) -> None:
 
 
 async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     ann = await with_role(face, database.owner_dsn, "admin")
     node = await node_of(face, jane)
     status, problem = await jane.ask("POST", path(node, "quarantine"), {"reason": "mine"})
@@ -129,9 +127,8 @@ async def test_an_admin_puts_a_node_into_quarantine_and_he_alone_releases_it(
 
 
 async def test_nobody_is_put_into_quarantine_without_a_reason(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     ann = await with_role(face, database.owner_dsn, "admin")
     node = await node_of(face, jane)
     for body in ({}, {"reason": ""}, {"reason": "  "}):
@@ -141,20 +138,18 @@ async def test_nobody_is_put_into_quarantine_without_a_reason(
 
 
 async def test_a_reason_may_be_changed_afterwards_and_is_no_release(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     ann = await with_role(face, database.owner_dsn, "admin")
     node = await node_of(face, jane)
     for reason in ("odd frames", "black frames", "black frames", "grey frames"):
         status, said = await ann.ask("POST", path(node, "quarantine"), {"reason": reason})
         assert (status, said["standing"], said["standing_reason"]) == (200, "QUARANTINED", reason)
-    owner = await asyncpg.connect(database.owner_dsn)
-    named = UUID(node["node_id"])
-    row: Any = await owner.fetchrow(
-        "SELECT released_at, quarantined_at FROM nodes WHERE id = $1", named
-    )
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        named = UUID(node["node_id"])
+        row: Any = await owner.fetchrow(
+            "SELECT released_at, quarantined_at FROM nodes WHERE id = $1", named
+        )
     assert (row["released_at"], row["quarantined_at"] is None) == (None, False)
     _, audit = await ann.ask("GET", f"/api/v1/admin/audit?target=node:{node['node_id']}")
     reasons = [record["reason"] for record in audit["records"]]
@@ -168,8 +163,7 @@ async def test_an_auditor_looks_and_changes_nothing(face: Face, database: Postgr
         assert (await auditor.ask("POST", path(node, verb), {"reason": "odd"}))[0] == 403
 
 
-async def test_a_revoked_node_is_shut_out_with_its_key(face: Face) -> None:
-    jane = await register(face)
+async def test_a_revoked_node_is_shut_out_with_its_key(face: Face, jane: Person) -> None:
     node = await node_of(face, jane)
     assert await beat(face, node) == 200
     status, said = await jane.ask("POST", path(node, "revoke"), {"reason": "stolen"})
@@ -185,8 +179,9 @@ async def test_a_revoked_node_is_shut_out_with_its_key(face: Face) -> None:
     assert (await jane.ask("POST", path(node, "revoke")))[0] == 200
 
 
-async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(face: Face) -> None:
-    jane = await register(face)
+async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(
+    face: Face, jane: Person
+) -> None:
     node = await node_of(face, jane)
     word = StandingChange(UUID(node["node_id"]), 0, "DRAINING", "")
     assert await face.gateway.tables.nodes.stand(word, None) is not None
@@ -194,14 +189,12 @@ async def test_a_word_on_what_somebody_else_changed_meanwhile_is_not_taken(face:
 
 
 @pytest.mark.parametrize("body", [{"reason": "x" * 501}, {"reason": 1}, {"why": "x"}])
-async def test_a_reason_is_short_text(face: Face, body: Any) -> None:
-    jane = await register(face)
+async def test_a_reason_is_short_text(face: Face, body: Any, jane: Person) -> None:
     node = await node_of(face, jane)
     assert (await jane.ask("POST", path(node, "drain"), body))[0] == 422
 
 
-async def test_an_api_key_needs_the_scope(face: Face) -> None:
-    jane = await register(face)
+async def test_an_api_key_needs_the_scope(face: Face, jane: Person) -> None:
     node = await node_of(face, jane)
     keys = {}
     for scope in ("nodes:read", "nodes:write"):

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
-
 from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
 from supervisors.engines.postgres import PostgresEndpoint
@@ -12,6 +10,7 @@ from tests.integration.web.test_anchors import verified
 from tests.integration.web.test_halts import begin_epoch, deduct, halted, run_ahead
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
+from tests.support.databases import connected
 from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import Whole
@@ -21,21 +20,21 @@ ABSENT = "Entry not found"
 
 
 async def test_an_entry_that_is_not_there_may_have_been_given_up(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
+    entry = await creator.deduct()
+    await verified(creator, entry)
     asked = [f"/ledger/{word}/{what}" for word in (999, uuid4()) for what in ("proof", "verify")]
     for path in asked:
-        status, before = await jane.answered("GET", path)
+        status, before = await creator.answered("GET", path)
         assert (status, before["detail"], "given_up" in before) == (404, ABSENT, False)
         assert type(refusal(404, before)) is NotFound
     await run_ahead(chain, 50)
-    await halted(jane)
+    await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert row.size > row.leaf_index
     for path in asked:
-        status, found = await jane.answered("GET", path)
+        status, found = await creator.answered("GET", path)
         assert status == 404
         assert f"leaves {row.leaf_index} to {row.size - 1} of the log" in found["detail"]
         assert "no proof of it can be made" in found["detail"]
@@ -45,47 +44,46 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
         error = refusal(404, found)
         assert isinstance(error, LeavesGivenUp)
         assert [one["last"] for one in error.given_up] == [row.size - 1]
-    assert (await jane.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
+    assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
 
 
 async def test_an_entry_that_somebody_removed_is_said_to_be(
-    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint
+    gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
     """The log has its leaf: no reopening took it, whatever others took."""
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
     await run_ahead(chain, 50)
-    await halted(jane)
+    await halted(creator)
     await begin_epoch(gateway, chain)
 
     async def goes_on() -> Any:
-        status, found = await deduct(jane, "after the epoch began")
+        status, found = await deduct(creator, "after the epoch began")
         return found if status == 200 else None
 
     number = (await until(goes_on))["entry_id"]
-    assert (await jane.answered("GET", f"/ledger/{number}/proof"))[0] == 200
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
-    await owner.execute("DELETE FROM entries WHERE entry_id = $1", number)
-    await owner.close()
+    assert (await creator.answered("GET", f"/ledger/{number}/proof"))[0] == 200
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+        await owner.execute("DELETE FROM entries WHERE entry_id = $1", number)
     for what in ("proof", "verify"):
-        status, found = await jane.answered("GET", f"/ledger/{number}/{what}")
+        status, found = await creator.answered("GET", f"/ledger/{number}/{what}")
         assert (status, "given_up" in found) == (404, False)
         assert "somebody removed it" in found["detail"]
-    status, found = await jane.answered("GET", "/ledger/9999/proof")
+    status, found = await creator.answered("GET", "/ledger/9999/proof")
     assert status == 404
     assert "removed" not in found["detail"]
 
 
 async def test_where_nothing_was_given_up_nothing_is_said_of_it(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     """An epoch that began though the chain had no more than the database."""
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
     async with gateway.gateway.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO epochs (number, leaf_index, leaf, origin, chain_id, contract, size, root,"
             " sender, nonce, at) SELECT 2, size, 'x', 'y', 1, 'z', size, root, 's', 0, now()"
             " FROM log_head"
         )
-    _, found = await jane.answered("GET", "/ledger/999/proof")
+    _, found = await creator.answered("GET", "/ledger/999/proof")
     assert (found["detail"], "given_up" in found) == (ABSENT, False)

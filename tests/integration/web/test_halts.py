@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import aiohttp
-import asyncpg
 import pytest
 
 from actors.anchor.policy import AnchorSettings
@@ -18,6 +17,7 @@ from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.web.test_anchors import verified
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds
 from tests.support.until import until
@@ -47,19 +47,19 @@ async def gateway(
         yield running
 
 
-async def ready(jane: Person) -> Json:
+async def ready(creator: Person) -> Json:
     """Return how the gateway is, once it has read the state of its log."""
 
     async def read() -> Json | None:
-        found: Json = (await jane.call("GET", "/health/ready"))[1]
+        found: Json = (await creator.call("GET", "/health/ready"))[1]
         return found if found["log"] is not None else None
 
     return cast("Json", await until(read))
 
 
-async def halted(jane: Person) -> str:
+async def halted(creator: Person) -> str:
     async def told() -> str | None:
-        found = await ready(jane)
+        found = await ready(creator)
         return cast("str | None", found["log"]["halted"]) if found["status"] == "degraded" else None
 
     found = await until(told)
@@ -79,9 +79,9 @@ async def run_ahead(chain: ChainTwin, size: int) -> str:
     return str(contract)
 
 
-async def deduct(jane: Person, reference: str) -> tuple[int, Json]:
+async def deduct(creator: Person, reference: str) -> tuple[int, Json]:
     body = {"amount": "1", "reference_id": reference, "description": "d"}
-    return await jane.call("POST", "/credits/deduct", body)
+    return await creator.call("POST", "/credits/deduct", body)
 
 
 async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
@@ -102,12 +102,12 @@ async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
 
 
 async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
+    entry = await creator.deduct()
+    await verified(creator, entry)
     await run_ahead(chain, 50)
-    why = await halted(jane)
+    why = await halted(creator)
     assert "an older backup was restored" in why
     for method, path, body in (
         ("POST", "/credits/deduct", {"amount": "1", "reference_id": "x", "description": "d"}),
@@ -117,71 +117,73 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
         ("POST", "/uploads", {"sha256": "00" * 32, "size": 1, "filename": "x"}),
         ("POST", "/auth/password", {"old_password": "a long password", "new_password": "b"}),
     ):
-        status, problem = await jane.call(method, path, body)
+        status, problem = await creator.call(method, path, body)
         assert status == 503, (path, problem)
         assert "`rendertrust chain reopen`" in problem["detail"], path
     for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
-        assert (await jane.call("GET", path))[0] == 200
-    assert holds((await jane.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
+        assert (await creator.call("GET", path))[0] == 200
+    assert holds((await creator.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
     with pytest.raises(Halted):  # whoever else writes to the books: nodes' results, the Paymaster
         async with gateway.store.transaction():
             pass
 
 
 async def test_who_wants_to_read_may_log_in(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person, chain: ChainTwin
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person, chain: ChainTwin
 ) -> None:
-    await jane.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
-    await verified(jane, await jane.deduct())
+    await creator.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
+    await verified(creator, await creator.deduct())
     await run_ahead(chain, 1)
-    await halted(jane)
-    status, tokens = await jane.call("POST", "/auth/login", LOGIN)
+    await halted(creator)
+    status, tokens = await creator.call("POST", "/auth/login", LOGIN)
     assert status == 200
-    status, _ = await jane.call("POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]})
+    status, _ = await creator.call(
+        "POST", "/auth/refresh", {"refresh_token": tokens["refresh_token"]}
+    )
     assert status == 200
-    assert (await jane.call("POST", "/auth/logout"))[0] == 200
+    assert (await creator.call("POST", "/auth/logout"))[0] == 200
 
 
 async def test_nothing_is_signed_while_the_chain_has_another_log(
-    gateway: Whole, jane: Person, chain: ChainTwin, database: PostgresEndpoint
+    gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
     await run_ahead(chain, 3)
-    await halted(jane)
-    _, before = await jane.call("GET", "/ledger/checkpoint")
-    owner = await asyncpg.connect(database.owner_dsn)
-    # What a restored database had booked and not yet signed.
-    await owner.execute(
-        "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
-        " SELECT debit, credit, subject, amount, kind, 'again', created_at FROM transfers LIMIT 1"
-    )
-    await owner.execute(
-        "INSERT INTO entries (id, transfer_id, account_id, amount, before, after, version,"
-        " created_at) SELECT gen_random_uuid(), max(t.id), min(a.id), 5, 0, 5, 99, now()"
-        " FROM transfers t, accounts a"
-    )
+    await halted(creator)
+    _, before = await creator.call("GET", "/ledger/checkpoint")
+    async with connected(database.owner_dsn) as owner:
+        # What a restored database had booked and not yet signed.
+        await owner.execute(
+            "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
+            " SELECT debit, credit, subject, amount, kind, 'again', created_at"
+            " FROM transfers LIMIT 1"
+        )
+        await owner.execute(
+            "INSERT INTO entries (id, transfer_id, account_id, amount, before, after, version,"
+            " created_at) SELECT gen_random_uuid(), max(t.id), min(a.id), 5, 0, 5, 99, now()"
+            " FROM transfers t, accounts a"
+        )
 
-    async def taken() -> bool:
-        row = await owner.fetchrow("SELECT max(leaf_index) + 1 AS size FROM leaves")
-        return row is not None and row["size"] > before["size"]
+        async def taken() -> bool:
+            row = await owner.fetchrow("SELECT max(leaf_index) + 1 AS size FROM leaves")
+            return row is not None and row["size"] > before["size"]
 
-    await until(taken)
-    await owner.close()
-    assert (await jane.call("GET", "/ledger/checkpoint"))[1] == before
+        await until(taken)
+    assert (await creator.call("GET", "/ledger/checkpoint"))[1] == before
 
 
 async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    entry = await jane.deduct()
-    await verified(jane, entry)
+    entry = await creator.deduct()
+    await verified(creator, entry)
     left = await run_ahead(chain, 50)
-    await halted(jane)
+    await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert (row.number, row.contract) == (2, left)
 
     async def goes_on() -> Json | None:
-        status, found = await deduct(jane, "after")
+        status, found = await deduct(creator, "after")
         return found if status == 200 else None
 
     fresh = await until(goes_on)
@@ -189,32 +191,32 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
     number = fresh["entry_id"]
 
     async def proved() -> bool:
-        return (await jane.call("GET", f"/ledger/{number}/proof"))[0] == 200
+        return (await creator.call("GET", f"/ledger/{number}/proof"))[0] == 200
 
     await until(proved)
-    found = await verified(jane, fresh)
+    found = await verified(creator, fresh)
     assert (found["verified"], found["contract"] != left) == (True, True)
-    assert (await verified(jane, entry))["verified"]
-    _, now = await jane.call("GET", "/ledger/checkpoint")
+    assert (await verified(creator, entry))["verified"]
+    _, now = await creator.call("GET", "/ledger/checkpoint")
     assert now["origin"] == row.origin
-    _, epochs = await jane.call("GET", "/ledger/epochs")
+    _, epochs = await creator.call("GET", "/ledger/epochs")
     (link,) = epochs["epochs"]
     assert (link["leaf"], link["leaf_index"]) == (row.leaf, row.leaf_index)
-    assert (await jane.call("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
-    assert (await jane.call("GET", "/ledger/epochs?size=999999"))[0] == 422
+    assert (await creator.call("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
+    assert (await creator.call("GET", "/ledger/epochs?size=999999"))[0] == 422
     assert await gateway.store.audit() == []
     anchors = Anchors(gateway.gateway.database)
     await until(lambda: _sound(chain, anchors))
-    found = await ready(jane)
+    found = await ready(creator)
     assert (found["status"], found["log"]["halted"]) == ("ready", None)
 
 
 async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
     await run_ahead(chain, 50)
-    await halted(jane)
+    await halted(creator)
     database = gateway.gateway.database
     late = (await see(chain, Anchors(database), CLOCK)).halt
     assert late is not None
@@ -222,7 +224,7 @@ async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
     await write_halt(database, late)
 
     async def goes_on() -> bool:
-        return (await deduct(jane, "one"))[0] == 200
+        return (await deduct(creator, "one"))[0] == 200
 
     await until(goes_on)
 
@@ -237,38 +239,38 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
     chain.away = True
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as gateway:
-        jane = Person(http, gateway.url)
-        await jane.register()
-        entry = await jane.deduct()
-        status, problem = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        creator = Person(http, gateway.url)
+        await creator.register()
+        entry = await creator.deduct()
+        status, problem = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
         assert status == 503
         assert "the chain has not answered yet" in problem["detail"]
-        assert (await jane.call("GET", "/ledger/checkpoint"))[0] == 503
-        found = await ready(jane)
+        assert (await creator.call("GET", "/ledger/checkpoint"))[0] == 503
+        found = await ready(creator)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
         assert found["log"]["unanchored_since"] is not None  # nothing is signed, and yet it waits
         chain.away = False
 
         async def proved() -> bool:
-            status, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+            status, proof = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
             return status == 200 and holds(proof)
 
         await until(proved)
 
 
 async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
-    gateway: Whole, jane: Person, chain: ChainTwin
+    gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
     chain.away = True
     await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
-    assert "has not confirmed yet" in await halted(jane)
-    status, problem = await deduct(jane, "one")
+    assert "has not confirmed yet" in await halted(creator)
+    status, problem = await deduct(creator, "one")
     assert (status, "nothing is written until then" in problem["detail"]) == (503, True)
     chain.away = False
 
     async def goes_on() -> bool:
-        return (await deduct(jane, "one"))[0] == 200
+        return (await deduct(creator, "one"))[0] == 200
 
     await until(goes_on)
 
@@ -280,26 +282,26 @@ async def test_a_gateway_without_a_chain_has_nobody_to_wait_for(
     await write_halt(pool, Halt(RESTORED, CLOCK.now()))
     await pool.close()
     async with whole(database, settings_for_tests(credits={"starter": "100"})) as plain:
-        jane = Person(http, plain.url)
-        await jane.register()
-        await jane.deduct()
-        found = await ready(jane)
+        creator = Person(http, plain.url)
+        await creator.register()
+        await creator.deduct()
+        found = await ready(creator)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", None)
 
 
 async def test_the_backlog_is_told_and_is_no_failure(
-    gateway: Whole, jane: Person, chain: ChainTwin, http: aiohttp.ClientSession
+    gateway: Whole, creator: Person, chain: ChainTwin, http: aiohttp.ClientSession
 ) -> None:
-    await verified(jane, await jane.deduct())
+    await verified(creator, await creator.deduct())
 
     async def nothing_waits() -> bool:
-        return bool((await ready(jane))["log"]["unanchored"] == 0)
+        return bool((await ready(creator))["log"]["unanchored"] == 0)
 
     await until(nothing_waits)
     chain.away = True
-    entry = await jane.deduct()
-    await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
-    found = await ready(jane)
+    entry = await creator.deduct()
+    await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    found = await ready(creator)
     assert (found["status"], found["log"]["halted"]) == ("ready", None)
     assert found["log"]["unanchored"] >= 2
     assert found["log"]["unanchored_since"] is not None

@@ -6,11 +6,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rendertrust.identity import generate_key, public_pem
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.http_gateway import Face, settings_for_tests
+from tests.support.api_clients import PlainNode
+from tests.support.http_gateway import Face
 from tests.support.raw_connections import raw
-from tests.support.whole_gateway import whole
+from tests.support.whole_gateway import Whole
 
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 HOSTS = ["h:99999", "[....]:80", "[1:2]", "a b/c@d", "user@evil.example", "h:0", "h:", ""]
@@ -48,20 +47,18 @@ async def test_a_host_that_no_url_can_be_built_on_is_refused(face: Face, line: s
 
 
 async def test_a_node_that_comes_by_such_a_host_gets_no_session(
-    database: PostgresEndpoint, http: aiohttp.ClientSession
+    gateway: Whole, http: aiohttp.ClientSession
 ) -> None:
-    body = {"name": "n", "public_key": public_pem(generate_key()), "capabilities": ["echo"]}
-    async with whole(database, settings_for_tests()) as gateway:
-        async with http.post(f"{gateway.url}/api/v1/nodes/register", json=body) as answer:
-            node = await answer.json()
-        path = f"{gateway.url}/api/v1/relay/ws/{node['node_id']}"
-        headers = {"Authorization": f"Bearer {node['token']}"}
-        for host in ("h:99999", "[....]:80", "[1:2]"):
-            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                await http.ws_connect(path, headers={**headers, "Host": host})
-            assert refused.value.status == 400
-        async with http.ws_connect(path, headers=headers) as socket:
-            assert not socket.closed
+    node = PlainNode(http, gateway.url)
+    await node.register()
+    path = f"{gateway.url}/api/v1/relay/ws/{node.id}"
+    headers = {"Authorization": f"Bearer {node.token}"}
+    for host in ("h:99999", "[....]:80", "[1:2]"):
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await http.ws_connect(path, headers={**headers, "Host": host})
+        assert refused.value.status == 400
+    async with http.ws_connect(path, headers=headers) as socket:
+        assert not socket.closed
 
 
 @pytest.mark.parametrize(
@@ -80,6 +77,14 @@ async def test_http_1_0_may_leave_the_host_out(face: Face) -> None:
 async def test_an_unknown_expectation_is_refused_in_json(face: Face, path: str) -> None:
     status, problem = await said(face, f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: tea")
     assert (status, problem["detail"]) == (417, "Expect must be 100-continue")
+
+
+@pytest.mark.parametrize("second", ["tea", ""])
+async def test_a_second_expectation_counts_as_much_as_the_first(face: Face, second: str) -> None:
+    head = f"GET /health HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nExpect: {second}"
+    async with raw(str(face.client.make_url("/"))) as connection:
+        await connection.send(f"{head}\r\nConnection: close\r\n\r\n".encode())
+        assert b"HTTP/1.1 417" in await connection.rest()
 
 
 @pytest.mark.parametrize("coding", ["gzip, chunked", "chunked, chunked", "gzip,chunked"])

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import jwt
 import pytest
 
@@ -23,19 +22,17 @@ from actors.ledger.messages import (
 )
 from actors.notifier.messages import Progress
 from actors.scheduler.messages import AllNodesFull, Dispatch, UnitsChanged
-from sql.database import Database
 from sql.job_plan import InputFile
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_uploads import CONTENT, announce, complete
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.databases import execute
+from tests.support.http_gateway import Face, Headers, face_over
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/input/scene.blend"}
 NODE = uuid4()
 
 
-async def dispatch(
-    face: Face, user: dict[str, str], **changes: Any
-) -> tuple[int, dict[str, Any], Any]:
+async def dispatch(face: Face, user: Headers, **changes: Any) -> tuple[int, dict[str, Any], Any]:
     async with face.client.post(
         "/api/v1/jobs/dispatch", json={**ORDER, **changes}, headers=user
     ) as answer:
@@ -50,8 +47,7 @@ def posted(node: UUID | None, status: str) -> Posted:
     return Posted(units=(UnitState(uuid4(), 0, status, 1, node, status),))
 
 
-async def test_a_dispatch_carries_the_price_and_names_the_node(face: Face) -> None:
-    user = await face.user()
+async def test_a_dispatch_carries_the_price_and_names_the_node(face: Face, user: Headers) -> None:
     face.script.dispatched = posted(NODE, "DISPATCHED")
     status, body, _ = await dispatch(face, user)
     order = asked(face)
@@ -74,8 +70,9 @@ async def test_the_price_is_of_the_table(face: Face, job_type: str, price: int) 
     assert asked(face).plan.price == price * 10_000
 
 
-async def test_what_becomes_of_an_order_is_told_as_the_contract_says(face: Face) -> None:
-    user = await face.user()
+async def test_what_becomes_of_an_order_is_told_as_the_contract_says(
+    face: Face, user: Headers
+) -> None:
     status, body, _ = await dispatch(face, user)
     assert (status, body["detail"]) == (400, "No healthy nodes with matching capability")
     face.script.dispatched = InsufficientCredits(25_000, 100_000)
@@ -93,8 +90,7 @@ async def test_what_becomes_of_an_order_is_told_as_the_contract_says(face: Face)
     assert (await dispatch(face, user))[0] == 503
 
 
-async def test_parameters_of_a_render_are_checked_and_kept(face: Face) -> None:
-    user = await face.user()
+async def test_parameters_of_a_render_are_checked_and_kept(face: Face, user: Headers) -> None:
     params = {"frame": 12, "width": 640, "height": 360, "samples": 16, "format": "PNG"}
     await dispatch(face, user, params=params)
     assert asked(face).plan.params == params
@@ -111,8 +107,7 @@ async def test_parameters_of_a_render_are_checked_and_kept(face: Face) -> None:
         assert field in [fault["field"] for fault in body["errors"]]
 
 
-async def test_parameters_of_other_types_are_free_but_for_ours(face: Face) -> None:
-    user = await face.user()
+async def test_parameters_of_other_types_are_free_but_for_ours(face: Face, user: Headers) -> None:
     await dispatch(face, user, job_type="echo", params={"a": [1, {"b": None}]})
     assert asked(face).plan.params == {"a": [1, {"b": None}]}
     for wrong in ({"_input": {"key": "k"}}, {"a": "b" * 10_240}):
@@ -130,9 +125,7 @@ async def test_a_job_may_start_later_within_a_month(face: Face) -> None:
         assert [fault["field"] for fault in body["errors"]] == ["start_after"]
 
 
-async def completed_upload(
-    face: Face, user: dict[str, str], content: bytes = CONTENT
-) -> dict[str, Any]:
+async def completed_upload(face: Face, user: Headers, content: bytes = CONTENT) -> dict[str, Any]:
     sha256 = hashlib.sha256(content).hexdigest()
     upload = await announce(face, user, sha256=sha256, size=len(content))
     put = upload["put"]
@@ -141,8 +134,7 @@ async def completed_upload(
     return upload
 
 
-async def test_an_upload_of_ones_own_becomes_the_input(face: Face) -> None:
-    user = await face.user()
+async def test_an_upload_of_ones_own_becomes_the_input(face: Face, user: Headers) -> None:
     upload = await completed_upload(face, user)
     await dispatch(face, user, payload_ref=upload["payload_ref"], params={"frame": 1})
     plan = asked(face).plan
@@ -165,9 +157,8 @@ async def test_an_upload_of_ones_own_becomes_the_input(face: Face) -> None:
     ids=["text", "no gzip", "gzip of text"],
 )
 async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
-    face: Face, content: bytes
+    face: Face, user: Headers, content: bytes
 ) -> None:
-    user = await face.user()
     upload = await completed_upload(face, user, content)
     more: dict[str, Any] = {"payload_ref": upload["payload_ref"], "frames": "1-2"}
     status, refused, _ = await dispatch(face, user, **more, as_is=True)
@@ -185,15 +176,17 @@ async def test_what_is_no_blend_file_is_refused_before_anything_is_held(
     [b"BLENDER17-01v0502", gzip.compress(b"BLENDER-v283"), b"\x28\xb5\x2f\xfd and more"],
     ids=["plain", "gzip", "zstd"],
 )
-async def test_scenes_are_taken_plain_and_compressed(face: Face, content: bytes) -> None:
-    user = await face.user()
+async def test_scenes_are_taken_plain_and_compressed(
+    face: Face, user: Headers, content: bytes
+) -> None:
     upload = await completed_upload(face, user, content)
     await dispatch(face, user, payload_ref=upload["payload_ref"])
     assert asked(face).plan.payload_ref == upload["payload_ref"]
 
 
-async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(face: Face) -> None:
-    user = await face.user()
+async def test_a_store_that_is_away_keeps_no_job_from_being_submitted(
+    face: Face, user: Headers
+) -> None:
     upload = await completed_upload(face, user)
     face.objects.away = True
     await dispatch(face, user, payload_ref=upload["payload_ref"])
@@ -221,20 +214,18 @@ async def test_in_our_bucket_only_completed_uploads_of_ones_own_are_taken(face: 
 
 
 async def test_other_buckets_are_taken_by_a_setting_alone(database: PostgresEndpoint) -> None:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(payloads={"external_buckets": "known, other"})
-    async with serving(pool, settings) as face:
+    async with face_over(database, payloads={"external_buckets": "known, other"}) as face:
         user = await face.user()
         for bucket, status in (("known", 400), ("other", 400), ("bucket", 422)):
             found, body, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
             assert found == status, bucket
         (fault,) = body["errors"]
         assert "the bucket bucket, which this gateway does not take" in fault["message"]
-    await pool.close()
 
 
-async def test_an_inactive_user_orders_nothing(face: Face, database: PostgresEndpoint) -> None:
-    user = await face.user()
+async def test_an_inactive_user_orders_nothing(
+    face: Face, user: Headers, database: PostgresEndpoint
+) -> None:
     await sql(database, "UPDATE users SET is_active = false")
     assert (await dispatch(face, user))[0] == 401
 
@@ -287,8 +278,7 @@ async def test_two_at_once_are_told_apart_by_the_books(face: Face) -> None:
     assert (await dispatch(face, user))[0] == 422
 
 
-async def test_a_key_is_visible_ascii(face: Face) -> None:
-    user = await face.user()
+async def test_a_key_is_visible_ascii(face: Face, user: Headers) -> None:
     for key in ("", "a b", "a" * 256, "k\u00e9"):
         status, body, _ = await dispatch(face, {**user, "Idempotency-Key": key})
         assert status == 422, key
@@ -299,15 +289,11 @@ async def test_a_key_is_visible_ascii(face: Face) -> None:
 
 
 async def sql(database: PostgresEndpoint, text: str, *args: Any) -> None:
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
-        await connection.execute(text, *args)
-    finally:
-        await connection.close()
+    await execute(database.owner_dsn, text, *args)
 
 
 async def made(
-    database: PostgresEndpoint, user: dict[str, str], status: str, result: str | None = None
+    database: PostgresEndpoint, user: Headers, status: str, result: str | None = None
 ) -> UUID:
     """A job in the books."""
     job = uuid4()
@@ -323,7 +309,7 @@ async def made(
     return job
 
 
-async def show(face: Face, user: dict[str, str], path: str) -> tuple[int, dict[str, Any]]:
+async def show(face: Face, user: Headers, path: str) -> tuple[int, dict[str, Any]]:
     async with face.client.get(f"/api/v1/jobs{path}", headers=user) as answer:
         return answer.status, await answer.json()
 
@@ -344,9 +330,8 @@ async def test_jobs_are_listed_newest_first_and_counted_beyond_the_page(
 
 
 async def test_progress_and_amounts_stand_beside_what_the_reference_shows(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    user = await face.user()
     job = await made(database, user, "RUNNING")
     _, shown = await show(face, user, f"/{job}")
     assert (shown["price"], shown["charged"], shown["progress"]) == ("10.0000", "0.0000", None)
@@ -358,9 +343,8 @@ async def test_progress_and_amounts_stand_beside_what_the_reference_shows(
 
 
 async def test_a_cancel_is_judged_by_the_books_and_told_to_the_scheduler(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    user = await face.user()
     job = await made(database, user, "DISPATCHED")
     units = (UnitState(job, 0, "CANCELLED", 1, NODE, "CANCELLED"),)
     face.script.outcome = Posted(units=units)
@@ -377,9 +361,8 @@ async def test_a_cancel_is_judged_by_the_books_and_told_to_the_scheduler(
 
 
 async def test_a_result_is_presigned_where_it_may_be(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    user = await face.user()
     owner = jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"]
     for reference, said in (
         (f"s3://rendertrust/results/{owner}/j/0/1/frame.png", "frame.png"),
@@ -404,9 +387,8 @@ async def test_a_result_is_presigned_where_it_may_be(
     ],
 )
 async def test_there_is_no_result_of_anything_else(
-    face: Face, database: PostgresEndpoint, status: str, reference: str | None
+    face: Face, user: Headers, database: PostgresEndpoint, status: str, reference: str | None
 ) -> None:
-    user = await face.user()
     job = await made(database, user, status, reference)
     assert (await show(face, user, f"/{job}/result"))[0] == 404
 

@@ -2,33 +2,26 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator
 from itertools import pairwise
 from uuid import UUID
 
 import aiohttp
-import asyncpg
 import pytest
 
 from rendertrust import checkpoint, merkle, nonce_note, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.note import Verifier
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Json, Person, holds
 from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 
 
-@pytest.fixture
-async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
-        yield running
-
-
-async def test_an_entry_of_now_is_proved_at_once(jane: Person) -> None:
-    entry = await jane.deduct()
-    status, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+async def test_an_entry_of_now_is_proved_at_once(creator: Person) -> None:
+    entry = await creator.deduct()
+    status, proof = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
     assert status == 200, proof
     assert holds(proof)
     assert proof["entry_id"] == entry["entry_id"]
@@ -37,21 +30,21 @@ async def test_an_entry_of_now_is_proved_at_once(jane: Person) -> None:
     assert (proof["anchor_tx_hash"], proof["block_number"], proof["opening"]) == (None, None, None)
 
 
-async def test_every_entry_is_proved_by_number_and_by_id(jane: Person) -> None:
+async def test_every_entry_is_proved_by_number_and_by_id(creator: Person) -> None:
     for _ in range(20):
-        await jane.deduct()
-    _, history = await jane.call("GET", "/credits/history")
+        await creator.deduct()
+    _, history = await creator.call("GET", "/credits/history")
     assert history["count"] == 21
     for entry in history["entries"]:
-        _, by_number = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
-        _, by_id = await jane.call("GET", f"/ledger/{entry['id']}/proof")
+        _, by_number = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        _, by_id = await creator.call("GET", f"/ledger/{entry['id']}/proof")
         assert holds(by_number)
         assert by_id["leaf"] == by_number["leaf"]
 
 
-async def test_the_owner_can_open_the_private_part(jane: Person) -> None:
-    entry = await jane.deduct()
-    _, proof = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof?opening=true")
+async def test_the_owner_can_open_the_private_part(creator: Person) -> None:
+    entry = await creator.deduct()
+    _, proof = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof?opening=true")
     salt, private = bytes.fromhex(proof["opening"]["salt"]), proof["opening"]["private"]
     digest = hashlib.sha256(salt + private.encode()).hexdigest()
     assert f"\nprivate {digest}\n" in proof["leaf"]
@@ -62,14 +55,14 @@ async def test_the_owner_can_open_the_private_part(jane: Person) -> None:
 @pytest.mark.parametrize(
     "key", ["0", "-1", "999999", "99999999999999999999", "x", str(UUID(int=7)), "1.5", "01"]
 )
-async def test_what_is_no_entry_is_not_found(jane: Person, key: str) -> None:
-    assert (await jane.call("GET", f"/ledger/{key}/proof"))[0] == 404
+async def test_what_is_no_entry_is_not_found(creator: Person, key: str) -> None:
+    assert (await creator.call("GET", f"/ledger/{key}/proof"))[0] == 404
 
 
 async def test_anothers_entry_is_as_absent_as_none(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person
 ) -> None:
-    entry = await jane.deduct()
+    entry = await creator.deduct()
     other = Person(http, gateway.url)
     await other.register()
     for key in (entry["entry_id"], entry["entry_id"] + 1, entry["id"]):
@@ -80,9 +73,9 @@ async def test_anothers_entry_is_as_absent_as_none(
 
 
 async def test_a_nonce_is_signed_by_the_key_of_the_checkpoint(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person
 ) -> None:
-    await jane.deduct()
+    await creator.deduct()
     stranger, nonce = Person(http, gateway.url), "0f" * 32
 
     async def checkpoint() -> Json:
@@ -103,13 +96,13 @@ async def test_a_nonce_is_signed_by_the_key_of_the_checkpoint(
 
 
 async def test_the_checkpoint_and_its_growth_are_open_to_everybody(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person
 ) -> None:
     stranger = Person(http, gateway.url)
     sizes: list[Json] = []
     for _ in range(4):
-        entry = await jane.deduct()
-        await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+        entry = await creator.deduct()
+        await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
         status, now = await stranger.call("GET", "/ledger/checkpoint")
         assert status == 200, now
         verifier = note.read_verifier(now["verifier"])
@@ -140,35 +133,34 @@ async def test_the_checkpoint_and_its_growth_are_open_to_everybody(
         ("from=99999999999999999999", "from"),
     ],
 )
-async def test_sizes_that_are_none_are_named(jane: Person, query: str, field: str) -> None:
-    entry = await jane.deduct()
-    await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
-    status, answer = await jane.call("GET", f"/ledger/consistency?{query}")
+async def test_sizes_that_are_none_are_named(creator: Person, query: str, field: str) -> None:
+    entry = await creator.deduct()
+    await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    status, answer = await creator.call("GET", f"/ledger/consistency?{query}")
     assert status == 422
     assert [fault["field"] for fault in answer["errors"]] == [field]
 
 
-async def test_many_at_once_are_all_proved(jane: Person) -> None:
-    entries = await asyncio.gather(*(jane.deduct() for _ in range(20)))
+async def test_many_at_once_are_all_proved(creator: Person) -> None:
+    entries = await asyncio.gather(*(creator.deduct() for _ in range(20)))
     paths = [f"/ledger/{entry['entry_id']}/proof" for entry in entries]
-    for status, proof in await asyncio.gather(*(jane.call("GET", path) for path in paths)):
+    for status, proof in await asyncio.gather(*(creator.call("GET", path) for path in paths)):
         assert status == 200, proof
         assert holds(proof)
 
 
 async def test_an_entry_that_is_altered_is_proved_no_more_and_its_old_proof_still_holds(
-    gateway: Whole, jane: Person, database: PostgresEndpoint
+    gateway: Whole, creator: Person, database: PostgresEndpoint
 ) -> None:
-    entry = await jane.deduct()
-    _, before = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
-    await owner.execute(
-        "UPDATE entries SET created_at = created_at - interval '1 day' WHERE entry_id = $1",
-        entry["entry_id"],
-    )
-    await owner.close()
-    _, after = await jane.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    entry = await creator.deduct()
+    _, before = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+        await owner.execute(
+            "UPDATE entries SET created_at = created_at - interval '1 day' WHERE entry_id = $1",
+            entry["entry_id"],
+        )
+    _, after = await creator.call("GET", f"/ledger/{entry['entry_id']}/proof")
     assert holds(before)
     assert not holds(after)
     assert after["leaf_hash"] == before["leaf_hash"]
@@ -179,14 +171,14 @@ async def test_an_entry_that_is_altered_is_proved_no_more_and_its_old_proof_stil
 
 
 async def test_two_gateways_on_one_log_prove_alike(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person, database: PostgresEndpoint
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person, database: PostgresEndpoint
 ) -> None:
     async with whole(database, settings_for_tests()) as second:
         there = Person(http, second.url)
-        there.headers = jane.headers
+        there.headers = creator.headers
         for number in range(10):
-            entry = await jane.deduct()
-            asked = jane if number % 2 else there
+            entry = await creator.deduct()
+            asked = creator if number % 2 else there
             status, proof = await asked.call("GET", f"/ledger/{entry['entry_id']}/proof")
             assert status == 200, proof
             assert holds(proof)

@@ -11,13 +11,13 @@ from actors.scheduler.messages import Dispatch
 from rendertrust.manifest import BYTES_MAX, FILENAME, Manifest, ManifestEntry, read
 from sql.job_plan import Inputs
 from tests.integration.web.test_uploads import announce, complete
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, Headers
 
 Json = dict[str, Any]
 SCENE, WOOD = b"BLENDER a scene", b"wood"
 
 
-async def sent(face: Face, user: dict[str, str], content: bytes, name: str = "a.bin") -> Json:
+async def sent(face: Face, user: Headers, content: bytes, name: str = "a.bin") -> Json:
     """A completed upload."""
     sha256 = hashlib.sha256(content).hexdigest()
     upload = await announce(face, user, sha256=sha256, size=len(content), filename=name)
@@ -34,7 +34,7 @@ def entry(path: str, upload: Json, **other: Any) -> ManifestEntry:
 
 
 async def dispatch(
-    face: Face, user: dict[str, str], scene: Json, content: bytes | None, **more: Any
+    face: Face, user: Headers, scene: Json, content: bytes | None, **more: Any
 ) -> tuple[int, Json]:
     """Submit with this manifest."""
     body = {"job_type": "render", "payload_ref": scene["payload_ref"]}
@@ -49,13 +49,12 @@ def asked(face: Face) -> list[Dispatch]:
     return [message for message in face.script.seen if isinstance(message, Dispatch)]
 
 
-async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face) -> None:
-    jane = await face.user()
-    scene = await sent(face, jane, SCENE, "a.blend")
-    wood = await sent(face, jane, WOOD, "wood.png")
+async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face, user: Headers) -> None:
+    scene = await sent(face, user, SCENE, "a.blend")
+    wood = await sent(face, user, WOOD, "wood.png")
     listed = (entry("shots/a.blend", scene), entry("t/wood.png", wood), entry("t/copy.png", wood))
     written = Manifest("shots/a.blend", listed).written("upload")
-    await dispatch(face, jane, scene, written, params={"frame": 3})
+    await dispatch(face, user, scene, written, params={"frame": 3})
     plan = asked(face)[-1].plan
     assert plan.params == {"frame": 3, "scene": "shots/a.blend"}
     files = plan.inputs.files
@@ -71,7 +70,7 @@ async def test_the_list_is_kept_with_keys_in_the_place_of_ids(face: Face) -> Non
         ("t/copy.png", keys[1]),
     ]
 
-    await dispatch(face, jane, scene, written + b" ", job_type="echo")
+    await dispatch(face, user, scene, written + b" ", job_type="echo")
     assert asked(face)[-1].plan.inputs == Inputs(files=files)
 
 
@@ -110,13 +109,12 @@ async def test_nothing_of_anothers_is_ever_taken(face: Face) -> None:
     ids=["json", "climbs", "absolute", "scene", "long"],
 )
 async def test_what_is_no_manifest_is_refused_with_the_reason(
-    face: Face, before: bytes, after: bytes, words: str
+    face: Face, user: Headers, before: bytes, after: bytes, words: str
 ) -> None:
-    jane = await face.user()
-    scene, wood = await sent(face, jane, SCENE), await sent(face, jane, WOOD)
+    scene, wood = await sent(face, user, SCENE), await sent(face, user, WOOD)
     files = (entry("a.blend", scene), entry("t/wood.png", wood))
     written = Manifest("a.blend", files).written("upload").replace(before, after, 1)
-    status, body = await dispatch(face, jane, scene, written)
+    status, body = await dispatch(face, user, scene, written)
     assert status == 422
     assert words in body["errors"][0]["message"]
     assert not asked(face)

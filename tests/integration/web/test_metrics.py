@@ -10,10 +10,9 @@ from prometheus_client import REGISTRY, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from sql.database import Database
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, Headers, serving, settings_for_tests
 from tests.support.until import until
-from tests.support.whole_gateway import whole
+from tests.support.whole_gateway import Whole
 from web.middleware.request_metrics import STATUSES, labels_of
 from web.nodes.relay import PATH
 
@@ -80,18 +79,18 @@ def sockets() -> tuple[float, float]:
 
 
 async def test_a_socket_is_counted_and_not_timed(
-    database: PostgresEndpoint, http: aiohttp.ClientSession
+    gateway: Whole, http: aiohttp.ClientSession
 ) -> None:
-    async with whole(database, settings_for_tests()) as gateway:
-        counted, timed = sockets()
-        path = PATH.replace("{node_id}", str(uuid4()))
-        async with http.ws_connect(f"{gateway.url}{path}") as socket:
-            assert (await socket.receive()).data == 4001
-        await until(lambda: sockets() == (counted + 1, timed))
+    counted, timed = sockets()
+    path = PATH.replace("{node_id}", str(uuid4()))
+    async with http.ws_connect(f"{gateway.url}{path}") as socket:
+        assert (await socket.receive()).data == 4001
+    await until(lambda: sockets() == (counted + 1, timed))
 
 
-async def test_the_figures_of_the_database_and_what_is_up_are_shown(face: Face) -> None:
-    user = await face.user()
+async def test_the_figures_of_the_database_and_what_is_up_are_shown(
+    face: Face, user: Headers
+) -> None:
     before = await figures(face)
     assert before['rendertrust_jobs{state="QUEUED"}'] == 0
     assert before['rendertrust_nodes{status="HEALTHY"}'] == 0

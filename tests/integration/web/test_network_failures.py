@@ -1,36 +1,25 @@
 """A unit that the network fails is tried again three times, and then stands among what failed."""
 
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
 import attrs
-import pytest
 
 from rendertrust.protocol import JobDispatch, JobResult
 from rendertrust.testing import Behaviour, FakeNode, hangs
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.http_gateway import settings_for_tests
+from tests.support.attempts import attempt_of
 from tests.support.proof_readers import Person
 from tests.support.until import until
-from tests.support.whole_gateway import Whole, whole
+from tests.support.whole_gateway import Whole
 
 WITHIN = 40.0
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "queue": True}
-
-
-@pytest.fixture
-async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
-        yield running
 
 
 def breaks_off(given_back: bool | None = None) -> Behaviour:
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         await hangs(0.1)(node, dispatch)
         ended = JobResult(
-            job_id=dispatch.job_id,
-            unit=dispatch.unit,
-            attempt=dispatch.attempt,
+            **attempt_of(dispatch),
             status="failed",
             failure="network",
             error="scene.blend could not be fetched",
@@ -49,37 +38,37 @@ async def tried(nodes: list[FakeNode], times: int) -> None:
     await until(lambda: given() >= times, within=WITHIN)
 
 
-async def test_the_fourth_failure_is_the_last(gateway: Whole, jane: Person) -> None:
+async def test_the_fourth_failure_is_the_last(gateway: Whole, creator: Person) -> None:
     async with AsyncExitStack() as stack:
         nodes = [FakeNode(gateway.url, behave=breaks_off()) for _ in range(5)]
         for node in nodes:
             await stack.enter_async_context(node)
-        status, placed = await jane.call("POST", "/jobs/dispatch", ORDER)
+        status, placed = await creator.call("POST", "/jobs/dispatch", ORDER)
         assert status in (200, 202), placed
         at = f"/jobs/{placed['job_id']}"
 
         async def is_over() -> bool:
-            _, found = await jane.call("GET", at)
+            _, found = await creator.call("GET", at)
             return bool(found["status"] == "FAILED")
 
         await until(is_over, within=WITHIN)
-        _, found = await jane.call("GET", at)
+        _, found = await creator.call("GET", at)
         assert (found["retry_count"], found["charged"]) == (3, "0.0000")
         assert "could not be fetched" in found["error_message"]
         await tried(nodes, 4)
-        _, balance = await jane.call("GET", "/credits/balance")
+        _, balance = await creator.call("GET", "/credits/balance")
         assert (balance["balance"], balance["held"]) == ("100.0000", "0.0000")
 
 
 async def test_what_is_given_back_by_more_nodes_waits_for_the_next(
-    gateway: Whole, jane: Person
+    gateway: Whole, creator: Person
 ) -> None:
     async with AsyncExitStack() as stack:
         nodes = [FakeNode(gateway.url, behave=breaks_off(given_back=True)) for _ in range(5)]
         for node in nodes:
             await stack.enter_async_context(node)
-        status, placed = await jane.call("POST", "/jobs/dispatch", ORDER)
+        status, placed = await creator.call("POST", "/jobs/dispatch", ORDER)
         assert status in (200, 202), placed
         await tried(nodes, 5)
-        _, found = await jane.call("GET", f"/jobs/{placed['job_id']}")
+        _, found = await creator.call("GET", f"/jobs/{placed['job_id']}")
         assert found["status"] not in ("FAILED", "COMPLETED")

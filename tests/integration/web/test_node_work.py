@@ -1,29 +1,16 @@
 """Nodes as people look at them: what each of them works on."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from actors.ledger.messages import Posted, UnitAssign, UnitCopy, UnitStart
-from sql.database import Database
 from sql.nodes import NodeFilter, NodeViews
-from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import register
+from tests.integration.web.accounts import Person
 from tests.integration.web.earners import do, verified_node
 from tests.integration.web.test_events import job_of
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, face_with, with_ledger
+
+face = face_with(with_ledger)
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
-
-
-async def test_a_node_that_has_a_copy_works_on_it(face: Face) -> None:
-    jane = await register(face)
+async def test_a_node_that_has_a_copy_works_on_it(face: Face, jane: Person) -> None:
     first, second = await verified_node(face, None), await verified_node(face, None)
     job = await job_of(jane)
     for effect in (

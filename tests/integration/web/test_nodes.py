@@ -4,7 +4,6 @@ import json
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -13,10 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from actors.scheduler.messages import NodeProved, NodeSeen
 from rendertrust.identity import authority_of, generate_key, public_pem, sign_proof
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.databases import connected, execute, fetchval
+from tests.support.http_gateway import Face, Headers, face_over
 
 KEY = generate_key()
 
@@ -32,7 +30,7 @@ def described(**changes: Any) -> dict[str, Any]:
 
 
 async def post(
-    face: Face, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    face: Face, path: str, body: dict[str, Any], headers: Headers | None = None
 ) -> tuple[int, dict[str, Any]]:
     async with face.client.post(f"/api/v1/nodes/{path}", json=body, headers=headers) as answer:
         return answer.status, await answer.json()
@@ -72,15 +70,14 @@ async def test_registering_and_a_heartbeat_answer_as_the_reference_shows(face: F
     assert (message.capabilities, message.load) == (("render", "inference"), 0.45)
 
 
-async def test_a_proof_binds_the_key_and_the_owner(face: Face) -> None:
-    jane = await face.user()
-    _, node = await post(face, "register", described(), jane)
+async def test_a_proof_binds_the_key_and_the_owner(face: Face, user: Headers) -> None:
+    _, node = await post(face, "register", described(), user)
     status, verified = await prove(face, node)
     assert status == 200
     assert set(verified) == {"node_id", "token", "status", "owner_id"}
     assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
     (message,) = told(face)
-    subject = jwt.decode(jane["Authorization"][7:], options={"verify_signature": False})["sub"]
+    subject = jwt.decode(user["Authorization"][7:], options={"verify_signature": False})["sub"]
     assert message.owner == UUID(subject)
     assert NodeProved(UUID(node["node_id"]), UUID(subject)) in face.script.seen
 
@@ -186,25 +183,20 @@ async def test_what_a_node_says_is_laid_over_what_it_said(
 ) -> None:
     _, node = await post(face, "register", described())
     await beat(face, node["token"], metadata={"gpu_temp": 72})
-    connection = await asyncpg.connect(database.owner_dsn)
-    found = await connection.fetchval("SELECT metadata FROM nodes")
-    await connection.close()
+    found = await fetchval(database.owner_dsn, "SELECT metadata FROM nodes")
     assert json.loads(found) == {"gpu": "RTX 4090", "gpu_temp": 72}
 
 
 async def test_where_a_proof_is_required_a_heartbeat_before_it_is_no_health(
     database: PostgresEndpoint,
 ) -> None:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(nodes={"require_proof": True})
-    async with serving(pool, settings) as face:
+    async with face_over(database, nodes={"require_proof": True}) as face:
         _, node = await post(face, "register", described())
         assert (await beat(face, node["token"]))[1]["status"] == "REGISTERED"
         assert not told(face)
         _, verified = await prove(face, node)
         assert (await beat(face, verified["token"]))[1]["status"] == "HEALTHY"
         assert len(told(face)) == 1
-    await pool.close()
 
 
 async def test_a_key_that_anybody_could_sign_for_is_refused_with_the_reason(face: Face) -> None:
@@ -230,9 +222,7 @@ async def test_a_node_has_sixteen_challenges_at_most_and_the_newest_count(
     _, first = await post(face, "register", described())
     await prove(face, first)
     asked = [(await post(face, "register", described()))[1] for _ in range(20)]
-    connection = await asyncpg.connect(database.owner_dsn)
-    assert await connection.fetchval("SELECT count(*) FROM node_challenges") == 16
-    await connection.close()
+    assert await fetchval(database.owner_dsn, "SELECT count(*) FROM node_challenges") == 16
     assert (await prove(face, asked[0]))[0] == 404
     assert (await prove(face, asked[-1]))[0] == 200
 
@@ -240,17 +230,16 @@ async def test_a_node_has_sixteen_challenges_at_most_and_the_newest_count(
 async def test_challenges_are_swept_a_day_after_their_end(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    connection = await asyncpg.connect(database.owner_dsn)
-    for ago in ("23 hours", "25 hours"):
-        _, node = await post(face, "register", described())
-        await connection.execute(
-            "UPDATE node_challenges SET expires_at = now() - $2::text::interval"
-            " WHERE challenge = $1",
-            *(bytes.fromhex(node["challenge"]), ago),
-        )
-    await post(face, "register", described())
-    assert await connection.fetchval("SELECT count(*) FROM node_challenges") == 2
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        for ago in ("23 hours", "25 hours"):
+            _, node = await post(face, "register", described())
+            await connection.execute(
+                "UPDATE node_challenges SET expires_at = now() - $2::text::interval"
+                " WHERE challenge = $1",
+                *(bytes.fromhex(node["challenge"]), ago),
+            )
+        await post(face, "register", described())
+        assert await connection.fetchval("SELECT count(*) FROM node_challenges") == 2
 
 
 async def test_an_owner_stays_the_owner(face: Face) -> None:

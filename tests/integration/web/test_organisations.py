@@ -28,8 +28,8 @@ async def invite(person: Person, barn: str, other: Person, role: str = "member")
     return int((await person.ask("POST", f"{barn}/members", body))[0])
 
 
-async def test_who_is_invited_is_a_stranger_until_he_accepts(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_who_is_invited_is_a_stranger_until_he_accepts(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     barn = await founded(jane)
     assert (await bob.ask("GET", barn))[0] == 404
     assert (await bob.ask("POST", f"{barn}/accept"))[0] == 404
@@ -46,8 +46,8 @@ async def test_who_is_invited_is_a_stranger_until_he_accepts(face: Face) -> None
     ]
 
 
-async def test_only_owners_change_it_and_there_is_always_one(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_only_owners_change_it_and_there_is_always_one(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     eve = await register(face, "eve@example.org")
     barn = await founded(jane)
     await invite(jane, barn, bob)
@@ -68,8 +68,8 @@ async def test_only_owners_change_it_and_there_is_always_one(face: Face) -> None
     assert (await bob.ask("GET", ROOT))[1] == {"organisations": []}
 
 
-async def test_an_owner_who_is_only_invited_owns_nothing(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_an_owner_who_is_only_invited_owns_nothing(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     barn = await founded(jane)
     await invite(jane, barn, bob, "owner")
     assert (await bob.ask("DELETE", barn))[0] == 403
@@ -77,16 +77,20 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face) -> None:
     assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200  # he declines
 
 
-async def test_invitations_keep_nobody_from_founding_an_organisation(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_invitations_keep_nobody_from_founding_an_organisation(
+    face: Face, jane: Person
+) -> None:
+    bob = await register(face, "bob@example.org")
     for number in range(OF_USER_MOST):
         assert await invite(jane, await founded(jane, f"Barn {number}"), bob) == 200
     assert (await jane.ask("POST", ROOT, {"name": "One more"}))[0] == 409
     assert await founded(bob)
 
 
-async def test_a_node_is_lent_by_its_owner_and_given_back_by_either(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_a_node_is_lent_by_its_owner_and_given_back_by_either(
+    face: Face, jane: Person
+) -> None:
+    bob = await register(face, "bob@example.org")
     barn = await founded(jane)
     await invite(jane, barn, bob)
     await bob.ask("POST", f"{barn}/accept")
@@ -101,8 +105,10 @@ async def test_a_node_is_lent_by_its_owner_and_given_back_by_either(face: Face) 
     assert [node["node_id"] for node in whole["nodes"]] == [hers]
 
 
-async def test_every_change_is_written_down(face: Face, database: PostgresEndpoint) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_every_change_is_written_down(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
+    bob = await register(face, "bob@example.org")
     barn = await founded(jane)
     await invite(jane, barn, bob)
     await bob.ask("POST", f"{barn}/accept")
@@ -127,8 +133,8 @@ def alike(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]
     return [{k: v for k, v in entry.items() if k not in changing} for entry in entries]
 
 
-async def test_trust_does_not_tell_who_has_an_account(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_trust_does_not_tell_who_has_an_account(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     path = "/api/v1/trusted"
     for _ in range(2):
         answers = [await jane.ask("POST", path, {"email": email}) for email in EMAILS]
@@ -151,10 +157,9 @@ async def test_trust_does_not_tell_who_has_an_account(face: Face) -> None:
 
 
 async def test_an_account_that_is_made_later_is_not_trusted(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
     """Nobody may earn trust by registering an address that somebody mistyped."""
-    jane = await register(face)
     await jane.ask("POST", "/api/v1/trusted", {"email": NOBODY})
     barn = await founded(jane)
     await jane.ask("POST", f"{barn}/members", {"email": NOBODY})
@@ -172,8 +177,8 @@ async def test_an_account_that_is_made_later_is_not_trusted(
     assert now.trust(UUID(jane.id), UUID(eve.id))
 
 
-async def test_an_invitation_does_not_tell_who_has_an_account(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_an_invitation_does_not_tell_who_has_an_account(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     barn = await founded(jane)
     for status in (200, 409):
         answers = [await jane.ask("POST", f"{barn}/members", {"email": e}) for e in EMAILS]
@@ -196,11 +201,11 @@ async def test_an_invitation_does_not_tell_who_has_an_account(face: Face) -> Non
 
 
 async def test_open_invitations_of_an_organisation_are_bounded(
-    face: Face, monkeypatch: pytest.MonkeyPatch
+    face: Face, monkeypatch: pytest.MonkeyPatch, jane: Person
 ) -> None:
     monkeypatch.setattr("sql.organisations.INVITED_MOST", 2)
     monkeypatch.setattr("sql.organisations.OF_USER_MOST", 2)
-    jane, bob = await register(face), await register(face, "bob@example.org")
+    bob = await register(face, "bob@example.org")
     barns = [await founded(jane), await founded(jane)]
     for barn in barns:
         assert await invite(jane, barn, bob) == 200
@@ -209,9 +214,11 @@ async def test_open_invitations_of_an_organisation_are_bounded(
     await founded(bob)  # others' invitations do not keep him from it
 
 
-async def test_trusted_addresses_are_bounded(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_trusted_addresses_are_bounded(
+    face: Face, monkeypatch: pytest.MonkeyPatch, jane: Person
+) -> None:
     monkeypatch.setattr("sql.organisations.TRUSTED_MOST", 2)
-    jane, path = await register(face), "/api/v1/trusted"
+    path = "/api/v1/trusted"
     await register(face, "bob@example.org")
     for email in EMAILS:
         assert (await jane.ask("POST", path, {"email": email}))[0] == 200

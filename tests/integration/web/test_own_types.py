@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from tests.integration.web.test_jobs import dispatch
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, Headers
 from web.jobs.validation import parameters_of
 
 
 @pytest.mark.parametrize("job_type", ["preflight", "check", "check_batch"])
-async def test_a_job_of_the_gateways_own_type_is_refused(face: Face, job_type: str) -> None:
-    user = await face.user()
+async def test_a_job_of_the_gateways_own_type_is_refused(
+    face: Face, user: Headers, job_type: str
+) -> None:
     status, body, _ = await dispatch(face, user, job_type=job_type, params={"whole": True})
     assert (status, [fault["field"] for fault in body["errors"]]) == (422, ["job_type"])
     idea = {"job_type": job_type, "payload_ref": "s3://bucket/key"}

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.web.test_uploads import announce
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, Headers
 
 PART = 64 << 20
 CONTENT = b"s" * PART + b"the end of a scene"
@@ -20,7 +20,7 @@ GIB = 1 << 30
 
 
 async def call(
-    face: Face, headers: dict[str, str], method: str, path: str, body: Any = None
+    face: Face, headers: Headers, method: str, path: str, body: Any = None
 ) -> tuple[int, dict[str, Any]]:
     target = f"/api/v1/uploads/{path}"
     async with face.client.request(method, target, json=body, headers=headers) as answer:
@@ -28,7 +28,7 @@ async def call(
 
 
 async def asked(
-    face: Face, headers: dict[str, str], upload: str, numbers: Sequence[int] = (1, 2)
+    face: Face, headers: Headers, upload: str, numbers: Sequence[int] = (1, 2)
 ) -> dict[int, dict[str, Any]]:
     """Leave for these parts."""
     wanted = [{"number": number, "sha256": SHAS[number - 1]} for number in numbers]
@@ -42,7 +42,7 @@ async def put(face: Face, leave: dict[str, Any], body: bytes) -> int:
     return (await face.objects.request("PUT", leave["url"], leave["headers"], body)).status
 
 
-async def sent(face: Face, headers: dict[str, str], numbers: Sequence[int] = (1, 2)) -> str:
+async def sent(face: Face, headers: Headers, numbers: Sequence[int] = (1, 2)) -> str:
     """An upload of which these parts have arrived."""
     upload = (await announce(face, headers, **NEW))["id"]
     leaves = await asked(face, headers, upload, numbers)
@@ -52,47 +52,44 @@ async def sent(face: Face, headers: dict[str, str], numbers: Sequence[int] = (1,
 
 
 async def complete(
-    face: Face, headers: dict[str, str], upload: str, digests: Sequence[str] = SHAS
+    face: Face, headers: Headers, upload: str, digests: Sequence[str] = SHAS
 ) -> tuple[int, dict[str, Any]]:
     return await call(face, headers, "POST", f"{upload}/complete", {"parts": list(digests)})
 
 
-async def test_content_comes_in_parts_and_becomes_one_object(face: Face) -> None:
-    jane = await face.user()
-    upload = await announce(face, jane, **NEW)
+async def test_content_comes_in_parts_and_becomes_one_object(face: Face, user: Headers) -> None:
+    upload = await announce(face, user, **NEW)
     assert upload["parts"] == {"size": PART, "count": 2, "arrived": []}
-    leaves = await asked(face, jane, upload["id"])
+    leaves = await asked(face, user, upload["id"])
     assert [leave["size"] for leave in leaves.values()] == [PART, len(BODIES[1])]
     for number in (2, 1):
         assert await put(face, leaves[number], BODIES[number - 1]) == 200
-    status, done = await complete(face, jane, upload["id"])
+    status, done = await complete(face, user, upload["id"])
     assert (status, done["status"], done["parts"]) == (200, "COMPLETED", None), done
     key = done["payload_ref"].removeprefix("s3://rendertrust/")
     assert await face.objects.get(key, at_most=len(CONTENT)) == CONTENT
     assert not face.objects.multiparts.open
-    assert await complete(face, jane, upload["id"]) == (200, done)
-    again = await announce(face, jane, status=200, **NEW)
+    assert await complete(face, user, upload["id"]) == (200, done)
+    again = await announce(face, user, status=200, **NEW)
     assert (again["put"], again["parts"]) == (None, None)
 
 
-async def test_a_part_that_the_store_lists_twice_is_one(face: Face) -> None:
+async def test_a_part_that_the_store_lists_twice_is_one(face: Face, user: Headers) -> None:
     """As it does where two clients send it at the same moment."""
-    jane = await face.user()
-    upload = await sent(face, jane)
+    upload = await sent(face, user)
     face.objects.multiparts.twice = {1}
-    assert (await announce(face, jane, **NEW))["parts"]["arrived"] == [{"first": 1, "last": 2}]
-    status, done = await complete(face, jane, upload)
+    assert (await announce(face, user, **NEW))["parts"]["arrived"] == [{"first": 1, "last": 2}]
+    status, done = await complete(face, user, upload)
     assert (status, done["status"]) == (200, "COMPLETED"), done
     key = done["payload_ref"].removeprefix("s3://rendertrust/")
     assert await face.objects.get(key, at_most=len(CONTENT)) == CONTENT
 
 
-async def test_small_content_is_sent_at_once_as_ever(face: Face) -> None:
-    jane = await face.user()
-    upload = await announce(face, jane, size=PART)
+async def test_small_content_is_sent_at_once_as_ever(face: Face, user: Headers) -> None:
+    upload = await announce(face, user, size=PART)
     assert upload["parts"] is None
     wanted = {"parts": [{"number": 1, "sha256": SHA}]}
-    status, problem = await call(face, jane, "POST", f"{upload['id']}/parts", wanted)
+    status, problem = await call(face, user, "POST", f"{upload['id']}/parts", wanted)
     assert (status, "not in parts" in problem["detail"]) == (409, True)
 
 
@@ -108,65 +105,59 @@ async def test_what_no_store_takes_at_once_comes_in_parts_alone(
     assert upload["parts"]["count"] == count
 
 
-async def test_large_content_may_still_be_put_at_once(face: Face) -> None:
-    jane = await face.user()
-    upload = await announce(face, jane, **NEW)
+async def test_large_content_may_still_be_put_at_once(face: Face, user: Headers) -> None:
+    upload = await announce(face, user, **NEW)
     assert await put(face, upload["put"], CONTENT) == 200
-    status, done = await call(face, jane, "POST", f"{upload['id']}/complete")
+    status, done = await call(face, user, "POST", f"{upload['id']}/complete")
     assert (status, done["status"]) == (200, "COMPLETED")
 
 
-async def test_an_interrupted_upload_says_what_has_arrived(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane, (2,))
+async def test_an_interrupted_upload_says_what_has_arrived(face: Face, user: Headers) -> None:
+    upload = await sent(face, user, (2,))
     arrived = [{"first": 2, "last": 2}]
-    assert (await call(face, jane, "GET", upload))[1]["parts"]["arrived"] == arrived
-    assert (await announce(face, jane, **NEW))["parts"]["arrived"] == arrived
-    status, problem = await complete(face, jane, upload)
+    assert (await call(face, user, "GET", upload))[1]["parts"]["arrived"] == arrived
+    assert (await announce(face, user, **NEW))["parts"]["arrived"] == arrived
+    status, problem = await complete(face, user, upload)
     assert (status, problem["detail"]) == (
         409,
         "Of 2 parts, these have not arrived in the store: 1",
     )
-    leave = await asked(face, jane, upload, (1,))
+    leave = await asked(face, user, upload, (1,))
     assert await put(face, leave[1], BODIES[0]) == 200
-    assert (await complete(face, jane, upload))[0] == 200
+    assert (await complete(face, user, upload))[0] == 200
 
 
-async def test_a_wrong_part_is_refused(face: Face) -> None:
-    jane = await face.user()
-    upload = (await announce(face, jane, **NEW))["id"]
-    leave = (await asked(face, jane, upload, (2,)))[2]
+async def test_a_wrong_part_is_refused(face: Face, user: Headers) -> None:
+    upload = (await announce(face, user, **NEW))["id"]
+    leave = (await asked(face, user, upload, (2,)))[2]
     assert await put(face, leave, BODIES[1].upper()) == 400
     assert await put(face, {**leave, "headers": {}}, BODIES[1]) == 403
     moved = {**leave, "url": leave["url"].replace("partNumber=2", "partNumber=1")}
     assert await put(face, moved, BODIES[1]) == 403
-    assert (await call(face, jane, "GET", upload))[1]["parts"]["arrived"] == []
+    assert (await call(face, user, "GET", upload))[1]["parts"]["arrived"] == []
 
 
-async def test_parts_that_are_not_those_named_are_removed(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane)
-    status, problem = await complete(face, jane, upload, [SHAS[0], SHAS[0]])
+async def test_parts_that_are_not_those_named_are_removed(face: Face, user: Headers) -> None:
+    upload = await sent(face, user)
+    status, problem = await complete(face, user, upload, [SHAS[0], SHAS[0]])
     assert (status, "send all of them again" in problem["detail"]) == (409, True)
     assert not face.objects.multiparts.open
-    assert (await call(face, jane, "GET", upload))[1]["parts"]["arrived"] == []
-    again = await sent(face, jane)
-    assert (again, (await complete(face, jane, again))[0]) == (upload, 200)
+    assert (await call(face, user, "GET", upload))[1]["parts"]["arrived"] == []
+    again = await sent(face, user)
+    assert (again, (await complete(face, user, again))[0]) == (upload, 200)
 
 
 @pytest.mark.parametrize("digests", [[], [SHA], [SHA] * 3])
-async def test_each_part_is_named(face: Face, digests: list[str]) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane)
-    status, problem = await complete(face, jane, upload, digests)
+async def test_each_part_is_named(face: Face, user: Headers, digests: list[str]) -> None:
+    upload = await sent(face, user)
+    status, problem = await complete(face, user, upload, digests)
     assert (status, problem["errors"][0]["field"]) == (422, "parts")
-    assert (await complete(face, jane, upload))[0] == 200
+    assert (await complete(face, user, upload))[0] == 200
 
 
-async def test_what_was_never_begun_is_not_completed(face: Face) -> None:
-    jane = await face.user()
-    upload = (await announce(face, jane, **NEW))["id"]
-    status, problem = await complete(face, jane, upload)
+async def test_what_was_never_begun_is_not_completed(face: Face, user: Headers) -> None:
+    upload = (await announce(face, user, **NEW))["id"]
+    status, problem = await complete(face, user, upload)
     assert (status, problem["detail"]) == (409, "The content has not arrived in the store")
 
 
@@ -198,64 +189,60 @@ async def test_an_upload_in_parts_is_its_owners_alone(face: Face) -> None:
     ],
     ids=str,
 )
-async def test_parts_that_cannot_be_are_refused(face: Face, parts: Any, field: str) -> None:
-    jane = await face.user()
-    upload = (await announce(face, jane, **NEW))["id"]
-    status, problem = await call(face, jane, "POST", f"{upload}/parts", {"parts": parts})
+async def test_parts_that_cannot_be_are_refused(
+    face: Face, user: Headers, parts: Any, field: str
+) -> None:
+    upload = (await announce(face, user, **NEW))["id"]
+    status, problem = await call(face, user, "POST", f"{upload}/parts", {"parts": parts})
     assert (status, problem["errors"][0]["field"]) == (422, field)
 
 
-async def test_what_is_announced_otherwise_begins_anew(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane, (1,))
+async def test_what_is_announced_otherwise_begins_anew(face: Face, user: Headers) -> None:
+    upload = await sent(face, user, (1,))
     (before,) = face.objects.multiparts.open
     other: dict[str, Any] = {**NEW, "filename": "scene.zip"}
-    renamed = await announce(face, jane, **other)
+    renamed = await announce(face, user, **other)
     assert (renamed["id"], renamed["parts"]["arrived"]) == (upload, [])
-    await asked(face, jane, upload, (1,))
+    await asked(face, user, upload, (1,))
     assert before not in face.objects.multiparts.open
 
 
-async def test_a_part_that_became_too_short_is_sent_again(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane)
-    longer = await announce(face, jane, **(NEW | {"size": len(CONTENT) + 1}))
+async def test_a_part_that_became_too_short_is_sent_again(face: Face, user: Headers) -> None:
+    upload = await sent(face, user)
+    longer = await announce(face, user, **(NEW | {"size": len(CONTENT) + 1}))
     assert longer["parts"]["arrived"] == [{"first": 1, "last": 1}]
-    status, problem = await complete(face, jane, upload)
+    status, problem = await complete(face, user, upload)
     assert (status, problem["detail"][-3:]) == (409, ": 2")
 
 
-async def test_what_the_store_forgot_begins_anew(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane, (1,))
-    place = (await call(face, jane, "GET", upload))[1]["payload_ref"]
+async def test_what_the_store_forgot_begins_anew(face: Face, user: Headers) -> None:
+    upload = await sent(face, user, (1,))
+    place = (await call(face, user, "GET", upload))[1]["payload_ref"]
     (name,) = face.objects.multiparts.open
     await face.objects.abort_multipart(place.removeprefix("s3://rendertrust/"), name)
-    leave = await asked(face, jane, upload, (2,))
+    leave = await asked(face, user, upload, (2,))
     assert await put(face, leave[2], BODIES[1]) == 200
-    shown = (await call(face, jane, "GET", upload))[1]
+    shown = (await call(face, user, "GET", upload))[1]
     assert shown["parts"]["arrived"] == [{"first": 2, "last": 2}]
 
 
-async def test_a_store_that_is_away_is_said(face: Face) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane, (1,))
+async def test_a_store_that_is_away_is_said(face: Face, user: Headers) -> None:
+    upload = await sent(face, user, (1,))
     face.objects.away = True
     wanted = {"parts": [{"number": 2, "sha256": SHAS[1]}]}
-    assert (await call(face, jane, "POST", f"{upload}/parts", wanted))[0] == 503
-    assert (await call(face, jane, "GET", upload))[0] == 503
+    assert (await call(face, user, "POST", f"{upload}/parts", wanted))[0] == 503
+    assert (await call(face, user, "GET", upload))[0] == 503
     face.objects.away = False
-    assert (await call(face, jane, "GET", upload))[0] == 200
+    assert (await call(face, user, "GET", upload))[0] == 200
 
 
-async def test_two_who_begin_at_once_begin_the_same(face: Face) -> None:
-    jane = await face.user()
-    upload = (await announce(face, jane, **NEW))["id"]
+async def test_two_who_begin_at_once_begin_the_same(face: Face, user: Headers) -> None:
+    upload = (await announce(face, user, **NEW))["id"]
     one, other = await asyncio.gather(
-        asked(face, jane, upload, (1,)), asked(face, jane, upload, (2,))
+        asked(face, user, upload, (1,)), asked(face, user, upload, (2,))
     )
     assert len(face.objects.multiparts.open) == 1
     assert await put(face, one[1], BODIES[0]) == 200
     assert await put(face, other[2], BODIES[1]) == 200
-    codes = await asyncio.gather(*(complete(face, jane, upload) for _ in range(2)))
+    codes = await asyncio.gather(*(complete(face, user, upload) for _ in range(2)))
     assert [code for code, _ in codes] == [200, 200]

@@ -3,32 +3,22 @@
 import asyncio
 import csv
 import io
-from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import uuid4
 
 import attrs
 import pytest
 
-from sql.database import Database
-from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register, with_role
 from tests.integration.web.earners import Earner, earner
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.http_gateway import Face, face_with, with_ledger
 
 ADMIN, BATCHES = "/api/v1/admin/payouts", "/api/v1/admin/batches"
 MINE, AUDIT = "/api/v1/operators/me/payouts", "/api/v1/admin/audit"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-        assert await SqlStore(pool).audit() == []
-    await pool.close()
+face = face_with(with_ledger, audited=True)
 
 
 @attrs.frozen

@@ -1,18 +1,17 @@
 """Pools over the real Ledger and Scheduler: who may see whose work, and what it costs then."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, operator_account
+from actors.ledger.messages import Posted, UnitComplete, operator_account
 from sql.database import Database
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, register
 from tests.integration.web.test_fleet import beat, node_of
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.http_gateway import Face, face_with, with_scheduler
 from tests.support.until import until
 
 Json = dict[str, Any]
@@ -20,17 +19,7 @@ ORDER = {"job_type": "inference", "payload_ref": "s3://bucket/input/scene.blend"
 DISPATCH = "/api/v1/jobs/dispatch"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as face:
-        yield face
-    await pool.close()
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    return await register(face)
+face = face_with(with_scheduler)
 
 
 @pytest.fixture
@@ -109,8 +98,7 @@ async def test_a_job_on_ones_own_node_holds_charges_and_earns_nothing(
         verified=True,
         operator=operator_account(UUID(jane.id)),
     )
-    ledger = face.gateway.registry.ref(Ledger)
-    outcome = await ledger.ask(Commit(effects=(done,)), within=60.0)
+    outcome = await face.do(done)
     assert isinstance(outcome, Posted)
     _, job = await jane.ask("GET", f"/api/v1/jobs/{page['jobs'][0]['id']}")
     assert (job["status"], job["charged"]) == ("COMPLETED", "0.0000")

@@ -13,6 +13,7 @@ from rendertrust.protocol import Hello, JobDispatch, JobResult, Preview
 from rendertrust.testing import Behaviour, FakeNode
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
+from tests.support.attempts import attempt_of
 from tests.support.databases import execute
 from tests.support.http_gateway import settings_for_tests
 from tests.support.sweeping import remove_expired
@@ -75,8 +76,7 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
         await gateway.gateway.ports.objects.put(dispatch.output.key, content)
-        about: Json = {"job_id": dispatch.job_id, "unit": dispatch.unit}
-        about["attempt"] = dispatch.attempt
+        about = attempt_of(dispatch)
         await node.send(Preview(**about, frame=4, data=b64encode(SMALL).decode()))
         told = JobResult(
             **about,

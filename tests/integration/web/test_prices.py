@@ -17,7 +17,7 @@ from sql.fsck import run_fsck
 from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person, ask, register, with_role
-from tests.support.databases import execute
+from tests.support.databases import connected, execute
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
 from tests.support.until import until
 
@@ -40,11 +40,6 @@ async def gateways(database: PostgresEndpoint) -> AsyncGenerator[list[Face]]:
             running = serving(pool, settings_for_tests(), with_scheduler(pool))
             faces.append(await stack.enter_async_context(running))
         yield faces
-
-
-@pytest.fixture
-async def admin(face: Face, database: PostgresEndpoint) -> Person:
-    return await with_role(face, database.owner_dsn, "admin")
 
 
 async def put(person: Person, job_type: str, price: str | None, **more: Any) -> tuple[int, Any]:
@@ -269,16 +264,13 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
         group.create_task(change())
         for person in people:
             group.create_task(order(person))
-    connection = await asyncpg.connect(database.app_dsn)
-    try:
+    async with connected(database.app_dsn) as connection:
         found = await connection.fetch(
             "SELECT j.id::text, j.price, j.price_number, p.units, h.amount, u.price AS of_unit "
             "FROM jobs j JOIN prices p ON p.number = j.price_number "
             "JOIN units u ON u.job_id = j.id JOIN holds h ON h.reference = 'job:' || j.id || ':0'"
         )
         assert await run_fsck(connection) == []
-    finally:
-        await connection.close()
     numbers = {row["id"]: row["price_number"] for row in found}
     assert numbers.keys() == {done.what for done in orders}
     assert len(orders) > len(changes)

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 
 from sql.database import Database
 from sql.halts import AHEAD, Halt, write_halt
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.databases import execute
+from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 
@@ -69,9 +68,7 @@ async def test_a_halted_log_is_not_ready(database: PostgresEndpoint) -> None:
 
 
 async def set_read_only(database: PostgresEndpoint) -> None:
-    connection = await asyncpg.connect(database.app_dsn)
-    name = await connection.fetchval("SELECT current_database()")
-    await connection.close()
+    name = await fetchval(database.app_dsn, "SELECT current_database()")
     await execute(
         database.owner_dsn, f"ALTER DATABASE {name} SET default_transaction_read_only = on"
     )

@@ -19,6 +19,8 @@ from rendertrust.receipt_check import verify_receipt
 from rendertrust.testing import Behaviour, FakeNode
 from sql.fsck import run_fsck
 from supervisors.engines.postgres import PostgresEndpoint
+from tests.support.attempts import attempt_of
+from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person
 from tests.support.until import until
@@ -41,21 +43,20 @@ async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
 async def owner(
     database: PostgresEndpoint,
 ) -> AsyncGenerator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(database.owner_dsn)
-    yield connection
-    await connection.close()
+    async with connected(database.owner_dsn) as connection:
+        yield connection
 
 
-async def placed(jane: Person, job_type: str = "render") -> str:
+async def placed(creator: Person, job_type: str = "render") -> str:
     body = {"job_type": job_type, "payload_ref": "s3://bucket/k.blend", "params": {"frame": 3}}
-    status, placed = await jane.call("POST", "/jobs/dispatch", body)
+    status, placed = await creator.call("POST", "/jobs/dispatch", body)
     assert status == 200, placed
     return str(placed["job_id"])
 
 
-async def ended(jane: Person, job: str) -> str:
+async def ended(creator: Person, job: str) -> str:
     async def status() -> str | None:
-        _, found = await jane.call("GET", f"/jobs/{job}")
+        _, found = await creator.call("GET", f"/jobs/{job}")
         return found["status"] if found["completed_at"] else None
 
     return str(await until(status, within=WITHIN))
@@ -68,9 +69,7 @@ def delivering(gateway: Whole, change: Any = None) -> Behaviour:
         assert dispatch.output is not None
         await gateway.gateway.ports.objects.put(dispatch.output.key, CONTENT)
         told = JobResult(
-            job_id=dispatch.job_id,
-            unit=dispatch.unit,
-            attempt=dispatch.attempt,
+            **attempt_of(dispatch),
             status="completed",
             result_ref=dispatch.output.key,
             sha256=hashlib.sha256(CONTENT).hexdigest(),
@@ -83,12 +82,12 @@ def delivering(gateway: Whole, change: Any = None) -> Behaviour:
 
 
 async def test_work_that_was_paid_for_has_a_receipt(
-    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]"
+    gateway: Whole, creator: Person, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with FakeNode(gateway.url, behave=delivering(gateway)) as node:
-        job = await placed(jane)
-        assert await ended(jane, job) == "COMPLETED"
-        status, document = await jane.call("GET", f"/jobs/{job}/receipt")
+        job = await placed(creator)
+        assert await ended(creator, job) == "COMPLETED"
+        status, document = await creator.call("GET", f"/jobs/{job}/receipt")
         assert status == 200, document
         verdict = verify_receipt(document)
         assert verdict.holds, verdict
@@ -99,27 +98,29 @@ async def test_work_that_was_paid_for_has_a_receipt(
         assert read.work.object == hashlib.sha256(CONTENT).digest()
         assert read.gateway == TwinSigner().receipts().public
         assert document["receipt"]["work"]["parameters"] == {"frame": 3}
-        assert (await jane.call("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
+        assert (await creator.call("GET", f"/jobs/{job}/units/0/receipt"))[1] == document
     assert await run_fsck(owner) == []
 
 
 @pytest.mark.parametrize("upheld", [True, False])
 async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
-    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]", upheld: bool
+    gateway: Whole, creator: Person, owner: "asyncpg.Connection[asyncpg.Record]", upheld: bool
 ) -> None:
     async with FakeNode(gateway.url, behave=delivering(gateway)):
-        job = await placed(jane)
-        assert await ended(jane, job) == "COMPLETED"
-    _, before = await jane.call("GET", f"/jobs/{job}/receipt")
+        job = await placed(creator)
+        assert await ended(creator, job) == "COMPLETED"
+    _, before = await creator.call("GET", f"/jobs/{job}/receipt")
     assert "withdrawn" not in before
-    status, _ = await jane.call("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"})
+    status, _ = await creator.call(
+        "POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"}
+    )
     assert status == 201
     [row] = await owner.fetch("SELECT job_id, unit, user_id FROM disputes")
     decided = DisputeDecide(row["job_id"], 0, row["user_id"], upheld, "looked at it")
     assert isinstance(await commit(gateway.gateway, Commit((), (decided,))), Posted)
-    _, after = await jane.call("GET", f"/jobs/{job}/receipt")
-    [unit] = (await jane.call("GET", f"/jobs/{job}/units"))[1]["units"]
-    assert (await jane.call("GET", f"/jobs/{job}"))[1]["given_back"] == int(upheld)
+    _, after = await creator.call("GET", f"/jobs/{job}/receipt")
+    [unit] = (await creator.call("GET", f"/jobs/{job}/units"))[1]["units"]
+    assert (await creator.call("GET", f"/jobs/{job}"))[1]["given_back"] == int(upheld)
     if not upheld:
         assert (after, unit["given_back"]) == (before, None)
         return
@@ -128,7 +129,7 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
     assert after == {**before, "proof": after["proof"]}, "what was signed is what it was"
     assert verify_receipt(after).holds
     assert not verify_receipt({**after, "withdrawn": gone}).holds
-    _, history = await jane.call("GET", "/credits/history")
+    _, history = await creator.call("GET", "/credits/history")
     assert history["entries"][0]["source"] == "REFUND"
     [entry] = await owner.fetch(
         "SELECT e.entry_id FROM entries e JOIN transfers t ON t.id = e.transfer_id"
@@ -138,36 +139,38 @@ async def test_of_work_that_was_given_back_it_is_withdrawn_and_its_unit_says_so(
 
 
 async def test_work_that_cost_nothing_has_one_without_an_entry(
-    gateway: Whole, jane: Person
+    gateway: Whole, creator: Person
 ) -> None:
     async with FakeNode(gateway.url, behave=delivering(gateway)):
-        job = await placed(jane, "echo")
-        assert await ended(jane, job) == "COMPLETED"
-    _, document = await jane.call("GET", f"/jobs/{job}/receipt")
+        job = await placed(creator, "echo")
+        assert await ended(creator, job) == "COMPLETED"
+    _, document = await creator.call("GET", f"/jobs/{job}/receipt")
     assert (document["entry_id"], document["proof"]) == (None, None)
     assert document["receipt"]["price"] == 0
     assert verify_receipt(document).holds
 
 
 async def test_anothers_receipt_is_as_absent_as_none(
-    gateway: Whole, http: aiohttp.ClientSession, jane: Person
+    gateway: Whole, http: aiohttp.ClientSession, creator: Person
 ) -> None:
     eve = Person(http, gateway.url)
     await eve.register()
     async with FakeNode(gateway.url, behave=delivering(gateway)):
-        job = await placed(jane)
-        assert await ended(jane, job) == "COMPLETED"
+        job = await placed(creator)
+        assert await ended(creator, job) == "COMPLETED"
     assert (await eve.call("GET", f"/jobs/{job}/receipt"))[0] == 404
     assert (await eve.call("GET", f"/jobs/{job}/units/0/receipt"))[0] == 404
-    assert (await jane.call("GET", f"/jobs/{job}/units/1/receipt"))[0] == 404
-    assert (await jane.call("GET", f"/jobs/{uuid4()}/receipt"))[0] == 404
+    assert (await creator.call("GET", f"/jobs/{job}/units/1/receipt"))[0] == 404
+    assert (await creator.call("GET", f"/jobs/{uuid4()}/receipt"))[0] == 404
 
 
-async def test_a_node_that_signs_nothing_is_paid_without_one(gateway: Whole, jane: Person) -> None:
+async def test_a_node_that_signs_nothing_is_paid_without_one(
+    gateway: Whole, creator: Person
+) -> None:
     async with FakeNode(gateway.url, behave=delivering(gateway), signs=False):
-        job = await placed(jane)
-        assert await ended(jane, job) == "COMPLETED"
-    assert (await jane.call("GET", f"/jobs/{job}/receipt"))[0] == 404
+        job = await placed(creator)
+        assert await ended(creator, job) == "COMPLETED"
+    assert (await creator.call("GET", f"/jobs/{job}/receipt"))[0] == 404
 
 
 def another_signature(_: FakeNode, told: JobResult) -> JobResult:
@@ -230,17 +233,17 @@ def signed_anew(node: FakeNode, told: JobResult, change: dict[str, Any]) -> JobR
     ],
 )
 async def test_who_signs_what_is_not_so_is_not_paid(
-    gateway: Whole, jane: Person, owner: "asyncpg.Connection[asyncpg.Record]", change: Any
+    gateway: Whole, creator: Person, owner: "asyncpg.Connection[asyncpg.Record]", change: Any
 ) -> None:
     async with FakeNode(gateway.url, behave=delivering(gateway, change)):
-        job = await placed(jane)
+        job = await placed(creator)
 
         async def failure() -> str | None:
-            _, found = await jane.call("GET", f"/jobs/{job}/units")
+            _, found = await creator.call("GET", f"/jobs/{job}/units")
             said: str | None = found["units"][0]["error_class"]
             return said
 
         assert await until(failure, within=WITHIN) == "node"
-        _, found = await jane.call("GET", f"/jobs/{job}")
+        _, found = await creator.call("GET", f"/jobs/{job}")
         assert found["charged"] == "0.0000"
     assert await run_fsck(owner) == []

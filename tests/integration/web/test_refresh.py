@@ -3,7 +3,7 @@
 import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import log_in, refresh, register
+from tests.integration.web.accounts import Person, log_in, refresh
 from tests.support.databases import execute
 from tests.support.http_gateway import Face
 
@@ -16,8 +16,7 @@ async def later(dsn: str, seconds: int) -> None:
     )
 
 
-async def test_a_refresh_token_gives_new_tokens_of_the_same_login(face: Face) -> None:
-    jane = await register(face)
+async def test_a_refresh_token_gives_new_tokens_of_the_same_login(face: Face, jane: Person) -> None:
     status, tokens = await refresh(face, jane.refresh)
     assert status == 200
     assert set(tokens) == {"access_token", "refresh_token", "token_type"}
@@ -29,21 +28,20 @@ async def test_a_refresh_token_gives_new_tokens_of_the_same_login(face: Face) ->
     assert status == 200
 
 
-async def test_an_access_token_and_garbage_refresh_nothing(face: Face) -> None:
-    jane = await register(face)
+async def test_an_access_token_and_garbage_refresh_nothing(face: Face, jane: Person) -> None:
     for token in (jane.access, "garbage", jane.refresh + "=", jane.refresh[:-2]):
         status, answer = await refresh(face, token)
         assert (status, answer["detail"]) == (401, "Invalid, expired or used refresh token")
     assert await jane.may()
 
 
-async def test_a_refresh_token_opens_no_route(face: Face) -> None:
-    jane = await register(face)
+async def test_a_refresh_token_opens_no_route(jane: Person) -> None:
     assert not await jane.may(jane.refresh)
 
 
-async def test_one_that_comes_again_at_once_is_refused_and_no_more(face: Face) -> None:
-    jane = await register(face)
+async def test_one_that_comes_again_at_once_is_refused_and_no_more(
+    face: Face, jane: Person
+) -> None:
     _, tokens = await refresh(face, jane.refresh)
     for _ in range(2):
         status, _ = await refresh(face, jane.refresh)
@@ -54,9 +52,8 @@ async def test_one_that_comes_again_at_once_is_refused_and_no_more(face: Face) -
 
 
 async def test_one_that_comes_again_late_ends_the_login_and_its_access_tokens(
-    face: Face, database: PostgresEndpoint
+    face: Face, database: PostgresEndpoint, jane: Person
 ) -> None:
-    jane = await register(face)
     other = await log_in(face, jane)
     assert other is not None
     _, tokens = await refresh(face, jane.refresh)
@@ -70,8 +67,9 @@ async def test_one_that_comes_again_late_ends_the_login_and_its_access_tokens(
     assert await other.may(), "another login of the same user is not concerned"
 
 
-async def test_an_older_one_is_known_too(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_an_older_one_is_known_too(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
     _, second = await refresh(face, jane.refresh)
     await later(database.owner_dsn, 11)
     _, third = await refresh(face, second["refresh_token"])
@@ -83,8 +81,7 @@ async def test_an_older_one_is_known_too(face: Face, database: PostgresEndpoint)
     assert not await jane.may(third["access_token"])
 
 
-async def test_of_ten_at_once_one_wins_and_stays_logged_in(face: Face) -> None:
-    jane = await register(face)
+async def test_of_ten_at_once_one_wins_and_stays_logged_in(face: Face, jane: Person) -> None:
     answers = await asyncio.gather(*[refresh(face, jane.refresh) for _ in range(10)])
     assert sorted(status for status, _ in answers) == [200, *[401] * 9]
     (tokens,) = [answer for status, answer in answers if status == 200]
@@ -94,8 +91,9 @@ async def test_of_ten_at_once_one_wins_and_stays_logged_in(face: Face) -> None:
     assert await jane.may(again["access_token"])
 
 
-async def test_a_user_who_was_deactivated_stays_out(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_a_user_who_was_deactivated_stays_out(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
     await execute(database.owner_dsn, "UPDATE users SET is_active = false")
     status, _ = await refresh(face, jane.refresh)
     assert status == 401
@@ -104,8 +102,9 @@ async def test_a_user_who_was_deactivated_stays_out(face: Face, database: Postgr
     assert status == 401, "the login ended then"
 
 
-async def test_a_login_whose_user_is_gone_stays_out(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_a_login_whose_user_is_gone_stays_out(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
     await execute(database.owner_dsn, "DELETE FROM refresh_families; DELETE FROM users")
     status, _ = await refresh(face, jane.refresh)
     assert status == 401

@@ -3,10 +3,9 @@
 import logging
 from pathlib import Path
 
-from sql.database import Database
 from sql.restore import connected
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, face_over
 from tests.support.log_file import logged
 
 FOUNDED = "organisation.found"
@@ -49,10 +48,7 @@ async def test_a_stranger_chooses_no_name_that_stands_in_an_audit_record(
 
 
 async def test_a_name_of_a_trusted_proxy_is_kept(database: PostgresEndpoint) -> None:
-    pool = Database(lambda: database.app_dsn)
-    behind = settings_for_tests(server={"trusted_proxies": "127.0.0.1"})
-    async with serving(pool, behind) as face:
+    async with face_over(database, server={"trusted_proxies": "127.0.0.1"}) as face:
         for given, kept in (("proxy-1.a", True), ("a b", False)):
             async with face.client.get("/health", headers={"X-Request-ID": given}) as answer:
                 assert (answer.headers["X-Request-ID"] == given) is kept
-    await pool.close()

@@ -1,15 +1,11 @@
 """What is kept no longer goes; what somebody needs stays; who keeps too much is told what to do."""
 
 import hashlib
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import pytest
-
-from actors.ledger.messages import Commit, Ledger, Posted, UnitComplete, UnitFail
+from actors.ledger.messages import Posted, UnitComplete, UnitFail
 from rendertrust.manifest import Manifest, ManifestEntry
-from sql.database import Database
 from sql.units import beside, evidence_key, result_key
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.accounts import Person
@@ -17,21 +13,14 @@ from tests.integration.web.test_fleet import beat, node_of
 from tests.integration.web.test_manifests import sent
 from tests.integration.web.test_uploads import NEW
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.sweeping import remove_expired
 from tests.support.until import until
 
 Json = dict[str, Any]
-Headers = dict[str, str]
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    settings = settings_for_tests(retention={"quota_gib": 1})
-    async with serving(pool, settings, with_scheduler(pool)) as face:
-        yield face
-    await pool.close()
+face = face_with(with_scheduler, retention={"quota_gib": 1})
 
 
 async def call(
@@ -74,85 +63,81 @@ async def finish(face: Face, job: str, node: str, key: str) -> None:
     reference = f"s3://rendertrust/{key}"
     sha256 = hashlib.sha256(b"a picture").digest()
     done = UnitComplete(UUID(job), 0, None, UUID(node), result_ref=reference, sha256=sha256, size=9)
-    ledger = face.gateway.registry.ref(Ledger)
-    outcome = await ledger.ask(Commit(effects=(done,)), within=60.0)
+    outcome = await face.do(done)
     assert isinstance(outcome, Posted)
 
 
 async def test_an_input_goes_thirty_days_after_it_was_last_used(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
-    scene = await sent(face, jane, b"a scene", "a.blend")
+    scene = await sent(face, user, b"a scene", "a.blend")
     await pass_days(database, 29)
     await remove_expired(face.gateway)
-    assert await is_there(face, jane, scene)
-    job = await submitted(face, jane, scene)
-    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
+    assert await is_there(face, user, scene)
+    job = await submitted(face, user, scene)
+    assert (await call(face, user, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
     await pass_days(database, 29)
     await remove_expired(face.gateway)
-    assert await is_there(face, jane, scene)
+    assert await is_there(face, user, scene)
     await pass_days(database, 2)
     await remove_expired(face.gateway)
-    assert not await is_there(face, jane, scene)
-    status, refused = await call(face, jane, "POST", f"/api/v1/jobs/{job}/retry")
+    assert not await is_there(face, user, scene)
+    status, refused = await call(face, user, "POST", f"/api/v1/jobs/{job}/retry")
     assert (status, "expired" in refused["detail"]) == (409, True)
-    again = await sent(face, jane, b"a scene", "a.blend")
+    again = await sent(face, user, b"a scene", "a.blend")
     assert again["id"] != scene["id"]
 
 
 async def test_what_an_open_job_needs_stays_each_file_of_it(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
-    scene = await sent(face, jane, b"BLENDER", "a.blend")
-    wood = await sent(face, jane, b"wood", "wood.png")
-    other = await sent(face, jane, b"other", "other.png")
+    scene = await sent(face, user, b"BLENDER", "a.blend")
+    wood = await sent(face, user, b"wood", "wood.png")
+    other = await sent(face, user, b"other", "other.png")
     files = tuple(
         ManifestEntry(path, sha256=up["sha256"], size=up["size"], place=up["id"])
         for path, up in (("a.blend", scene), ("wood.png", wood))
     )
-    listed = await sent(face, jane, Manifest("a.blend", files).written("upload"), "m.json")
-    job = await submitted(face, jane, scene, manifest=listed["payload_ref"])
+    listed = await sent(face, user, Manifest("a.blend", files).written("upload"), "m.json")
+    job = await submitted(face, user, scene, manifest=listed["payload_ref"])
     await pass_days(database, 400)
     await remove_expired(face.gateway)
-    assert await is_there(face, jane, scene)
-    assert await is_there(face, jane, wood)
-    assert not await is_there(face, jane, other)
+    assert await is_there(face, user, scene)
+    assert await is_there(face, user, wood)
+    assert not await is_there(face, user, other)
     path = f"/api/v1/uploads/{wood['id']}"
-    assert (await call(face, jane, "DELETE", path))[0] == 409
-    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
-    assert (await call(face, jane, "DELETE", path))[0] == 200
-    assert not await is_there(face, jane, wood)
-    assert (await call(face, jane, "POST", f"/api/v1/jobs/{job}/retry"))[0] == 409
+    assert (await call(face, user, "DELETE", path))[0] == 409
+    assert (await call(face, user, "POST", f"/api/v1/jobs/{job}/cancel"))[0] == 200
+    assert (await call(face, user, "DELETE", path))[0] == 200
+    assert not await is_there(face, user, wood)
+    assert (await call(face, user, "POST", f"/api/v1/jobs/{job}/retry"))[0] == 409
     await remove_expired(face.gateway)
-    assert not await is_there(face, jane, scene)
+    assert not await is_there(face, user, scene)
 
 
 async def test_a_result_goes_ninety_days_after_its_job_ended(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
     node = await node_of(face, None)
     assert await beat(face, node) == 200
-    scene = await sent(face, jane, b"a scene", "a.blend")
-    job = await submitted(face, jane, scene)
-    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
-    key = "/".join(("results", await user_of(face, jane), job, "0", "1", "frame.png"))
+    scene = await sent(face, user, b"a scene", "a.blend")
+    job = await submitted(face, user, scene)
+    _, row = await call(face, user, "GET", f"/api/v1/jobs/{job}")
+    key = "/".join(("results", await user_of(face, user), job, "0", "1", "frame.png"))
     await finish(face, job, str(row["node_id"]), key)
     await face.gateway.ports.objects.put(beside(key), b"its evidence")
     await pass_days(database, 89)
     await remove_expired(face.gateway)
-    assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
+    assert (await call(face, user, "GET", f"/api/v1/jobs/{job}/result"))[0] == 200
     await pass_days(database, 2)
     await remove_expired(face.gateway)
-    status, refused = await call(face, jane, "GET", f"/api/v1/jobs/{job}/result")
+    status, refused = await call(face, user, "GET", f"/api/v1/jobs/{job}/result")
     assert (status, refused["detail"]) == (410, "The result has expired; submit the job again")
-    _, page = await call(face, jane, "GET", f"/api/v1/jobs/{job}/units")
+    _, page = await call(face, user, "GET", f"/api/v1/jobs/{job}/units")
     assert page["units"][0]["download_url"] is None
     assert await face.gateway.ports.objects.head(key) is None
     assert await face.gateway.ports.objects.head(beside(key)) is None
-    assert (await call(face, jane, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
+    assert (await call(face, user, "GET", f"/api/v1/jobs/{job}"))[1]["status"] == "COMPLETED"
 
 
 async def test_what_a_refused_attempt_left_goes_as_a_result_does(
@@ -168,7 +153,7 @@ async def test_what_a_refused_attempt_left_goes_as_a_result_does(
         await face.gateway.ports.objects.put(key, b"what was delivered")
     _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
     refused = UnitFail(job, 0, 1, UUID(str(row["node_id"])), "node", "another hash")
-    outcome = await face.gateway.registry.ref(Ledger).ask(Commit(effects=(refused,)), within=60.0)
+    outcome = await face.do(refused)
     assert isinstance(outcome, Posted)
 
     async def left() -> list[bool]:
@@ -190,18 +175,17 @@ async def pass_days_of_attempts(database: PostgresEndpoint, days: int) -> None:
 
 
 async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
-    token = jane["Authorization"].removeprefix("Bearer ")
-    owner = Person(face, await user_of(face, jane), "jane@example.org", token, "")
+    token = user["Authorization"].removeprefix("Bearer ")
+    owner = Person(face, await user_of(face, user), "jane@example.org", token, "")
     node = await node_of(face, owner)
     assert await beat(face, node) == 200
-    scene = await sent(face, jane, b"a scene", "a.blend")
+    scene = await sent(face, user, b"a scene", "a.blend")
 
     async def placed() -> str | None:
-        job = await submitted(face, jane, scene, frames="1", pool="mine")
-        _, row = await call(face, jane, "GET", f"/api/v1/jobs/{job}")
+        job = await submitted(face, user, scene, frames="1", pool="mine")
+        _, row = await call(face, user, "GET", f"/api/v1/jobs/{job}")
         return job if row["node_id"] else None
 
     job = await until(placed)
@@ -211,22 +195,22 @@ async def test_a_video_stays_in_its_frames_pool_and_keeps_them_until_it_is_made(
 
     async def asked() -> Any:
         wish = {"fps": 24, "queue": True}
-        status, found = await call(face, jane, "POST", f"/api/v1/jobs/{job}/video", wish)
+        status, found = await call(face, user, "POST", f"/api/v1/jobs/{job}/video", wish)
         return None if status == 503 else (status, found)
 
     status, video = await until(asked)
     assert status == 202, video
-    _, row = await call(face, jane, "GET", f"/api/v1/jobs/{video['job_id']}")
+    _, row = await call(face, user, "GET", f"/api/v1/jobs/{video['job_id']}")
     assert (row["pool"], row["price"]) == ("mine", "0.0000")
-    other = await sent(face, jane, b"of no job", "other.png")
-    assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{other['id']}"))[0] == 200
-    assert (await call(face, jane, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 409
+    other = await sent(face, user, b"of no job", "other.png")
+    assert (await call(face, user, "DELETE", f"/api/v1/uploads/{other['id']}"))[0] == 200
+    assert (await call(face, user, "DELETE", f"/api/v1/uploads/{scene['id']}"))[0] == 409
     await pass_days(database, 400)
     await remove_expired(face.gateway)
     assert await face.gateway.ports.objects.head(key) is not None
-    assert await is_there(face, jane, scene)
+    assert await is_there(face, user, scene)
     cancel = f"/api/v1/jobs/{video['job_id']}/cancel"
-    assert (await call(face, jane, "POST", cancel))[0] == 200
+    assert (await call(face, user, "POST", cancel))[0] == 200
     await remove_expired(face.gateway)
     assert await face.gateway.ports.objects.head(key) is None
 
@@ -261,17 +245,16 @@ async def user_of(face: Face, user: Headers) -> str:
 
 
 async def test_what_was_begun_before_a_fall_is_gone_on_with(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
-    scene = await sent(face, jane, b"a scene", "a.blend")
+    scene = await sent(face, user, b"a scene", "a.blend")
     await pass_days(database, 31)
     now = face.gateway.ports.clock.now()
     assert len(await face.gateway.tables.retention.inputs(now, now)) == 1  # marked, and no more
     body = {"sha256": scene["sha256"], "size": scene["size"], "filename": "a.blend"}
-    assert (await call(face, jane, "POST", "/api/v1/uploads", body))[0] == 503
+    assert (await call(face, user, "POST", "/api/v1/uploads", body))[0] == 503
     await remove_expired(face.gateway)
-    assert (await call(face, jane, "POST", "/api/v1/uploads", body))[0] == 201
+    assert (await call(face, user, "POST", "/api/v1/uploads", body))[0] == 201
 
 
 async def test_who_keeps_too_much_is_told_what_to_do(

@@ -1,31 +1,21 @@
 """Jobs that are done again: a new job, held anew, once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-import pytest
-
-from actors.ledger.messages import Commit, Ledger, UnitFail
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import Person, log_in, register
-from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.integration.web.accounts import Person, register, with_role
+from tests.integration.web.earners import fail
+from tests.support.databases import execute, fetch
+from tests.support.http_gateway import Face, face_with, with_scheduler
 from tests.support.until import until
 from web.jobs.submission import retry_id
 
 ORDER = {"job_type": "render", "payload_ref": "s3://bucket/in.blend", "queue": True}
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as found:
-        yield found
-    await pool.close()
+face = face_with(with_scheduler)
 
 
 async def failed(face: Face, person: Person, error: str = "the scene has no camera") -> str:
@@ -33,8 +23,7 @@ async def failed(face: Face, person: Person, error: str = "the scene has no came
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202, placed
     job = UUID(placed["job_id"])
-    end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error=error)
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
+    await fail(face, job, 0, error=error)
     return str(job)
 
 
@@ -45,22 +34,6 @@ def units(amount: str) -> int:
 async def balance(person: Person) -> tuple[int, int]:
     _, answer = await person.ask("GET", "/api/v1/credits/balance")
     return units(answer["balance"]), units(answer["held"])
-
-
-async def fetch(dsn: str, query: str) -> list[tuple[Any, ...]]:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return [tuple(row.values()) for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
-
-
-async def admin(face: Face, dsn: str) -> Person:
-    person = await register(face, "ann@example.org")
-    await execute(dsn, f"UPDATE users SET role = 'admin' WHERE id = '{person.id}'")
-    again = await log_in(face, person)
-    assert again is not None
-    return again
 
 
 async def retry(person: Person, job: str) -> tuple[int, Any]:
@@ -106,8 +79,7 @@ async def test_a_retry_that_failed_is_retried_itself(face: Face) -> None:
     person = await register(face)
     job = await failed(face, person)
     _, first = await retry(person, job)
-    end = UnitFail(UUID(first["job_id"]), 0, None, None, "scene", "still no camera")
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
+    await fail(face, UUID(first["job_id"]), 0)
     _, same = await retry(person, job)
     assert (same["job_id"], same["status"]) == (first["job_id"], "FAILED")
     _, second = await retry(person, first["job_id"])
@@ -131,7 +103,7 @@ async def test_what_is_not_over_or_anothers_is_not_retried(face: Face) -> None:
 async def test_a_retry_costs_what_it_costs_today(face: Face, database: PostgresEndpoint) -> None:
     person = await register(face)
     job, cheap = await failed(face, person), await failed(face, person)
-    boss = await admin(face, database.owner_dsn)
+    boss = await with_role(face, database.owner_dsn, "admin")
     raised = "INSERT INTO prices (job_type, units, since, changed_by, reason)"
     await execute(database.owner_dsn, f"{raised} VALUES ('render', 110000, now(), '', '')")
     # Who pays decides on a higher price, not an admin.
@@ -160,14 +132,19 @@ async def test_without_credits_nothing_is_retried(face: Face) -> None:
 async def test_what_an_admin_does_is_written_down(face: Face, database: PostgresEndpoint) -> None:
     person = await register(face)
     job = await failed(face, person)
-    boss = await admin(face, database.owner_dsn)
+    boss = await with_role(face, database.owner_dsn, "admin")
     reason = {"reason": "a broken node"}
     status, placed = await answered(boss, f"/api/v1/admin/jobs/{job}/retry", reason)
     assert status == 202
     status, _ = await boss.ask("POST", f"/api/v1/admin/jobs/{placed['job_id']}/cancel", reason)
     assert status == 200
     assert await balance(person) == (1_000_000, 0)
-    rows = await fetch(database.owner_dsn, "SELECT act, target, reason FROM audit ORDER BY number")
+    rows = [
+        tuple(row)
+        for row in await fetch(
+            database.owner_dsn, "SELECT act, target, reason FROM audit ORDER BY number"
+        )
+    ]
     assert rows[-2:] == [
         ("jobs.retry", f"job:{job}", "a broken node"),
         ("jobs.cancel", f"job:{placed['job_id']}", "a broken node"),
@@ -178,7 +155,7 @@ async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpo
     person, other = await register(face), await register(face, "bob@example.org")
     job = await failed(face, person, "no camera in <script>")
     await failed(face, other)
-    boss = await admin(face, database.owner_dsn)
+    boss = await with_role(face, database.owner_dsn, "admin")
     path = "/api/v1/admin/jobs"
 
     async def found(q: str) -> Any:
@@ -220,7 +197,12 @@ async def test_attempts_that_came_to_nothing_are_kept(
         await execute(dsn, f"UPDATE units SET state = 'DISPATCHED', {given} {this}")
         lost = f"state = 'QUEUED', error_message = 'lost {number}'"
         await execute(dsn, f"UPDATE units SET {lost} {this}")
-    rows = await fetch(database.owner_dsn, "SELECT attempt, error FROM attempts ORDER BY attempt")
+    rows = [
+        tuple(row)
+        for row in await fetch(
+            database.owner_dsn, "SELECT attempt, error FROM attempts ORDER BY attempt"
+        )
+    ]
     assert rows == [(1, "lost 1"), (2, "lost 2")]
 
 
@@ -230,8 +212,7 @@ async def test_a_job_of_one_chunk_is_done_again_with_its_frames_at_their_price(f
     status, placed = await jane.ask("POST", "/api/v1/jobs/dispatch", order)
     assert status == 202, placed
     job = UUID(placed["job_id"])
-    end = UnitFail(job, 0, attempt=None, node=None, error_class="scene", error="no camera")
-    await face.gateway.registry.ref(Ledger).ask(Commit(effects=(end,)), within=60)
+    await fail(face, job, 0)
     status, again = await jane.ask("POST", f"/api/v1/jobs/{job}/retry")
     assert status == 202, again
     _, page = await jane.ask("GET", f"/api/v1/jobs/{again['job_id']}/units")

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
-import asyncpg
 import attrs
 import pytest
 
@@ -28,8 +27,8 @@ from supervisors.supervisor import Supervisor
 from tests.faults.place import of_postgres, postgres_by
 from tests.faults.proxy import Proxy
 from tests.integration.conformance.stage import HandClock
-from tests.integration.web.accounts import refresh, register
-from tests.support.databases import execute
+from tests.integration.web.accounts import Person, refresh, register
+from tests.support.databases import connected, execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests
 from tests.support.until import until
 from web.identity.revocation import Revocations
@@ -117,20 +116,16 @@ async def test_what_is_committed_late_is_not_overlooked(
 ) -> None:
     """A transaction that began first and ends last has the smaller numbers."""
     early, late = uuid4(), uuid4()
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
-        async with filled(pool) as watching:
-            slow = connection.transaction()
-            await slow.start()
-            statement = "INSERT INTO revocations (id, kind, expires_at) VALUES ($1, 'session', $2)"
-            await connection.execute(statement, late, FAR)
-            await Rows(pool).insert("session", [early], FAR)
-            await until(lambda: watching.knows(early))
-            assert not watching.knows(late)
-            await slow.commit()
-            await until(lambda: watching.knows(late))
-    finally:
-        await connection.close()
+    async with connected(database.owner_dsn) as connection, filled(pool) as watching:
+        slow = connection.transaction()
+        await slow.start()
+        statement = "INSERT INTO revocations (id, kind, expires_at) VALUES ($1, 'session', $2)"
+        await connection.execute(statement, late, FAR)
+        await Rows(pool).insert("session", [early], FAR)
+        await until(lambda: watching.knows(early))
+        assert not watching.knows(late)
+        await slow.commit()
+        await until(lambda: watching.knows(late))
 
 
 async def test_kinds_are_what_they_name(pool: Database) -> None:
@@ -190,9 +185,7 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
         await watching.ref.ask(RemoveExpired(), within=60)
         assert not watching.knows(sid)
         assert len(watching.revocations) == 0
-        connection = await asyncpg.connect(database.owner_dsn)
-        assert await connection.fetchval("SELECT count(*) FROM revocations") == 0
-        await connection.close()
+        assert await fetchval(database.owner_dsn, "SELECT count(*) FROM revocations") == 0
 
 
 # ── while the database is away ───────────────────────────────────────────────────────────────────
@@ -273,7 +266,8 @@ async def test_a_route_that_needs_no_query_is_refused_while_the_set_is_old(
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422
 
 
-async def test_a_request_costs_no_query(face: Face, database: PostgresEndpoint) -> None:
-    jane = await register(face)
+async def test_a_request_costs_no_query(
+    face: Face, database: PostgresEndpoint, jane: Person
+) -> None:
     await face.gateway.database.close()
     assert (await jane.ask("POST", "/api/v1/jobs/dispatch", {}))[0] == 422

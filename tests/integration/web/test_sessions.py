@@ -3,14 +3,14 @@
 import asyncio
 
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import PASSWORD, ask, log_in, refresh, register
+from tests.integration.web.accounts import PASSWORD, Person, ask, log_in, refresh, register
+from tests.support.databases import fetch
 from tests.support.http_gateway import Face
 
 CHANGE = {"old_password": PASSWORD, "new_password": "another password"}
 
 
-async def test_logging_out_ends_the_login_alone(face: Face) -> None:
-    jane = await register(face)
+async def test_logging_out_ends_the_login_alone(face: Face, jane: Person) -> None:
     other = await log_in(face, jane)
     assert other is not None
     answer = await jane.ask("POST", "/api/v1/auth/logout")
@@ -26,8 +26,8 @@ async def test_logging_out_needs_a_token(face: Face) -> None:
     assert (status, answer["detail"]) == (401, "Not authenticated")
 
 
-async def test_logins_are_listed_and_ended_one_by_one(face: Face) -> None:
-    jane, bob = await register(face), await register(face, "bob@example.org")
+async def test_logins_are_listed_and_ended_one_by_one(face: Face, jane: Person) -> None:
+    bob = await register(face, "bob@example.org")
     other = await log_in(face, jane)
     assert other is not None
     _, answer = await jane.ask("GET", "/api/v1/auth/sessions")
@@ -46,8 +46,7 @@ async def test_logins_are_listed_and_ended_one_by_one(face: Face) -> None:
     assert (await jane.ask("DELETE", "/api/v1/auth/sessions/here"))[0] == 404
 
 
-async def test_a_new_password_ends_the_other_logins(face: Face) -> None:
-    jane = await register(face)
+async def test_a_new_password_ends_the_other_logins(face: Face, jane: Person) -> None:
     other = await log_in(face, jane)
     assert other is not None
     assert (await jane.ask("POST", "/api/v1/auth/password", CHANGE))[0] == 200
@@ -59,8 +58,7 @@ async def test_a_new_password_ends_the_other_logins(face: Face) -> None:
     assert await log_in(face, jane, CHANGE["new_password"]) is not None
 
 
-async def test_a_new_password_needs_the_old_one(face: Face) -> None:
-    jane = await register(face)
+async def test_a_new_password_needs_the_old_one(face: Face, jane: Person) -> None:
     wrong = {**CHANGE, "old_password": "something else"}
     status, answer = await jane.ask("POST", "/api/v1/auth/password", wrong)
     assert (status, answer["detail"]) == (403, "The current password is incorrect")
@@ -69,8 +67,7 @@ async def test_a_new_password_needs_the_old_one(face: Face) -> None:
     assert await log_in(face, jane) is not None
 
 
-async def test_no_login_with_the_old_password_outlives_the_change(face: Face) -> None:
-    jane = await register(face)
+async def test_no_login_with_the_old_password_outlives_the_change(face: Face, jane: Person) -> None:
     change = jane.ask("POST", "/api/v1/auth/password", CHANGE)
     logins = [log_in(face, jane) for _ in range(6)]
     (status, _), *others = await asyncio.gather(change, *logins)
@@ -79,8 +76,7 @@ async def test_no_login_with_the_old_password_outlives_the_change(face: Face) ->
         assert other is None or not await other.may()
 
 
-async def test_of_two_changes_at_once_one_is_told_of_the_other(face: Face) -> None:
-    jane = await register(face)
+async def test_of_two_changes_at_once_one_is_told_of_the_other(jane: Person) -> None:
     changes = [
         jane.ask("POST", "/api/v1/auth/password", {**CHANGE, "new_password": f"password {n}"})
         for n in range(2)
@@ -92,16 +88,12 @@ async def test_of_two_changes_at_once_one_is_told_of_the_other(face: Face) -> No
 async def test_the_gateway_keeps_no_password_and_no_token(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    import asyncpg
 
     jane = await register(face)
-    connection = await asyncpg.connect(database.owner_dsn)
-    try:
-        rows = await connection.fetch(
-            "SELECT u::text AS row FROM users u UNION SELECT f::text FROM refresh_families f"
-        )
-    finally:
-        await connection.close()
+    rows = await fetch(
+        database.owner_dsn,
+        "SELECT u::text AS row FROM users u UNION SELECT f::text FROM refresh_families f",
+    )
     kept = "".join(row["row"] for row in rows)
     assert "$argon2id$v=19$m=" in kept
     for secret in (PASSWORD, jane.access, jane.refresh):

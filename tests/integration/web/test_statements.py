@@ -2,42 +2,28 @@
 
 import csv
 import io
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.accounts import Person, register
+from tests.integration.web.accounts import Person
 from tests.integration.web.earners import Earner, earner
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
+from tests.support.databases import connected
+from tests.support.http_gateway import Face, face_with, with_ledger
 from web.routes import statements
 
 STATEMENT, PAYOUTS = "/api/v1/operators/me/statement", "/api/v1/operators/me/payouts"
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    """With the real Ledger; everybody begins with 100 credits."""
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
-        yield running
-    await pool.close()
+face = face_with(with_ledger)
 
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
     """Who has a node."""
     return await earner(face)
-
-
-@pytest.fixture
-async def jane(face: Face) -> Person:
-    """Who has work."""
-    return await register(face)
 
 
 async def statement(otto: Earner, month: str, more: str = "") -> dict[str, Any]:
@@ -56,14 +42,13 @@ async def text_of(otto: Earner, query: str, accept: str = "") -> str:
 
 async def moved_to(database: PostgresEndpoint, entries: int, month: str) -> None:
     """The first entries of the operator's account come from another month."""
-    owner = await asyncpg.connect(database.owner_dsn)
-    await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
-    await owner.execute(
-        "UPDATE entries SET created_at = $2 WHERE version <= $1 AND account_id IN"
-        " (SELECT id FROM accounts WHERE name LIKE 'operator:%')",
-        *(entries, datetime.fromisoformat(f"{month}-10T00:00:00+00:00")),
-    )
-    await owner.close()
+    async with connected(database.owner_dsn) as owner:
+        await owner.execute("ALTER TABLE entries DISABLE TRIGGER USER")
+        await owner.execute(
+            "UPDATE entries SET created_at = $2 WHERE version <= $1 AND account_id IN"
+            " (SELECT id FROM accounts WHERE name LIKE 'operator:%')",
+            *(entries, datetime.fromisoformat(f"{month}-10T00:00:00+00:00")),
+        )
 
 
 async def test_a_statement_begins_where_the_last_one_ended(

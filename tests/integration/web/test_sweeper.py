@@ -11,7 +11,7 @@ from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.web.test_parts import BODIES, SHAS, asked, call, complete, put, sent
 from tests.support.databases import execute
-from tests.support.http_gateway import Face
+from tests.support.http_gateway import Face, Headers
 from web.edge_children import sweeper_child
 
 
@@ -52,16 +52,15 @@ async def test_parts_are_removed_a_day_after_the_last_was_asked_for(
 
 
 async def test_an_upload_that_takes_days_is_left_alone(
-    face: Face, database: PostgresEndpoint
+    face: Face, user: Headers, database: PostgresEndpoint
 ) -> None:
-    jane = await face.user()
-    upload = await sent(face, jane, (1,))
+    upload = await sent(face, user, (1,))
     await age(database, 25)
-    leave = (await asked(face, jane, upload, (2,)))[2]
+    leave = (await asked(face, user, upload, (2,)))[2]
     async with sweeping(face) as sweeper:
         await sweeper.ask(SweepDue(), within=60)
     assert await put(face, leave, BODIES[1]) == 200
-    assert (await complete(face, jane, upload, SHAS))[0] == 200
+    assert (await complete(face, user, upload, SHAS))[0] == 200
 
 
 async def test_a_store_that_is_away_is_asked_again(face: Face, database: PostgresEndpoint) -> None:

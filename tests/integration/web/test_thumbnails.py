@@ -1,27 +1,18 @@
 """Small pictures of frames, as they come: told by an event, shown to the job's owner alone."""
 
 import base64
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import aiohttp
-import pytest
 
 from rendertrust.protocol import JobDispatch, JobResult, JobStatus, Preview
 from rendertrust.testing import FakeNode
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.api_clients import Creator
-from tests.support.http_gateway import settings_for_tests
-from tests.support.whole_gateway import Whole, whole
+from tests.support.attempts import attempt_of
+from tests.support.whole_gateway import Whole
 
 JPEG = b"\xff\xd8\xff\xe0 a small picture of "
 HARMLESS = "default-src 'none'; sandbox"
-
-
-@pytest.fixture
-async def gateway(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    async with whole(database, settings_for_tests(credits={"starter": "100"})) as running:
-        yield running
 
 
 def showing(
@@ -38,11 +29,7 @@ def showing(
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
     """A chunk of the frames 1 and 2: pictures that count, and such that do not."""
-    said: dict[str, Any] = {
-        "job_id": dispatch.job_id,
-        "unit": dispatch.unit,
-        "attempt": dispatch.attempt,
-    }
+    said = attempt_of(dispatch)
     await node.send(JobStatus(**said, progress=0.1))
     await node.send(showing(dispatch, 1, JPEG + b"1"))
     await node.send(showing(dispatch, 1, JPEG + b"1 once more"))

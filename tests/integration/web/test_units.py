@@ -1,6 +1,5 @@
 """Jobs of many units at the HTTP face, over the real Ledger and Scheduler."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,10 +8,8 @@ import pytest
 
 from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
 from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
-from sql.database import Database
-from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.earners import verified_node
-from tests.support.http_gateway import Face, serving, settings_for_tests, with_scheduler
+from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until
 from web.money.ledger_client import commit
 
@@ -20,16 +17,11 @@ Json = dict[str, Any]
 ORDER = {"job_type": "echo", "payload_ref": "s3://bucket/input/scene.blend", "queue": True}
 
 
-@pytest.fixture
-async def face(database: PostgresEndpoint) -> AsyncIterator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(), with_scheduler(pool)) as face:
-        yield face
-    await pool.close()
+face = face_with(with_scheduler)
 
 
 async def call(
-    face: Face, user: dict[str, str], method: str, path: str, body: Json | None = None
+    face: Face, user: Headers, method: str, path: str, body: Json | None = None
 ) -> tuple[int, Any]:
     """A gateway that has no time is asked again: under a key, so that it is done once."""
     target, headers = f"/api/v1/jobs{path}", dict(user)
@@ -45,7 +37,7 @@ async def call(
     return found
 
 
-async def submitted(face: Face, user: dict[str, str], **more: Any) -> Json:
+async def submitted(face: Face, user: Headers, **more: Any) -> Json:
     status, placed = await call(face, user, "POST", "/dispatch", {**ORDER, **more})
     assert (status, placed["status"], placed["node_id"]) == (202, "QUEUED", None), placed
     status, job = await call(face, user, "GET", f"/{placed['job_id']}")
@@ -53,13 +45,14 @@ async def submitted(face: Face, user: dict[str, str], **more: Any) -> Json:
     return dict(job)
 
 
-async def held(face: Face, user: dict[str, str]) -> str:
+async def held(face: Face, user: Headers) -> str:
     async with face.client.get("/api/v1/credits/balance", headers=user) as answer:
         return str((await answer.json())["held"])
 
 
-async def test_a_job_has_a_unit_for_each_frame_and_its_price_is_held_for_each(face: Face) -> None:
-    user = await face.user()
+async def test_a_job_has_a_unit_for_each_frame_and_its_price_is_held_for_each(
+    face: Face, user: Headers
+) -> None:
     job = await submitted(face, user, job_type="inference", frames="1-9x2", priority="high")
     assert (job["units"], job["done"], job["failed"], job["progress"]) == (5, 0, 0, 0.0)
     assert (job["price"], job["priority"], job["max_credits"]) == ("25.0000", "high", None)
@@ -74,8 +67,9 @@ async def test_a_job_has_a_unit_for_each_frame_and_its_price_is_held_for_each(fa
     assert status == 404, refused
 
 
-async def test_the_frame_that_a_job_of_one_was_asked_for_has_its_number(face: Face) -> None:
-    user = await face.user()
+async def test_the_frame_that_a_job_of_one_was_asked_for_has_its_number(
+    face: Face, user: Headers
+) -> None:
     for params, frames in (({"frame": 40}, "40"), ({"frame": -3}, "-3"), ({}, None)):
         job = await submitted(face, user, job_type="render", params=params)
         _, page = await call(face, user, "GET", f"/{job['id']}/units")
@@ -85,16 +79,14 @@ async def test_the_frame_that_a_job_of_one_was_asked_for_has_its_number(face: Fa
     assert page["units"][0]["frames"] is None, "what is no render means what it likes by it"
 
 
-async def test_without_credits_for_all_of_it_nothing_is_done(face: Face) -> None:
-    user = await face.user()
+async def test_without_credits_for_all_of_it_nothing_is_done(face: Face, user: Headers) -> None:
     body = {**ORDER, "job_type": "inference", "frames": "1-21"}
     status, refused = await call(face, user, "POST", "/dispatch", body)
     assert (status, refused["available"], refused["requested"]) == (402, "100.0000", "105.0000")
     assert (await call(face, user, "GET", ""))[1]["count"] == 0
 
 
-async def test_a_chunk_costs_its_frames_and_tiles_their_frame(face: Face) -> None:
-    user = await face.user()
+async def test_a_chunk_costs_its_frames_and_tiles_their_frame(face: Face, user: Headers) -> None:
     job = await submitted(face, user, job_type="inference", frames="1-5", chunk=2)
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
     found = [(unit["frames"], unit["price"]) for unit in page["units"]]
@@ -124,15 +116,15 @@ async def test_a_chunk_costs_its_frames_and_tiles_their_frame(face: Face) -> Non
         ({"job_type": "inference", "frames": "1-5", "max_credits": "4.9"}, "max_credits"),
     ],
 )
-async def test_nonsense_is_told_by_its_field(face: Face, wrong: Json, field: str) -> None:
-    user = await face.user()
+async def test_nonsense_is_told_by_its_field(
+    face: Face, user: Headers, wrong: Json, field: str
+) -> None:
     status, refused = await call(face, user, "POST", "/dispatch", {**ORDER, **wrong})
     assert status == 422, refused
     assert field in [fault["field"] for fault in refused["errors"]], refused
 
 
-async def test_each_unit_that_waits_says_why(face: Face) -> None:
-    user = await face.user()
+async def test_each_unit_that_waits_says_why(face: Face, user: Headers) -> None:
     size = {"width": 64, "height": 64}
     job = await submitted(face, user, frames="3", tiles="2x1", params=size)
     _, page = await call(face, user, "GET", f"/{job['id']}/units")
@@ -190,8 +182,7 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
     assert found == [True, False, True, False]
 
 
-async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face) -> None:
-    user = await face.user()
+async def test_a_job_is_paused_resumed_changed_and_stopped(face: Face, user: Headers) -> None:
     job = await submitted(face, user, job_type="inference", frames="1-4")
     at = f"/{job['id']}"
     for _ in range(2):  # asked again it says the same
@@ -247,8 +238,9 @@ async def test_a_key_answers_the_same_job_again(face: Face) -> None:
     assert status == 422
 
 
-async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(face: Face) -> None:
-    user = await face.user()
+async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(
+    face: Face, user: Headers
+) -> None:
     body = {**ORDER, "job_type": "inference", "frames": "1-9x2", "chunk": 2, "max_credits": "20"}
     status, told = await call(face, user, "POST", "/quote", body)
     assert status == 200, told
@@ -277,8 +269,9 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(face: Fac
     assert again["available"] == "75.0000"
 
 
-async def test_a_quote_needs_no_file_and_tells_that_credits_are_short(face: Face) -> None:
-    user = await face.user()
+async def test_a_quote_needs_no_file_and_tells_that_credits_are_short(
+    face: Face, user: Headers
+) -> None:
     idea = {"job_type": "inference", "frames": "1-21"}
     status, told = await call(face, user, "POST", "/quote", idea)
     assert (status, told["held"], told["enough"]) == (200, "105.0000", False)
@@ -302,9 +295,8 @@ async def test_a_quote_needs_no_file_and_tells_that_credits_are_short(face: Face
     ],
 )
 async def test_a_quote_is_refused_for_what_the_order_would_be(
-    face: Face, wrong: Json, field: str
+    face: Face, user: Headers, wrong: Json, field: str
 ) -> None:
-    user = await face.user()
     status, refused = await call(face, user, "POST", "/quote", {**ORDER, **wrong})
     assert status == 422, refused
     assert field in [fault["field"] for fault in refused["errors"]], refused

@@ -1,18 +1,17 @@
 """Registrations of nodes that nobody proves are forgotten, where a proof is required."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import jwt
 import pytest
 
 from actors.sweeper.messages import SweepDue
-from sql.database import Database
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_nodes import beat, described, post, prove
 from tests.integration.web.test_sweeper import sweeping
 from tests.support.databases import execute
-from tests.support.http_gateway import Face, serving, settings_for_tests
+from tests.support.http_gateway import Face, face_with
 
 OLD = "now() - interval '25 hours'"
 # A node that is old, and has been given a unit.
@@ -26,12 +25,7 @@ SELECT job.id, 0, 'DISPATCHED', 1, n.id, now(), now() + interval '1 hour', 0 FRO
 """  # noqa: E501
 
 
-@pytest.fixture
-async def strict(database: PostgresEndpoint) -> AsyncGenerator[Face]:
-    pool = Database(lambda: database.app_dsn)
-    async with serving(pool, settings_for_tests(nodes={"require_proof": True})) as running:
-        yield running
-    await pool.close()
+strict = face_with(nodes={"require_proof": True})
 
 
 @pytest.fixture

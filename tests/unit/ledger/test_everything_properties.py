@@ -72,7 +72,7 @@ for each, found in inspect.getmembers(OverTheTwin, inspect.isfunction):
 TestEverything = OverTheTwin.TestCase
 TestRacing = Racing.TestCase
 TestRacing.settings = examples(2, stateful_step_count=40)
-TestEverything.settings = examples(0.8, stateful_step_count=100)
+TestEverything.settings = examples(2, stateful_step_count=100)
 
 
 def test_no_posting_and_no_effect_is_left_out() -> None:

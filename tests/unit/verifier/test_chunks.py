@@ -11,12 +11,10 @@ from actors.verifier import check_orders
 from rendertrust.node.worker.checks.crop_placement import picked
 from sql import sampling
 from sql.reputation import NEW, STRIKES_MOST, Reputation, after
-from tests.unit.verifier.stage import EXACT
 
 SECRET, LEAST = b"s" * 32, 0.05
 CHUNKS, LIVES = 200, 60
 OWN, LOOKED = UUID(int=20), {"looked": True}
-OFF = {**EXACT, "crops": [{"equal": False, "off": 0.9}]}
 
 
 def looked_at(frames: int, number: int) -> list[int]:

@@ -1,0 +1,16 @@
+"""Troubles that the way to each engine may have."""
+
+from tests.faults.proxy import Proxy
+
+
+async def silent(proxy: Proxy) -> None:
+    proxy.hush()
+
+
+async def away(proxy: Proxy) -> None:
+    await proxy.down()
+
+
+async def resetting(proxy: Proxy) -> None:
+    proxy.resets = True
+    proxy.break_off()
