@@ -234,7 +234,7 @@ async def test_something_that_is_no_gateway_is_told_so(
     gateway.script(BALANCE, lambda _: web.json_response({"balance": 5}))
     with pytest.raises(BadAnswer, match="not JSON"):
         await client.balance()
-    with pytest.raises(BadAnswer, match="no Balance"):
+    with pytest.raises(BadAnswer, match="not a Balance"):
         await client.balance()
 
 
