@@ -4,7 +4,6 @@ import pytest
 
 from actors.ledger import fines
 from actors.node_session.sampling import Sampling
-from actors.verifier.messages import UnitDeliver
 
 ODDS = 0.5
 
@@ -12,7 +11,7 @@ ODDS = 0.5
 def fix_draws(monkeypatch: pytest.MonkeyPatch, *, drawn: bool) -> None:
     """Have every delivery drawn to be compared, or none, at even odds."""
 
-    async def draw(_: Sampling, __: UnitDeliver) -> tuple[float, float]:
+    async def draw(*_: object) -> tuple[float, float]:
         return (0.0 if drawn else 0.9), ODDS
 
     monkeypatch.setattr(Sampling, "draw", draw)

@@ -129,9 +129,9 @@ def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
         share
         for key, share in store.earnings.items()
         if share.state == "PENDING" and not _is_looked_at(store, key)
-        if (row := store.checks.get((*key, store.units[key].attempt))) is not None
-        if share.node_id in caught and row.opened_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, row)
+        if (made := store.checks.get((*key, store.units[key].attempt))) is not None
+        if share.node_id in caught and made.opened_at < caught[share.node_id] + MINUTE
+        if _is_unlooked(store, made)
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
@@ -239,7 +239,7 @@ def _record(store: "StoreTwin", node: UUID, device_class: str, rows: list[Told])
         is_since = at is None or decided_at >= at
         letters[is_since] += letter
         work = work + share if letter == "v" and is_since else 0
-    return Record(node, device_class, at is not None, *letters, work)
+    return Record(node, device_class, at is not None, letters[0], letters[1], work)
 
 
 def quarantine(store: "StoreTwin", node: UUID, act: Act) -> StandingRecord | None:

@@ -124,8 +124,8 @@ def keep_earnings(store: "StoreTwin", changes: Changes) -> None:
     store.fines.update({row.id: row for row in changes.fines})
     store.disputes.update({(row.job_id, row.unit): row for row in changes.disputes})
     store.payouts.update({row.id: row for row in changes.payouts})
-    for row in changes.comparisons:
-        store.comparisons[row.dispute_id] = tuple(row.given.places)
+    for made in changes.comparisons:
+        store.comparisons[made.dispute_id] = tuple(made.given.places)
 
 
 def free_shares(store: "StoreTwin", operator: UUID) -> list[EarningRow]:

@@ -67,7 +67,7 @@ async def farms(
     ):
         found = Farms(Farm(gateway, http, Person(http, gateway.url), owner, stack))
 
-        async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+        async def draw(*_: Any) -> tuple[float, float]:
             return 0.5 - found.drawn / 4, 0.5
 
         monkeypatch.setattr(Sampling, "draw", draw)

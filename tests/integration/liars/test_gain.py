@@ -32,7 +32,7 @@ from tests.integration.liars.test_liars import (
     honest,
     told,
 )
-from tests.simulation.economy import ERRORS, Pending, expected, lost_with, odds, simulated
+from tests.simulation.economy import ERRORS, Pending, expected, lost_with, odds, raised, simulated
 from tests.simulation.strategies import HONEST, LISTED, Life, Step, Strategy
 from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
@@ -195,7 +195,7 @@ async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
 
 def replayed(made: Sequence[Made]) -> float:
     """Return what the rules of the simulation say of the same draws; its odds are the gateway's."""
-    valid, gain, pending = 0, 0.0, list[Pending]()
+    valid, gain, pending = (0, 0), 0.0, list[Pending]()
     for number, one in enumerate(made):
         step = attrs.evolve(one.step, share=SHARE)
         assert one.odds == pytest.approx(odds(valid, step, sum(p.amount for p in pending)))
@@ -203,7 +203,7 @@ def replayed(made: Sequence[Made]) -> float:
             lost, pending = lost_with(pending, step, one.odds)
             gain -= lost
             continue
-        valid += one.drawn
+        valid = raised(valid, SHARE) if one.drawn else valid
         lie = float(SHARE) if step.is_lie else 0.0
         gain += lie
         pending.append(Pending(SHARE, lie, number))

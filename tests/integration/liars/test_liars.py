@@ -46,7 +46,7 @@ INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
 VALUES ($1, 'v', $2, '{check}', now())"""
 HUGE = 1 << 20  # bytes, as the farm allows
 EXACT = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
-OFF = {"crops": [{"equal": False, "off": 0.9}] * 3, "finish": {"equal": True}}
+OFF: dict[str, Any] = {"crops": [{"equal": False, "off": 0.9}] * 3, "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 EVIDENCE = Evidence(sha256=hashlib.sha256(PROOF).hexdigest(), size=len(PROOF))
 Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]
@@ -533,7 +533,7 @@ async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between
 ) -> None:
     """The window of the shares passes by, and an accomplice disputes one before the verdict."""
 
-    async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+    async def draw(*_: Any) -> tuple[float, float]:
         return 0.0, 0.5
 
     monkeypatch.setattr(Sampling, "draw", draw)

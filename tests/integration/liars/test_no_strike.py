@@ -21,7 +21,7 @@ FAR = {**OFF, "crops": OFF["crops"][:1], "whole": True, "loose": True}
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No delivery is drawn, as of a node with a long record."""
 
-    async def draw(_: Sampling, __: Any) -> tuple[float, float]:
+    async def draw(*_: Any) -> tuple[float, float]:
         return 0.9, 0.5
 
     monkeypatch.setattr(Sampling, "draw", draw)

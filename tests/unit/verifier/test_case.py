@@ -149,7 +149,8 @@ def test_what_regions_have_nothing_to_do_with_is_invalid_at_once(
 def test_what_three_owners_deliver_alike_is_the_scenes_fault(
     owner: int, drawn: bool, report: Mapping[str, Any], is_excused: bool
 ) -> None:
-    others, of = frozenset({UUID(int=5), UUID(int=6)}), {"params": {"frames": [1, 2]}}
+    others = frozenset({UUID(int=5), UUID(int=6)})
+    of: dict[str, Any] = {"params": {"frames": [1, 2]}}
     found = heard(report, agreeing=others, owner=UUID(int=owner), drawn=drawn, **of).verdict
     assert found is not None
     assert (found.outcome, found.strike, found.withdrawn) == (
