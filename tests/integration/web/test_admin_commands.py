@@ -73,7 +73,7 @@ def test_a_price_of_ones_own_is_given_up() -> None:
         (("set", "render", "1.23456"), "price must"),
         (("set", "a type", "1"), "job_type must"),
         (("set", "render", "1", "--reason", ""), "reason must"),
-        (("unset", "*"), "it always has a price"),
+        (("unset", "*"), "always have a price"),
     ],
 )
 def test_what_is_no_price_is_a_wrong_use(words: tuple[str, ...], why: str) -> None:
