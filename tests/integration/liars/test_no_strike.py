@@ -9,12 +9,17 @@ from actors.ledger import fines
 from actors.node_session.sampling import Sampling
 from rendertrust.protocol import JobDispatch
 from rendertrust.testing import FakeNode
-from tests.integration.liars.test_liars import OFF, Farm, delivers, farm, told
+from tests.integration.liars.test_liars import Farm, delivers, farm, told
 from tests.support.draws import uncovered
 
 __all__ = ["farm"]
 TIMED: Mapping[str, Any] = {"unable": "Passes > Render Time", "uncut": True, "loose": True}
-FAR = {**OFF, "crops": OFF["crops"][:1], "whole": True, "loose": True}
+FAR: Mapping[str, Any] = {
+    "crops": [{"equal": False, "off": 200.0}],
+    "finish": {"equal": True},
+    "whole": True,
+    "loose": True,
+}
 
 
 @pytest.fixture
