@@ -122,7 +122,7 @@ def _frame(
     path = composited_check.render(bpy, order, frame, "our")
     picture = delivered_files.unpack_frame(bpy, order, frames, frame)
     found = composited_check.compared(bpy, order, frame, (path, picture), progress)
-    before = frames[: frames.index(frame)]
+    before = frames[: frames.index(frame)] if reproducibility.simulates(bpy) else []
     if before and found is not None and not image_comparison.is_near(found):
         order = {**order, "before": before}
         path = composited_check.render(bpy, order, frame, "our")

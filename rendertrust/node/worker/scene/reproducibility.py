@@ -25,6 +25,7 @@ RENDER = re.compile(r"(?:^|[.\]])render\.(\w+)")
 HARMLESS = ("fps", "fps_base")  # equal in all parts of a frame; many drivers read them
 DIGITS = 4  # of a corner's coordinates
 EEVEE = "BLENDER_EEVEE"
+SIMULATING = {"CLOTH", "SOFT_BODY", "DYNAMIC_PAINT", "FLUID", "PARTICLE_SYSTEM"}
 WORDS_MAX = 200
 
 
@@ -191,6 +192,14 @@ def unbaked(scene: Any) -> Iterator[str]:
         return
     if len(world.collection.objects) and not world.point_cache.is_baked:
         yield f"Scene '{scene.name}' > Rigid Body World"
+
+
+def simulates(bpy: Any) -> bool:
+    """Return True if the file has simulations, baked or not."""
+    kinds = {modifier.type for thing in bpy.data.objects for modifier in thing.modifiers}
+    nodes = {node.bl_idname for tree in bpy.data.node_groups for node in tree.nodes}
+    has_bodies = any(of.rigidbody_world is not None for of in bpy.data.scenes)
+    return bool(kinds & SIMULATING or has_bodies or "GeometryNodeSimulationOutput" in nodes)
 
 
 def _with_instances(objects: Any) -> list[Any]:
