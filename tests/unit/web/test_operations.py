@@ -8,7 +8,8 @@ import pytest
 
 from supervisors.engines.system_clock import SystemClock
 from tests.support.http_gateway import settings_for_tests
-from web.http.operations import Audience, Operation, Operations
+from web.http.operations import Audience, Call, Operation, Operations
+from web.http.problem import Problem
 from web.http.rate_limits import PER_CALLER, RATES
 from web.identity.authentication import ADMINS_ONLY, PEOPLE_ONLY, forbidden
 from web.identity.roles import RoleName, Scope, ScopeName, UserRole
@@ -69,14 +70,17 @@ def test_scopes_and_roles_are_named_alike_everywhere() -> None:
     assert [role.value for role in UserRole] == list(get_args(RoleName))
 
 
-def test_an_operation_without_a_limit_is_not_declared() -> None:
-    declare = Operations().get("/anything", answers={200: None})
+def test_an_operation_has_the_limit_of_reads_or_of_writes_unless_it_names_one() -> None:
+    operations = Operations()
 
-    async def anything(call: object) -> None:
+    async def anything(call: Call[Any]) -> Problem | None:
         """Nothing."""
+        return None
 
-    with pytest.raises(TypeError, match="rate"):
-        declare(anything)
+    operations.get("/read", answers={200: None})(anything)
+    operations.post("/written", answers={200: None})(anything)
+    operations.post("/named", answers={200: None}, rate="login")(anything)
+    assert [operation.rate for operation in operations] == ["read", "write", "login"]
 
 
 def test_each_limit_is_a_setting() -> None:
