@@ -6,7 +6,7 @@ ErrorCode: TypeAlias = Literal[
     "underquoted",  # on nodes of three owners it took over three times the quoted work
     "every_node",  # it failed on several nodes
     "part_failed",  # one of its tiles failed, or another tile of its frame
-    "parts_gone",  # the delivered tiles that it needs no longer exist
+    "parts_gone",  # the parts in which its result was uploaded no longer exist
     "invalid",  # a check found that it shows another picture
     "lost",  # its nodes disappeared
     "given_back",  # its nodes returned it unfinished

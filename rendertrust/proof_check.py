@@ -254,7 +254,7 @@ def _witnessed(
     older, newer = consistency.in_order(known, signed)
     is_older = older is signed and consistency.same_log(
         known, signed
-    )  # otherwise the links from the known checkpoint show it
+    )  # then the links from the known checkpoint show it
     if not is_older and not is_signed_by(proof.note, signed, witness.verifier):
         return Step(
             "witness", False, f"it is not signed by the key that you know: {witness.verifier}"

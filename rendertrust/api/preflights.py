@@ -11,7 +11,7 @@ FindingLevel: TypeAlias = Annotated[str, Limits(enum=("error", "note", "warning"
 
 
 WaitCode: TypeAlias = Literal[
-    "paused",  # The newest connections of a node, at most twenty, over all gateways of the farm.
+    "paused",  # paused by its owner
     "cap",  # its job would cost more than its cap
     "parts",  # it is assembled from other units
     "turn",  # other units of its job come first

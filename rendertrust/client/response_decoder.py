@@ -49,7 +49,7 @@ def read(kind: type[Kind], body: Any) -> Kind:
     try:
         return _CONVERTER.structure(body, kind)
     except Exception as error:  # whatever a hostile or foreign answer makes the converter raise
-        raise BadAnswer(f"The answer is not a {kind.__name__}: {error}"[:300]) from error
+        raise BadAnswer(f"The answer is not a {kind.__name__}: {error!r}"[:300]) from error
 
 
 def read_receipt(document: Any, job_id: str) -> ReceiptFile:

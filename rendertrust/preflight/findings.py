@@ -225,10 +225,7 @@ def _camera(facts: Facts) -> Iterator[Finding]:
 
 
 def showing(file: Facts) -> frozenset[int] | None:
-    """Return a text on the frames that show a missing file of a sequence.
-
-    '' if all do, or if it is unknown.
-    """
+    """Return the frames that show a missing file of a sequence; None: all, or unknown."""
     return frozenset(frame_range.parse(file["frames"])) if file.get("frames") else None
 
 

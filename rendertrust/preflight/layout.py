@@ -218,8 +218,8 @@ def _paths(scene: PurePath, places: _Places, found: Found) -> dict[str, str]:
 def _stands_for(source: PurePath, file: Mapping[str, Any], root: PurePath) -> PurePath:
     """Return the file or folder that a written path of the scene refers to.
 
-    It is the one that the scene's report names (``stands``) unless that is outside ``root``;
-    otherwise the file beside ``source`` with the name in the written path.
+    It is the one that the scene's report names (``stands``), unless that is outside ``root`` while
+    ``source`` is inside; otherwise the file beside ``source`` with the name in the written path.
     """
     stands = type(source)(file.get("stands", source))
     if "stands" in file and (root not in source.parents or stands.is_relative_to(root)):

@@ -67,7 +67,7 @@ class ServedSession:
     subject: str
 
 
-# Start a session for a node on a socket; given by the composition root.
+# Starts a session for a node on a socket; given by the composition root.
 OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 

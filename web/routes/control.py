@@ -80,7 +80,7 @@ async def stop(call: Call) -> Job | Problem:
     example=examples.MANY,
 )
 async def change(call: Call[JobWish]) -> Job | Problem:
-    """Apply the effect, and return the job."""
+    """Change priority or ``max_credits`` of an open job; null removes the cap."""
     wish = call.body
     if wish.priority is None and wish.max_credits == UNSAID:
         return NOTHING

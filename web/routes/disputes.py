@@ -166,7 +166,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
-    """A page of disputes. ``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """Return the comparison of a dispute, or its fault."""
     if told is None:
         return None
     places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]

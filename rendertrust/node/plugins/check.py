@@ -52,7 +52,7 @@ class CheckPlugin:
     says ``video``. ``draws``: [x, y, cell or null] for each crop of a frame or tile; ``shown``:
     frames of a chunk or video; all numbers from 0 up to 1. Without both, the plugin takes only a
     quick look. ``whole``: the crops are cut out of a whole rendered frame or tile. ``across``: the
-    result was made by another kind of device or instruction set; its value are the draws for a
+    result was made by another kind of device or instruction set; its value lists the draws for a
     second look, if one is needed. ``seconds``: the time limit of the renders.
 
     The plugin's result is a JSON report. For each crop or frame and for the picture it says whether

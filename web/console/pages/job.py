@@ -224,7 +224,7 @@ async def progress_of(view: View[JobPageQuery], row: ConsoleJob) -> Progress | N
 
 
 async def progress_of_units(view: View[JobPageQuery], row: ConsoleJob) -> tuple[Progress, ...]:
-    """Return the progress of a job of one unit, as its node last reported it."""
+    """Return the progress of the job's running units."""
     try:
         notifier = view.gateway.registry.ref(Notifier)
         return await notifier.ask(ProgressOfUnits(row.id), within=ASK_SECONDS)

@@ -1,4 +1,5 @@
-// The console's main script. Without scripts everything works except live updates and buying.
+// The console's main script. Without scripts everything works except live updates, buying and
+// uploading.
 import { keyboard } from "./keyboard.js";
 import { live } from "./live.js";
 import { tables } from "./tables.js";

@@ -92,7 +92,7 @@ export async function checked(proof, chain) {
     [steps.checkpoint, steps.signature] = await checkpointOf(proof, key);
     steps.anchor = await anchorOf(proof, key);
   } catch {
-    // The remaining steps stay unknown.
+    // The remaining steps stay unreadable.
   }
   return { path, steps, holds: Object.values(steps).every(([holds]) => holds !== false) };
 }

@@ -45,7 +45,7 @@ def check(bpy: Any, order: dict[str, Any], say: Say) -> None:
     ``fault`` of the result, or the reason why the scene is ``unable`` to be checked. Without draws
     this is a quick look at picture and evidence; a ``suspect`` result should get a check.
     ``whole``: cut the crops out of the whole frame, rendered as its node had to. ``across``: the
-    result was made by another kind of device or instruction set; the value are the draws of a
+    result was made by another kind of device or instruction set; the value lists the draws of a
     second look.
     """
     started = time.monotonic()

@@ -195,7 +195,7 @@ def _frame(bpy: Any, scene: Any, number: int, out: str) -> Array:
     """Return the scene's picture at a frame, as (height, width, 3)."""
     set_format(scene.render.image_settings, "IMAGE", "PNG")
     scene.render.image_settings.color_mode = "RGB"
-    # for the render that frame_set does not start by itself
+    # frame_set leaves scenes other than the current one as they are
     scene.frame_start = scene.frame_end = number + 1
     scene.render.use_file_extension, scene.render.filepath = True, os.path.join(out, "shown-######")
     path = os.path.join(out, f"shown-{number + 1:06d}.png")

@@ -1,4 +1,4 @@
-"""average bytes of an entry, with its name"""
+"""Limits for untrusted pictures and zips, checked before anything decodes them."""
 
 import io
 import zipfile
