@@ -77,7 +77,10 @@ class Halt:
     def found(self) -> str:
         """A description of the contradiction."""
         if self.reason == RESTORED:
-            return "a backup was restored, and the chain may have a newer anchor: not checked yet"
+            return (
+                "a backup was restored, and the chain has not confirmed yet that it has no newer"
+                " anchor"
+            )
         if self.reason == BEHIND:
             return (
                 f"a gateway has seen a checkpoint of {self.size} leaves of {self.origin} that "

@@ -44,7 +44,7 @@ async def _content(call: Call[Any, Any], reference: str) -> bytes | Fault:
         return _fault("must be one of your uploads")
     row = await call.gateway.tables.uploads.by_key(call.caller, place.key)
     if row is None:
-        return _fault("must be one of your completed uploads")
+        return _fault("must be a completed upload of yours")
     if row.size > BYTES_MAX:
         return _fault(f"is longer than {BYTES_MAX} bytes")
     try:

@@ -167,9 +167,15 @@ async def _known(call: Call[Any, Any], *nodes: UUID) -> Mapping[UUID, list[Reput
     found: dict[UUID, list[Reputation]] = {}
     for record in await call.gateway.tables.nodes.records(nodes):
         known = record.reputation
-        members: dict[str, Any] = {**attrs.asdict(known), "score": round(known.score, 4)}
-        del members["forgiven"]  # meaningless without the rule
-        found.setdefault(record.node, []).append(Reputation(record.device_class, **members))
+        reputation = Reputation(
+            record.device_class,
+            valid=known.valid,
+            invalid=known.invalid,
+            valid_in_row=known.valid_in_row,
+            strikes=known.strikes,
+            score=round(known.score, 4),
+        )
+        found.setdefault(record.node, []).append(reputation)
     return found
 
 

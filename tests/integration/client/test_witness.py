@@ -236,9 +236,9 @@ async def test_a_sound_proof_of_another_entry_is_none(client: AsyncClient, log: 
     log.instead = {3: 2}
     assert (await client.entry_proof(2)).entry_id == 2
     for asked in (3, "3"):
-        with pytest.raises(NotProved, match="of entry 2, not 3"):
+        with pytest.raises(NotProved, match="for entry 2, not 3"):
             await client.entry_proof(asked)
-    with pytest.raises(NotProved, match="of entry 2, not 3"):
+    with pytest.raises(NotProved, match="for entry 2, not 3"):
         await client.verify_entry(3)
 
 

@@ -1,7 +1,7 @@
 """What every operation has to declare."""
 
 from collections.abc import Iterable
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
