@@ -10,7 +10,7 @@ import attrs
 from sql.database import Table
 
 LOGS_MOST: Final = 40  # per job, of failed attempts
-DONE_MOST: Final = 100  # of the last lines of a successful attempt,
+DONE_MOST: Final = 100  # per job, of successful attempts
 DONE_LINES: Final = 64  # per successful attempt, the last ones,
 DONE_CHARACTERS: Final = 4_000  # within this many characters
 SHOWN_MOST: Final = 20  # attempts of each kind in one read

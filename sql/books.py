@@ -358,9 +358,9 @@ class BooksTransaction(Protocol):
         """Lock accounts, holds, jobs and units, each in order of id, and the units that they feed.
 
         Missing accounts of users (``user:``, ``operator:``, ``debt:``) are created; other missing
-        names are left out. A user's debt account is locked with the user's account; the account for
-        purchases is locked with purchases and reversals. Of a sharded platform account one shard
-        may be locked, and returned with its own balance.
+        names are left out. A user's debt account is locked with the user's account, that account
+        with the user's purchases, and reversals with their purchases. Of a sharded platform account
+        one shard may be locked, and returned with its own balance.
         """
         ...
 

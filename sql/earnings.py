@@ -20,7 +20,7 @@ WITHHELD_MOST = timedelta(days=30)  # after this an admin decides, if no check d
 STAKE_SHARES = 400
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
-FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; unit, job and attempt of the result
+FineId: TypeAlias = tuple[UUID, tuple[UUID, int, int]]  # share; job, unit and attempt of the result
 
 
 @attrs.frozen

@@ -420,7 +420,7 @@ class NodeViews(Table):
         )
 
     async def counts(self, owner: UUID | None, text: str | None) -> Mapping[str, int]:
-        """Count matching nodes by status and by standing; an empty text matches all."""
+        """Count matching nodes by status and by standing; the key '' counts all of them."""
         found: dict[str, int] = dict.fromkeys(("", *STATUSES, *STANDINGS), 0)
         for row in await self._database.all("node_view_counts", owner, text):
             for name in ("", row["status"], row["standing"]):

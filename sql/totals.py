@@ -16,8 +16,8 @@ NODES: Final = ("REGISTERED", "HEALTHY", "UNHEALTHY", "OFFLINE")
 class ChecksWaiting:
     """Deliveries that wait for a verdict; ``oldest``: the longest wait in seconds.
 
-    ``overdue``: how many of the oldest 1,000 wait longer than usual for their kind. ``withheld``:
-    shares that have waited 30 days for a check.
+    ``overdue``: how many of the oldest 1,000 have waited for over a minute and over ten times as
+    long as their node took. ``withheld``: shares that have waited 30 days for a check.
     """
 
     waiting: int

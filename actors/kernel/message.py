@@ -25,6 +25,10 @@ class Message(Generic[To, R]):
     An event's ``R`` is None. Subclasses are frozen attrs classes. ``Ledger`` below is a marker: an
     empty class that stands for the actor's address, so that messages can be imported without the
     actor.
+
+        @attrs.frozen
+        class Balance(Message[Ledger, int]):
+            account: str
     """
 
     __slots__ = ()

@@ -326,10 +326,10 @@ class UnitRequeue:
     """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ended, or its node left.
 
     If a speculative attempt is running, it continues and nothing is queued. ``unsent``: the node
-    never received the attempt, so this is no retry. ``unheard``: only if no session has renewed the
-    lease. ``unsendable_to``: the node to which the unit could not be sent; another node is tried
-    next and nothing is counted. ``lost_by``: a node that received the unit and lost it; from the
-    second loss on, another node is tried next.
+    never received the attempt, so this is no retry. ``unheard``: only if no session has taken a
+    lease for the unit. ``unsendable_to``: the node to which the unit could not be sent; another
+    node is tried next and nothing is counted. ``lost_by``: a node that received the unit and lost
+    it; from the second loss on, another node is tried next.
     """
 
     job: UUID
@@ -531,7 +531,7 @@ class GuardFailed:
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # units named before it, in their present states
+    units: tuple[UnitState, ...] = ()  # units named up to it, in their present states
 
 
 @attrs.frozen

@@ -38,7 +38,7 @@ class Ports:
     payments: Payments
     post: Post
     leadership: Leadership = ALONE
-    receipts: ReceiptSigner | None = None  # None: receipts are not signed
+    receipts: ReceiptSigner | None = None  # None: there are no receipts
     memory: LogMemory | None = None  # None: only the database remembers the log
     chain: Chain | None = None  # None: nothing is anchored
     anchors: AnchorStore | None = None

@@ -9,7 +9,7 @@ import attrs
 from config.settings import DEFAULTS, Proof
 from sql.log import LogView
 
-# share of the time that the log may use while its last entry is younger than LAG_SECONDS_MAX
+# share of the time that the log may use while its last entry is younger than LAG_SECONDS
 SHARE: Final = 0.1
 LAG_SECONDS: Final = 20.0
 # from here on the log may use all the time: after sixty seconds an entry is late (I7)

@@ -85,7 +85,7 @@ class Case:
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # checks that were dropped for results of others
-    failed_by: frozenset[UUID] = frozenset()  # their verifiers; others are preferred
+    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; others are preferred
     rests_until: float = float("-inf")  # no check before that time
     unread: str | None = None  # why a verifier could not read it; the gateway is trying now
     is_suspected: bool = False  # the node has a strike, or another result in doubt
@@ -265,7 +265,7 @@ class Case:
             self._hear_regions(report, limits, across=across)
 
     def _hear_opened(self, report: Report, *, across: bool) -> None:
-        if self.step != "open":  # otherwise more was requested
+        if self.step != "open":  # a comparison was requested, but not made
             self.failed += 1
         elif self.is_trusted:
             self.verdict = Verdict("sampled-out")

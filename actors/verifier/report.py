@@ -15,7 +15,7 @@ from sql.units import kind_of
 CROPS_MAX: Final = 256  # over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
-UNSEEN: Final = "its node signed pixels that the delivered file does not have"
+UNSEEN: Final = "its node signed pixels that the verifier cannot read in the delivered file"
 OTHER_PIXELS: Final = "its node signed other pixels than the picture has"
 NO_PIXELS: Final = "its node signed no pixels"
 UNNAMED: Final = "its node signed a chunk without the names of its pictures"

@@ -18,7 +18,7 @@ READ_MOST: Final = 64 << 20  # bytes of one object; of a longer one the last pie
 
 
 async def stored(case: Case, objects: Objects) -> Stored:
-    """Return True if the store still has exactly what was delivered. Raises ObjectsUnavailable."""
+    """Compare the stored objects with those that were delivered. Raises ObjectsUnavailable."""
     row = case.pending.row
     found = await _stored(objects, case.place(result_key), row.sha256, row.size)
     if found == "same" and row.evidence_size is not None:

@@ -59,7 +59,10 @@ class RunningCheck:
 
 @attrs.define
 class VerifierFleet:
-    """The verifiers that any gateway had within ``seconds``. ``own``: ids of all of them."""
+    """The verifiers that any gateway had within ``seconds``.
+
+    ``own``: ids of all nodes that serve as verifiers, connected or not.
+    """
 
     store: Store
     seconds: float

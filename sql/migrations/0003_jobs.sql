@@ -125,7 +125,7 @@ CREATE TABLE units (
     missing           integer NOT NULL DEFAULT 0 CHECK (missing >= 0), -- number of input units that are not complete
     price             bigint NOT NULL CHECK (price >= 0),
     state             text NOT NULL CHECK (state IN (
-                          'QUEUED',       -- waits for a node, at the earliest until `not_before`
+                          'QUEUED',       -- waits for a node, at least until `not_before`
                           'DISPATCHED',   -- assigned; its message is under way to the node, or the node has queued it
                           'RUNNING',      -- the node has begun it, or reported progress
                           'VERIFYING',    -- delivered; waits for the verdict

@@ -106,12 +106,13 @@ CREATE TABLE epochs (
     leaf_index bigint NOT NULL UNIQUE CHECK (leaf_index >= 0), -- index of its first leaf; earlier leaves were kept
     leaf       text NOT NULL,
     origin     text NOT NULL,                     -- the log's name from then on
-    -- the chain; this and the next columns: its state of the previous epoch
+    -- the chain, and the contract, size and root that it had of the previous epoch
     chain_id   bigint NOT NULL CHECK (chain_id > 0),
-    contract   text NOT NULL,                     -- the newest contract, size, root, and the sender's next number
-    size       bigint NOT NULL CHECK (size >= 0), -- all transactions with smaller numbers are final, or lost
+    contract   text NOT NULL,
+    size       bigint NOT NULL CHECK (size >= 0),
     root       bytea NOT NULL CHECK (octet_length(root) = 32),
     sender     text NOT NULL,
+    -- the sender's next number: all transactions with smaller numbers are final, or lost
     nonce      bigint NOT NULL CHECK (nonce >= 0),
     at         timestamptz NOT NULL
 );

@@ -95,8 +95,8 @@ SELECT ARRAY(SELECT x.h FROM held CROSS JOIN LATERAL (
        clock_timestamp() AS now;
 
 -- name: books_transaction_status
--- The status of a transaction: committed, aborted or in progress; null for a future id, which a server may have after
--- a failover if it lagged behind.
+-- The status of a transaction: committed, aborted or in progress; null for a future id, as after a failover to a
+-- server that lagged behind.
 SELECT CASE WHEN $1::bigint::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
             THEN pg_xact_status($1::bigint::text::xid8) END AS status;
 

@@ -238,7 +238,7 @@ WHERE ($1::uuid IS NULL OR n.owner_id = $1)
 ORDER BY c.opened_at DESC, c.job_id DESC, c.unit DESC LIMIT $5;
 
 -- name: check_view_counts
--- Count checks by outcome: those decided since $2, and all pending ones.
+-- Count checks by outcome: those of deliveries since $2, and all pending ones.
 SELECT coalesce(c.verdict, 'pending') AS verdict, count(*) AS number
 FROM checks c JOIN nodes n ON n.id = c.node_id
 WHERE ($1::uuid IS NULL OR n.owner_id = $1) AND (c.opened_at >= $2 OR c.state = 'PENDING')

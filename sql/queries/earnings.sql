@@ -114,8 +114,8 @@ WHERE f.share_id = n.share_id AND f.job_id = n.job_id AND f.unit = n.unit AND f.
   AND f.returned_at IS NULL;
 
 -- name: books_stakes
--- The stakes of operators $1 at $2: the sums of their newest $3 pending shares whose dispute window is open and
--- undisputed.
+-- The stakes of operators $1 at $2: the sums of their newest $3 pending shares whose dispute window is open and that
+-- nobody disputes.
 SELECT o.id AS operator_id, sum(p.amount)::bigint AS pending
 FROM unnest($1::uuid[]) AS o (id)
 CROSS JOIN LATERAL (SELECT e.amount FROM earnings e
@@ -162,7 +162,7 @@ SELECT coalesce(extract(epoch FROM now() - min(opened_at)), 0)::float8 AS second
 
 -- name: earnings_ripe
 -- At most $1 mature shares, oldest first: without an open dispute, and unless a delivery of the same operator from
--- within the dispute window still waits for its verdict, which holds shares back for at most $2.
+-- before the end of the dispute window still waits for its verdict, which holds shares back for at most $2.
 SELECT e.job_id AS job, e.unit FROM earnings e
 LEFT JOIN (SELECT operator, min(opened_at) AS since FROM checks
            WHERE state = 'PENDING' AND operator IS NOT NULL AND opened_at > now() - $2::interval

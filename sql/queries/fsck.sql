@@ -4,7 +4,7 @@
 -- `rendertrust fsck` and the Anchor, if there is one.
 
 -- name: fsck_settings
--- Settings for an audit: no time limit, and a new plan for each execution, so that a null $1 costs no condition. $1:
+-- Settings for an audit: no time limit, and a new plan for each execution, so that a null $1 leaves no condition. $1:
 -- whether tables may be scanned; the gateway's other connections use indexes.
 SELECT set_config('statement_timeout', '0', true), set_config('plan_cache_mode', 'force_custom_plan', true),
        set_config('enable_seqscan', $1, true);

@@ -60,7 +60,7 @@ WHERE c.challenge = $1 AND c.node_id = $2;
 
 -- name: node_verify
 -- Use the challenge, and set key and owner; no row if it was already used, or if another node proved the same key
--- first. If the owner has a node in quarantine, or revoked one there, the new key starts in quarantine.
+-- first. If the owner has a node in quarantine, or gave up one that was, the new key starts in quarantine.
 WITH used AS (
     UPDATE node_challenges SET used_at = $3
     WHERE challenge = $1 AND node_id = $2 AND used_at IS NULL AND expires_at > $3

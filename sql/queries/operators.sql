@@ -62,8 +62,8 @@ WHERE p.id = ANY($1::uuid[]) OR p.batch_id = ANY($2::uuid[])
 ORDER BY p.requested_at, p.id;
 
 -- name: statement_at
--- An operator's balance at a time, and the number of the entry that led to it. It is unique, even if two gateways'
--- clocks differ.
+-- An operator's balance at a time, and the number of the entry that led to it. Each entry lies on one side of that
+-- number, even if two gateways' clocks differ.
 SELECT version, after AS balance FROM entries
 WHERE account_id = (SELECT id FROM accounts WHERE name = 'operator:' || $1::uuid) AND created_at < $2
 ORDER BY version DESC LIMIT 1;

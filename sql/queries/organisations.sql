@@ -56,8 +56,8 @@ WHERE l.organisation_id = $1 ORDER BY l.lent_at, n.id;
 
 -- name: organisation_invite
 -- Invite an address; one without an account is stored as unknown. ``already``: it is invited, or a member's;
--- ``room``: fewer than $6 are members or invited, fewer than $7 are invited, and $4 has fewer than $8 open
--- invitations, to any organisation.
+-- ``room``: fewer than $6 are members or invited, fewer than $7 are invited, and fewer than $8 are invited by $4, to
+-- any organisation.
 WITH known AS (
     SELECT id FROM users WHERE lower(email) = lower($2)
 ), unknown AS (

@@ -26,8 +26,8 @@ LOOKUPS_MOST: Final = 32  # names that are resolved at the same time
 LOOKUPS_OF_ONE: Final = 2  # of these, per user
 # owner of the request, for the look-up of its name
 _USER: Final = ContextVar[str]("user", default="")
-# Global unicast (RFC 4291), outside which nothing is routed: site-local fec0::/10, IPv4-compatible
-# ::/96 and NAT64's 64:ff9b::/96.
+# Global unicast (RFC 4291): nothing else is routed. Site-local fec0::/10, IPv4-compatible ::/96
+# and NAT64's 64:ff9b::/96 lie outside.
 _UNICAST: Final = IPv6Network("2000::/3")
 # Special ranges inside it, and in IPv4, that Python considers global or that depend on Python's
 # version.
