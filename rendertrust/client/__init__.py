@@ -52,7 +52,7 @@ from rendertrust.client.sync_client import Client
 from rendertrust.client.transport import address
 from rendertrust.job_spec import JobSpec, NodeNeeds, RenderParams
 
-__all__ = [  # noqa: PLE0604
+__all__ = [  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
     *api.__all__,
     "AsyncClient",
     "BadAnswer",

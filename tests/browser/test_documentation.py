@@ -10,11 +10,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
+import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, expect
 
+from sql.database import Database
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
 from tests.support.examples import chosen
-from tests.support.http_gateway import Face, face_with, with_ledger
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.stripe_events import standing_in
 
 # The one thing that ReDoc cannot be told to leave; the policy keeps it from being asked for.
@@ -48,7 +51,13 @@ class Visit:
             await self.page.screenshot(path=Path(folder) / f"{name}.png")
 
 
-face = face_with(with_ledger)
+@pytest_asyncio.fixture(loop_scope="session")
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+    await pool.close()
 
 
 @asynccontextmanager

@@ -4,13 +4,18 @@ Pictures go to the folder that RENDERTRUST_SCREENSHOTS names, if it does.
 """
 
 import os
+from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
 
+import pytest_asyncio
 from playwright.async_api import Browser, Page
 
+from sql.database import Database
+from sql.fsck import run_fsck
+from supervisors.engines.postgres import PostgresEndpoint
 from tests.browser.conftest import WITHIN_MS
-from tests.support.http_gateway import Face, face_with, with_ledger
+from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.stripe_events import standing_in
 from tests.support.until import until
 from web.openapi.examples.reference import NEW_PURCHASE
@@ -18,7 +23,15 @@ from web.openapi.examples.reference import NEW_PURCHASE
 CHECKOUT = "/api/v1/credits/checkout"
 
 
-face = face_with(with_ledger, audited=True)
+@pytest_asyncio.fixture(loop_scope="session")
+async def face(database: PostgresEndpoint) -> AsyncGenerator[Face]:
+    """With the real Ledger."""
+    pool = Database(lambda: database.app_dsn)
+    async with serving(pool, settings_for_tests(), with_ledger(pool)) as running:
+        yield running
+        async with pool.connection() as connection:
+            assert await run_fsck(connection) == []
+    await pool.close()
 
 
 async def picture(page: Page, name: str) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from collections import deque
 from typing import Any
 
+from sql.checks import CheckRow
 from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
+PRICE_BEFORE = 100_000_000  # more than any unit of the simulation costs
 OWN = frozenset({"_server", "_failures", "away", "lost_answers"})  # attributes of a connection
 
 
@@ -16,6 +18,11 @@ class FarStore(StoreTwin):
     async def round_trip(self) -> None:
         await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
         await super().round_trip()
+
+    def price_of(self, check: CheckRow) -> int:
+        """Return the price of the check's unit; results from before the simulation have no unit."""
+        unit = self.units.get(check.id[:2])
+        return PRICE_BEFORE if unit is None else unit.price
 
 
 class Connection(FarStore):

@@ -82,7 +82,7 @@ class ConsolePage:
     inside: bool = False
     own: bool = False
     rate: Rate = "read"
-    absent: Problem = NO_PAGE
+    absent: Problem = attrs.field(default=NO_PAGE, hash=False)
     form_on: str = ""
 
     @property

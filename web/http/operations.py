@@ -184,7 +184,12 @@ class Operations:
     ) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
             rate = "read" if method == "GET" else "write"
-            members = {"rate": rate, **read_signature(handler), **self._usual, **declared}
+            members: dict[str, Any] = {
+                "rate": rate,
+                **read_signature(handler),
+                **self._usual,
+                **declared,
+            }
             self._all.append(Operation(method=method, path=path, handler=handler, **members))
             return handler
 

@@ -14,7 +14,7 @@ from rendertrust.value_types import Credits
 from web.http.problem import Problem
 
 T = TypeVar("T")
-AMOUNTS: Final = (Credits, Credits | None)
+AMOUNTS: Final = (Credits, Credits | None)  # pyright: ignore[reportOperatorIssue]
 REQUEST_ID: Final = web.RequestKey("request_id", str)
 _OPTIONS = orjson.OPT_UTC_Z
 _JSON = "application/json"

@@ -52,4 +52,4 @@ async def test_nothing_is_offered_that_does_nothing(browser: Browser, stage: Sta
             for name in ("Pause", "Light or dark", "Keyboard help", "Full times", "Buy"):
                 await expect(page.get_by_role("button", name=name)).to_have_count(0)
             await expect(page.locator("#live-state")).to_be_hidden()
-        await expect(page.get_by_text("Buying here needs scripts")).to_be_visible()
+        await expect(page.get_by_text("Buying here needs JavaScript")).to_be_visible()

@@ -279,7 +279,7 @@ async def test_a_proof_is_fetched_and_checked_without_the_gateway(
     alone = await program.run("verify", "proof.json", "--url", "http://127.0.0.1:9")
     assert alone.code == 3, alone
     assert "ok  inclusion" in alone.out
-    assert "name a witness with --checkpoint, or with --rpc and --contract" in alone.err
+    assert "use --checkpoint, or --rpc and --contract" in alone.err
     kept = await program.run("ledger", "checkpoint", "--output", "mine.json")
     assert kept.code == 0, kept
     known = await program.run("verify", "proof.json", "--checkpoint", "mine.json")

@@ -258,10 +258,10 @@ async def test_one_that_is_old_or_holds_much_of_units_before_is_replaced(
     farm: Farm, monkeypatch: pytest.MonkeyPatch, bound: str, value: float
 ) -> None:
     """A unit's bounds are its own: what another left is not counted against it."""
+    monkeypatch.setattr(f"rendertrust.node.resident_blender.{bound}", value)
     before = blenders()
     await farm.frame(1)
     first = blenders() - before
-    monkeypatch.setattr(f"rendertrust.node.resident_blender.{bound}", value)
     assert isinstance(await farm.frame(2), Completed)
     assert first != blenders() - before
 

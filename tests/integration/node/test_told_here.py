@@ -22,7 +22,7 @@ async def test_why_a_unit_was_taken_back_is_told(
         await peer.next(JobStatus)
         await peer.send(JobCancel(job_id="j1", unit=0, attempt=1, reason="no progress"))
         assert (await peer.result("j1")).status == "cancelled"
-        [told] = [line for line in node.told if "back" in line]
+        [told] = [line for line in node.told if "recalled" in line]
         assert told == "the gateway recalled j1 unit 0: no progress"
 
 
