@@ -110,8 +110,12 @@ async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str
 
 async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
     """All that can be read with these names, but for streams."""
-    async with farm.http.get(f"{farm.gateway.url}/openapi.json") as answer:
-        document = await answer.json()
+
+    async def read() -> Any:
+        async with farm.http.get(f"{farm.gateway.url}/openapi.json") as answer:
+            return await answer.json() if answer.status == 200 else None
+
+    document = await until(read)
     found = []
     for path, item in document["paths"].items():
         content = item.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
