@@ -21,14 +21,14 @@ from actors.scheduler.node import (
     resources_of,
 )
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.policy import FOR_OURS, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, candidates, choose, rank
 from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 from sql.units import ANY, MINE, TRUSTED
 
-TYPES = ("echo", "render", FOR_OURS)
+TYPES = ("echo", "render", PREFLIGHT)
 SESSION: Ref[object] = Ref("session")
 USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
@@ -214,7 +214,7 @@ def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_th
     choice = choose(made, demand, avoid, circles)
     able = candidates(made, demand, frozenset(), circles)
     ours = [node for node in able if node.is_own_online and node.id not in avoid]
-    if demand.kind.job_type == FOR_OURS and ours:
+    if demand.kind.job_type == PREFLIGHT and ours:
         assert choice in ours or (
             isinstance(choice, AllNodesFull) and not any(node.accepts_work for node in ours)
         )
