@@ -159,10 +159,7 @@ class PaceRow:
 
 @attrs.frozen
 class StoredAnswer:
-    """What is stored under an idempotency key: the request's SHA-256, and the answer.
-
-    ``answer``: {status, body}.
-    """
+    """A request's SHA-256 and its answer {status, body}, stored under an idempotency key."""
 
     request: bytes
     answer: dict[str, Any]

@@ -219,7 +219,7 @@ def _count(changes: Changes) -> None:
 
 
 def moved(changes: Changes, kind: str) -> int:
-    """Return the sum of a batch's transfers of one kind, in units of money."""
+    """Return the sum of a batch's transfers of one kind, in 1/10,000 credits."""
     return sum(transfer.amount for transfer in changes.transfers if transfer.kind == kind)
 
 
@@ -228,7 +228,7 @@ def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
     return (effect for commit in commits for effect in commit.effects)
 
 
-# -- the last check of a batch before it is written: I1 and I2
+# -- the last check of a batch: entries balance (I1), accounts match entries and holds (I2)
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:

@@ -91,7 +91,7 @@ def _stored_answer(draft: Draft, commit: Commit, *, again: bool) -> Outcome | No
     if kept.request != key.request:
         return KeyConflict(key.key)
     if again and _is_done(draft, commit):
-        return None  # the key comes from this very commit
+        return None  # an earlier try of this commit has stored the answer
     return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
 
 
@@ -144,7 +144,7 @@ def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
     return tuple(entry for entry in found if entry is not None)
 
 
-# -- effects, a closed set
+# -- effects
 
 
 def _apply(draft: Draft, effect: Effect) -> bool | Refusal:

@@ -147,7 +147,7 @@ class Draft:
     # -- jobs
 
     def add_job(self, job: JobRow, units: Sequence[UnitRow]) -> None:
-        """Add a job and its QUEUED units; the outcome names the first unit."""
+        """Add a job and its QUEUED units; the commit's outcome contains only the first unit."""
         self.jobs.put(job.id, job)
         self._numbers.put(job.id, tuple(unit.number for unit in units))
         for unit in units:

@@ -14,7 +14,7 @@ from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
 SAID_MAX: Final = 500  # characters of an explanation that a check's row keeps
-EXCUSES: Final = ("gateway", "verifier")  # parties that a node may name as being at fault
+EXCUSES: Final = ("gateway", "verifier")  # error classes with which a node blames another party
 
 
 def stored_text(error: str) -> str:

@@ -135,7 +135,7 @@ def _stake(draft: Draft, operator: UUID | None) -> int:
 
 
 def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:
-    """Yield the pending shares that are locked, newest first."""
+    """Yield an operator's pending shares that the batch has locked, newest first."""
     found = [
         share
         for share in draft.earnings.all()

@@ -62,6 +62,14 @@ POSTINGS_OF_EVENT = 5
 
 @attrs.define
 class TouchedRows:
+    """The keys of rows collected so far.
+
+    ``whole``: jobs of which all units are locked. ``tiled``: units of which the other tiles of the
+    same frame are locked. ``postings``: the most transfers that the batch can book. ``stakes``:
+    operators whose pending shares are summed. ``fines``: by operator, the sum of fines to take.
+    ``withdrawn``: units whose fines may be paid back.
+    """
+
     accounts: set[str] = attrs.field(factory=set[str])
     holds: set[str] = attrs.field(factory=set[str])
     units: set[UnitId] = attrs.field(factory=set[UnitId])

@@ -514,7 +514,7 @@ class SchedulerActor(Actor[Scheduler]):
         """Read the healthy nodes if that is due.
 
         This is called for each page, as a pass over a large backlog takes minutes. ``now`` must be
-        from before the query, so that a node whose session ends meanwhile does not count as back.
+        from before the query, so that a node whose session ends during it does not count as back.
         """
         if now < self._nodes_due:
             return

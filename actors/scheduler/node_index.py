@@ -1,4 +1,4 @@
-"""Index of the nodes by capability and load: a choice examines few of them."""
+"""Index of the nodes by capability and load, so that few are examined to choose one."""
 
 import heapq
 from collections import OrderedDict

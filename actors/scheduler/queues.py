@@ -137,7 +137,7 @@ class FairQueue:
             self.turn(user)
 
     def turn(self, user: UUID) -> bool:
-        """Compute a user's turn again; return False if no unit of theirs waits here.
+        """Compute a user's turn again; return False if the user has no unit here.
 
         Must be called after every change of the user's first unit or share.
         """

@@ -80,7 +80,7 @@ def stragglers(
     return sorted(found, key=lambda unit: (unit.active_since, unit.job, unit.number))
 
 
-# -- over the state
+# -- applied to the scheduler's state
 
 
 async def speculate(

@@ -26,7 +26,7 @@ UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place am
 Age: TypeAlias = tuple[int, int]
 PENDING: Final = "PENDING"  # state of a new job's unit, or of a copy, that is being committed
 
-# The order of the states of one attempt. An attempt never goes back; the next one begins again.
+# The order of the states of one attempt, which only advances; the next attempt begins again.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
 _ENDED: Final = 4
 
@@ -163,7 +163,7 @@ class Unit:
     parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
-    units: int = 1  # units of its whole job
+    units: int = 1  # number of units of its job
     price: int = 0  # in 1/10,000 credits
     started_at: datetime | None = None  # when this or an earlier attempt started
     copied: int = 0
@@ -413,7 +413,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
         self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
         self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
-        self._kind_of: dict[UnitKey, RequestKind] = {}  # the kind that was counted
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # unit -> kind under which it was counted
         self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 
