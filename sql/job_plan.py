@@ -17,7 +17,7 @@ from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, NodeNeeds, Priority
 from rendertrust.tiling import grid
 
-# The numbers by which jobs are ordered and that are stored for priorities.
+# The numbers that are stored for priorities, and by which jobs are ordered.
 PRIORITIES: Final[Mapping[Priority, int]] = {"low": -1, "normal": 0, "high": 1}
 NO_NEEDS: Final = NodeNeeds()
 # Parameters of a frame that its tiles do not get: a tile's file has a fixed intermediate format.

@@ -30,7 +30,7 @@ DONE_MOST: Final = 50  # most recently completed units of each job that determin
 
 
 def weight(priority: int) -> int:
-    """Return the weight of a priority: users get slots in the ratio of their weights."""
+    """Return the weight of a priority: users share slots in the ratio of their units' weights."""
     return WEIGHTS[priority]
 
 

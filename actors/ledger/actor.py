@@ -69,7 +69,7 @@ class UnknownCommit:
     changes: Changes
 
     def of(self, places: range) -> "UnknownCommit":
-        """Return this try for a part of its commits; only the first part gets its changes."""
+        """Return this record for a part of the batch; only the first part keeps ``changes``."""
         posted = frozenset(n - places.start for n in self.posted if n in places)
         changes = Changes() if places.start else self.changes
         return UnknownCommit(self.transaction, posted, changes)
@@ -78,7 +78,7 @@ class UnknownCommit:
 class LedgerActor(Actor[Ledger]):
     """Decides batches of commits in memory, under row locks, and writes them to the database.
 
-    The database's constraints are checked again when it writes. If a batch would violate an
+    On writing, the database checks its own constraints as well. If a batch would violate an
     invariant of the books, the process stops before anything is written.
     """
 
@@ -202,7 +202,7 @@ async def _written_before(
     found, written = set[int](), list[Changes]()
     for attempt in lost:
         if not attempt.transaction:
-            continue  # that try had nothing to commit
+            continue  # the earlier try had nothing to commit
         # This try holds the locks that the earlier one held, so the earlier one has ended.
         ended = await books.was_committed(attempt.transaction)
         found |= frozenset() if ended is False else attempt.posted
@@ -232,7 +232,7 @@ def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:
-    """Return a line about the invariant that the changes would violate; None if there is none.
+    """Return a description of an invariant that the changes would violate; None if they are sound.
 
     The check only compares the rows before and after, independently of the decision's code.
     """

@@ -293,11 +293,12 @@ class UnitComplete:
 
 @attrs.frozen
 class UnitFail:
-    """End an attempt as failed: queue the unit until ``retry_at``, or fail it and release its hold.
+    """End a failed attempt: requeue the unit, which waits until ``retry_at``, or fail the unit.
 
-    ``retry_at`` None: the unit fails for good. ``error_class``: scene, node, network, gateway or
-    verifier. Only ``node`` counts as a failure of the node; in every case another node is tried
-    next. ``error_code`` gives the cause; REPORTED: ``error`` is the node's report.
+    ``retry_at`` None: the unit is FAILED and its hold is released. ``error_class``: scene, node,
+    network, gateway or verifier. Only ``node`` counts as a failure of the node; in every case
+    another node is tried next. ``error_code`` gives the cause; REPORTED: ``error`` is the node's
+    report.
 
     ``caught``: the device class of a node whose false claim the session detected; the claim counts
     like an invalid result. ``accused``: the device class of a node that blames the scene; the
@@ -464,7 +465,7 @@ class Booked:
 
     id: UUID
     entry_id: int
-    amount: int  # signed units
+    amount: int  # in 1/10,000 credits; negative for a debit
     kind: str
     reference: str
     description: str

@@ -56,7 +56,7 @@ def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
     _close(draft, hold, "SETTLED", charge)
     for transfer in _settling(order, hold.account, charge):
         moved = _transfer(draft, transfer)
-        if moved is not True:  # False: the reference has such a transfer from elsewhere
+        if moved is not True:  # False: another posting made this transfer under the reference
             return ExistsWithOtherAmount(order.reference) if moved is False else moved
     return True
 

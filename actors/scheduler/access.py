@@ -24,7 +24,7 @@ CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
 
 
 def is_own(node: Node, user: UUID | None, access: Access) -> bool:
-    """Return whether a node is the user's, or of an organisation that they are a member of."""
+    """Return whether a node belongs to the user, or is lent to one of their organisations."""
     if user is None:
         return False
     return node.owner == user or access.lent.get(node.id) in access.of_user(user)
@@ -59,7 +59,7 @@ def takes_every_user(node: Node) -> bool:
 def related_users(node: Node, access: Access) -> frozenset[UUID]:
     """Return a node's owner, users with a trust relation to them, and its organisation's members.
 
-    The access rules give the node more of these users' work than of strangers', or may do so.
+    The node may get more work of these users than of strangers.
     """
     owner, lent = node.owner, access.lent.get(node.id)
     found: set[UUID] = set()
@@ -71,7 +71,7 @@ def related_users(node: Node, access: Access) -> frozenset[UUID]:
 
 
 def pool_for_node(node: Node, user: UUID, access: Access) -> str:
-    """Return whose work a user's unit is for the node.
+    """Return the pool that describes a user to a node to which their unit is sent.
 
     ``mine``: its owner's or organisation's; ``trusted``: of a user whom its owner trusts; ``any``:
     of another user.

@@ -75,19 +75,19 @@ from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
 DEFAULT_SETTINGS: Final = SchedulerSettings()
-PAGE_PAUSE_FACTOR: Final = 3  # the pause after a page is so many times the time that it took
+PAGE_PAUSE_FACTOR: Final = 3  # pause after reading a page, as a multiple of the time of the read
 # The longest time until delayed units are examined again. The timer is not shortened when a unit
 # with an earlier start time is queued.
 PLACE_SECONDS_MOST: Final = 60.0
-REREAD_MOST: Final = 4096  # jobs to read again; if there are more, all open jobs are read instead
-# Standings so much older than the newest known one are read again: an older one may be committed
-# after a newer one.
+REREAD_MOST: Final = 4096  # jobs that wait to be read again; beyond this, all open jobs are read
+# How long before the newest known standing the next read begins, as an older standing may be
+# committed after it.
 OVERLAP: Final = timedelta(seconds=10)
 log = logging.getLogger(__name__)
 
 
 class SchedulerActor(Actor[Scheduler]):
-    """Places units on nodes; the handlers are sorted by when they matter in a unit's life.
+    """Places units on nodes. The handlers are in the order of a unit's life cycle.
 
     ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks
     them to send ``SessionOpened`` again.
@@ -149,8 +149,8 @@ class SchedulerActor(Actor[Scheduler]):
     ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
         """Reserve a slot for a new job, or return why it is refused; None: it must wait.
 
-        It waits until the state is loaded, and while a slot held for another new job may be
-        released.
+        A dispatch waits until the state is loaded, and while a slot is held for another new job
+        that is being committed.
         """
         if not self._loaded:
             return None
@@ -164,7 +164,7 @@ class SchedulerActor(Actor[Scheduler]):
         return tag
 
     def _too_many(self, order: Dispatch) -> TooManyOpen | None:
-        """Return the limit of open jobs that a new job would exceed; None if there is none."""
+        """Return the limit for a user's open jobs that a new job would exceed, if any."""
         units, most = self._state.units, self._settings.limits
         if units.jobs_of(order.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
@@ -324,7 +324,7 @@ class SchedulerActor(Actor[Scheduler]):
             for node in [node for node in known if node is not None and node.session is not None]:
                 self._state.take_over(await self._store.open_units_of(node.id), self._clock.now())
         except Unavailable as error:
-            log.warning("cannot read units that others assigned: %s", type(error).__name__)
+            log.warning("other gateways' assignments cannot be read: %s", type(error).__name__)
         self._place()
 
     # -- nodes

@@ -89,7 +89,7 @@ class BacklogReader:
 
 
 def page_of(jobs: Sequence[OpenJob], rows: int) -> Sequence[OpenJob]:
-    """Return the first jobs, at least one, whose units to read are together at most ``rows``."""
+    """Return the first jobs whose units fit into a page of ``rows`` rows, but at least one job."""
     for number, job in enumerate(jobs):
         rows -= min(job.units, WINDOW)
         if rows < 0:

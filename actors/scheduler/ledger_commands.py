@@ -37,7 +37,7 @@ def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) 
     insert = JobInsert(
         job=order.job,
         user=order.user,
-        plan=tag.unit.plan,  # with the device class that was chosen for it
+        plan=tag.unit.plan,  # may contain a device class that the scheduler chose
         price_number=order.price_number,
         retry_of=order.retry_of,
     )
@@ -68,7 +68,7 @@ def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
 
     An unreachable unit is first requeued in the same commit, as an unsent attempt.
     """
-    assert tag.node is not None, "a waiting unit is only committed with a node"
+    assert tag.node is not None, "a waiting unit's commit assigns it to a node"
     unit = tag.unit
     if unit.is_copy:
         copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
@@ -86,7 +86,7 @@ def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
 def is_committed(tag: AssignmentTag, outcome: Outcome) -> bool:
     """Return whether the books contain the assignment, from this commit or an earlier try.
 
-    They do not if the Ledger paused the job instead, because the unit would exceed its cap.
+    False if the Ledger paused the job instead, because the unit would exceed its cap.
     """
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         body: Any = outcome.answer.get("body")

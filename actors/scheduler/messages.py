@@ -183,7 +183,7 @@ class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
 class FleetSummary:
     """Summary of the nodes that may do a kind of work now.
 
-    ``slots``: the number of their slots. ``blender``: their newest Blender version. ``memory``: the
+    ``slots``: the total number of slots. ``blender``: their newest Blender version. ``memory``: the
     most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``ours``: how
     many of them the gateway's owner runs and are connected.
     """
@@ -368,7 +368,7 @@ class PeerClaimed(Message[Scheduler, None]):
 
 @attrs.frozen
 class PeerAssigned(Message[Scheduler, None]):
-    """From another gateway, through the Notifier: it assigned units to these nodes of others."""
+    """From another gateway, through the Notifier: it assigned units to nodes that others serve."""
 
     nodes: tuple[UUID, ...]
 

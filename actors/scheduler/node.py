@@ -93,7 +93,7 @@ class Node:
     healthy: bool = False
     slots: int | None = None
     session: Ref[Any] | None = None
-    epoch: int = 0  # of its newest known session, at this or another gateway
+    epoch: int = 0  # number of the newest known session, at this or another gateway
     left_at: float | None = None
     silent_since: float | None = None
     assigned: set[UnitKey] = attrs.field(factory=_no_units)
@@ -105,14 +105,14 @@ class Node:
     resources: NodeResources = UNKNOWN
     is_ours: bool = False
     is_unverifiable: bool = False
-    version: int = 0  # of its current entries in the index's heaps
+    version: int = 0  # entries in the index's heaps with another version are stale
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
-        """Send a message to its session; return False without a session, or if it is full."""
+        """Send a message to the node's session; return False if there is none, or it is full."""
         return self.session is not None and self.session.tell(message)
 
     def take_hello(self, hello: Hello) -> None:
-        """Store what its hello declares."""
+        """Store what the node's hello declares."""
         self.slots = hello.slots
         self.offered = frozenset(hello.capabilities) if hello.capabilities else None
         self.pools = frozenset(hello.pools)
@@ -120,7 +120,7 @@ class Node:
         self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: float) -> None:
-        """Record that its session ended: the node is not healthy until the next sign of life.
+        """Record that the session ended: the node is not healthy until its next sign of life.
 
         A client that never sent a hello stays healthy, as its heartbeats do not need the session.
         """
@@ -130,20 +130,20 @@ class Node:
         self.forget()
 
     def is_back(self, silent_seconds: float | None, now: float) -> bool:
-        """Return whether there was a sign of life after its last session ended."""
+        """Return whether there was a sign of life after the node's last session ended."""
         if self.left_at is None or silent_seconds is None:
             return self.left_at is None
         return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
-        """Reset what its last session declared, and its declined units."""
+        """Reset what the node's last hello declared, and the count of units that it declined."""
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
 
     @property
     def eligible(self) -> bool:
-        """True if it is alive and its standing allows work.
+        """True if the node is alive and its standing allows work.
 
         A quarantined node gets only its owner's work, so it must have an owner.
         """
@@ -153,13 +153,13 @@ class Node:
 
     @property
     def is_known(self) -> bool:
-        """True if it is alive, has units, or has a standing: its record must be kept."""
+        """True if the node is alive, has units, or has a standing: its record must be kept."""
         is_there = self.healthy or self.session is not None or bool(self.assigned)
         return is_there or self.standing.version > 0
 
     @property
     def only_user(self) -> UUID | None:
-        """The only user whose units it may get; None: there is no such restriction."""
+        """The only user whose units the node may get; None: there is no such restriction."""
         return self.owner if self.standing.name == QUARANTINED else None
 
     @property
@@ -174,12 +174,12 @@ class Node:
 
     @property
     def accepts_work(self) -> bool:
-        """True if it is not paused, and its slots or its backlog have room."""
+        """True if the node is not paused, and its slots or its backlog have room."""
         return not self.is_paused and len(self.assigned) < (self.slots or 0) + BACKLOG
 
     @property
     def is_free(self) -> bool:
-        """True if it would begin a unit at once: it is connected and a slot is free."""
+        """True if the node would begin a unit at once: it is connected and a slot is free."""
         return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
@@ -201,17 +201,17 @@ class Node:
 
     @property
     def is_saturated(self) -> bool:
-        """True if it has ``DEPTH`` units for each slot: further units should wait in the queue."""
+        """True if the node has ``DEPTH`` units per slot: further ones should wait in the queue."""
         return self.session is not None and len(self.assigned) >= DEPTH * max(self.slots or 1, 1)
 
     @property
     def is_oversubscribed(self) -> bool:
-        """True if it has more than ``DEPTH`` units for each slot, for example from new jobs."""
+        """True if the node has more than ``DEPTH`` units per slot, for example from new jobs."""
         return self.session is not None and len(self.assigned) > DEPTH * max(self.slots or 1, 1)
 
     @property
     def does(self) -> frozenset[str]:
-        """The job types that it can do now: the registered ones that its hello names too."""
+        """The job types that the node can do: the registered ones that its hello names too."""
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
@@ -229,8 +229,8 @@ def resources_of(
     """Return the resources that the fields of a hello declare.
 
     The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
-    all slots together; ``memory`` of the result is for one. On a GPU it is at most the slot's part
-    of ``vram``, if the node declares ``vram``.
+    all slots together; ``memory`` of the result is for one. On a GPU, ``memory`` is at most the
+    slot's part of ``vram``, if the node declares ``vram``.
     """
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else GPU

@@ -35,7 +35,8 @@ class CacheAffinity:
     """Nodes that got an input lately and so probably have it in their cache."""
 
     def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
-        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()  # latest input last
+        # By input, the nodes that got it; the most recently assigned input is last.
+        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()
         self._most = inputs_most
 
     def note(self, node: UUID, inputs: str) -> None:
@@ -66,7 +67,7 @@ def can_run_checks(node: Node) -> bool:
 class VerifierClasses:
     """Device classes that the gateway's connected verifiers can check.
 
-    A node whose results none of them can check is unverifiable: it gets strangers' work last.
+    A node whose results no verifier can check is unverifiable: it gets strangers' work last.
     """
 
     _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
@@ -88,22 +89,22 @@ class VerifierClasses:
 Entry: TypeAlias = tuple[Rank, int, Node]  # the rank, and the node's version when it had this rank
 # The key of a list of nodes: job type, access group, whether for jobs of several units, and
 # requirements that all its nodes meet.
-Line: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
+Bucket: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
 SLACK: Final = 64  # entries that a heap may have beyond two for each node
-NEEDS_MOST: Final = 64  # requirements that have their own lines
-# Adding a node to the line of some requirements costs as much as examining the node so many times.
+NEEDS_MOST: Final = 64  # requirements that have their own buckets
+# Adding a node to a bucket costs about as much as examining the node so many times.
 LISTING: Final = 16
-MISSES_MOST: Final = 1024  # requirements without lines whose failed examinations are counted
-NO_LINES: Final[frozenset[Line]] = frozenset()
+MISSES_MOST: Final = 1024  # requirements without buckets whose failed examinations are counted
+NO_BUCKETS: Final[frozenset[Bucket]] = frozenset()
 
 
 class NodeIndex:
-    """Lists nodes in lines by what they can do and whose work they may do (``access``).
+    """Lists nodes in buckets by what they can do and whose work they may do (``access``).
 
-    A node is in several lines (see ``Line``). At its first use a line gets a heap of its nodes by
-    rank; stale entries are dropped when they reach the top. Only nodes that sent a hello are in the
-    lines for jobs of several units, as clients of the reference API cannot distinguish such units.
-    ``ours``: the few nodes that the gateway's owner runs.
+    A node is in several buckets (see ``Bucket``). At its first use a bucket gets a heap of its
+    nodes by rank; stale entries are dropped when they reach the top. Only nodes that sent a hello
+    are in buckets for jobs of several units, as clients of the reference API cannot distinguish
+    such units. ``ours``: the few nodes that the gateway's owner runs.
     """
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
@@ -112,19 +113,19 @@ class NodeIndex:
         self.cache_affinity = CacheAffinity()
         self._verifiers = VerifierClasses()
         self._nodes: dict[UUID, Node] = {}
-        self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible nodes of each line
-        self._listed: dict[UUID, frozenset[Line]] = {}  # the lines of each node
-        self._heaps: dict[Line, list[Entry]] = {}
-        self._needs: dict[Requirements, None] = {}  # have their own lines; latest use last
-        # By requirements without lines: how many examined nodes did not meet them.
+        self._capable: dict[Bucket, dict[UUID, Node]] = {}  # the eligible nodes of each bucket
+        self._listed: dict[UUID, frozenset[Bucket]] = {}  # the buckets of each node
+        self._heaps: dict[Bucket, list[Entry]] = {}
+        self._needs: dict[Requirements, None] = {}  # with their own buckets; last used one last
+        # By requirements without their own buckets: how many examined nodes did not meet them.
         self._misses: dict[Requirements, int] = {}
-        self._resources: dict[UUID, NodeResources] = {}  # of the nodes when they were last listed
+        self._resources: dict[UUID, NodeResources] = {}  # of each node at its last ``changed``
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
         self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
         self.busy: dict[UUID, Node] = {}  # nodes with a backlog and a session here
         self.busy_elsewhere: dict[UUID, Node] = {}  # other gateways' nodes with a likely backlog
         self.oversubscribed: dict[UUID, Node] = {}  # nodes with more than DEPTH units per slot
-        self._closed = 0  # number of lines whose nodes do not take every user's work
+        self._closed = 0  # number of buckets whose nodes do not take every user's work
         self._versions = 0
 
     def __iter__(self) -> Iterator[Node]:
@@ -148,7 +149,7 @@ class NodeIndex:
     def forget(self, node: Node) -> None:
         """Drop the record of a node."""
         self.changed(node)
-        self._relist(node, self._listed.get(node.id, NO_LINES), NO_LINES)
+        self._relist(node, self._listed.get(node.id, NO_BUCKETS), NO_BUCKETS)
         for known in (self._nodes, self._listed, self._resources, self._changed):
             known.pop(node.id, None)
 
@@ -164,19 +165,19 @@ class NodeIndex:
             self.changed(node)
 
     def changed(self, node: Node) -> None:
-        """Update a node's lines and rank; must be called after every change of a node."""
+        """Update a node's buckets and rank; must be called after every change of a node."""
         if node.is_ours and self._verifiers.learn(node):
             for other in self._nodes.values():
                 self.changed(other)
         node.is_unverifiable = not self._verifiers.can_check(node)
-        lines = self._lines_of(node)
-        listed = self._listed.get(node.id, NO_LINES)
+        buckets = self._buckets_of(node)
+        listed = self._listed.get(node.id, NO_BUCKETS)
         if self._resources.get(node.id) is not node.resources:
             self._resources[node.id], self._changed[node.id] = node.resources, node
-        if lines != listed:
-            if not lines <= listed:
+        if buckets != listed:
+            if not buckets <= listed:
                 self._changed[node.id] = node
-            self._relist(node, listed, lines)
+            self._relist(node, listed, buckets)
         _list(self.free, node, listed=node.is_free)
         _list(self.busy, node, listed=node.has_backlog)
         _list(self.oversubscribed, node, listed=node.is_oversubscribed)
@@ -185,9 +186,9 @@ class NodeIndex:
         node.version = self._versions
         if node.accepts_work:
             entry = (rank(node), node.version, node)
-            for line in lines:
-                if line in self._heaps:
-                    self._push(line, entry)
+            for bucket in buckets:
+                if bucket in self._heaps:
+                    self._push(bucket, entry)
 
     def set_access(self, access: Access) -> bool:
         """Replace organisations and trust; return whether they have changed."""
@@ -216,50 +217,50 @@ class NodeIndex:
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
         """Return the best node for a unit, as ``policy.choose`` defines it."""
-        demand, lines = self._with_lines(demand, failed)
+        demand, buckets = self._with_buckets(demand, failed)
         needs = demand.kind.needs
-        if not lines:
+        if not buckets:
             return NoCapableNode()
         if len(failed) >= NODE_FAILURES_MOST:
-            fresh = self._fresh(demand, lines, avoid, failed)
+            fresh = self._fresh(demand, buckets, avoid, failed)
             if fresh:
                 first = [node for node in fresh if has_precedence(node, demand, self.access)]
                 return self._of_few(first or fresh, demand)
         for less in (failed, frozenset[UUID]()):
-            if avoid and all(node.id in avoid for node in self._able(lines, needs)):
+            if avoid and all(node.id in avoid for node in self._able(buckets, needs)):
                 avoid = less
-        if ours := self._with_precedence(demand, lines, avoid):
+        if ours := self._with_precedence(demand, buckets, avoid):
             return self._of_few(ours, demand)
-        near = self._near(demand, lines, avoid)
+        near = self._near(demand, buckets, avoid)
         if near is not None:
             return near
-        found = [self._best(line, avoid, needs) for line in lines]
+        found = [self._best(bucket, avoid, needs) for bucket in buckets]
         return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
 
-    def _with_lines(
+    def _with_buckets(
         self, demand: PlacementRequest, failed: frozenset[UUID]
-    ) -> tuple[PlacementRequest, list[Line]]:
-        """Return the request and its lines.
+    ) -> tuple[PlacementRequest, list[Bucket]]:
+        """Return the request and its buckets.
 
         Requirements that were raised after failures are lowered again to those of the job if no
         node meets the raised ones, or if only the job's are met by a connected node that has not
         failed the unit.
         """
-        lines = self._lines_for(demand)
+        buckets = self._buckets_for(demand)
         if demand.kind.asked is None:
-            return demand, lines
-        if has_untried(self._able(lines, demand.kind.needs), failed):
-            return demand, lines
+            return demand, buckets
+        if has_untried(self._able(buckets, demand.kind.needs), failed):
+            return demand, buckets
         asked = attrs.evolve(demand, kind=demand.kind.as_asked)
-        others = self._lines_for(asked)
-        if not lines or has_untried(self._able(others, asked.kind.needs), failed):
+        others = self._buckets_for(asked)
+        if not buckets or has_untried(self._able(others, asked.kind.needs), failed):
             return asked, others
-        return demand, lines
+        return demand, buckets
 
     def _fresh(
         self,
         demand: PlacementRequest,
-        lines: list[Line],
+        buckets: list[Bucket],
         avoid: frozenset[UUID],
         failed: frozenset[UUID],
     ) -> list[Node]:
@@ -271,17 +272,18 @@ class NodeIndex:
         failed_owners = owners_that_failed(known, demand.user, self.access)
         if not failed_owners:
             return []
-        able = self._able(lines, demand.kind.needs)
+        able = self._able(buckets, demand.kind.needs)
         fresh = [
             node for node in able if node.session is not None and node.owner not in failed_owners
         ]
         tiers = ([node for node in fresh if node.id not in shunned] for shunned in (avoid, failed))
         return next((tier for tier in tiers if tier), [])
 
-    def _lines_for(self, demand: PlacementRequest) -> list[Line]:
-        """Return the lines that contain the nodes for a request.
+    def _buckets_for(self, demand: PlacementRequest) -> list[Bucket]:
+        """Return the buckets that contain the nodes for a request.
 
-        If its requirements have no lines yet, they also contain nodes that do not meet them.
+        If the requirements have no buckets of their own, the returned buckets also contain nodes
+        that do not meet them.
         """
         kind = demand.kind
         if kind.pool == ANY and not self._closed:
@@ -289,35 +291,37 @@ class NodeIndex:
         else:
             groups = groups_of_user(demand.user, kind.pool, self.access)
         of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
-        lines = [line for line in of if line in self._capable]
+        buckets = [bucket for bucket in of if bucket in self._capable]
         if kind.needs == NOTHING:
-            return lines
+            return buckets
         if self._is_listed(kind.needs):
-            lines = [(*line[:3], kind.needs) for line in lines]
-            return [line for line in lines if line in self._capable]
-        return [line for line in lines if self._has_able(line, kind.needs)]
+            buckets = [(*bucket[:3], kind.needs) for bucket in buckets]
+            return [bucket for bucket in buckets if bucket in self._capable]
+        return [bucket for bucket in buckets if self._has_able(bucket, kind.needs)]
 
-    def _has_able(self, line: Line, needs: Requirements) -> bool:
-        for number, node in enumerate(self._capable[line].values()):
+    def _has_able(self, bucket: Bucket, needs: Requirements) -> bool:
+        for number, node in enumerate(self._capable[bucket].values()):
             if node.resources.has(needs):
                 self._note_misses(needs, number)
                 return True
-        self._note_misses(needs, len(self._capable[line]))
+        self._note_misses(needs, len(self._capable[bucket]))
         return False
 
-    def _able(self, lines: list[Line], needs: Requirements) -> Iterator[Node]:
-        """Yield the nodes in these lines that meet the requirements."""
-        nodes = (node for line in lines for node in self._capable[line].values())
+    def _able(self, buckets: list[Bucket], needs: Requirements) -> Iterator[Node]:
+        """Yield the nodes in these buckets that meet the requirements."""
+        nodes = (node for bucket in buckets for node in self._capable[bucket].values())
         return (node for node in nodes if node.resources.has(needs))
 
-    def _can(self, node: Node, lines: list[Line], needs: Requirements) -> bool:
-        return node.resources.has(needs) and any(node.id in self._capable[line] for line in lines)
+    def _can(self, node: Node, buckets: list[Bucket], needs: Requirements) -> bool:
+        return node.resources.has(needs) and any(
+            node.id in self._capable[bucket] for bucket in buckets
+        )
 
     def _is_listed(self, needs: Requirements) -> bool:
-        """Return whether these requirements have their own lines; create the lines if that pays.
+        """Return whether these requirements have their own buckets; create them if that pays.
 
         Creating them takes long, so it happens after searches without them have taken as long. If
-        too many requirements have lines, the lines of the least recently used are dropped.
+        too many requirements have buckets, the buckets of the least recently used are dropped.
         """
         if needs in self._needs:
             self._needs[needs] = self._needs.pop(needs)
@@ -330,7 +334,7 @@ class NodeIndex:
         self._needs[needs], changed = None, dict(self._changed)
         for node in list(self._nodes.values()):
             self.changed(node)
-        self._changed = changed  # new lines do not enable a node to do more
+        self._changed = changed  # new buckets do not enable a node to do more
         return True
 
     def _note_misses(self, needs: Requirements, number: int) -> None:
@@ -340,7 +344,7 @@ class NodeIndex:
                 del self._misses[next(iter(self._misses))]
 
     def _with_precedence(
-        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+        self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> list[Node]:
         """Return the nodes that can do the request and have precedence over all others."""
         if demand.kind.job_type != PREFLIGHT and not demand.is_final:
@@ -348,7 +352,7 @@ class NodeIndex:
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
         first = (node for node in found if has_precedence(node, demand, self.access))
-        return [node for node in first if self._can(node, lines, demand.kind.needs)]
+        return [node for node in first if self._can(node, buckets, demand.kind.needs)]
 
     def _of_few(self, nodes: list[Node], demand: PlacementRequest) -> Node | AllNodesFull:
         holders = self.cache_affinity.holders(demand.inputs)
@@ -359,17 +363,17 @@ class NodeIndex:
         return min(near or room, key=rank, default=AllNodesFull())
 
     def _near(
-        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+        self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> Node | None:
         """Return the best node that probably has the input cached and would begin at once."""
         names = self.cache_affinity.holders(demand.inputs)
         holders = [node for name in names if (node := self._nodes.get(name)) is not None]
         free = [n for n in holders if n.is_free and n.accepts_work and n.id not in avoid]
-        able = (n for n in free if self._can(n, lines, demand.kind.needs))
+        able = (n for n in free if self._can(n, buckets, demand.kind.needs))
         return min((n for n in able if not yields_to_verifiable(n, demand)), key=rank, default=None)
 
-    def _best(self, line: Line, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
-        heap = self._heap(line)
+    def _best(self, bucket: Bucket, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
+        heap = self._heap(bucket)
         aside: list[Entry] = []
         found: Node | None = None
         misses = 0
@@ -389,40 +393,40 @@ class NodeIndex:
         self._note_misses(needs, misses)
         return found
 
-    def _heap(self, line: Line) -> list[Entry]:
-        heap = self._heaps.get(line)
+    def _heap(self, bucket: Bucket) -> list[Entry]:
+        heap = self._heaps.get(bucket)
         if heap is None:
-            there = (node for node in self._capable[line].values() if node.accepts_work)
-            heap = self._heaps[line] = [(rank(node), node.version, node) for node in there]
+            there = (node for node in self._capable[bucket].values() if node.accepts_work)
+            heap = self._heaps[bucket] = [(rank(node), node.version, node) for node in there]
             heapq.heapify(heap)
         return heap
 
-    def _relist(self, node: Node, listed: frozenset[Line], lines: frozenset[Line]) -> None:
-        for line in listed - lines:
-            capable = self._capable[line]
+    def _relist(self, node: Node, listed: frozenset[Bucket], buckets: frozenset[Bucket]) -> None:
+        for bucket in listed - buckets:
+            capable = self._capable[bucket]
             del capable[node.id]
             if not capable:
-                del self._capable[line]
-                self._heaps.pop(line, None)
-                self._closed -= _is_closed(line)
-        for line in lines - listed:
-            if line not in self._capable:
-                self._capable[line] = {}
-                self._closed += _is_closed(line)
-            self._capable[line][node.id] = node
-        self._listed[node.id] = lines
+                del self._capable[bucket]
+                self._heaps.pop(bucket, None)
+                self._closed -= _is_closed(bucket)
+        for bucket in buckets - listed:
+            if bucket not in self._capable:
+                self._capable[bucket] = {}
+                self._closed += _is_closed(bucket)
+            self._capable[bucket][node.id] = node
+        self._listed[node.id] = buckets
 
-    def _push(self, line: Line, entry: Entry) -> None:
-        heap = self._heaps[line]
-        capable = self._capable[line]
+    def _push(self, bucket: Bucket, entry: Entry) -> None:
+        heap = self._heaps[bucket]
+        capable = self._capable[bucket]
         if len(heap) > 2 * len(capable) + SLACK:
             heap[:] = [e for e in heap if e[1] == e[2].version]
             heapq.heapify(heap)
         heapq.heappush(heap, entry)
 
-    def _lines_of(self, node: Node) -> frozenset[Line]:
+    def _buckets_of(self, node: Node) -> frozenset[Bucket]:
         if not node.eligible:
-            return NO_LINES
+            return NO_BUCKETS
         groups = groups_of_node(node, self.access)
         kinds = (False,) if node.slots is None else (False, True)
         met = [NOTHING, *(needs for needs in self._needs if node.resources.has(needs))]
@@ -442,5 +446,5 @@ def _list(nodes: dict[UUID, Node], node: Node, *, listed: bool) -> None:
         nodes.pop(node.id, None)
 
 
-def _is_closed(line: Line) -> bool:
-    return line[1] is not None and line[1][0] in CLOSED
+def _is_closed(bucket: Bucket) -> bool:
+    return bucket[1] is not None and bucket[1][0] in CLOSED

@@ -172,9 +172,9 @@ def choose(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    It does if the unit comes before another of the user's units that waits there, and is among the
-    first ones, as many as the node has slots. An oversubscribed node also gets a unit of a user who
-    has none waiting there, so that this user does not wait for the backlog of others.
+    The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
+    of the user's units come before it than the node has slots. An oversubscribed node also gets a
+    unit of a user who has none waiting there, so that others' backlog does not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

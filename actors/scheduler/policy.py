@@ -155,15 +155,15 @@ def yields_to_verifiable(node: Node, demand: PlacementRequest) -> bool:
 def turn(priority: int, share: int, queued_at: datetime) -> Turn:
     """Return a user's sort key in a fair queue, from their first unit; the least is next.
 
-    ``share``: how many of the user's units nodes have. With one more, divided by the weight of the
-    priority, it is compared first; then the greater priority goes first, then the longest wait. So
-    no user starves.
+    ``share``: how many of the user's units nodes have. Users are ordered by ``share`` + 1 divided
+    by the weight of the priority, then by the greater priority, then by the longer wait. So no user
+    starves.
     """
     return ((share + 1) / weight(priority), -priority, queued_at)
 
 
 def begins_elsewhere(key: tuple[UUID, int], index: int, gateways: int) -> bool:
-    """Return whether another gateway than this one, ``index``, should place a unit first.
+    """Return whether another gateway should place a unit before gateway ``index``, this one.
 
     As gateways begin with different units, they seldom claim the same one. Each still places all
     units if the others have no nodes.

@@ -107,7 +107,7 @@ def _may_be_elsewhere(node: Node, unit: Unit) -> bool:
 
 REUSE_SECONDS: Final = 1.0  # how long counts are reused
 ABLE: Final = ("ready", "full")
-# By reason: the requirement that a node lacks for it, in a form that every node meets.
+# By reason: the requirement that a node does not meet, with a value that every node meets.
 LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wrong_class": {"device_class": ""},
     "low_memory": {"memory": 0},

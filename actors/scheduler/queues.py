@@ -24,7 +24,7 @@ MOST_OF_USER: Final = 256
 class PendingDispatches:
     """Dispatches that cannot be answered yet: each user has a line, and users take turns.
 
-    Their number is bounded in all and for each user, so that one user cannot fill the whole room.
+    Their number is bounded in all and for each user, so that one user cannot take all places.
     """
 
     def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
@@ -103,7 +103,7 @@ class FairQueue:
         self._version = 0
         self._aside: set[UUID] = set()
         self._parked: set[UUID] = set()
-        self._bounds: dict[UUID, int] = {}  # of a user's heap: beyond it stale entries are removed
+        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries are removed
 
     @property
     def is_parked(self) -> bool:
@@ -124,7 +124,7 @@ class FairQueue:
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Add an entry, which may have been taken before, at the place that it states."""
+        """Add an entry at its place in the order, for example one that was skipped."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
@@ -160,7 +160,7 @@ class FairQueue:
         return True
 
     def next(self) -> tuple[policy.Turn, int] | None:
-        """Return the first user's turn, to compare it with other queues'; None without a turn."""
+        """Return the next user's turn, to compare it with other queues; None if no user has one."""
         while self._turns and not self._holds(self._turns[0]):
             heapq.heappop(self._turns)
         return self._turns[0][:2] if self._turns else None
@@ -439,7 +439,7 @@ class UnreachableUnits:
     """
 
     def __init__(self) -> None:
-        self._in_grace: deque[Entry] = deque()  # in their grace period
+        self._in_grace: deque[Entry] = deque()  # units in their grace period
         self._lines: dict[tuple[RequestKind, UUID], deque[Entry]] = {}
         self._tickets = 0
 
@@ -450,7 +450,7 @@ class UnreachableUnits:
         self._in_grace.append((now + GRACE, unit.ticket, unit))
 
     def due(self, now: datetime) -> datetime | None:
-        """Line up the units whose grace period is over; return when the next one ends."""
+        """Put units whose grace period is over into lines; return when the next period ends."""
         while self._in_grace and (
             self._in_grace[0][0] <= now or not _unreachable(self._in_grace[0])
         ):

@@ -19,8 +19,8 @@ class SchedulerSettings:
     scheduling: Scheduling = DEFAULTS.scheduling
     ours: frozenset[UUID] = frozenset()
     poll_seconds: float = 5.0
-    soon_seconds: float = 0.1  # from a hint to the read that it causes
-    refill_seconds: float = 0.02  # from a placement to the read of the job's next units
+    soon_seconds: float = 0.1  # delay from a hint to the read that it causes
+    refill_seconds: float = 0.02  # delay from a placement to the read of the job's next units
     balance_seconds: float = 0.5  # between two attempts to balance the load
     retry_seconds: float = 1.0  # between two tries to read while the database is down
     node_polls: int = 12  # nodes are read every ``node_polls * poll_seconds`` seconds

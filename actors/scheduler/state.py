@@ -352,7 +352,7 @@ class SchedulerState:
     def _compare_copies(
         self, rows: Sequence[OpenUnit], now: datetime, jobs: AbstractSet[UUID]
     ) -> None:
-        """Correct the copies of these jobs by the database's rows."""
+        """Make the copies of these jobs match the database's rows."""
         for row in rows:
             copy = self.copies.get((row.job, row.unit))
             if copy is not None and copy.attempt < row.attempt:
@@ -374,8 +374,8 @@ class SchedulerState:
     def note_claims(self, claims: Iterable[tuple[UUID, int, int]], now: datetime) -> None:
         """Drop units that another gateway is assigning.
 
-        While its commit may be under way, rows read from the database do not add them again. If the
-        commit fails, a later read does.
+        While its commit may be under way, rows read from the database do not add them again. If
+        that commit fails, a later read adds them.
         """
         for job, number, attempt in claims:
             self._claims[job, number] = (attempt, now + CLAIMED)
@@ -396,7 +396,7 @@ class SchedulerState:
     # -- nodes and their sessions
 
     def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
-        """Update the nodes by the rows of all healthy ones."""
+        """Update all nodes from the database's list of healthy nodes."""
         healthy = {row.id for row in rows}
         for node in [n for n in self.index if n.healthy and n.id not in healthy]:
             node.healthy = False
@@ -480,7 +480,7 @@ class SchedulerState:
     def reconcile(
         self, rows: Sequence[OpenUnit], now: datetime, jobs: Iterable[UUID] | None = None
     ) -> None:
-        """Correct some jobs' units (None: those of all known jobs) by the rows of all of them."""
+        """Make the units of these jobs (None: of all known jobs) match the database's rows."""
         read = self.jobs if jobs is None else frozenset(jobs)
         seen: set[UnitKey] = set()
         waiting: dict[UUID, list[OpenUnit]] = {}
@@ -503,7 +503,7 @@ class SchedulerState:
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
 
     def take_over(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Add or correct units by their rows, without their copies."""
+        """Add or update units from the database's rows; rows of copies are skipped."""
         for row in rows:
             if not row.is_copy:
                 self._compare(row, now)

@@ -189,7 +189,7 @@ class Unit:
 
     @property
     def payload_ref(self) -> str:
-        """The job's payload; the key under which nodes' caches are compared."""
+        """The job's payload, which names the input that nodes may have in their caches."""
         return self.plan.payload_ref
 
     @property
@@ -232,7 +232,7 @@ class Unit:
 
     @property
     def turn(self) -> UnitOrder:
-        """Its place among its user's units, the least first."""
+        """The unit's place among its user's units, the least first."""
         of = (self.priority, self.queued_at, self.job, self.place)
         return unit_order(*of, elsewhere=self.elsewhere)
 
@@ -262,12 +262,12 @@ class Unit:
 
     @property
     def is_recalled(self) -> bool:
-        """True while the session of its node is asked to return it for another node."""
+        """True while the session of the unit's node is asked to return it for another node."""
         return self.reservation is not None and self.reservation.is_recall
 
     @property
     def is_unreachable(self) -> bool:
-        """True if its node never received it and has no session at this gateway."""
+        """True if the unit's node never received it and has no session at this gateway."""
         return (
             self.state == "DISPATCHED"
             and not self.is_copy

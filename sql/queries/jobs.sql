@@ -119,7 +119,7 @@ FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_given_back
--- Count a job's units whose charge was refunded because a later check found them invalid.
+-- Count a job's units whose charge was refunded after an upheld dispute.
 SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
 
 -- name: job_pace

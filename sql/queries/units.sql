@@ -16,7 +16,7 @@ FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 
 -- name: units_of_jobs
 -- All assigned units of the jobs $1, their speculative attempts, and of each job the next $2 units to assign; oldest
--- job first. So few units are read, however many a job has. COALESCE makes the planner use the indexes on a job's
+-- job first. Only few units are read, however many a job has. COALESCE makes the planner use the indexes on a job's
 -- assigned units and on speculative attempts, which are few. Plans, which may be long, are read by jobs_plans.
 SELECT job, unit, "user", state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,

@@ -103,7 +103,7 @@ def _reason_to_refuse(draft: Draft, effect: DisputeOpen) -> str | None:
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
-    """Return the transfer of a refund: the charge less an admin's earlier refund, or None."""
+    """Return the transfer that refunds a charge, less an admin's earlier refund; None if 0."""
     work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
     before = draft.transfers.get((creator, "REFUND", work))
     amount = found.charge - (0 if before is None else before[0].amount)
@@ -114,7 +114,7 @@ def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
 
 
 def dispute_reference(found: DisputeRow) -> str:
-    """Return the reference of a refund of the rest, after an admin's under the unit's reference."""
+    """Return the reference of a dispute's refund if an admin has refunded a part of the charge."""
     return f"dispute:{found.job_id}:{found.unit}"
 
 

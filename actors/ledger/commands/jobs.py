@@ -88,9 +88,9 @@ def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
 
 
 def _matches(unit: UnitRow, piece: NewUnit) -> bool:
-    """Return True if the unit was inserted from this part of a plan.
+    """Return True if the unit's row was inserted from this ``NewUnit`` of a plan.
 
-    Its price may be 0 by now: a unit that is not charged gets that price.
+    The row's price may be 0 by now: a unit that is completed without a charge gets that price.
     """
     is_priced = unit.price in (piece.price, 0)
     return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
@@ -197,7 +197,7 @@ def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
 
 
 def _is_at_cap(draft: Draft, job: JobRow) -> bool:
-    """Return True if the job's next unit would exceed the cap, so that the job would pause again.
+    """Return True if the job's next unit would exceed the cap and pause the job again.
 
     False if a waiting unit costs nothing, as such units may always start.
     """

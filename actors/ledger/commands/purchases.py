@@ -1,8 +1,8 @@
 """Effects on purchases, applied to a draft of the books; Stripe's events may come in any order.
 
-The furthest known state of each Stripe object is stored. The amounts refunded and disputed of a
-purchase follow from these states alone, and the difference from what is posted already is posted.
-So an event may arrive twice, late, or before its purchase.
+The furthest known state of each Stripe object is stored. How much of a purchase is refunded or
+disputed follows from these states alone; only the difference from earlier postings is posted. So an
+event may arrive twice, late, or before its purchase.
 """
 
 from collections.abc import Iterable
@@ -155,7 +155,7 @@ def _reversal_fact(draft: Draft, fact: ReversalFact) -> str:
 
 
 def updated_reversal(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> ReversalRow:
-    """Return the stored row, updated by a fact; the order of facts has no effect."""
+    """Return a Stripe object's row, updated by a fact; the order of facts has no effect."""
     if before is None:
         return ReversalRow(**attrs.asdict(fact), seen_at=draft.now)
     state = max(before.state, fact.state, key=_RANK.index)
@@ -163,11 +163,11 @@ def updated_reversal(before: ReversalRow | None, fact: ReversalFact, draft: Draf
 
 
 def reversed_units(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int, int]:
-    """Return how many of the bought 1/10,000 credits were refunded, and how many are disputed.
+    """Return the refunded and the disputed part of a purchase, in 1/10,000 credits.
 
-    Together these are at most those of the purchase. Stripe reports refunds one by one, as a total
-    of the charge, or both; the larger figure counts. The total still includes refunds that failed
-    later, so those are subtracted.
+    Their sum is at most the purchase. Stripe reports refunds one by one, as a total of the charge,
+    or both; the larger figure counts. The total still includes refunds that failed later, so those
+    are subtracted.
     """
     known = list(facts)
     totals = [fact.amount for fact in known if fact.kind == "CHARGE"]
@@ -216,7 +216,7 @@ def _move(
         _post(draft, attrs.evolve(again, description=f"{words}: reversed"))
         return
     row = draft.accounts.get(account)
-    assert row is not None, "it is locked with the purchase"
+    assert row is not None, "a buyer's account is locked with the purchase"
     available = min(row.available, units)
     if available > 0:
         _post(draft, Transfer(account, platform, platform, available, "REFUND", reference, words))
