@@ -530,8 +530,8 @@ class ConsoleCharges:
     """All charges of a job together.
 
     ``number``: how many; ``at``: the time of the last one. ``signed_at``, ``anchored_at``: when a
-    checkpoint and a confirmed anchor included all of them; None if one is not included yet, or
-    there is none. ``refunded``: in 1/10,000 credits.
+    checkpoint and a confirmed anchor included all of them; None if there are no charges, or not all
+    are included yet. ``refunded``: in 1/10,000 credits.
     """
 
     number: int = 0

@@ -59,8 +59,8 @@ def decide(
     """Return the rows to write and the outcome of each commit.
 
     ``again``: positions of commits that an earlier try may have written, as its COMMIT got no
-    answer. If these commits find their changes already made, they made them themselves, so they
-    are answered with ``Posted`` instead of ``Replayed``.
+    answer. If the changes of such a commit are already made, that try made them, so the outcome is
+    ``Posted`` instead of ``Replayed``.
     """
     draft = Draft(rows, now, uuid)
     outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]

@@ -121,7 +121,7 @@ def _move(
 
 
 def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return an operator's pending shares at the start of the batch, less those it has changed."""
+    """Return the sum of an operator's pending shares, without those that the batch has changed."""
     if operator is None:
         return 0
     changed = sum(

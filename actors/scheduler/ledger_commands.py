@@ -37,7 +37,7 @@ def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) 
     insert = JobInsert(
         job=order.job,
         user=order.user,
-        plan=tag.unit.plan,  # may contain a device class that the scheduler chose
+        plan=tag.unit.plan,  # the dispatch's plan, with the device class that was chosen
         price_number=order.price_number,
         retry_of=order.retry_of,
     )

@@ -184,8 +184,8 @@ class FleetSummary:
     """Summary of the nodes that may do a kind of work now.
 
     ``slots``: the total number of slots. ``blender``: their newest Blender version. ``memory``: the
-    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``ours``: how
-    many of them the gateway's owner runs and are connected.
+    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``ours``: the
+    number of connected nodes that the gateway's owner runs.
     """
 
     nodes: int = 0
@@ -340,7 +340,7 @@ class StealRequest:
 
 @attrs.frozen
 class StealRequests(Message[Scheduler, None]):
-    """From another gateway, through the Notifier: units here that its idle nodes would begin.
+    """From another gateway, through the Notifier: units that its idle nodes could take over.
 
     The answer is ``PeerAssigned``, ``RecallDeclined`` or nothing.
     """

@@ -119,7 +119,7 @@ class NodeIndex:
         self._needs: dict[Requirements, None] = {}  # with their own buckets; last used one last
         # By requirements without their own buckets: how many examined nodes did not meet them.
         self._misses: dict[Requirements, int] = {}
-        self._resources: dict[UUID, NodeResources] = {}  # of each node at its last ``changed``
+        self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
         self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
         self.busy: dict[UUID, Node] = {}  # nodes with a backlog and a session here

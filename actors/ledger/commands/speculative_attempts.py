@@ -61,9 +61,9 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
 def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Refusal:
     """Apply an effect to a unit with two attempts.
 
-    Returns the effect's result; or a row with one attempt, to which the caller applies the effect.
-    A delivery ends no attempt: the other one ends when a result is accepted. If an attempt fails,
-    the other one continues.
+    Return the effect's result, or the unit's row if the caller must still apply the effect to that
+    row. A delivery does not end the other attempt, only an accepted result does. If an attempt
+    fails, the other one continues.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -93,9 +93,9 @@ def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | b
 
 @attrs.frozen
 class AttemptPair:
-    """A unit with two attempts: its row, and the row with only one of them.
+    """A unit's row with two attempts, and the same row with only one of the attempts.
 
-    ``mine``: with the attempt that the effect names; ``other``: with the other one.
+    ``mine``: the row with the attempt that the effect names; ``other``: with the other attempt.
     """
 
     unit: UnitRow
@@ -115,7 +115,7 @@ def _apply_verdict(
 ) -> UnitRow | bool | Refusal:
     """Apply a verdict on one attempt: a valid result ends the other attempt.
 
-    After an invalid one the other attempt continues.
+    After an invalid result the other attempt continues.
     """
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
