@@ -62,13 +62,13 @@ NOT_CLAIMED: Final = (0, datetime.min.replace(tzinfo=UTC))
 class SchedulerState:
     """Units, nodes, queues and indices of one gateway's scheduler.
 
-    ``say`` sends a message to a node's session and returns False if it was not accepted. ``ours``
+    ``send`` sends a message to a node's session and returns False if it was not accepted. ``ours``
     are the nodes that the gateway's owner runs. ``membership``: this gateway's number, and the
     number of gateways. ``copies``: speculative attempts, by the key of the unit that each copies.
     """
 
     def __init__(
-        self, say: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
+        self, send: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
     ) -> None:
         self.index = NodeIndex(ours)
         self.queue = UnitQueue()
@@ -78,7 +78,7 @@ class SchedulerState:
         self.membership: tuple[int, int] = (0, 1)
         self.partial_jobs: set[UUID] = set()  # jobs with more waiting units than are known here
         self._stale: set[UUID] = set()  # jobs whose waiting units must be read again
-        self._say = say
+        self._send = send
         self._behind: dict[UUID, Node] = {}  # nodes whose session missed a message
         self._new_jobs: dict[UnitKey, Node] = {}  # nodes of new jobs that are being committed
         self._expiries: list[tuple[float, int, Unit, Reservation]] = []
@@ -226,7 +226,7 @@ class SchedulerState:
         failed = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
         known = self.units.get(key_of(state))
         is_recalled = known is not None and known.is_recalled  # returned, not failed
-        node = state.node or _had_by(known, state)
+        node = state.node or _node_with_attempt(known, state)
         if not failed or is_recalled or node is None or len(others) < 2:
             return
         for unit in others:
@@ -431,7 +431,7 @@ class SchedulerState:
             return False
         node.standing = standing
         self.index.changed(node)
-        if node.session is not None and not self._say(node, StandingUpdate(standing)):
+        if node.session is not None and not self._send(node, StandingUpdate(standing)):
             self.fall_behind(node)
         return True
 
@@ -458,7 +458,7 @@ class SchedulerState:
         """Send all assignments again to the sessions that missed a message."""
         behind, self._behind = self._behind, {}
         for node in behind.values():
-            node.behind = node.session is not None and not self._say(node, self._assignments(node))
+            node.behind = node.session is not None and not self._send(node, self._assignments(node))
             if node.behind:
                 self._behind[node.id] = node
 
@@ -630,12 +630,12 @@ class SchedulerState:
         """Send a message to the node's session; skip it if all assignments must be sent again."""
         if node.session is None or node.behind:
             return False
-        if not self._say(node, message):
+        if not self._send(node, message):
             self.fall_behind(node)
         return not node.behind
 
 
-def _had_by(unit: Unit | None, state: UnitState) -> UUID | None:
+def _node_with_attempt(unit: Unit | None, state: UnitState) -> UUID | None:
     """Return the node that had this attempt, if known here; a queued unit's state has no node."""
     if unit is None or unit.node is None or unit.attempt != state.attempt:
         return None
