@@ -86,7 +86,7 @@ class PlaceHold:
 
 @attrs.frozen
 class SettleHold:
-    """Charge ``amount`` of a hold to revenue, release the rest, and pay the operator's share.
+    """Charge a whole hold to revenue, and pay the operator's share.
 
     ``operator``: the account that gets the share from revenue; None: no share is paid. If no hold
     has this reference, nothing is settled: free work has none. ``receipt``: the hash of the receipt
@@ -94,7 +94,6 @@ class SettleHold:
     """
 
     reference: str
-    amount: int | None = None  # None: the whole hold
     operator: str | None = None
     share_percent: int = 0  # of the charge, rounded down
     description: str = ""
@@ -271,14 +270,13 @@ class UnitStart:
 class UnitComplete:
     """Complete a DISPATCHED or RUNNING unit and charge its hold, if attempt and node match.
 
-    If ``verified``, the node's owner is paid their share. ``attempt`` None: the attempt assigned to
-    that node. ``free``: no operator is paid, so the creator is not charged: the price becomes 0 and
-    the hold is released.
+    If ``verified``, the node's owner is paid their share. ``free``: no operator is paid, so the
+    creator is not charged: the price becomes 0 and the hold is released.
     """
 
     job: UUID
     unit: int
-    attempt: int | None
+    attempt: int
     node: UUID
     result_ref: str | None
     sha256: bytes | None = None
@@ -311,7 +309,7 @@ class UnitFail:
 
     job: UUID
     unit: int
-    attempt: int | None
+    attempt: int
     node: UUID | None
     error_class: str
     error: str

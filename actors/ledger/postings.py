@@ -42,19 +42,16 @@ def book(draft: Draft, posting: Posting) -> bool | Refusal:
 
 
 def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
-    """Charge a hold to revenue, release its rest, and pay the operator's share from revenue."""
+    """Charge a whole hold to revenue, and pay the operator's share from revenue."""
     hold = draft.holds.get(order.reference)
     if hold is None:
         return False
-    charge = hold.amount if order.amount is None else order.amount
-    if hold.state == "SETTLED" and hold.settled == charge:
+    if hold.state == "SETTLED":
         return False
     if hold.state != "OPEN":
         return HoldClosed(order.reference)
-    if not 0 <= charge <= hold.amount:
-        return GuardFailed("SettleHold", f"a hold of {hold.amount}")
-    _close(draft, hold, "SETTLED", charge)
-    for transfer in _settling(order, hold.account, charge):
+    _close(draft, hold, "SETTLED", hold.amount)
+    for transfer in _settling(order, hold):
         moved = _transfer(draft, transfer)
         if moved is not True:  # False: another posting made this transfer under the reference
             return ExistsWithOtherAmount(order.reference) if moved is False else moved
@@ -96,15 +93,12 @@ def booked_before(draft: Draft, order: Transfer) -> Booked | None:
     return None if before is None else _booked(*before)
 
 
-def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
-    reference, words = order.reference, order.description
-    transfers: list[Transfer] = []
-    if charge > 0:
-        usage = Transfer(
-            account, REVENUE, account, charge, "USAGE", reference, words, order.receipt
-        )
-        transfers.append(usage)
-    share = charge * order.share_percent // 100
+def _settling(order: SettleHold, hold: HoldRow) -> list[Transfer]:
+    reference, words, account = order.reference, order.description, hold.account
+    transfers = [
+        Transfer(account, REVENUE, account, hold.amount, "USAGE", reference, words, order.receipt)
+    ]
+    share = hold.amount * order.share_percent // 100
     if order.operator is not None and share > 0:
         earner = order.operator
         transfers.append(

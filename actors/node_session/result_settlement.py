@@ -251,7 +251,6 @@ class ResultSettlement:
         self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
     ) -> UnitDeliver:
         """Return the effect of a result that waits for its verdict, instead of being settled."""
-        assert made.attempt is not None, "we assigned it"
         return UnitDeliver(
             job=made.job,
             unit=made.unit,

@@ -28,7 +28,7 @@ from tests.integration.conformance.stage import Stage, dispatch, fresh_id, inser
 from tests.support.plans import planned
 
 
-def complete(job: UUID, node: UUID, attempt: int | None = 1, unit: int = 0) -> UnitComplete:
+def complete(job: UUID, node: UUID, attempt: int = 1, unit: int = 0) -> UnitComplete:
     return UnitComplete(job, unit, attempt, node, "results/x.png", b"s" * 32, 9)
 
 
@@ -92,7 +92,7 @@ async def test_verified_work_is_charged_once_and_pays_the_operator(stage: Stage)
 async def test_unverified_work_is_charged_and_pays_nobody(stage: Stage) -> None:
     user, node, job = await stage.dispatched(100)
     operator = f"operator:{fresh_id()}"
-    order = attrs.evolve(complete(job, node, attempt=None), operator=operator)
+    order = attrs.evolve(complete(job, node), operator=operator)
     assert isinstance(await stage.do(order), Posted)
     assert await stage.of_user(user) == (100, 0)
     assert await stage.money(REVENUE) == (100, 0)
@@ -113,11 +113,10 @@ async def test_only_the_attempt_and_the_node_of_the_unit_count(stage: Stage) -> 
     stale: list[Effect] = [
         complete(job, node, 2),
         complete(job, stranger, 1),
-        complete(job, stranger, None),
         UnitStart(job, 0, 2, node),
         UnitStart(job, 0, 1, stranger),
         UnitFail(job, 0, 2, node, "node", "died"),
-        UnitFail(job, 0, None, stranger, "node", "died"),
+        UnitFail(job, 0, 1, stranger, "node", "died"),
         UnitRequeue(job, 0, 2, "lease"),
         UnitAssign(job, 0, 2, node),
         UnitAssign(job, 0, 1, stranger),

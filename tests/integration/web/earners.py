@@ -101,4 +101,4 @@ async def do(face: Face, effect: Effect) -> Outcome:
 async def fail(face: Face, job: UUID, *units: int, error: str = "no camera") -> None:
     """Have these units fail for good, while they wait."""
     for unit in units:
-        await face.do(UnitFail(job, unit, None, None, "scene", error))
+        await face.do(UnitFail(job, unit, 0, None, "scene", error))

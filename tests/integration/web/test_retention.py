@@ -62,7 +62,7 @@ async def finish(face: Face, job: str, node: str, key: str) -> None:
     await face.gateway.ports.objects.put(key, b"a picture")
     reference = f"s3://rendertrust/{key}"
     sha256 = hashlib.sha256(b"a picture").digest()
-    done = UnitComplete(UUID(job), 0, None, UUID(node), result_ref=reference, sha256=sha256, size=9)
+    done = UnitComplete(UUID(job), 0, 1, UUID(node), result_ref=reference, sha256=sha256, size=9)
     outcome = await face.do(done)
     assert isinstance(outcome, Posted)
 
