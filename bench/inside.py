@@ -16,6 +16,7 @@ from actors.kernel import Ref
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
+    JobInsert,
     Ledger,
     Posted,
     Transfer,
@@ -126,7 +127,7 @@ class Inside:
         ended = self.acknowledged[str(job)] = asyncio.get_running_loop().create_future()
         place = "s3://elsewhere/input/scene.blend"
         plan = JobPlan(JobSpec(JOB_TYPE, place, queue=True), units=(NewUnit(PRICE),))
-        order = Dispatch(job, creator, plan)
+        order = Dispatch(JobInsert(job, creator, plan))
         outcome = await self._scheduler.ask(order, within=WITHIN_SECONDS)
         assert isinstance(outcome, Posted), outcome
         await ended

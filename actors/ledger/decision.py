@@ -32,6 +32,7 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitStart,
     work_reference,
@@ -44,7 +45,7 @@ from actors.paymaster.messages import (
     EarningMature,
     OfPayout,
 )
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import Changes, KeyRow, Rows, UnitRow
 
 

@@ -15,6 +15,7 @@ from actors.ledger.messages import (
     PURCHASES,
     REVENUE,
     SUSPENSE,
+    CheckEffect,
     Commit,
     Effect,
     HoldUnits,
@@ -34,6 +35,7 @@ from actors.ledger.messages import (
     SettleHold,
     Transfer,
     UnitComplete,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -51,7 +53,7 @@ from actors.paymaster.messages import (
     PayoutPay,
     PayoutTake,
 )
-from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import Keys, TransferKey, UnitId
 from sql.purchases import NO_PURCHASES, PurchaseKeys
 
@@ -179,8 +181,8 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
 
 
 def _add_of_check(gathered: TouchedRows, effect: CheckEffect) -> None:
-    operator = operator_of(effect.operator)
     if isinstance(effect, UnitDeliver):
+        operator = operator_of(effect.result.operator)
         if operator is not None and effect.draw is not None and effect.odds < 1:
             gathered.accounts.add(operator_account(operator))
             gathered.stakes.add(operator)

@@ -4,7 +4,7 @@ A ``Commit`` contains postings (changes of money) and effects (guarded changes o
 made all or none. Many commits share one database transaction; each gets a separate outcome.
 
 ``lock_set`` collects the rows that a commit locks, ``commands`` applies effects, ``postings``
-applies transfers and holds. Verifiers' effects and those on operators' money are declared with the
+applies transfers and holds. Verdicts and effects on operators' money are declared with the
 messages of the actors that send them.
 """
 
@@ -16,7 +16,7 @@ import attrs
 
 from actors.kernel import Message, Ref
 from actors.paymaster.messages import OperatorEffect
-from actors.verifier.messages import CheckEffect
+from actors.verifier.messages import UnitVerdict
 from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.receipt import IssuedReceipt as IssuedReceipt  # noqa: PLC0414
 from sql.audit import Act
@@ -142,9 +142,19 @@ class JobInsert:
 
     job: UUID
     user: UUID
-    plan: JobPlan
+    plan: JobPlan = attrs.field(repr=False)
     price_number: int | None = None
     retry_of: UUID | None = None
+
+    @property
+    def is_many(self) -> bool:
+        """True if the job has several units."""
+        return len(self.plan.units) > 1
+
+    @property
+    def is_free(self) -> bool:
+        """True if the job costs nothing, so that no credits are held for it."""
+        return not self.plan.price
 
 
 @attrs.frozen
@@ -287,6 +297,45 @@ class UnitComplete:
     dispute_window: timedelta = timedelta(days=7)  # how long the operator's share stays pending
     receipt: IssuedReceipt | None = None
     free: bool = False
+
+
+@attrs.frozen
+class UnitDeliver:
+    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
+
+    The delivery is recorded; nothing is charged or paid yet. ``result``: the effect of a valid
+    verdict. ``work``: the work record that the node signed, canonical. ``draw``: a number from 0 up
+    to 1; the result is compared if it is below the ``odds``, which depend on the node's record, or
+    below the odds at which the operator's pending shares cover a fine.
+    """
+
+    result: UnitComplete
+    device_class: str
+    work: str | None = attrs.field(default=None, repr=False)
+    node_signature: str | None = attrs.field(default=None, repr=False)
+    evidence_sha256: bytes | None = None
+    evidence_size: int | None = None
+    draw: float | None = None
+    odds: float = 1.0
+
+    @property
+    def job(self) -> UUID:
+        return self.result.job
+
+    @property
+    def unit(self) -> int:
+        return self.result.unit
+
+    @property
+    def attempt(self) -> int:
+        return self.result.attempt
+
+    @property
+    def node(self) -> UUID:
+        return self.result.node
+
+
+CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
 @attrs.frozen

@@ -18,14 +18,13 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete
+from actors.ledger.messages import Outcome, Posted, Replayed, UnitComplete, UnitDeliver
 from actors.node_session.connection import NodeConnection
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.session_state import AttemptId, HeldUnit, Phase, SessionState
 from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
-from actors.verifier.messages import UnitDeliver
 from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
 from sql.database import Unavailable

@@ -13,7 +13,7 @@ from uuid import UUID
 import attrs
 from prometheus_client import Counter
 
-from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitRequeue
+from actors.ledger.messages import IssuedReceipt, UnitComplete, UnitDeliver, UnitRequeue
 from actors.node_session import results, unit_failures
 from actors.node_session.ledger_requests import UnitCommits
 from actors.node_session.messages import AlternativesFound, ResultInspected
@@ -32,7 +32,6 @@ from actors.node_session.unit_failures import OPENGL, SCENE, Failure
 from actors.node_session.unit_reports import UnitReports
 from actors.ports import ObjectsUnavailable, ReceiptSigner
 from actors.scheduler.messages import Assignment
-from actors.verifier.messages import UnitDeliver
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import canonical
 from sql.database import Unavailable
@@ -252,22 +251,12 @@ class ResultSettlement:
     ) -> UnitDeliver:
         """Return the effect of a result that waits for its verdict, instead of being settled."""
         return UnitDeliver(
-            job=made.job,
-            unit=made.unit,
-            attempt=made.attempt,
-            node=made.node,
-            device_class=self._state.device_class,
-            result_ref=made.result_ref,
-            sha256=made.sha256,
-            size=made.size,
+            made,
+            self._state.device_class,
             work=None if work is None else canonical(work.work.document).decode(),
             node_signature=None if work is None else work.signature,
             evidence_sha256=None if proof is None else proof.sha256,
             evidence_size=None if proof is None else proof.size,
-            verified=made.verified,
-            operator=made.operator,
-            share_percent=made.share_percent,
-            dispute_window=made.dispute_window,
         )
 
     def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:

@@ -3,8 +3,8 @@
 import logging
 from typing import Final
 
+from actors.ledger.messages import UnitDeliver
 from actors.ports import CheckpointSigner, Random, Store
-from actors.verifier.messages import UnitDeliver
 from rendertrust.receipt import drawing_of
 from sql.sampling import draw, odds_of, unit_name
 
@@ -39,7 +39,7 @@ class Sampling:
         """
         records = await self._store.records([delivery.node])
         waited = await self._store.longest_wait()
-        share = price * delivery.share_percent // 100
+        share = price * delivery.result.share_percent // 100
         odds = odds_of(records, delivery.device_class, waited, self._least_odds, share)
         if drawing_of(delivery.work) is not None:
             odds = 1.0  # to differ from a frame by another driver is no strike
@@ -47,7 +47,7 @@ class Sampling:
         if secret is None:
             return 0.0, 1.0
         name = unit_name(delivery.job, delivery.unit, delivery.attempt)
-        return draw(secret, b"drawn", name, delivery.sha256 or b""), odds
+        return draw(secret, b"drawn", name, delivery.result.sha256 or b""), odds
 
     async def _read(self) -> bytes | None:
         """Return the secret, made where there is none; None where this gateway's key is wrong."""

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from uuid import UUID
 
 from actors.kernel import Actor, Down, Later, Ref, Timer, handles
-from actors.ledger.messages import Decided, Ledger, LedgerUnavailable
+from actors.ledger.messages import Decided, JobInsert, Ledger, LedgerUnavailable
 from actors.node_session.messages import Close, KeyProved, NodeSession, ReopenSession
 from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.ports import Ports
@@ -154,26 +154,28 @@ class SchedulerActor(Actor[Scheduler]):
         """
         if not self._loaded:
             return None
-        if (order.job, 0) in self._state.units:
+        if (order.insert.job, 0) in self._state.units:
             return AllNodesFull(1)  # a repeated request: the job is already being placed
-        if (refused := self._too_many(order)) is not None:
+        if (refused := self._too_many(order.insert)) is not None:
             return refused
-        tag = placement.reserve(self._state, order, self._clock.now(), self._clock.monotonic())
-        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.plan.job_type):
+        now, clock = self._clock.now(), self._clock.monotonic()
+        tag = placement.reserve(self._state, order.insert, now, clock)
+        job_type = order.insert.plan.job_type
+        if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(job_type):
             return None
         return tag
 
-    def _too_many(self, order: Dispatch) -> TooManyOpen | None:
+    def _too_many(self, insert: JobInsert) -> TooManyOpen | None:
         """Return the limit for a user's open jobs that a new job would exceed, if any."""
         units, most = self._state.units, self._settings.limits
-        if units.jobs_of(order.user) >= most.open_jobs:
+        if units.jobs_of(insert.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
-        if order.is_free and units.free_jobs_of(order.user) >= most.open_free_jobs:
+        if insert.is_free and units.free_jobs_of(insert.user) >= most.open_free_jobs:
             return TooManyOpen(most.open_free_jobs, "free jobs")
-        kinds = units.kinds_of(order.user)
+        kinds = units.kinds_of(insert.user)
         if len(kinds) < most.open_kinds:
             return None
-        kind = kind_of(order.plan, many=order.is_many)
+        kind = kind_of(insert.plan, many=insert.is_many)
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
     def _try_dispatch(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
@@ -184,7 +186,7 @@ class SchedulerActor(Actor[Scheduler]):
         if not isinstance(tag, AssignmentTag):
             later.answer(tag)
         elif self._ledger.tell(ledger_commands.commit_of_dispatch(order, tag, self.ref)):
-            self._answers[order.job] = later
+            self._answers[order.insert.job] = later
         else:
             self._state.refuse(tag)
             later.answer(AllNodesFull(1))

@@ -34,11 +34,11 @@ class PendingDispatches:
 
     def keep(self, order: Dispatch, reply: Reply) -> bool:
         """Let a dispatch wait; return False if there is no room for it."""
-        line = self._lines.get(order.user, deque())
+        line = self._lines.get(order.insert.user, deque())
         if self._waiting >= self._most or len(line) >= self._most_of_user:
             return False
         line.append((order, reply))
-        self._lines[order.user] = line
+        self._lines[order.insert.user] = line
         self._waiting += 1
         return True
 
@@ -54,12 +54,12 @@ class PendingDispatches:
             user = next(iter(self._lines))
             line = self._lines.pop(user)
             order, reply = line[0]
-            if reply.gone or (order.plan.job_type not in stuck and answer(order, reply)):
+            if reply.gone or (order.insert.plan.job_type not in stuck and answer(order, reply)):
                 line.popleft()
                 self._waiting -= 1
                 passed = 0
             else:
-                stuck.add(order.plan.job_type)
+                stuck.add(order.insert.plan.job_type)
                 passed += 1
             if line:
                 self._lines[user] = line

@@ -1,10 +1,7 @@
-"""Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
-
-As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
-"""
+"""Messages of the Verifier, and the effect of its verdicts, which only the Ledger applies."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -24,36 +21,6 @@ COMPARED: Final = ("exact", "consistent")
 
 class Verifier:
     """Marker: the address of the verifier actor."""
-
-
-@attrs.frozen
-class UnitDeliver:
-    """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
-
-    The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
-    node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
-    the ``odds``, which depend on the node's record, or below the odds at which the operator's
-    pending shares cover a fine. The other fields are as in ``UnitComplete``.
-    """
-
-    job: UUID
-    unit: int
-    attempt: int
-    node: UUID
-    device_class: str
-    result_ref: str | None
-    sha256: bytes | None = None
-    size: int | None = None
-    work: str | None = attrs.field(default=None, repr=False)
-    node_signature: str | None = attrs.field(default=None, repr=False)
-    evidence_sha256: bytes | None = None
-    evidence_size: int | None = None
-    verified: bool = False
-    operator: str | None = None
-    share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)
-    draw: float | None = None
-    odds: float = 1.0
 
 
 @attrs.frozen
@@ -99,9 +66,6 @@ class UnitVerdict:
     withdrawn: bool = False
     verifier_class: str | None = None
     comparison: Comparison | None = None
-
-
-CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
 def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:

@@ -13,6 +13,7 @@ from actors.ledger.messages import (
     Commit,
     JobCancel,
     JobChange,
+    JobInsert,
     JobPause,
     JobResume,
     JobStop,
@@ -107,15 +108,15 @@ class Customer:
         spec: dict[str, Any] = {"job_type": job_type, "queue": queue}
         dice, frames = self._chance.uniform(0, 1), 2 + int(self._chance.uniform(0, 8))
         if dice < 0.7:
-            return Dispatch(self.user, self.user, planned(**spec, price=price))
+            return Dispatch(JobInsert(self.user, self.user, planned(**spec, price=price)))
         spec["priority"] = ("low", "normal", "high")[int(self._chance.uniform(0, 3))]
         if dice < 0.9:
             pieces = tuple(NewUnit(price, n, str(n + 1)) for n in range(frames))
             if price and dice < 0.75 and not self.is_done:
                 spec["max_credits"] = money.render(3 * price)
-            return Dispatch(self.user, self.user, planned(**spec, units=pieces))
+            return Dispatch(JobInsert(self.user, self.user, planned(**spec, units=pieces)))
         spec |= {"params": {"width": 64, "height": 32}, "tiles": "2x1"}
-        return Dispatch(self.user, self.user, planned(**spec, units=_tiled(price)))
+        return Dispatch(JobInsert(self.user, self.user, planned(**spec, units=_tiled(price))))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
         """The job that was promised; None when it was not, or nobody knows."""
@@ -124,7 +125,7 @@ class Customer:
         except (AskFailed, LookupError):
             return None
         if isinstance(outcome, Posted):
-            return order.job
+            return order.insert.job
         if isinstance(outcome, Replayed) and outcome.answer is not None:
             return UUID(outcome.answer["body"]["job_id"])
         return None

@@ -3,7 +3,7 @@
 import asyncio
 from uuid import UUID, uuid4
 
-from actors.ledger.messages import Posted
+from actors.ledger.messages import JobInsert, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from tests.simulation.gateway import SimulatedGateway
@@ -42,7 +42,7 @@ class Farm:
             lives = [tasks.create_task(node.live()) for node in self.nodes]
             await asyncio.sleep(10)
             for _ in range(JOBS):
-                order = Dispatch(uuid4(), USER, planned(queue=True))
+                order = Dispatch(JobInsert(uuid4(), USER, planned(queue=True)))
                 outcome = await self.gateway.scheduler.ask(order, within=2.0)
                 assert isinstance(outcome, Posted)
             await asyncio.sleep(seconds)

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import Posted
+from actors.ledger.messages import JobInsert, Posted
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
@@ -133,7 +133,7 @@ def farm(players: Players) -> tuple[FarStore, SimulatedGateway, list[SimulatedNo
 
 async def submit(gateway: SimulatedGateway, jobs: int) -> None:
     for _ in range(jobs):
-        order = Dispatch(uuid4(), CREATOR, planned(queue=True))
+        order = Dispatch(JobInsert(uuid4(), CREATOR, planned(queue=True)))
         outcome = await gateway.scheduler.ask(order, within=2.0)
         assert isinstance(outcome, Posted)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from actors.ledger.messages import ADJUSTMENTS, Commit, Posted, Transfer, user_account
+from actors.ledger.messages import ADJUSTMENTS, Commit, JobInsert, Posted, Transfer, user_account
 from actors.node_session.settings import NodeIdentity
 from actors.scheduler.messages import Dispatch
 from rendertrust.protocol import Hello, JobDispatch, JobResult
@@ -57,7 +57,7 @@ async def submitted(gateway: SimulatedGateway) -> None:
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
     pieces = tuple(NewUnit(PRICE, n, str(n + 1)) for n in range(FRAMES))
-    order = Dispatch(JOB, USER, planned("render", units=pieces, queue=True))
+    order = Dispatch(JobInsert(JOB, USER, planned("render", units=pieces, queue=True)))
     placed = await gateway.scheduler.ask(order, within=60)
     assert isinstance(given, Posted)
     assert isinstance(placed, Posted)

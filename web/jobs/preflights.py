@@ -11,6 +11,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import AskFailed
+from actors.ledger.messages import JobInsert
 from actors.ports import ObjectMissing, ObjectTooLarge, place_of
 from actors.scheduler.messages import Dispatch, DispatchOutcome, FleetSummary, GetFleet, Scheduler
 from rendertrust.frame_range import parse
@@ -135,7 +136,8 @@ async def begin(
         priority="high",  # it is short, and its creator waits for it
         pool=plan.spec.pool,
     )
-    dispatch = Dispatch(job, user, JobPlan(spec, plan.inputs, units=(NewUnit(0),)))
+    look = JobPlan(spec, plan.inputs, units=(NewUnit(0),))
+    dispatch = Dispatch(JobInsert(job, user, look))
     return dispatch, await asked(gateway, dispatch)
 
 

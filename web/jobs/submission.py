@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.messages import Commit, GuardFailed, JobCancel, Posted, Replayed
+from actors.ledger.messages import Commit, GuardFailed, JobCancel, JobInsert, Posted, Replayed
 from actors.notifier.messages import Notifier, UnitsMoved
 from actors.scheduler.messages import Dispatch, DispatchOutcome, Scheduler, UnitsChanged
 from rendertrust import money
@@ -76,13 +76,8 @@ async def order(
 
     ``key``: of idempotency.
     """
-    dispatch = Dispatch(
-        job=gateway.ports.random.uuid(),
-        user=user,
-        plan=plan,
-        idempotency=key,
-        price_number=price_number,
-    )
+    job = gateway.ports.random.uuid()
+    dispatch = Dispatch(JobInsert(job, user, plan, price_number), idempotency=key)
     return dispatch, await asked(gateway, dispatch)
 
 
@@ -127,7 +122,9 @@ async def again(gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None
     outcome = await asked(gateway, dispatch)
     if isinstance(outcome, Posted | Replayed) and outcome.units:
         unit = outcome.units[0]
-        return RetryOutcome(dispatch.job, unit.node, unit.job_status, isinstance(outcome, Posted))
+        return RetryOutcome(
+            dispatch.insert.job, unit.node, unit.job_status, isinstance(outcome, Posted)
+        )
     return dispatch, outcome
 
 
@@ -143,12 +140,9 @@ def _retry_of(row: PastJob, price: int, price_number: int, act: Act | None) -> D
     details = {"retried_by": str(job), "price": money.render(price)}
     spec = attrs.evolve(row.plan.spec, queue=True, priority="normal", max_credits=None)
     units = (NewUnit(price, frames=row.frames),)
+    plan = attrs.evolve(row.plan, spec=spec, units=units)
     return Dispatch(
-        job=job,
-        user=row.user_id,
-        plan=attrs.evolve(row.plan, spec=spec, units=units),
-        price_number=price_number,
-        retry_of=row.id,
+        JobInsert(job, row.user_id, plan, price_number, retry_of=row.id),
         act=None if act is None else attrs.evolve(act, details={**act.details, **details}),
     )
 

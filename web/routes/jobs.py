@@ -233,7 +233,7 @@ def placed(order: Dispatch, outcome: DispatchOutcome) -> Answer | Problem:
     if isinstance(outcome, Posted) and outcome.units:
         unit = outcome.units[0]
         status = 200 if unit.node is not None else 202
-        return Answer(status, _placed(order.job, unit.node, unit.job_status))
+        return Answer(status, _placed(order.insert.job, unit.node, unit.job_status))
     if isinstance(outcome, NoCapableNode):
         return NO_NODE
     if isinstance(outcome, AllNodesFull):

@@ -118,7 +118,7 @@ async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
         return too_many_open(outcome)
     if not isinstance(outcome, Posted):
         return NOT_NOW
-    return PreflightState(dispatch.job, "PENDING")
+    return PreflightState(dispatch.insert.job, "PENDING")
 
 
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:

@@ -21,17 +21,19 @@ from actors.ledger.failure_attribution import (
     with_failure,
 )
 from actors.ledger.messages import (
+    CheckEffect,
     GuardFailed,
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitStart,
 )
 from actors.ledger.postings import Refusal
 from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
-from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.books import UnitRow
 
 OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRequeue | CheckEffect

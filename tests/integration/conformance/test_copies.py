@@ -19,11 +19,12 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitVerdict
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -52,11 +53,8 @@ class Race:
         return UnitFail(self.job, 0, attempt, node, kind, f"{attempt} broke", retry_at)
 
     def deliver(self, attempt: int) -> UnitDeliver:
-        return UnitDeliver(
-            *(self.job, 0, attempt, self.node(attempt), "cpu", "x"),
-            verified=True,
-            operator=self.operator,
-        )
+        result = attrs.evolve(self.done(attempt), verified=True, operator=self.operator)
+        return UnitDeliver(result, "cpu")
 
     def verdict(self, attempt: int, outcome: Outcome, *, final: bool = False) -> UnitVerdict:
         return UnitVerdict(

@@ -14,7 +14,7 @@ import pytest
 
 from actors.kernel import Ref, handles
 from actors.ledger.actor import LedgerActor
-from actors.ledger.messages import Commit, Ledger, Posted
+from actors.ledger.messages import Commit, Ledger, Posted, UnitDeliver
 from actors.node_session.messages import NodeSession, RunCheck
 from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
@@ -81,13 +81,12 @@ class Scene:
         for number, job in enumerate(jobs):
             content = b"picture %d" % number
             await self.objects.put(result_key(user, job, 0, 1), content)
-            made = attrs.evolve(
-                delivery(job, self.node, self.operator),
+            result = attrs.evolve(
+                delivery(job, self.node, self.operator).result,
                 sha256=hashlib.sha256(content).digest(),
                 size=len(content),
-                evidence_sha256=None,
-                evidence_size=None,
             )
+            made = UnitDeliver(result, CLASS)
             drawn, odds = await sampling[number % len(sampling)].draw(made, 0)
             effects.append(Commit((), (attrs.evolve(made, draw=drawn, odds=odds),)))
         posted += await self.stage.commit(*effects)
@@ -176,7 +175,9 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     assert {row.drawn for row in rows} == {True, False}
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)  # another gateway's
     for row in rows:
-        same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
+        delivered = delivery(row.job_id, scene.node, scene.operator)
+        result = attrs.evolve(delivered.result, sha256=row.sha256)
+        same = attrs.evolve(delivered, result=result)
         draw, _ = await again.draw(same, 0)
         assert row.odds is not None
         assert (draw < row.odds) == row.drawn

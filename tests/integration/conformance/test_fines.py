@@ -14,9 +14,11 @@ from actors.ledger.messages import (
     Posted,
     Replayed,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitVerdict
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning
@@ -56,14 +58,13 @@ async def delivered(
 
 
 def delivery_of(made: Delivery, attempt: int = 1, *, odds: float, draw: float) -> UnitDeliver:
-    return UnitDeliver(
-        *(made.job, 0, attempt, made.node, "cpu", "s3://rendertrust/x", b"s" * 32, 9),
+    result = UnitComplete(
+        *(made.job, 0, attempt, made.node, "s3://rendertrust/x", b"s" * 32, 9),
         verified=True,
         operator=made.operator,
         dispute_window=WINDOW,
-        draw=draw,
-        odds=odds,
     )
+    return UnitDeliver(result, "cpu", draw=draw, odds=odds)
 
 
 def verdict_on(

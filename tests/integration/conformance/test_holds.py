@@ -24,7 +24,9 @@ from actors.ledger.messages import (
     JobStop,
     Posted,
     UnitAssign,
+    UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
@@ -33,7 +35,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from rendertrust.job_status import ENDED
 from sql.books import HoldRow, Keys, UnitRow
 from sql.job_plan import NewUnit
@@ -123,11 +125,12 @@ class Farm:
         return self.delivery(unit, unit.attempt, unit.node_id)
 
     def delivery(self, unit: UnitRow, attempt: int, node: UUID) -> UnitDeliver:
-        return UnitDeliver(
-            *(self.job, unit.number, attempt, node, "cpu", "s3://bucket/frame.png", b"s" * 32, 9),
+        result = UnitComplete(
+            *(self.job, unit.number, attempt, node, "s3://bucket/frame.png", b"s" * 32, 9),
             verified=True,
             operator=self.operator,
         )
+        return UnitDeliver(result, "cpu")
 
     def mishaps(self, unit: UnitRow, node: int) -> list[Effect]:
         """What nodes and gateways say when an attempt comes to nothing."""

@@ -351,7 +351,7 @@ async def test_what_was_delivered_before_a_stop_keeps_its_hold_until_its_verdict
     for unit in (0, 1, 2):
         await stage.do(UnitAssign(job, unit, 1, node), UnitStart(job, unit, 1, node))
     for unit in (0, 1):
-        await stage.do(attrs.evolve(delivery(job, node, operator), unit=unit))
+        await stage.do(delivery(job, node, operator, unit=unit))
     stopped = await stage.do(JobStop(job, user))
     assert isinstance(stopped, Posted)
     assert {(u.unit, u.state) for u in stopped.units} == {(n, "CANCELLED") for n in (2, 3)}
@@ -499,7 +499,7 @@ async def test_a_tile_that_comes_back_is_over_with_its_frame(stage: Stage) -> No
     assert isinstance(await stage.do(lost), Replayed)
     again = UnitFail(job, 2, 1, node, "node", "it died", stage.clock.now())
     await stage.do(again)
-    await stage.do(attrs.evolve(delivery(job, node), unit=3))
+    await stage.do(delivery(job, node, unit=3))
     await stage.do(UnitVerdict(job, 3, 1, "invalid", retry_at=stage.clock.now()))
     units = [await stage.unit(job, number) for number in range(5)]
     assert [unit.state for unit in units] == ["FAILED"] * 5

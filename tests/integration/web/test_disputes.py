@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from actors.ledger.messages import GuardFailed, Posted, operator_account
+from actors.ledger.messages import GuardFailed, Posted, UnitComplete, UnitDeliver, operator_account
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.earnings import GivenComparison
 from sql.store import SqlStore
 from sql.totals import read_totals
@@ -270,8 +270,9 @@ async def delivered(otto: Earner, jane: Person, *, is_settled: bool = True) -> U
     order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
     assert isinstance(await commit(otto.face.gateway, order), Posted)
     of = (job, 0, 1)
+    result = UnitComplete(*of, otto.node, "x", b"s" * 32, 9, verified=True, operator=operator)
     for effect in (
-        UnitDeliver(*of, otto.node, "cpu", "x", b"s" * 32, 9, verified=True, operator=operator),
+        UnitDeliver(result, "cpu"),
         *((UnitVerdict(*of, "sampled-out", operator=operator),) if is_settled else ()),
     ):
         assert isinstance(await do(otto.face, effect), Posted)

@@ -92,7 +92,7 @@ async def test_a_job_on_ones_own_node_holds_charges_and_earns_nothing(
     done = UnitComplete(
         UUID(page["jobs"][0]["id"]),
         0,
-        None,
+        1,
         UUID(node),
         result_ref=None,
         verified=True,

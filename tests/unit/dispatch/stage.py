@@ -10,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.kernel import Actor, Ref
-from actors.ledger.messages import Commit, Decided, Outcome, UnitState
+from actors.ledger.messages import Commit, Decided, JobInsert, Outcome, UnitState
 from actors.scheduler.messages import Assignment, Dispatch
 from actors.scheduler.units import Unit
 from sql.access import ALONE, Access
@@ -305,16 +305,21 @@ def open_unit(
     )
 
 
-def order(
+def insert(
     job: UUID = JOB,
     *,
     job_type: str = "echo",
     price: int = 0,
     queue: bool = False,
-    idempotency: tuple[str, bytes] | None = None,
     user: UUID = USER,
+) -> JobInsert:
+    return JobInsert(job, user, planned(job_type, price=price, queue=queue))
+
+
+def order(
+    job: UUID = JOB, *, idempotency: tuple[str, bytes] | None = None, **more: Any
 ) -> Dispatch:
-    return Dispatch(job, user, planned(job_type, price=price, queue=queue), idempotency)
+    return Dispatch(insert(job, **more), idempotency)
 
 
 def assignment(
@@ -326,11 +331,13 @@ def assignment(
     return Assignment(job=job, unit=unit, attempt=attempt, user=USER, state=state, **fields)
 
 
-Planned = TypeVar("Planned", Dispatch, OpenUnit, Unit)
+Planned = TypeVar("Planned", Dispatch, JobInsert, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
     """The row or message with changes of its plan; ``pool`` is of its spec."""
+    if isinstance(row, Dispatch):
+        return attrs.evolve(row, insert=with_plan(row.insert, **changes))
     spec = row.plan.spec
     if "pool" in changes:
         spec = attrs.evolve(spec, pool=changes.pop("pool"))

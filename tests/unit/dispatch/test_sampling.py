@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.ledger.messages import UnitComplete, UnitDeliver
 from actors.node_session.sampling import Sampling
-from actors.verifier.messages import UnitDeliver
 from sql.log import LogKeys
 from sql.reputation import FORGIVEN_BY, HISTORY, Record
 from sql.sampling import ALWAYS_UNTIL, covered_odds, fine_of, odds, odds_of
@@ -37,11 +37,8 @@ def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
 
 async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[bool]:
     """What it draws of so many results, for which the node signed this work."""
-    given = (0, 1, NODE, CLASS, None)
-    found = [
-        await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work), 0)
-        for n in range(count)
-    ]
+    results = [UnitComplete(UUID(int=n), 0, 1, NODE, None, b"r" * 32) for n in range(count)]
+    found = [await by.draw(UnitDeliver(result, CLASS, work=work), 0) for result in results]
     assert {odds for _, odds in found} <= {0.5, 1.0}
     return [number < odds for number, odds in found]
 

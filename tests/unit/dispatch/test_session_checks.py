@@ -14,6 +14,7 @@ from actors.ledger.messages import (
     LedgerUnavailable,
     RenewLeases,
     UnitComplete,
+    UnitDeliver,
     UnitFail,
     UnitStart,
 )
@@ -26,7 +27,7 @@ from actors.node_session.messages import (
 )
 from actors.node_session.results import why_unverified
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
-from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from rendertrust.protocol import (
     Ack,
     Evidence,
@@ -96,9 +97,9 @@ async def test_what_waits_for_a_verdict_is_delivered_and_acknowledged() -> None:
         effect = await play.effect()
         assert isinstance(effect, UnitDeliver), effect
         assert (effect.job, effect.attempt, effect.node) == (JOB, 1, NODE)
-        assert (effect.device_class, effect.verified) == (CLASS, True)
-        assert effect.operator == f"operator:{OWNER}"
-        assert effect.sha256 == bytes.fromhex(SHA256)
+        assert (effect.device_class, effect.result.verified) == (CLASS, True)
+        assert effect.result.operator == f"operator:{OWNER}"
+        assert effect.result.sha256 == bytes.fromhex(SHA256)
         assert effect.evidence_sha256 == bytes.fromhex(EVIDENCE.sha256)
         assert effect.evidence_size == len(PROOF)
         await play.socket.expect(Ack)

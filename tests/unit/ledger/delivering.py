@@ -13,10 +13,12 @@ from actors.ledger.messages import (
     GuardFailed,
     Posted,
     Replayed,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, EarningMature
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from sql.sampling import fine_of
 from tests.integration.conformance.earnings import WINDOW
 from tests.unit.ledger.everyday import PEOPLE, RARELY, Answer, Job, Sent, jobs_in
@@ -124,14 +126,14 @@ class Delivering(Everything):
             self.checks[job.id, attempt] = Check(operator, verified, self.now, odds)
             return Posted
 
-        effect = UnitDeliver(
-            *(job.id, 0, attempt, self.nodes[node], "cpu", "x"),
+        result = UnitComplete(
+            *(job.id, 0, attempt, self.nodes[node], "x"),
             verified=verified,
             operator=self.account(operator),
             dispute_window=WINDOW,
-            draw=None if asked is None else 0.0,
-            odds=asked or 1.0,
         )
+        draw = None if asked is None else 0.0
+        effect = UnitDeliver(result, "cpu", draw=draw, odds=asked or 1.0)
         self.add(Commit((), (effect,)), model)
 
     def overtaken(self, job: Job, attempt: int) -> None:

@@ -20,10 +20,12 @@ from actors.ledger.messages import (
     Posted,
     Replayed,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Outcome, UnitVerdict
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -322,11 +324,10 @@ def test_an_operator_who_always_has_a_delivery_waiting_is_paid(
 def delivery_of(
     job: UUID, node: UUID, operator: UUID, attempt: int = 1, *, asked: float = 0.5, draw: float = 0
 ) -> UnitDeliver:
-    return UnitDeliver(
-        *(job, 0, attempt, node, "cpu", "x", b"s" * 32, 9),
+    result = UnitComplete(
+        *(job, 0, attempt, node, "x", b"s" * 32, 9),
         verified=True,
         operator=operator_account(operator),
         dispute_window=WINDOW,
-        draw=draw,
-        odds=asked,
     )
+    return UnitDeliver(result, "cpu", draw=draw, odds=asked)

@@ -24,13 +24,14 @@ from actors.ledger.messages import (
     UnitAssign,
     UnitComplete,
     UnitCopy,
+    UnitDeliver,
     UnitFail,
     UnitRequeue,
     UnitRetry,
     UnitStart,
 )
 from actors.ledger.rows import next_attempt
-from actors.verifier.messages import UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitVerdict
 from rendertrust import money
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
@@ -123,7 +124,7 @@ def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> 
         UnitRequeue(job.id, number, attempt, "never sent", unsent=True, unsendable_to=shut),
         UnitFail(job.id, number, attempt, node, "node", "died", EPOCH),
         UnitFail(job.id, number, attempt, node, "scene", "no camera"),
-        UnitDeliver(job.id, number, attempt, node, "cpu", None, verified=True),
+        UnitDeliver(attrs.evolve(done, verified=True), "cpu"),
         UnitVerdict(job.id, number, attempt, "exact"),
         UnitVerdict(job.id, number, attempt, "invalid", retry_at=EPOCH),
     ]

@@ -5,7 +5,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from actors.kernel import Ref
-from actors.ledger.messages import ADJUSTMENTS, Commit, Ledger, Posted, Transfer, user_account
+from actors.ledger.messages import (
+    ADJUSTMENTS,
+    Commit,
+    JobInsert,
+    Ledger,
+    Posted,
+    Transfer,
+    user_account,
+)
 from actors.node_session.messages import Disconnected, NodeSession, PongSeen, Received
 from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.scheduler.messages import Dispatch, Scheduler
@@ -73,7 +81,7 @@ class Grid:
     async def render(self, seconds: int) -> None:
         """Let the node take so long for the next job, and complete it."""
         job = uuid4()
-        order = Dispatch(job, USER, planned("render", pricing=PRICED, price=PRICE))
+        order = Dispatch(JobInsert(job, USER, planned("render", pricing=PRICED, price=PRICE)))
         placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
         assert isinstance(placed, Posted)
         frame = await self.expect(JobDispatch)

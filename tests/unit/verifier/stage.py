@@ -22,6 +22,8 @@ from actors.ledger.messages import (
     Posted,
     Transfer,
     UnitAssign,
+    UnitComplete,
+    UnitDeliver,
     UnitFail,
     operator_account,
     user_account,
@@ -31,7 +33,7 @@ from actors.node_session.sampling import Sampling
 from actors.notifier.messages import Notifier
 from actors.scheduler.messages import Scheduler
 from actors.verifier.actor import VerifierActor
-from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, UnitDeliver, Verifier
+from actors.verifier.messages import CheckerGone, CheckerSeen, Reported, Verifier
 from actors.verifier.settings import VerifierPeers, VerifierSettings
 from config.settings import Verification
 from sql.books import UnitRow
@@ -159,21 +161,18 @@ class Play:
         key = result_key(user, job, unit, attempt)
         await self.objects.put(key, CONTENT)
         await self.objects.put(evidence_key(user, job, unit, attempt), EVIDENCE)
-        delivery = UnitDeliver(
-            job=job,
-            unit=unit,
-            attempt=attempt,
-            node=node,
-            device_class=CLASS,
-            result_ref=f"s3://rendertrust/{key}",
-            sha256=SHA256,
-            size=len(CONTENT),
-            work=self.work,
-            evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
-            evidence_size=len(EVIDENCE),
+        result = UnitComplete(
+            *(job, unit, attempt, node, f"s3://rendertrust/{key}", SHA256, len(CONTENT)),
             verified=True,
             operator=operator_account(owner),
             dispute_window=self.window,
+        )
+        delivery = UnitDeliver(
+            result,
+            CLASS,
+            work=self.work,
+            evidence_sha256=hashlib.sha256(EVIDENCE).digest(),
+            evidence_size=len(EVIDENCE),
         )
         number, odds = await self.sampling.draw(delivery, self.store.units[job, unit].price)
         await self.do(attrs.evolve(delivery, draw=number, odds=odds))
