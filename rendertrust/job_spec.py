@@ -1,7 +1,16 @@
 """A job as its creator describes it: the body of a request, and the argument of the clients.
 
 A new parameter of jobs is declared here, with its limits and its documentation. The gateway parses
-requests with these classes and derives their schemas; the command line derives its options.
+requests with these classes and derives their schemas; the command line derives its options; and the
+plan that is stored with a job contains the whole ``JobSpec``.
+
+A term of the job is a field of ``JobSpec``. A requirement is a field of ``NodeNeeds``. If
+``rendertrust.api.jobs.Job`` has a field of the same name, the gateway's answers show it.
+
+A parameter of ``render`` is a field of ``RenderParams``. Nodes parse it in
+``rendertrust/node/plugins/render_order.py`` (also add it to ``KNOWN``) and apply it in
+``rendertrust/node/worker/scene/settings.py``; older nodes refuse it as unknown. The console's form
+is ``web/console/pages/new_job.py``, the table for people is in ``docs/RENDERING.md``.
 """
 
 from datetime import datetime
