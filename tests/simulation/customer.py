@@ -92,7 +92,8 @@ class Customer:
         """Try until it is answered, each time as a new request with the same key."""
         wanted = self._wanted()
         for _ in range(tries):
-            order = attrs.evolve(wanted, job=self._chance.uuid(), idempotency=(key, b"k" * 32))
+            insert = attrs.evolve(wanted, job=self._chance.uuid())
+            order = Dispatch(insert, idempotency=(key, b"k" * 32))
             found = await self._ask(order)
             if found is not None:
                 self.acknowledged[key] = found
@@ -100,7 +101,7 @@ class Customer:
             await asyncio.sleep(self._chance.uniform(0.5, 20.0))
         return None
 
-    def _wanted(self) -> Dispatch:
+    def _wanted(self) -> JobInsert:
         """A job of one unit, of some frames, or of frames in tiles."""
         price = 100_000 if self._chance.uniform(0, 1) < 0.7 else 0
         queue = self._chance.uniform(0, 1) < 0.5
@@ -108,15 +109,15 @@ class Customer:
         spec: dict[str, Any] = {"job_type": job_type, "queue": queue}
         dice, frames = self._chance.uniform(0, 1), 2 + int(self._chance.uniform(0, 8))
         if dice < 0.7:
-            return Dispatch(JobInsert(self.user, self.user, planned(**spec, price=price)))
+            return JobInsert(self.user, self.user, planned(**spec, price=price))
         spec["priority"] = ("low", "normal", "high")[int(self._chance.uniform(0, 3))]
         if dice < 0.9:
             pieces = tuple(NewUnit(price, n, str(n + 1)) for n in range(frames))
             if price and dice < 0.75 and not self.is_done:
                 spec["max_credits"] = money.render(3 * price)
-            return Dispatch(JobInsert(self.user, self.user, planned(**spec, units=pieces)))
+            return JobInsert(self.user, self.user, planned(**spec, units=pieces))
         spec |= {"params": {"width": 64, "height": 32}, "tiles": "2x1"}
-        return Dispatch(JobInsert(self.user, self.user, planned(**spec, units=_tiled(price))))
+        return JobInsert(self.user, self.user, planned(**spec, units=_tiled(price)))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
         """The job that was promised; None when it was not, or nobody knows."""
