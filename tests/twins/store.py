@@ -34,6 +34,7 @@ from sql.books import (
     KeyId,
     KeyRow,
     Keys,
+    NewJob,
     Rows,
     TransferKey,
     TransferRow,
@@ -151,6 +152,7 @@ class StoreTwin(MultipartsOfResults):
         self.accounts: dict[str, AccountRow] = {}
         self.holds: dict[str, HoldRow] = {}
         self.jobs: dict[UUID, JobRow] = {}
+        self.new_jobs: dict[UUID, NewJob] = {}  # what never changes of them
         self.units: dict[UnitId, UnitRow] = {}
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.thumbnails: dict[tuple[UUID, int], bytes] = {}
@@ -315,17 +317,16 @@ class StoreTwin(MultipartsOfResults):
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
         await self.round_trip()
         rows = [self.jobs[job] for job in jobs if job in self.jobs]
-        return [
-            OpenJobTerms(
-                job.id, job.user_id, _without_params(self.plan_of(job)), job.units, job.price == 0
-            )
-            for job in rows
-            if job.completed_at is None
-        ]
+        return [self._terms(job) for job in rows if job.completed_at is None]
+
+    def _terms(self, job: JobRow) -> OpenJobTerms:
+        plan, is_free = _without_params(self.plan_of(job)), not self.new_jobs[job.id].price
+        return OpenJobTerms(job.id, job.user_id, plan, job.units, is_free)
 
     def plan_of(self, job: JobRow) -> JobPlan:
         """As it is stored with the job."""
-        return read_plan(job.plan, job.job_type, job.payload_ref)
+        new = self.new_jobs[job.id]
+        return read_plan(new.plan, job.job_type, new.payload_ref)
 
     async def open_units(
         self, jobs: Sequence[UUID], window: int, known: KnownPlan = nothing_known
@@ -793,6 +794,7 @@ class BooksTwin:
             store.accounts.update({row.name: row for row in changes.accounts})
             store.holds.update({row.reference: row for row in changes.holds})
             store.jobs.update({row.id: row for row in changes.jobs})
+            store.new_jobs.update({row.id: row for row in changes.new_jobs})
             store.units.update({(row.job_id, row.number): row for row in changes.units})
             for row in changes.transfers:
                 store.transfers[row.subject, row.kind, row.reference] = row

@@ -110,7 +110,7 @@ def _pending(
         took=_took(unit, row),
         is_again=is_again,
         disputed=disputed,
-        is_uncut=(job.user_id, job.payload_ref) in store.uncut_scenes,
+        is_uncut=(job.user_id, store.new_jobs[job.id].payload_ref) in store.uncut_scenes,
         waited=(store.clock.now() - since).total_seconds(),
     )
 

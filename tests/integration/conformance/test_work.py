@@ -68,10 +68,18 @@ async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
 
 async def test_another_job_under_the_same_id_is_refused(stage: Stage) -> None:
     user, _, job = await stage.dispatched()
-    other = with_plan(insert(user, job), payload_ref="s3://bucket/other.blend")
-    outcome = await stage.do(other)
-    assert isinstance(outcome, GuardFailed)
-    assert (outcome.effect, outcome.found) == ("JobInsert", "DISPATCHED")
+    same = insert(user, job)
+    others = (
+        insert(fresh_id(), job),
+        insert(user, job, price=101),
+        insert(user, job, units=2),
+        with_plan(same, job_type="inference"),
+    )
+    for other in others:
+        outcome = await stage.do(other)
+        assert isinstance(outcome, GuardFailed)
+        assert (outcome.effect, outcome.found) == ("JobInsert", "DISPATCHED")
+    assert isinstance(await stage.do(same), Replayed)
 
 
 async def test_verified_work_is_charged_once_and_pays_the_operator(stage: Stage) -> None:
@@ -196,7 +204,7 @@ async def test_a_unit_that_is_beyond_its_node_did_not_fail(stage: Stage) -> None
 
 async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage) -> None:
     _, _, first = await stage.dispatched()
-    _, _, second = await stage.dispatched()
+    user, _, second = await stage.dispatched()
     asked: list[UUID] = []
 
     kept = planned(params={"kept": "here"})
@@ -208,7 +216,7 @@ async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage)
     units = await stage.store.open_units([first, second], 100, known)
     plans = {unit.job: unit.plan for unit in units}
     assert plans[first] is kept
-    assert plans[second].stored() == (await stage.job(second)).plan
+    assert plans[second].stored() == insert(user, second).plan.stored()
     assert set(asked) == {first, second}
 
 
