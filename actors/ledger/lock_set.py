@@ -18,7 +18,6 @@ from actors.ledger.messages import (
     CheckEffect,
     Commit,
     Effect,
-    HoldUnits,
     JobCancel,
     JobChange,
     JobInsert,
@@ -138,9 +137,6 @@ def _add_posting(gathered: TouchedRows, posting: Posting) -> None:
     elif isinstance(posting, PlaceHold):
         gathered.accounts.add(posting.account)
         gathered.holds.add(posting.reference)
-    elif isinstance(posting, HoldUnits):
-        gathered.accounts.add(posting.account)
-        gathered.holds |= posting.by_reference.keys()
     elif isinstance(posting, SettleHold):
         _add_settling(gathered, posting.reference, posting.operator)
     else:
@@ -157,8 +153,10 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
     if isinstance(effect, JobInsert | JobCancel | JobStop | JobResume | JobChange | UnitRetry):
         gathered.whole.add(effect.job)
         if isinstance(effect, JobInsert):
-            numbers = (number for number, piece in enumerate(effect.plan.units) if piece.price)
+            numbers = [number for number, piece in enumerate(effect.plan.units) if piece.price]
             gathered.holds |= {work_reference(effect.job, number) for number in numbers}
+            if numbers:
+                gathered.accounts.add(user_account(effect.user))
         return
     if isinstance(effect, OfPayout):
         _add_payout(gathered, effect)

@@ -101,30 +101,13 @@ class SettleHold:
 
 
 @attrs.frozen
-class HoldUnits:
-    """Set credits of ``account`` aside for all units of a job: one hold for each amount above 0.
-
-    ``amounts`` are ordered by unit number. All holds are placed or none; ``InsufficientCredits``
-    states their sum.
-    """
-
-    account: str
-    job: UUID
-    amounts: tuple[int, ...]
-
-    @property
-    def by_reference(self) -> dict[str, int]:
-        return {work_reference(self.job, n): a for n, a in enumerate(self.amounts) if a > 0}
-
-
-@attrs.frozen
 class ReleaseHold:
     """Release a whole hold. If no hold has this reference, nothing is released."""
 
     reference: str
 
 
-Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
+Posting: TypeAlias = Transfer | PlaceHold | SettleHold | ReleaseHold
 
 
 # ── effects on jobs and units that creators ask for ──────────────────────────────────────────────
@@ -132,10 +115,10 @@ Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
 @attrs.frozen
 class JobInsert:
-    """Insert a QUEUED job and the units of its ``plan``.
+    """Insert a QUEUED job and the units of its ``plan``, and hold the price of each unit.
 
-    The same commit must place a hold for each unit with a price (``PlaceHold``, ``HoldUnits``). The
-    outcome contains only the first unit. ``price_number``: the row of the price table.
+    ``InsufficientCredits`` states the sum of the prices. The outcome of the commit contains only
+    the first unit. ``price_number``: the row of the price table.
     ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id
     must be derived from the old one.
     """

@@ -9,20 +9,14 @@ from actors.kernel import Ref
 from actors.ledger.messages import (
     Commit,
     Effect,
-    HoldUnits,
     IdempotencyKey,
-    JobInsert,
     Outcome,
-    PlaceHold,
     Posted,
-    Posting,
     Replayed,
     UnitAssign,
     UnitCopy,
     UnitRequeue,
     UnitState,
-    user_account,
-    work_reference,
 )
 from actors.scheduler.messages import Dispatch
 from actors.scheduler.units import AssignmentTag, is_assigned, key_of
@@ -34,29 +28,19 @@ DISPATCHES: Final = Counter("rendertrust_dispatches", "Units assigned to a node.
 
 
 def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """Return the commit of a new job: hold, idempotency key and, with a node, an assignment."""
+    """Return the commit of a new job, with an idempotency key and, given a node, an assignment."""
     # The plan of the unit has the device class that was chosen.
     insert = attrs.evolve(order.insert, plan=tag.unit.plan)
     effects: tuple[Effect, ...] = (insert,)
     if tag.node is not None:
         effects = (insert, UnitAssign(insert.job, 0, tag.attempt, tag.node))
     return Commit(
-        postings=_hold(insert),
         effects=effects,
         idempotency=_key(order, tag),
         observer=observer,
         tag=tag,
         act=order.act,
     )
-
-
-def _hold(insert: JobInsert) -> tuple[Posting, ...]:
-    account, amounts = user_account(insert.user), tuple(unit.price for unit in insert.plan.units)
-    if insert.is_free:
-        return ()
-    if insert.is_many:
-        return (HoldUnits(account, insert.job, amounts),)
-    return (PlaceHold(account, amounts[0], work_reference(insert.job, 0)),)
 
 
 def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:

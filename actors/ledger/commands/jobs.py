@@ -22,7 +22,7 @@ from actors.ledger.messages import (
     UnitRetry,
     work_reference,
 )
-from actors.ledger.postings import Refusal, release, reopen
+from actors.ledger.postings import Refusal, hold_units, release, reopen
 from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, NewJob, UnitRow
@@ -32,7 +32,7 @@ NEVER_RAN: Final = ("QUEUED", "DISPATCHED")
 
 
 def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
-    """Insert a job with its units."""
+    """Insert a job with its units, and hold their prices."""
     before = draft.jobs.get(effect.job)
     if before is not None:
         draft.touched[effect.job, 0] = None
@@ -40,6 +40,9 @@ def insert(draft: Draft, effect: JobInsert) -> bool | Refusal:
     plan, units = effect.plan, effect.plan.units
     if not units or any(unit.price < 0 or (unit.missing and unit.price) for unit in units):
         return GuardFailed("JobInsert", "")
+    refusal = hold_units(draft, effect)
+    if refusal is not None:
+        return refusal
     job = JobRow(
         id=effect.job,
         user_id=effect.user,

@@ -11,7 +11,6 @@ from actors.ledger.messages import (
     REVENUE,
     Commit,
     GuardFailed,
-    HoldUnits,
     IssuedReceipt,
     JobStop,
     Posted,
@@ -25,7 +24,6 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitStart,
     UnitState,
-    user_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from actors.verifier.messages import Comparison, Outcome, UnitVerdict
@@ -528,9 +526,7 @@ async def test_a_chunk_that_was_checked_waits_again_as_most_of_it_was_not_looked
 ) -> None:
     user, node, job, now = await stage.user(200), await stage.node(), fresh_id(), stage.clock.now()
     order = with_plan(insert(user, job), params=params, units=(NewUnit(100, 0, frames),))
-    hold = HoldUnits(user_account(user), job, (100,))
-    (outcome,) = await stage.commit(Commit((hold,), (order, UnitAssign(job, 0, 1, node))))
-    assert isinstance(outcome, Posted), outcome
+    assert isinstance(await stage.do(order, UnitAssign(job, 0, 1, node)), Posted)
     operator = f"operator:{fresh_id()}"
     assert isinstance(await stage.do(delivery(job, node, operator)), Posted)
     assert isinstance(await stage.do(said(job, "exact", operator)), Posted)

@@ -60,12 +60,6 @@ async def test_a_dispatch_without_credits_leaves_nothing(stage: Stage) -> None:
     assert await stage.open_units(100) == []
 
 
-async def test_a_priced_job_without_a_hold_is_refused(stage: Stage) -> None:
-    user = await stage.user(100)
-    assert await stage.do(insert(user, fresh_id())) == GuardFailed("JobInsert", "no hold")
-    assert isinstance(await stage.do(insert(user, fresh_id(), price=0)), Posted)
-
-
 async def test_another_job_under_the_same_id_is_refused(stage: Stage) -> None:
     user, _, job = await stage.dispatched()
     same = insert(user, job)

@@ -17,12 +17,9 @@ from actors.ledger.messages import (
     InsufficientCredits,
     JobInsert,
     LedgerUnavailable,
-    PlaceHold,
     Posted,
     Replayed,
     UnitAssign,
-    user_account,
-    work_reference,
 )
 from actors.node_session.messages import (
     Assignments,
@@ -64,7 +61,6 @@ from tests.unit.dispatch.stage import (
     NODE,
     OTHER,
     OWNER,
-    USER,
     Cast,
     ShelfStore,
     decide,
@@ -153,7 +149,6 @@ async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
     async with scheduling() as play:
         answer = play.dispatch(price=100_000, idempotency=("key", b"x" * 32))
         message, later = await play.cast.ledger.expect_ask(Commit)
-        assert message.postings == (PlaceHold(user_account(USER), 100_000, work_reference(JOB, 0)),)
         insert, assign = message.effects
         assert isinstance(insert, JobInsert)
         assert insert.plan.price == 100_000
@@ -166,14 +161,6 @@ async def test_a_dispatch_is_one_commit_and_the_ledger_answers_it() -> None:
         outcome = Posted(units=(state_of("DISPATCHED"),))
         later.answer(outcome)
         assert await answer == outcome
-
-
-@simulated
-async def test_a_free_job_holds_nothing() -> None:
-    async with scheduling() as play:
-        answer = play.dispatch(price=0)
-        assert (await play.commit()).postings == ()
-        answer.cancel()
 
 
 @simulated

@@ -22,7 +22,6 @@ from actors.ledger.messages import (
     ExistsWithOtherAmount,
     GuardFailed,
     HoldClosed,
-    HoldUnits,
     IdempotencyKey,
     InsufficientCredits,
     JobCancel,
@@ -332,9 +331,6 @@ class Everyday(RuleBasedStateMachine):
         request = bytes([price % 251]) * 32
         place = None if node is None else self.nodes[node]
         commit = dispatch(self.people[person], job.id, price, 1, place)
-        if price % 2 and price > 1:  # held as jobs of many units are
-            hold = HoldUnits(user_account(self.people[person]), job.id, (price,))
-            commit = attrs.evolve(commit, postings=(hold,))
         if key is not None:
             answer = {"status": 200, "body": {"job_id": str(job.id)}}
             kept = IdempotencyKey(self.people[person], key, request, answer)

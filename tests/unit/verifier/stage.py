@@ -16,7 +16,6 @@ from actors.ledger.actor import LedgerActor
 from actors.ledger.messages import (
     ADJUSTMENTS,
     Commit,
-    HoldUnits,
     JobInsert,
     Ledger,
     Posted,
@@ -136,11 +135,7 @@ class Play:
         plan = planned(job_type, "s3://rendertrust/x", params, price=PRICE, pool=pool)
         insert = JobInsert(job, user, plan)
         await self.do(postings=(grant,))
-        await self.do(
-            insert,
-            UnitAssign(job, 0, 1, node),
-            postings=(HoldUnits(user_account(user), job, (PRICE,)),),
-        )
+        await self.do(insert, UnitAssign(job, 0, 1, node))
         return job
 
     async def refused(self, node: UUID) -> UUID:

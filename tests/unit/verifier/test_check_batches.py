@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from actors.ledger.messages import (
     ADJUSTMENTS,
-    HoldUnits,
     JobInsert,
     Transfer,
     UnitAssign,
@@ -186,8 +185,7 @@ async def rendered(
     insert = JobInsert(job, CREATOR, plan)
     assigned = (UnitAssign(job, unit, 1, node) for unit, node in enumerate(turns))
     await play.do(postings=(grant,))
-    held = HoldUnits(account, job, (PRICE,) * count)
-    await play.do(insert, *assigned, postings=(held,))
+    await play.do(insert, *assigned)
     for unit, node in enumerate(turns):
         await play.again(job, node, 1, owner, unit=unit)
     return job
