@@ -29,7 +29,7 @@ from actors.verifier.messages import (
 )
 from actors.verifier.quarantine import NodeReputation, QuarantineReview
 from actors.verifier.report import NoReport, Report, answer, answers, clears
-from actors.verifier.settings import VerifierPeers, VerifierSettings
+from actors.verifier.settings import PATIENCE_FACTOR, VerifierPeers, VerifierSettings
 from actors.verifier.stored_results import SECONDS, SecondReads, is_readable, stored
 from actors.verifier.verdict import decision_on, finding_of, verdict_on
 from actors.verifier.verifier_registry import (
@@ -73,7 +73,7 @@ class VerifierActor(Actor[Verifier]):
         self._verifiers = VerifierRegistry()
         seen_seconds = max(settings.verification.wait_seconds, 3 * MEET_SECONDS)
         self._fleet = VerifierFleet(peers.store, seen_seconds, settings.own)
-        self._turns = CheckQueue()
+        self._turns = CheckQueue(PATIENCE_FACTOR * settings.verification.wait_seconds)
         self._recall = Clawback(peers)
         self._reading = SecondReads()
         self._standings = QuarantineReview(peers.store, peers.clock, peers.scheduler)
@@ -135,8 +135,9 @@ class VerifierActor(Actor[Verifier]):
         begun = {one for one in self._cases.values() if one.is_begun}
         ready = {one for one in cases if self._may_act(one)} | self._next_in_turn()
         ours = await self._claims.take([*(ready | begun)])
-        until = self._peers.clock.monotonic() + ROUND_SECONDS
-        waiting = self._turns.in_order(case for case in {*cases, *ready} if case in ours)
+        now = self._peers.clock.monotonic()
+        until = now + ROUND_SECONDS
+        waiting = self._turns.in_order((case for case in {*cases, *ready} if case in ours), now)
         for case in waiting:
             if self._peers.clock.monotonic() < until:
                 await self._step(case, waiting)
@@ -146,7 +147,8 @@ class VerifierActor(Actor[Verifier]):
         """Return the known cases whose turn is next, if a verifier is free."""
         if not self._verifiers.has_free:
             return set()
-        able = self._turns.in_order(filter(self._may_act, self._cases.values()))
+        now = self._peers.clock.monotonic()
+        able = self._turns.in_order(filter(self._may_act, self._cases.values()), now)
         return {*able[: self._settings.at_once]}
 
     async def _yield(self) -> None:
@@ -165,7 +167,9 @@ class VerifierActor(Actor[Verifier]):
                 if case.turn != running.cases[0].turn
                 if running.by in self._verifiers.able_for(case, self._fleet)
             ]
-            if await self._claims.take(self._turns.in_order(waiting)[:1]):
+            if running.cases[0].is_kept:
+                continue
+            if await self._claims.take(self._turns.in_order(waiting, now)[:1]):
                 log.info("a check by node %s gives way to others", running.by.node)
                 self._verifiers.drop(running)
                 self._give_way(running)
@@ -269,10 +273,13 @@ class VerifierActor(Actor[Verifier]):
             order = batch_for([one.pending for one in cases], name)
         else:
             order = case.order(name, self._secret, verifier.device_class)
+        case.is_kept = self._turns.is_overdue(case, now)
         seconds = max(map(self._settings.seconds_of, cases))
         order, until = attrs.evolve(order, seconds=seconds * RENDER_SHARE), now + seconds
         if self._verifiers.ask(cases, verifier, order, (now, until)):
             self._turns.begin(case.turn)
+            if case.is_kept:
+                self._turns.begin_overdue(now, until)
 
     async def _keep_scenes(self) -> None:
         """Store the scenes whose regions cannot be compared. Raises Unavailable."""

@@ -1,5 +1,6 @@
 """The order of checks: turns of creators, results that share a check, and claims of gateways."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -9,8 +10,10 @@ import attrs
 from actors.ports import Store
 from actors.verifier.case import Case
 from rendertrust.relay_frames import BATCH_MAX
+from sql.checks import Place
 
 CREATORS_MOST: Final = 10_000
+QUARTER: Final = 4  # checks that give way to nobody take at most a quarter of the time
 # limit of a batch, as all its files are fetched before the first is opened
 BYTES_MOST: Final = 256 << 20
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
@@ -22,18 +25,38 @@ class CheckQueue:
 
     A creator's turn is the virtual time at which their last check ended, or the present if that is
     later. So a creator with many long frames comes later, and unused time is not saved up.
+
+    Cases whose checks failed or gave way wait until no other case waits. One that was delivered
+    more than ``patience`` seconds ago is overdue: it takes its turn again, and its check gives way
+    to nobody. Such checks take at most a quarter of the time.
     """
 
+    patience: float = math.inf
     _now: float = 0.0  # virtual time of the check that began last
     _ends: dict[UUID, float] = attrs.field(factory=dict[UUID, float])
+    _rests_until: float = -math.inf  # when the next check of an overdue case may begin
 
     def of(self, creator: UUID) -> float:
         """Return the virtual time of the creator's next check; the smallest goes first."""
         return max(self._now, self._ends.get(creator, 0.0))
 
-    def in_order(self, cases: Iterable[Case]) -> list[Case]:
-        """Sort the cases; those whose checks failed or gave way wait until no other case waits."""
-        return sorted(cases, key=lambda one: (one.is_last, self.of(one.turn), one.pending.place))
+    def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
+        """Sort the cases by their turn."""
+
+        def key(case: Case) -> tuple[bool, float, Place]:
+            is_last = case.is_last and not self.is_overdue(case, now)
+            return is_last, self.of(case.turn), case.pending.place
+
+        return sorted(cases, key=key)
+
+    def is_overdue(self, case: Case, now: float) -> bool:
+        """Return True if the next check of the case may give way to nobody."""
+        is_old = now - case.since >= self.patience
+        return case.is_last and is_old and now >= self._rests_until
+
+    def begin_overdue(self, now: float, until: float) -> None:
+        """Record that the check of an overdue case begins, and when it ends at the latest."""
+        self._rests_until = now + QUARTER * (until - now)
 
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""

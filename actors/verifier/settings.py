@@ -45,7 +45,8 @@ class VerifierSettings:
 
         A first check has FIRST_FACTOR times the time of its unit, up to ``check_seconds``, so that
         a scene that is too large for the verifiers does not delay others for long. It is repeated
-        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``.
+        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``,
+        unless its result is overdue.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
@@ -54,6 +55,7 @@ class VerifierSettings:
 
 
 TOOK_MOST = 3600.0  # limit, as the figure is only the node's claim
+PATIENCE_FACTOR = 12.0  # a result whose checks gave way is overdue after 12 * wait_seconds
 FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 

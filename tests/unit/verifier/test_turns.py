@@ -213,6 +213,44 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
 
 
 @simulated
+async def test_a_long_check_is_made_though_others_always_wait() -> None:
+    """Twelve times the wait after its delivery it takes its turn again and is not dropped."""
+    async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
+        checker, slow = play.inspector(), await long(play, NODE, took=700.0)
+        begun = play.clock.monotonic()
+        for _ in range(3):
+            await play.delivered(user=OTHER)
+        while play.verdict(slow) is None:
+            assert play.clock.monotonic() - begun < 3600, "it waits without end"
+            order = await next_order(checker)
+            if order.unit.job != slow:
+                await play.delivered(user=OTHER)
+            await serve(play, checker, order, 700 if order.unit.job == slow else 60)
+        assert play.clock.monotonic() - begun > 12 * 60
+
+
+@simulated
+async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
+    """Somebody else's results have the rest, however many long checks are overdue."""
+    async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
+        checker, begun = play.inspector(), play.clock.monotonic()
+        for number in range(9):
+            await long(play, NODE, took=1.0, user=UUID(int=500 + number))
+        spent = {True: 0.0, False: 0.0}
+        for _ in range(3):
+            await play.delivered(user=OTHER)
+        while (now := play.clock.monotonic()) - begun < 2 * 3600:
+            order = await next_order(checker)
+            is_other = play.store.jobs[order.unit.job].user_id == OTHER
+            if is_other:
+                await play.delivered(user=OTHER)
+            await serve(play, checker, order, 40 if is_other else 115)
+            if now - begun > 1800:
+                spent[is_other] += play.clock.monotonic() - now
+        assert 0.15 < spent[False] / sum(spent.values()) < 0.27
+
+
+@simulated
 @pytest.mark.parametrize("gateways", [1, 2])
 async def test_long_checks_do_not_stop_each_other(gateways: int) -> None:
     """Each gives way to the first check of another one, and not to what gave way before."""
@@ -241,12 +279,14 @@ async def test_long_checks_do_not_stop_each_other(gateways: int) -> None:
 
 async def serves(play: Play, checker: Inspector, needs: int) -> None:
     """It needs so many seconds for each check, unless that is dropped before."""
-    order = await next_order(checker)
     while True:
-        for _ in range(needs):
-            await asyncio.sleep(1)
-            if checker.probe.ref.depth:
-                break
-        else:
-            play.says(checker, order, EXACT)
-        order = await next_order(checker)
+        await serve(play, checker, await next_order(checker), needs)
+
+
+async def serve(play: Play, checker: Inspector, order: RunCheck, needs: int) -> None:
+    """Report after so many seconds that the result is exact, unless the check is dropped before."""
+    for _ in range(0, needs, 5):
+        await asyncio.sleep(5)
+        if checker.probe.ref.depth:
+            return
+    play.says(checker, order, EXACT)
