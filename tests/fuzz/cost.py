@@ -16,7 +16,7 @@ from tests.support.examples import chosen
 DOUBLINGS: Final = 4
 EXPONENT_MAX: Final = 1.2
 # The best of so many counts; of more while others on the machine may be why.
-TRIES, TRIES_MOST = 5, 20
+TRIES, TRIES_MOST = 5, 400
 SAMPLE_SECONDS: Final = chosen(day=0.002, night=0.004)  # each sample repeats its call for so long
 MEASURABLE: Final = 0.001  # seconds; less than that drowns among what the rest of a process does
 CALL_SECONDS_MAX: Final = 2.0  # a call that takes longer ends the measuring

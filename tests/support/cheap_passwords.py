@@ -7,5 +7,3 @@ from web.identity import passwords
 
 REAL_KIB = passwords.MEMORY_KIB
 passwords.MEMORY_KIB = 64
-# Beside other test processes whoever is nice waits for seconds, and a login may take two.
-passwords.NICENESS = 0
