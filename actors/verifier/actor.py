@@ -157,9 +157,11 @@ class VerifierActor(Actor[Verifier]):
         A result that had such a check, or a failed one, has no claim to it, so that long checks
         do not stop each other. A result that another gateway has claimed is left to that one.
         """
-        now = self._peers.clock.monotonic()
-        since = now - self._settings.verification.wait_seconds
+        now, limits = self._peers.clock.monotonic(), self._settings.verification
+        since = now - limits.wait_seconds
         for running in self._verifiers.begun_before(since):
+            if running.cases[0].is_kept and now - running.since < limits.check_seconds:
+                continue
             waiting = [
                 case
                 for case in self._cases.values()
@@ -167,8 +169,6 @@ class VerifierActor(Actor[Verifier]):
                 if case.turn != running.cases[0].turn
                 if running.by in self._verifiers.able_for(case, self._fleet)
             ]
-            if running.cases[0].is_kept:
-                continue
             if await self._claims.take(self._turns.in_order(waiting, now)[:1]):
                 log.info("a check by node %s gives way to others", running.by.node)
                 self._verifiers.drop(running)
@@ -279,7 +279,7 @@ class VerifierActor(Actor[Verifier]):
         if self._verifiers.ask(cases, verifier, order, (now, until)):
             self._turns.begin(case.turn)
             if case.is_kept:
-                self._turns.begin_overdue(now, until)
+                self._turns.begin_overdue(until)
 
     async def _keep_scenes(self) -> None:
         """Store the scenes whose regions cannot be compared. Raises Unavailable."""
@@ -340,8 +340,11 @@ class VerifierActor(Actor[Verifier]):
         case.rests_until = self._peers.clock.monotonic() + self._settings.again_seconds
 
     def _spent(self, running: RunningCheck) -> None:
-        took = self._peers.clock.monotonic() - running.since
-        self._turns.spend(running.cases[0].turn, took)
+        now, case = self._peers.clock.monotonic(), running.cases[0]
+        took = now - running.since
+        self._turns.spend(case.turn, took)
+        if case.is_kept:
+            self._turns.end_overdue(now, took)
 
     @handles(Reported)
     async def reported(self, message: Reported) -> None:

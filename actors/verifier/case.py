@@ -80,7 +80,7 @@ class Case:
     said: str = ""  # why the step is necessary
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
-    is_kept: bool = False  # its running check gives way to nobody
+    is_kept: bool = False  # its running check does not give way for ``check_seconds``
     is_alone: bool = False  # a batch did not clear it, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene

@@ -13,7 +13,7 @@ from rendertrust.relay_frames import BATCH_MAX
 from sql.checks import Place
 
 CREATORS_MOST: Final = 10_000
-QUARTER: Final = 4  # checks that give way to nobody take at most a quarter of the time
+QUARTER: Final = 4  # checks of overdue cases take at most a quarter of the time
 # limit of a batch, as all its files are fetched before the first is opened
 BYTES_MOST: Final = 256 << 20
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
@@ -27,8 +27,8 @@ class CheckQueue:
     later. So a creator with many long frames comes later, and unused time is not saved up.
 
     Cases whose checks failed or gave way wait until no other case waits. One that was delivered
-    more than ``patience`` seconds ago is overdue: it takes its turn again, and its check gives way
-    to nobody. Such checks take at most a quarter of the time.
+    more than ``patience`` seconds ago is overdue: it takes its turn again, and its check does not
+    give way. Such checks take at most a quarter of the time.
     """
 
     patience: float = math.inf
@@ -50,13 +50,17 @@ class CheckQueue:
         return sorted(cases, key=key)
 
     def is_overdue(self, case: Case, now: float) -> bool:
-        """Return True if the next check of the case may give way to nobody."""
+        """Return True if the next check of the case need not give way."""
         is_old = now - case.since >= self.patience
         return case.is_last and is_old and now >= self._rests_until
 
-    def begin_overdue(self, now: float, until: float) -> None:
+    def begin_overdue(self, until: float) -> None:
         """Record that the check of an overdue case begins, and when it ends at the latest."""
-        self._rests_until = now + QUARTER * (until - now)
+        self._rests_until = until
+
+    def end_overdue(self, now: float, seconds: float) -> None:
+        """Record that the check of an overdue case ended after so many seconds."""
+        self._rests_until = now + (QUARTER - 1) * seconds
 
     def begin(self, creator: UUID) -> None:
         """Record that a check for this creator begins."""

@@ -45,8 +45,8 @@ class VerifierSettings:
 
         A first check has FIRST_FACTOR times the time of its unit, up to ``check_seconds``, so that
         a scene that is too large for the verifiers does not delay others for long. It is repeated
-        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``,
-        unless its result is overdue.
+        with more time. Whatever its limit, a check gives way to others after ``wait_seconds``;
+        that of an overdue result only after ``check_seconds``.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):

