@@ -1,4 +1,4 @@
-"""Another host on this machine: a network namespace that reaches ours over one cable."""
+"""A second host on this machine: a network namespace, connected by a virtual cable."""
 
 import itertools
 import os
@@ -13,7 +13,11 @@ _numbers = itertools.count(1)
 
 @attrs.frozen
 class Host:
-    """``here`` is our address on the cable; ``command`` runs a program over there."""
+    """A host at the other end of the cable.
+
+    ``here`` is this machine's address on the cable; ``command`` returns a command that runs on the
+    other host.
+    """
 
     name: str
     here: str
@@ -28,7 +32,7 @@ def ip(*words: str) -> None:
 
 @contextmanager
 def another_host() -> Generator[Host]:
-    """A namespace with nothing but a cable to us; needs root."""
+    """Create a network namespace whose only connection is a cable to this machine; needs root."""
     number = next(_numbers)
     name = f"rt{os.getpid() % 10_000}n{number}"
     third = os.getpid() % 250 + 1
