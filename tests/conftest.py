@@ -56,9 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Exclude the collected tests from garbage collection, which should scan only what tests
-    create.
-    """
+    """Exclude the collected tests from garbage collection, which is for what tests create."""
     gc.disable()
     try:
         return (yield)

@@ -209,9 +209,7 @@ PROTOCOLS = "actors/ports/"  # a port may combine several ports
 
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_no_class_is_made_of_mixins(room: str) -> None:
-    """To read a class that inherits from several of ours, one must read as many files: compose it
-    instead.
-    """
+    """Reading a class that inherits from several of ours means reading as many files."""
     for name, tree in sources(room):
         ours = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
         for node in ast.walk(tree):

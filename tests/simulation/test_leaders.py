@@ -1,4 +1,4 @@
-"""Of several gateways one audits the books and one sweeps; when it dies another does."""
+"""Of several gateways one audits the books and one sweeps; when it dies, another takes over."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -15,12 +15,13 @@ from tests.twins.objects import TwinObjects
 from tests.twins.random import TwinRandom
 from tests.unit.simulated_time import simulated
 
-BEFORE_NIGHT = 2 * 3600 + 50 * 60  # of 03:00
+# seconds of the day, ten minutes before the nightly audit at 03:00
+BEFORE_NIGHT = 2 * 3600 + 50 * 60
 MINUTE = 60
 
 
 class Counted(FarStore):
-    """Counts what is done to the database."""
+    """A database that counts audits and sweeps."""
 
     wholes = looks = sweeps = 0
 

@@ -1,4 +1,4 @@
-"""A scene that needs more memory than a node gives: nothing of that is held against the node."""
+"""A scene that needs more memory than a node has is not held against the node."""
 
 import asyncio
 from collections import Counter
@@ -28,7 +28,7 @@ GIB: Final = 1 << 30
 
 
 class Machine(SimulatedNode):
-    """Gives ``gib`` to a unit, and says so; each unit takes ``needed``."""
+    """A node that has ``gib`` for a unit, and claims ``says``; each unit needs ``needed``."""
 
     gib, says, needed = 4, 4, 6
     begun = 0
@@ -47,7 +47,7 @@ class Machine(SimulatedNode):
 
 
 class Boaster(Machine):
-    """Says that it has more than anybody, and that each scene is too big for it."""
+    """A node that claims far more memory than any other, and fails each unit for lack of memory."""
 
     gib, says = 0, 1 << 20
 
@@ -66,8 +66,9 @@ async def submitted(gateway: SimulatedGateway) -> None:
 async def played(
     kinds: Sequence[type[Machine]], gib: Sequence[int], *, ends: bool = True
 ) -> tuple[FarStore, list[Machine]]:
-    """The books after a job of such nodes, each of another owner, with so much memory; or after
-    half an hour, where it never ``ends``.
+    """Run a job on such nodes, each of another owner, and return database and nodes.
+
+    With ``ends`` it runs until all units have ended, otherwise for half an hour.
     """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())
@@ -83,7 +84,7 @@ async def played(
         nodes.append(one)
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
-    await asyncio.sleep(10)  # all are there
+    await asyncio.sleep(10)  # all nodes are connected by then
     await submitted(gateway)
     if ends:
         await until(lambda: all(u.ended_at for u in store.units.values()), within=7200)

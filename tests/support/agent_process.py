@@ -100,9 +100,7 @@ class Agent:
         return self.state.with_suffix(".log")
 
     def leftovers(self) -> list[int]:
-        """Return the ids of all processes whose command line names the agent's folder, the agent
-        included.
-        """
+        """Return the ids of all processes, also the agent's, whose command names the folder."""
         return alive_in(self.state)
 
     async def kill(self) -> None:

@@ -56,9 +56,7 @@ class Creator:
             return answer.status, await answer.json()
 
     async def register(self) -> None:
-        """Register the user, or log in if an earlier attempt that was answered with 503 has
-        registered them.
-        """
+        """Register the user; log in if an earlier attempt has succeeded despite a 503."""
         await until(self._is_known)
 
     async def _is_known(self) -> bool:
@@ -84,9 +82,7 @@ class Creator:
         return status, answer
 
     async def dispatch(self, job_type: str = "echo", **more: Any) -> tuple[int, Any]:
-        """Submit one job, with an idempotency key, and repeat the request while the gateway answers
-        503.
-        """
+        """Submit one job with an idempotency key; repeat the request while the answer is 503."""
         body = {"job_type": job_type, "payload_ref": "s3://elsewhere/input/scene.blend"} | more
         key = {"Idempotency-Key": str(uuid4())}
         return await self.call("POST", "/jobs/dispatch", body, **key)
@@ -204,8 +200,7 @@ class PlainNode:
 
 @dataclass
 class FaithfulNode(PlainNode):
-    """A node that finishes each job at once and resends results until the gateway acknowledges
-    them.
+    """A node that finishes each job at once and resends results until they are acknowledged.
 
     ``sockets`` counts its connections, ``closes`` holds their close codes, and ``sent`` counts how
     often each job was dispatched to it. It runs until ``serve`` is cancelled.

@@ -44,9 +44,7 @@ class Contract:
         self._validate = cache(self._validator)
 
     def check(self, heard: Heard) -> None:
-        """Fail unless the document has the status, its required headers are there and the body
-        fits.
-        """
+        """Fail unless the document has this status with these headers, and the body fits."""
         if not OURS.match(heard.path):
             return
         operation = self.operation(heard.method, heard.path)

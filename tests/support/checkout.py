@@ -32,9 +32,7 @@ class Checkout:
         return await self.run("rendertrust", *words)
 
     async def run(self, module: str, *words: str, before: tuple[str, ...] = ()) -> tuple[int, str]:
-        """Run ``python -m MODULE`` and return its exit code and output; ``before`` is put before
-        the command.
-        """
+        """Run ``python -m MODULE``, after ``before`` if given; return exit code and output."""
         process = await asyncio.create_subprocess_exec(
             *(*before, str(self.python), "-m", module, *words),
             cwd=self.folder,
@@ -49,9 +47,7 @@ class Checkout:
 
 
 def at_home(home: Path) -> Checkout:
-    """Copy sources and environment into ``home``, in the layout of `scripts/demo`, with few
-    variables set.
-    """
+    """Copy sources and environment into ``home``, in the layout that `scripts/demo` makes."""
     checkout = home / "checkout"
     sources = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True

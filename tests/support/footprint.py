@@ -42,9 +42,7 @@ def cover(folders: list[Path]) -> None:
 
 
 def files(folder: Path, data: Path) -> Iterator[Path]:
-    """Yield all paths below a folder, without the data folder and ``NOT_OURS``; do not follow
-    links.
-    """
+    """Yield all paths below a folder except the data folder and ``NOT_OURS``."""
     for path, folders, names in os.walk(folder):
         here = Path(path)
         folders[:] = [f for f in folders if f not in NOT_OURS and here / f != data]

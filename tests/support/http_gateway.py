@@ -243,9 +243,7 @@ class Face:
 
 
 def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
-    """Return development settings with a JWT key and without rate limits; ``sections`` override
-    them.
-    """
+    """Return development settings with a JWT key and no rate limits; ``sections`` override."""
     many = dict.fromkeys(("login", "register", "refresh", "node"), 1000000)
     base: dict[str, Any] = {"jwt": {"secret": SECRET}, "limits": many, "logs": {"access": False}}
     base["verification"] = {"enabled": False}

@@ -259,9 +259,7 @@ def become(request: Mapping[str, Any]) -> int:
 
 
 def leave(code: int) -> None:
-    """End the process without finalising the interpreter, which takes longer than most programs
-    run.
-    """
+    """End the process without the interpreter's finalisation, which is slow."""
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -23,9 +23,7 @@ class Person:
         self.headers: Mapping[str, str] = {}
 
     async def register(self) -> None:
-        """Register the user, or log in if an earlier attempt that was answered with 503 has
-        registered them.
-        """
+        """Register the user; log in if an earlier attempt has succeeded despite a 503."""
         body = {"email": self.email, "name": "Jane", "password": "a long password"}
         status, answer = await self.answered("POST", "/auth/register", body)
         if status == 409:

@@ -59,9 +59,7 @@ class Raw:
         return int(head.split()[1]), json.loads(body[:length])
 
     async def close_code(self, within: float = 60.0) -> int | None:
-        """Return the code of the WebSocket's close frame, or None if the connection ends without
-        one.
-        """
+        """Return the code of the WebSocket's close frame, or None if there is no such frame."""
         async with asyncio.timeout(within):
             while (frame := await self.frame()) is not None:
                 kind, payload = frame

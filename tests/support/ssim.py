@@ -17,9 +17,7 @@ LUMA: Final = np.array([0.299, 0.587, 0.114])
 
 
 def ssim(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Return the mean similarity of two height x width x 3 pictures of 8 bits a channel; equal ones
-    give 1.
-    """
+    """Return the mean similarity of two height x width x 3 pictures of bytes; 1 means equal."""
     assert one.shape == other.shape, f"{one.shape} is not {other.shape}"
     x: Picture = one[..., :3].astype(np.float64) @ LUMA
     y: Picture = other[..., :3].astype(np.float64) @ LUMA

@@ -18,9 +18,7 @@ WHY = "Debian's PostgreSQL is not installed: as root, run scripts/system_package
 
 
 def stock_programs() -> "list[ParameterSet]":
-    """Return fixture parameters: the programs of each installed version, or a skip if there is
-    none.
-    """
+    """Return fixture parameters: the programs of each installed version, or one skip."""
     folders = [folder for folder in sorted(DEBIAN.glob("*/bin")) if major_of(folder / "postgres")]
     if not folders:
         return [pytest.param(None, marks=pytest.mark.skip(WHY), id="postgresql")]
