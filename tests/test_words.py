@@ -37,9 +37,7 @@ FOREIGN = {
 
 
 def name_of(node: ast.expr) -> str:
-    """Return the name of a variable or member; for ``str(x)``, ``x.lower()`` and ``x or ""`` that
-    of x.
-    """
+    """Return the name of a variable or member; for ``str(x)``, ``x.lower()``, ``x or ""`` of x."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

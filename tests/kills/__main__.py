@@ -1,11 +1,11 @@
-"""``python -m tests.kills``: kill a gateway under load, and see whether it keeps its word.
+"""``python -m tests.kills``: kill a gateway under load, and check what it had acknowledged.
 
-Each round: clients in processes of their own register, buy, spend, submit, cancel, work, pay out
-and decide, and have every acknowledged answer on disk before it counts; then SIGKILL hits the
-gateway with all its engines, the gateway alone, or one engine. When all is ready again, everything
-that was ever acknowledged must be there, once, and ``fsck`` must find the books in order. The same
-seed kills the same victims at the same times. Exit code 1: something was wrong; of a gateway with a
-mistake: it was not found.
+In each round, client processes register, buy, spend, submit, cancel, work, pay out and decide. They
+write every acknowledged answer to disk before it counts. Then SIGKILL hits the gateway with all its
+engines, the gateway alone, or one engine. When all is ready again, everything that was ever
+acknowledged must be there exactly once, and ``fsck`` must find the books in order. The same seed
+kills the same victims at the same times. Exit code 1: something was wrong, or a gateway with a
+mistake seemed right.
 """
 
 import argparse
@@ -77,7 +77,7 @@ async def run(order: Order, mistake: str | None, settings: Mapping[str, str]) ->
 
 
 def evidence(gateway: Gateway) -> str:
-    """A folder with the journals, and what the gateway said."""
+    """Copy the clients' journals and the gateway's log to a folder and return it."""
     folder = tempfile.mkdtemp(prefix="kills-")
     for pattern in ("*.jsonl", "*.log"):
         for path in gateway.data.parent.glob(pattern):

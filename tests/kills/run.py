@@ -1,4 +1,4 @@
-"""Load, a kill, and a look at what is there: again and again, on one data folder."""
+"""Rounds of load, a kill and checks, on one data folder."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ from tests.support.gateway_process import Gateway
 
 STARTER: Final = "1000000.0000"
 WINDOW_SECONDS: Final = 3.0
-# Nobody waits long for anything that takes hours otherwise, and no limit is met.
+# Short times, so that no round waits for hours, and limits that are never reached.
 SETTINGS: Final = {
     "RENDERTRUST_CREDITS_STARTER": STARTER,
     "RENDERTRUST_JWT_ACCESS_MINUTES": "1440",
@@ -39,7 +39,7 @@ SETTINGS: Final = {
 }
 
 
-# Each frame is compared by a verifier before anybody is charged or paid.
+# A verifier compares each frame before anybody is charged or paid.
 VERIFIED: Final = {
     **SETTINGS,
     "RENDERTRUST_VERIFICATION_ENABLED": "true",
@@ -51,7 +51,7 @@ VERIFIED: Final = {
 
 @attrs.frozen
 class Order:
-    """What is to be done: so many kills, each after so many acknowledged answers."""
+    """The size of a run: number of kills, and acknowledged answers before each."""
 
     seed: str
     kills: int
@@ -65,9 +65,9 @@ class Order:
 
 @attrs.frozen
 class Round:
-    """One kill: how many answers were acknowledged before it, and all that was wrong after it.
+    """A finished round: the answers acknowledged before its kill, and all faults found after it.
 
-    ``in_all`` are the acknowledged answers of all rounds so far, by act.
+    ``in_all`` counts the acknowledged answers of all rounds so far, by act.
     """
 
     kill: Kill
@@ -79,7 +79,7 @@ class Round:
 
 
 async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
-    """A gateway that has started with ``SETTINGS``; each round is told when it is over."""
+    """Run load and kills on a gateway started with ``SETTINGS``; yield each finished round."""
     admins = [await admin(gateway, name) for name in "abcdefgh"[: order.clients]]
     folder = gateway.data.parent
     async with (
@@ -97,7 +97,7 @@ async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
 
 
 async def rest(gateway: Gateway) -> list[str]:
-    """What is wrong once the gateway has stopped in order."""
+    """Stop the gateway in order and return the faults found then."""
     code = await gateway.stop()
     faults = [] if code == 0 else [f"wrong: the gateway ended with {code}"]
     code, said = await gateway.fsck(FSCK_SECONDS)
@@ -107,7 +107,7 @@ async def rest(gateway: Gateway) -> list[str]:
 async def one(
     gateway: Gateway, clients: Crowd, examiner: Examiner, planned: Kill, enough: int
 ) -> Round:
-    """Load until there is enough and a bit more, the kill, and the examination of all so far."""
+    """Run load until enough is acknowledged, kill, and check all that was acknowledged so far."""
     begun, before = time.monotonic(), clients.counted
     await clients.go()
     await clients.acknowledged(enough)
@@ -123,12 +123,12 @@ async def one(
 
 
 def named(fault: str) -> str:
-    """As a client told it: what it saw to be lost it says so itself."""
+    """Mark a client's fault as wrong, unless the client itself reports a loss."""
     return fault if fault.startswith("lost") else f"wrong: {fault}"
 
 
 async def admin(gateway: Gateway, name: str) -> str:
-    """His e-mail; the password is everybody's."""
+    """Create an admin and return the e-mail; all users have the same password."""
     email = f"admin-{name}@example.org"
     who = ("--email", email, "--name", "Ada", "--password-stdin")
     code, said = await gateway.run("admin", "create", *who, told=f"{PASSWORD}\n")

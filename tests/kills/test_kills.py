@@ -1,4 +1,4 @@
-"""Three kills under load; by night more, and mistakes. ``python -m tests.kills``: thirty kills."""
+"""Three kills under load by day; by night also kills of gateways with mistakes."""
 
 import subprocess
 from collections.abc import Mapping
@@ -14,11 +14,11 @@ from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
 from tests.support.examples import chosen
 from tests.support.gateway_process import ROOT
 
-# By day always the same plan; the moments still differ, as the machine does.
+# By day the plan is always the same, but the exact moments depend on the machine.
 BY_DAY = "by day"
-ACKNOWLEDGED = chosen(day=100, night=300)  # before each kill
-KILLS_MOST = 12  # at random moments: one may find nothing
-# Shows only where somebody asks again at the right moment: thirty kills find it, few may not.
+ACKNOWLEDGED = chosen(day=100, night=300)  # answers before each kill
+KILLS_MOST = 12  # at random moments, so that a single kill may find nothing
+# This mistake shows only if a request is repeated at the right moment; a few kills may miss it.
 SELDOM_SEEN = "forget-the-key-of-a-job"
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 async def done(
     order: Order, mistake: str | None = None, settings: Mapping[str, str] = SETTINGS
 ) -> list[Round]:
-    """All rounds; with a mistake those until it was found."""
+    """Return all rounds; with a mistake, those up to the round that found it."""
     found: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
         async with aclosing(rounds(gateway, order)) as going:
@@ -56,7 +56,7 @@ async def test_it_is_there_too_where_frames_wait_for_a_verdict() -> None:
     assert [fault for each in found for fault in each.faults] == []
 
 
-@pytest.mark.nightly  # what is found by chance may once not be found
+@pytest.mark.nightly  # nightly only, as chance may once miss a mistake
 @pytest.mark.parametrize("mistake", [name for name in MISTAKES if name != SELDOM_SEEN])
 async def test_a_mistake_is_found(mistake: str) -> None:
     order = Order(uuid4().hex[:8], KILLS_MOST, 100, victims=(EVERYTHING,))

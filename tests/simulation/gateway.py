@@ -192,9 +192,7 @@ class SimulatedGateway:
         self.store.away = self.leadership.away = self._is_cut_off or self._dying > 0
 
     async def open_session(self, node: NodeIdentity, socket: TwinSocket) -> Ref[NodeSession] | None:
-        """Open a session for an accepted socket, as the relay does; None if no gateway process
-        serves it.
-        """
+        """Open a session for an accepted socket, as the relay does; None if the gateway is down."""
         if self._tree is None:
             return None
         self._sockets = [s for s in self._sockets if s.closed is None]

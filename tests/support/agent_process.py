@@ -1,6 +1,4 @@
-"""Node agents as processes: ``rendertrust node join`` and ``rendertrust node run``, which tests can
-kill.
-"""
+"""Node agents as processes that tests kill: ``rendertrust node join`` and ``... node run``."""
 
 import asyncio
 import contextlib

@@ -41,9 +41,7 @@ class Databases:
         )
 
     async def drop(self, database: PostgresEndpoint) -> None:
-        """Drop the database and its connections in the background; raise if the previous drop
-        failed.
-        """
+        """Drop the database and its connections in background; raise if the last drop failed."""
         await self._dropped()
         name = urlsplit(database.owner_dsn).path.removeprefix("/")
         statement = f"DROP DATABASE {name} WITH (FORCE)"
