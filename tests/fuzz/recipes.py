@@ -1,4 +1,4 @@
-"""Requests that succeed: what chance alone would never find."""
+"""Recipes for requests that succeed, which random generation alone would not find."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ from tests.fuzz.worker import EARNING, FAILING
 
 @attrs.frozen
 class Good:
-    """What to put into a request so that it succeeds; None leaves what is there."""
+    """The parts of a request that make it succeed; None keeps the generated part."""
 
     ids: dict[str, str] = attrs.field(factory=dict[str, str])
     body: Json | None = None
@@ -23,9 +23,10 @@ class Good:
 
 Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
-# Whatever is sent there, somebody else's session must bear it.
+# Operations that end the session that sends them, so that each request gets its own user.
 PRIVATE = frozenset({"auth_logout"})
-# Open to every user, and only an admin can do it; with one node in quarantine new ones begin there.
+# Operations open to every user whose recipes need an admin. New nodes of a user who has a node in
+# quarantine start in quarantine, too.
 OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
 
 
@@ -68,19 +69,19 @@ def deduct(stage: Stage) -> Good:
 
 
 def called_off(stage: Stage, body: Json | None = None) -> Good:
-    """A job that may be done again."""
+    """Return a cancelled job, which can be retried."""
     job = stage.job(queue=True)
     stage.post(f"/jobs/{job}/cancel", None, stage.user)
     return Good({"job_id": job}, body)
 
 
 def waiting(stage: Stage) -> Good:
-    """A job that may be paused, changed and stopped."""
+    """Return a waiting job, which can be paused, changed and stopped."""
     return Good({"job_id": stage.job(queue=True)})
 
 
 def video(stage: Stage) -> Good:
-    """Of a job that has ended. It names a rate, as its scene is nobody's upload."""
+    """Return a finished job; the body names a frame rate, as the scene is nobody's upload."""
     return Good({"job_id": stage.finished(EARNING)}, body={"fps": 24, "queue": True})
 
 
@@ -99,14 +100,14 @@ def consistency(stage: Stage) -> Good:
 
 
 def say(*, admin: bool = False) -> Recipe:
-    """Something to a node of one's own, or as an admin."""
+    """Return a recipe that changes the standing of a node, as its owner or as an admin."""
     return lambda stage: Good(
         {"node_id": stage.verified()}, BECAUSE, stage.tokens.get("admin") if admin else None
     )
 
 
 def about_user(**body: str) -> Recipe:
-    """Something that an admin does to somebody."""
+    """Return a recipe for an admin's act on a new user."""
     return lambda stage: Good({"user_id": stage.register()["user"]["id"]}, {**BECAUSE, **body})
 
 
@@ -126,26 +127,26 @@ def sku(stage: Stage) -> Good:
 
 
 def credit(amount: str) -> Recipe:
-    """Credits for somebody, by an admin."""
+    """Return a recipe with which an admin gives a new user credits."""
     return lambda stage: Good(
         body={"user_id": stage.register()["user"]["id"], "amount": amount, **BECAUSE}
     )
 
 
 def refund(stage: Stage) -> Good:
-    """Of a job that cost something."""
+    """Return a job that was charged, for a refund."""
     change = {"price": "0.0001", **BECAUSE}
     stage.call("PUT", "/admin/prices/echo", change, stage.tokens["admin"])
     return Good(body={"job_id": stage.finished(), **BECAUSE})
 
 
 def dispute(stage: Stage) -> Good:
-    """Of a job that earned somebody something."""
+    """Return a unit that earned something, for a dispute."""
     return Good({"job_id": stage.finished(EARNING), "unit": "0"}, {"reason": "made up"})
 
 
 def dispute_picture(stage: Stage) -> Good:
-    """Of a dispute that carried a comparison, and was decided: few of them may be open."""
+    """Return a unit whose dispute had a comparison and is decided, as few disputes may be open."""
     job, png = stage.finished(EARNING), base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
     found = {"verdict": "different", "reason": "made up", "picture": png}
     body = {"reason": "made up", "comparison": found}
@@ -161,12 +162,12 @@ def pay_out(stage: Stage) -> Good:
 
 
 def create_hook(stage: Stage) -> Good:
-    """By somebody new: one user has few of them."""
+    """Create a webhook endpoint as a new user, as each user may have only a few."""
     return attrs.evolve(logout(stage), body={"url": "https://farm.example.com/hooks"})
 
 
 def hook(body: Json | None = None) -> Recipe:
-    """An endpoint of somebody's own."""
+    """Return a recipe with a webhook endpoint of a new user."""
 
     def recipe(stage: Stage) -> Good:
         made = create_hook(stage)
@@ -177,7 +178,7 @@ def hook(body: Json | None = None) -> Recipe:
 
 
 def replay_delivery(stage: Stage) -> Good:
-    """Of a job that was told, or is to be."""
+    """Return a delivery of a webhook about a new job."""
     made = hook()(stage)
     stage.post("/jobs/dispatch", stage.order("echo", queue=True), made.token)
     path = f"/webhooks/endpoints/{made.ids['endpoint_id']}/deliveries"
@@ -186,7 +187,7 @@ def replay_delivery(stage: Stage) -> Good:
 
 
 def organisation(stage: Stage, body: Json | None = None) -> Good:
-    """One that somebody new has founded."""
+    """Return an organisation that a new user has founded."""
     token = logout(stage).token
     made = stage.post("/organisations", {"name": "Fuzz"}, token)
     return Good({"organisation_id": made["id"]}, body, token)
@@ -197,7 +198,7 @@ def invite(stage: Stage) -> Good:
 
 
 def invited(stage: Stage) -> tuple[Good, Json]:
-    """An organisation, and who was asked to come in."""
+    """Return an organisation and a user who was invited to it."""
     found, person = organisation(stage), stage.register()
     path = f"/organisations/{found.ids['organisation_id']}/members"
     stage.post(path, {"email": person["email"], "role": "member"}, found.token)
@@ -210,7 +211,7 @@ def accept(stage: Stage) -> Good:
 
 
 def member(body: Json | None = None) -> Recipe:
-    """Somebody who was asked to come in, and came."""
+    """Return a recipe with a member who accepted an invitation."""
 
     def recipe(stage: Stage) -> Good:
         found, person = invited(stage)
@@ -222,7 +223,7 @@ def member(body: Json | None = None) -> Recipe:
 
 
 def own_organisation(stage: Stage) -> Good:
-    """The user's, and a node of his."""
+    """Return the user's organisation and a node of theirs."""
     return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
 
 
@@ -254,13 +255,13 @@ def remove_upload(stage: Stage) -> Good:
     return Good({"upload_id": stage.upload()["id"]})
 
 
-# What stands in these paths whatever was made up: another word would concern everybody.
+# Fixed path parameters: another value would change prices or SKUs that concern everybody.
 WORDS: Mapping[str, Mapping[str, str]] = {
     "prices_change": {"job_type": "fuzz"},
     "skus_put": {"sku": "fuzz"},
 }
-# Only who has Stripe's secret succeeds there; only where results are checked is there evidence, and
-# only jobs of several files have a list of them.
+# Operations that cannot succeed here: one needs Stripe's secret, one needs evidence of checked
+# results, one needs a job of several files.
 UNMET = frozenset(
     {
         "POST /api/v1/webhooks/stripe",
