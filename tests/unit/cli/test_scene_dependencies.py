@@ -1,4 +1,4 @@
-"""What a scene that is submitted asks of nodes."""
+"""Requirements and refusals that follow from the local inspection of a scene."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ GIB = 1 << 30
 
 
 def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
-    """This machine's Blender finds that in any scene."""
+    """Make the local inspection return ``looked`` for every scene."""
 
     def look(path: Path, frames: tuple[int, ...]) -> LocalFindings:
         return looked
@@ -35,7 +35,7 @@ def sees(monkeypatch: pytest.MonkeyPatch, looked: LocalFindings) -> None:
 def test_a_scene_that_takes_much_memory_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, needs: NodeNeeds | None
 ) -> None:
-    """Nodes that have it are asked alone; what any has is not worth a word."""
+    """Much memory becomes a requirement; an amount that any node has is left out."""
     scene = tmp_path / "s.blend"
     looked = LocalFindings((), laid_out(scene, ()), memory)
     sees(monkeypatch, looked)
@@ -59,7 +59,7 @@ def looked_at(scene: Path, *findings: Finding) -> LocalFindings:
 def test_what_should_be_mended_stops_a_scene_or_goes_along_as_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With all that is there: an artist knows what he does not mind."""
+    """With ``--as-is`` the scene is sent with the files that are there."""
     scene = tmp_path / "s.blend"
     gone = Finding(code="missing_file", level="error", message="is not there", setting="find it")
     sees(monkeypatch, looked_at(scene, gone))
@@ -89,7 +89,7 @@ def test_tiles_need_no_size_of_a_scene_that_was_looked_into(
 def test_a_scene_that_cannot_be_cut_is_not_sent_in_tiles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not as it is, either: each tile would fail."""
+    """Even ``--as-is`` does not help, because each tile would fail."""
     scene = tmp_path / "s.blend"
     why = "stereoscopy is on"
     sees(

@@ -1,4 +1,4 @@
-"""The secret by which gateways draw: one for all of them, and nobody's who reads the database."""
+"""The secret for random draws is the same for all gateways and unreadable in the database."""
 
 from uuid import UUID
 
@@ -36,7 +36,7 @@ def sampling(store: StoreTwin, signer: TwinSigner, seed: int = 1) -> Sampling:
 
 
 async def drawn(by: Sampling, count: int = 64, work: str | None = None) -> list[bool]:
-    """What it draws of so many results, for which the node signed this work."""
+    """Return which of ``count`` results are drawn; ``work`` is what the node signed for each."""
     given = (0, 1, NODE, CLASS, None)
     found = [
         await by.draw(UnitDeliver(UUID(int=n), *given, sha256=b"r" * 32, work=work), 0)
@@ -58,7 +58,7 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
 
 @simulated
 async def test_all_frames_that_eevee_drew_are_compared() -> None:
-    """Who refuses them by another driver gives no strike."""
+    """An invalid verdict by another driver gives no strike, so sampling would not deter."""
     by = sampling(Known(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))
@@ -76,7 +76,7 @@ async def test_a_secret_that_nobody_can_open_is_replaced() -> None:
 
 @simulated
 async def test_where_gateways_have_different_keys_all_is_checked() -> None:
-    """One of them was faster each time: nobody is to gain by that."""
+    """Nobody should gain when another gateway keeps replacing the secret."""
 
     class Hasty(Known):
         async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:

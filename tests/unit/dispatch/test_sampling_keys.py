@@ -1,4 +1,4 @@
-"""Gateways with different keys of the log: they do not replace each other's secret of draws."""
+"""Gateways with different keys of the log do not replace each other's secret of the draws."""
 
 from actors.node_session.sampling import READ_AGAIN
 from sql.log import LogKeys
@@ -10,7 +10,7 @@ ORIGIN = "farm.example/log"
 
 
 def of_log(store: Known, *numbers: int) -> None:
-    """Let the log count these keys, the newest last."""
+    """Set the log's keys in the database, the newest last."""
     *_, newest = numbers
     store.log_keys = LogKeys(ORIGIN, [str(v) for v in TwinSigner(newest).verifiers(ORIGIN)])
 
@@ -22,7 +22,7 @@ async def test_a_gateway_whose_key_does_not_count_checks_all_and_replaces_nothin
     ours = sampling(store, TwinSigner(1), 1)
     first = await drawn(ours)
     kept = store.sealed_secret
-    for seed in (2, 3):  # it is also started again
+    for seed in (2, 3):  # a restart of the gateway
         assert all(await drawn(sampling(store, TwinSigner(9), seed)))
         assert store.sealed_secret == kept
     assert await drawn(ours) == first

@@ -1,4 +1,4 @@
-"""A unit that takes over three times the work that its price is for is stopped, without blame."""
+"""A unit that takes over three times its quoted work is stopped, without blame."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,7 +23,7 @@ from tests.unit.dispatch.stage import JOB, NODE, OWNER, assignment, state_of
 from tests.unit.dispatch.test_session_progress import PATIENT, began, goes_on
 from tests.unit.simulated_time import simulated
 
-QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
+QUOTED = 100  # seconds; ten credits, and a credit pays for ten seconds
 FAR: dict[str, Any] = {**PATIENT, "still_seconds": 1e6}
 PRICED: dict[str, Any] = {
     "price": 100_000,
@@ -61,7 +61,7 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
 
 @simulated
 async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> None:
-    """Blender's start, on a machine that is busy with other things."""
+    """Blender may take long to start on a busy machine; the time before the first pixel is free."""
     async with session(**FAR) as play:
         await began(play, **PRICED)
         await goes_on(play, 10 * QUOTED, 0.0)

@@ -1,4 +1,4 @@
-"""A unit whose node gets no further with it is taken back; whoever is slow and gets on keeps it."""
+"""A unit without progress is taken from its node; one with slow progress stays."""
 
 import asyncio
 from datetime import timedelta
@@ -38,7 +38,7 @@ async def began(play: Play, **fields: Any) -> None:
 
 
 async def taken_back(play: Play, code: str = "stalled") -> str:
-    """Why; the node is told so."""
+    """Wait until the unit fails and the node is told to stop; return the error."""
     effect = await play.effect(within=60.0)
     assert isinstance(effect, UnitFail)
     assert (effect.error_class, effect.error_code) == ("node", code)
@@ -48,7 +48,7 @@ async def taken_back(play: Play, code: str = "stalled") -> str:
 
 
 async def goes_on(play: Play, seconds: float, *progress: float) -> None:
-    """The node says how far it is, every ten seconds; for so long nothing is decided."""
+    """Report progress every ten seconds, and check that the unit is not taken back."""
     steps = int(seconds // 10)
     for step in range(steps):
         await asyncio.sleep(10)
@@ -101,7 +101,7 @@ async def test_large_inputs_may_come_over_a_slow_line() -> None:
     async with session(**PATIENT) as play:
         large = Inputs(InputFile("uploads/x", "x.blend", "0" * 64, 100 << 20))
         await began(play, inputs=large, payload_ref="s3://rendertrust/uploads/x")
-        await goes_on(play, 4 * STILL, 0.0)  # 400 s more at 256 KiB a second
+        await goes_on(play, 4 * STILL, 0.0)  # 400 s more for the download at 256 KiB a second
         await asyncio.sleep(260)
         assert "0 %" in await taken_back(play)
 
@@ -113,7 +113,7 @@ async def test_parts_that_are_wanted_give_time_to_put_them_once() -> None:
         play.hear(status(progress=1.0))
         parts = (WantedPart(number=1, sha256="1" * 64), WantedPart(number=2, sha256="2" * 64))
         wanted = PartsWanted(what="result", size=20 << 20, parts=parts)
-        for _ in range(3):  # again and again is no more than once
+        for _ in range(3):  # repeated requests do not extend the time
             play.hear(UrlsRequest(job_id=str(JOB), wanted=wanted))
             await play.socket.expect(Urls)
         await goes_on(play, 2 * STILL + 60, 1.0)
@@ -195,7 +195,7 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
 async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     says: tuple[Running, ...] | None,
 ) -> None:
-    """A client of the reference says nothing; others say at each hello that they have it or not."""
+    """A plain client says no hello; others name the unit in each hello, or do not."""
     clock, gateways, limit = TwinClock(), (ProgressTracker(), ProgressTracker()), 1000.0
     begun = clock.now()
     unit = assignment(assigned_at=begun)

@@ -1,4 +1,4 @@
-"""Which units straggle, and how a second node comes to have one."""
+"""Stragglers, and their speculative copies on other nodes."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def row(
 
 
 def two_nodes() -> tuple[SchedulerState, Hearing]:
-    """One that works on the job's last unit, and an idle one."""
+    """Return a state with a node that runs the job's last unit, and an idle node."""
     board, heard = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
         node.slots = 1
@@ -49,7 +49,7 @@ def two_nodes() -> tuple[SchedulerState, Hearing]:
 
 
 def copied(board: SchedulerState, heard: Hearing) -> None:
-    """With a copy that stands in the books."""
+    """Reserve and confirm a copy of the unit."""
     (unit,) = speculation.late_units(board, MINUTE, USUAL)
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
@@ -61,7 +61,7 @@ def working(board: SchedulerState) -> dict[UUID, int]:
     return {node.id: len(node.assigned) for node in board.index}
 
 
-# -- who straggles
+# -- stragglers
 
 
 @given(SECONDS, st.integers(1, 64), SECONDS, st.integers(0, 20))
@@ -259,7 +259,7 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
     copied(board, heard)
     waits = attrs.evolve(state_of("RUNNING"), copied=2, answered=True)
     board.hear(waits)
-    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # which its session has not any more
+    assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # the session has already dropped the copy
     assert (working(board), speculation.late_units(board, MINUTE, USUAL)) == (
         {NODE: 1, OTHER: 0},
         [],

@@ -1,4 +1,4 @@
-"""Units that were given to a node which cannot be reached, and nodes that can be."""
+"""Units whose node has no session, and dispatches to nodes that have one."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ SESSION: Ref[Any] = Ref("session")
 
 
 async def give_away(play: Play) -> None:
-    """A dispatch to the one node there is, booked."""
+    """Dispatch a unit to the only node, and confirm the booking."""
     answer = play.dispatch()
     commit = await play.commit()
     play.cast.store.units = [open_unit(state="DISPATCHED", attempt=1, node=NODE)]

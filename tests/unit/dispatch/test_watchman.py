@@ -1,4 +1,4 @@
-"""The Watchman is open while it stands, and closes the sessions when it stops."""
+"""Tests of the Watchman, which closes the sessions when it stops."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ from tests.unit.simulated_time import simulated
 
 
 class Sitting(StandIn[NodeSession]):
-    """A session that notes when it is told to close, and takes so long."""
+    """A session that records when it is told to close, and takes ``seconds`` for it."""
 
     def __init__(self, closed: list[tuple[float, int]], seconds: float) -> None:
         self._closed = closed

@@ -1,4 +1,4 @@
-"""Presigned URLs: what botocore's own signer makes of the same request at the same time."""
+"""Presigned URLs are identical to those of botocore's signer."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ def endpoint_of(bucket: str = "farm") -> ObjectsEndpoint:
 
 
 def wanted(method: str, url: str, headers: Mapping[str, str], at: "At") -> str:
-    """By botocore."""
+    """Return the URL that botocore signs."""
     endpoint = endpoint_of()
     credentials = Credentials(endpoint.access_key, endpoint.secret_key)
     request = AWSRequest(method=method, url=url, headers={**headers, "Host": host_of(at.base)})
@@ -51,7 +51,7 @@ def wanted(method: str, url: str, headers: Mapping[str, str], at: "At") -> str:
 
 @attrs.frozen
 class At:
-    """When and where."""
+    """Base URL and time of a signature."""
 
     base: str
     now: datetime

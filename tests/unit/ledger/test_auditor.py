@@ -1,4 +1,4 @@
-"""The auditor actors over the twin: when they look, what they remember, and when they stop all."""
+"""The auditor actors over the in-memory database: their times, marks and findings."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -34,7 +34,7 @@ SHARE_IS_WRONG = Finding("I4", "unit 1", "is not booked")
 
 
 class Ears(StoreTwin):
-    """A store that hears when it is audited, and says what the test wants."""
+    """A store that records when it is audited, and returns the test's findings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class Ears(StoreTwin):
 async def auditing(
     store: StoreTwin, leadership: Leadership = ALONE
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
-    """Both actors, as the tree has them."""
+    """Run both auditor actors, connected as in the tree."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
     ports = twin_ports(store=store, leadership=leadership)
     children = [
@@ -125,7 +125,7 @@ async def test_all_is_audited_after_the_start_and_then_each_night_at_its_time() 
     async with auditing(store):
         await asyncio.sleep(3 * DAY)
     start, *nights = store.whole
-    assert start == store.since[0][0]  # once there is a mark: what is before it is in the whole
+    assert start == store.since[0][0]  # the first increment after the whole audit sets the mark
     assert len(nights) == 3
     for number, at in enumerate(nights):
         assert 0 <= at - (number * DAY + 3 * 3600) <= 66
@@ -274,12 +274,12 @@ def test_a_night_is_due_once_its_time_was_passed(
     assert is_due(now, None, night)
 
 
-# -- of several gateways
+# -- several gateways
 
 
 @asynccontextmanager
 async def two(store: StoreTwin) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
-    """A gateway that does not lead, and the leadership of the one that does."""
+    """Run a gateway beside one that leads; yield the former and the leadership of the latter."""
     leads = Leads()
     leading = TwinLeadership(leads)
     assert await leading.leads("auditor")
@@ -311,7 +311,7 @@ async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
 
 @simulated
 async def test_what_was_found_before_a_start_stops_nobody() -> None:
-    """The books were mended since; the next audit tells."""
+    """The books may have been mended since; only the next audit can tell."""
     store, leads = Ears(), Leads()
     assert await TwinLeadership(leads).leads("auditor")
     await store.note_audit(EPOCH, EPOCH, [Finding("I2", "x", "y")])

@@ -1,4 +1,4 @@
-"""Frames that EEVEE drew: the nearest number of samples, by whole frames."""
+"""Checks of EEVEE frames, which compare whole frames at the nearest number of samples."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ APART = st.floats(0, 1)
 
 
 def frame(samples: int, driver: float = 0.0) -> Array:
-    """A picture whose edges depend on the number of samples, by a driver that rounds its way."""
+    """Return a picture whose edges depend on the samples; ``driver`` shifts all values slightly."""
     ramp = np.linspace(0, 1, 64 * 36).reshape(36, 64, 1) * np.ones(3)
     return np.floor(ramp * samples) / samples + driver
 
@@ -88,7 +88,7 @@ def test_pictures_of_another_shape_say_nothing() -> None:
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_compared_as_it_is_shown(value: float) -> None:
-    """A scene may give such pixels, and a node may write them."""
+    """A scene may produce such pixels, and a node may write them."""
     ours, theirs = frame(16), frame(16)
     ours[3, 4, 1] = theirs[3, 4, 1] = value
     assert distance(ours, theirs) == 0.0

@@ -1,4 +1,4 @@
-"""When a node works: its hours, and whether others use the machine."""
+"""Times in which a node works: its hours, and while nobody else uses the machine."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -62,7 +62,7 @@ def test_this_machine_says_its_times() -> None:
 
 
 def played(*shares: float) -> Callable[[], CpuTimes | None]:
-    """Readings in which others use such shares between two."""
+    """Return readings between which other programs use these shares of the CPU."""
     times, others, total = [CpuTimes(0, 0)], 0, 0
     for share in shares:
         others, total = others + int(share * 100), total + 100

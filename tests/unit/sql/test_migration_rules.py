@@ -1,4 +1,4 @@
-"""The migrations keep the rules, and the rules find what breaks them."""
+"""The migrations keep the rules, and the rules detect violations."""
 
 import re
 

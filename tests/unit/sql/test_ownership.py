@@ -1,4 +1,4 @@
-"""``docs/ownership.md`` and the queries say the same."""
+"""``docs/ownership.md`` names the same writers of tables as the queries."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,7 @@ COMMENT = re.compile(r"--.*$", re.MULTILINE)
 
 
 def written() -> dict[str, set[str]]:
-    """The files that write a table."""
+    """Return the query files that write each table."""
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in sorted((ROOT / "sql" / "queries").glob("*.sql")):
         text = LOCK.sub("", COMMENT.sub("", path.read_text("utf-8")))
@@ -21,7 +21,7 @@ def written() -> dict[str, set[str]]:
 
 
 def owned() -> dict[str, set[str]]:
-    """What the document says of it."""
+    """Return the files that the document names for each table."""
     rows = re.findall(
         r"^\| ([a-z_]+) \| (.*)$", (ROOT / "docs/ownership.md").read_text(), re.MULTILINE
     )

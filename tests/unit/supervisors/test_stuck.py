@@ -1,4 +1,4 @@
-"""Which parts of the tree end the process when a handler of theirs never returns."""
+"""Parts of the tree that end the process when one of their handlers never returns."""
 
 import asyncio
 from types import SimpleNamespace
@@ -48,7 +48,7 @@ def test_nothing_is_noticed_where_nothing_hangs() -> None:
 
 @simulated
 async def noticed() -> set[str]:
-    """The first names that are called stuck within an hour."""
+    """Return the first actors that are found stuck within an hour."""
     grid, vitality, loop = Grid(), StuckDetector(), asyncio.get_running_loop()
     await grid.tree.root.start()
     try:

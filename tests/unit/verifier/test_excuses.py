@@ -1,4 +1,4 @@
-"""Invalid results of several owners: the scene was at fault, or accomplices lied."""
+"""Equal invalid results of several owners: either the scene is at fault, or accomplices lie."""
 
 import asyncio
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ WRONG = apart(200.0)
 
 
 class Draws:
-    """The numbers that deliveries draw; each node is known, so that the odds are a twentieth."""
+    """Fixes the draws of deliveries; each node is known, so that the odds are a twentieth."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.number = 0.9
@@ -40,7 +40,7 @@ class Draws:
 
 
 async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
-    """A unit that its first node lied in, which was drawn and fined; two others are known, too."""
+    """Return a unit whose first node lied, was drawn and fined; two further nodes are known."""
     for node, owner in {**OWNERS, WITNESS: UUID(int=33)}.items():
         play.store.add_node(node, ("render",), owner=owner)
     for node in (NODE, *OWNERS):
@@ -61,7 +61,7 @@ async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
 async def follows(
     play: Play, checker: Inspector, job: UUID, attempts: Mapping[int, UUID], told: Mapping[str, Any]
 ) -> None:
-    """These nodes deliver the unit next; a check says so of what it compares."""
+    """Let these nodes deliver the unit in turn; a check answers with ``told`` for this unit."""
     for attempt, node in attempts.items():
         await play.do(UnitAssign(job, 0, attempt, node))
         await play.again(job, node, attempt, OWNERS[node])
@@ -103,7 +103,7 @@ async def test_broken_files_of_accomplices_excuse_no_lie(monkeypatch: pytest.Mon
 async def test_a_lie_that_accomplices_repeat_where_no_draw_found_them_is_not_excused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A fourth account says that the scene is at fault, so the others are compared for sure."""
+    """A fourth account blames the scene, so that all further results are compared."""
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()

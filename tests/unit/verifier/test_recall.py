@@ -1,4 +1,4 @@
-"""Clawback: what a node has pending that was not compared is compared once it is found out."""
+"""Clawback: uncompared pending results of a node are compared once it is found lying."""
 
 import asyncio
 from datetime import timedelta
@@ -36,7 +36,7 @@ NEVER_DRAWN = {"least_odds": 0.0}
 
 
 async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
-    """A unit of a known node that was not drawn."""
+    """Return a job of a known node that was settled without being drawn."""
     job = await play.delivered(node, **params)
     await play.checks(checker, LOOKED)
     await play.ends(job, "COMPLETED")
@@ -45,7 +45,7 @@ async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: A
 
 
 def is_found_out(play: Play, node: UUID = NODE) -> None:
-    """As by its session."""
+    """Report a lie of the node, as its session does."""
     play.known("m", node)
     assert play.verifier.tell(LieDetected(node))
 
@@ -112,7 +112,7 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
 
 @simulated
 async def test_what_another_gateway_settles_within_the_minute_is_held_back_too() -> None:
-    """It had not heard of the lie."""
+    """The other gateway had not heard of the lie."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -131,7 +131,7 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
 async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled(
     after: float,
 ) -> None:
-    """By another node of the owner, whose results are not all compared."""
+    """The job is of another node of the owner, whose results are not all compared."""
     other = UUID(int=11)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
@@ -152,7 +152,7 @@ async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled
 async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
     is_compared: bool,
 ) -> None:
-    """Unless a check decided it: the creator had rendered the frame again."""
+    """A share is safe only if a check with the creator's comparison decided the dispute."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -175,7 +175,7 @@ async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
 
 @simulated
 async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_not() -> None:
-    """It died within the second."""
+    """The first gateway died within a second of the verdict."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -193,7 +193,7 @@ async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_
 
 @simulated
 async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() -> None:
-    """A gateway that died as its node was found out finds it."""
+    """A gateway that died when its node was found lying resumes the clawback after a restart."""
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -212,7 +212,7 @@ async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() ->
 @simulated
 @pytest.mark.parametrize("enabled", [True, False], ids=["no such build", "off"])
 async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) -> None:
-    """Nobody pays or cancels it but an admin, or a verifier that comes."""
+    """Only an admin or a verifier that connects can then decide about the share."""
     async with verifying(**NEVER_DRAWN, enabled=enabled, wait_seconds=10.0) as play:
         play.known("v" * 1000)
         checker = play.inspector()
@@ -224,7 +224,8 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
             job = await play.delivered()
             await play.ends(job, "COMPLETED")
             row = play.store.checks[job, 0, 1]
-            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")  # as it was on
+            # as if it had been settled while verification was on
+            play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")
             play.goes(checker)
         is_found_out(play)
         await is_held(play, job)
@@ -271,7 +272,7 @@ async def test_recalled_results_take_turns_with_fresh_ones() -> None:
 
 @simulated
 async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
-    """Of a chunk most frames were not looked at."""
+    """Of a chunk most frames were not compared."""
     async with verifying(**NEVER_DRAWN) as play:
         checker = play.inspector()
         frame = await play.delivered()
@@ -286,11 +287,11 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
         assert [*play.store.disputes] == [(chunk, 0)]
 
 
-# ── fines ────────────────────────────────────────────────────────────────────────────────────────
+# -- fines
 
 
 async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
-    """As many units of an honest node, each compared."""
+    """Let an honest node deliver so many units, and check each."""
     for _ in range(count):
         job = await play.delivered()
         order = await play.asked(checker)
@@ -300,7 +301,7 @@ async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
 
 @simulated
 async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
-    """By how seldom such results are compared; what is taken is the newest that is pending."""
+    """The fine grows as comparisons are rarer; it takes the newest pending shares."""
     async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
         await earned_in_all(play, checker, 12)
@@ -326,7 +327,7 @@ async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
 
 @simulated
 async def test_what_is_always_compared_is_not_fined() -> None:
-    """It could never have earned anything."""
+    """Such a result could never have earned anything."""
     async with verifying() as play:
         checker = play.inspector()
         await earned_in_all(play, checker, 3)

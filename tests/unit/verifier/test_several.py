@@ -1,4 +1,4 @@
-"""Several gateways: each check is made at one of them, whose verifiers can make it."""
+"""Several gateways: each check is done at one of them that has a suitable verifier."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
@@ -16,7 +16,7 @@ from tests.unit.verifier.stage import EXACT, Play, verifying
 
 @asynccontextmanager
 async def beside(play: Play) -> AsyncGenerator[Play]:
-    """Another gateway over the same database."""
+    """Run another gateway over the same database."""
     root, verifier, ledger = play.begin()
     await root.start()
     here = (play.store, play.objects, play.clock, root, play.scheduler, play.begin, play.sampling)
@@ -38,7 +38,7 @@ async def test_a_gateway_without_verifiers_leaves_a_check_to_one_that_has_some()
 
 @simulated
 async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
-    """Once its claim has run out."""
+    """The check moves once the dead gateway's claim has expired."""
     async with verifying(claim_seconds=30.0) as play, beside(play) as other:
         first = play.inspector()
         job = await play.delivered()
@@ -69,7 +69,7 @@ async def test_one_verifier_is_asked_however_many_gateways_there_are() -> None:
 async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_day(
     skew: float,
 ) -> None:
-    """The database says how long a delivery waits, and the monotonic clock counts on."""
+    """The database tells how long a delivery has waited; from then on a monotonic clock counts."""
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()
@@ -83,7 +83,7 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 
 @simulated
 async def test_what_waited_before_a_start_waits_as_long_again() -> None:
-    """Nobody could look while no gateway ran."""
+    """While no gateway ran, nobody could check it."""
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()

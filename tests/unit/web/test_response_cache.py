@@ -1,4 +1,4 @@
-"""An answer that is made once a second, however many ask."""
+"""A cached answer that is made at most once a second, however many ask for it."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from web.process.response_cache import SECONDS, ResponseCache
 
 
 class Hand(TwinClock):
-    """A clock that goes on when it is told to."""
+    """A clock that a test sets by hand."""
 
     seconds = 0.0
 
@@ -18,7 +18,7 @@ class Hand(TwinClock):
 
 
 class Made:
-    """Numbers that take a while, one after the other; ``fails``: as often there is none."""
+    """A slow function that returns consecutive numbers; its first ``fails`` calls fail."""
 
     def __init__(self, *, fails: int = 0) -> None:
         self.count, self._fails = 0, fails
