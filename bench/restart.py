@@ -1,11 +1,11 @@
-"""How soon a gateway with many open jobs and entries is ready again, after a stop and a kill.
+"""Time until a gateway with many open jobs and entries is ready again, after a stop and a kill.
 
     python -m bench.restart [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 3]
 
-Seconds from the start of the process to: its line that it serves; readiness without anything
-missing; the answer to a dispatch, for which the Scheduler must have read all open jobs. Goal: ready
-in less than 5 s. Beside them the longest answer of ``/health`` until then and for as long again, as
-the backlog is read once more. The books are checked at the end (fsck). A large backlog:
+The times run from the start of the process to three events: its output that it serves; readiness of
+all parts; and the answer to a dispatch, for which the Scheduler must have read all open jobs. Goal:
+ready in less than 5 s. The table also has the longest answer of ``/health`` until then and for as
+long again, while the backlog is read once more. At the end fsck checks the books. A large backlog:
 
     python -m bench.restart --open 150000 --entries 400000 --ended 0 --rounds 1
 """
@@ -33,7 +33,7 @@ READY_SECONDS = 600.0
 
 
 async def started(gateway: Gateway, creator: Creator) -> list[float]:
-    """Start it; the three times."""
+    """Start the gateway; return the three times and the longest answer of ``/health``."""
     begun = time.perf_counter()
     await gateway.start()
     times = [time.perf_counter() - begun]
@@ -46,7 +46,7 @@ async def started(gateway: Gateway, creator: Creator) -> list[float]:
     await until(is_ready, within=READY_SECONDS)
     times.append(time.perf_counter() - begun)
     status, answer = await creator.call("POST", "/jobs/dispatch", JOB)
-    assert status in (400, 402), answer  # there is no node for it, and nothing to pay it with
+    assert status in (400, 402), answer  # no node can do it, and no credits pay for it
     times.append(time.perf_counter() - begun)
     await asyncio.sleep(max(times[-1], 10.0))
     looking.cancel()
@@ -54,7 +54,7 @@ async def started(gateway: Gateway, creator: Creator) -> list[float]:
 
 
 async def longest(http: aiohttp.ClientSession, url: str) -> float:
-    """Ask again and again until it is cancelled; the longest answer."""
+    """Ask for ``/health`` until cancelled; return the longest time of an answer."""
     found = 0.0
     with contextlib.suppress(asyncio.CancelledError):
         while True:

@@ -50,7 +50,7 @@ SELECT p.id, $5, h.number, 'job.running' FROM places p CROSS JOIN happened h
 
 
 class Receiver:
-    """Answers 204, and counts."""
+    """A webhook receiver that answers 204 and counts deliveries."""
 
     def __init__(self, awaited: int) -> None:
         self.taken, self._awaited, self.done = 0, awaited, asyncio.Event()
