@@ -47,7 +47,7 @@ class Baseline:
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            await until(lambda: answers(url, process), within=30)
+            await until(lambda: is_answering(url, process), within=30)
             yield Contestant(self.name, process.pid, url)
         finally:
             if process.returncode is None:
@@ -55,7 +55,7 @@ class Baseline:
             await process.wait()
 
 
-async def answers(url: str, process: Process) -> bool:
+async def is_answering(url: str, process: Process) -> bool:
     """Return True once the server answers."""
     assert process.returncode is None, "it has ended"
     try:

@@ -29,7 +29,7 @@ JOB = {"job_type": JOB_TYPE, "payload_ref": "s3://elsewhere/input/scene.blend"}
 
 
 @dataclass
-class Seen:
+class LoadTimes:
     """Times in seconds at which each job was submitted, dispatched to its node, and acked."""
 
     asked: dict[str, float] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Crowd:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.seen = Seen()
+        self.seen = LoadTimes()
         self.answers = True
         self._kept: list[tuple[NodeLine, str]] = []
         self._nodes: list[NodeLine] = []
@@ -120,7 +120,7 @@ class Crowd:
 
     async def at_once(self, *, seconds: float = 3600.0, jobs: int = 1_000_000_000) -> float:
         """Closed loop: each creator submits jobs one after the other, for a time or a number."""
-        self.seen = Seen()
+        self.seen = LoadTimes()
         start, numbers = time.perf_counter(), iter(range(jobs))
 
         async def one(line: HttpLine, asking: bytes) -> None:
@@ -132,7 +132,7 @@ class Crowd:
 
     async def at_a_rate(self, seconds: float, rate: float) -> float:
         """Open loop: a job is due every 1/rate seconds; creators that still wait are skipped."""
-        self.seen = Seen()
+        self.seen = LoadTimes()
         start, free = time.perf_counter(), list(self._creators)
 
         async def one(creator: tuple[HttpLine, bytes]) -> None:

@@ -35,9 +35,9 @@ import attrs
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bench.crowd import SETTINGS, UNLIMITED
-from bench.farm import placed
+from bench.farm import submit_once
 from bench.gateways import running
-from bench.honest import ended
+from bench.honest import wait_until_ended
 from bench.probe import Table, machine
 from rendertrust.identity import generate_key
 from rendertrust.node.plugin import PICTURE
@@ -291,18 +291,18 @@ async def fleet(
 # ── a run ────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def rendered(creators: Sequence[Creator], units: int) -> list[UUID]:
+async def render_jobs(creators: Sequence[Creator], units: int) -> list[UUID]:
     """Submit one job per gateway, with ``units`` in all; return the jobs once they have ended."""
     each, more = divmod(units, len(creators))
     jobs = list[str]()
     for number, creator in enumerate(creators):
         body = {"job_type": "render", "payload_ref": SCENE, "queue": True}
         body["frames"] = f"1-{each + (number < more)}"
-        job = await until(partial(placed, creator, str(uuid4()), body), within=WITHIN)
+        job = await until(partial(submit_once, creator, str(uuid4()), body), within=WITHIN)
         assert job is not None
         jobs.append(job)
     for creator, job in zip(creators, jobs, strict=True):
-        await ended(creator, job, WITHIN)
+        await wait_until_ended(creator, job, WITHIN)
     return [UUID(job) for job in jobs]
 
 
@@ -312,7 +312,7 @@ async def make_known(
     """Let all nodes deliver until each has enough valid results for the lowest odds."""
     known = set[UUID]()
     for _ in range(ROUNDS_MOST):
-        await rendered(creators, ALWAYS_UNTIL * len(nodes.delivering))
+        await render_jobs(creators, ALWAYS_UNTIL * len(nodes.delivering))
         known = {row["node_id"] for row in await books.fetch(KNOWN, ALWAYS_UNTIL)}
         if nodes.delivering <= known:
             return
@@ -332,7 +332,7 @@ def delivery(row: asyncpg.Record, nodes: Fleet) -> Delivery:
     )
 
 
-async def measured(count: int, options: argparse.Namespace) -> Tally:
+async def measure(count: int, options: argparse.Namespace) -> Tally:
     """Run so many gateways, audit the books, and return the tally."""
     own = {uuid4(): generate_key() for _ in range(count * options.verifiers)}
     settings = VERIFYING | {
@@ -349,7 +349,7 @@ async def measured(count: int, options: argparse.Namespace) -> Tally:
         async with fleet(http, gateways, [*own.values()], options) as nodes:
             await make_known(creators, nodes, books)
             begun = time.monotonic()
-            jobs = await rendered(creators, options.units)
+            jobs = await render_jobs(creators, options.units)
             took = time.monotonic() - begun
         rows = await books.fetch(DELIVERED, jobs)
         await books.close()
@@ -363,7 +363,7 @@ async def main(options: argparse.Namespace) -> bool:
     """Run each number of gateways; return whether all goals are met."""
     tallies = list[Tally]()
     for count in options.gateways:
-        tallies.append(await measured(count, options))
+        tallies.append(await measure(count, options))
         tallies[-1].print()
     return all(tally.is_met for tally in tallies)
 

@@ -131,12 +131,12 @@ async def submit(farm: Farm, creators: list[Creator]) -> None:
         body["frames"] = f"1-{frames}"
         for creator in creators:
             key = f"{creator.email}/{begin}"
-            job = await until(partial(placed, creator, key, body), within=WITHIN)
+            job = await until(partial(submit_once, creator, key, body), within=WITHIN)
             assert job is not None
             farm.owners[job] = creator.email
 
 
-async def placed(creator: Creator, key: str, body: Mapping[str, object]) -> str | None:
+async def submit_once(creator: Creator, key: str, body: Mapping[str, object]) -> str | None:
     """Submit a job once per ``key`` and return it; None while the gateway is overloaded."""
     headers = {"Idempotency-Key": key}
     status, found = await creator.call("POST", "/jobs/dispatch", {**body}, **headers)

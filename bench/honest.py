@@ -78,7 +78,7 @@ class Node:
 
     async def told(self, what: str) -> Any:
         """Return the gateway's record of the node."""
-        return await answered(self.owner, f"/nodes/{self.agent.id}{what}")
+        return await get_answer(self.owner, f"/nodes/{self.agent.id}{what}")
 
 
 @attrs.frozen
@@ -140,7 +140,7 @@ class Tally:
         return f"| {name} | " + " | ".join(map(str, shown)) + f" | {self.seconds:.0f} s |"
 
 
-async def owned(
+async def enrol_node(
     stack: AsyncExitStack, gateway: Gateway, machine: Machine, folder: Path, owner: Creator
 ) -> Node:
     """Enrol a node of a new owner."""
@@ -163,7 +163,7 @@ async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creato
         nodes = list[Node]()
         for machine in MACHINES:
             owner = Creator(http, gateway.url, f"{machine.name}@example.org")
-            nodes.append(await owned(stack, gateway, machine, folder, owner))
+            nodes.append(await enrol_node(stack, gateway, machine, folder, owner))
         for node in nodes:
             await node.agent.start()
         creator = Creator(http, gateway.url, "creator@example.org")
@@ -171,7 +171,7 @@ async def at_work(gateway: Gateway, folder: Path) -> AsyncGenerator[tuple[Creato
         yield creator, nodes
 
 
-async def dispatched(creator: Creator, folder: Path, name: str, frames: int) -> str:
+async def submit_scene(creator: Creator, folder: Path, name: str, frames: int) -> str:
     """Submit a job of so many frames of a scene, and return it."""
     denoised = (DENOISED,) if list(SCENES).index(name) % 2 else ()
     scene = await asyncio.to_thread(build, folder / f"{name}.blend", name, *denoised)
@@ -193,10 +193,10 @@ async def honest(
     async with running_gateway(**SETTINGS) as gateway:
         async with at_work(gateway, folder) as (creator, nodes):
             began = time.monotonic()
-            jobs = {name: await dispatched(creator, folder, name, frames) for name in scenes}
+            jobs = {name: await submit_scene(creator, folder, name, frames) for name in scenes}
             for name, job in jobs.items():  # the following ones are rendered meanwhile
-                await ended(creator, job, within)
-                tally = await counted(creator, nodes, job)
+                await wait_until_ended(creator, job, within)
+                tally = await tally_of(creator, nodes, job)
                 tally, began = (
                     attrs.evolve(tally, seconds=time.monotonic() - began),
                     time.monotonic(),
@@ -208,16 +208,16 @@ async def honest(
     return total
 
 
-async def ended(creator: Creator, job: str, within: float) -> None:
+async def wait_until_ended(creator: Creator, job: str, within: float) -> None:
     """Wait until a job has ended in any state."""
 
     async def over() -> bool:
-        return bool((await answered(creator, f"/jobs/{job}"))["completed_at"])
+        return bool((await get_answer(creator, f"/jobs/{job}"))["completed_at"])
 
     await until(over, within=within)
 
 
-async def answered(person: Creator, path: str) -> Any:
+async def get_answer(person: Creator, path: str) -> Any:
     """Return the gateway's response, retrying while it is overloaded."""
 
     async def asked() -> Any:
@@ -229,7 +229,7 @@ async def answered(person: Creator, path: str) -> Any:
     return await until(asked, within=600)
 
 
-async def counted(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
+async def tally_of(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
     """Return the tally of a job's units."""
     tally = Tally()
     for node in nodes:
@@ -242,7 +242,7 @@ async def counted(creator: Creator, nodes: Sequence[Node], job: str) -> Tally:
             strikes=sum(bool(one["strike"]) for one in mine),
             classes=frozenset(one["device_class"] for one in mine),
         )
-    found = await answered(creator, f"/jobs/{job}")
+    found = await get_answer(creator, f"/jobs/{job}")
     is_wrong = found["status"] != "COMPLETED"
     return tally + Tally(again=found["retry_count"], incomplete=int(is_wrong))
 
@@ -261,7 +261,7 @@ def tell(tallies: Mapping[str, Tally]) -> Tally:
     return total
 
 
-def kept(path: Path | None) -> dict[str, Tally]:
+def load_tallies(path: Path | None) -> dict[str, Tally]:
     """Return the tallies that an earlier run left, by scene."""
     lines = path.read_text().splitlines() if path is not None and path.exists() else []
     found = dict[str, Tally]()
@@ -273,7 +273,7 @@ def kept(path: Path | None) -> dict[str, Tally]:
     return found
 
 
-def keep(path: Path | None, name: str, tally: Tally) -> None:
+def save_tally(path: Path | None, name: str, tally: Tally) -> None:
     """Print the tally of a scene and append it to the file."""
     print(tally.row(name), flush=True)
     if path is not None:
@@ -290,11 +290,11 @@ async def main() -> int:
     parser.add_argument("--output", type=Path, help="keeps what is done")
     given = parser.parse_args()
     scenes = given.only or list(SCENES)
-    frames, tallies = max(given.units // len(scenes), 1), kept(given.output)
+    frames, tallies = max(given.units // len(scenes), 1), load_tallies(given.output)
 
     def hear(name: str, tally: Tally) -> None:
         tallies[name] = tally
-        keep(given.output, name, tally)
+        save_tally(given.output, name, tally)
 
     print(f"{frames} frames of each of {len(scenes)} scenes; load {os.getloadavg()[0]:.1f}")
     if left := [name for name in scenes if name not in tallies]:

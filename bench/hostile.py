@@ -371,7 +371,9 @@ def rss_mib(pid: int) -> float:
     raise AssertionError("a process has memory")
 
 
-async def registered(http: aiohttp.ClientSession, url: str, number: int) -> list[tuple[str, str]]:
+async def register_nodes(
+    http: aiohttp.ClientSession, url: str, number: int
+) -> list[tuple[str, str]]:
     """Register nodes and return their ids and tokens."""
     found: list[tuple[str, str]] = []
     for _ in range(number):
@@ -394,12 +396,12 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
     assert gateway.process is not None
     pid, seconds = gateway.process.pid, options.minutes * 60.0
     async with aiohttp.ClientSession() as http:
-        nodes = await registered(http, gateway.url, options.nodes)
-        floods = await registered(http, gateway.url, options.floods)
-        strangers = await registered(http, gateway.url, options.strangers)
+        nodes = await register_nodes(http, gateway.url, options.nodes)
+        floods = await register_nodes(http, gateway.url, options.floods)
+        strangers = await register_nodes(http, gateway.url, options.strangers)
         creator = Creator(http, gateway.url, "creator@example.org")
         await creator.register()
-        jobs = await submitted(creator, seconds * options.nodes / WORK_SECONDS)
+        jobs = await submit_jobs(creator, seconds * options.nodes / WORK_SECONDS)
     roles = [await Role.start("nodes", gateway.url, nodes, seconds)]
     roles.append(await Role.start("drips", gateway.url, options.drips, seconds))
     roles.append(await Role.start("floods", gateway.url, floods, seconds))
@@ -422,7 +424,7 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
     return report(found, (first, last), cpu, await lag_ms(gateway.url), failed)
 
 
-async def submitted(creator: Creator, units: float) -> list[str]:
+async def submit_jobs(creator: Creator, units: float) -> list[str]:
     """Submit jobs with at least so many units, and return their ids."""
     found: list[str] = []
     while len(found) * UNITS_OF_A_JOB < units + UNITS_OF_A_JOB:

@@ -58,7 +58,7 @@ FROM unnest($1::uuid[], $2::uuid[]) AS n (id, owner)
 """
 
 
-class Desk:
+class AnsweringNode:
     """A node behind its session's socket port; it returns the result of each unit at once."""
 
     def __init__(self, acknowledged: dict[str, asyncio.Future[None]]) -> None:
@@ -156,7 +156,7 @@ async def inside(endpoint: PostgresEndpoint) -> AsyncGenerator[Inside]:
     await tree.root.start()
     try:
         for node, owner in zip(nodes, owners, strict=True):
-            desk = Desk(running.acknowledged)
+            desk = AnsweringNode(running.acknowledged)
             identity = NodeIdentity(node, owner, (JOB_TYPE,), verified=True)
             desk.session = await tree.open_session(identity, desk)
             desk.say({"type": "hello", "version": "bench", "slots": SLOTS})

@@ -186,10 +186,10 @@ async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
             size += 2 * -(-transfers // BATCH) * BATCH
             async with sequencing(stage, clock=Timeless()):
                 await all_in(stage, size)
-    return told(found)
+    return summary_table(found)
 
 
-def told(found: dict[str, list[tuple[float, float, int]]]) -> Table:
+def summary_table(found: dict[str, list[tuple[float, float, int]]]) -> Table:
     """Return the medians, and their ratio to the Ledger alone."""
     table = Table("the Ledger", "transfers/s", "of alone", "per CPU second", "entries taken up")
     medians = {

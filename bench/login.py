@@ -45,11 +45,13 @@ async def refusals(gateway: Gateway, tries: int) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(tries):
             for kind, credentials in kinds.items():
-                found[kind].append(await refused(http, gateway.url, credentials))
+                found[kind].append(await time_of_refusal(http, gateway.url, credentials))
     return found
 
 
-async def refused(http: aiohttp.ClientSession, url: str, credentials: tuple[str, str]) -> float:
+async def time_of_refusal(
+    http: aiohttp.ClientSession, url: str, credentials: tuple[str, str]
+) -> float:
     """Return the milliseconds until a login is refused."""
     body = dict(zip(("email", "password"), credentials, strict=True))
     began = time.perf_counter()

@@ -32,12 +32,12 @@ from tests.support.until import until
 READY_SECONDS = 600.0
 
 
-async def started(gateway: Gateway, creator: Creator) -> list[float]:
+async def start_and_time(gateway: Gateway, creator: Creator) -> list[float]:
     """Start the gateway; return the three times and the longest answer of ``/health``."""
     begun = time.perf_counter()
     await gateway.start()
     times = [time.perf_counter() - begun]
-    looking = asyncio.create_task(longest(creator.http, gateway.url))
+    looking = asyncio.create_task(longest_answer(creator.http, gateway.url))
 
     async def is_ready() -> bool:
         async with creator.http.get(f"{gateway.url}/api/v1/health/ready") as answer:
@@ -53,7 +53,7 @@ async def started(gateway: Gateway, creator: Creator) -> list[float]:
     return [*times, await looking]
 
 
-async def longest(http: aiohttp.ClientSession, url: str) -> float:
+async def longest_answer(http: aiohttp.ClientSession, url: str) -> float:
     """Ask for ``/health`` until cancelled; return the longest time of an answer."""
     found = 0.0
     with contextlib.suppress(asyncio.CancelledError):
@@ -80,9 +80,9 @@ async def measure(options: argparse.Namespace, gateway: Gateway, folder: Path) -
         await creator.register()
         for _ in range(options.rounds):
             await gateway.stop()
-            rows["after a stop"].append(await started(gateway, creator))
+            rows["after a stop"].append(await start_and_time(gateway, creator))
             await gateway.kill()
-            rows["after SIGKILL"].append(await started(gateway, creator))
+            rows["after SIGKILL"].append(await start_and_time(gateway, creator))
         code, words = await gateway.fsck(within=900)
         print(f"fsck: {words.strip()} ({code})")
     heading = ("says that it serves", "is ready", "answers a dispatch", "longest /health")

@@ -26,7 +26,7 @@ from typing import Final
 import aiohttp
 import attrs
 
-from bench.honest import answered, ended
+from bench.honest import get_answer, wait_until_ended
 from bench.probe import Table, machine
 from bench.verify import build
 from tests.support.agent_process import Agent, enrolled_agent
@@ -87,10 +87,10 @@ class Stage:
         )
         assert status in (200, 202), placed
         job = str(placed["job_id"])
-        await ended(self.creator, job, WITHIN)
-        found = await answered(self.creator, f"/jobs/{job}")
-        receipt = await answered(self.creator, f"/jobs/{job}/receipt")
-        checks = (await answered(self.operator, f"/nodes/{self.agent.id}/checks"))["checks"]
+        await wait_until_ended(self.creator, job, WITHIN)
+        found = await get_answer(self.creator, f"/jobs/{job}")
+        receipt = await get_answer(self.creator, f"/jobs/{job}/receipt")
+        checks = (await get_answer(self.operator, f"/nodes/{self.agent.id}/checks"))["checks"]
         [check] = [one for one in checks if one["job_id"] == job]
         delivered, decided = (
             datetime.fromisoformat(check[name]) for name in ("opened_at", "decided_at")

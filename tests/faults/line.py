@@ -17,7 +17,7 @@ RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of zero: closing sends an 
 
 
 @attrs.define(eq=False)
-class Way:
+class Direction:
     """The traffic in one direction."""
 
     back: bool  # from the server to the client
@@ -39,8 +39,8 @@ class Line:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
-    forth: Way = attrs.field(factory=lambda: Way(back=False))
-    back: Way = attrs.field(factory=lambda: Way(back=True))
+    forth: Direction = attrs.field(factory=lambda: Direction(back=False))
+    back: Direction = attrs.field(factory=lambda: Direction(back=True))
     passing: asyncio.Event = attrs.field(factory=asyncio.Event)
     stranded: bool = False  # silent, even when the proxy's silence ends
     swallowing: "Trap | None" = None  # resets the line when the server answers

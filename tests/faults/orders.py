@@ -137,7 +137,7 @@ def is_job(key: str) -> bool:
     return "-job-" in key
 
 
-async def customer(http: aiohttp.ClientSession, url: str) -> Orders:
+async def register_customer(http: aiohttp.ClientSession, url: str) -> Orders:
     """Register a customer."""
     orders = Orders(Creator(http, url, ""))
 

@@ -14,7 +14,7 @@ import asyncio
 import random
 import socket
 
-from tests.faults.line import CHUNK, Line, Way, reset
+from tests.faults.line import CHUNK, Direction, Line, reset
 from tests.faults.place import Ends, Place
 from tests.faults.trap import Kind, Trap
 from tests.support.free_ports import held_port
@@ -171,7 +171,7 @@ class Proxy:
             await asyncio.wait((forth, back))
 
     async def _pass_on(
-        self, line: Line, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, line: Line, way: Direction, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Forward all data in one direction, and the end of the stream."""
         try:
@@ -183,7 +183,9 @@ class Proxy:
             await line.passing.wait()
             line.reset()
 
-    async def _piece(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _piece(
+        self, line: Line, way: Direction, data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
         lost = line.swallowing is not None and line.swallowing.swallows(way, data)
         if lost or (self.resets and not way.back):
             line.reset()
@@ -198,7 +200,7 @@ class Proxy:
             trap.spring(line)
             await self._send(line, way, data[through:], writer)
 
-    def _caught(self, line: Line, way: Way, data: bytes) -> Trap | None:
+    def _caught(self, line: Line, way: Direction, data: bytes) -> Trap | None:
         """Return the first trap that this piece springs; traps that only watch count it."""
         first: Trap | None = None
         for trap in self._traps:
@@ -209,7 +211,9 @@ class Proxy:
                     first = trap
         return first
 
-    async def _send(self, line: Line, way: Way, data: bytes, writer: asyncio.StreamWriter) -> None:
+    async def _send(
+        self, line: Line, way: Direction, data: bytes, writer: asyncio.StreamWriter
+    ) -> None:
         if data:
             await self._on_its_way(line)
             await self._write(writer, data)

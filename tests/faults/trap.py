@@ -5,7 +5,7 @@ from enum import Enum
 
 import attrs
 
-from tests.faults.line import Line, Way
+from tests.faults.line import Direction, Line
 
 
 class Kind(Enum):
@@ -29,14 +29,16 @@ class Trap:
     times: int = 1
     answer: bytes = b""  # text of the answer to swallow; if empty, whatever the server sends next
     sprung: int = 0
-    _went_by: dict[Way, int] = attrs.field(factory=dict[Way, int])  # bytes before the trap was set
+    _went_by: dict[Direction, int] = attrs.field(
+        factory=dict[Direction, int]
+    )  # bytes before the trap was set
 
     def set_at(self, lines: Iterable[Line]) -> None:
         """Set the trap; bytes that these existing connections have passed do not count."""
         for line in lines:
             self._went_by |= {way: way.passed for way in (line.forth, line.back)}
 
-    def catches(self, way: Way, data: bytes) -> bool:
+    def catches(self, way: Direction, data: bytes) -> bool:
         """Return whether the trap springs with this piece, and count it if so."""
         if self.times == 0 or way.back != self.back:
             return False
@@ -45,10 +47,10 @@ class Trap:
         self.times -= caught
         return caught
 
-    def _lacks(self, way: Way) -> int:
+    def _lacks(self, way: Direction) -> int:
         return self.after + self._went_by.get(way, 0) - way.passed
 
-    def through(self, way: Way, data: bytes) -> int:
+    def through(self, way: Direction, data: bytes) -> int:
         """Return how many bytes of the piece get through before the fault."""
         if self.kind in (Kind.SWALLOW, Kind.WATCH):
             return len(data)
@@ -65,7 +67,7 @@ class Trap:
         elif self.kind is Kind.STRAND:
             line.strand()
 
-    def swallows(self, way: Way, data: bytes) -> bool:
+    def swallows(self, way: Direction, data: bytes) -> bool:
         """Return whether this is the answer to swallow; the request has then been executed."""
         if not way.back or (self.answer and not way.finds(self.answer, data)):
             return False

@@ -316,10 +316,10 @@ def _files(
             path.write_bytes(make(size))
             return str(path), suffix
 
-        yield Case(f"{suffix[1:]}, {name}", write, _looked_at, largest)
+        yield Case(f"{suffix[1:]}, {name}", write, _read_picture, largest)
 
 
-def _looked_at(file: tuple[str, str]) -> object:
+def _read_picture(file: tuple[str, str]) -> object:
     """Read the picture's header and content with every reader that there is."""
     path, suffix = file
     found: list[object] = []

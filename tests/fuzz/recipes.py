@@ -68,14 +68,14 @@ def deduct(stage: Stage) -> Good:
     return Good(body={"amount": "0.0001", "reference_id": reference, "description": "Fuzz"})
 
 
-def called_off(stage: Stage, body: Json | None = None) -> Good:
+def cancelled_job(stage: Stage, body: Json | None = None) -> Good:
     """Return a cancelled job, which can be retried."""
     job = stage.job(queue=True)
     stage.post(f"/jobs/{job}/cancel", None, stage.user)
     return Good({"job_id": job}, body)
 
 
-def waiting(stage: Stage) -> Good:
+def waiting_job(stage: Stage) -> Good:
     """Return a waiting job, which can be paused, changed and stopped."""
     return Good({"job_id": stage.job(queue=True)})
 
@@ -99,7 +99,7 @@ def consistency(stage: Stage) -> Good:
     return Good(query={"from": 1})
 
 
-def say(*, admin: bool = False) -> Recipe:
+def change_standing(*, admin: bool = False) -> Recipe:
     """Return a recipe that changes the standing of a node, as its owner or as an admin."""
     return lambda stage: Good(
         {"node_id": stage.verified()}, BECAUSE, stage.tokens.get("admin") if admin else None
@@ -166,7 +166,7 @@ def create_hook(stage: Stage) -> Good:
     return attrs.evolve(logout(stage), body={"url": "https://farm.example.com/hooks"})
 
 
-def hook(body: Json | None = None) -> Recipe:
+def with_endpoint(body: Json | None = None) -> Recipe:
     """Return a recipe with a webhook endpoint of a new user."""
 
     def recipe(stage: Stage) -> Good:
@@ -179,7 +179,7 @@ def hook(body: Json | None = None) -> Recipe:
 
 def replay_delivery(stage: Stage) -> Good:
     """Return a delivery of a webhook about a new job."""
-    made = hook()(stage)
+    made = with_endpoint()(stage)
     stage.post("/jobs/dispatch", stage.order("echo", queue=True), made.token)
     path = f"/webhooks/endpoints/{made.ids['endpoint_id']}/deliveries"
     [*_, first] = stage.call("GET", path, None, made.token)["deliveries"]
@@ -227,7 +227,7 @@ def own_organisation(stage: Stage) -> Good:
     return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
 
 
-def lent(stage: Stage) -> Good:
+def lent_node(stage: Stage) -> Good:
     found = own_organisation(stage)
     path = f"/organisations/{found.ids['organisation_id']}/nodes/{found.ids['node_id']}"
     stage.call("PUT", path, None, stage.user)
@@ -287,24 +287,24 @@ RECIPES: Mapping[str, Recipe] = {
     "uploads_complete": lambda stage: Good({"upload_id": stage.upload()["id"]}, {"parts": []}),
     "jobs_dispatch": lambda stage: Good(body=stage.order("echo")),
     "jobs_show": lambda stage: Good({"job_id": stage.job(queue=True)}),
-    "admin_jobs_retry": lambda stage: called_off(stage, {"reason": "The node was mended"}),
-    "jobs_retry": called_off,
+    "admin_jobs_retry": lambda stage: cancelled_job(stage, {"reason": "The node was mended"}),
+    "jobs_retry": cancelled_job,
     "jobs_cancel": lambda stage: Good({"job_id": stage.job(queue=True)}),
-    "units_units": waiting,
-    "events_events": waiting,
+    "units_units": waiting_job,
+    "events_events": waiting_job,
     "endpoints_create": create_hook,
-    "endpoints_change": hook({"enabled": False}),
-    "endpoints_rotate": hook(),
-    "endpoints_deliveries": hook(),
-    "endpoints_delete": hook(),
+    "endpoints_change": with_endpoint({"enabled": False}),
+    "endpoints_rotate": with_endpoint(),
+    "endpoints_deliveries": with_endpoint(),
+    "endpoints_delete": with_endpoint(),
     "endpoints_replay": replay_delivery,
     "videos_video": video,
     "archives_archive": lambda stage: Good({"job_id": stage.finished(EARNING, frames="1-2")}),
     "units_retry": failed_unit,
-    "control_pause": waiting,
-    "control_resume": waiting,
-    "control_stop": waiting,
-    "control_change": lambda stage: attrs.evolve(waiting(stage), body={"priority": "high"}),
+    "control_pause": waiting_job,
+    "control_resume": waiting_job,
+    "control_stop": waiting_job,
+    "control_change": lambda stage: attrs.evolve(waiting_job(stage), body={"priority": "high"}),
     "jobs_result": lambda stage: Good({"job_id": stage.finished()}),
     "preflights_preflight": preflight,
     "thumbnails_preview": lambda stage: Good({"job_id": stage.finished(EARNING)}, query={}),
@@ -321,15 +321,15 @@ RECIPES: Mapping[str, Recipe] = {
     "organisations_set_role": member({"role": "owner"}),
     "organisations_leave": member(),
     "organisations_lend": own_organisation,
-    "organisations_unlend": lent,
+    "organisations_unlend": lent_node,
     "trusted_trust": trust,
     "trusted_distrust": distrust,
     "nodes_register": lambda stage: Good(body=stage.described(Ed25519PrivateKey.generate())),
     "nodes_verify": lambda stage: Good(body=stage.proof()),
-    "fleet_drain": say(),
-    "fleet_release": say(admin=True),
-    "fleet_revoke": say(),
-    "fleet_quarantine": say(admin=True),
+    "fleet_drain": change_standing(),
+    "fleet_release": change_standing(admin=True),
+    "fleet_revoke": change_standing(),
+    "fleet_quarantine": change_standing(admin=True),
     "prices_change": price,
     "skus_put": sku,
     "admin_credits_grant": credit("1.5"),

@@ -57,7 +57,7 @@ def working_node(url: str) -> Generator[str]:
         loop.close()
 
 
-async def shows(node: FakeNode, dispatch: JobDispatch) -> None:
+async def preview_and_complete(node: FakeNode, dispatch: JobDispatch) -> None:
     """Send a small preview, and then the result."""
     named: dict[str, Any] = {"job_id": dispatch.job_id, "unit": dispatch.unit}
     data = base64.b64encode(b"\xff\xd8\xff\xe0 a small picture").decode()
@@ -71,7 +71,9 @@ async def earning_node(http: aiohttp.ClientSession, url: str) -> AsyncGenerator[
     person = Creator(http, url, f"fuzz-{uuid4().hex[:8]}@example.org")
     await person.register()
     async with (
-        FakeNode(url, capabilities=(EARNING,), user_token=person.token, behave=shows),
+        FakeNode(
+            url, capabilities=(EARNING,), user_token=person.token, behave=preview_and_complete
+        ),
         FakeNode(url, capabilities=(FAILING,), behave=fails(failure="scene")),
     ):
         yield person.token

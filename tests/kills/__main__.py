@@ -19,9 +19,9 @@ from contextlib import aclosing
 from uuid import uuid4
 
 from tests.kills.checks import verdicts
-from tests.kills.mistake import MISTAKES, gateway_with, tells_of
+from tests.kills.mistake import MISTAKES, gateway_with, is_found_by
 from tests.kills.plan import ROUND, VICTIMS
-from tests.kills.run import SETTINGS, VERIFIED, Order, Round, rest, rounds
+from tests.kills.run import SETTINGS, VERIFIED, Order, Round, run_rounds, stop_and_check
 from tests.support.gateway_process import Gateway
 
 SHOWN_MAX = 20
@@ -57,16 +57,16 @@ def arguments() -> argparse.Namespace:
 async def run(order: Order, mistake: str | None, settings: Mapping[str, str]) -> int:
     done: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
-        async with aclosing(rounds(gateway, order)) as going:
+        async with aclosing(run_rounds(gateway, order)) as going:
             async for each in going:
                 done.append(each)
                 show(each)
                 if settings is VERIFIED:
                     say(f"    verdicts: {counted(await verdicts(gateway))}")
-                if mistake is not None and tells_of(mistake, each):
+                if mistake is not None and is_found_by(mistake, each):
                     say(f"{mistake} was found by kill {len(done)}")
                     return 0
-        last = await rest(gateway)
+        last = await stop_and_check(gateway)
         faults = sum(len(each.faults) for each in done) + len(last)
         if faults:
             tell(last)

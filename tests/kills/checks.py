@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from supervisors.engines.offline_postgres import kept_endpoint
-from tests.kills.checks_of_people import found_of, judge, still
+from tests.kills.checks_of_people import found_of, judge, wait_until_still
 from tests.kills.checks_of_the_log import Witness, proof_faults
 from tests.kills.creator import downloaded_from
 from tests.kills.inspector import Inspector, NotAnswered
@@ -58,7 +58,7 @@ class Examiner:
 
     async def _person(self, account: Account) -> list[str]:
         inspector = await self._inspector(account.email)
-        faults = await still(inspector, account)
+        faults = await wait_until_still(inspector, account)
         found = await found_of(inspector)
         faults += judge(account, found, self.memory)
         for entry in self._some(list(found.entries)):

@@ -31,7 +31,7 @@ class Found:
     keys: set[str]
 
 
-async def still(inspector: Inspector, account: Account) -> list[str]:
+async def wait_until_still(inspector: Inspector, account: Account) -> list[str]:
     """Wait until the person's jobs and payments have ended; return faults if they do not."""
 
     async def all_done() -> bool:
@@ -157,7 +157,7 @@ def _reasons(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[str, str]]:
     """Yield reference and amount of each entry with a cause other than an acknowledged request."""
     yield f"starter:{found.balance['user_id']}", memory.starter
-    by_hand = {found_reference(account, id_) for id_ in account.moves}
+    by_hand = {reference_of(account, id_) for id_ in account.moves}
     for id_, job in found.jobs.items():
         work = f"job:{id_}:0"
         if job["status"] == "COMPLETED" and Decimal(job["price"]):
@@ -173,7 +173,7 @@ def _wanted(account: Account, found: Found, memory: Memory) -> Iterator[tuple[st
             yield f"payout:{id_}", payout["amount"]
 
 
-def found_reference(account: Account, entry: str) -> str:
+def reference_of(account: Account, entry: str) -> str:
     """Return the reference of an entry; only a refund has the same reference as the work."""
     return str(account.entries[entry]["reference_id"])
 

@@ -20,7 +20,7 @@ from tests.kills.creator import ACTS, Creator, Hand
 from tests.kills.journal import Journal, Record
 from tests.kills.line import Line, Request, new_session
 from tests.kills.node import CHECK, EARNING, Worker
-from tests.kills.people import Desk, Person
+from tests.kills.people import ClientState, Person
 from tests.kills.staff import ADMINS, OPERATORS, Clerk
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class Gate:
 class Client:
     """All users and nodes of this process; ``name`` tells it from other client processes."""
 
-    desk: Desk
+    desk: ClientState
     name: str
     chance: Random
     gate: Gate = attrs.field(factory=Gate)
@@ -160,7 +160,7 @@ class Client:
             say({"paused": True, "wrong": wrong})
 
 
-async def look_at_the_log(desk: Desk) -> None:
+async def look_at_the_log(desk: ClientState) -> None:
     """Record the newest checkpoint of the log in the journal."""
     answer = await desk.line.ask(Request("GET", "/ledger/checkpoint"))
     if answer.is_good:
@@ -183,7 +183,7 @@ def say(word: Mapping[str, Any]) -> None:
 async def run(given: argparse.Namespace) -> None:
     journal = Journal(given.journal, lambda counted: say({"counted": counted}))
     async with new_session() as http:
-        desk = Desk(Line(http, given.url), journal)
+        desk = ClientState(Line(http, given.url), journal)
         client = Client(desk, given.name, Random(f"{given.seed} {given.name}"))
         await client.come()
         tasks = [asyncio.create_task(work) for work in client.works()]

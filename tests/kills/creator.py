@@ -174,7 +174,7 @@ async def pay(hand: Hand, url: str) -> None:
         return
 
 
-async def complain(hand: Hand) -> None:
+async def dispute_a_unit(hand: Hand) -> None:
     """Dispute a paid unit; 404 and 409 mean that it is not done yet, or that it is too late."""
     if not hand.creator.earning:
         return
@@ -209,12 +209,12 @@ async def downloaded_from(line: Line, url: str) -> bytes | None:
     return content if answer.status == 200 else f"status {answer.status}".encode()
 
 
-async def join(hand: Hand) -> None:
+async def register_somebody(hand: Hand) -> None:
     """Register a new user, who does nothing else."""
     await Person(hand.creator.desk, f"{hand.next_name()}@example.org").register()
 
 
-async def come_and_go(hand: Hand) -> None:
+async def log_in_and_out(hand: Hand) -> None:
     """Log in, and half of the time log out; a token that was logged out must stay invalid."""
     tokens = await hand.creator.login()
     if hand.chance.random() < 0.5:
@@ -264,9 +264,9 @@ ACTS: Final[Mapping[Callable[[Hand], Awaitable[None]], float]] = {
     upload: 0.5,
     work_on_an_upload: 2,
     buy: 0.5,
-    complain: 1.5,
+    dispute_a_unit: 1.5,
     fetch: 1,
-    come_and_go: 0.3,
-    join: 0.3,
+    log_in_and_out: 0.3,
+    register_somebody: 0.3,
     make_a_key: 0.5,
 }

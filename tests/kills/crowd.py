@@ -24,7 +24,7 @@ END_SECONDS: Final = 30.0
 
 
 @attrs.define
-class Outsider:
+class ClientProcess:
     """A client process, its ``journal``, and the last state that it reported.
 
     ``verifier`` is its node that checks results, if the gateway's settings name it. ``wrong`` is
@@ -61,10 +61,10 @@ class ClientEnded(Exception):
 
 
 @attrs.define
-class Crowd:
+class Clients:
     """All client processes."""
 
-    outsiders: list[Outsider]
+    outsiders: list[ClientProcess]
     listening: Sequence[asyncio.Future[None]]
 
     @property
@@ -105,12 +105,14 @@ class Crowd:
 
 
 @contextlib.asynccontextmanager
-async def crowd(url: str, folder: Path, seed: str, clients: int) -> AsyncGenerator[Crowd]:
+async def running_clients(
+    url: str, folder: Path, seed: str, clients: int
+) -> AsyncGenerator[Clients]:
     """Start clients, which register their users and wait for ``go``; end them after the block."""
     outsiders = [await _outsider(url, folder, seed, "abcdefgh"[n]) for n in range(clients)]
     listening = [asyncio.ensure_future(outsider.listen()) for outsider in outsiders]
     try:
-        found = Crowd(outsiders, listening)
+        found = Clients(outsiders, listening)
         await found.reach(lambda: all(o.is_ready for o in outsiders), COME_SECONDS)
         yield found
     finally:
@@ -121,7 +123,7 @@ async def crowd(url: str, folder: Path, seed: str, clients: int) -> AsyncGenerat
             await _end(outsider.process)
 
 
-async def _outsider(url: str, folder: Path, seed: str, name: str) -> Outsider:
+async def _outsider(url: str, folder: Path, seed: str, name: str) -> ClientProcess:
     journal = folder / f"journal-{name}.jsonl"
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "tests.kills.client", url, str(journal)],
@@ -132,7 +134,7 @@ async def _outsider(url: str, folder: Path, seed: str, name: str) -> Outsider:
         stdout=PIPE,
         limit=LINE_BYTES_MAX,
     )
-    return Outsider(process, journal)
+    return ClientProcess(process, journal)
 
 
 async def _end(process: Process) -> None:

@@ -18,14 +18,14 @@ MISTAKES: Final = tuple(sorted(path.stem for path in PATCHES.glob("*.patch")))
 ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web")
 
 
-def found_as(mistake: str) -> tuple[str, ...]:
+def fault_prefixes(mistake: str) -> tuple[str, ...]:
     """Return how the mistake's faults begin; the patch file begins with these words."""
     return tuple((PATCHES / f"{mistake}.patch").read_text().partition(":")[0].split(" or "))
 
 
-def tells_of(mistake: str, each: Round) -> bool:
+def is_found_by(mistake: str, each: Round) -> bool:
     """Return whether a round has found the mistake."""
-    return any(fault.startswith(found_as(mistake)) for fault in each.faults)
+    return any(fault.startswith(fault_prefixes(mistake)) for fault in each.faults)
 
 
 @contextlib.asynccontextmanager

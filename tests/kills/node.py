@@ -31,7 +31,7 @@ from rendertrust.relay_frames import (
     Welcome,
 )
 from tests.kills.journal import Record
-from tests.kills.people import Desk
+from tests.kills.people import ClientState
 
 SLOTS: Final = 256
 PAUSE_SECONDS: Final = 0.05
@@ -60,7 +60,7 @@ class Worker:
     ``done`` has acknowledged units, which must not be dispatched to it again.
     """
 
-    desk: Desk
+    desk: ClientState
     capabilities: tuple[str, ...]
     key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
     id: str = ""

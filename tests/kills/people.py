@@ -13,7 +13,7 @@ NOT_GOOD: Final = "answered with"
 
 
 @attrs.define
-class Desk:
+class ClientState:
     """State that all users of a process share: connection, journal, and what went wrong."""
 
     line: Line
@@ -25,7 +25,7 @@ class Desk:
 class Person:
     """A user with an account."""
 
-    desk: Desk
+    desk: ClientState
     email: str
     token: str = attrs.field(default="", repr=False)
     id: str = ""

@@ -10,7 +10,7 @@ from typing import Final
 import attrs
 
 from tests.kills.checks import FSCK_SECONDS, Examiner
-from tests.kills.crowd import Crowd, crowd
+from tests.kills.crowd import Clients, running_clients
 from tests.kills.killer import kill
 from tests.kills.line import Line, new_session
 from tests.kills.memory import Memory
@@ -78,13 +78,13 @@ class Round:
     faults: Sequence[str]
 
 
-async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
+async def run_rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
     """Run load and kills on a gateway started with ``SETTINGS``; yield each finished round."""
-    admins = [await admin(gateway, name) for name in "abcdefgh"[: order.clients]]
+    admins = [await create_admin(gateway, name) for name in "abcdefgh"[: order.clients]]
     folder = gateway.data.parent
     async with (
         new_session() as http,
-        crowd(gateway.url, folder, order.seed, order.clients) as clients,
+        running_clients(gateway.url, folder, order.seed, order.clients) as clients,
     ):
         if gateway.settings.get("RENDERTRUST_VERIFICATION_ENABLED") == "true":
             verifiers = ",".join(outsider.verifier for outsider in clients.outsiders)
@@ -93,10 +93,10 @@ async def rounds(gateway: Gateway, order: Order) -> AsyncGenerator[Round]:
         line, chance = Line(http, gateway.url), Random(f"{order.seed} checks")
         examiner = Examiner(line, Memory(STARTER), chance, admins)
         for planned in order.plan():
-            yield await one(gateway, clients, examiner, planned, order.acknowledged)
+            yield await run_round(gateway, clients, examiner, planned, order.acknowledged)
 
 
-async def rest(gateway: Gateway) -> list[str]:
+async def stop_and_check(gateway: Gateway) -> list[str]:
     """Stop the gateway in order and return the faults found then."""
     code = await gateway.stop()
     faults = [] if code == 0 else [f"wrong: the gateway ended with {code}"]
@@ -104,8 +104,8 @@ async def rest(gateway: Gateway) -> list[str]:
     return faults if code == 0 else [*faults, f"fsck: {said}"]
 
 
-async def one(
-    gateway: Gateway, clients: Crowd, examiner: Examiner, planned: Kill, enough: int
+async def run_round(
+    gateway: Gateway, clients: Clients, examiner: Examiner, planned: Kill, enough: int
 ) -> Round:
     """Run load until enough is acknowledged, kill, and check all that was acknowledged so far."""
     begun, before = time.monotonic(), clients.counted
@@ -117,17 +117,17 @@ async def one(
     back = time.monotonic() - killed
     wrong = await clients.pause()
     examiner.memory.read(clients.journals)
-    faults = await examiner.examine(gateway) + sorted(map(named, wrong))
+    faults = await examiner.examine(gateway) + sorted(map(mark_fault, wrong))
     in_all = Counter(examiner.memory.acknowledged)
     return Round(planned, acknowledged, in_all, back, time.monotonic() - begun, faults)
 
 
-def named(fault: str) -> str:
+def mark_fault(fault: str) -> str:
     """Mark a client's fault as wrong, unless the client itself reports a loss."""
     return fault if fault.startswith("lost") else f"wrong: {fault}"
 
 
-async def admin(gateway: Gateway, name: str) -> str:
+async def create_admin(gateway: Gateway, name: str) -> str:
     """Create an admin and return the e-mail; all users have the same password."""
     email = f"admin-{name}@example.org"
     who = ("--email", email, "--name", "Ada", "--password-stdin")

@@ -130,7 +130,7 @@ async def set_a_price(clerk: Clerk) -> None:
     await clerk.person.do("price", Request("PUT", f"/admin/prices/{PARKED}", body))
 
 
-async def speak_of_a_node(clerk: Clerk) -> None:
+async def change_a_standing(clerk: Clerk) -> None:
     """Change the standing of the idle node."""
     verb = clerk.chance.choice(["drain", "release", "quarantine"])
     await clerk.post("word", f"/nodes/{clerk.idle}/{verb}", REASON, 409)
@@ -147,5 +147,5 @@ ADMINS: Final[Mapping[Act, float]] = {
     reject: 0.3,
     send: 1,
     set_a_price: 0.5,
-    speak_of_a_node: 1,
+    change_a_standing: 1,
 }

@@ -9,7 +9,7 @@ from tests.twins.bus import Receive
 
 
 @attrs.define
-class Weather:
+class NetworkFaults:
     """Faults of the network: probability that a hint is lost, and longest delay in seconds."""
 
     lost: float = 0.1
@@ -19,9 +19,9 @@ class Weather:
 class Network:
     """A network between all gateways; a gateway in ``cut`` receives only its own hints."""
 
-    def __init__(self, chance: Random, weather: Weather) -> None:
+    def __init__(self, chance: Random, weather: NetworkFaults) -> None:
         self.cut: set[int] = set()
-        self.lines: list[Line] = []
+        self.lines: list[NetworkSubscription] = []
         self._chance, self._weather = chance, weather
 
     def publish(self, sender: int, topic: str, payload: bytes) -> None:
@@ -35,7 +35,7 @@ class Network:
 
 
 @attrs.frozen(eq=False)
-class Line:
+class NetworkSubscription:
     """A subscription of one gateway; ``gateway`` is its number."""
 
     network: Network
@@ -63,7 +63,7 @@ class BusOfGateway:
     async def publish(self, topic: str, payload: bytes) -> None:
         self.network.publish(self.gateway, topic, payload)
 
-    def subscribe(self, topic: str, receive: Receive) -> Line:
-        line = Line(self.network, self.gateway, topic, receive)
+    def subscribe(self, topic: str, receive: Receive) -> NetworkSubscription:
+        line = NetworkSubscription(self.network, self.gateway, topic, receive)
         self.network.lines.append(line)
         return line

@@ -19,15 +19,15 @@ def violations(
 ) -> list[str]:
     """Return all violations, one line each."""
     return [
-        *promises(store, customers),
-        *ends(store),
-        *settlements(store),
-        *fences(store, nodes),
-        *sequenced(store),
+        *broken_promises(store, customers),
+        *unended_units(store),
+        *settlement_faults(store),
+        *attempt_faults(store, nodes),
+        *log_faults(store),
     ]
 
 
-def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
+def broken_promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
     """Return acknowledged jobs that do not exist, and keys that made several jobs."""
     wrong: list[str] = []
     for customer in customers:
@@ -46,13 +46,13 @@ def promises(store: StoreTwin, customers: Sequence[Customer]) -> list[str]:
     return wrong
 
 
-def ends(store: StoreTwin) -> list[str]:
+def unended_units(store: StoreTwin) -> list[str]:
     """Return the units that have not ended."""
     open_ones = [unit for unit in store.units.values() if unit.state not in ENDED]
     return [f"{unit.job_id}: still {unit.state}, attempt {unit.attempt}" for unit in open_ones]
 
 
-def settlements(store: StoreTwin) -> list[str]:
+def settlement_faults(store: StoreTwin) -> list[str]:
     """Return units that are not settled right: completed is charged once, others are released."""
     wrong: list[str] = []
     charges = Counter(
@@ -75,7 +75,7 @@ def settlements(store: StoreTwin) -> list[str]:
     return wrong
 
 
-def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
+def attempt_faults(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
     """Return completed units whose node never finished the attempt that counts.
 
     A plain node names no attempt in its result, so any of the unit's attempts may be the one that
@@ -95,7 +95,7 @@ def fences(store: StoreTwin, nodes: Sequence[SimulatedNode]) -> list[str]:
     return wrong
 
 
-def sequenced(store: StoreTwin) -> list[str]:
+def log_faults(store: StoreTwin) -> list[str]:
     """Return entries without a leaf, or without a checkpoint; the audit checks their contents."""
     leaves = Counter(leaf.entry_id for leaf in store.log_tables.leaves.values())
     entries = Counter(entry.entry_id for entry in store.entries.values())
@@ -104,7 +104,7 @@ def sequenced(store: StoreTwin) -> list[str]:
     return wrong if newest == entries.total() else [*wrong, f"only {newest} leaves are checked"]
 
 
-def sampled(store: StoreTwin, least: float) -> list[str]:
+def sampling_faults(store: StoreTwin, least: float) -> list[str]:
     """Return results that were drawn against their odds, or compared without being drawn."""
     rows = [row for row in store.checks.values() if row.job_id in store.jobs]
     drawn = sum(row.drawn is True for row in rows)

@@ -27,7 +27,7 @@ from actors.scheduler.messages import Dispatch, UnitsChanged
 from rendertrust import money
 from sql.job_plan import NewUnit
 from tests.simulation.gateway import SimulatedGateway
-from tests.simulation.node import picked
+from tests.simulation.node import pick_gateway
 from tests.support.plans import planned
 from tests.twins.random import TwinRandom
 
@@ -50,7 +50,7 @@ class Customer:
         self._chance = chance
 
     def _gateway(self) -> SimulatedGateway:
-        return picked(self._gateways, self._chance)
+        return pick_gateway(self._gateways, self._chance)
 
     async def live(self) -> None:
         """Submit jobs at random intervals until ``is_done`` is set."""

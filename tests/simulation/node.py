@@ -143,7 +143,7 @@ class SimulatedNode:
 
     async def _connect(self, tasks: asyncio.TaskGroup) -> None:
         line = Connection(self)
-        gateway = picked(self.gateways, self.chance)
+        gateway = pick_gateway(self.gateways, self.chance)
         line.session = await gateway.open_session(self.identity, line.socket)
         if line.session is None:
             return
@@ -312,7 +312,7 @@ class SimulatedNode:
         return JobResult(status="completed", result_ref=key, sha256=sha256, size=len(data), **said)
 
 
-def picked(gateways: Sequence[SimulatedGateway], chance: TwinRandom) -> SimulatedGateway:
+def pick_gateway(gateways: Sequence[SimulatedGateway], chance: TwinRandom) -> SimulatedGateway:
     """Return a random gateway, as a load balancer would."""
     if len(gateways) == 1:
         return gateways[0]

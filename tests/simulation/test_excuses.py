@@ -54,7 +54,7 @@ class Slow(SimulatedNode):
             await asyncio.sleep(FRAME_SECONDS / 10)
 
 
-async def submitted(gateway: SimulatedGateway, frames: int) -> None:
+async def submit(gateway: SimulatedGateway, frames: int) -> None:
     account = user_account(USER)
     gift = Transfer(ADJUSTMENTS, account, account, FRAMES * PRICE, "ADJUSTMENT", "start")
     given = await gateway.ledger.ask(Commit(postings=(gift,)), within=60)
@@ -72,7 +72,7 @@ async def test_no_job_comes_to_nothing_by_one_node_that_has_an_excuse(
 ) -> None:
     excuse = {"failure": failure} if failure != "given back" else GIVEN_BACK
     monkeypatch.setattr(Excusing, "excuse", excuse)
-    assert await played([(Excusing, 9000), (Slow, 9001)]) == {"COMPLETED": FRAMES}
+    assert await outcome_of([(Excusing, 9000), (Slow, 9001)]) == {"COMPLETED": FRAMES}
 
 
 LIARS = [9000, 9001, 9002, 9003, 9004]
@@ -93,7 +93,7 @@ async def test_nor_by_several_of_them(
 ) -> None:
     monkeypatch.setattr(Excusing, "excuse", {"failure": failure})
     nodes = [(Excusing, owner) for owner in owners]
-    assert await played([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
+    assert await outcome_of([*nodes, (Slow, last)], 1) == {"COMPLETED": 1}
 
 
 @simulated
@@ -103,10 +103,10 @@ async def test_two_friends_words_that_the_scene_is_at_fault_end_nothing(
     """The two friends' nodes are idle whenever a unit waits, because they do no work."""
     monkeypatch.setattr(Excusing, "excuse", {"failure": "scene"})
     kinds = [(Excusing, 9000), (Excusing, 9001), (Slow, 9002)]
-    assert await played(kinds) == {"COMPLETED": FRAMES}
+    assert await outcome_of(kinds) == {"COMPLETED": FRAMES}
 
 
-async def played(
+async def outcome_of(
     kinds: Sequence[tuple[type[SimulatedNode], int]], frames: int = FRAMES
 ) -> Counter[str]:
     """Return how many units of a job end in which state, with nodes of these kinds and owners."""
@@ -123,7 +123,7 @@ async def played(
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]
     await asyncio.sleep(10)  # all nodes are connected by then
-    await submitted(gateway, frames)
+    await submit(gateway, frames)
     await until(
         lambda: all(u.ended_at for u in store.units.values()), within=2 * FRAMES * FRAME_SECONDS
     )

@@ -118,7 +118,7 @@ def test_short_frames_are_not_moved() -> None:
     assert outcome.moves <= 50
 
 
-def crowd(users: int, frames: int) -> list[Order]:
+def orders_of(users: int, frames: int) -> list[Order]:
     """Return one order per user, all within twenty seconds, with frames of different lengths."""
     return [
         Order(user, frames, at=20.0 * user / users, seconds=10.0 + 20.0 * (user % 3))
@@ -126,8 +126,8 @@ def crowd(users: int, frames: int) -> list[Order]:
     ]
 
 
-def check(nodes: int, users: int, frames: int) -> None:
-    outcome = Farm(nodes, slow=nodes // 1000).run(crowd(users, frames))
+def check_farm(nodes: int, users: int, frames: int) -> None:
+    outcome = Farm(nodes, slow=nodes // 1000).run(orders_of(users, frames))
     assert len(outcome.finished) == users * frames
     assert outcome.most_on_a_node <= DEPTH
     last = outcome.last_placed()
@@ -137,7 +137,7 @@ def check(nodes: int, users: int, frames: int) -> None:
 
 @pytest.mark.parametrize("nodes", series([2_000, 10_000], [2_000]))
 def test_thousands_of_nodes_have_work_as_long_as_any_waits(nodes: int) -> None:
-    check(nodes, users=30, frames=nodes * 4 // 25)
+    check_farm(nodes, users=30, frames=nodes * 4 // 25)
 
 
 def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
@@ -154,4 +154,4 @@ def test_what_a_decision_costs_does_not_grow_with_the_nodes() -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(1_800)
 def test_ten_thousand_nodes_for_long() -> None:
-    check(10_000, users=100, frames=2_000)
+    check_farm(10_000, users=100, frames=2_000)

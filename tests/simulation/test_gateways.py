@@ -104,7 +104,7 @@ class Books:
                 self.rows[key] = attrs.evolve(row, barred=row.barred | {barred})
 
 
-def hears(_: Node, __: Message[NodeSession, None]) -> bool:
+def accept_message(_: Node, __: Message[NodeSession, None]) -> bool:
     return True
 
 
@@ -116,7 +116,7 @@ class Farm:
         self.now = 0
         self._chance = random.Random(seed)
         self._ends: dict[UnitKey, int] = {}
-        self.boards = [SchedulerState(hears) for _ in range(gateways)]
+        self.boards = [SchedulerState(accept_message) for _ in range(gateways)]
         for number, board in enumerate(self.boards):
             board.membership = (number, gateways)
         for number, board in enumerate(self.boards):

@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from tests.simulation.checks import sampled
+from tests.simulation.checks import sampling_faults
 from tests.simulation.world import LEAST_ODDS, Plan, Report, World, run_seed, valid_result
 from tests.support.examples import chosen
 from tests.twins.store import StoreTwin
@@ -85,5 +85,5 @@ def test_draws_that_are_not_by_the_odds_are_seen(
         row, drawn = valid_result(UUID(int=number), UUID(int=1)), number % every == 0
         store.jobs[row.job_id] = cast("Any", None)  # only its existence is checked
         store.checks[row.id] = attrs.evolve(row, drawn=drawn, verdict=verdicts[drawn])
-    found = sampled(store, LEAST_ODDS)
+    found = sampling_faults(store, LEAST_ODDS)
     assert any(wrong in line for line in found) if wrong else not found

@@ -138,7 +138,7 @@ async def submit(gateway: SimulatedGateway, jobs: int) -> None:
         assert isinstance(outcome, Posted)
 
 
-async def played(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
+async def outcome_of(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
     """Run ten jobs to their end and return how many units ended in which state."""
     store, gateway, nodes = farm(players)
     await gateway.start()
@@ -162,18 +162,18 @@ DONE = {"COMPLETED": JOBS}
 async def test_strangers_without_an_account_end_nobodys_job(
     kind: type[SimulatedNode], liars: int
 ) -> None:
-    assert await played([*[(kind, None)] * liars, (Honest, 9000), (Honest, 9001)]) == DONE
+    assert await outcome_of([*[(kind, None)] * liars, (Honest, 9000), (Honest, 9001)]) == DONE
 
 
 @simulated
 @pytest.mark.parametrize("kind", [Losing, ByNode, ByGateway])
 async def test_nor_do_the_nodes_of_one_account(kind: type[SimulatedNode]) -> None:
-    assert await played([*[(kind, 8000)] * 5, (Honest, 9000)]) == DONE
+    assert await outcome_of([*[(kind, 8000)] * 5, (Honest, 9000)]) == DONE
 
 
 @simulated
 async def test_who_loses_units_takes_none_from_an_idle_node_of_the_same_owner() -> None:
-    assert await played([(Losing, None), (Honest, None)], within=1200.0) == DONE
+    assert await outcome_of([(Losing, None), (Honest, None)], within=1200.0) == DONE
 
 
 @simulated
@@ -187,4 +187,4 @@ async def test_who_loses_units_takes_none_from_an_idle_node_of_the_same_owner() 
     ids=["pair", "two", "three"],
 )
 async def test_nobody_takes_units_away_by_what_he_says_of_memory(liars: Players) -> None:
-    assert await played([*liars, (Honest, 9000)], within=6 * 3600.0) == DONE
+    assert await outcome_of([*liars, (Honest, 9000)], within=6 * 3600.0) == DONE

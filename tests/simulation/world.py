@@ -14,11 +14,11 @@ from config.settings import Verification
 from sql.checks import CheckRow
 from sql.database import Unavailable
 from sql.fsck import Finding
-from tests.simulation.bus import BusOfGateway, Network, Weather
-from tests.simulation.checks import ENDED, sampled, violations
+from tests.simulation.bus import BusOfGateway, Network, NetworkFaults
+from tests.simulation.checks import ENDED, sampling_faults, violations
 from tests.simulation.customer import Customer
 from tests.simulation.gateway import GatewayClock, SimulatedGateway
-from tests.simulation.node import Faults, SimulatedNode, picked
+from tests.simulation.node import Faults, SimulatedNode, pick_gateway
 from tests.simulation.store import Connection, FarStore
 from tests.twins.clock import EPOCH
 from tests.twins.leadership import Leads
@@ -84,7 +84,7 @@ class World:
         self.store = FarStore()
         self.objects = TwinObjects(lambda: asyncio.get_running_loop().time())
         self.leads = Leads()
-        self.network = Network(TwinRandom(seed + 2), Weather())
+        self.network = Network(TwinRandom(seed + 2), NetworkFaults())
         self.own = frozenset(UUID(int=500 + n) for n in range(plan.verifiers * plan.is_verified))
         self.gateways = self._gateways(seed)
         self.faults = Faults(
@@ -182,7 +182,7 @@ class World:
         for gateway in self.gateways:
             await gateway.stop()
         findings = [str(finding) for finding in await self._audit()]
-        shares = sampled(self.store, LEAST_ODDS) if self.plan.is_verified else []
+        shares = sampling_faults(self.store, LEAST_ODDS) if self.plan.is_verified else []
         return (*findings, *violations(self.store, self.customers, self.nodes), *shares)
 
     async def _audit(self) -> Sequence[Finding]:
@@ -204,7 +204,7 @@ class World:
 
     async def _strike(self) -> None:
         node = self.nodes[int(self.chance.uniform(0, len(self.nodes)))]
-        gateway = picked(self.gateways, self.chance)
+        gateway = pick_gateway(self.gateways, self.chance)
         store = gateway.store
         blows: list[tuple[float, Callable[[], object]]] = [
             (0.30, node.disconnect),

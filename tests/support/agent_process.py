@@ -55,7 +55,7 @@ class Agent:
     async def _spawn(self, *words: str, stdout: int | IO[bytes]) -> Process | Program:
         """Start ``rendertrust node …``: forked on this host, executed on another host."""
         words = ("rendertrust", "--json", "node", *words, "--state", str(self.state))
-        if self._place is here:
+        if self._place is on_this_host:
             out = stdout if isinstance(stdout, int) else stdout.fileno()
             return await programs.start(
                 *words,
@@ -116,14 +116,14 @@ class Agent:
                 await process.wait()
 
 
-def here(*words: str) -> Sequence[str]:
+def on_this_host(*words: str) -> Sequence[str]:
     """Return the command unchanged: it runs on this host."""
     return words
 
 
 @contextlib.asynccontextmanager
 async def running_agent(
-    url: str, state: Path, place: Place = here, *, blender: bool = True
+    url: str, state: Path, place: Place = on_this_host, *, blender: bool = True
 ) -> AsyncGenerator[Agent]:
     """Yield a node agent that has joined and is connected; stop it at the end."""
     async with enrolled_agent(url, state, place, blender=blender) as agent:
@@ -135,7 +135,7 @@ async def running_agent(
 async def enrolled_agent(
     url: str,
     state: Path,
-    place: Place = here,
+    place: Place = on_this_host,
     environment: Mapping[str, str] | None = None,
     *,
     blender: bool = True,

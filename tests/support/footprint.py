@@ -94,14 +94,14 @@ def main() -> int:
     demo = [sys.executable, "-m", "rendertrust", "demo", "--exit", "--data", str(data), *words]
     ended = subprocess.run(demo, cwd=ROOT, env=os.environ | {"HOME": str(home)}, check=False)
     found = difference(before, listing(folders, data))
-    found["alive"] = asyncio.run(left_of(data))
+    found["alive"] = asyncio.run(processes_left(data))
     shutil.copytree(data / "out", f"/proc/self/fd/{out}", dirs_exist_ok=True)
     sys.stdout.write(json.dumps(found) + "\n")
     shutil.rmtree(base)
     return ended.returncode
 
 
-async def left_of(data: Path) -> list[str]:
+async def processes_left(data: Path) -> list[str]:
     """Return the ids of the demo's processes that do not end in time."""
     try:
         await until(lambda: not alive_in(data))

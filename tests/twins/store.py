@@ -92,16 +92,16 @@ from tests.twins.store_checks import (
     quarantine,
     records,
     scene_words,
-    unlooked,
+    unchecked_earnings,
 )
 from tests.twins.store_earnings import (
     at_stake,
     claimable,
     keep_earnings,
     lock_earnings,
-    ripe,
+    matured_earnings,
 )
-from tests.twins.store_log import LogTables, LogTwin, look_at
+from tests.twins.store_log import LogTables, LogTwin, log_view
 from tests.twins.store_multiparts import MultipartsOfResults
 from tests.twins.store_purchases import find_purchases
 from tests.twins.store_rules import check
@@ -267,7 +267,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def log_look(self, limit: int) -> LogView | None:
         await self.round_trip()
-        return look_at(self, limit)
+        return log_view(self, limit)
 
     async def now(self) -> datetime:
         await self.round_trip()
@@ -338,7 +338,7 @@ class StoreTwin(MultipartsOfResults):
         at_work = [unit for unit in self._at_work() if unit.job_id in asked]
         found = [*at_work, *self._ready(jobs, window)]
         copies = [unit for unit in self._copies() if unit.job in asked]
-        units = sorted([*map(self._open_unit, found), *copies], key=_in_turn)
+        units = sorted([*map(self._open_unit, found), *copies], key=_queue_order)
         held = {unit.job: known(unit.job) or unit.plan for unit in units}
         return [attrs.evolve(unit, plan=held[unit.job]) for unit in units]
 
@@ -346,7 +346,7 @@ class StoreTwin(MultipartsOfResults):
         self, jobs: Sequence[UUID], window: int, known: Sequence[tuple[UUID, int]] = ()
     ) -> Sequence[OpenUnit]:
         await self.round_trip()
-        return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_in_turn)
+        return sorted(map(self._open_unit, self._ready(jobs, window, known)), key=_queue_order)
 
     async def done_units(self, jobs: Sequence[UUID], most: int) -> Sequence[UnitDuration]:
         await self.round_trip()
@@ -386,7 +386,7 @@ class StoreTwin(MultipartsOfResults):
         return [self._open_unit(unit) for unit in found[:1000]]
 
     def _waits_since(self, job: JobRow) -> datetime:
-        heard, start = _was_heard_of(job), self.plan_of(job).spec.start_after
+        heard, start = _last_progress(job), self.plan_of(job).spec.start_after
         return heard if start is None else max(heard, start)
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
@@ -462,7 +462,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
         await self.round_trip()
-        return ripe(self, self.clock.now(), limit)
+        return matured_earnings(self, self.clock.now(), limit)
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
         await self.round_trip()
@@ -470,7 +470,7 @@ class StoreTwin(MultipartsOfResults):
 
     async def unlooked_shares(self, limit: int) -> list[UncheckedEarning]:
         await self.round_trip()
-        return unlooked(self)[:limit]
+        return unchecked_earnings(self)[:limit]
 
     async def pending_checks(self, limit: int, after: Place | None = None) -> list[Pending]:
         await self.round_trip()
@@ -819,11 +819,11 @@ class BooksTwin:
         )
 
 
-def _in_turn(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
+def _queue_order(unit: OpenUnit) -> tuple[datetime, UUID, int, int, int]:
     return (unit.queued_at, unit.job, unit.place, unit.unit, unit.attempt)
 
 
-def _was_heard_of(job: JobRow) -> datetime:
+def _last_progress(job: JobRow) -> datetime:
     """Return when the job was submitted, or, if it has several units, last made progress."""
     if job.units == 1 or job.dispatched_at is None:
         return job.queued_at

@@ -10,7 +10,7 @@ from sql.books import JobRow, UnitRow
 from sql.fsck import Finding
 from tests.twins.store_earnings import audit_earnings
 from tests.twins.store_log import audit_log
-from tests.twins.store_purchases import i11
+from tests.twins.store_purchases import audit_purchases
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -23,7 +23,7 @@ def audit(store: "StoreTwin") -> list[Finding]:
     """Return violations of the invariants I1 to I5, I7 to I9, and I11."""
     found = [*_i1(store), *_i2(store), *_i3(store), *_i3_of_units(store), *_i4(store), *_i9(store)]
     found += _i4_of_verdicts(store)
-    return [*found, *audit_earnings(store), *audit_log(store), *i11(store)]
+    return [*found, *audit_earnings(store), *audit_log(store), *audit_purchases(store)]
 
 
 def _i1(store: "StoreTwin") -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def _is_own_work(store: "StoreTwin", row: CheckRow) -> bool:
     """Return whether the node's owner ordered the work, or shares an organisation with who did."""
     user, node = store.jobs[row.job_id].user_id, store.nodes.get(row.node_id)
     owner = None if node is None else node.owner
-    return owner is not None and (user == owner or owner in _friends(store, user))
+    return owner is not None and (user == owner or owner in _fellow_members(store, user))
 
 
 def _took(unit: UnitRow, row: CheckRow) -> float:
@@ -104,7 +104,7 @@ def _pending(
         faults=unit.faults,
         unsent=unit.unsent,
         owner=None if node is None else node.owner,
-        agreeing=_agreeing(store, row),
+        agreeing=_owners_of_equal_results(store, row),
         tile=unit.tile,
         parts=store.parts_of(unit),
         took=_took(unit, row),
@@ -115,7 +115,7 @@ def _pending(
     )
 
 
-def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
+def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
     """Return pending earnings that nobody has compared, of owners whose node was found lying.
 
     The newest ones come first.
@@ -124,22 +124,22 @@ def unlooked(store: "StoreTwin") -> list[UncheckedEarning]:
     for row in store.checks.values():
         if row.strike and not _is_withdrawn(store, row):
             assert row.decided_at is not None, "it has a verdict"
-            for node in _with_kin(store, row.node_id):
+            for node in _nodes_of_owner(store, row.node_id):
                 caught[node] = max(row.decided_at, caught.get(node, row.decided_at))
     found = [
         share
         for key, share in store.earnings.items()
-        if share.state == "PENDING" and not _is_looked_at(store, key)
+        if share.state == "PENDING" and not _has_decisive_dispute(store, key)
         if (made := store.checks.get((*key, store.units[key].attempt))) is not None
         if share.node_id in caught and made.opened_at < caught[share.node_id] + MINUTE
-        if _is_unlooked(store, made)
+        if _is_uncompared(store, made)
     ]
     found.sort(key=lambda share: str(share.id))
     found.sort(key=lambda share: share.earned_at, reverse=True)
     return [UncheckedEarning(s.job_id, s.unit, store.jobs[s.job_id].user_id) for s in found]
 
 
-def _is_looked_at(store: "StoreTwin", unit: UnitId) -> bool:
+def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
     """Return whether the unit has an open dispute, or one that a check decided."""
     found = store.disputes.get(unit)
     return found is not None and (
@@ -147,7 +147,7 @@ def _is_looked_at(store: "StoreTwin", unit: UnitId) -> bool:
     )
 
 
-def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
+def _nodes_of_owner(store: "StoreTwin", node: UUID) -> list[UUID]:
     """Return the node and all other nodes of its owner."""
     owner = store.nodes[node].owner if node in store.nodes else None
     if owner is None:
@@ -155,7 +155,7 @@ def _with_kin(store: "StoreTwin", node: UUID) -> list[UUID]:
     return [one for one, row in store.nodes.items() if row.owner == owner]
 
 
-def _is_unlooked(store: "StoreTwin", row: CheckRow) -> bool:
+def _is_uncompared(store: "StoreTwin", row: CheckRow) -> bool:
     if row.verdict not in VALID:
         return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
@@ -171,13 +171,13 @@ def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | No
     return min(rows, key=lambda row: (row.opened_at, row.attempt), default=None)
 
 
-def _friends(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
+def _fellow_members(store: "StoreTwin", user: UUID) -> frozenset[UUID]:
     """Return the users who share an organisation with the user."""
     mine = store.ties.of_user(user)
     return frozenset(one for one, theirs in store.ties.organisations.items() if theirs & mine)
 
 
-def _agreeing(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
+def _owners_of_equal_results(store: "StoreTwin", of: CheckRow) -> frozenset[UUID]:
     """Return owners of drawn results that were found invalid with the same picture of this unit."""
     found = [
         store.nodes[row.node_id].owner
@@ -204,7 +204,7 @@ def scene_words(store: "StoreTwin", job: UUID, unit: int) -> list[SceneReport]:
     return [SceneReport(node, store.nodes[node].owner) for node in sorted(nodes)]
 
 
-def _refuted(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
+def _refuted_reports(store: "StoreTwin", nodes: Sequence[UUID]) -> Iterator[tuple[UUID, str, Told]]:
     """Yield reports by these nodes that blame a scene which another owner rendered validly."""
     for word in store.words:
         node = word.node_id
@@ -228,7 +228,7 @@ def records(store: "StoreTwin", nodes: Sequence[UUID]) -> list[Record]:
             share = store.price_of(row) * row.share_percent // 100 if letter == "v" else 0
             found = (row.decided_at, row.job_id, row.unit, letter, share)
             told.setdefault((row.node_id, row.device_class), []).append(found)
-    for node, device_class, found in _refuted(store, nodes):
+    for node, device_class, found in _refuted_reports(store, nodes):
         told.setdefault((node, device_class), []).append(found)
     return [_record(store, *key, rows) for key, rows in sorted(told.items())]
 

@@ -154,7 +154,7 @@ def closed_with(share: EarningRow, payout: PayoutRow) -> EarningRow:
     return attrs.evolve(share, payout_id=None)
 
 
-def ripe(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
+def matured_earnings(store: "StoreTwin", now: datetime, limit: int) -> list[MaturedEarning]:
     """Return pending shares past their window, without an open dispute or earlier open check."""
     since = waiting(store)
     found = [

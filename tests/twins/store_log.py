@@ -41,7 +41,7 @@ class LogTwin:
 
     async def look(self, limit: int) -> LogView | None:
         await self._store.round_trip()
-        return look_at(self._store, limit, self._own)
+        return log_view(self._store, limit, self._own)
 
     async def begin(self, origin: str) -> None:
         await self._store.round_trip()
@@ -95,7 +95,7 @@ class LogTwin:
             tables.checkpoints[self._append.checkpoint.size] = self._append.checkpoint
 
 
-def look_at(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
+def log_view(store: "StoreTwin", limit: int, own: int = 0) -> LogView | None:
     """Return the current state of the log, with at most ``limit`` waiting entries."""
     tables = store.log_tables
     if tables.head is None:

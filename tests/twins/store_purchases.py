@@ -28,7 +28,7 @@ def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
     return purchases, reversals, owners
 
 
-def i11(store: "StoreTwin") -> Iterator[Finding]:
+def audit_purchases(store: "StoreTwin") -> Iterator[Finding]:
     """Yield violations of I11.
 
     Each session is credited once, reversals match the purchases, and debts are paid from any

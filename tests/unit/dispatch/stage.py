@@ -54,7 +54,7 @@ USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore(MultipartsOfResults):
+class PreparedStore(MultipartsOfResults):
     """A fake database with prepared answers; it raises Unavailable while ``away``."""
 
     def __init__(self) -> None:
@@ -358,7 +358,7 @@ class Cast:
         self.notifier: Probe[Any] = Probe("notifier")
         self.session: Probe[Any] = Probe("session")
         self.second: Probe[Any] = Probe("second")
-        self.store = ShelfStore()
+        self.store = PreparedStore()
 
 
 @asynccontextmanager

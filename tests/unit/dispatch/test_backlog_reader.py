@@ -27,7 +27,7 @@ from tests.unit.dispatch.stage import (
     JOB,
     NODE,
     OTHER,
-    ShelfStore,
+    PreparedStore,
     node_row,
     open_unit,
     state_of,
@@ -50,7 +50,7 @@ def jobs(number: int, **changes: Any) -> list[OpenUnit]:
 
 
 @attrs.define
-class Said:
+class MessageCollector:
     """Callback that collects the messages that sessions would get."""
 
     messages: list[object] = attrs.field(factory=list)
@@ -60,7 +60,7 @@ class Said:
         return True
 
 
-class SlowStore(ShelfStore):
+class SlowStore(PreparedStore):
     """A database that takes ``seconds`` per page, and too long for ``most`` units or more."""
 
     most, seconds, node_reads = MANY, 0.0, 0
@@ -113,7 +113,11 @@ def test_pages_tell_what_one_reading_of_all_tells(
     after = {n: max(row, before.get(n, row), key=lambda one: one[1]) for n, row in after.items()}
 
     async def passes() -> None:
-        store, paged, whole = SlowStore(), SchedulerState(Said()), SchedulerState(Said())
+        store, paged, whole = (
+            SlowStore(),
+            SchedulerState(MessageCollector()),
+            SchedulerState(MessageCollector()),
+        )
         store.most = most
         backlog = BacklogReader(store, paged, lambda: EPOCH)
         for shelf in (before, after):
@@ -142,7 +146,7 @@ def test_a_page_has_a_job_and_not_many_more_units_than_it_may(units: list[int], 
 
 
 async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdrawn() -> None:
-    store, said = ShelfStore(), Said()
+    store, said = PreparedStore(), MessageCollector()
     board = SchedulerState(said)
     store.units = jobs(MANY, state="DISPATCHED", attempt=1, node=NODE)
     backlog = BacklogReader(store, board, lambda: EPOCH)
@@ -161,7 +165,7 @@ async def test_a_job_that_comes_and_one_that_moves_within_a_pass_are_not_withdra
 
 
 async def test_what_ended_within_a_pass_is_forgotten_at_its_end() -> None:
-    store, board = ShelfStore(), SchedulerState(Said())
+    store, board = PreparedStore(), SchedulerState(MessageCollector())
     store.units = jobs(MANY)
     backlog = BacklogReader(store, board, lambda: EPOCH)
     await read_all(backlog)

@@ -9,7 +9,7 @@ from actors.scheduler.state import SchedulerState
 from sql.units import OpenUnit
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, node_row, open_unit, state_of
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 
 UNITS = 4
 # A failed attempt, as the Ledger reports it: the unit waits and has no node.
@@ -20,7 +20,7 @@ def rows(**of: Any) -> list[OpenUnit]:
     return [attrs.evolve(open_unit(JOB), unit=n, units=UNITS, **of) for n in range(UNITS)]
 
 
-def farm(*found: OpenUnit) -> tuple[SchedulerState, Hearing]:
+def farm(*found: OpenUnit) -> tuple[SchedulerState, MessageRecorder]:
     board, heard = board_with(node_row(), node_row(OTHER), node_row(THIRD))
     for node in board.index:
         node.slots = 1

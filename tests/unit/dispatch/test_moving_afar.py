@@ -38,16 +38,18 @@ from tests.twins.bus import TwinBus
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, THIRD, decide, on_stage, state_of
 from tests.unit.dispatch.test_scheduler import Play, scheduling
-from tests.unit.dispatch.test_state import SESSION, Hearing
+from tests.unit.dispatch.test_state import SESSION, MessageRecorder
 from tests.unit.dispatch.test_work_stealing import JOBS, LATER, at, recalls, taken
 from tests.unit.simulated_time import simulated
 
 LEASED = EPOCH + timedelta(seconds=60)
 
 
-def serving(*nodes: UUID, rows: list[OpenUnit], slots: int = 1) -> tuple[SchedulerState, Hearing]:
+def serving(
+    *nodes: UUID, rows: list[OpenUnit], slots: int = 1
+) -> tuple[SchedulerState, MessageRecorder]:
     """Return the state of a gateway that serves these nodes and knows others from the database."""
-    heard = Hearing()
+    heard = MessageRecorder()
     board = SchedulerState(heard.say)
     for name in nodes:
         node = board.index.node(name)
@@ -161,7 +163,7 @@ def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() ->
 @attrs.define
 class Gateway:
     board: SchedulerState
-    heard: Hearing
+    heard: MessageRecorder
     hints: list[Any] = attrs.field(factory=list[Any])
     stealing: WorkStealing = attrs.field(init=False)
 

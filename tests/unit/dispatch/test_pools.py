@@ -31,14 +31,14 @@ from tests.unit.dispatch.test_state import board_with
 TRUSTING = Access.of(trusts=((OWNER, USER),))
 
 
-def closed(node: Node) -> None:
+def remove_sandbox(node: Node) -> None:
     """Make the node one without a sandbox."""
     node.pools, node.slots = frozenset({"mine", "trusted"}), 1
 
 
 def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     board, _ = board_with(node_row(NODE))
-    closed(board.index.node(NODE))
+    remove_sandbox(board.index.node(NODE))
     board.index.changed(board.index.node(NODE))
     assert isinstance(placement.book(board, order(), EPOCH, 0.0), NoCapableNode)
     assert board.index.set_access(TRUSTING)

@@ -15,7 +15,7 @@ from tests.twins.clock import EPOCH
 from tests.unit.dispatch.session_stage import result, session
 from tests.unit.dispatch.stage import JOB, NODE, OTHER, node_row, open_unit, state_of
 from tests.unit.dispatch.test_session_fair_order import ANNA, jobs
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 from tests.unit.simulated_time import simulated
 
 LOW, HIGH = -1, 1
@@ -36,7 +36,7 @@ def given_to(node: UUID, many: int, *, first: int = 0, **of: Any) -> list[OpenUn
     return [attrs.evolve(row, user=ANNA, **of) for row in rows]
 
 
-def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, Hearing]:
+def with_slots(*nodes: UUID, slots: int = 1) -> tuple[SchedulerState, MessageRecorder]:
     board, heard = board_with(*(node_row(node) for node in nodes))
     for name in nodes:
         node = board.index.node(name)

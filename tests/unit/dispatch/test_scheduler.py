@@ -66,7 +66,7 @@ from tests.unit.dispatch.stage import (
     OWNER,
     USER,
     Cast,
-    ShelfStore,
+    PreparedStore,
     decide,
     node_row,
     on_stage,
@@ -107,7 +107,7 @@ async def scheduling(
     nodes: Any = None,
     units: Any = (),
     settings: SchedulerSettings = USUAL,
-    store: ShelfStore | None = None,
+    store: PreparedStore | None = None,
     **state: Any,
 ) -> AsyncGenerator[Play]:
     cast_, clock = Cast(), TwinClock()

@@ -98,7 +98,7 @@ def test_who_was_away_has_saved_nothing() -> None:
     assert 2 <= Counter(sent)[ANNA] <= 4
 
 
-async def works(play: Play) -> UUID:
+async def finish_next_unit(play: Play) -> UUID:
     """Let the node get its next unit and fail it; return the job."""
     frame = await play.socket.expect(JobDispatch)
     play.hear(attrs.evolve(result(status="failed", error="broken"), job_id=frame.job_id))
@@ -115,7 +115,11 @@ async def test_a_high_priority_is_sent_before_what_filled_the_backlog_earlier() 
         first = await play.socket.expect(JobDispatch)
         play.send(*bobs, *urgent)
         play.hear(attrs.evolve(result(status="failed", error="broken"), job_id=first.job_id))
-        assert [await works(play) for _ in range(3)] == [bobs[0].job, urgent[0].job, low[1].job]
+        assert [await finish_next_unit(play) for _ in range(3)] == [
+            bobs[0].job,
+            urgent[0].job,
+            low[1].job,
+        ]
 
 
 @simulated
@@ -127,7 +131,7 @@ async def test_a_priority_that_is_raised_counts_for_what_waits_at_its_node() -> 
         raised = waiting[2]
         play.ref.tell(Promote(raised.job, raised.unit, raised.attempt, 1))
         play.hear(attrs.evolve(result(status="failed", error="x"), job_id=str(waiting[0].job)))
-        assert await works(play) == waiting[2].job
+        assert await finish_next_unit(play) == waiting[2].job
 
 
 # -- what the Scheduler gives

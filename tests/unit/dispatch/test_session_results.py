@@ -329,7 +329,7 @@ async def test_whom_the_creator_trusts_is_believed(unit: Assignment) -> None:
 BEYOND = {"status": "failed", "failure": "node", "error": "it is big", "lacks": "memory"}
 
 
-async def beyond(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
+async def effect_when_too_big(play: Play, *, is_able: bool, is_seconded: bool) -> Any:
     """Return the effect for a unit that is too big for its node, given the Scheduler's answer."""
     play.hear(result(**BEYOND))
     asked = await play.told(FindAlternatives)
@@ -357,7 +357,7 @@ async def test_what_is_too_big_for_two_owners_nodes_goes_to_a_larger_one(
         play.assign(assignment())
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        effect = await beyond(play, is_able=is_able, is_seconded=is_seconded)
+        effect = await effect_when_too_big(play, is_able=is_able, is_seconded=is_seconded)
         assert (effect.error_class, effect.uncounted, effect.needs_memory) == ("scene", True, needs)
         assert effect.retry_at is not None
         assert effect.accused is None
@@ -373,7 +373,7 @@ async def test_whom_the_creator_trusts_is_believed_that_it_is_too_big() -> None:
         play.assign(assignment(pool="trusted"))
         await play.welcome()
         await play.socket.expect(JobDispatch)
-        assert (await beyond(play, is_able=False, is_seconded=False)).retry_at is None
+        assert (await effect_when_too_big(play, is_able=False, is_seconded=False)).retry_at is None
 
 
 NO_OPENGL = {**BEYOND, "lacks": "opengl", "error": "it is EEVEE's"}

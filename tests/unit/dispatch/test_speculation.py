@@ -23,7 +23,7 @@ from sql.units import OpenUnit, UnitDuration, UnitDurations, frames_of, paces
 from tests.support.probe import Probe
 from tests.twins.clock import EPOCH
 from tests.unit.dispatch.stage import JOB, JOB2, NODE, OTHER, THIRD, node_row, open_unit, state_of
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 
 MINUTE = EPOCH + timedelta(seconds=60)
 USUAL = Scheduling()
@@ -37,7 +37,7 @@ def row(
     return attrs.evolve(found, **{"units": 9, "frames": "5", **of})
 
 
-def two_nodes() -> tuple[SchedulerState, Hearing]:
+def two_nodes() -> tuple[SchedulerState, MessageRecorder]:
     """Return a state with a node that runs the job's last unit, and an idle node."""
     board, heard = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
@@ -48,7 +48,7 @@ def two_nodes() -> tuple[SchedulerState, Hearing]:
     return board, heard
 
 
-def copied(board: SchedulerState, heard: Hearing) -> None:
+def copied(board: SchedulerState, heard: MessageRecorder) -> None:
     """Reserve and confirm a copy of the unit."""
     (unit,) = speculation.late_units(board, MINUTE, USUAL)
     booking = speculation.reserve_copy(board, unit, 0.0)

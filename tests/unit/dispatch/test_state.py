@@ -34,7 +34,7 @@ SESSION: Ref[Any] = Ref("session")
 HOUR = 3600.0
 
 
-class Hearing(list[Any]):
+class MessageRecorder(list[Any]):
     """Recorder of the messages to sessions; while ``deaf`` it refuses them."""
 
     deaf = False
@@ -45,8 +45,8 @@ class Hearing(list[Any]):
         return not self.deaf
 
 
-def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, Hearing]:
-    heard = Hearing()
+def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, MessageRecorder]:
+    heard = MessageRecorder()
     board = SchedulerState(heard.say)
     board.refresh(nodes or (node_row(),), 0.0)
     for node in board.index:

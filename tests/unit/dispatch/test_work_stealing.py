@@ -32,7 +32,7 @@ from tests.unit.dispatch.stage import (
     with_plan,
 )
 from tests.unit.dispatch.test_scheduler import scheduling
-from tests.unit.dispatch.test_state import Hearing, board_with
+from tests.unit.dispatch.test_state import MessageRecorder, board_with
 from tests.unit.simulated_time import simulated
 
 LATER = EPOCH + timedelta(seconds=5)
@@ -50,7 +50,7 @@ def at(
     ]
 
 
-def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerState, Hearing]:
+def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerState, MessageRecorder]:
     """Return a state with connected nodes, the first of which have units."""
     board, heard = board_with(*(node_row(UUID(int=n + 1)) for n in range(nodes)))
     for node in board.index:
@@ -61,7 +61,7 @@ def farm(*rows: OpenUnit, slots: int = 1, nodes: int = 2) -> tuple[SchedulerStat
     return board, heard
 
 
-def recalls(heard: Hearing) -> list[tuple[UUID, UUID]]:
+def recalls(heard: MessageRecorder) -> list[tuple[UUID, UUID]]:
     return [(node, told.job) for node, told in heard if isinstance(told, Recall)]
 
 

@@ -29,7 +29,7 @@ def table(heading: str, page: str = PAGE) -> dict[str, list[str]]:
 def levels_of_codes() -> dict[str, str]:
     """Return code and level of each finding in the source."""
     found = {one.code: "error" for one in findings.MISSING_OUTPUT.values()} | dict.fromkeys(
-        sent(), "error"
+        unsendable_codes(), "error"
     )
     for node in ast.walk(ast.parse(Path(findings.__file__).read_text())):
         if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Finding":
@@ -44,7 +44,7 @@ def levels_of_codes() -> dict[str, str]:
     return found
 
 
-def sent() -> list[str]:
+def unsendable_codes() -> list[str]:
     """Return the codes of findings about files that cannot be sent."""
     source = Path(unsendable_files.__file__).read_text()
     return re.findall(r'_error\(\s*"([a-z_]+)"', source)

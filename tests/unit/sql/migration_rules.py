@@ -86,7 +86,7 @@ _REMOVES: Final = re.compile(
 _ALONE: Final = re.compile(r"^(?:BEGIN|START|COMMIT|ROLLBACK|VACUUM|CLUSTER|SET)\b", re.IGNORECASE)
 
 
-def untold(migration: Migration) -> str | None:
+def compatibility_fault(migration: Migration) -> str | None:
     """Return what is wrong with a file that does not say which programs it is compatible with."""
     if migration.compatible_from is not None or STOPS.search(migration.text):
         return None

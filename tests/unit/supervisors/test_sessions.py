@@ -30,7 +30,7 @@ PRICED = Pricing(work=1, price=10_000, pays_for=10)
 STEP = 20  # seconds between two reports of the node
 
 
-class Grid:
+class GatewayWithNode:
     """A gateway over in-memory ports, with one node that connects repeatedly."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Grid:
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
     # Three jobs show that the node takes 2.6 times as long as others, so it gets more time.
-    grid = Grid()
+    grid = GatewayWithNode()
     await grid.start()
     for _ in range(3):
         await grid.connect()

@@ -27,7 +27,7 @@ class BrokenBus(TwinBus):
         raise ZeroDivisionError(topic)
 
 
-class City:
+class RunningTree:
     """A running tree; ``webs`` counts starts of its web server, and ``socket`` is a node's."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ class City:
 async def test_a_crash_of_the_notifier_closes_no_socket_and_restarts_nobody_else(
     crashes: int,
 ) -> None:
-    city = City()
+    city = RunningTree()
     await city.start()
     notifier = city.registry.ref(Notifier)
     for number in range(crashes):

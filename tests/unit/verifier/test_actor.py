@@ -403,7 +403,7 @@ async def test_who_signs_for_pixels_that_are_not_there_is_not_paid(
 # -- results that were not drawn
 
 
-async def known(play: Play, device_class: str = CLASS) -> Inspector:
+async def known_node(play: Play, device_class: str = CLASS) -> Inspector:
     """Give the node a record with which it is hardly ever drawn, and return a verifier."""
     play.known("v" * 1000)
     return play.inspector(20, device_class)
@@ -412,7 +412,7 @@ async def known(play: Play, device_class: str = CLASS) -> Inspector:
 @simulated
 async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play, "cpu/sse/5.2")
+        checker = await known_node(play, "cpu/sse/5.2")
         job = await play.delivered()
         order = await play.asked(checker)
         assert order.draws == ()
@@ -425,7 +425,7 @@ async def test_what_is_not_drawn_is_opened_by_whichever_verifier_and_paid() -> N
 @simulated
 async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
     async with verifying(**NEVER_DRAWN) as play:
-        checker, job = await known(play), await play.delivered()
+        checker, job = await known_node(play), await play.delivered()
         await play.checks(checker, {**LOOKED, "suspect": "the picture is of one colour"})
         assert len((await play.checks(checker, EXACT)).draws) == 3
         await play.ends(job, "COMPLETED")
@@ -436,7 +436,7 @@ async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
 async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
     """This holds for a result that is being opened and for one that waits for it."""
     async with verifying(**NEVER_DRAWN) as play:
-        checker = await known(play)
+        checker = await known_node(play)
         jobs = [await play.delivered(), await play.delivered()]
         order = await play.asked(checker)
         play.known("m")
@@ -593,7 +593,7 @@ async def test_a_quarantine_that_the_database_missed_comes_once_it_is_back() -> 
         await until(lambda: play.standing() == "QUARANTINED", within=60)
 
 
-async def _thrice(play: Play, owners: Sequence[int]) -> UUID:
+async def _deliver_in_turn(play: Play, owners: Sequence[int]) -> UUID:
     """Return a job that nodes of these owners deliver in turn; each result is found to differ."""
     checker = play.inspector()
     job = await play.delivered(NODE, UUID(int=owners[0]))
@@ -619,7 +619,7 @@ async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_s
     owners: tuple[int, ...], whose: str
 ) -> None:
     async with verifying() as play:
-        job = await _thrice(play, owners)
+        job = await _deliver_in_turn(play, owners)
         unit = await play.ends(job, "FAILED")
         assert (unit.error_class, play.charged()) == (whose, 0)
         assert await _strikes(play, job) == ([] if whose == "scene" else [1, 1, 1])

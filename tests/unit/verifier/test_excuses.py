@@ -39,7 +39,7 @@ class Draws:
         monkeypatch.setattr(Sampling, "draw", draw)
 
 
-async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
+async def deliver_a_lie(play: Play, draws: Draws, checker: Inspector) -> UUID:
     """Return a unit whose first node lied, was drawn and fined; two further nodes are known."""
     for node, owner in {**OWNERS, WITNESS: UUID(int=33)}.items():
         play.store.add_node(node, ("render",), owner=owner)
@@ -58,7 +58,7 @@ async def lied(play: Play, draws: Draws, checker: Inspector) -> UUID:
     return job
 
 
-async def follows(
+async def deliver_again(
     play: Play, checker: Inspector, job: UUID, attempts: Mapping[int, UUID], told: Mapping[str, Any]
 ) -> None:
     """Let these nodes deliver the unit in turn; a check answers with ``told`` for this unit."""
@@ -88,9 +88,9 @@ async def test_broken_files_of_accomplices_excuse_no_lie(monkeypatch: pytest.Mon
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         draws.number = 0.9
-        await follows(
+        await deliver_again(
             play, checker, job, dict(enumerate(OWNERS, 2)), {"fault": "it cannot be opened"}
         )
         await asyncio.sleep(20)
@@ -107,14 +107,14 @@ async def test_a_lie_that_accomplices_repeat_where_no_draw_found_them_is_not_exc
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         draws.number = 0.9
         now = play.clock.now()
         await play.do(UnitAssign(job, 0, 2, WITNESS))
         await play.do(
             UnitFail(job, 0, 2, WITNESS, "scene", "no camera", retry_at=now, accused=CLASS)
         )
-        await follows(play, checker, job, dict(enumerate(OWNERS, 3)), WRONG)
+        await deliver_again(play, checker, job, dict(enumerate(OWNERS, 3)), WRONG)
         await asyncio.sleep(20)
         assert (returned(play), strikes(play, NODE)) == (0, 1)
 
@@ -126,9 +126,9 @@ async def test_results_that_were_all_drawn_and_agree_excuse_each_other(
     draws = Draws(monkeypatch)
     async with verifying() as play:
         checker = play.inspector()
-        job = await lied(play, draws, checker)
+        job = await deliver_a_lie(play, draws, checker)
         fined = len(play.store.fines)
-        await follows(play, checker, job, dict(enumerate(OWNERS, 2)), WRONG)
+        await deliver_again(play, checker, job, dict(enumerate(OWNERS, 2)), WRONG)
         assert (returned(play), strikes(play, NODE)) == (fined, 0)
         assert [strikes(play, node) for node in OWNERS] == [0, 0]
         assert await play.store.audit() == []

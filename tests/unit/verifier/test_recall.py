@@ -35,7 +35,7 @@ CHUNK = {**EXACT, "crops": EXACT["crops"][:2]}
 NEVER_DRAWN = {"least_odds": 0.0}
 
 
-async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
+async def settle_undrawn(play: Play, checker: Inspector, node: UUID = NODE, **params: Any) -> UUID:
     """Return a job of a known node that was settled without being drawn."""
     job = await play.delivered(node, **params)
     await play.checks(checker, LOOKED)
@@ -44,7 +44,7 @@ async def settled(play: Play, checker: Inspector, node: UUID = NODE, **params: A
     return job
 
 
-def is_found_out(play: Play, node: UUID = NODE) -> None:
+def report_lie(play: Play, node: UUID = NODE) -> None:
     """Report a lie of the node, as its session does."""
     play.known("m", node)
     assert play.verifier.tell(LieDetected(node))
@@ -67,9 +67,9 @@ async def test_it_is_compared_and_given_back_if_it_is_invalid(
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         assert (play.charged(), play.earned()) == (PRICE, SHARE)
-        is_found_out(play)
+        report_lie(play)
         order = await play.asked(checker)
         assert (order.unit.job, len(order.draws)) == (job, 3)
         await is_held(play, job)
@@ -86,8 +86,8 @@ async def test_an_object_that_the_store_lost_is_left_to_an_admin() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker)
+        report_lie(play)
         order = await play.asked(checker)
         await play.objects.delete(order.picture.key)
         play.says(checker, order, EXACT)
@@ -103,8 +103,8 @@ async def test_other_nodes_of_its_owner_are_found_out_with_it() -> None:
         play.known("v" * 1000)
         play.known("v" * 1000, other)
         checker = play.inspector()
-        job = await settled(play, checker, other)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker, other)
+        report_lie(play)
         assert play.store.nodes[other].owner == OPERATOR
         assert (await play.checks(checker, EXACT)).unit.job == job
         await until(lambda: play.store.disputes[job, 0].state == "REJECTED", within=60)
@@ -116,9 +116,9 @@ async def test_what_another_gateway_settles_within_the_minute_is_held_back_too()
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         share = play.store.earnings.pop((job, 0))
-        is_found_out(play)
+        report_lie(play)
         await asyncio.sleep(30)
         play.store.earnings[job, 0] = share
         await until(lambda: (job, 0) in play.store.disputes, within=60)
@@ -137,7 +137,7 @@ async def test_what_was_delivered_before_is_held_back_however_late_it_is_settled
         play.known("v" * 1000)
         play.known("v" * 1000, other)
         job = await play.delivered(other)
-        is_found_out(play)
+        report_lie(play)
         await asyncio.sleep(after)
         checker = play.inspector()
         await play.checks(checker, LOOKED)
@@ -156,12 +156,12 @@ async def test_a_dispute_that_an_admin_rejected_saves_no_share_from_a_check(
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job, name = await settled(play, checker), UUID(int=5)
+        job, name = await settle_undrawn(play, checker), UUID(int=5)
         await play.do(DisputeOpen(name, job, 0, CREATOR, "too dark", timedelta(days=7)))
         if is_compared:
             play.store.comparisons[name] = ((0.5, 0.5),)
         await play.do(DisputeDecide(job, 0, CREATOR, False, "as dark as the scene"))
-        is_found_out(play)
+        report_lie(play)
         if is_compared:
             await asyncio.sleep(600)
             assert not play.store.disputes[job, 0].by_gateway
@@ -179,7 +179,7 @@ async def test_another_gateway_recalls_what_the_one_that_booked_the_verdict_did_
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         first = play.root
         play.root, play.verifier, play.ledger = play.begin()
         await play.root.start()
@@ -197,7 +197,7 @@ async def test_it_is_held_back_across_a_restart_and_until_somebody_can_look() ->
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
+        job = await settle_undrawn(play, checker)
         play.goes(checker)
         await play.root.stop()
         play.known("m")
@@ -217,7 +217,7 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
         play.known("v" * 1000)
         checker = play.inspector()
         if enabled:
-            job = await settled(play, checker)
+            job = await settle_undrawn(play, checker)
             play.goes(checker)
             play.inspector(21, "gpu/x/9")
         else:
@@ -227,7 +227,7 @@ async def test_it_is_withheld_while_no_verifier_can_compare_it(enabled: bool) ->
             # as if it had been settled while verification was on
             play.store.checks[row.id] = attrs.evolve(row, verdict="sampled-out")
             play.goes(checker)
-        is_found_out(play)
+        report_lie(play)
         await is_held(play, job)
         await asyncio.sleep(15)
         assert play.store.disputes[job, 0].state == "OPEN"
@@ -242,8 +242,8 @@ async def test_what_no_verifier_can_tell_is_left_to_an_admin() -> None:
     async with verifying(**NEVER_DRAWN, again_seconds=1.0) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        job = await settled(play, checker)
-        is_found_out(play)
+        job = await settle_undrawn(play, checker)
+        report_lie(play)
         for _ in range(3):
             play.says(checker, await play.asked(checker), None, "no space left on the disk")
         await asyncio.sleep(30)
@@ -255,9 +255,9 @@ async def test_recalled_results_take_turns_with_fresh_ones() -> None:
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector()
-        first, second = await settled(play, checker), await settled(play, checker)
+        first, second = await settle_undrawn(play, checker), await settle_undrawn(play, checker)
         play.goes(checker)
-        is_found_out(play)
+        report_lie(play)
         await is_held(play, first)
         await is_held(play, second)
         fresh = [await play.delivered(UUID(int=12), UUID(int=5)) for _ in range(4)]
@@ -281,7 +281,7 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
         await play.checks(checker, CHUNK)
         for job in (frame, chunk):
             await play.ends(job, "COMPLETED")
-        is_found_out(play)
+        report_lie(play)
         assert (await play.checks(checker, CHUNK)).unit.job == chunk
         await until(lambda: play.store.disputes[chunk, 0].state == "REJECTED", within=60)
         assert [*play.store.disputes] == [(chunk, 0)]
@@ -290,7 +290,7 @@ async def test_what_was_compared_stays_as_it_is_but_for_chunks() -> None:
 # -- fines
 
 
-async def earned_in_all(play: Play, checker: Inspector, count: int) -> None:
+async def earn_units(play: Play, checker: Inspector, count: int) -> None:
     """Let an honest node deliver so many units, and check each."""
     for _ in range(count):
         job = await play.delivered()
@@ -304,7 +304,7 @@ async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
     """The fine grows as comparisons are rarer; it takes the newest pending shares."""
     async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 12)
+        await earn_units(play, checker, 12)
         play.store.covers = False
         job = await play.delivered()
         while not (order := await play.asked(checker)).draws:
@@ -330,7 +330,7 @@ async def test_what_is_always_compared_is_not_fined() -> None:
     """Such a result could never have earned anything."""
     async with verifying() as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 3)
+        await earn_units(play, checker, 3)
         before = play.earned()
         job = await play.delivered()
         await play.confirms(checker, apart(0.9))
@@ -344,7 +344,7 @@ async def test_what_was_found_without_a_draw_is_not_fined() -> None:
     """A file that cannot be opened is always found."""
     async with verifying(least_odds=0.25) as play:
         checker = play.inspector()
-        await earned_in_all(play, checker, 12)
+        await earn_units(play, checker, 12)
         before = play.earned()
         job = await play.delivered()
         while (order := await play.asked(checker)).draws:

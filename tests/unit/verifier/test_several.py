@@ -15,7 +15,7 @@ from tests.unit.verifier.stage import EXACT, Play, verifying
 
 
 @asynccontextmanager
-async def beside(play: Play) -> AsyncGenerator[Play]:
+async def another_gateway(play: Play) -> AsyncGenerator[Play]:
     """Run another gateway over the same database."""
     root, verifier, ledger = play.begin()
     await root.start()
@@ -28,7 +28,7 @@ async def beside(play: Play) -> AsyncGenerator[Play]:
 
 @simulated
 async def test_a_gateway_without_verifiers_leaves_a_check_to_one_that_has_some() -> None:
-    async with verifying() as play, beside(play) as other:
+    async with verifying() as play, another_gateway(play) as other:
         drawn = await play.delivered()
         await other.checks(other.inspector(), EXACT)
         await play.ends(drawn, "COMPLETED")
@@ -39,7 +39,7 @@ async def test_a_gateway_without_verifiers_leaves_a_check_to_one_that_has_some()
 @simulated
 async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
     """The check moves once the dead gateway's claim has expired."""
-    async with verifying(claim_seconds=30.0) as play, beside(play) as other:
+    async with verifying(claim_seconds=30.0) as play, another_gateway(play) as other:
         first = play.inspector()
         job = await play.delivered()
         await play.asked(first)
@@ -53,7 +53,7 @@ async def test_a_check_of_a_gateway_that_died_is_made_at_another() -> None:
 
 @simulated
 async def test_one_verifier_is_asked_however_many_gateways_there_are() -> None:
-    async with verifying() as play, beside(play) as other:
+    async with verifying() as play, another_gateway(play) as other:
         here, there = play.inspector(), other.inspector(21)
         job = await play.delivered()
         await asyncio.sleep(10)
@@ -122,7 +122,10 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
     """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
-    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
+    async with (
+        verifying(wait_seconds=60.0, first_seconds=900.0) as play,
+        another_gateway(play) as other,
+    ):
         play.inspector(20, "gpu/x/9")
         able = other.inspector(21)
         await asyncio.sleep(15)  # until each gateway knows the other's verifier
@@ -139,7 +142,10 @@ async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_bui
 
 @simulated
 async def test_a_build_whose_last_verifier_left_is_waited_for_before_nobody_can_tell() -> None:
-    async with verifying(wait_seconds=60.0, first_seconds=900.0) as play, beside(play) as other:
+    async with (
+        verifying(wait_seconds=60.0, first_seconds=900.0) as play,
+        another_gateway(play) as other,
+    ):
         checker = play.inspector(20, "gpu/x/9")
         gone = other.inspector(21)
         await asyncio.sleep(15)
