@@ -114,7 +114,7 @@ class Delivery:
 
 @attrs.frozen
 class Tally:
-    """The measured deliveries, with so many gateways."""
+    """Deliveries that one run measured with this number of gateways."""
 
     gateways: int
     odds: float
@@ -139,7 +139,7 @@ class Tally:
 
     @property
     def is_met(self) -> bool:
-        """Return whether the goal is met."""
+        """Return whether counts and verdicts are as due, and every gateway had a part."""
         low, high = bounds(self.units, self.odds)
         names, there = self.names, [*range(self.gateways)]
         return (
@@ -152,7 +152,7 @@ class Tally:
         )
 
     def print(self) -> None:
-        """Print all of it as tables."""
+        """Print the tally as tables."""
         low, high = bounds(self.units, self.odds)
         wrong = sum(not one.is_settled for one in self.deliveries)
         twice = sum(len({*one.asked}) > 1 for one in self.deliveries)

@@ -1,4 +1,4 @@
-"""Distance between EEVEE frames of different drivers, and what the rule of checks says to them.
+"""Distance between EEVEE frames of different drivers, and the verdicts of the check on them.
 
     python -m bench.eevee --folder eevee [--only SCENE]
 

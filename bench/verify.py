@@ -244,7 +244,7 @@ def must_be_good(found: Result, count: int) -> None:
 
 
 async def of_scene(bench: Bench, name: str, *, lies: bool) -> list[Seen]:
-    """Measure everything about one scene."""
+    """Render and check the honest result of one scene and, if asked, lies about it."""
     scene = build(bench.place() / "s.blend", name)
     samples = int(bench.params["samples"])
     cases: list[tuple[str, Path, dict[str, Any]]] = [("honest", scene, {})]

@@ -164,7 +164,7 @@ def words_for(names: Sequence[str], kind: Any) -> Mapping[str, str]:
 
 
 def filled(kind: Any, size: int) -> bytes:
-    """Return a JSON body of the class whose members share the size."""
+    """Return a JSON body for the class, with ``size`` bytes divided among its members."""
     return orjson.dumps(_valued(kind, size, 0))
 
 

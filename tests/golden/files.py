@@ -33,7 +33,7 @@ def kept(family: str) -> dict[str, bytes]:
 
 
 def accept(family: str) -> list[str]:
-    """Rewrite the family's files with what is made now; return the names of changed files."""
+    """Rewrite the family's files as they are made now; return the names of changed files."""
     made, before = FAMILIES[family](), kept(family)
     changed = sorted(name for name in {*made, *before} if made.get(name) != before.get(name))
     for name in changed:

@@ -36,7 +36,7 @@ class Farm:
         return SimulatedNode(identity, [self.gateway], chance, Faults(), plain=False, slots=1)
 
     async def run(self, seconds: float) -> None:
-        """Submit all jobs and run for so many seconds."""
+        """Start the farm, submit all jobs, and stop the farm after ``seconds``."""
         await self.gateway.start()
         async with asyncio.TaskGroup() as tasks:
             lives = [tasks.create_task(node.live()) for node in self.nodes]

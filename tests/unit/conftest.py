@@ -1,4 +1,4 @@
-"""Marks unit tests that do not depend on the version of Python."""
+"""Marking of unit tests that do not depend on the version of Python as ``heavy``."""
 
 from pathlib import Path
 

@@ -144,7 +144,7 @@ SHUT_OUT = NodeIdentity(NODE, OWNER, ("echo",), verified=True, base="http://h:99
 
 @simulated
 async def test_what_cannot_be_signed_for_a_connection_goes_back_and_nobody_is_blamed() -> None:
-    """The node is paused, as it would decline the unit again at once."""
+    """The session declines for its node; else the node would get the unit again at once."""
     async with session(node=SHUT_OUT) as play:
         await play.greeted(assignment(), assignment(JOB2))
         for job in (JOB, JOB2):
