@@ -42,7 +42,7 @@ FROM unnest($1::uuid[]) AS n (id)
 
 @dataclass
 class Bench:
-    """Figures of every row, round by round."""
+    """The figures of every row of the table, round by round."""
 
     http: aiohttp.ClientSession
     rows: dict[str, list[list[float]]]
@@ -75,21 +75,22 @@ class Bench:
 async def running(
     http: aiohttp.ClientSession, folder: Path, options: argparse.Namespace, known: int = 0
 ) -> AsyncGenerator[Crowd]:
-    """A gateway with a crowd around it; ``known`` nodes beside those that are connected."""
+    """Run a gateway with its load; ``known`` nodes exist besides the connected ones."""
     gateway = Gateway(folder, **SETTINGS)
     await gateway.start()
     crowd = Crowd(gateway)
     try:
-        # Not the first minute of a gateway's life: PostgreSQL plans otherwise for empty tables.
+        # Skip the first minute of a gateway's life, as PostgreSQL plans differently for empty
+        # tables.
         await fill(owner_dsn(folder), entries=40_000, open_jobs=0, ended_jobs=20_000)
         if known:
             await insert_nodes(folder, known)
             await gateway.stop()
-            await gateway.start()  # at its start it reads which nodes are healthy
+            await gateway.start()  # it reads at its start which nodes are healthy
         await crowd.connect_nodes(http, options.nodes, SLOTS)
         await crowd.register_creators(http, options.concurrent)
         await asyncio.sleep(0.5)
-        await crowd.at_once(jobs=500)  # warm
+        await crowd.at_once(jobs=500)  # warm-up
         await crowd.settle()
         yield crowd
     finally:

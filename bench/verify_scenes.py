@@ -1,4 +1,4 @@
-"""Ten scenes, each of one thing that may make honest renders differ or lies hard to see."""
+"""Ten scenes; each has a thing that may make honest renders differ or lies hard to see."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -141,7 +141,8 @@ links.new(fog.outputs[0], nodes["Material Output"].inputs["Volume"])
 give(cube, smoke)
 """,
 }
-# Thresholds are chosen by the first five, and reported on the others, which had no say in them.
+# Thresholds are chosen by the first five scenes and reported on the others, which do not influence
+# them.
 TUNED_ON: Final = ("hair", "volume", "textures", "displacement", "simulation cache")
 REPORTED_ON: Final = tuple(name for name in SCENES if name not in TUNED_ON)
 SEED: Final = "\nscene.cycles.seed = 99\n"

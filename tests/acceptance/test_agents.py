@@ -13,7 +13,7 @@ from rendertrust.node.plugins import GROUP
 from rendertrust.node.state_folder import StateFolder
 from rendertrust.testing import FakeNode
 from tests.integration.node.scenes import SLOW, build
-from tests.support.agent_process import enrolled_agent, here, running_agent
+from tests.support.agent_process import enrolled_agent, on_this_host, running_agent
 from tests.support.api_clients import Creator
 from tests.support.gateway_process import Gateway
 from tests.support.lent_engines import gateway_with
@@ -121,7 +121,9 @@ async def test_a_node_on_another_host_gets_its_input_and_brings_its_result(
 async def test_a_gateway_killed_while_a_node_works_takes_the_result_when_it_is_back(
     gateway: Gateway, creator: Creator, plugin: dict[str, str], done: Path, tmp_path: Path
 ) -> None:
-    async with enrolled_agent(gateway.url, tmp_path / "node", here, plugin, blender=False) as agent:
+    async with enrolled_agent(
+        gateway.url, tmp_path / "node", on_this_host, plugin, blender=False
+    ) as agent:
         await agent.start()
         job = await placed(creator, "waits")
         await at_work(creator, job)
@@ -146,7 +148,7 @@ async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
     async with AsyncExitStack() as stack:
         agents = [
             await stack.enter_async_context(
-                enrolled_agent(gateway.url, tmp_path / name, here, owned, blender=False)
+                enrolled_agent(gateway.url, tmp_path / name, on_this_host, owned, blender=False)
             )
             for name in ("one", "two")
         ]

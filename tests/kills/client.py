@@ -1,8 +1,8 @@
-"""``python -m tests.kills.client``: a process of people and nodes, which no kill reaches.
+"""``python -m tests.kills.client``: simulated users and nodes in a process that is never killed.
 
-Told ``go``, ``pause`` and ``end`` on standard input; says on standard output, in JSON, how many
-acknowledgements are on disk by now (``counted``), that it is ready and which node is its
-``verifier``, and that all that was begun has been answered (``paused``, with what went ``wrong``).
+It reads ``go``, ``pause`` and ``end`` from standard input and writes JSON lines to standard output.
+``ready`` comes with the id of its ``verifier`` node; ``counted`` is the number of acknowledgements
+on disk; ``paused`` says that all requests are answered, and ``wrong`` what went wrong.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.kills.creator import ACTS, Creator, Hand
 from tests.kills.journal import Journal, Record
 from tests.kills.line import Line, Request, new_session
 from tests.kills.node import CHECK, EARNING, Worker
-from tests.kills.people import Desk, Person
+from tests.kills.people import ClientState, Person
 from tests.kills.staff import ADMINS, OPERATORS, Clerk
 
 T = TypeVar("T")
@@ -35,14 +35,14 @@ WORK: Final = ("echo", "cpu_benchmark", EARNING)
 
 @attrs.define
 class Gate:
-    """Open while work is to be done; ``busy`` counts who is within."""
+    """A gate that is open while load is wanted; ``busy`` counts the acts in progress."""
 
     opened: asyncio.Event = attrs.field(factory=asyncio.Event)
     left: asyncio.Event = attrs.field(factory=asyncio.Event)
     busy: int = 0
 
     async def pass_through(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Wait until it is open, then work."""
+        """Wait until the gate is open, then do the work."""
         await self.opened.wait()
         self.busy += 1
         self.left.clear()
@@ -54,7 +54,7 @@ class Gate:
                 self.left.set()
 
     async def shut(self) -> None:
-        """Let nobody in, and wait until all have left."""
+        """Close the gate, and wait until all acts in progress have ended."""
         self.opened.clear()
         if self.busy:
             await self.left.wait()
@@ -62,9 +62,9 @@ class Gate:
 
 @attrs.define
 class Client:
-    """Everybody in this process. ``name`` tells it from other clients of the same gateway."""
+    """All users and nodes of this process; ``name`` tells it from other client processes."""
 
-    desk: Desk
+    desk: ClientState
     name: str
     chance: Random
     gate: Gate = attrs.field(factory=Gate)
@@ -75,7 +75,7 @@ class Client:
     verifier: Worker = attrs.field(init=False)
 
     async def come(self) -> None:
-        """Open the accounts, and make the nodes known."""
+        """Register the users and nodes, and log in the admin."""
         self.creators = [
             Creator(self.desk, f"creator-{self.name}{number}@example.org")
             for number in range(CREATORS)
@@ -108,7 +108,7 @@ class Client:
         return Random(self.chance.random())
 
     def works(self) -> list[Coroutine[Any, Any, None]]:
-        """What goes on at once, for ever."""
+        """Return the endless activities, which run concurrently."""
         works = [worker.serve() for worker in self.workers]
         works += [
             self._hand(Hand(creator, self._another(), f"{creator.email[:-12]}-{number}"))
@@ -133,13 +133,13 @@ class Client:
             await asyncio.sleep(ADMIN_PAUSE_SECONDS)
 
     async def _witness(self) -> None:
-        """Somebody without an account keeps every checkpoint of the log that he is shown."""
+        """Record every checkpoint of the log that is shown to somebody without an account."""
         while True:
             await self._do(look_at_the_log, self.desk)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _do(self, act: Callable[[T], Awaitable[None]], actor: T) -> None:
-        """One act, when the gate is open. What fails is told, and the next one is tried."""
+        """Do one act while the gate is open; record an exception as wrong and go on."""
         try:
             await self.gate.pass_through(lambda: act(actor))
         except Exception as failure:
@@ -147,7 +147,7 @@ class Client:
             self.desk.wrong.append(f"{name} failed: {type(failure).__name__}: {failure}")
 
     async def obey(self) -> None:
-        """Until ``end``."""
+        """Follow the commands on standard input until ``end``."""
         loop = asyncio.get_running_loop()
         while (word := (await loop.run_in_executor(None, sys.stdin.readline)).strip()) == "go":
             self.gate.opened.set()
@@ -160,8 +160,8 @@ class Client:
             say({"paused": True, "wrong": wrong})
 
 
-async def look_at_the_log(desk: Desk) -> None:
-    """The newest checkpoint, kept."""
+async def look_at_the_log(desk: ClientState) -> None:
+    """Record the newest checkpoint of the log in the journal."""
     answer = await desk.line.ask(Request("GET", "/ledger/checkpoint"))
     if answer.is_good:
         desk.journal.note(Record("checkpoint", "", {}, answer.body, counts=False))
@@ -170,7 +170,7 @@ async def look_at_the_log(desk: Desk) -> None:
 
 
 def chosen(acts: Mapping[Callable[[T], Awaitable[None]], float], chance: Random) -> Any:
-    """One of them, the heavier the likelier."""
+    """Return a random act, with probabilities by weight."""
     [act] = chance.choices(list(acts), list(acts.values()))
     return act
 
@@ -183,7 +183,7 @@ def say(word: Mapping[str, Any]) -> None:
 async def run(given: argparse.Namespace) -> None:
     journal = Journal(given.journal, lambda counted: say({"counted": counted}))
     async with new_session() as http:
-        desk = Desk(Line(http, given.url), journal)
+        desk = ClientState(Line(http, given.url), journal)
         client = Client(desk, given.name, Random(f"{given.seed} {given.name}"))
         await client.come()
         tasks = [asyncio.create_task(work) for work in client.works()]

@@ -1,4 +1,4 @@
-"""A node that does its work at once, and keeps each result until it is acknowledged."""
+"""A node that does each job at once and keeps the result until it is acknowledged."""
 
 import asyncio
 import contextlib
@@ -31,36 +31,36 @@ from rendertrust.relay_frames import (
     Welcome,
 )
 from tests.kills.journal import Record
-from tests.kills.people import Desk
+from tests.kills.people import ClientState
 
 SLOTS: Final = 256
 PAUSE_SECONDS: Final = 0.05
-EARNING: Final = "render"  # its results are uploaded, checked, and paid for
+EARNING: Final = "render"  # its results are uploaded, checked and paid for
 CHECK: Final = "check"
 CLASS: Final = "cpu/kills"
 EXACT: Final = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
-NOTHING_OF: Final = 8  # of so many checks one comes to nothing
-IS_THERE: Final = 412  # the object was put by an earlier try
+NOTHING_OF: Final = 8  # one in so many checks fails
+IS_THERE: Final = 412  # an earlier try has put the object
 
 
 def result_of(job: str) -> bytes:
-    """What comes out of a job."""
+    """Return the result of a job."""
     return f"the result of {job}".encode()
 
 
 def evidence_of(job: str) -> bytes:
-    """What lies beside it, where it is to be checked."""
+    """Return the evidence of a job whose result is checked."""
     return f"the evidence of {job}".encode()
 
 
 @attrs.define
 class Worker:
-    """``held`` is what was given to it and not acknowledged; with None while it works on it.
+    """A node; ``held`` has its unacknowledged units, with None for those still being worked on.
 
-    ``done`` was acknowledged, and must not be asked for again.
+    ``done`` has acknowledged units, which must not be dispatched to it again.
     """
 
-    desk: Desk
+    desk: ClientState
     capabilities: tuple[str, ...]
     key: Ed25519PrivateKey = attrs.field(factory=identity.generate_key)
     id: str = ""
@@ -71,7 +71,7 @@ class Worker:
     socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def register(self, owner: str = "") -> None:
-        """``owner``: the token of who earns by it."""
+        """Register the node; ``owner`` is the token of the user who earns by it, if any."""
         answer = await registration.register(
             self.desk.line.http,
             self.desk.line.url,
@@ -85,7 +85,7 @@ class Worker:
         self.id, self.token = answer.node_id, answer.token
 
     async def serve(self) -> None:
-        """Connect, work, and connect again whenever the gateway has gone; until cancelled."""
+        """Connect and work, and reconnect whenever the gateway has gone, until cancelled."""
         url = f"{self.desk.line.url}/api/v1/relay/ws/{self.id}".replace("http", "ws", 1)
         headers = {"Authorization": f"Bearer {self.token}"}
         while True:
@@ -113,7 +113,7 @@ class Worker:
                 await self._take(message.data)
 
     async def say(self, frame: FromNode) -> None:
-        """Unless there is no connection: what matters is said again after the next one."""
+        """Send a relay frame if there is a connection; results are sent again after each hello."""
         if self.socket is not None:
             with contextlib.suppress(aiohttp.ClientError, ConnectionError):
                 await self.socket.send_str(encode(frame))
@@ -162,7 +162,7 @@ class Worker:
         )
 
     async def _work(self, frame: JobDispatch) -> None:
-        """Fetch, do, put the result where it belongs, and say so."""
+        """Fetch the inputs, upload the result, and report it."""
         for given in frame.inputs:
             await self._fetch(given)
         unit, place = unit_of(frame), f"s3://elsewhere/{frame.job_id}"
@@ -185,7 +185,7 @@ class Worker:
             await self.say(result)
 
     def _signed(self, frame: JobDispatch, result: JobResult) -> JobResult:
-        """With the work signed, where it waits for a verdict: unsigned work is refused."""
+        """Return the result, signed if it waits for a verdict; unsigned work is refused."""
         beside = result.evidence
         if beside is None or result.sha256 is None or result.size is None:
             return result
@@ -198,7 +198,7 @@ class Worker:
         return result if made is None else attrs.evolve(result, work=made[0], signature=made[1])
 
     async def _proved(self, frame: JobDispatch) -> dict[str, Any]:
-        """What a result says beside where it lies, if it waits for a verdict."""
+        """Upload the evidence and return its members of the result, if it waits for a verdict."""
         if frame.evidence is None:
             return {}
         picture, proof = result_of(frame.job_id), evidence_of(frame.job_id)
@@ -208,7 +208,7 @@ class Worker:
         return {"sha256": sha256, "size": len(picture), "evidence": evidence}
 
     async def _fetch(self, given: Input) -> None:
-        """An input, whole: it was acknowledged as uploaded."""
+        """Fetch an input and compare its hash: its upload was acknowledged."""
         while True:
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with self.desk.line.http.get(URL(given.url, encoded=True)) as answer:
@@ -237,5 +237,5 @@ class Worker:
 
 
 def unit_of(frame: JobDispatch | JobCancel | Ack) -> Running:
-    """Which unit, and which attempt of it."""
+    """Return the attempt that a relay frame is about."""
     return Running(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt)

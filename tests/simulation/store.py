@@ -1,4 +1,4 @@
-"""The database in the simulation: far away, with a connection for each of several gateways."""
+"""The simulated database: it has latency, and a connection for each of several gateways."""
 
 import asyncio
 from collections import deque
@@ -9,11 +9,12 @@ from tests.twins.store import StoreTwin
 
 ROUND_TRIP_SECONDS, AWAY_SECONDS = 0.003, 0.3
 PRICE_BEFORE = 100_000_000  # more than any unit of the simulation costs
-OWN = frozenset({"_server", "_failures", "away", "lost_answers"})  # attributes of a connection
+# attributes of the connection itself
+OWN = frozenset({"_server", "_failures", "away", "lost_answers"})
 
 
 class FarStore(StoreTwin):
-    """A database that takes its time, all the more to say that it is away."""
+    """A database with latency, which is longer while the database is away."""
 
     async def round_trip(self) -> None:
         await asyncio.sleep(AWAY_SECONDS if self.away else ROUND_TRIP_SECONDS)
@@ -26,7 +27,7 @@ class FarStore(StoreTwin):
 
 
 class Connection(FarStore):
-    """One gateway's connection: the server's tables and locks, with failures of its own."""
+    """One gateway's connection: it shares the server's tables and locks, but fails on its own."""
 
     def __init__(self, server: FarStore) -> None:
         self._server = server

@@ -1,6 +1,6 @@
-"""Passwords are hashed cheaply by the gateways inside of tests, of which each hashes some.
+"""Plugin that makes password hashing cheap for gateways inside the test process.
 
-What a real hash costs, ``tests/unit/web/test_passwords.py`` and gateways that are programs show.
+Gateways in processes of their own and ``tests/unit/web/test_passwords.py`` use the real cost.
 """
 
 from web.identity import passwords

@@ -1,6 +1,6 @@
-"""A whole gateway in this process over a database of the test's own: real actors, real sockets.
+"""A whole gateway inside the test process, with real actors and sockets, over a test's database.
 
-Only the outside is played: objects and the bus are twins. Several may share one database.
+Only the object store and the bus are in memory. Several gateways may share one database.
 """
 
 from collections.abc import AsyncGenerator
@@ -40,16 +40,16 @@ UNCHANGED = ActorSettings(NodeSessionSettings(bucket="rendertrust"))
 
 
 class Idle:
-    """Marker: the address of who does nothing."""
+    """Marker of the actor that does nothing."""
 
 
 class IdleActor(Actor[Idle]):
-    """In the place of the listener: the site is served beside the tree."""
+    """An actor in the place of the web listener, as the test serves the site itself."""
 
 
 @attrs.frozen
 class Whole:
-    """``url`` is where it listens."""
+    """A running gateway; ``url`` is its address."""
 
     url: str
     gateway: Gateway
@@ -69,8 +69,10 @@ async def whole(
     paymaster: PaymasterSettings = UNCHANGED.paymaster,
     **session: Any,
 ) -> AsyncGenerator[Whole]:
-    """One that serves; ``memory`` is what it keeps beside the database, ``session`` are settings of
-    node sessions.
+    """Run a gateway until the block ends.
+
+    ``memory`` is what it remembers outside the database; ``session`` holds settings of node
+    sessions.
     """
     database, registry = Database(lambda: endpoint.app_dsn), Registry()
     gateway = gateway_over(

@@ -1,4 +1,4 @@
-"""All ports in memory."""
+"""Ports of a gateway with an in-memory implementation for each."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.twins.tokens import TwinTokens
 
 
 def twin_ports(**given: Any) -> Ports:
-    """Twins, beside those that are ``given``; the log is in the store."""
+    """Return in-memory ports, except for those ``given``; the store also holds the log."""
     clock: Clock = given.get("clock") or TwinClock()
     store = given.get("store") or StoreTwin()
     twins: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The schema's CHECKs and keys, as the twin of the database holds to them."""
+"""The schema's CHECKs and keys, enforced by the in-memory database."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, get_args
@@ -26,7 +26,7 @@ ERROR_CLASSES = (None, "scene", "node", "network", "gateway", "verifier")
 
 
 def check(store: "StoreTwin", changes: Changes) -> None:
-    """Raise Refused for data that the schema refuses, Mismatch for rows that are not as thought."""
+    """Raise Refused for data that a CHECK forbids, or Mismatch for rows in an unexpected state."""
     for row in rows_of(changes):
         for value in attrs.astuple(row, recurse=False):
             _value(value)
@@ -188,7 +188,7 @@ def _new(table: Iterable[Any], keys: list[Any]) -> None:
 
 
 def _unique(values: Iterable[object]) -> None:
-    """None may be there often."""
+    """Raise Mismatch if a value occurs twice; None may repeat."""
     known = [value for value in values if value is not None]
     _must(len(set(known)) == len(known))
 

@@ -22,7 +22,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.faults.chain import SEND, FaultyNode
 from tests.faults.gateway import Engines, FaultyGateway, faulty_gateway
-from tests.faults.orders import ACCEPTED, Orders, customer
+from tests.faults.orders import ACCEPTED, Orders, register_customer
 from tests.integration.engines.test_anchor_on_a_node import rpc
 from tests.support.anchors_on_chain import anchors_on
 from tests.support.examples import series
@@ -153,7 +153,7 @@ async def test_orders_go_on_and_all_are_anchored_afterwards(
     chained: Chained, http: aiohttp.ClientSession, trouble: Trouble
 ) -> None:
     gateway, node = chained.gateway, chained.node
-    here = await customer(http, gateway.url)
+    here = await register_customer(http, gateway.url)
     await until(lambda: verified(here))
     async with here.coming():
         await here.accepted(2)

@@ -10,7 +10,7 @@ import pytest
 from sql.database import IDLE_SECONDS
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.faults.gateway import FaultyGateway
-from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, customer, is_job
+from tests.faults.orders import ACCEPTED, MARK, RATE, Orders, is_job, register_customer
 from tests.faults.postgres import COMMIT, COMMITTED, swallow_commits
 from tests.faults.proxy import Proxy
 from tests.faults.trap import Trap
@@ -117,7 +117,10 @@ async def test_what_was_accepted_is_done_once(
     books: PostgresEndpoint,
     trouble: Trouble,
 ) -> None:
-    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    here, there = (
+        await register_customer(http, gateway.url),
+        await register_customer(http, neighbour.url),
+    )
     async with here.coming(), there.coming():
         await here.accepted(2)
         await there.accepted(2)
@@ -146,7 +149,10 @@ async def test_while_it_is_not_there_it_is_told_in_time_and_not_besieged(
     how: str,
 ) -> None:
     proxy, loop = gateway.postgres, asyncio.get_running_loop()
-    here, there = await customer(http, gateway.url), await customer(http, neighbour.url)
+    here, there = (
+        await register_customer(http, gateway.url),
+        await register_customer(http, neighbour.url),
+    )
     async with here.coming(), there.coming():
         await here.accepted(2)
         await away(proxy, how)
@@ -188,7 +194,7 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     books: PostgresEndpoint,
 ) -> None:
     """Both ask for the same orders, under the same keys, while one of them loses its answers."""
-    here = await customer(http, gateway.url)
+    here = await register_customer(http, gateway.url)
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():
         for _ in range(TIMES):

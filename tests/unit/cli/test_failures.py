@@ -1,4 +1,4 @@
-"""What exceptions mean at the command line."""
+"""Endings of the command line for exceptions: exit code, name and hint."""
 
 import pytest
 

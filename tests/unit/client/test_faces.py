@@ -1,4 +1,4 @@
-"""Both clients have the same methods; the blocking one is generated; both are easy to import."""
+"""Both clients have the same methods, the blocking one is generated, and both import quickly."""
 
 import inspect
 import subprocess

@@ -1,4 +1,4 @@
-"""Files on their way: several calls may fetch the same content into one folder."""
+"""Partial downloads when several calls fetch the same content into one folder."""
 
 from contextlib import ExitStack
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One real session with a socket in memory, and probes for the Scheduler, Ledger and Notifier."""
+"""A real session with an in-memory socket, and probes for the Scheduler, Ledger and Notifier."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -42,7 +42,7 @@ BUCKET = "rendertrust"
 
 @attrs.frozen
 class Play:
-    """A session on stage; ``opened`` is how it announced itself."""
+    """A running session with its probes; ``opened`` is how it announced itself to the Scheduler."""
 
     cast: Cast
     ref: Ref[Any]
@@ -54,7 +54,7 @@ class Play:
     overruns: OverrunTracker
 
     def hear(self, frame: FromNode) -> None:
-        """The node sends a frame."""
+        """Receive a relay frame from the node."""
         assert self.ref.tell(Received(encode(frame)))
 
     def hear_text(self, text: str) -> None:
@@ -68,7 +68,7 @@ class Play:
             assert self.ref.tell(Send(unit))
 
     async def greeted(self, *units: Assignment, slots: int = 1) -> None:
-        """Past hello: the node has been told about ``units``, which it does not have."""
+        """Exchange hello and welcome; assign ``units`` to the node, which does not have them."""
         self.hear(Hello(version="1", slots=slots))
         self.assign(*units)
         await self.welcome()
@@ -77,19 +77,19 @@ class Play:
         return await self.socket.expect(Welcome)
 
     async def told(self, kind: type[Any]) -> Any:
-        """The next message of a kind that the Scheduler is told; others are let through."""
+        """Return the next message of a kind to the Scheduler; skip messages of other kinds."""
         while True:
             message = await self.cast.scheduler.expect(Message)
             if isinstance(message, kind):
                 return message
 
     async def working(self, unit: Assignment | None = None) -> JobDispatch:
-        """A greeted node has been sent the unit."""
+        """Let the node say hello and get the unit; return the relay frame with the unit."""
         await self.greeted(unit or assignment())
         return await self.socket.expect(JobDispatch)
 
     async def commit(self, *, within: float = 5.0) -> Commit:
-        """The next commit; leases on the way are let through."""
+        """Return the next commit; skip renewals of leases."""
         await until(lambda: self.cast.ledger.ref.depth, within=within)
         head = self.cast.ledger.ref.mailbox.items[0]
         if isinstance(getattr(head, "message", head), RenewLeases):
@@ -98,7 +98,7 @@ class Play:
         return await self.cast.ledger.expect(Commit)
 
     async def effect(self, outcome: Outcome | None = None, *, within: float = 5.0) -> Any:
-        """The one effect of the next commit, which is decided so."""
+        """Answer the next commit with the outcome, and return its only effect."""
         commit = await self.commit(within=within)
         [effect] = commit.effects
         decide(commit, outcome or Posted(units=(state_of("COMPLETED"),)))
@@ -116,7 +116,7 @@ async def session(
     clock: TwinClock | None = None,
     **settings: Any,
 ) -> AsyncGenerator[Play]:
-    """A session that has just opened."""
+    """Run a session that has just opened."""
     cast, clock, socket = Cast(), clock or TwinClock(), TwinSocket()
     objects = TwinObjects(clock.monotonic)
     peers = SessionPeers(

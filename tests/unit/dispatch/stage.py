@@ -1,4 +1,4 @@
-"""The working actors on stage: real ones under a real supervisor, with probes for their peers."""
+"""Real dispatch actors under a real supervisor, with probes in the place of their peers."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
@@ -54,13 +54,13 @@ USER, OWNER = UUID(int=100), UUID(int=101)
 JOB, JOB2 = UUID(int=1000), UUID(int=1001)
 
 
-class ShelfStore(MultipartsOfResults):
-    """What the database would answer, laid out beforehand; Unavailable while ``away``."""
+class PreparedStore(MultipartsOfResults):
+    """A fake database with prepared answers; it raises Unavailable while ``away``."""
 
     def __init__(self) -> None:
         super().__init__()
         self.away = False
-        self.has_bug = False  # the next read raises what nobody expects
+        self.has_bug = False  # the next read raises an unexpected error
         self.units: list[OpenUnit] = []
         self.nodes: list[NodeRow] = []
         self.done: list[UnitDuration] = []
@@ -73,8 +73,8 @@ class ShelfStore(MultipartsOfResults):
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[MaturedEarning] = []
         self.claimable: list[ClaimableEarning] = []
-        self.asked: list[timedelta] = []  # how old what was never sent must be
-        self.clock = TwinClock()  # the database's own
+        self.asked: list[timedelta] = []  # minimal ages of unsent units that were asked for
+        self.clock = TwinClock()  # the database's clock
         self.reads = 0
         self.on_read: Callable[[], object] = lambda: None
         self.ties: Access = ALONE
@@ -87,7 +87,7 @@ class ShelfStore(MultipartsOfResults):
         return self.overruns[-newest:]
 
     async def scene_words(self, job: UUID, unit: int) -> list[SceneReport]:
-        """Of the one unit that there is."""
+        """Return the prepared reports about the only unit."""
         self._check()
         assert (job, unit) == (JOB, 0)
         return self.scene_said
@@ -330,7 +330,7 @@ Planned = TypeVar("Planned", Dispatch, OpenUnit, Unit)
 
 
 def with_plan(row: Planned, **changes: Any) -> Planned:
-    """The row or message with changes of its plan; ``pool`` is of its spec."""
+    """Return the row or message with a changed plan; ``pool`` is changed in its specification."""
     spec = row.plan.spec
     if "pool" in changes:
         spec = attrs.evolve(spec, pool=changes.pop("pool"))
@@ -344,13 +344,13 @@ def state_of(
 
 
 def decide(commit: Commit, outcome: Outcome) -> None:
-    """Answer the observer of a commit, as the Ledger does."""
+    """Send the outcome to the observer of a commit, as the Ledger does."""
     assert commit.observer is not None
     assert commit.observer.tell(Decided(commit.tag, outcome))
 
 
 class Cast:
-    """Probes for everybody; ``crash`` names are set by tests."""
+    """Probes in the place of an actor's peers, and a fake database."""
 
     def __init__(self) -> None:
         self.ledger: Probe[Any] = Probe("ledger")
@@ -358,12 +358,12 @@ class Cast:
         self.notifier: Probe[Any] = Probe("notifier")
         self.session: Probe[Any] = Probe("session")
         self.second: Probe[Any] = Probe("second")
-        self.store = ShelfStore()
+        self.store = PreparedStore()
 
 
 @asynccontextmanager
 async def on_stage(name: str, make: Callable[[], Actor[Any]]) -> AsyncGenerator[Ref[Any], None]:
-    """Run one actor, restarted when it crashes."""
+    """Run one actor, which is restarted when it crashes."""
     child = Child(name, make)
     root = Supervisor("root", Strategy.ONE_FOR_ONE, Intensity(), [child])
     await root.start()

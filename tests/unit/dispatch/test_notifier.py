@@ -1,4 +1,4 @@
-"""The Notifier keeps the newest progress and passes on what happens."""
+"""Tests of the Notifier, which keeps the newest progress and passes events on."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -116,7 +116,7 @@ async def test_the_last_lines_of_a_job_are_kept_when_it_has_ended() -> None:
 
 @simulated
 async def test_units_that_work_at_once_leave_what_was_said_in_the_tail() -> None:
-    """How far each is stands once, after the lines, however often each says it."""
+    """Progress of each unit is shown once, after the lines, however often it is reported."""
     async with notifying() as ref:
         ref.tell(UnitLogLines(JOB, 0, 1, "Warning: an image is missing"))
         ref.tell(UnitLogLines(JOB, 1, 1, "Read blend"))

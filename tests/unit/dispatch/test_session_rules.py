@@ -1,4 +1,4 @@
-"""What a session decides without waiting: comparing, vouching, judging, trying again."""
+"""Pure decisions of a session: comparing, vouching, judging and retrying."""
 
 from uuid import UUID
 
@@ -113,7 +113,7 @@ def test_a_word_renews_a_lease_once(work: HeldUnits) -> None:
 def test_a_failure_is_final_for_a_reason_and_waits_no_longer_than_four_seconds(
     error_class: str, attempt: int, before: int, faults: int, avoid: frozenset[UUID]
 ) -> None:
-    """Whatever failed: after one, two and four seconds, and then no more."""
+    """Retries come after one, two and four seconds; then the failure is final."""
     unit = assignment(attempt=attempt, failures=before, faults=faults, avoid=avoid)
     failed = before + faults + 1
     effect = unit_failures.failed(unit, NODE, Failure(error_class, "broken"), EPOCH)
@@ -241,7 +241,7 @@ def test_a_flood_is_what_comes_too_often_in_one_window(most: int, times: list[fl
     guard = FloodGuard(most, 10.0)
     admitted = [now for now in times if guard.admits(now)]
     for start in admitted:
-        # Two windows may meet in any ten seconds, never three.
+        # Any ten seconds overlap with two windows at most.
         assert sum(start <= now < start + 10.0 for now in admitted) <= 2 * most
     if len(times) <= most:
         assert admitted == times

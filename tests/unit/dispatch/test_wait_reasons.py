@@ -1,4 +1,4 @@
-"""Why a unit waits: figures over what the Scheduler knows."""
+"""Reasons why a unit waits, from the Scheduler's state."""
 
 from datetime import timedelta
 from uuid import UUID

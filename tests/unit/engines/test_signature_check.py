@@ -1,4 +1,4 @@
-"""Presigned URLs that the gateway lets through to the store: its own, unchanged and in time."""
+"""The gateway passes presigned URLs on to the store if they are its own, unchanged and fresh."""
 
 from datetime import UTC, datetime, timedelta
 

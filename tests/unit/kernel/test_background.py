@@ -1,4 +1,4 @@
-"""Background work: what an actor has done beside its messages."""
+"""Background work that an actor starts beside its messages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Fail points: nothing while unset, and exactly what was asked for while set."""
+"""Fail points have no effect unless set, and then exactly the requested one."""
 
 import pytest
 
@@ -10,7 +10,7 @@ TABLE = LedgerActor.__handlers__
 
 
 class Frame:
-    """Something that is sent."""
+    """A message type that matches a fail point."""
 
 
 def arm(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
@@ -18,7 +18,7 @@ def arm(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
 
 
 def passes(times: int) -> list[int]:
-    """Which of so many passages failed, from 1."""
+    """Return which of ``times`` passages fail, counted from 1."""
     failed = []
     for number in range(1, times + 1):
         try:

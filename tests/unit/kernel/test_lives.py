@@ -1,4 +1,4 @@
-"""One life after another: hooks, lanes, stop, crash, kill."""
+"""Lives of an actor: hooks, lanes, stop, crash and kill."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ from tests.unit.simulated_time import simulated
 
 
 class Life:
-    """A cell without a supervisor: each of its ends is noted, and nothing follows."""
+    """A cell without a supervisor; each end is recorded and nothing follows."""
 
     def __init__(self, *, capacity: int = 8) -> None:
         self.script = Script()
@@ -51,7 +51,7 @@ def now() -> float:
 
 
 async def stubborn(script: Script) -> None:
-    """A handler that survives its cancellation."""
+    """Wait for the gate, even when cancelled."""
     while not script.gate.is_set():
         try:
             await script.gate.wait()
@@ -283,7 +283,7 @@ async def test_handler_that_survives_its_kill_is_left_behind() -> None:
         await asker
 
     assert await life.cell.launch() is None
-    life.script.gate.set()  # the one left behind ends while its successor runs
+    life.script.gate.set()  # the old handler ends while the new instance runs
     await quiet()
     assert life.cell.state is State.RUNNING
     assert life.ends == []

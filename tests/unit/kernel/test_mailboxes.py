@@ -1,4 +1,4 @@
-"""Bounds, overflow policies, order, batches, dead letters."""
+"""Mailboxes: bounds, overflow policies, order, batches and dead letters."""
 
 import asyncio
 from functools import partial
@@ -29,14 +29,14 @@ async def hold(it: Play) -> None:
 
 
 async def let_go(it: Play) -> list[object]:
-    """Let the actor work its mailbox off; what it has logged since."""
+    """Let the actor handle its mailbox; return what it has logged since."""
     it.script.gate.set()
     await quiet(100)
     return it.log[it.log.index("let go") + 1 :]
 
 
 async def stop(it: Play) -> None:
-    """Stop the tree while the actor is busy: it lets go only then."""
+    """Begin to stop the tree while the actor is busy, then let the actor go on."""
     stopping = asyncio.create_task(it.root.stop())
     await quiet()
     it.script.gate.set()
@@ -194,7 +194,7 @@ async def test_cancelled_offer_gives_its_turn_to_the_next() -> None:
         await quiet()
         it.ref.mailbox.items.clear()
         it.ref.mailbox.make_room()
-        offers[1].cancel()  # it has been woken already
+        offers[1].cancel()  # it has already been woken
         await quiet()
         assert offers[2].done()
         assert await let_go(it) == [3]

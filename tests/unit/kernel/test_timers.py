@@ -1,4 +1,4 @@
-"""Timers: messages to oneself."""
+"""Timers: messages that an actor sends to itself later."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Death notices."""
+"""Death notices to actors that watch others."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ class DeafActor(Actor[Deaf]):
 
 
 class House:
-    """A watcher and, under a dynamic supervisor, those it watches."""
+    """A watching actor, and watched actors under a dynamic supervisor."""
 
     def __init__(self, *, capacity: int = 16) -> None:
         self.script = Script()

@@ -1,4 +1,4 @@
-"""What a batch locks: what it is about, and nothing beside it."""
+"""Rows that a batch locks: those that it concerns, and no others."""
 
 from uuid import UUID
 

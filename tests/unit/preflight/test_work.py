@@ -1,4 +1,4 @@
-"""What frames cost by their work: whole numbers, the same wherever they are computed."""
+"""Prices of frames by their work: whole numbers that are the same on every machine."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A log that went back to a backup: its epochs, their first leaves, and who can follow."""
+"""A log that was reset to a backup: its epochs, their first leaves, and who can follow."""
 
 import copy
 from typing import Any
@@ -28,12 +28,12 @@ PRIVATE = PrivatePart("user:jane", 1, 0, 5, "a", "b")
 
 
 def leaf(number: int) -> bytes:
-    """Of an entry."""
+    """Return the leaf of an entry."""
     return Leaf(number + 1, TIME, "USAGE", -5, PRIVATE.digest(bytes(32))).canonical
 
 
 class Log:
-    """Leaves under a name, and what its gateway says of them."""
+    """A log with a name and leaves, and what its gateway says of it."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
         self.origin, self.leaves = origin, leaves
@@ -61,7 +61,7 @@ class Log:
         }
 
     def anchored(self, size: int, transaction: str, block: int, where: tuple[int, str]) -> Any:
-        """What a proof says of its anchor: on which chain, and in which contract."""
+        """Return a proof's members about its anchor on a chain and in a contract."""
         named = (*where, size, self.at(size).root, transaction, block)
         return {
             "anchor_tx_hash": transaction,
@@ -77,7 +77,7 @@ class Log:
         return ConsistencyProof(m, n, merkle.root(part[:m]), merkle.root(part), proof)
 
     def links(self, size: int) -> dict[str, Any]:
-        """The answer of /ledger/epochs."""
+        """Return the answer of /ledger/epochs."""
         part = self.leaves[:size]
         begun = [n for n, one in enumerate(part) if one.startswith(b"rendertrust-epoch-v1")]
         return {
@@ -94,7 +94,7 @@ class Log:
         }
 
 
-# Of nine leaves, all anchored, six were in the backup.
+# Six of nine leaves were in the backup; all nine were anchored.
 OLD = Log(BASE, [leaf(n) for n in range(9)])
 LINK = EpochLeaf(2, TIME, BASE, 7, CONTRACT, 9, merkle.root(OLD.leaves))
 SECOND = epoch.origin_of(LINK)
@@ -216,7 +216,7 @@ def test_who_saw_what_was_lost_and_is_in_no_link_is_told() -> None:
 
 
 def test_a_link_counts_in_its_own_tree_alone() -> None:
-    """A log of the same name and size, with another root: forked after the epoch began."""
+    """A fork after the epoch began has the same name and size, but another root."""
     forked = Log(SECOND, [*OLD.leaves[:6], LINK.canonical, leaf(30), leaf(31), leaf(32)])
     found = read_epochs(forked.links(10))
     assert not isinstance(found, str)
@@ -225,7 +225,7 @@ def test_a_link_counts_in_its_own_tree_alone() -> None:
 
 
 def test_a_link_names_one_root() -> None:
-    """Who saw another log of the size that the link names lost what he saw."""
+    """A witness of a log with the same size but another root must not be accepted."""
     other = Log(BASE, [*OLD.leaves[:8], leaf(77)])
     unlinked(verify(NEW.proof(0, 10), witness=other.witness(9), epochs=links(10)))
 

@@ -1,4 +1,4 @@
-"""What a picture is, however it is written: JPEG, OpenEXR, and zips of pictures."""
+"""Picture digests that do not depend on the encoding: JPEG, OpenEXR, and zips of pictures."""
 
 import io
 import struct
@@ -62,7 +62,7 @@ def test_any_other_bit_of_a_jpeg_counts(tmp_path: Path) -> None:
     assert len(known) == 3
     scan = content.index(b"\xff\xda") + 14
     for begin in (content.index(b"\xff\xdb") + 9, scan + 40, scan + 400):
-        # Not where a marker would come to be, or be gone.
+        # Avoid bytes whose change would create or remove a marker.
         place = next(at for at in range(begin, begin + 9) if content[at - 1] < 254 > content[at])
         changed = bytearray(content)
         changed[place] ^= 1
@@ -81,9 +81,9 @@ def test_a_jpeg_that_never_says_its_size_is_none(tmp_path: Path) -> None:
             of_file(written(tmp_path, content))
 
 
-# ── OpenEXR ──────────────────────────────────────────────────────────────────────────────────────
+# -- OpenEXR
 
-ROW = WIDTH * 3 * 2  # three channels of half
+ROW = WIDTH * 3 * 2  # three channels of half floats
 
 
 def attribute(name: str, kind: str, value: bytes) -> bytes:
@@ -101,7 +101,7 @@ def exr(
     window: tuple[int, int] = (WIDTH, HEIGHT),
     version: int = 2,
 ) -> bytes:
-    """A file as the format's page has it; ``lines`` are its samples from the top."""
+    """Return an OpenEXR file with these samples, from the top row down."""
     channels = b"".join(
         name + b"\0" + struct.pack("<iiii", 1, 0, 1, 1) for name in (b"B", b"G", b"R")
     )
@@ -125,7 +125,7 @@ def exr(
 
 
 def packed(part: bytes, level: int) -> bytes:
-    """OpenEXR's ZIP: every second byte first, differences, deflated."""
+    """Return the data in OpenEXR's ZIP compression: bytes reordered, differences, deflated."""
     apart = np.frombuffer(part[0::2] + part[1::2], np.uint8).astype(np.int64)
     apart[1:] = apart[1:] - apart[:-1] + 128
     return zlib.compress((apart % 256).astype(np.uint8).tobytes(), level)
@@ -182,7 +182,7 @@ def test_an_exr_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
     content = exr(LINES, 0)
-    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # of the offsets: one for each row
+    begin = len(content) - HEIGHT * (8 + 8 + ROW)  # the offsets begin there, one for each row
     head, block = content[:begin], content[-8 - ROW :]
     offsets = struct.pack("<Q", begin + 8 * HEIGHT) * HEIGHT
     with pytest.raises(NoPixels, match="its blocks overlap"):
@@ -190,7 +190,7 @@ def test_an_exr_whose_rows_are_one_block_is_refused(tmp_path: Path) -> None:
 
 
 def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
-    """A file of several parts, each that of a file of one; ``numbers`` as its blocks say them."""
+    """Return a multipart file made of these files; its blocks have the part ``numbers``."""
     names = [f"part {number}".encode() for number in range(len(pictures))]
     heads, blocks = b"", list[list[bytes]]()
     for name, picture in zip(names, pictures, strict=True):
@@ -210,7 +210,7 @@ def parted(*pictures: bytes, numbers: tuple[int, ...] = ()) -> bytes:
 
 
 def apart(picture: bytes) -> tuple[bytes, int, list[bytes]]:
-    """The attributes of a file of one part, how many blocks it has, and these."""
+    """Return attributes, number of blocks, and blocks of a single-part file."""
     end = picture.index(b"dataWindow") + len(b"dataWindow\0box2i\0") + 4 + 16
     count = (struct.unpack("<Q", picture[end + 1 : end + 9])[0] - end - 1) // 8
     offsets = struct.unpack(f"<{count}Q", picture[end + 1 : end + 1 + 8 * count])
@@ -255,7 +255,7 @@ def test_an_exr_of_several_parts_that_is_none_is_refused(tmp_path: Path, content
         of_file(written(tmp_path, content))
 
 
-# ── several ──────────────────────────────────────────────────────────────────────────────────────
+# -- zips of several pictures
 
 
 def zipped(files: dict[str, bytes], kind: int = zipfile.ZIP_STORED) -> bytes:

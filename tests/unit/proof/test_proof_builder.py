@@ -1,4 +1,4 @@
-"""Proofs that are looked up in tiles hold."""
+"""Proofs that are built from log tiles are valid."""
 
 import pytest
 from hypothesis import given
@@ -14,7 +14,7 @@ ROWS = {place: TileHashes(hashes) for place, hashes in TILES.items()}
 
 
 def cut(size: int) -> dict[TilePlace, TileHashes]:
-    """The tiles at the right edge of so many leaves, as short as they are then."""
+    """Return the tiles at the right edge of so many leaves, as short as they are then."""
     edge = {
         TilePlace(level, size >> 8 * (level + 1)): (size >> 8 * level) % 256 for level in range(3)
     }

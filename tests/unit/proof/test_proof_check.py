@@ -1,4 +1,4 @@
-"""The offline verifier: what holds is accepted, and any bit that is changed is refused."""
+"""The offline check of proofs accepts valid ones and refuses any changed bit."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""Codes of failed units: the database takes exactly these, and the document lists each."""
+"""Error codes of units: the database accepts exactly these, and the API's document lists them."""
 
 import re
 from pathlib import Path

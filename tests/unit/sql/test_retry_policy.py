@@ -1,4 +1,4 @@
-"""What counts as a try of a unit, when the next one is, and which is the last."""
+"""Counting of a unit's tries, times of the next try, and the last one."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The dynamic supervisor, and the registry."""
+"""Tests of the dynamic supervisor and the registry."""
 
 import asyncio
 

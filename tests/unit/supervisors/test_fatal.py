@@ -1,4 +1,4 @@
-"""An actor that finds what no restart mends ends the whole tree."""
+"""An actor that raises Fatal, because no restart can help, ends the whole tree."""
 
 import pytest
 
@@ -11,11 +11,11 @@ from tests.unit.simulated_time import simulated
 
 
 class Judge:
-    """Marker."""
+    """Marker of the judge's address."""
 
 
 class Look(Message[Judge, None]):
-    """Raises."""
+    """Message whose handler raises Fatal."""
 
 
 class JudgeActor(Actor[Judge]):

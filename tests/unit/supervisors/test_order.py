@@ -1,4 +1,4 @@
-"""In which order a tree starts and stops, and within which limits."""
+"""Order and limits of a tree's start and stop."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Checks by a verifier of another device kind: whom they are asked of, and what a report makes."""
+"""Checks by a verifier of another device kind: which results, and what a report leads to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,20 +25,20 @@ UNEQUAL = {"equal": False, "off": 1.2}
 
 
 def compared(outcome: str, *why: str, off: float | None = 1.2, **more: Any) -> Mapping[str, Any]:
-    """A report of the comparison across devices."""
+    """Return a report with a comparison across devices."""
     looks = [[{"layer": "ViewLayer", "outcome": outcome, "reasons": list(why), "unsaid": None}]]
     report = EXACT if off is None else apart(off)
     return {**report, "across": {"outcome": outcome, "looks": looks}, **more}
 
 
 def refused(**more: Any) -> Mapping[str, Any]:
-    """What both looks refuse; the picture is not made of such evidence."""
+    """Return a report with a refusal by both looks, and without a check of the finish."""
     told = {**compared("refused", "fewer-samples", "softened"), **more}
     return {name: value for name, value in told.items() if name != "finish"}
 
 
 def heard(*reports: Mapping[str, Any], **of: Any) -> Case:
-    """A drawn delivery by a processor, once a graphics card's reports came."""
+    """Return the case of a drawn CPU delivery after these reports of a GPU."""
     given: dict[str, Any] = {"drawn": True, **of}
     case = Case.opened(pending(**given))
     for told in reports:
@@ -139,7 +139,7 @@ def test_an_order_for_another_device_says_where_a_second_look_lies() -> None:
 
 
 def fleet(*classes: str) -> VerifierFleet:
-    """Verifiers without owners, numbered from 20, that gateways had lately."""
+    """Return a fleet of ownerless verifiers of these classes, numbered from 20."""
     seen = [SeenVerifier(UUID(int=n), of, None) for n, of in enumerate(classes, 20)]
     return VerifierFleet(StoreTwin(), 60.0, seen={one.node: one for one in seen})
 
@@ -168,7 +168,7 @@ def test_a_verifier_of_the_same_kind_is_asked_first_and_waited_for() -> None:
 
 @simulated
 async def test_a_refusal_by_another_device_is_unpaid_and_goes_back_to_the_queue() -> None:
-    """No fine, no strike and no clawback: the next node of the same kind may be honest, too."""
+    """There is no fine, strike or clawback; the next node of the same kind may be honest, too."""
     async with verifying(least_odds=1.0) as play:
         play.known("v" * 12)
         job, checker = await play.delivered(), play.inspector(device_class=OPTIX)

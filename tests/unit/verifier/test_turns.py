@@ -21,7 +21,7 @@ from tests.unit.verifier.stage import (
     apart,
     verifying,
 )
-from tests.unit.verifier.test_several import beside
+from tests.unit.verifier.test_several import another_gateway
 
 CHECK_SECONDS = 20.0
 OTHER = UUID(int=77)
@@ -254,7 +254,7 @@ async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
 @pytest.mark.parametrize("gateways", [1, 2])
 async def test_long_checks_do_not_stop_each_other(gateways: int) -> None:
     """Each gives way to the first check of another one, and not to what gave way before."""
-    async with verifying(wait_seconds=WAIT) as play, beside(play) as second:
+    async with verifying(wait_seconds=WAIT) as play, another_gateway(play) as second:
         stages = (play, second)[:gateways]
         checkers = [one.inspector(20 + number) for number, one in enumerate(stages)]
         await asyncio.sleep(30)

@@ -1,4 +1,4 @@
-"""What is remembered of nodes' connections, and what is written of them, and when."""
+"""The record of nodes' connections, and when it is written to the database."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from web.nodes.connections import LOST, STOPPED, Connections, OpenConnection
 
 @attrs.define
 class Rows:
-    """A table that may be away; ``was_there``: what others thought of the gateway."""
+    """A table that may be unavailable; ``was_there``: others saw this gateway as alive."""
 
     written: dict[UUID, ConnectionRow] = attrs.field(factory=dict[UUID, ConnectionRow])
     batches: list[int] = attrs.field(factory=list[int])

@@ -1,4 +1,4 @@
-"""How many frames a job may have in all."""
+"""Limit of the frames of a job."""
 
 import pytest
 from hypothesis import given

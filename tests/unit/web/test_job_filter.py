@@ -1,4 +1,4 @@
-"""The filter's language: what is understood, and what is said of what is not."""
+"""The language of the job filter: accepted filters, and messages for others."""
 
 from datetime import UTC, datetime, timedelta
 

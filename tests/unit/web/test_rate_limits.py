@@ -1,4 +1,4 @@
-"""Rate limits: counted per subject, in a table that is bounded."""
+"""Rate limits: counted by subject in a bounded table."""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from web.http.rate_limits import NOT_COUNTED, RateCounters, RateLimits, RateStat
 
 
 class HandClock:
-    """Time passes by hand."""
+    """A clock that a test sets by hand."""
 
     def __init__(self) -> None:
         self.passed = 0.0

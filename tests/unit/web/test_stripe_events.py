@@ -1,4 +1,4 @@
-"""Reading what Stripe says: whatever it is, it is read or passed over, and never an exception."""
+"""Reading of Stripe events: whatever comes is read or skipped, and never an exception."""
 
 from typing import Any
 from uuid import UUID

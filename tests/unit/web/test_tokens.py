@@ -1,4 +1,4 @@
-"""Tokens: what is accepted, and what is not."""
+"""Tokens that are accepted, and tokens that are not."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ RANDOM = SystemRandom()
 
 
 class MovedClock(SystemClock):
-    """The machine's clock, ``ahead`` of the time."""
+    """A clock whose time of day is ``ahead`` of the machine's."""
 
     ahead = timedelta()
 

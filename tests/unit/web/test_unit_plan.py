@@ -1,4 +1,4 @@
-"""How a job is cut into units."""
+"""Division of a job into units."""
 
 from typing import Any, get_args
 
@@ -49,7 +49,7 @@ def test_every_frame_is_in_one_unit_and_costs_its_price(
     assert max(map(len, of_pieces)) <= chunk
     assert [piece.price for piece in pieces] == [price * len(part) for part in of_pieces]
     assert sorted(piece.place for piece in pieces) == list(range(len(pieces)))
-    assert pieces[0].place == 0  # the first unit is the one that is placed at once
+    assert pieces[0].place == 0  # the first unit is placed first
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(1, 3), st.integers(0, 1000))

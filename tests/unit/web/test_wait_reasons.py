@@ -1,4 +1,4 @@
-"""Why a unit waits, in words."""
+"""Texts for the reasons why a unit waits."""
 
 from datetime import UTC, datetime
 from typing import get_args
