@@ -1,4 +1,6 @@
-"""The Anchor over PostgreSQL and the chain's twin: whoever dies, no double number and no hole."""
+"""Tests of the Anchor over PostgreSQL and the chain's twin: a crash at any step leaves no duplicate
+nonce and no gap.
+"""
 
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -33,7 +35,7 @@ from tests.twins.signer import TwinSigner
 
 @attrs.define
 class Scene:
-    """A log that grows, a chain, and the rows between them."""
+    """A growing log, a chain twin and the database rows that connect them."""
 
     stage: Stage
     chain: ChainTwin
@@ -41,7 +43,7 @@ class Scene:
     pool: Database
 
     async def grow(self) -> tuple[int, bytes]:
-        """Two entries more, and a checkpoint of them."""
+        """Add two entries to the log and a checkpoint that covers them."""
         async with sequencing(self.stage) as ref:
             await posted(self.stage, 1)
             await asked(ref)
@@ -53,7 +55,7 @@ class Scene:
         return list(await self.anchors.page(None, 100, 0))
 
     async def anchored(self, size: int) -> None:
-        """Wait until so many leaves are confirmed."""
+        """Wait until an anchor of ``size`` leaves is confirmed."""
 
         async def done() -> bool:
             return any((row.size, row.state) == (size, "CONFIRMED") for row in await self.page())
@@ -61,7 +63,7 @@ class Scene:
         await until(done)
 
     async def check(self, *anchors: tuple[int, bytes]) -> None:
-        """The chain has these anchors and no others, each by a transaction of its own."""
+        """Check that the chain has exactly these anchors, each in its own transaction."""
         sent = await self.anchors.sent(CHAIN_ID, SENDER, 0)
         assert [row.nonce for row in sent] == list(range(len(self.chain.blocks)))
         contract = sent[0].contract
@@ -81,7 +83,7 @@ async def scene(database: PostgresEndpoint) -> AsyncIterator[Scene]:
 async def anchoring(
     scene: Scene, store: AnchorStore | None = None, **settings: Any
 ) -> AsyncGenerator[Ref[Anchor]]:
-    """An Anchor at work, until the block ends; a crash starts it anew."""
+    """Run an Anchor until the block ends; a supervisor restarts it after a crash."""
     words: dict[str, Any] = {"every_seconds": 0.01, "anchor_seconds": 0.0, **settings}
     chosen = AnchorSettings(**words)
 
@@ -127,7 +129,7 @@ async def test_an_anchor_is_confirmed_when_it_is_deep_and_kept(scene: Scene) -> 
         scene.chain.kept = True
         await until(lambda: scene.chain.looks >= looks + 10)
         (row,) = await scene.page()
-        assert (row.state, row.confirmed_at) == ("PENDING", None)  # there is no block on top
+        assert (row.state, row.confirmed_at) == ("PENDING", None)  # no block was mined on top of it
     async with anchoring(scene):
         await scene.anchored(due[0])
     await scene.check(due)
@@ -169,7 +171,7 @@ async def test_a_chain_that_is_down_for_an_hour_leaves_one_anchor_for_all_of_it(
         await scene.anchored(first[0])
         scene.chain.away, due = True, first
         for _ in range(6):
-            due = await scene.grow()  # the log grows, and is signed, all the while
+            due = await scene.grow()  # the log grows and gets new checkpoints meanwhile
             scene.stage.clock.pass_by(600)
         backlog = await read_backlog(scene.pool)
         assert backlog is not None
@@ -219,7 +221,7 @@ async def test_two_gateways_use_no_number_twice(scene: Scene) -> None:
 
 
 class Dying:
-    """A store and a chain whose steps fail, or happen and are not heard of, at random."""
+    """An anchor store and a chain whose steps fail at random, before or after they take effect."""
 
     def __init__(self, scene: Scene, seed: int) -> None:
         self._store, self._chance = scene.anchors, random.Random(seed)
@@ -290,7 +292,7 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         assert due is not None
         await scene.anchored(due[0])
 
-        async def kept() -> bool:  # what was confirmed may have been lost just before
+        async def kept() -> bool:  # a confirmed transaction may have been lost just before
             return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
 
         await until(kept)
@@ -302,14 +304,14 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
 
 
 async def run_ahead(scene: Scene, contract: str, anchor: Anchored, previous: bytes) -> None:
-    """The chain has an anchor that the database does not know of."""
+    """Put an anchor on the chain that the database does not know of."""
     nonce, bid = len(scene.chain.blocks), await scene.chain.bid()
     signed = await scene.chain.sign_anchor(contract, anchor, previous, nonce, bid)
     await scene.chain.send(signed.raw)
 
 
 async def halted(scene: Scene) -> str:
-    """Why nothing is written, once it is not; the Anchor sends nothing then."""
+    """Wait for the halt and return its reason; check that the Anchor sends nothing afterwards."""
 
     async def found() -> str | None:
         halt = await Halts(scene.pool, chain=True).now()
@@ -332,7 +334,7 @@ async def contract_of(scene: Scene) -> str:
 async def test_a_chain_with_another_log_than_the_databases_halts_it(
     scene: Scene, further: int, why: str
 ) -> None:
-    """It is ahead, or grew otherwise than its anchors."""
+    """The chain has more leaves than the log, or a different root for the same leaves."""
     due = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(due[0])
@@ -345,7 +347,9 @@ async def test_a_chain_with_another_log_than_the_databases_halts_it(
 async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
     scene: Scene, database: PostgresEndpoint
 ) -> None:
-    """A backup of before the first anchor: our sender's own numbers lead to the contract."""
+    """After a restore from before the first anchor, the contract is found by the sender's
+    nonces.
+    """
     due = await scene.grow()
     async with anchoring(scene):
         await scene.anchored(due[0])
@@ -356,7 +360,7 @@ async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
 
 
 async def sql(endpoint: PostgresEndpoint, statement: str) -> None:
-    """As somebody who may do anything to the database."""
+    """Run a statement as the owner of the database."""
     await execute(endpoint.owner_dsn, statement)
 
 
@@ -391,7 +395,7 @@ async def test_an_earlier_contract_that_nobody_knows_any_more_is_found(
 
 
 async def make_another(scene: Scene) -> None:
-    """A contract of our sender's, as a row says, too."""
+    """Deploy a second contract of the same sender, and record its transaction in the database."""
     nonce = len(scene.chain.blocks)
     signed = await scene.chain.sign_deploy(nonce, await scene.chain.bid())
     named = (CHAIN_ID, SENDER, nonce, str(signed.contract), None, None, signed.raw)
@@ -421,7 +425,7 @@ async def test_an_anchors_row_that_is_changed_is_found(
 
 
 async def found_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
-    """What fsck says, with what only the chain can tell."""
+    """Return the findings of fsck, with those that need the chain."""
     all_ = list(await findings(endpoint.app_dsn))
     all_ += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
     return [(found.invariant, found.subject) for found in all_]
@@ -459,7 +463,7 @@ async def test_an_anchor_that_the_chain_has_not_is_found(
 async def test_of_numbers_that_nobody_knows_the_first_and_the_newest_are_looked_at(
     scene: Scene,
 ) -> None:
-    """However old a backup is: the contract was made by one of the first after it."""
+    """However old the restored backup is, one of the first unknown nonces made the contract."""
     for nonce, count in ((0, 0), (3, 3), (256, 256), (5000, 256 + 1024)):
         found = await scene.anchors.unknown(CHAIN_ID, SENDER, nonce)
         assert (len(found), sorted(set(found))) == (count, list(found))

@@ -1,4 +1,6 @@
-"""The log over PostgreSQL: entries that commit out of order, and what fsck finds altered."""
+"""Tests of the log over PostgreSQL: entries that commit out of order, and altered rows that fsck
+finds.
+"""
 
 import asyncio
 import random
@@ -25,13 +27,13 @@ from tests.integration.conformance.stage import Stage, fresh_id
 from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
 from tests.support.databases import connected, execute
 
-SIZES = 80  # far more than are kept in memory
+SIZES = 80  # far more than the gateway keeps in memory
 LOG_TABLES = ("entries", "transfers", "leaves", "tiles", "checkpoints", "log_keys", "epochs")
 
 
 @pytest.fixture
 async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """A connection that may do anything to the log."""
+    """Yield a connection of the schema's owner with the log's triggers off."""
     async with connected(database.owner_dsn) as connection:
         for table in LOG_TABLES:
             await connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -39,7 +41,7 @@ async def owner(database: PostgresEndpoint) -> AsyncIterator["asyncpg.Connection
 
 
 def move(user: UUID, to: UUID) -> Commit:
-    """A transfer that locks these two accounts alone."""
+    """Return a commit with one transfer that locks only these two accounts."""
     account, other = user_account(user), user_account(to)
     return Commit((Transfer(account, other, account, 5, "REFUND", str(fresh_id()), "x"),))
 
@@ -47,7 +49,7 @@ def move(user: UUID, to: UUID) -> Commit:
 async def late(
     stage: Stage, commit: Commit, begun: asyncio.Event, end: "asyncio.Future[bool]"
 ) -> None:
-    """A transfer whose entries are numbered when it begins; it commits if ``end`` says so."""
+    """Number the entries of a transfer now, and commit it only when ``end`` becomes true."""
     assert isinstance(stage.store, SqlStore)
     async with stage.store.transaction(within=30) as books:
         rows = await books.lock(keys_of([commit]))
@@ -61,7 +63,9 @@ async def late(
 async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
     stage: Stage, commits: bool
 ) -> None:
-    """Its number was given before theirs; until it has ended they are not covered."""
+    """Its number is lower than theirs, so the log does not cover them until this transaction
+    ends.
+    """
     a, b, c, d = [await stage.user(100) for _ in range(4)]
     begun, end = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
@@ -98,7 +102,9 @@ async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
 
 
 async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None:
-    """Each commits and sequences by itself; deaths in between are those of the kill tests."""
+    """Both gateways commit and sequence at the same time; the kill tests cover crashes in
+    between.
+    """
     people = [await stage.user(10_000) for _ in range(12)]
     chance = random.Random(8)
 
@@ -117,7 +123,7 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 
 
 async def filled(stage: Stage, pairs: int) -> None:
-    """A log of twice as many leaves, with checkpoints at every fourth at the least."""
+    """Fill the log with ``2 * pairs`` leaves and a checkpoint at least every four leaves."""
     async with sequencing(stage, batch=4, entries=4):
         await posted(stage, pairs)
         await all_in(stage, 2 * pairs)
@@ -216,14 +222,14 @@ async def test_whatever_is_altered_is_found_and_named(
 
 
 async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int = 0) -> AuditResult:
-    """The audit inside a transaction that is under way already."""
+    """Run the audit inside a transaction that is already open."""
     return await audit_within(connection, log_since=since)
 
 
 async def test_every_checkpoint_that_is_gone_is_missed(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """The first one, the newest, and those that nothing else refers to."""
+    """Each one is deleted in turn: the first, the newest, and those that nothing refers to."""
     await filled(stage, 10)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
@@ -242,7 +248,7 @@ async def test_every_checkpoint_that_is_gone_is_missed(
 async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """What follows it is as it was, whatever is in front of it."""
+    """The entries before and after an altered one are not reported."""
     await filled(stage, 100)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
     assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
@@ -306,7 +312,7 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
 
 
 async def filled_again(stage: Stage, pairs: int) -> None:
-    """So many leaves more, and a checkpoint under the new name."""
+    """Add ``2 * pairs`` leaves and a checkpoint to the log under its new name."""
     async with sequencing(stage, batch=4, entries=4) as ref:
         await posted(stage, pairs)
         assert isinstance(await asked(ref), CheckpointReady)

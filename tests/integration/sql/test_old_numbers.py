@@ -1,4 +1,6 @@
-"""Entries under numbers of the past or the future: refused to the application, found of others."""
+"""Rows with numbers of the past or future: the application cannot insert them, and audits find any
+that exist.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, TypeAlias
@@ -15,12 +17,12 @@ from tests.support.databases import connected, execute
 from tests.support.until import until
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-GAP = 6  # how many numbers a transaction that was never committed had
+GAP = 6  # how many numbers a transaction that rolled back had drawn
 
 
 @pytest.fixture
 async def app(database: PostgresEndpoint) -> AsyncIterator[Connection]:
-    """Whoever holds the role of the application."""
+    """Yield a connection with the role of the application."""
     async with connected(database.app_dsn) as connection:
         yield connection
 
@@ -33,7 +35,7 @@ async def draw(connection: Connection, sequence: str, count: int) -> Sequence[in
 
 
 async def covered_gap(stage: Stage, connection: Connection) -> tuple[Sequence[int], Sequence[int]]:
-    """Numbers of transfers and of entries that nobody used, and that the log has passed."""
+    """Return numbers of transfers and entries that nobody used and that the log has passed."""
     await stage.user(100)
     transfers = await draw(connection, "transfers_id_seq", GAP)
     entries = await draw(connection, "entries_entry_id_seq", GAP)
@@ -46,7 +48,7 @@ async def covered_gap(stage: Stage, connection: Connection) -> tuple[Sequence[in
 async def book(
     connection: Connection, account: str, transfer: int, entries: Sequence[int], amount: int = 7
 ) -> None:
-    """Sound books, but for the numbers: a transfer with two entries, and both accounts moved."""
+    """Write a transfer with two entries and both balances; only its numbers are wrong."""
     await connection.execute(
         "INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)"
         " OVERRIDING SYSTEM VALUE SELECT $1, d.id, c.id, c.id, $2, 'ADJUSTMENT',"
@@ -72,7 +74,7 @@ async def triggers_off(database: PostgresEndpoint) -> None:
 
 
 async def seen_up_to_now(stage: Stage) -> AuditMark:
-    """A mark above all that was written: audits of nothing new are behind it."""
+    """Return an audit mark above everything written, once audits find nothing new."""
     mark = (await stage.store.audit_since(None)).mark
 
     async def is_nothing() -> bool:
@@ -121,7 +123,7 @@ async def test_what_the_log_has_passed_is_not_taken_back_nor_made_up(
 async def test_a_number_that_no_sequence_gave_is_refused(
     stage: Stage, app: Connection, which: str
 ) -> None:
-    """One far above would let the log pass by all that are still to come."""
+    """A number far ahead would make the log skip all entries that are still to come."""
     await stage.user(100)
     far = [10**15, 10**15 + 1]
     near = await draw(app, "entries_entry_id_seq", 2)
@@ -153,7 +155,9 @@ async def test_a_version_below_the_first_is_refused(stage: Stage, app: Connectio
 async def test_a_snapshot_of_before_is_no_way_in(
     stage: Stage, app: Connection, isolation: Any
 ) -> None:
-    """What the log had covered when it was taken says nothing of what it covers now."""
+    """An old snapshot does not show how far the log covers now, so the trigger refuses this
+    isolation level.
+    """
     await stage.user(100)
     numbers = await draw(app, "entries_entry_id_seq", 2)
     [transfer] = await draw(app, "transfers_id_seq", 1)
@@ -211,7 +215,7 @@ async def test_an_entry_below_what_the_log_covers_is_found_within_a_minute(
 async def test_what_is_wrong_with_an_entry_of_an_old_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """One on a third account, and none of the transfer's."""
+    """The third entry is on an account that is not part of the transfer."""
     transfers, entries = await covered_gap(stage, app)
     account = user_account(await stage.user(100))
     mark = await seen_up_to_now(stage)
@@ -231,7 +235,7 @@ async def test_what_is_wrong_with_an_entry_of_an_old_number_is_found_within_a_mi
 async def test_a_transfer_of_an_old_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """It has no entries at all: nothing else leads to it."""
+    """The transfer has no entries, so nothing else refers to it."""
     transfers, _ = await covered_gap(stage, app)
     mark = await seen_up_to_now(stage)
     await app.execute(
@@ -246,7 +250,7 @@ async def test_a_transfer_of_an_old_number_is_found_within_a_minute(
 async def test_who_waits_until_the_log_has_passed_his_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    """It was above what the log covered when he wrote, and is below when he commits."""
+    """The numbers are above what the log covers at the insert, and below it at the commit."""
     await stage.user(100)
     entries = await draw(app, "entries_entry_id_seq", 2)
     [transfer] = await draw(app, "transfers_id_seq", 1)

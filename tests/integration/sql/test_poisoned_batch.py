@@ -1,4 +1,4 @@
-"""What a unique index refuses, unforeseen, among many in one batch: it alone fails, for real."""
+"""In a batch over PostgreSQL, one commit that violates a unique index fails alone."""
 
 from uuid import UUID
 
@@ -9,12 +9,12 @@ from actors.ledger.messages import Commit, GuardFailed, JobInsert, Posted, Repla
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id, grant
 
 NEIGHBOURS = 40
-# Half of them are gifts, half are jobs; two jobs were there before.
+# Half of the neighbours are gifts and half are jobs; two jobs existed before.
 DONE = (100_000 + 5 * NEIGHBOURS // 2, 100 * (2 + NEIGHBOURS // 2))
 
 
 def again(order: Commit, job: UUID) -> Commit:
-    """The same as another attempt at ``job``, of which there may be one."""
+    """Return the same order as a retry of ``job``, which allows only one retry."""
     (insert,) = order.effects
     assert isinstance(insert, JobInsert)
     return attrs.evolve(order, effects=(attrs.evolve(insert, retry_of=job),))

@@ -1,4 +1,6 @@
-"""What a release from quarantine leaves of a node's record: of an admin's precaution, nothing."""
+"""Effect of a release from quarantine on a node's strikes, for quarantines by an admin and by the
+Verifier.
+"""
 
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
@@ -26,7 +28,7 @@ VALUES ($1, 0, 7, $2, $3, true, 70, 60, now(), 'DECIDED', $4, '', now(), $5, $4 
 
 @attrs.define
 class Desk:
-    """The nodes of an owner, what is found of them, and what is said about them."""
+    """Nodes of one owner, with the verdicts and admin decisions on them."""
 
     stage: Stage
     nodes: Nodes
@@ -34,7 +36,7 @@ class Desk:
     owner: UUID
 
     async def node(self) -> UUID:
-        """A new key of his, proved."""
+        """Register and verify a new node of the owner."""
         node, now = uuid4(), datetime.now(UTC)
         key = NewNode(node, "box", node.bytes * 2, ("render",), {})
         await self.nodes.insert(
@@ -44,7 +46,7 @@ class Desk:
         return node
 
     async def found(self, node: UUID, letters: str, device_class: str = "cpu") -> list[UUID]:
-        """Verdicts on its work: 'v' is valid, 'm' a strike; of which jobs."""
+        """Record verdicts on a node's work ('v' valid, 'm' strike); return the jobs."""
         return [await self._found(node, letter, device_class) for letter in letters]
 
     async def _found(self, node: UUID, letter: str, device_class: str) -> UUID:
@@ -55,7 +57,7 @@ class Desk:
         return job
 
     async def caught(self, node: UUID) -> bool:
-        """The Verifier's word on a node; whether it is new."""
+        """Quarantine a node as the Verifier does; return True if this changed anything."""
         act = Act(datetime.now(UTC), None, "verifier", "node.quarantine", f"node:{node}", "it lied")
         return await SqlStore(self.database).quarantine(node, act) is not None
 
@@ -66,7 +68,7 @@ class Desk:
         assert await self.nodes.stand(word, None) is not None
 
     async def there_and_back(self, node: UUID) -> None:
-        """An admin puts it into quarantine, and releases it."""
+        """Quarantine a node as an admin, and release it."""
         await self.say(node, "QUARANTINED")
         await self.say(node, "ACTIVE")
 
@@ -117,7 +119,9 @@ async def test_who_is_released_after_his_third_lie_begins_with_two(desk: Desk) -
 
 
 async def test_the_third_lie_that_is_found_in_a_quarantine_by_hand_counts(desk: Desk) -> None:
-    """Its reason is told then; released it begins with two, and is not caught at once."""
+    """The quarantine gets the Verifier's reason; after release the node has two strikes and stays
+    active.
+    """
     node = await desk.node()
     await desk.found(node, "mm")
     await desk.say(node, "QUARANTINED")

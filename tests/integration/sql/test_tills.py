@@ -1,4 +1,6 @@
-"""Gateways that write at the same time do not wait for each other at the platform's accounts."""
+"""Account shards let gateways that write at the same time not wait for each other at platform
+accounts.
+"""
 
 import asyncio
 import random
@@ -36,7 +38,7 @@ BOTH = Keys(accounts=WITH_TILLS)
 
 @attrs.frozen
 class Two:
-    """Two gateways; each has connections of its own."""
+    """Two gateways with separate connections to one database."""
 
     ours: Stage
     theirs: Stage
@@ -47,7 +49,7 @@ class Two:
             return {name: number for name, number in await connection.fetch(query) if number}
 
     async def lock(self, stack: AsyncExitStack) -> Rows:
-        """A batch that has the accounts for as long as the stack lives."""
+        """Lock the platform's accounts in a batch until the stack closes."""
         transaction = self.database.transaction(within=60.0)
         return await SqlBooks(await stack.enter_async_context(transaction)).lock(BOTH)
 
@@ -102,7 +104,9 @@ async def test_what_was_booked_at_one_till_is_known_at_the_other(two: Two) -> No
 
 
 async def test_a_reference_of_the_platforms_own_is_used_once(two: Two) -> None:
-    """It is told by the account: whoever wants it waits for that one."""
+    """The account of a reference is locked itself, not a shard of it, so the second gateway waits
+    and finds the reference used.
+    """
     account = user_account(await two.ours.user(1))
     order = Transfer(REVENUE, account, REVENUE, 9, "ADJUSTMENT", "bonus")
     stages = [two.ours, two.theirs]

@@ -1,4 +1,4 @@
-"""What one batch does to a unit, one thing after another, is told as if each came alone."""
+"""Events for several changes of a unit in one batch are the same as if each change came alone."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -30,7 +30,7 @@ async def pool(database: PostgresEndpoint) -> AsyncIterator[Database]:
 
 
 async def moved(pool: Database, job: UUID) -> list[tuple[str, int]]:
-    """What is told of the job's money; all that moved is told."""
+    """Return the money events of a job; check that every movement of money has its event."""
     async with pool.connection() as connection:
         told = await connection.fetch(
             "SELECT money, amount FROM job_events WHERE job_id = $1 AND money IS NOT NULL"
@@ -48,7 +48,7 @@ async def once_failed(stage: Stage) -> tuple[UUID, UUID, UUID]:
 
 
 def afterwards(user: UUID, node: UUID, job: UUID) -> dict[str, list[Effect]]:
-    """What may follow in the very batch in which a unit is tried again."""
+    """Return what may follow a requeue in the same batch, by name."""
     assigned = UnitAssign(job, 0, 2, node)
     return {
         "nothing": [],

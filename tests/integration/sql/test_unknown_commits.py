@@ -1,4 +1,6 @@
-"""Whether a COMMIT happened is not always known: it is found out, nothing is lost or doubled."""
+"""Lost answers to COMMIT: the Ledger finds out whether it happened, and loses or doubles
+nothing.
+"""
 
 import asyncio
 import random
@@ -44,7 +46,7 @@ from tests.support.until import until
 
 LIVES, ASKED_MOST = 4, 5
 NOW = datetime(2026, 3, 13, 12, tzinfo=UTC)
-# A server ends the transaction of a client that says nothing any more.
+# The server ends the transaction of a client that has fallen silent.
 FORGOTTEN_SECONDS = 30.0
 
 
@@ -56,7 +58,7 @@ async def proxy(database: PostgresEndpoint) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
-    """A gateway's Ledger, by way of the proxy."""
+    """Run a gateway's Ledger that reaches the database through the faulty proxy."""
     pool = Database(lambda: postgres_by(proxy, database.app_dsn))
     async with running_ledger(pool) as ref:
         yield ref
@@ -65,7 +67,7 @@ async def ledger(proxy: Proxy, database: PostgresEndpoint) -> AsyncIterator[Ref[
 
 @pytest.fixture
 async def neighbour(database: PostgresEndpoint) -> AsyncIterator[Ref[Ledger]]:
-    """Another gateway's Ledger, which has no trouble."""
+    """Run the Ledger of another gateway, which has no faults."""
     pool = Database(lambda: database.app_dsn)
     async with running_ledger(pool) as ref:
         yield ref
@@ -78,7 +80,7 @@ def spend(user: UUID, units: int, reference: str) -> Commit:
 
 
 def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
-    """Everything that commits are made of, in five steps of which each builds on the last."""
+    """Return commits of every kind, in five steps that build on each other."""
     job, gone, lost, bought = fresh_id(), fresh_id(), fresh_id(), Bought(fresh_id(), user, 3)
     key = IdempotencyKey(user, f"key {number}", b"r" * 32, {"status": 200, "body": {}})
     done = UnitComplete(job, 0, 2, node, "x", verified=True, operator=operator_account(node))
@@ -107,9 +109,9 @@ def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
 
 
 async def posted(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
-    """All at once; each is done, and for the first time as far as anybody was told.
+    """Ask for all commits at once; return their outcomes.
 
-    On a busy machine it may take longer than the Ledger waits: who is told so asks again.
+    A commit that the Ledger could not answer in time on a busy machine is asked for again.
     """
     outcomes = list(await asyncio.gather(*(told(ledger, commit) for commit in commits)))
     assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}
@@ -154,7 +156,8 @@ async def test_20_commits_of_which_nothing_is_heard_are_found_out(
     for step in steps:
         again = await asyncio.gather(*(told(neighbour, commit) for commit in step))
         entries += told_of(again)
-    # A gift, what was spent, what was spent beside; a purchase of three credits, one given back.
+    # Gifts, charges and other spending per run; a purchase of three credits, of which one was
+    # refunded.
     left = 1000 + LIVES * (500 - 100 - 40 + 2 * 10_000) - len(steps)
     assert await stage.of_user(user) == (left, 0)
     assert await stage.money(operator_account(node)) == (LIVES * 70, 0)
@@ -200,7 +203,9 @@ async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_aga
 async def test_a_commit_that_comes_late_is_done_once(
     proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], too_late: bool
 ) -> None:
-    """It lies in the network, perhaps until its sender gave up; another waits for the account."""
+    """The COMMIT is delayed in the network, perhaps until its sender gave up; another gateway waits
+    for the account.
+    """
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),))
     late = proxy.strand(COMMIT)
@@ -221,7 +226,7 @@ async def test_a_commit_that_comes_late_is_done_once(
 async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     proxy: Proxy, stage: Stage, ledger: Ref[Ledger], neighbour: Ref[Ledger], said: bytes
 ) -> None:
-    """Its server waits for the rest of a transaction; nobody else may wait for that for long."""
+    """The server ends a half-sent transaction in time, so nobody waits long for its locks."""
     user = await stage.user()
     order, other = Commit((grant(user, 5, "x"),)), Commit((grant(user, 7, "y"),))
     lost = proxy.strand(said)
@@ -235,7 +240,7 @@ async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
 
 
 def told_of(outcomes: Sequence[Outcome]) -> list[UUID]:
-    """The entries of gifts and spendings, which are told each time they are asked for."""
+    """Return the ids of gift and spending entries, which a repeated commit reports again."""
     entries = [entry for outcome in outcomes for entry in getattr(outcome, "entries", ())]
     return [entry.id for entry in entries if entry.kind in ("ADJUSTMENT", "DEDUCTION")]
 
