@@ -1,4 +1,4 @@
-"""Results of one job that are opened together, by Blender in the sandbox."""
+"""Batched checks, which open several results of one job together in the sandbox."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def stage(resident_blender: Resident, tmp_path_factory: pytest.TempPathFactory) 
 async def opened(
     stage: Stage, name: str, scene: Path, results: Sequence[Files]
 ) -> Mapping[str, Any]:
-    """What a verifier says of these."""
+    """Return what a batched check says of these results."""
     inputs = {"s.blend": scene}
     for number, files in enumerate(results):
         both = zip(in_batch(number), (files.picture, files.evidence), strict=True)
@@ -55,7 +55,7 @@ async def opened(
 
 
 async def opened_alone(stage: Stage, number: int, results: Sequence[Files]) -> Report:
-    """What a verifier says of one of them, by a check of its own."""
+    """Return the report of a check that opens one of the results alone."""
     told = await stage.told(f"alone-{number}", results[number], draws=[])
     assert isinstance(told, Mapping), told
     read = read_report(told)
@@ -107,7 +107,7 @@ async def test_a_picture_of_one_colour_is_left_to_a_check_of_its_own(stage: Stag
 
 
 async def test_a_picture_that_breaks_off_is_compared(stage: Stage) -> None:
-    """Blender gives such a one no pixels, and says nothing."""
+    """Blender reads such a picture without pixels and reports no error."""
     cut = attrs.evolve(stage.honest, picture=stage.honest.picture[:-60])
     told = await opened(stage, "cut", stage.scene, [stage.honest, cut])
     alone = await stage.told("cut-alone", cut, draws=[])

@@ -1,5 +1,5 @@
-"""What is far off in a dark scene, or one of many samples, is little by itself: it is measured by
-the noise. And by every pass, as every one may make the picture.
+"""Checks of dark scenes and of many samples: differences are measured against the noise, and in
+every pass that may make the picture.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.render, pytest.mark.heavy]
 PLAIN = """
 scene.cycles.use_denoising = scene.cycles.use_adaptive_sampling = False
 """
-# Of few pixels, as each of them takes so long.
+# Few pixels, because each takes so long.
 MANY = """
 scene.cycles.samples = 4096
 scene.render.resolution_x, scene.render.resolution_y = 32, 18
@@ -56,7 +56,7 @@ TIFF = "\nscene.render.image_settings.file_format = 'TIFF'\n"
 
 @pytest.fixture
 def stage(render: RenderPlugin, tmp_path: Path) -> Stage:
-    """Without a scene yet."""
+    """Return a stage without a scene yet."""
     return Stage(tmp_path, render, tmp_path / "scene.blend", Files(b"", None))
 
 

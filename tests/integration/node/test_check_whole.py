@@ -1,4 +1,6 @@
-"""A check of the whole frame: what tells a scene that comes out otherwise in parts from a lie."""
+"""Checks that render the whole frame: they tell a false result from a scene whose parts render
+differently.
+"""
 
 import json
 from pathlib import Path
@@ -17,7 +19,7 @@ from tests.integration.node.test_check_uncut import BY_REGION
 from tests.unit.verifier.stage import pending
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
-# Parts may depend on what nobody knows of; as here, where nobody looks at drivers.
+# Parts may depend on the whole in unknown ways; imitated by switching off the detection.
 BLIND = """
 import json, sys
 import bpy
@@ -36,7 +38,7 @@ try:
 finally:
     reproducibility.region_dependence, evidence_check.read_evidence = reasons, read
 """
-# Far from a crop at the upper left.
+# Spoils pixels of the evidence far from a crop at the upper left.
 SPOILT = """
 def spoilt(*of):
     layers = read(*of)
@@ -49,7 +51,7 @@ evidence_check.read_evidence = spoilt
 
 
 def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """What the worker says."""
+    """Run a step of the worker with the detection switched off, and return its report."""
     path = Path(order["out"]) / "told.json"
     make(BLIND.replace("def say", before + "def say"), json.dumps(order), do, str(path))
     found: dict[str, Any] = json.loads(path.read_bytes())
@@ -58,7 +60,7 @@ def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
 
 @attrs.frozen
 class Delivered:
-    """A frame with its evidence, and the scene that it is to be held against."""
+    """A frame with its evidence, and the order for the check of it."""
 
     order: dict[str, Any]
 
@@ -98,7 +100,7 @@ def test_a_lie_about_such_a_scene_is_found(tmp_path: Path) -> None:
 
 
 def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path) -> None:
-    """Of what was delivered it may be that nobody can make one."""
+    """The delivered evidence may be spoilt, so the check must not composite from it."""
     found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
     again = tmp_path / "again"
     again.mkdir()
@@ -109,7 +111,7 @@ def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path)
 
 
 def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: Path) -> None:
-    """Nobody would look there otherwise; without the mark the frame is what the scene gives."""
+    """A check of random regions would miss the corner; without the mark the frame is exact."""
     found = delivered(tmp_path, build(tmp_path / "p.blend", ARTISTS))
     corners = ((0.999, 0.0), (0.999, 0.999))
     waits = pending(is_again=True, disputed=corners)

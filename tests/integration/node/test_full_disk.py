@@ -1,4 +1,4 @@
-"""A small disk that is full under the node: it is told, it costs one unit, and the node rests."""
+"""Nodes with a full disk: the operator is told, one unit fails, and the node pauses."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ from tests.support.until import until
 
 MIB = 1 << 20
 SMALL: AgentSettings = attrs.evolve(QUICK, disk_bytes_least=2 * MIB, look_seconds=0.05)
-# A unit that fills the disk for a moment makes the node rest where it looks just then.
+# A node that looks at its disk just while a unit fills it pauses, so this one looks rarely.
 CALM = attrs.evolve(SMALL, look_seconds=600.0)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk")
 
 
 @pytest.fixture(autouse=True)
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """The state folder is a disk of 8 MiB."""
+    """Mount a disk of 8 MiB as the state folder."""
     place = tmp_path / "state"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "none", place], check=True)
@@ -36,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(place: Path, *, but: int = 0) -> Path:
-    """Leave so many bytes alone."""
+    """Fill the disk except for ``but`` bytes, and return the file that does so."""
     ballast = place / "ballast"
     facts = os.statvfs(place)
     with ballast.open("wb", buffering=0) as file:

@@ -1,6 +1,6 @@
-"""Hostile scenes: nothing outside of the work folder is harmed, and the node goes on.
+"""Hostile scenes: they harm nothing outside their work folder, and the node continues.
 
-Each program runs as root's sandbox runs it and as an ordinary user's, where the tests are root.
+If the tests run as root, each program runs in root's sandbox and in that of an ordinary user.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ AS = [
     pytest.param(False, id="user"),
 ]
 SURVIVOR_SECONDS = 60.0
-# What a process may take is bounded alike, whoever it runs as.
+# Limits are enforced alike for both users, so as root the ordinary user is tested nightly only.
 NIGHTLY = [pytest.param(False, id="user", marks=pytest.mark.nightly)]
 AS_USUAL = AS if os.getuid() != 0 else [AS[0], *NIGHTLY]
 pytestmark = pytest.mark.heavy
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.heavy
 
 @attrs.define
 class Stage:
-    """A node's disk: a canary beside the work folder, and who runs."""
+    """A node's disk with a canary beside the work folder, and the sandbox that runs programs."""
 
     folder: Path
     canary: Path
@@ -55,7 +55,7 @@ class Stage:
     pids: set[int] = attrs.field(factory=set[int])
 
     def untouched(self) -> None:
-        """Nothing but the work folder has changed."""
+        """Check that nothing outside the work folder has changed."""
         assert hostile.hash_of(self.canary.parent) == self.before
 
     async def survivors_end(self) -> None:
@@ -98,7 +98,7 @@ def staged(*, as_root: bool) -> Generator[Stage]:
 async def run(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, program: str, **more: Any
 ) -> ProcessExit:
-    """The program's end, as the node sees it; what it started is noted while it runs."""
+    """Run a program in the sandbox, note its processes, and return its exit as the node sees it."""
     within = more.pop("within", 120)
     names = {"CANARY": str(stage.canary), "AGENT": os.getpid(), **more}
     worker = hostile.worker_of(stage.folder.parent, program, **names)
@@ -189,7 +189,7 @@ async def test_a_scene_reaches_no_address(stage: Stage, monkeypatch: pytest.Monk
 async def test_a_scene_starts_no_more_processes_than_it_may(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel says no: they are counted for this unit alone, whoever else runs here."""
+    """The kernel enforces the limit, and counts only the processes of this unit."""
     monkeypatch.setattr(resource_monitor, "MEMORY_EVERY", 60.0)
     ending = await run(stage, monkeypatch, hostile.COUNTS)
     assert ending.code == 0, ending
@@ -199,7 +199,7 @@ async def test_a_scene_starts_no_more_processes_than_it_may(
 
 @pytest.fixture
 def key_name() -> Iterator[str]:
-    """Of a key in the session keyring of this process, as logins, file systems and tickets do."""
+    """Add a key to this process's session keyring, yield its name, and check that it remains."""
     libc = ctypes.CDLL(None, use_errno=True)
     name = f"canary-{os.getpid()}"
     add_key, keyctl = (248, 250) if platform.machine() == "x86_64" else (217, 219)
@@ -286,7 +286,7 @@ async def test_a_folder_that_a_scene_closed_is_seen_or_looked_into(
     usual: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ending = await run(usual, monkeypatch, hostile.CLOSES, within=8)
-    if os.getuid() != 0:  # to root no folder is closed
+    if os.getuid() != 0:  # root can read any folder
         assert ending.excess is not None
         assert "closed" in ending.excess.reason
     await usual.survivors_end()

@@ -1,4 +1,6 @@
-"""A node given a manifest: what it asks for, what it lays out, and what it refuses."""
+"""Jobs with a manifest at a node: the URLs it asks for, the files it lays out, and what it
+refuses.
+"""
 
 import hashlib
 import os
@@ -35,7 +37,9 @@ def listed(files: dict[str, bytes]) -> Manifest:
 
 @attrs.define
 class Giving:
-    """Answers a node's questions for URLs from ``files``, each question once it was dropped."""
+    """Answers a node's requests for URLs from ``files``; it ignores the first ``drops``
+    requests.
+    """
 
     peer: Gateway
     files: dict[str, bytes]
@@ -54,7 +58,7 @@ class Giving:
 
 
 async def worked(peer: Gateway, manifest: bytes, job: str = "j1", **more: Any) -> JobResult:
-    """What becomes of an echo with this manifest."""
+    """Send an echo unit with this manifest, and return its result."""
     given = peer.input("manifest", manifest)
     await peer.send(peer.dispatch("echo", job, manifest=given, output=peer.output(job), **more))
     return await peer.result(job)
@@ -78,7 +82,7 @@ async def test_all_files_are_laid_out_and_each_content_is_fetched_once(
         assert sorted(giving.asked[0]) == contents
         assert sorted(one for one in peer.fetches if one in contents) == contents
 
-        # Another job that has one file more: what is in the cache is not asked for again.
+        # Another job needs one file more: the node does not ask again for cached files.
         more = FILES | {"new.exr": b"new"}
         giving.files = more
         assert (await worked(peer, listed(more).written("key"), "j2")).status == "completed"
@@ -152,7 +156,7 @@ async def test_a_path_that_leads_elsewhere_is_laid_out_nowhere(
         assert (result.status, result.failure) == ("failed", "gateway")
         assert "the manifest is wrong" in (result.error or "")
         assert giving.asked == []
-        # A walk bears that the unit's folder is being removed.
+        # os.walk tolerates that the unit's folder is being removed.
         assert not [place for place, _, files in os.walk(node.folder.path) if "outside" in files]
 
 

@@ -1,4 +1,4 @@
-"""What the owner of the machine says: when the node works, for whom, and when it ends."""
+"""Settings of a machine's owner: when the node works, for whom, and when it ends."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -31,7 +31,7 @@ def ack_of(frame: FromNode) -> FromGateway | None:
 
 @attrs.define
 class Others:
-    """Who else uses the machine, as the kernel would tell."""
+    """Processor times, as the kernel reports them, of other programs on this machine."""
 
     busy: bool = False
     others: int = 0
@@ -114,7 +114,7 @@ async def test_drained_by_its_owner_it_finishes_gives_back_and_ends(
         assert (await peer.result("j1", within=60)).status == "completed"
         assert await node.ended(60) == agent.AgentExit(reason="drained", ok=True)
     async with start():
-        await peer.next(Hello)  # the wish was done: it does not end the next one
+        await peer.next(Hello)  # the wish to drain is used up and does not end the next agent
 
 
 async def test_stopped_it_finishes_what_runs_where_it_may(

@@ -1,4 +1,4 @@
-"""What pre-flight finds: a scene for each finding, made by Blender, looked into in the sandbox."""
+"""Findings of preflight: a scene for each finding, made by Blender and inspected in the sandbox."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from web.jobs.scene_facts import facts_in
 pytestmark = pytest.mark.render
 
 CPU = NodeClass(blender=(5, 2), ram_bytes=8 * 2**30)
-# All scenes by one Blender; the argument is the folder for them.
+# Make all scenes with one Blender; the argument is their folder.
 SCENES = """
 import bpy, os, sys
 folder = sys.argv[1]
@@ -248,7 +248,7 @@ for kind in (Foreign, Engine):
 
 @attrs.frozen
 class Case:
-    """Which scene has which finding, and what it says of it."""
+    """A scene, and the finding that preflight must report for it."""
 
     scene: str
     code: str
@@ -280,7 +280,8 @@ async def facts_of(found: Blender, folder: Path, scene: Path, *more: str) -> Map
     return told
 
 
-# As on one's own machine (``inspection.look``), by the Blender that makes the scenes.
+# Inspect as on the user's own machine (``inspection.look``), with the Blender that makes the
+# scenes.
 LOOK = """
 import json, sys
 import bpy
@@ -290,7 +291,7 @@ inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
 
 
 def looked(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
-    """The facts of a scene on this machine."""
+    """Return the facts of a scene, inspected on this machine."""
     with tempfile.TemporaryDirectory() as out:
         order: dict[str, Any] = {"scene": str(scene), "out": out}
         if frames is not None:
@@ -448,8 +449,9 @@ async def test_missing_tile_and_number_of_a_texture_are_named(
     ("frames", "files"),
     [
         ("1-2", {"fire_0005.png", "fire_0006.png"}),
-        ("1,4-9", {"fire_0005.png", "fire_0008.png"}),  # after its last picture that one stays
-        ("-3-0", set[str]()),  # it has not begun: Blender shows nothing either
+        # after the last picture, the sequence keeps showing it
+        ("1,4-9", {"fire_0005.png", "fire_0008.png"}),
+        ("-3-0", set[str]()),  # before the first picture, Blender shows nothing either
         ("3", {"fire_0007.png"}),
     ],
 )
@@ -512,7 +514,7 @@ async def test_what_a_node_misses_of_a_sequence_is_told_with_its_frames(
 async def test_what_a_linked_library_lost_is_named(
     resident_blender: Resident, scenes: Path, tmp_path: Path
 ) -> None:
-    shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # it has no chair
+    shutil.copyfile(scenes / "clean.blend", tmp_path / "library.blend")  # this library has no chair
     shutil.copyfile(scenes / "linking.blend", tmp_path / "linking.blend")
     told = await facts_of(
         resident_blender, tmp_path / "w", tmp_path / "linking.blend", "library.blend"
@@ -554,7 +556,7 @@ def file_size(path: Path) -> int:
 
 
 async def rendertrust(*words: str) -> tuple[int, str]:
-    """The command's exit code, and what it says."""
+    """Run a command; return its exit code and its output."""
     code, out, err = await programs.call(*words, env=os.environ)
     return code, out + err
 

@@ -1,4 +1,4 @@
-"""What a node signs of its work."""
+"""Statements of a node about its work, which receipts contain."""
 
 import hashlib
 from pathlib import Path
@@ -58,7 +58,7 @@ async def test_a_job_that_is_no_uuid_is_done_without(peer: Gateway, start: Start
 
 
 def hashed(path: Path) -> str:
-    """As another program decodes the picture."""
+    """Return the hash of a picture's pixels, as decoded by another program."""
     with Image.open(path) as image:
         found = np.asarray(image)
     height, width, channels = found.shape
@@ -88,7 +88,7 @@ async def test_a_picture_is_named_by_its_pixels(
 async def test_whoever_has_a_result_can_tell_its_pixels(
     render: RenderPlugin, small: Path, tmp_path: Path, params: dict[str, Any]
 ) -> None:
-    """By the file alone; and two renders are the same, whoever wrote them when."""
+    """The file alone is enough, and two renders at different times have the same hash."""
     told: list[str] = []
     for name in ("one", "two"):
         result = await render.run(task(tmp_path / name, small, params))

@@ -1,4 +1,4 @@
-"""``rendertrust verify --scene``: a frame rendered again beside its picture, by Blender."""
+"""Tests of ``rendertrust verify --scene``, which renders a frame again and compares it."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 NODE = "7d0a7f0e-6f43-4b3a-9a0e-2f6d1d1f0c11"
-# Neither denoised nor composited; what is seen has noise, and a texture if there is one.
+# Neither denoised nor composited: the picture shows noise, and a texture if the scene has one.
 PLAIN = """
 scene.cycles.use_denoising, scene.cycles.samples = False, 16
 bpy.ops.mesh.primitive_monkey_add(location=(2.2, 0, 0.4))
@@ -55,7 +55,7 @@ Said = dict[str, Any]
 
 @attrs.frozen
 class Stage:
-    """A folder with a scene, receipts of its frames, and the program that looks at them."""
+    """A folder with a scene, and receipts of its frames for the program under test."""
 
     folder: Path
     blender: Blender
@@ -63,7 +63,7 @@ class Stage:
     def receipt(
         self, picture: Path, scene: Path, parameters: Mapping[str, Any], **more: Any
     ) -> Path:
-        """The receipt of a frame that a node delivered."""
+        """Write the receipt of a frame that a node delivered, and return its path."""
         return self.signed(picture, (sha256(scene),), parameters, **more)
 
     def signed(
@@ -99,7 +99,7 @@ def sha256(path: Path) -> str:
 
 
 def called(*words: object) -> tuple[int, list[Said]]:
-    """The exit code of ``rendertrust verify --json``, and what it printed."""
+    """Run ``rendertrust verify --json``; return its exit code and its documents."""
     said = io.StringIO()
     session = CliSession(None, Printer(json=True, results=said))
     arguments = [str(word) for word in words]
@@ -111,7 +111,7 @@ def called(*words: object) -> tuple[int, list[Said]]:
 
 @pytest.fixture
 def stage(tmp_path: Path, resident_blender: Resident, monkeypatch: pytest.MonkeyPatch) -> Stage:
-    """With the Blender that stays."""
+    """Return a stage whose renders use the resident Blender."""
 
     async def found(*_: object, **__: object) -> Resident:
         return resident_blender
@@ -127,7 +127,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def frames(plain: Path) -> Mapping[int, Path]:
-    """Its honest frames."""
+    """Render honest frames of the scene."""
     return locally(plain, plain.parent / "frames", 1, 2)
 
 
@@ -163,7 +163,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     # The gateway does not check the version, so a node may invent one.
     other = stage.receipt(lie, plain, {"frame": 1}, version="5.2.99")
     assert called(other, lie, *words)[0] == 1
-    # The same of a node that says that it had another Blender: nobody can tell.
+    # A node that claims another Blender build: nobody can decide.
     other = stage.receipt(lie, plain, {"frame": 1}, build="0123456789ab")
     code, (_, told) = called(other, lie, *words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided")
@@ -194,7 +194,7 @@ def test_a_changed_region_is_named(
 def test_a_picture_that_breaks_off_cannot_be_decoded(
     stage: Stage, plain: Path, frames: Mapping[int, Path]
 ) -> None:
-    """Blender gives such a one no pixels, and says nothing."""
+    """Blender reads such a picture without pixels and reports no error."""
     cut = stage.folder / "cut.png"
     cut.write_bytes(frames[2].read_bytes()[:-60])
     whole = of_file(str(frames[2]))
@@ -215,7 +215,7 @@ def test_a_scene_that_is_denoised_and_composited_is_rendered_whole(
 
 
 async def evidence_of(stage: Stage, scene: Path, name: str) -> Completed:
-    """The fourth frame, as a node delivers it, with its evidence beside it."""
+    """Render frame 4 as a node delivers it, with its evidence."""
     assert isinstance(stage.blender, Resident)
     task = unit(stage.folder / name, {"s.blend": scene}, {"frame": 4, "evidence": True})
     result = await stage.blender.render(stage.folder / "scratch").run(task)
@@ -237,7 +237,7 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     assert (code, told["verdict"], told["whole"]) == (0, "exact", None), told
     assert told["finish"]["equal"]
     assert len(told["regions"]) == 12
-    # A picture that was not made of it: graded afterwards.
+    # A picture that was edited afterwards, so it was not made from the evidence.
     lie = tmp_path / "lie.png"
     with Image.open(made.file) as image:
         pixels = np.asarray(image).copy()
@@ -246,7 +246,7 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     code, (_, told) = called(stage.receipt(lie, artists, asked, measured=named), lie, *words)
     assert (code, told["verdict"]) == (1, "different")
     assert told["why_whole"] == "the picture does not match its evidence"
-    # Evidence that is not the receipt's.
+    # Evidence other than the receipt names.
     receipt = stage.receipt(made.file, artists, asked, measured=named)
     code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
     assert (code, said_of("evidence", told)) == (
@@ -271,7 +271,7 @@ def test_a_picture_of_a_chunk_is_its_frame(
 
 
 def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
-    """Its simulation is not baked."""
+    """The scene's simulation is not baked, so a frame depends on earlier ones."""
     scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
     made = locally(scene, tmp_path / "out", 8, 9, 10)
     chunk = tmp_path / "frames.zip"
@@ -288,7 +288,7 @@ def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_
 
 @attrs.frozen
 class Project:
-    """A scene with a texture beside it, a frame of it, and the list of both."""
+    """A scene with a texture beside it, a rendered frame, and the list of both files."""
 
     root: Path
     scene: Path
@@ -359,7 +359,7 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
 
 
 def said_of(name: str, told: Said) -> str:
-    """What the first step of that name says."""
+    """Return what the first step with this name says."""
     return next(str(step["said"]) for step in told["steps"] if step["name"] == name)
 
 
@@ -367,7 +367,7 @@ def said_of(name: str, told: Said) -> str:
 
 
 def nowhere(_: str) -> None:
-    """No program is found."""
+    """Stand in for ``shutil.which`` and find no program."""
 
 
 def test_another_scene_is_named_and_nothing_is_rendered(
@@ -385,7 +385,7 @@ def test_another_scene_is_named_and_nothing_is_rendered(
     code, (_, told) = called(receipt, frames[1], "--scene", artists)
     assert (code, told["verdict"]) == (1, "different")
     assert re.match("artists.blend is not the scene that the receipt", said_of("scene", told))
-    # Nor where the picture is not the receipt's.
+    # A picture other than the receipt's is not rendered again either.
     code, documents = called(receipt, frames[2], "--scene", plain)
     assert (code, len(documents), documents[0]["holds"]) == (1, 1, False)
 

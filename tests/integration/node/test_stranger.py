@@ -1,4 +1,4 @@
-"""Nothing that opens anything leaves for who answers at a gateway's address and is not it."""
+"""A node sends no secrets to a stranger who answers at its gateway's address."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,7 +31,7 @@ Appear = Callable[[str, tuple[int, bytes]], Awaitable[Stranger]]
 
 @pytest.fixture
 def stranger(aiohttp_server: AiohttpServer) -> Appear:
-    """Let somebody answer at an address whose gateway is gone."""
+    """Return a function that starts a stranger's server at the address of a stopped gateway."""
 
     async def appear(url: str, answer: tuple[int, bytes]) -> Stranger:
         one = Stranger(answer)
@@ -42,7 +42,7 @@ def stranger(aiohttp_server: AiohttpServer) -> Appear:
 
 
 async def leave(peer: Gateway) -> str:
-    """The gateway is gone, and its port is free: its address."""
+    """Stop the gateway, free its port, and return its address."""
     url = peer.url
     for socket in peer.sockets:
         await socket.close(code=1012)
@@ -51,7 +51,7 @@ async def leave(peer: Gateway) -> str:
 
 
 async def spool(peer: Gateway, node: Running) -> None:
-    """Leave a result on the node that its store did not take."""
+    """Leave a result on the node that the store did not take."""
     peer.store_answers = [503] * 100
     await peer.next(Hello)
     await peer.send(peer.dispatch("echo", output=peer.output("o1")))
@@ -59,7 +59,7 @@ async def spool(peer: Gateway, node: Running) -> None:
 
 
 async def looks(heard: list[tuple[str, str]], node: Running) -> None:
-    """Until it was looked at a few times, or the node has ended of it."""
+    """Wait until the node has asked for the key a few times, or has ended."""
     await until(lambda: heard.count(LOOK) >= LOOKS or node.task.done())
 
 
@@ -85,7 +85,9 @@ async def test_a_node_that_comes_back_shows_nothing(
     stranger: Appear,
     answer: tuple[int, bytes],
 ) -> None:
-    """Neither its token, nor the address of a result that waits, nor one that is done then."""
+    """It sends neither its token, nor the URL of a spooled result, nor a result that is finished
+    meanwhile.
+    """
     peer.log_keys = [OLD]
     async with start() as node:
         await spool(peer, node)
@@ -101,7 +103,9 @@ async def test_a_node_that_comes_back_shows_nothing(
 async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
     peer: Gateway, start: Start, stranger: Appear
 ) -> None:
-    """The checkpoint, with the answer to another nonce and without one: its key stays away."""
+    """A stranger can replay the checkpoint, but without the log's key it cannot answer a new
+    nonce.
+    """
     peer.log_keys = [OLD]
     nonce = f"{peer.url}{gateway_key.PATH}?nonce={'ab' * 32}"
     async with aiohttp.ClientSession() as session, session.get(nonce) as answer:
@@ -147,7 +151,7 @@ async def test_a_node_beats_and_uploads_once_its_gateway_holds(peer: Gateway, st
 async def test_a_result_waits_for_the_gateway_and_is_not_given_up(
     peer: Gateway, start: Start
 ) -> None:
-    """However long nobody could look at the key: its store may be well."""
+    """The node keeps the result however long it cannot check the gateway's key."""
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
         await spool(peer, before)
@@ -194,7 +198,7 @@ async def test_commands_of_the_node_show_nothing(
     tokens = Tokens("access", "refresh")
     CredentialsFile(program.credentials).keep(peer.url, tokens, "jane@example.com")
     false = await stranger(await leave(peer), ANSWERS["another key"])
-    nowhere = str(tmp_path)  # no sandbox is found: Blender is not tried out
+    nowhere = str(tmp_path)  # no sandbox is found, so Blender is not probed
     told = await program.run("node", words, "--state", str(state), PATH=nowhere)
     assert false.secrets == []
     assert (LOOK in false.heard) == (words not in ("status", "drain"))

@@ -1,4 +1,6 @@
-"""A node's token is told to its gateway alone: to no log, no file that others read, no ``repr``."""
+"""A node's token goes to its gateway only: it appears in no log, no readable file and no
+``repr``.
+"""
 
 import asyncio
 import gc
@@ -26,7 +28,7 @@ MALFORMED = (
 
 
 def objects() -> Iterator[str]:
-    """What each object of the program that lives says of itself, and what made it."""
+    """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
         # As a text: some class of another package gives a descriptor there.
         if str(type(one).__module__).startswith("rendertrust."):
@@ -34,7 +36,7 @@ def objects() -> Iterator[str]:
 
 
 async def page(node: Running) -> str:
-    """The health page of the node."""
+    """Return the node's health page."""
     port = node.folder.told()["health_port"]
     address = f"http://127.0.0.1:{port}/"
     async with aiohttp.ClientSession() as session, session.get(address) as answer:
@@ -42,14 +44,16 @@ async def page(node: Running) -> str:
 
 
 def files(node: Running) -> Iterator[str]:
-    """All that the agent leaves, but where the token itself is kept."""
+    """Yield all files that the agent leaves, except the one that keeps the token."""
     for path in node.folder.path.rglob("*"):
         if path.is_file() and path.name != "enrolment.json":
             yield f"{path}: {path.read_bytes()!r}"
 
 
 async def life(peer: Gateway, node: Running) -> None:
-    """Whatever has to do with tokens: one at the start, one by a frame, one by a proof."""
+    """Take the node through all uses of tokens: at the start, by a renewal frame, and by a proof of
+    its key.
+    """
     await peer.next(Hello)
     for text in MALFORMED:
         await peer.sockets[-1].send_str(text)

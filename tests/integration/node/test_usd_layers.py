@@ -1,4 +1,4 @@
-"""The files behind USD files that pxr and Blender wrote."""
+"""Files to which USD files by pxr and Blender refer."""
 
 import json
 import sys
@@ -50,7 +50,9 @@ with open(at("found.json"), "w") as file:
 
 
 def found(folder: Path, program: str, *asked: str) -> dict[str, list[str]]:
-    """Run the program, which writes files into the folder; return what each of ``asked`` uses."""
+    """Run a program that writes files into the folder; return the files that each of ``asked``
+    uses.
+    """
     make(f"import bpy\n{FIND}{program}\nASKED = {asked!r}\n{TOLD}", str(folder))
     result: dict[str, list[str]] = json.loads((folder / "found.json").read_text())
     return result
