@@ -1,4 +1,4 @@
-"""What admins do to credits: given, put right and given back, each once and with a record."""
+"""Grants, adjustments and refunds by admins: each takes effect once and leaves an audit record."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ face = face_with(with_ledger)
 async def do(
     admin: Person, act: str, key: str | None = None, **body: Any
 ) -> tuple[int, dict[str, Any]]:
-    """Status and answer; the reason is there unless the body has another."""
+    """Send an admin's request, and return status and body; a default reason is added."""
     headers = {"Authorization": f"Bearer {admin.access}"}
     if key is not None:
         headers["Idempotency-Key"] = key
@@ -42,7 +42,7 @@ async def records(admin: Person) -> list[dict[str, Any]]:
 
 
 async def worked(face: Face, dsn: str, user: Person, price: int = 100_000) -> UUID:
-    """A job of the user's that is done and charged."""
+    """Book a completed and charged job of the user, and return its id."""
     job, node, owner = uuid4(), uuid4(), UUID(user.id)
     await execute(
         dsn,
@@ -188,7 +188,7 @@ async def books(database: PostgresEndpoint) -> Any:
     return await findings(database.app_dsn)
 
 
-# -- who, whom, what
+# -- rights, recipients and input
 
 
 @pytest.mark.parametrize("role", ["user", "operator", "auditor"])

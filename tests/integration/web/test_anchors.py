@@ -1,4 +1,6 @@
-"""Anchors at the HTTP face of a whole gateway, over a chain's twin: held against it honestly."""
+"""Anchors at the HTTP API of a whole gateway over a chain twin: verification compares them with the
+chain.
+"""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -34,7 +36,7 @@ async def gateway(database: PostgresEndpoint, chain: ChainTwin) -> AsyncGenerato
 
 
 async def verified(creator: Person, entry: Json) -> Json:
-    """The entry's verification, once its anchor is confirmed."""
+    """Wait until the anchor of an entry is confirmed, and return the entry's verification."""
 
     async def confirmed() -> Json | None:
         status, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
@@ -95,7 +97,8 @@ async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert verify_proof(proof).holds
     assert [proof[name] for name in (*MEMBERS, "anchor")] == [None] * 5
-    assert proof["merkle_root"] == anchor["merkle_root"]  # who asks the chain finds it
+    # a client that reads the chain finds this root
+    assert proof["merkle_root"] == anchor["merkle_root"]
 
 
 async def test_before_an_anchor_nothing_is_verified_and_why(
@@ -128,7 +131,7 @@ ALTERED = {
 
 
 async def changed(database: PostgresEndpoint, statement: str) -> None:
-    """By somebody who may do anything to the database."""
+    """Run a statement as the owner of the database, with the log's triggers off."""
     async with connected(database.owner_dsn) as owner:
         for table in ("entries", "leaves", "tiles"):
             await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -190,7 +193,9 @@ def still_holds(proof: Json) -> bool:
 async def anchored(
     database: PostgresEndpoint, http: aiohttp.ClientSession, chain: ChainTwin
 ) -> AsyncGenerator[tuple[Person, Json]]:
-    """A user and their verified entry, at a gateway whose Anchor looks at the chain only once."""
+    """Yield a user and their verified entry, at a gateway whose Anchor reads the chain only
+    once.
+    """
     settings = settings_for_tests(credits={"starter": "100"}, proof={"checkpoint_seconds": 0.1})
     async with whole(database, settings, anchoring=(chain, SETTINGS)) as running:
         creator = Person(http, running.url)
@@ -211,7 +216,7 @@ async def test_a_chain_with_another_root_is_told(
 ) -> None:
     creator, entry = anchored
     anchors = [block for block in chain.blocks if "root" in block]
-    anchors[0]["root"] = "ab" * 32  # the contract refuses those that follow
+    anchors[0]["root"] = "ab" * 32  # the contract refuses the anchors that follow
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]
     assert "the chain has" in found["reason"]
@@ -220,7 +225,7 @@ async def test_a_chain_with_another_root_is_told(
 async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
     anchored: tuple[Person, Json], chain: ChainTwin
 ) -> None:
-    """Before the Anchor has looked again: its rows still say where it was."""
+    """The Anchor has not looked yet, so its rows still name the old block."""
     creator, entry = anchored
     for change in ("shifted", "fork", "gone"):
         chain.shifted, chain.fork = int(change == "shifted"), int(change == "fork")

@@ -1,4 +1,4 @@
-"""Dead letters: what came to nothing, tried again or put aside."""
+"""Dead letters: failed jobs and events that an admin retries or discards."""
 
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,8 @@ async def test_an_event_that_did_not_fit_is_read_again(
         assert await balance(jane) == (1_000_000, 0)
         _, page = await boss.ask("GET", f"{PATH}/events")
         assert [each["tried"] for each in page["letters"]] == [3]
-        # As if it had been our mistake, which is mended now.
+        # Stripe now shows the right payment, as if the mistake had been the gateway's and was
+        # fixed.
         stripe.remember(with_object(wrong, session(PURCHASE)))
         assert (await do(boss, "events", "retry", wrong["id"]))["done"] == [wrong["id"]]
         assert await balance(jane) == (2_000_000, 0)

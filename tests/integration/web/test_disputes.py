@@ -1,4 +1,4 @@
-"""Disputes at the HTTP face, over the real Ledger and PostgreSQL."""
+"""Disputes at the HTTP API, over the real Ledger and PostgreSQL."""
 
 import asyncio
 import base64
@@ -32,7 +32,7 @@ face = face_with(with_ledger, audited=True)
 
 @pytest.fixture
 async def otto(face: Face) -> Earner:
-    """Who has a node."""
+    """Register Otto, an operator with a node."""
     return await earner(face)
 
 
@@ -90,7 +90,8 @@ async def test_a_rejected_dispute_lets_the_share_go(
     status, decided = await decide(admin, opened["id"], "reject")
     assert (status, decided["state"]) == (200, "rejected")
     share = await share_of(otto)
-    assert (share["state"], share["disputed"]) == ("pending", False)  # its window is not over
+    # the dispute window is still open
+    assert (share["state"], share["disputed"]) == ("pending", False)
     assert await jane.balance() == "90.0000"
     assert (await dispute(jane, job, reason="still black"))[0] == 409
 
@@ -104,7 +105,7 @@ async def test_what_was_decided_is_decided(otto: Earner, jane: Person, admin: Pe
     assert (status, problem["detail"]) == (409, "The dispute was already decided: it is upheld")
     assert await jane.balance() == "100.0000"
     records = (await admin.ask("GET", f"{AUDIT}?target=dispute:{opened['id']}"))[1]["records"]
-    [record] = records  # the repeated decision changed nothing
+    [record] = records  # the repeated decision left no second record
     assert (record["act"], record["actor"]) == ("dispute.uphold", "ann@example.org")
     assert record["reason"] == "looked at it"
     assert record["details"] == {"job": str(job), "unit": 0, "charge": "10.0000"}
@@ -187,7 +188,9 @@ async def test_only_admins_decide(
 
 
 async def withheld(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
-    """A unit that another result of its node put in doubt so long ago; and its dispute."""
+    """Create a unit whose share the gateway withholds since ``days`` days; return the job and the
+    dispute's id.
+    """
     job, dispute = await otto.earn(jane), uuid4()
     reason = "the gateway: another result of its node was invalid"
     of = (dispute, job, 0, UUID(jane.id))
@@ -215,7 +218,9 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     state: str,
     spent: str,
 ) -> None:
-    """An alert calls for it after 30 days; it is possible before, and written down."""
+    """An alert asks for a decision after 30 days; an admin may decide before, and the audit records
+    it.
+    """
     job, id_ = await withheld(otto, jane, database.owner_dsn, days=days)
     own = await otto.earn(jane)
     await dispute(jane, own)
@@ -265,7 +270,9 @@ COMPARED: dict[str, Any] = {
 
 
 async def delivered(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
-    """A unit of hers that a verifier opened, and did not compare; or that waits for it."""
+    """Book a delivered unit that a verifier opened but did not compare, or one whose verdict is
+    pending.
+    """
     job, operator = uuid4(), operator_account(UUID(otto.person.id))
     order = dispatch(UUID(jane.id), job, 100_000, 1, otto.node)
     assert isinstance(await commit(otto.face.gateway, order), Posted)
@@ -287,7 +294,9 @@ async def picture_of(person: Person, job: UUID) -> tuple[int, bytes]:
 async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     otto: Earner, jane: Person
 ) -> None:
-    """Both sides see its picture; who asks again sends it again, and it is the same dispute."""
+    """Creator and operator see its picture; a repeated request sends the picture again but opens no
+    second dispute.
+    """
     job, other = await delivered(otto, jane), await delivered(otto, jane)
     store = SqlStore(otto.face.gateway.database)
     for status in (201, 200):

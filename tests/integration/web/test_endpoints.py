@@ -1,4 +1,4 @@
-"""Webhooks: endpoints are written down, and told what happens to their owner's jobs."""
+"""Webhook endpoints: users register them, and they receive events of their owner's jobs."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -43,7 +43,7 @@ face = face_with(with_ledger, webhooks={"private": False})
 
 @asynccontextmanager
 async def delivering(face: Face, post: TwinPost) -> AsyncGenerator[Ref[Courier]]:
-    """A Courier of a gateway's."""
+    """Run a Courier until the block ends."""
     deliveries = Deliveries(face.gateway.database)
     ref = Ref[Courier]("courier")
 
@@ -67,14 +67,14 @@ async def endpoint(person: Person, types: list[str] | None = None, url: str = UR
 
 async def listed(person: Person, of: Json) -> list[Json]:
     status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
-    while status == 503:  # a busy gateway is asked again
+    while status == 503:  # ask a busy gateway again
         status, page = await person.ask("GET", f"{AT}/{of['id']}/deliveries")
     assert status == 200, page
     return list(page["deliveries"])
 
 
 async def come_to(person: Person, of: Json, state: str) -> Json:
-    """The endpoint's one delivery once this is noted, which is after the letter has arrived."""
+    """Wait until the endpoint's only delivery is in this state, and return it."""
 
     async def noted() -> Json | None:
         [one] = await listed(person, of)
@@ -86,7 +86,7 @@ async def come_to(person: Person, of: Json, state: str) -> Json:
 
 
 async def completed(person: Person) -> UUID:
-    """A job that is done at once."""
+    """Create a job that completes at once, and return its id."""
     face, node, job = person.face, await verified_node(person.face, None), await job_of(person)
     await do(face, UnitAssign(job, 0, 1, node))
     await do(face, UnitComplete(job, 0, 1, node, "x"))
@@ -100,7 +100,7 @@ def read(letter: Letter, secret: str) -> Json:
 async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> None:
     post = TwinPost()
     post.answer(URL, 200)
-    await completed(jane)  # before there was anybody to be told
+    await completed(jane)  # before there was any endpoint
     made = await endpoint(jane)
     job = await completed(jane)
 
@@ -122,7 +122,7 @@ async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> Non
     ids = {letter.headers["webhook-id"] for letter in post.received[URL]}
     assert ids == {one["id"] for one in found}
     _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=1")
-    assert page["events"][0] == first  # the same members as the API has
+    assert page["events"][0] == first  # the same members as in the API
     with pytest.raises(webhooks.InvalidSignature):
         read(post.received[URL][0], webhooks.secret_text(b"another secret of someone"))
 
@@ -141,7 +141,7 @@ async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Per
 async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
     jane: Person, database: PostgresEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The second try is made when the test says so, however long it takes to look at the first.
+    # The test triggers the second attempt itself, however long it takes to look at the first.
     monkeypatch.setattr("actors.courier.policy.PAUSES", (3_600,) * len(PAUSES))
     post = TwinPost()
     post.answer(URL, 500, 204)
@@ -198,7 +198,7 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
 async def test_what_a_courier_took_and_did_not_finish_another_sends(
     jane: Person, database: PostgresEndpoint
 ) -> None:
-    """At least once: one that is killed leaves what it had for who comes after a minute."""
+    """Delivery is at least once: what a killed Courier had claimed is free again after a minute."""
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
     await completed(jane)
     now = jane.face.gateway.ports.clock.now()

@@ -1,4 +1,6 @@
-"""Entries whose leaves a reopening gave up: who asks for one is told that there may be no proof."""
+"""Log leaves that a reopening gave up: a request for such an entry is told that there may be no
+proof.
+"""
 
 from typing import Any
 from uuid import uuid4
@@ -50,7 +52,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
 async def test_an_entry_that_somebody_removed_is_said_to_be(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    """The log has its leaf: no reopening took it, whatever others took."""
+    """The log has the entry's leaf, so the reopening did not take it."""
     await verified(creator, await creator.deduct())
     await run_ahead(chain, 50)
     await halted(creator)
@@ -77,7 +79,7 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
 async def test_where_nothing_was_given_up_nothing_is_said_of_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    """An epoch that began though the chain had no more than the database."""
+    """The epoch began although the chain had no more leaves than the database."""
     await verified(creator, await creator.deduct())
     async with gateway.gateway.database.transaction() as connection:
         await connection.execute(

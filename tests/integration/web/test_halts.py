@@ -1,4 +1,4 @@
-"""A gateway whose chain has more of the log than its database: it writes nothing, and says why."""
+"""A gateway whose chain has more of the log than its database: it writes nothing and says why."""
 
 from collections.abc import AsyncGenerator
 from typing import Any, cast
@@ -48,7 +48,7 @@ async def gateway(
 
 
 async def ready(creator: Person) -> Json:
-    """Return how the gateway is, once it has read the state of its log."""
+    """Return the readiness answer, once the gateway has read the state of its log."""
 
     async def read() -> Json | None:
         found: Json = (await creator.call("GET", "/health/ready"))[1]
@@ -68,7 +68,7 @@ async def halted(creator: Person) -> str:
 
 
 async def run_ahead(chain: ChainTwin, size: int) -> str:
-    """The chain has a checkpoint that the database never saw; the contract."""
+    """Anchor a checkpoint that the database never saw, and return the contract."""
     contract = next(block["deploy"] for block in chain.blocks if "deploy" in block)
     newest = await chain.newest(contract)
     assert newest is not None
@@ -85,7 +85,7 @@ async def deduct(creator: Person, reference: str) -> tuple[int, Json]:
 
 
 async def begin_epoch(gateway: Whole, chain: ChainTwin) -> EpochRow:
-    """As `chain reopen` does it."""
+    """Begin an epoch as the command `chain reopen` does."""
     database = gateway.gateway.database
     seen = await see(chain, Anchors(database), CLOCK)
     assert seen.halt is not None
@@ -123,7 +123,7 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
     for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
         assert (await creator.call("GET", path))[0] == 200
     assert holds((await creator.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
-    with pytest.raises(Halted):  # whoever else writes to the books: nodes' results, the Paymaster
+    with pytest.raises(Halted):  # the same holds for other writers: nodes' results, the Paymaster
         async with gateway.store.transaction():
             pass
 
@@ -152,7 +152,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
     await halted(creator)
     _, before = await creator.call("GET", "/ledger/checkpoint")
     async with connected(database.owner_dsn) as owner:
-        # What a restored database had booked and not yet signed.
+        # Entries that a restored database had booked but not yet signed.
         await owner.execute(
             "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
             " SELECT debit, credit, subject, amount, kind, 'again', created_at"
@@ -248,7 +248,8 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
         assert (await creator.call("GET", "/ledger/checkpoint"))[0] == 503
         found = await ready(creator)
         assert (found["status"], found["log"]["unanchored"]) == ("ready", found["log"]["leaves"])
-        assert found["log"]["unanchored_since"] is not None  # nothing is signed, and yet it waits
+        # nothing is signed, and the age of the unanchored leaves is shown
+        assert found["log"]["unanchored_since"] is not None
         chain.away = False
 
         async def proved() -> bool:

@@ -1,4 +1,4 @@
-"""Jobs at the HTTP face: what is asked of the actors, and how their answers are told."""
+"""Jobs at the HTTP API: the messages that the actors get, and how their answers are shown."""
 
 import gzip
 import hashlib
@@ -295,7 +295,7 @@ async def sql(database: PostgresEndpoint, text: str, *args: Any) -> None:
 async def made(
     database: PostgresEndpoint, user: Headers, status: str, result: str | None = None
 ) -> UUID:
-    """A job in the books."""
+    """Insert a job into the database, and return its id."""
     job = uuid4()
     owner = UUID(jwt.decode(user["Authorization"][7:], options=UNVERIFIED)["sub"])
     ended = "now(), 0" if status in ("COMPLETED", "FAILED", "CANCELLED") else "NULL, 1"

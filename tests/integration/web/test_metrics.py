@@ -1,4 +1,4 @@
-"""What /metrics shows, and that nobody can make it show more."""
+"""Contents of /metrics, and the bound on the number of series."""
 
 import random
 from http import HTTPMethod
@@ -22,7 +22,7 @@ DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 
 
 def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
-    """Every series of this process."""
+    """Return the name and labels of every series of this process."""
     families = text_string_to_metric_families(generate_latest().decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items())))
@@ -32,7 +32,7 @@ def series() -> set[tuple[str, tuple[tuple[str, str], ...]]]:
 
 
 async def figures(face: Face) -> dict[str, float]:
-    """Name and labels of every sample, as in the text, with its value."""
+    """Return all samples of /metrics by name and labels."""
     async with face.client.get("/metrics") as answer:
         assert answer.status == 200
         lines = (await answer.text()).splitlines()
@@ -42,7 +42,7 @@ async def figures(face: Face) -> dict[str, float]:
 
 async def test_300_unknown_paths_methods_and_statuses_add_no_series(face: Face) -> None:
     pick = random.Random(4)
-    known = ["/api/v1/jobs", "/health"]  # where a strange method is 405
+    known = ["/api/v1/jobs", "/health"]  # paths that answer 405 to an unknown method
     methods = [*HTTPMethod, "BREW", "PROPFIND", "x"]
 
     async def ask(path: str, method: str) -> None:
@@ -68,7 +68,7 @@ def test_statuses_that_are_none_are_one_label() -> None:
 
 
 def sockets() -> tuple[float, float]:
-    """How many answers of the relay were counted, and how many of them were timed."""
+    """Return how many relay connections were counted, and how many of them were timed."""
     route = {"route": PATH}
     counted = {"method": "GET", "status": "101", **route}
     found = (

@@ -1,4 +1,4 @@
-"""Scenes that a node looks into before anybody pays, through a whole gateway."""
+"""Preflights through a whole gateway: a node inspects a scene before anybody pays."""
 
 import hashlib
 from base64 import b64encode
@@ -70,7 +70,7 @@ async def somebody(gateway: Whole, http: aiohttp.ClientSession, name: str) -> Cr
 
 
 def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
-    """A node that says this of every scene."""
+    """Return a node's behaviour that sends this report for every scene."""
     content = report if isinstance(report, bytes) else orjson.dumps(report)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -91,7 +91,7 @@ def telling(gateway: Whole, report: Json | bytes) -> Behaviour:
 
 
 async def sent(gateway: Whole, person: Creator, content: bytes = SCENE) -> str:
-    """An upload of somebody's; the payload's reference."""
+    """Upload a scene of a user, and return its payload reference."""
     sha256 = hashlib.sha256(content).hexdigest()
     body = {"sha256": sha256, "size": len(content), "filename": "scene.blend"}
     status, upload = await person.call("POST", "/uploads", body)
@@ -108,7 +108,7 @@ async def look(person: Creator, scene: str, **more: Any) -> tuple[int, Json]:
 
 
 async def looked(person: Creator, scene: str, **more: Any) -> Json:
-    """What a node found, once it has."""
+    """Wait until a node has inspected the scene, and return the result."""
 
     async def done() -> Json:
         status, found = await look(person, scene, **more)
@@ -129,7 +129,8 @@ async def test_a_node_looks_once_and_the_quote_tells_it(gateway: Whole, jane: Cr
         assert found["scene"]["frame_end"] == 10
         assert found["thumbnail"] == f"/api/v1/jobs/{found['job_id']}/preview?frame=4"
         estimate = found["estimate"]
-        # 20,000 pixels at 1e-4 s each, and one second for each frame; five for Blender each time
+        # 20,000 pixels at 1e-4 s each and one second per frame; five seconds for each start of
+        # Blender
         assert (estimate["least"], estimate["likely"], estimate["most"]) == (70.0, 80.0, 100.0)
         assert (estimate["frames"], estimate["slots"], estimate["elapsed"]) == (10, 1, 80.0)
         more = {"params": {"width": 100, "height": 100, "samples": 50}}
@@ -269,7 +270,7 @@ async def test_nobody_is_told_what_another_ones_scene_is(
     async with FakeNode(gateway.url, capabilities=BOTH, behave=telling(gateway, REPORT)):
         mine = await looked(jane, scene)
         assert (await look(eve, scene))[0] == 422
-        theirs = await sent(gateway, eve)  # the same content
+        theirs = await sent(gateway, eve)  # the same content as Jane's scene
         assert (await looked(eve, theirs))["job_id"] != mine["job_id"]
 
 

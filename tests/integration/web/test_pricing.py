@@ -1,4 +1,4 @@
-"""Frames priced by the work that the gateway's own node measured, through a whole gateway."""
+"""Prices of frames by the work that the gateway's own node measured, through a whole gateway."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -40,7 +40,7 @@ def key() -> Ed25519PrivateKey:
 
 
 async def own_node(database: PostgresEndpoint, key: Ed25519PrivateKey) -> str:
-    """The id of the gateway's own node, which joined before anybody could say that it is."""
+    """Register a node before it is marked as the gateway's own, and return its id."""
     async with (
         whole(database, settings_for_tests()) as before,
         FakeNode(before.url, capabilities=BOTH, key=key) as node,
@@ -75,7 +75,7 @@ async def jane(gateway: Whole, http: aiohttp.ClientSession) -> Creator:
 
 
 def heavier(times: float) -> Json:
-    """The report of a scene each pixel of which takes so many times as long."""
+    """Return the report of a scene whose pixels take ``times`` times as long."""
     frames = [{**REPORT["probe"]["frames"][0], "pixel": 1e-4 * times, "most": 1e-3 * times}]
     return {**REPORT, "probe": {**REPORT["probe"], "frames": frames}}
 
@@ -105,7 +105,7 @@ async def test_a_heavy_scene_costs_more_than_a_light_one_before_anything_is_held
     for scene, report in ((light, REPORT), (heavy, heavier(30))):
         async with ours(gateway, key, report):
             assert (await looked(jane, scene))["status"] == "DONE"
-    # a second for each frame, and 20,000 pixels at 1e-4 s, or at 3e-3; 60 s cost 10 credits
+    # one second per frame, and 20,000 pixels at 1e-4 s or at 3e-3 s; 60 s cost 10 credits
     of_light, of_heavy = await quoted(jane, light), await quoted(jane, heavy)
     assert (of_light["priced_by"], of_light["reference_seconds"]) == ("work", 30.0)
     assert (of_light["frame_price"], of_light["price"]) == ("0.5000", "5.0000")
@@ -193,7 +193,8 @@ async def test_what_another_gateways_embedded_verifier_measured_counts_and_it_re
         assert (await quoted(jane, scene))["price"] == "5.0000"
         status, placed = await dispatched(jane, scene)
         assert (status, placed["status"]) == (202, "QUEUED")
-    await gateway.gateway.tables.nodes.embed(embedded)  # as at each of its starts
+    # as the gateway does at each start of its node
+    await gateway.gateway.tables.nodes.embed(embedded)
     row = await gateway.gateway.tables.nodes.shown(embedded.id)
     assert row is not None
     assert row.verified_at is not None

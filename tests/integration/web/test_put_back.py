@@ -1,4 +1,6 @@
-"""A database that an older copy was put over: the gateway has a checkpoint that it has not."""
+"""A database replaced by an older copy: the gateway's file has a checkpoint that the database
+lacks.
+"""
 
 import contextlib
 import json
@@ -38,7 +40,7 @@ CLOCK = SystemClock()
 
 @attrs.define
 class Machine:
-    """A database that can be copied and put back, a chain, and the gateway's own file."""
+    """A database that can be copied and restored, a chain, and the gateway's own file."""
 
     database: PostgresEndpoint
     chain: ChainTwin
@@ -101,7 +103,7 @@ async def proved(person: Person, number: int) -> Json:
 
 
 async def entered(person: Person, reference: str) -> int:
-    """The number of an entry, as soon as it is taken."""
+    """Wait until a deduction is accepted, and return the number of its entry."""
 
     async def done() -> int | None:
         status, found = await deduct(person, reference)
@@ -113,7 +115,7 @@ async def entered(person: Person, reference: str) -> int:
 
 
 async def refused(person: Person, reference: str) -> str:
-    """Why an entry is not taken; it is not at any time."""
+    """Wait for the reason why deductions are refused, and check that none is accepted meanwhile."""
 
     async def why() -> str | None:
         status, found = await deduct(person, reference)
@@ -127,7 +129,9 @@ async def refused(person: Person, reference: str) -> str:
 
 
 async def history(machine: Machine) -> Person:
-    """Jane's first entry is in the copy, her second one is not, though a checkpoint has it."""
+    """Make Jane's first entry before the copy and two after it, restore the copy, and return
+    Jane.
+    """
     async with machine.gateway() as (_, jane):
         await jane.register()
         await proved(jane, await entered(jane, "first"))
@@ -143,7 +147,9 @@ async def history(machine: Machine) -> Person:
 
 
 async def begin_epoch(machine: Machine) -> EpochRow:
-    """As `chain reopen` does it, where the chain has nothing that the database has not."""
+    """Begin an epoch as `chain reopen` does, where the chain has nothing that the database
+    lacks.
+    """
     pool, chain = Database(lambda: machine.database.app_dsn), machine.chain
     seen, now = await see(chain, Anchors(pool), CLOCK), CLOCK.now()
     assert seen.newest is not None
@@ -163,7 +169,7 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
     before = machine.kept
     async with machine.gateway() as (running, again):
         again.headers = jane.headers
-        for number in range(5):  # the first one, too
+        for number in range(5):  # from the first request on
             why = await refused(again, str(number))
             assert f"a checkpoint of {before['size']} leaves" in why, why
         with pytest.raises(Halted):
@@ -183,7 +189,7 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
     jane = await history(machine)
     before = machine.kept
     machine.chain.away = False
-    machine.chain.lose(1)  # the anchor that the copy has not
+    machine.chain.lose(1)  # remove the anchor that the copy lacks
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
         looks = machine.chain.looks
@@ -275,12 +281,15 @@ async def test_what_is_noted_is_there_after_a_start_and_never_goes_back(tmp_path
     (tmp_path / "log-seen").unlink()
     assert memory.head is None
     tmp_path.chmod(0o500)
-    await memory.note(SeenHead("log/epoch/2-00000000", 9, b"d" * 32, later))  # told, not raised
+    # the failed write is logged, not raised
+    await memory.note(SeenHead("log/epoch/2-00000000", 9, b"d" * 32, later))
     tmp_path.chmod(0o700)
 
 
 async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machine) -> None:
-    """A gateway that asked before the operator's word may write down what it found after it."""
+    """A gateway may look before the operator reopens the log, and record its finding only
+    afterwards.
+    """
     await history(machine)
     machine.chain.away = False
     head = FileMemory(machine.file).head

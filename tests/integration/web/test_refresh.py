@@ -1,4 +1,4 @@
-"""Staying logged in: refresh tokens are exchanged, each once."""
+"""Tests of refresh tokens, each of which can be exchanged once."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.support.http_gateway import Face
 
 
 async def later(dsn: str, seconds: int) -> None:
-    """Let so many seconds have gone by since whatever was exchanged."""
+    """Move all exchanges of tokens this many seconds into the past."""
     await execute(
         dsn,
         f"UPDATE spent_refresh_tokens SET spent_at = spent_at - interval '{seconds} seconds'",

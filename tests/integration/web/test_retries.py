@@ -1,4 +1,4 @@
-"""Jobs that are done again: a new job, held anew, once."""
+"""Retries of jobs: a new job with new holds, created once."""
 
 import asyncio
 from typing import Any
@@ -19,7 +19,7 @@ face = face_with(with_scheduler)
 
 
 async def failed(face: Face, person: Person, error: str = "the scene has no camera") -> str:
-    """A job of his that nobody will do any more."""
+    """Submit a job of the user, let it fail for good, and return its id."""
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202, placed
     job = UUID(placed["job_id"])
@@ -37,7 +37,7 @@ async def balance(person: Person) -> tuple[int, int]:
 
 
 async def retry(person: Person, job: str) -> tuple[int, Any]:
-    """Asked until it is answered: a machine that is busy may say 503 first."""
+    """Retry a job, and ask again while a busy machine answers 503."""
     return await answered(person, f"/api/v1/jobs/{job}/retry", None)
 
 
@@ -106,7 +106,7 @@ async def test_a_retry_costs_what_it_costs_today(face: Face, database: PostgresE
     boss = await with_role(face, database.owner_dsn, "admin")
     raised = "INSERT INTO prices (job_type, units, since, changed_by, reason)"
     await execute(database.owner_dsn, f"{raised} VALUES ('render', 110000, now(), '', '')")
-    # Who pays decides on a higher price, not an admin.
+    # A higher price needs the consent of the user who pays, not of an admin.
     path = f"/api/v1/admin/jobs/{job}/retry"
     status, answer = await boss.ask("POST", path, {"reason": "a broken node"})
     assert status == 409
@@ -181,7 +181,7 @@ async def test_admins_look_for_jobs_by_words(face: Face, database: PostgresEndpo
 async def test_attempts_that_came_to_nothing_are_kept(
     face: Face, database: PostgresEndpoint
 ) -> None:
-    """A trigger writes them: whoever takes a unit from its node, and whatever for."""
+    """A trigger records them, whoever takes a unit from its node and for whatever reason."""
     person = await register(face)
     status, placed = await person.ask("POST", "/api/v1/jobs/dispatch", {**ORDER, "params": {}})
     assert status == 202

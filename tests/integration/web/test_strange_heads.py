@@ -1,4 +1,4 @@
-"""A gateway that keeps a checkpoint of another log, or something that nobody can read."""
+"""A gateway whose kept checkpoint belongs to another log or cannot be read."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ KEPT = [json.dumps(OTHER), "", "{", "[]", '{"origin": "x"}', "\xff"]
 
 
 async def noted(machine: Machine) -> None:
-    """A log of its own, and Jane with an entry in it."""
+    """Begin the machine's own log, with an entry by Jane."""
     async with machine.gateway() as (_, jane):
         await jane.register()
         await proved(jane, await entered(jane, "first"))
@@ -61,7 +61,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
 
 
 async def test_it_signs_nothing(machine: Machine) -> None:
-    """The database may be another one."""
+    """The gateway cannot know whether it has the right database."""
     await noted(machine)
     machine.file.write_text(json.dumps(OTHER))
     async with connected(machine.database.owner_dsn) as connection:
@@ -123,7 +123,7 @@ async def test_without_a_chain_it_halts_nothing_and_stays_as_it_is(tmp_path: Pat
 
 
 async def test_what_saw_nothing_yet_gives_way(tmp_path: Path) -> None:
-    """A log of no leaves is everybody's beginning."""
+    """A checkpoint without leaves fits any log."""
     path = tmp_path / "log-seen"
     path.write_text(json.dumps({**OTHER, "size": 0}))
     head = SeenHead("log", 3, b"r" * 32, NOW)

@@ -1,4 +1,4 @@
-"""The parts of uploads that nobody goes on with are removed."""
+"""Parts of abandoned uploads are removed."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from web.edge_children import sweeper_child
 
 @asynccontextmanager
 async def sweeping(face: Face) -> AsyncGenerator[Ref[Sweeper]]:
-    """The sweeper in a tree of its own."""
+    """Run a sweeper under its own supervisor."""
     registry = Registry()
     child = sweeper_child(face.gateway, registry)
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
@@ -29,7 +29,7 @@ async def sweeping(face: Face) -> AsyncGenerator[Ref[Sweeper]]:
 
 
 async def age(database: PostgresEndpoint, hours: int) -> None:
-    """So long ago leave for a part was asked for last."""
+    """Set the last request for URLs of parts to this many hours ago."""
     await execute(
         database.owner_dsn, f"UPDATE multiparts SET asked_at = now() - interval '{hours} hours'"
     )

@@ -1,4 +1,6 @@
-"""Frames that take over three times their quote, through a whole gateway: it has a new one."""
+"""Frames that take over three times their quote, through a whole gateway: they fail and get a new
+quote.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
