@@ -1,4 +1,4 @@
-"""The stake of a draw, and what an invalid result costs: over the twin and PostgreSQL."""
+"""Stakes of draws and fines for invalid results, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ from tests.integration.conformance.earnings import (
 )
 from tests.integration.conformance.stage import Stage
 
-SHARE = 70  # of work at 100
+SHARE = 70  # of a unit at a price of 100
 
 
 @attrs.frozen
@@ -47,7 +47,7 @@ class Delivery:
 async def delivered(
     stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
 ) -> Delivery:
-    """A unit that a node of this owner's delivered, and that waits for its verdict."""
+    """Deliver a unit by a node of this owner, which waits for its verdict."""
     _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
     made = Delivery(job, node, operator_account(owner))
@@ -81,7 +81,7 @@ async def judged(stage: Stage, made: Delivery, outcome: Outcome = "invalid", fin
 
 
 async def honest(stage: Stage, owner: UUID, count: int) -> list[Work]:
-    """So much work whose shares are pending, oldest first."""
+    """Book ``count`` valid units whose earnings are pending, oldest first."""
     found = list[Work]()
     for _ in range(count):
         found.append(await worked(stage, owner))
@@ -197,7 +197,9 @@ async def test_a_rejected_dispute_does_not_pay_what_is_at_stake(stage: Stage) ->
 
 @pytest.mark.parametrize("upheld", [True, False])
 async def test_a_dispute_keeps_no_share_from_a_fine(stage: Stage, *, upheld: bool) -> None:
-    """An accomplice would dispute it; its creator is refunded if they are right."""
+    """An accomplice could otherwise protect the share by a dispute; if it is upheld, the creator is
+    refunded.
+    """
     owner = await stage.user()
     [work] = await honest(stage, owner, 1)
     made = await delivered(stage, owner)
@@ -266,7 +268,9 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
 async def withdraw(
     stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
 ) -> None:
-    """Another owner's result of the same unit is as the first one was: nobody is to blame."""
+    """Withdraw the strike: another owner's result of the unit equals the first, so neither is to
+    blame.
+    """
     attempt = 2
     node = await stage.node()
     owner = await stage.user()

@@ -1,4 +1,4 @@
-"""Who leads among several gateways: the same over the twin and over PostgreSQL."""
+"""Leadership among several gateways, on the in-memory twin and on PostgreSQL."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -31,9 +31,7 @@ class Closing(Leadership, Protocol):
 
 @attrs.define
 class Two:
-    """Two gateways; ``cut`` breaks the connection of whoever leads. ``halt``: whether ours alone
-    may not write.
-    """
+    """Two gateways; ``cut`` breaks the leader's connection, and ``halt`` forbids ours to write."""
 
     ours: Closing
     theirs: Closing
@@ -42,7 +40,7 @@ class Two:
 
 
 async def takes_over(one: Leadership, role: Role = "auditor") -> None:
-    """It leads before long, whatever it hears until then."""
+    """Wait until this gateway leads, despite errors meanwhile."""
 
     async def leads() -> bool:
         try:
@@ -123,7 +121,7 @@ async def test_a_leader_whose_connection_broke_leads_again_where_nobody_else_doe
 async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_needs_it(
     two: Two,
 ) -> None:
-    """It goes on auditing: that needs no right to write, and is as true."""
+    """It stays the leader of the auditor, which only reads."""
     assert await two.ours.leads("lifeline")
     assert await two.ours.leads("auditor")
     two.halt(True)
@@ -142,7 +140,7 @@ async def test_a_gateway_that_may_not_write_gives_up_the_lead_where_writing_need
 
 @pytest.mark.heavy
 async def test_a_leader_that_hangs_is_replaced(database: PostgresEndpoint) -> None:
-    """Its connection is open, as of a machine without a network, or a process that is stopped."""
+    """Its connection stays open, as with a lost network or a stopped process."""
     pool = Database(lambda: database.app_dsn)
     hanging = SqlLeadership(pool, HandHalts(pool), idle_seconds=0.2)
     other = SqlLeadership(pool, HandHalts(pool))

@@ -1,4 +1,4 @@
-"""The log: the same over the twin and over PostgreSQL, whoever is at it and whatever fails."""
+"""The log on the in-memory store and on PostgreSQL, with several sequencers and with failures."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,14 +31,14 @@ from tests.twins.signer import TwinSigner
 
 
 def log_of(stage: Stage) -> LogStore:
-    """The Store of the stage is that of the log, too."""
+    """Return the stage's store as the store of the log."""
     store: Any = stage.store
     found: LogStore = store
     return found
 
 
 async def posted(stage: Stage, transfers: int) -> None:
-    """As many transfers, of two entries each, in one batch."""
+    """Book this many transfers, of two entries each, in one batch."""
     user = await stage.user()
     grants = [grant(user, 5, str(fresh_id())) for _ in range(transfers)]
     await stage.commit(*(Commit((transfer,)) for transfer in grants))
@@ -58,9 +58,9 @@ async def sequencing(
     batch: int = 4000,
     every_seconds: float = 0.01,
 ) -> AsyncGenerator[Ref[Sequencer]]:
-    """A Sequencer at work, until the block ends.
+    """Run a Sequencer until the block ends.
 
-    By the stage's clock, which stands still, no turn takes any time: there are no pauses.
+    The stage's clock stands still, so its turns take no time and it never pauses.
     """
 
     def make() -> Actor[Sequencer]:
@@ -91,7 +91,7 @@ async def seen(stage: Stage) -> LogView:
 
 
 async def all_in(stage: Stage, size: int) -> None:
-    """Wait until so many leaves are in the log, and all is covered."""
+    """Wait until the log has ``size`` leaves and covers all entries."""
 
     async def done() -> bool:
         look = await log_of(stage).log_look(1)
@@ -110,7 +110,7 @@ async def test_a_log_begins_with_a_checkpoint_of_nothing(stage: Stage) -> None:
 
 
 async def asked(ref: Ref[Sequencer]) -> CheckpointReady | CheckpointLate:
-    """Catch up; again where the log has not begun."""
+    """Ask for a checkpoint, again while the log has not begun or entries wait."""
 
     async def caught() -> CheckpointReady | CheckpointLate | None:
         answer = await ref.ask(RequestCheckpoint(), within=60)
@@ -190,7 +190,9 @@ async def test_two_at_one_log_leave_no_hole_and_take_nothing_twice(stage: Stage)
 
 
 class Stumbling:
-    """A LogStore whose steps fail in turn; ``lost``: the commit happens, its answer is lost."""
+    """Log store whose steps fail in turn; at ``lost``, the commit happens but its answer is
+    lost.
+    """
 
     def __init__(self, log: LogStore) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""Transfers, holds, keys: the same over the twin and over PostgreSQL."""
+"""Transfers, holds and idempotency keys, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from collections import Counter
@@ -97,7 +97,7 @@ async def test_a_hold_is_settled_once_and_the_rest_restored(stage: Stage) -> Non
 async def test_no_more_is_settled_than_was_held_though_there_is_more(
     stage: Stage, amount: int
 ) -> None:
-    """Refused as what it is, before the schema would."""
+    """The Ledger refuses it with the right reason, before the schema would."""
     user = await stage.user(100)
     await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
     outcomes = await stage.commit(Commit((SettleHold("work", amount),)))

@@ -1,4 +1,4 @@
-"""What work that is unverified costs and earns where credits cost money: over both stores."""
+"""Charges and earnings of unverified work where credits cost money, on both stores."""
 
 import random
 from typing import Final, get_args
@@ -21,7 +21,7 @@ UNITS: Final = 12
 
 @attrs.frozen
 class Unit:
-    """A unit that a node delivered. ``pays``: whether a share is paid though nobody could tell."""
+    """A delivered unit; ``pays`` says whether an earning is paid without a valid verdict."""
 
     outcome: Outcome
     pays: bool
@@ -29,19 +29,19 @@ class Unit:
 
     @property
     def share(self) -> int:
-        """What its operator earns."""
+        """What the operator earns."""
         is_open = self.outcome in ("unverified", "unverifiable")
         earns = self.outcome != "invalid" and (self.pays or not is_open)
         return self.price * SHARE_PERCENT // 100 if earns else 0
 
     @property
     def charge(self) -> int:
-        """What its creator pays."""
+        """What the creator pays."""
         return self.price if self.share or self.outcome == "unverified" else 0
 
 
 async def settled(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
-    """Its creator, and its job."""
+    """Deliver the unit and give its verdict; return its creator and its job."""
     user, node, job = await stage.dispatched(unit.price)
     await stage.own(node, operator)
     account = operator_account(operator)
