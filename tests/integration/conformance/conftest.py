@@ -58,7 +58,7 @@ def twin_stage() -> Stage:
     store = StoreTwin(clock)
 
     async def add_user(user: UUID) -> None:
-        """The twin does not know users."""
+        """Do nothing: the twin does not know users."""
 
     async def add_node(node: UUID, seen_at: datetime | None) -> None:
         store.add_node(node, ["render"], seen_at=seen_at)

@@ -1,4 +1,4 @@
-"""What every implementation of the Bus port does; run on the twin and on the real server."""
+"""Conformance suite of the Bus port, for the twin and the real server."""
 
 from abc import ABC, abstractmethod
 from uuid import uuid4
@@ -8,7 +8,7 @@ from tests.support.until import until
 
 
 class Line(ABC):
-    """Two gateways' ends of one bus, and a way to take the server away."""
+    """Both gateways' ends of one bus, and a way to stop and start its server."""
 
     here: Bus
     there: Bus
@@ -21,7 +21,7 @@ class Line(ABC):
 
 
 async def heard(line: Line, topic: str, received: list[bytes], payload: bytes = b"hint") -> None:
-    """Publish until it is received: what comes before the subscription has settled may be lost."""
+    """Publish until the hint is received, as hints may be lost until the subscription is active."""
 
     async def said_and_heard() -> bool:
         await line.there.publish(topic, payload)
@@ -35,7 +35,7 @@ def topic() -> str:
 
 
 class BusConformance:
-    """Inherit, and give a fixture ``line``."""
+    """Suite to inherit from, with a fixture ``line``."""
 
     async def test_a_hint_reaches_the_other_gateway(self, line: Line) -> None:
         name, received = topic(), list[bytes]()

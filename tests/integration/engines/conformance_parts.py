@@ -1,4 +1,4 @@
-"""What every implementation of the Objects port does with objects that come in parts."""
+"""Conformance suite of the Objects port for multipart uploads."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ OF_PARTS = hashlib.sha256(b"".join(DIGESTS)).digest()
 
 
 async def put(store: Store, key: str, multipart: str, number: int, body: bytes) -> int:
-    """Send one part as its leave says; the store's status."""
+    """Send one part to its presigned URL, and return the store's status."""
     digest = hashlib.sha256(body).digest()
     leave = await store.objects.presign_part(key, multipart, number, size=len(body), sha256=digest)
     return (await store.request("PUT", leave.url, leave.headers, body))[0]
 
 
 async def sent(store: Store, key: str, numbers: Sequence[int] = (1, 2, 3)) -> str:
-    """An undertaking of which these parts have arrived."""
+    """Begin a multipart upload, send these parts, and return its id."""
     multipart = await store.objects.begin_multipart(key)
     for number in numbers:
         assert await put(store, key, multipart, number, BODIES[number - 1]) == 200
@@ -31,13 +31,13 @@ async def sent(store: Store, key: str, numbers: Sequence[int] = (1, 2, 3)) -> st
 
 
 async def arrived(store: Store, key: str, multipart: str) -> list[Part]:
-    """All parts, with what their sender says of them."""
+    """Return all parts at the store, with the SHA-256 that their sender states."""
     parts = await store.objects.parts_of(key, multipart)
     return [attrs.evolve(part, sha256=DIGESTS[part.number - 1]) for part in parts]
 
 
 class PartsConformance:
-    """Inherit, and give a fixture ``store``."""
+    """Suite to inherit from, with a fixture ``store``."""
 
     async def test_parts_become_one_object(self, store: Store) -> None:
         key = fresh_key()

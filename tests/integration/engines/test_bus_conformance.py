@@ -1,4 +1,4 @@
-"""The Bus port: the twin and the real server, held to the same behaviour."""
+"""Tests of the Bus port: the twin and the real server must behave alike."""
 
 import asyncio
 import contextlib
@@ -109,7 +109,9 @@ async def test_a_burst_is_sent_in_batches_and_arrives(real: Real) -> None:
 async def test_it_ends_though_a_command_swallows_that_it_was_cancelled(
     real: Real, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As ``asyncio.wait_for`` of Python 3.11 does, where its work is done at the same moment."""
+    """The call ``asyncio.wait_for`` of Python 3.11 swallows a cancellation when its work ends at
+    the same moment.
+    """
     asked = asyncio.Event()
 
     async def ping(pubsub: PubSub) -> None:

@@ -1,4 +1,4 @@
-"""Gateways and engines killed at any moment: no orphan, and the next start works."""
+"""Gateways and engines killed at any moment leave no orphan, and the next start works."""
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -31,7 +31,7 @@ GONE_SECONDS = 60.0
 
 @pytest.fixture
 def data() -> Iterator[Path]:
-    """A data folder that does not exist yet, in a folder that is removed after the test."""
+    """Yield a data folder that does not exist yet; its parent is removed after the test."""
     with engine_folder() as folder:
         yield folder / "data"
 
@@ -40,7 +40,7 @@ def data() -> Iterator[Path]:
 async def gateway(
     data: Path, *engines: str, ordinary: bool = False
 ) -> AsyncGenerator[GatewayProcess]:
-    """A stand-in gateway; killed at the end if it still runs, and its engines with it."""
+    """Run a stand-in gateway; kill it and its engines at the end if they still run."""
     running = await GatewayProcess.launch(data, *engines, ordinary=ordinary)
     try:
         yield running
@@ -57,7 +57,7 @@ def objects_at(endpoints: dict[str, dict[str, str]]) -> aclosing[S3Objects]:
 
 
 async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
-    """Leave a mark in each of the three engines."""
+    """Write a mark to each of the three engines."""
     endpoints = said["endpoints"]
     await execute(endpoints["postgres"]["owner_dsn"], "CREATE TABLE marks AS SELECT 1 AS mark")
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
@@ -71,7 +71,7 @@ async def remember(said: dict[str, dict[str, dict[str, str]]]) -> None:
 
 
 async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
-    """Find the marks again."""
+    """Check that the marks are still there."""
     endpoints = said["endpoints"]
     assert await fetchval(endpoints["postgres"]["owner_dsn"], "SELECT mark FROM marks") == 1
     client = aioredis.Redis.from_url(endpoints["valkey"]["url"])
@@ -82,7 +82,7 @@ async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
 
 
 def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
-    """What those say that still run; one may end while it is asked."""
+    """Ask each process that still runs; one may end while it is asked."""
     found: list[T] = []
     for process in alive(processes):
         with suppress(psutil.NoSuchProcess):
@@ -91,7 +91,7 @@ def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) ->
 
 
 def shared_memory(processes: list[psutil.Process]) -> set[Path]:
-    """What of PostgreSQL's is outside its folder and mapped by one of these."""
+    """Return PostgreSQL's files in /dev/shm that these processes map."""
     maps = told(processes, psutil.Process.memory_maps)
     mapped = {Path(region.path) for regions in maps for region in regions}
     assert mapped, "they say what they map"
@@ -99,7 +99,7 @@ def shared_memory(processes: list[psutil.Process]) -> set[Path]:
 
 
 def sockets_of(data: Path) -> list[Path]:
-    """What the store of this data folder has in /tmp."""
+    """Return the sockets in /tmp of this data folder's object store."""
     kept = (data / "objects" / name for name in ("ports", "admin-port"))
     ports = with_admin_grpc(
         {name: port for path in kept for name, port in read_ports(path).items()}

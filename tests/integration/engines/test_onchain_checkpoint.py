@@ -1,4 +1,4 @@
-"""Checkpoints that somebody kept, held against a real chain by who has but the plain package."""
+"""Kept checkpoints verified against a real chain with nothing but the plain package installed."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ KEY_TEXT = str(note.verifier_of(LOG.origin, KEY))
 
 
 def answer(scene: Scene, size: int, log: Log = LOG) -> dict[str, Any]:
-    """As ``/ledger/checkpoint`` answers while five leaves are anchored."""
+    """Return the answer of ``/ledger/checkpoint`` while five leaves are anchored."""
     signed = log.at(size)
     return {
         "origin": log.origin,
@@ -36,7 +36,7 @@ def answer(scene: Scene, size: int, log: Log = LOG) -> dict[str, Any]:
 
 
 def consistency(m: int, n: int) -> dict[str, Any]:
-    """As ``/ledger/consistency`` answers."""
+    """Return the answer of ``/ledger/consistency``."""
     shown = attrs.asdict(LOG.shown(m, n))
     names = {"m": "from_size", "n": "to_size", "root_m": "from_root", "root_n": "to_root"}
     named = {names[name]: shown[name] for name in names}
@@ -46,7 +46,7 @@ def consistency(m: int, n: int) -> dict[str, Any]:
 
 @pytest.fixture
 def folder(scene: Scene, tmp_path: Path) -> Path:
-    """Checkpoints in both forms, and what links them."""
+    """Write checkpoints in both forms, and consistency proofs between them."""
     forged = Log(LOG.origin, [*LOG.leaves[:4], leaf(77)])
     documents = {
         "five.json": answer(scene, 5),
@@ -101,7 +101,9 @@ async def test_a_chain_of_others_vouches_for_a_checkpoint(
     code: int,
     says: str,
 ) -> None:
-    """Where it has the root at that size, or at one that a consistency proof links with it."""
+    """The chain must have the root at that size, or at one that a consistency proof links
+    with it.
+    """
     block = hex(scene.proof["block_number"])
     url = await talking(aiohttp_server, Talker(scene.url, block))
     told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)

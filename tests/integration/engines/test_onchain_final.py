@@ -1,4 +1,4 @@
-"""An anchor vouches when it is final: as the chain says, or else as blocks on top of it do."""
+"""An anchor counts once it is final: by the chain's own statement, or by blocks on top of it."""
 
 from typing import Any
 
@@ -18,7 +18,9 @@ from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC04
 async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
     scene: Scene,
 ) -> None:
-    """It vouches for nothing, whatever is final there; who wants more blocks says how many."""
+    """A private chain proves nothing to others anyway; ``confirmations`` asks for more blocks
+    explicitly.
+    """
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     proof = {**scene.proof, **LOG.proof(2, 6), **where}
@@ -35,7 +37,9 @@ async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
 
 @attrs.define
 class Talker:
-    """A node of a chain that outsiders run, before our own one: what it says otherwise."""
+    """Node of a public chain that passes requests to the local node, except for what it answers
+    itself.
+    """
 
     behind: str
     finalized: str | None  # null: it calls no block so; "-": it does not know the word
@@ -59,7 +63,7 @@ class Talker:
 
 
 async def talking(aiohttp_server: AiohttpServer, talker: Talker) -> str:
-    """Let it listen until the test ends; its address."""
+    """Run the node until the test ends, and return its URL."""
     app = web.Application()
     app.add_routes([web.post("/", talker.answer)])
     return str((await aiohttp_server(app)).make_url("/"))
@@ -72,7 +76,7 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
-    """Also for a proof that does not know yet that its checkpoint is anchored."""
+    """This holds also for a proof from before its checkpoint was anchored."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}

@@ -1,4 +1,4 @@
-"""Requests to the object routes that no signature of ours covers: the store never hears of them."""
+"""Requests without a valid signature to the object routes never reach the store."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,9 @@ BEGIN = b"x" * 20_000
 
 @frozen
 class Gateway:
-    """The object routes alone, before a store that notes the heads that reach it."""
+    """A server with only the object routes, before a store that records the requests that
+    reach it.
+    """
 
     url: str
     endpoint: ObjectsEndpoint

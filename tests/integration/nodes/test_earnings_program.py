@@ -1,4 +1,4 @@
-"""``rendertrust earnings`` and ``disputes`` in processes of their own, at a whole gateway."""
+"""Tests of ``rendertrust earnings`` and ``disputes`` in separate processes, at a whole gateway."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ PASSWORD = "securepassword123"
 
 
 async def program_of(person: Creator, home: Path) -> Program:
-    """The program, logged in as somebody."""
+    """Return the program, logged in as this user."""
     program = Program(person.url, home)
     words = ("login", person.email, "--password-stdin")
     told = await program.run(*words, typed=f"{PASSWORD}\n")
@@ -42,7 +42,7 @@ async def person(http: aiohttp.ClientSession, url: str, name: str) -> Creator:
 
 @pytest.fixture
 async def site(database: PostgresEndpoint) -> AsyncGenerator[Whole]:
-    """Where what was earned is payable at once."""
+    """Run a gateway at which earnings mature at once."""
     async with whole(database, settings_for_tests(earnings={"dispute_hours": 0.0})) as running:
         yield running
 
@@ -54,7 +54,7 @@ async def otto(site: Whole, http: aiohttp.ClientSession) -> Creator:
 
 @pytest.fixture
 def month() -> str:
-    """The one that it is."""
+    """Return the current month."""
     return f"{datetime.now(UTC):%Y-%m}"
 
 
@@ -150,7 +150,7 @@ async def test_a_creator_disputes_a_unit(
 
 
 def renders(site: Whole) -> Behaviour:
-    """Put a picture where it belongs, which here is in memory, and say so."""
+    """Return a node's behaviour that stores a picture and reports the unit as completed."""
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
@@ -167,7 +167,7 @@ def renders(site: Whole) -> Behaviour:
 
 
 async def done(site: Whole, creator: Creator, owner: Creator) -> str:
-    """A job that a node of the owner has done."""
+    """Let a node of the owner complete a job, and return its id."""
     async with FakeNode(owner.url, user_token=owner.token, behave=renders(site)):
         status, placed = await creator.dispatch("render", queue=True)
         assert status in (200, 202), placed
@@ -176,7 +176,7 @@ async def done(site: Whole, creator: Creator, owner: Creator) -> str:
 
 
 async def payable(owner: Creator, amount: str) -> None:
-    """Wait until so much is."""
+    """Wait until this amount has matured."""
 
     async def is_payable() -> bool:
         _, found = await owner.call("GET", "/operators/me/earnings")
