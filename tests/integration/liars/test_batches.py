@@ -1,4 +1,4 @@
-"""Results of one job are opened by one check, over a real gateway and its wire."""
+"""Batched checks of several results of one job, over a real gateway and its sockets."""
 
 from typing import Any, Final
 
@@ -16,13 +16,13 @@ FRAMES: Final = 5
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No delivery is drawn to be compared."""
+    """Let no delivery be drawn for a comparison."""
 
     fix_draws(monkeypatch, drawn=False)
 
 
 async def opens(node: FakeNode, dispatch: JobDispatch) -> None:
-    """A verifier that finds everything as it should be."""
+    """Answer a batched check as a verifier that finds nothing wrong."""
     count = dispatch.params["results"]
     work = {"opened": [{"looked": True}] * count}
     await node.send(node.signed(dispatch, told(dispatch, work=work, result_ref="none:check")))

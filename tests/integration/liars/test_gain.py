@@ -1,6 +1,6 @@
-"""What lies gain at a whole gateway: its draws, fines and clawback agree with the simulation.
+"""Gains of lying nodes at a whole gateway: draws, fines and clawback agree with the simulation.
 
-Everything is real but the verifier's answers: it says of each picture what its node knows of it.
+Everything is real except the verifier's answers: it knows of each picture whether it is a lie.
 """
 
 import asyncio
@@ -40,13 +40,13 @@ from tests.support.proof_readers import Person
 from tests.support.until import until
 from tests.support.whole_gateway import whole
 
-SHARE: Final = 70_000  # of a frame
+SHARE: Final = 70_000  # of one frame
 CREDITS: Final = 10**12
 LOOK_SECONDS: Final = 0.05
-STEPS_MOST: Final = 220  # of a life: nothing matures meanwhile, here or in the simulation
-UNITS: Final = 400  # by night, of each strategy
-RUNS: Final = 200  # that the bounds follow from
-# Strategies of nothing but honest results and lies about usual frames.
+STEPS_MOST: Final = 220  # of a life: nothing matures within it, here or in the simulation
+UNITS: Final = 400  # by night, for each strategy
+RUNS: Final = 200  # simulated runs from which the bounds follow
+# Strategies with only honest results and lies about usual frames.
 PLAIN: Final = [
     one for one in LISTED if all({*life} <= {HONEST, Step(is_lie=True)} for life in one.lives)
 ]
@@ -55,7 +55,7 @@ ROW: Final = "SELECT * FROM checks WHERE job_id = $1 AND unit = $2 AND attempt =
 SHARES: Final = """
 SELECT e.job_id, e.unit, e.state, e.amount FROM earnings e
 JOIN nodes n ON n.id = e.node_id WHERE n.id = $1"""
-# Shares that the clawback has not compared yet.
+# Earnings that the clawback has not compared yet.
 UNSURE: Final = """
 SELECT count(*) FROM earnings e
 JOIN checks c ON c.job_id = e.job_id AND c.unit = e.unit AND c.verdict = 'sampled-out'
@@ -77,7 +77,7 @@ class Made:
 
 @attrs.define
 class Owner:
-    """A node that leads a life: it delivers a unit once the one before is decided."""
+    """A node that delivers a life's units, each after the verdict on the one before."""
 
     farm: Farm
     life: Life
@@ -118,7 +118,7 @@ LIES: Final = set[str]()  # SHA-256 of pictures that are lies
 
 
 async def verifies(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Answer a check by what is known of the picture."""
+    """Answer a check according to whether the picture is a lie."""
     params = dispatch.params
     if dispatch.job_type == "check_batch":
         work: Any = {"opened": [{"looked": True}] * params["results"]}
@@ -162,7 +162,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
 
 
 async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
-    """Lead a life with a new account. Return what it delivered, and what its lies gained."""
+    """Lead a life with a new account. Return its deliveries, and what its lies gained."""
     eve = Owner(farm, life)
     name = f"eve {len(farm.operators)}"
     node = await farm.node(name, eve, "render")
@@ -194,7 +194,9 @@ async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
 
 
 def replayed(made: Sequence[Made]) -> float:
-    """Return what the rules of the simulation say of the same draws; its odds are the gateway's."""
+    """Return the gain by the simulation's rules for the same draws; check that it computes the
+    gateway's odds.
+    """
     valid, gain, pending = (0, 0), 0.0, list[Pending]()
     for number, one in enumerate(made):
         step = attrs.evolve(one.step, share=SHARE)
@@ -211,12 +213,14 @@ def replayed(made: Sequence[Made]) -> float:
 
 
 def is_fined_again(made: Sequence[Made]) -> bool:
-    """Return whether the clawback found further lies, whose fines the simulation leaves out."""
+    """Return True if the clawback found further lies, whose fines the simulation leaves out."""
     return made[-1].verdict == "invalid" and any(one.step.is_lie for one in made[:-1])
 
 
 async def gains(farm: Farm, strategy: Strategy, units: int) -> None:
-    """Run a strategy: each life must be as simulated, and all together as probable."""
+    """Run a strategy: check each life against the simulation, and the number of draws against their
+    odds.
+    """
     made, gain, is_exact = list[Made](), 0.0, True
     while len(made) < units:
         for life in strategy.lives:

@@ -1,4 +1,4 @@
-"""Nodes that put parts where they may not, or leave them lying, at a whole gateway."""
+"""Nodes that send parts of results to wrong places or abandon them, at a whole gateway."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ ANY = "ab" * 32
 
 
 async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any) -> None:
-    """Leave to put the first two parts of something long."""
+    """Ask for URLs of the first two parts of a long result."""
     parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
     wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
     of = attempt_of(dispatch)
@@ -36,7 +36,7 @@ async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **na
 
 
 async def idle(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """It does nothing by itself."""
+    """Do nothing with the unit."""
 
 
 async def offered(node: FakeNode) -> PartsOffered:
@@ -51,7 +51,7 @@ async def begun(farm: Farm) -> list[tuple[UUID, str]]:
 
 
 async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> None:
-    """Whatever a node names, its parts belong to what it was given: it cannot say a key."""
+    """A node cannot choose a key: its parts belong to the units that it was given."""
     node = await farm.liar(idle)
     await farm.place()
     mine = await node.next(JobDispatch, within=WITHIN)
@@ -72,7 +72,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
 
 
 async def swept(farm: Farm, ago: timedelta) -> int:
-    """How many are left when that is how long ago they were asked for."""
+    """Date all uploads of parts ``ago`` back, sweep, and return how many remain."""
     await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
     await remove_abandoned_results(farm.gateway.gateway)
     return len(await begun(farm))

@@ -1,4 +1,4 @@
-"""Creators who take the picture of a delivered frame and leave: they pay for it if it is valid."""
+"""Creators who download a delivered frame and try not to pay: they pay if it is valid."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ REASON = {"reason": "the account is closed"}
 
 
 async def deactivated(farm: Farm, admin: Person) -> str:
-    """Jane's account is closed, and nobody can use it any more; the account's id."""
+    """Deactivate Jane's account, wait until she is locked out, and return its id."""
     _, found = await admin.answered("GET", f"/admin/users?search={farm.jane.email}")
     [user] = found["users"]
     status, account = await admin.answered("POST", f"/admin/users/{user['id']}/deactivate", REASON)
@@ -33,12 +33,12 @@ async def deactivated(farm: Farm, admin: Person) -> str:
 async def administrator(farm: Farm) -> Person:
     admin = await farm.operator("ann")
     await farm.owner.execute("UPDATE users SET role = 'admin' WHERE email = $1", admin.email)
-    await admin.register()  # logs in with the role
+    await admin.register()  # logs in with the new role
     return admin
 
 
 async def takes(farm: Farm, job: str) -> None:
-    """The picture is downloaded before anybody checked it; the job has no result yet."""
+    """Download the picture before any check; the job has no result yet."""
     objects, unit = farm.gateway.gateway.ports.objects, await farm.unit(job)
     assert (unit["state"], unit["charged"]) == ("VERIFYING", "0.0000")
     assert isinstance(objects, TwinObjects)
@@ -50,7 +50,7 @@ async def takes(farm: Farm, job: str) -> None:
 
 
 async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
-    """All that could give the credits back, by its creator and by an admin in their favor."""
+    """Try everything by which the creator, or an admin for them, could get the credits back."""
     jane = farm.jane
     for method, path, body, refused in (
         ("POST", f"/jobs/{job}/cancel", None, 400),
