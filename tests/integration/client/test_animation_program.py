@@ -1,4 +1,6 @@
-"""``rendertrust`` and jobs of many frames: submitted, watched, steered, fetched."""
+"""Tests of ``rendertrust`` with jobs of many frames: submitting, watching, changing and
+downloading.
+"""
 
 import json
 import re
@@ -27,7 +29,7 @@ FRAMES = ("--frames", "1-3", "--no-preflight")
 
 
 def three(gateway: GatewayDouble, *, failed: int = 0) -> None:
-    """Three frames, of which the last may fail."""
+    """Make a job of three frames, of which the last may fail."""
     gateway.film = [PICTURE, PICTURE, "FAILED" if failed else PICTURE]
     done = 3 - failed
     gateway.life.extend(
@@ -68,7 +70,7 @@ async def test_an_animation_from_submit_to_frames(
 async def test_one_frame_of_a_range_keeps_its_number(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    """Or the next one would be saved in its place."""
+    """Without the number, the next frame would overwrite it."""
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")
@@ -377,7 +379,7 @@ async def test_one_frame_of_its_own_number_keeps_it(
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
     jane: Program, gateway: GatewayDouble
 ) -> None:
-    """The gateway restarts; it is the watch of the job that says when that takes too long."""
+    """The gateway restarts; only the requests for the job itself decide when to give up."""
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})

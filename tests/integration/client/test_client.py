@@ -1,4 +1,4 @@
-"""The async client against a gateway's double over a socket."""
+"""Tests of the async client against a gateway double over a socket."""
 
 import asyncio
 import contextlib
@@ -321,7 +321,7 @@ async def test_a_cut_part_is_sent_again_and_no_other(
     def expired(_: web.Request) -> web.StreamResponse:
         return web.Response(status=403)
 
-    for number in (1, 2, 3, 4):  # more in all than tries there are for one
+    for number in (1, 2, 3, 4):  # together more failures than the tries for one part
         gateway.script(f"PUT /store/parts/{upload_id}/{number}", hang_up, expired, hang_up)
     await client.upload(blend)
     assert gateway.objects.popitem()[1] == blend.read_bytes()
@@ -409,7 +409,7 @@ async def test_parts_of_something_else_are_no_answer(
 
 
 def puts(gateway: GatewayDouble) -> list[int]:
-    """The numbers of the parts that were sent, as they were."""
+    """Return the numbers of the parts that were sent, in order."""
     found = [path for method, path in gateway.requests if method == "PUT"]
     return [int(path.rpartition("/")[2]) for path in found if "/parts/" in path]
 

@@ -1,4 +1,6 @@
-"""Downloads that are cut off: they go on where they stopped, and nothing half is ever shown."""
+"""Interrupted downloads continue where they stopped, and never leave an incomplete file in
+place.
+"""
 
 import asyncio
 import hashlib
@@ -17,7 +19,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def gateway(gateway: GatewayDouble) -> GatewayDouble:
-    """Its nodes named what they made."""
+    """Return a double that shows size and SHA-256 of results."""
     gateway.names_results = True
     return gateway
 
@@ -191,11 +193,11 @@ async def test_without_a_name_it_goes_on_only_with_the_same_content(
 
 
 def has(folder: Path, size: int) -> Callable[[], bool]:
-    """So much of a picture has arrived there."""
+    """Return a condition: exactly ``size`` bytes of a picture are in the folder."""
     return lambda: [path.stat().st_size for path in parts(folder)] == [size]
 
 
 def leave(folder: Path, content: bytes) -> None:
-    """What an earlier call left of the picture."""
+    """Write what an earlier call downloaded of the picture."""
     name = hashlib.sha256(PICTURE).hexdigest()[:32]
     (folder / f".rendertrust-{name}.part").write_bytes(content)

@@ -1,4 +1,4 @@
-"""Receipts by the client and the program: fetched, written, and checked without a gateway."""
+"""Receipts in the client and the program: downloaded, written and verified without a gateway."""
 
 import json
 
@@ -21,7 +21,7 @@ CHAIN = dict.fromkeys(
 
 
 def answered() -> dict[str, object]:
-    """As a gateway answers."""
+    """Return a receipt as a gateway answers it."""
     document = file_of()
     return {**document, "proof": {**document["proof"], **CHAIN}}
 

@@ -1,4 +1,4 @@
-"""``rendertrust`` on a terminal: a pseudo-terminal of 80 columns."""
+"""Tests of ``rendertrust`` on a pseudo-terminal of 80 columns."""
 
 import asyncio
 import fcntl
@@ -27,7 +27,7 @@ async def terminal() -> AsyncGenerator[tuple[int, int]]:
 
 
 async def shown(program: Program, *words: str, typed: str = "") -> tuple[int, str]:
-    """Exit code and what the terminal received."""
+    """Run the program on the terminal; return its exit code and output."""
     async with terminal() as (ours, theirs):
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "rendertrust", *words],
@@ -45,7 +45,7 @@ async def shown(program: Program, *words: str, typed: str = "") -> tuple[int, st
 
 
 def _received(ours: int, typed: str) -> str:
-    """Everything until the other side is closed; an answer is typed after each question."""
+    """Read everything until the other side closes; type an answer after each question."""
     text, answers = b"", typed.splitlines()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Jobs of many units by the client: what they consist of, what is done to them, their frames."""
+"""Jobs of many units in the client: their units, changes to them, and downloads of frames."""
 
 import asyncio
 import io
@@ -25,7 +25,7 @@ EXR = b"\x76\x2f\x31\x01" + b"linear" * 100
 
 
 def bundle(*names: str, packed: int = zipfile.ZIP_STORED) -> bytes:
-    """A chunk as a node packs it; each frame tells its name."""
+    """Return a chunk as a node packs it; each frame's content ends with its name."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", packed) as file:
         for name in names:
@@ -76,7 +76,8 @@ async def test_a_job_is_paused_resumed_changed_and_stopped(
     gateway: GatewayDouble, client: AsyncClient
 ) -> None:
     job, ended = gateway.add_job("RUNNING"), gateway.add_job("COMPLETED")
-    gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)  # asked again it says the same
+    # a repeated request gets the same answer
+    gateway.script(f"POST /api/v1/jobs/{job}/pause", hang_up)
     paused = await client.pause(job)
     assert (paused.status, paused.paused) == ("PAUSED", "owner")
     assert (await client.resume(job)).status == "RUNNING"
