@@ -1,4 +1,4 @@
-"""The frames of a long job, page by page: forth, back, to one of them, and those that failed."""
+"""Pages of a long job's frames: next, previous, a given frame, and failed frames only."""
 
 import re
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ FIRST, FRAMES = 101, 150
 
 @pytest.fixture
 async def page(face: Face, jane: Visitor) -> str:
-    """The page of a job of hers of the frames 101 to 250, of which 120 and 240 failed."""
+    """Submit a job of frames 101 to 250, of which 120 and 240 failed; return its page."""
     job = uuid4()
     pieces = [NewUnit(100, number, str(FIRST + number)) for number in range(FRAMES)]
     await face.book(pieces_of(job, UUID(jane.id), pieces))
@@ -28,13 +28,13 @@ async def page(face: Face, jane: Visitor) -> str:
 
 
 def shown(text: str) -> list[str]:
-    """The names of the frames that stand there."""
+    """Return the names of the frames that the page shows."""
     tiles = text.partition('<ul class="frames">')[2].partition("</ul>")[0]
     return re.findall(r"<strong>([0-9]+)</strong>", tiles)
 
 
 def links(text: str) -> dict[str, str]:
-    """What leads from these frames to others, and where."""
+    """Return the links from these frames to others, by label."""
     nav = text.partition('<nav class="pages" aria-label="Frames">')[2].partition("</nav>")[0]
     return {label: to for to, label in re.findall(r'href="([^"]+)">([^<]+)</a>', nav)}
 

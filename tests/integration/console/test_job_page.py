@@ -1,4 +1,4 @@
-"""The page of a job of several units: its way, its order, what can still be changed of it."""
+"""The page of a job of several units: its timeline, its request, and what can still be changed."""
 
 import html
 import re
@@ -38,7 +38,7 @@ def read(answer: tuple[int, str]) -> str:
 
 
 def table(page: str, name: str) -> str:
-    """What stands in the table inside of the element ``name``, in words."""
+    """Return the words of the table inside the element ``name``."""
     body = page.partition(f'id="{name}"')[2].partition("<tbody>")[2].partition("</tbody>")[0]
     return " ".join(html.unescape(TAG.sub("", body.replace("</", " </"))).split())
 
@@ -82,7 +82,7 @@ async def test_the_order_of_several_frames_is_copied_whole(face: Face, jane: Vis
 async def test_each_line_says_of_which_frame_and_tile_it_is(
     face: Face, database: PostgresEndpoint, jane: Visitor, ann: Visitor
 ) -> None:
-    """Of money, of attempts, of work, of what is held, and of entries."""
+    """This holds for charges, attempts, units, holds and ledger entries."""
     job, node = uuid4(), await joined(database.owner_dsn)
     await face.book(tiled(UUID(jane.id), job, (100, 200)))
     await charge(face, job, 1, node)

@@ -1,4 +1,4 @@
-"""Public page of a receipt: anybody reads what was compared, and by which verifier."""
+"""Public page of a receipt: it shows to anyone what was compared, and by which verifier."""
 
 import json
 from datetime import timedelta
@@ -30,7 +30,7 @@ async def do(face: Face, *effects: Any) -> None:
 
 
 async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
-    """A unit of hers with a receipt of that verdict, by an embedded verifier."""
+    """Book a unit with a receipt of this verdict by an embedded verifier, and return the job."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{jane.id}'")
     verifier = await joined(dsn, ", is_embedded", ", true")
     order = dispatch(UUID(jane.id), job, PRICE, 1, node)
@@ -71,7 +71,7 @@ async def test_without_a_receipt_there_is_no_page(face: Face, path: str) -> None
 
 
 def shown(**more: Any) -> ShownReceipt:
-    """What the database says of a receipt."""
+    """Return a receipt as the database gives it."""
     given: dict[str, Any] = {
         "document": "{}",
         "hash": HASH,

@@ -1,4 +1,4 @@
-"""Refunds in two steps: what the second one promises is what happens."""
+"""Refunds in two steps: the second step does exactly what its page announces."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ async def second_step(ann: Visitor, user: Visitor, job: object, **more: str) -> 
 
 
 async def do(ann: Visitor, user: Visitor, page: str) -> str:
-    """Press the button of the second step; what is said then."""
+    """Press the button of the second step, and return the page that follows."""
     form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))
     answer = await ann.post(f"/console/users/{user.id}/refund", form)
     if answer.status != 303:
@@ -114,7 +114,7 @@ async def test_a_job_is_found_by_what_is_shown_of_it(
 async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """Of a job of one unit as of one of many; and who stops one paid for what is done."""
+    """This holds for jobs of one unit and of many, and after the creator stops a job."""
     one = await worked(face, database.owner_dsn, jane)
     many = await worked(face, database.owner_dsn, jane, 4, 3)
     for job, unit in ((one, "0"), (many, "2")):
@@ -144,7 +144,7 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
 
 
 async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]) -> None:
-    """Her job is cut like that, and so many of its units are charged."""
+    """Submit a job with these units, of which those in ``done`` are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
     await face.book(order)
@@ -155,7 +155,7 @@ async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence
 async def test_a_frame_is_refunded_by_its_number(
     face: Face, database: PostgresEndpoint, ann: Visitor, jane: Visitor
 ) -> None:
-    """As the pages name it: its unit has another number, and need not be known."""
+    """The form takes the frame's number as pages show it, not the number of its unit."""
     job = uuid4()
     pieces = [NewUnit(100_000, 0, "7"), NewUnit(200_000, 1, "8"), NewUnit(100_000, 2, "9-12")]
     order = pieces_of(job, UUID(jane.id), pieces)

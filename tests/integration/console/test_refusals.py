@@ -1,4 +1,4 @@
-"""Refusals that lead back to where one came from, and say what is wrong once."""
+"""Refusals link back to the page the visitor came from, and give the reason once."""
 
 import re
 
@@ -19,7 +19,7 @@ FROM users WHERE email = '{email}'
 
 
 def way(text: str) -> tuple[str, str]:
-    """Where the refusal leads, and what it says of it."""
+    """Return where the refusal's link leads, and its text."""
     found = re.search(r'<a class="button" href="([^"]*)">([^<]*)</a>', text)
     assert found is not None, text
     return found[1], found[2]
@@ -104,7 +104,7 @@ async def test_a_job_that_another_tab_cancelled(database: PostgresEndpoint, jane
 
 
 async def refused(jane: Visitor, referer: str) -> tuple[str, str]:
-    """The way back from a job that is not there, for somebody who came from ``referer``."""
+    """Ask for a job that does not exist, coming from ``referer``; return the link back."""
     _, text = await jane.get(f"/console/jobs/{JOB}", Referer=referer)
     return way(text)
 

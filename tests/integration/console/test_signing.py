@@ -1,4 +1,4 @@
-"""Signing in and out, and who may change what."""
+"""Signing in and out, and protection of forms against other sites."""
 
 from urllib.parse import unquote
 
@@ -33,7 +33,7 @@ async def test_a_stranger_is_asked_to_sign_in_and_comes_back(face: Face) -> None
 async def test_a_form_that_is_sent_after_the_login_ended_leads_back_to_its_page(
     face: Face, jane: Visitor
 ) -> None:
-    """And says that nothing was done; another site's page is none of ours."""
+    """The page says that nothing was changed; a page of another site is not linked."""
     there = "/console/jobs?q=status:failed&sort=price"
     kept = str(face.client.make_url(there))
     for came, back in ((kept, there), ("https://evil.example/console/jobs", "/console")):
@@ -247,7 +247,7 @@ async def test_a_session_that_was_not_used_for_half_a_day_is_over(face: Face) ->
 
 
 def aged(face: Face, claims: Claims, *, minutes: int) -> str:
-    """The same cookie, made so many minutes ago."""
+    """Return the cookie as it would be if made ``minutes`` ago."""
     clock = TwinClock()
     clock.skew = (face.gateway.ports.clock.now() - clock.now()).total_seconds() - minutes * 60
     tokens = Tokens(face.gateway.settings.jwt, clock, face.gateway.ports.random)

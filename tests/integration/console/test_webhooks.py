@@ -1,4 +1,4 @@
-"""One's webhooks in the console: made, told again, deleted; a secret is shown once."""
+"""A user's webhooks in the console: created, sent again, deleted; the secret is shown once."""
 
 import re
 from uuid import UUID
@@ -18,7 +18,7 @@ face = face_with(with_ledger)
 
 
 async def made(visitor: Visitor) -> str:
-    """An endpoint's page."""
+    """Create an endpoint, and return its page."""
     answer = await visitor.post(PATH, {"url": URL, "told": "all"})
     assert (answer.status, answer.headers["Location"]) == (303, PATH)
     status, text = await visitor.get(PATH)
@@ -74,7 +74,7 @@ async def test_admins_see_whom_all_users_have_told_and_no_secret_of_theirs(
 ) -> None:
     url = "https://hooks.example.org/a?token=Kp3-secret-9xQ"
     assert (await jane.post(PATH, {"url": url, "told": "jobs"})).status == 303
-    await jane.get(PATH)  # its secret is told once, and read there
+    await jane.get(PATH)  # the secret is shown once, and this request takes it
     await execute(
         database.owner_dsn,
         "UPDATE endpoints SET url = replace(url, '//', '//me:Kp3-secret-8@')",

@@ -1,4 +1,4 @@
-"""What is done and paid is fetched at once, also of a job that did not come to its end."""
+"""All completed and paid frames can be downloaded at once, even if the job did not complete."""
 
 import io
 import zipfile
@@ -26,7 +26,7 @@ PICTURE = b"\x89PNG\r\n\x1a\n of frame %d"
 
 
 async def half_done(face: Face, dsn: str, jane: Visitor) -> UUID:
-    """A job of hers of three frames, of which the first two are done."""
+    """Submit a job of three frames, of which the first two are done."""
     job, node = await film(face, jane), await joined(dsn)
     for unit in range(2):
         key, picture = f"results/{jane.id}/{job}/{unit}", PICTURE % (unit + 1)
