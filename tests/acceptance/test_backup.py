@@ -1,4 +1,6 @@
-"""``rendertrust backup`` and ``restore``: a gateway that was used, and one that goes on from it."""
+"""Tests of ``rendertrust backup`` and ``restore`` with a gateway in use, which then continues from
+the backup.
+"""
 
 import json
 import os
@@ -16,12 +18,12 @@ from tests.support.gateway_process import ForkedGateway, Gateway, forked_gateway
 
 
 async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
-    """Exit code, and what was said on stdout and stderr."""
+    """Run a program; return exit code, stdout and stderr."""
     return await programs.call(*map(str, words), env=os.environ | settings)
 
 
 async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
-    """Somebody whose jobs were done, are waiting, and were cancelled."""
+    """Register a creator with jobs that are done, waiting and cancelled."""
     jane = Creator(http, gateway.url, "jane@example.org")
     await jane.register()
     async with faithful_node(http, gateway.url):
@@ -107,7 +109,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
 async def test_a_gateway_on_a_database_elsewhere_is_in_the_way_of_a_restore(
     http: aiohttp.ClientSession,
 ) -> None:
-    """Two data folders, one database: nothing but the database tells that somebody is there."""
+    """With two data folders and one database, only the database shows that a gateway uses it."""
     with engine_folder() as folder:
         file = folder / "backup"
         async with forked_gateway() as owner:

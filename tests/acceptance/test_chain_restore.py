@@ -1,4 +1,6 @@
-"""A backup that is older than the newest anchor: writes wait for an operator, proofs go on."""
+"""A backup older than the newest anchor: the gateway writes nothing until an operator decides, but
+gives proofs.
+"""
 
 import json
 from pathlib import Path
@@ -30,7 +32,7 @@ async def entry_of(person: Person) -> int:
 
 
 async def verified(person: Person, entry: int) -> Json:
-    """The entry's verification, once it stands on the chain."""
+    """Wait until the entry is verified on the chain, and return its verification."""
 
     async def done() -> Json | None:
         status, found = await person.call("GET", f"/ledger/{entry}/verify")
@@ -65,14 +67,16 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
 
 
 async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
-    """Somebody new; for a second after a halt the gateway refuses, and is asked again."""
+    """Register a user; after a halt the gateway refuses for a second and is asked again."""
     person = Person(http, gateway.url)
     await person.register()
     return person
 
 
 async def refuses_writes(http: aiohttp.ClientSession, gateway: Gateway) -> None:
-    """Nobody new, nothing charged; why is told, and reading goes on."""
+    """Check that registrations are refused with the reason, while the gateway still answers
+    reads.
+    """
 
     async def told() -> bool:
         found = await ready(http, gateway)
@@ -139,7 +143,7 @@ async def status_says(gateway: Gateway, *, agrees: bool) -> None:
 
 
 async def reopened(gateway: Gateway) -> None:
-    """By a word with a reason; what was lost is told."""
+    """Reopen the log, which needs a reason, and check what is reported as lost."""
     words = ("chain", "reopen", "--data", gateway.data, "--json")
     code, out, _ = await called(*words, **SETTINGS)
     assert (code, "--reason" in out) == (2, True)
@@ -159,7 +163,9 @@ async def across(
     old_proof: Json,
     lost_proof: Json,
 ) -> None:
-    """Who kept a checkpoint of before follows; what was lost is said to be."""
+    """Check that a kept checkpoint links to the new epoch, and that a lost proof is named as
+    such.
+    """
     now = await newest(http, gateway)
     assert now["origin"].startswith(f"{pinned['origin']}/epoch/2-"), now
     query = f"from={pinned['size']}&to={now['size']}"
@@ -179,7 +185,7 @@ async def across(
 
 
 async def alone(gateway: Gateway, folder: Path, proof: Json) -> None:
-    """Without the gateway, from the chain: all holds, and the chain is private."""
+    """Verify the proof without the gateway: it holds by the chain, but that chain is private."""
     file = folder / "proof.json"
     file.write_text(json.dumps(proof))
     ports = json.loads((gateway.data / "chain" / "ports").read_text())

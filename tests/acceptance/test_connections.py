@@ -1,4 +1,4 @@
-"""How nodes came and went is told after the gateway that saw it has gone, whichever is asked."""
+"""Records of nodes' connections outlive the gateway that saw them, and any gateway shows them."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from tests.support.api_clients import Creator, Json
 from tests.support.gateway_process import Gateway
 from tests.support.until import until
 
-GONE_WITHIN = 60.0  # a gateway that was killed is missed within some seconds
+GONE_WITHIN = 60.0  # other gateways notice a killed one within some seconds
 Ends = list[tuple[int | None, bool]]
 
 
@@ -20,12 +20,12 @@ async def told(creator: Creator, node: FakeNode) -> list[Json]:
 
 
 def ends(connections: Sequence[Json]) -> Ends:
-    """Code, and whether the gateway closed it; the newest first."""
+    """Return the close code of each connection, and whether the gateway closed it; newest first."""
     return [(each["code"], each["by_us"]) for each in connections]
 
 
 def are(creator: Creator, node: FakeNode, expected: Ends) -> Callable[[], object]:
-    """Whether it is told that its connections ended so."""
+    """Return a condition: the node's connections are recorded with these ends."""
 
     async def compare() -> bool:
         try:

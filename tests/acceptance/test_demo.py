@@ -1,4 +1,4 @@
-"""The demo, as a newcomer runs it: a verified picture, a film, and books that tell their cost."""
+"""The demo as a newcomer runs it: a verified picture, a film, and an account of their cost."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ REFERENCE = Path(__file__).parent / "reference" / "demo.png"
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A home that nobody but its owner can enter."""
+    """Yield a home folder that only its owner can enter."""
     with tempfile.TemporaryDirectory(prefix="home-") as folder:
         yield Path(folder)
 
@@ -51,7 +51,7 @@ async def run_demo(checkout: Checkout, data: Path) -> tuple[int, str]:
 async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_nothing_else(
     tmp_path: Path,
 ) -> None:
-    """Nothing is changed outside the data folder but for Python's byte code."""
+    """Outside of the data folder, only Python's byte code changes."""
     scene, out = build(tmp_path / "scene.blend", SMALL_SCENE), tmp_path / "out"
     out.mkdir()
     done, told = await demonstrated(out, "--frames", "1-3", scene=str(scene))
@@ -68,7 +68,7 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
 async def demonstrated(
     folder: Path, *words: str, scene: str = ""
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What it told at its end and before; what it made is in ``folder``."""
+    """Run the demo in ``folder``; return its last message and all messages."""
     program = ("tests.support.footprint", str(folder), scene, "--json", *words)
     code, said = await Checkout().run(*program, before=undisturbed())
     assert code == 0, said
@@ -78,9 +78,9 @@ async def demonstrated(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # each sets a checkout up and renders; others run beside
+@pytest.mark.timeout(900)  # each one sets up a checkout and renders, beside other tests
 async def test_two_demos_at_once_each_end_with_the_picture_and_its_price(home: Path) -> None:
-    """One of them out of a checkout in a home that is closed to others."""
+    """One of them runs from a checkout in a home folder that others cannot enter."""
     closed = at_home(home)
     with engine_folder() as base:
         folders = [base / "one", base / "two"]
@@ -102,7 +102,7 @@ async def test_a_home_that_the_engines_cannot_enter_is_named_with_what_to_do(hom
 
 
 def check_prices(said: str) -> None:
-    """What picture and film cost, and what is left."""
+    """Check the prices of picture and film, and the remaining credits."""
     assert "10.0000 credits were held, 10.0000 charged" in said
     assert "100.0000 before, 90.0000 after" in said
     assert "80.0000 credits for 8 frames" in said
@@ -118,7 +118,9 @@ def check_picture(path: Path) -> None:
 
 
 def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)) -> None:
-    """Frames that differ, in their order, and a film at 8 a second that has each once."""
+    """Check that the frames differ and are in order, and that the film has each once at 8 a
+    second.
+    """
     paths = sorted((folder / "animation").glob("*.png"))
     assert [path.name for path in paths] == [f"frame-{n:04}.png" for n in range(1, frames + 1)]
     pictures = []
@@ -150,5 +152,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
 
 
 def undisturbed() -> tuple[str, ...]:
-    """A view of the file systems in which the program finds folders that nobody else uses."""
+    """Return a command prefix for a view of the file system in which nobody else uses the program's
+    folders.
+    """
     return ("unshare", "--mount", "--propagation", "private") if os.geteuid() == 0 else ()

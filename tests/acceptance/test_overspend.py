@@ -1,4 +1,4 @@
-"""Many hands on one purse: what is there is spent, and no more."""
+"""Many concurrent debits of one account never spend more than it has."""
 
 import asyncio
 from collections import Counter
@@ -47,7 +47,7 @@ async def test_of_32_concurrent_dispatches_against_credits_for_10_exactly_10_are
 async def test_of_40_debits_at_once_ten_times_over_exactly_what_is_there_is_spent(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator
 ) -> None:
-    """Each round another amount is left on the one account, and no unit more can go out."""
+    """Each round leaves the account an amount for a known number of debits."""
     ada, left = await admin(gateway, http), 1_000_000
     jane = jwt.decode(creator.token, options={"verify_signature": False})["sub"]
     for round_ in range(10):

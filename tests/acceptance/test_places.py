@@ -1,4 +1,4 @@
-"""Starts that were cut short, and a data folder with a long path."""
+"""Interrupted first starts, and a data folder with a long path."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ DATABASE, STORE = "postgres/pg/postmaster.pid", "objects/configuration/options"
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def cold() -> AsyncIterator[Gateway]:
-    """A gateway that was never started; it is stopped afterwards."""
+    """Yield a gateway that was never started, and stop it afterwards."""
     with engine_folder() as base:
         gateway = ForkedGateway(base / "data", **PATIENT)
         yield gateway
@@ -37,7 +37,7 @@ async def cold() -> AsyncIterator[Gateway]:
 
 
 async def serves(gateway: Gateway) -> None:
-    """An upload through the object store, a job through the books."""
+    """Check that an upload and a job work, and that fsck finds nothing."""
     async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as node:
         creator = Creator(http, gateway.url, f"{node.id}@example.org")
         await creator.register()

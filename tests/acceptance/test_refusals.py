@@ -1,4 +1,4 @@
-"""What cannot work is refused in one line, with an exit code that is not 0, and at once."""
+"""Impossible commands are refused at once, in one line, with an exit code other than 0."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import pytest
 from tests.support import programs
 from tests.support.engines import engine_folder
 
-SECONDS = 120.0  # only a hang takes longer, on however busy a machine
+SECONDS = 120.0  # only a hang takes longer, however busy the machine is
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def folder() -> Iterator[Path]:
 
 
 async def refused(*words: str) -> tuple[int, str]:
-    """Exit code and all that was said."""
+    """Run a program; return its exit code and all its output."""
     program = await programs.start(
         "rendertrust", *words, env=os.environ, stdout=PIPE, stderr=STDOUT
     )
@@ -33,7 +33,7 @@ async def refused(*words: str) -> tuple[int, str]:
 
 
 def check(code: int, said: str, *parts: str) -> None:
-    """One line, and perhaps where the options are listed."""
+    """Check that the refusal is one line, with at most a reference to the options."""
     assert code in {1, 2}, said
     assert len(said.splitlines()) == 1 + ("\n  See: " in said), said
     for part in parts:

@@ -1,4 +1,6 @@
-"""``rendertrust serve`` as a process: side by side, stopped, and refused with one line."""
+"""Tests of ``rendertrust serve`` as a process: several at once, orderly stops, and refusals in one
+line.
+"""
 
 import asyncio
 import json
@@ -20,7 +22,7 @@ REFUSED_WITHIN = 60.0
 
 
 async def refused(*words: str, **settings: str) -> tuple[int, str]:
-    """Exit code and what was said by a ``serve`` that does not serve."""
+    """Run a ``serve`` that must not start; return its exit code and what it prints for people."""
     env = os.environ | settings
     code, out, err = await programs.call("serve", *words, env=env, within=REFUSED_WITHIN)
     assert out == ""
@@ -32,7 +34,7 @@ async def refused(*words: str, **settings: str) -> tuple[int, str]:
 async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_order(
     http: aiohttp.ClientSession,
 ) -> None:
-    """Executed as people do it: by SIGTERM and SIGINT they end with 0, and so do their engines."""
+    """SIGTERM and SIGINT both end them with exit code 0, together with their engines."""
     with engine_folder() as folder:
         gateways = [Gateway(folder / "one"), Gateway(folder / "two")]
         await asyncio.gather(*(gateway.start() for gateway in gateways))
@@ -48,7 +50,7 @@ async def test_two_gateways_without_port_flags_run_side_by_side_and_stop_in_orde
 
 
 def warned(gateway: Gateway) -> list[str]:
-    """Settings of which it says at its starts that they leave something open."""
+    """Return the settings that the gateway warned about at its starts."""
     lines = [json.loads(line) for line in gateway.log.read_text().splitlines()]
     return [line["setting"] for line in lines if "setting" in line]
 

@@ -1,8 +1,9 @@
-"""What an artist does in Blender, without its windows: run in a Python that has ``bpy``.
+"""Actions of an artist in Blender without its windows, for a Python that has ``bpy``.
 
-    artist.py URL EMAIL PASSWORD FOLDER DEED        prints one line of JSON at its end
+Usage: ``artist.py URL EMAIL PASSWORD FOLDER DEED``; it prints one line of JSON at its end.
 
-It presses the buttons and reads the panel; where Blender would call a timer, it waits and hears.
+The script presses buttons and reads the panel. Where Blender would call a timer, it waits and
+polls.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -22,7 +23,7 @@ WITHIN_SECONDS = 240.0
 
 
 def scene_of_cubes() -> Any:
-    """A cube that turns, quick to render, saved beside an image that it shows."""
+    """Save a scene with a turning cube that renders quickly."""
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     scene = bpy.context.scene
     scene.render.engine, scene.cycles.device, scene.cycles.samples = "CYCLES", "CPU", 4
@@ -38,7 +39,7 @@ def scene_of_cubes() -> Any:
 
 
 def shows_an_image(path: str) -> None:
-    """The cube's material shows the picture at ``path``."""
+    """Give the cube a material with the picture at ``path``."""
     image = bpy.data.images.new("wood", 8, 8)
     image.source, image.filepath = "FILE", path
     material = bpy.data.materials["Material"]
@@ -49,13 +50,13 @@ def shows_an_image(path: str) -> None:
 
 
 def press(button: Callable[..., set[str]], **words: Any) -> None:
-    """A button, until its thread has ended."""
+    """Press a button, and wait until its thread has ended."""
     assert button(**words) == {"FINISHED"}, state().error
     heard()
 
 
 def heard() -> None:
-    """All that the threads say, to their end."""
+    """Handle messages of the extension's threads until they end."""
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
     while operators.hear() is not None:
@@ -73,7 +74,7 @@ def settings() -> Any:
 
 
 def seen() -> dict[str, Any]:
-    """What the panel shows."""
+    """Return what the panel shows."""
     shown = state()
     names = ("error", "email", "available", "price", "status", "units", "done", "charged", "saved")
     found = [
@@ -94,7 +95,7 @@ def seen() -> dict[str, Any]:
 
 
 class Layout:
-    """Notes what a panel draws, in place of Blender's windows, which nobody has here."""
+    """Stand-in for Blender's layout that records what a panel draws."""
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
@@ -123,11 +124,11 @@ class Layout:
 
 
 class Words:
-    """What a button is given."""
+    """Settings that the panel gives to a button."""
 
 
 def drawn() -> list[str]:
-    """The words of the panel, from top to bottom."""
+    """Return the panel's texts from top to bottom."""
     panel = sys.modules[f"{PACKAGE}.panel"]
     words: list[str] = []
 
@@ -139,7 +140,7 @@ def drawn() -> list[str]:
 
 
 def submit() -> None:
-    """From the login to the frames, at a cap that is enough."""
+    """Log in, check, quote and submit, and wait for the frames."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     print(json.dumps(seen()), flush=True)
@@ -150,7 +151,7 @@ def submit() -> None:
 
 
 def measures() -> None:
-    """What it costs by its work is shown before it is submitted."""
+    """Show the price by measured work before the job is submitted."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     press(bpy.ops.rendertrust.quote)
@@ -161,7 +162,7 @@ def measures() -> None:
 
 
 def again() -> None:
-    """The file is opened another day; what came meanwhile is fetched."""
+    """Open the file again later, and download the frames that came meanwhile."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     press(bpy.ops.rendertrust.submit)
@@ -175,7 +176,9 @@ def again() -> None:
 
 
 def lacks_a_texture() -> None:
-    """Which is shown at the object that shows it; nothing is sent."""
+    """Submit a scene with a missing texture: nothing is sent, and the finding selects its
+    object.
+    """
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     shows_an_image("//textures/wood.png")
@@ -187,13 +190,13 @@ def lacks_a_texture() -> None:
 
 
 def refused(button: Callable[..., set[str]], **words: Any) -> None:
-    """A button that says why it does nothing."""
+    """Press a button that does nothing, and check that it gives a reason."""
     assert button(**words) == {"CANCELLED"}
     assert state().error
 
 
 def caps() -> None:
-    """Paused at the cap, resumed, stopped."""
+    """Pause the job and stop it."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().frames = "1-10"
@@ -205,7 +208,7 @@ def caps() -> None:
 
 
 def raises_the_cap() -> None:
-    """One frame is paid for; Resume says what to do, and goes on once that is done."""
+    """Pay for one frame only; Resume then says to raise the cap, and works once that is done."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().max_credits = "10"
@@ -222,7 +225,7 @@ def raises_the_cap() -> None:
 
 
 def sends_it_as_it_is() -> None:
-    """A texture is missing, and that is known."""
+    """Submit a scene although a texture is known to be missing."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     shows_an_image("//textures/wood.png")
@@ -233,7 +236,7 @@ def sends_it_as_it_is() -> None:
 
 
 def told(is_so: Callable[[], bool]) -> None:
-    """Wait until the panel shows that."""
+    """Wait until the panel shows this."""
     operators = sys.modules[f"{PACKAGE}.operators"]
     deadline = time.monotonic() + WITHIN_SECONDS
     while not is_so():
@@ -243,7 +246,7 @@ def told(is_so: Callable[[], bool]) -> None:
 
 
 def keeps_it_to_himself() -> None:
-    """Nobody's nodes but his own see it, and he has none."""
+    """Submit to the artist's own nodes only, of which there are none."""
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     settings().pool, settings().order = "mine", "middle_first"
@@ -255,13 +258,15 @@ def keeps_it_to_himself() -> None:
 
 
 def submitted() -> None:
-    """There is a job, which is followed."""
+    """Submit, and wait until there is a job to follow."""
     assert bpy.ops.rendertrust.submit() == {"FINISHED"}
     told(lambda: bool(settings().job_id))
 
 
 def mistakes() -> None:
-    """A wrong password, a file without a place, frames that are none, a gateway that is none."""
+    """Try an unsaved file, a wrong password, invalid frames and a wrong gateway; collect the
+    errors.
+    """
     bpy.ops.wm.read_homefile(use_factory_startup=True)
     said = []
     refused(bpy.ops.rendertrust.check)
@@ -286,7 +291,9 @@ def preferences() -> Any:
 
 
 def switched_on() -> str:
-    """From the zip, as Preferences > Add-ons > Install from Disk does it; else the checkout's."""
+    """Install the extension from the zip, as "Install from Disk" does, or else use the checkout's;
+    return its name.
+    """
     bpy.ops.wm.read_factory_settings()
     for archive in Path(FOLDER).glob("*.zip"):
         bpy.ops.extensions.package_install_files(

@@ -1,4 +1,6 @@
-"""The extension in Blender, without its windows, against a gateway and an agent that renders."""
+"""Tests of the extension in Blender without its windows, against a gateway and an agent that
+renders.
+"""
 
 import asyncio
 import json
@@ -27,7 +29,7 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(sys.version_info < (3, 13), reason="Blender 5.2 has Python 3.13"),
 ]
-# What a Blender of its own has; nothing else of this environment is there for the zip's test.
+# The packages that Blender brings; the test of the zip sees nothing else of this environment.
 BLENDERS = ("bpy", "numpy", "numpy.libs", "attr", "attrs", "cattrs", "requests", "urllib3", "idna")
 BLENDERS_TOO = ("certifi", "charset_normalizer", "typing_extensions.py")
 ARTIST = Path(__file__).with_name("artist.py")
@@ -39,19 +41,22 @@ gateway = gateway_with()
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def agent(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Agent]:
-    """A node that renders."""
+    """Run a node that renders."""
     async with running_agent(gateway.url, tmp_path_factory.mktemp("node") / "node") as running:
         yield running
 
 
 class Artist:
-    """Somebody with an account and a Blender."""
+    """A creator with a Blender."""
 
     def __init__(self, gateway: Gateway, creator: Creator, folder: Path) -> None:
         self.gateway, self.creator, self.folder = gateway, creator, folder
 
     async def does(self, deed: str, *, modules: Path = ROOT) -> list[dict[str, Any]]:
-        """What Blender says about it, the panel last. ``modules``: where it imports from."""
+        """Run an action in Blender; return its JSON lines, the panel last.
+
+        ``modules`` is the import path.
+        """
         python = (sys.executable,) if modules == ROOT else (sys.executable, "-S")
         words = (self.gateway.url, self.creator.email, PASSWORD, str(self.folder), deed)
         process = await asyncio.create_subprocess_exec(
@@ -67,7 +72,7 @@ class Artist:
         return [json.loads(line) for line in said.splitlines() if line.startswith(b"{")]
 
     def _own(self) -> dict[str, str]:
-        """A Blender and a login of his own."""
+        """Return the environment of the artist's own home and Blender settings."""
         names = ("HOME", "XDG_STATE_HOME", "BLENDER_USER_RESOURCES")
         return {name: str(self.folder / "home") for name in names}
 
@@ -84,7 +89,7 @@ async def artist(gateway: Gateway, agent: Agent, tmp_path: Path) -> AsyncIterato
 async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_belong(
     artist: Artist,
 ) -> None:
-    """By the zip that artists install, which brings all that it needs."""
+    """The test installs the zip that artists install, which brings all that it needs."""
     builder = str(ROOT / "scripts" / "blender_extension.py")
     chosen = ("--platform", "linux-x64", "--out", str(artist.folder))
     process = await asyncio.create_subprocess_exec(sys.executable, builder, *chosen)
@@ -112,7 +117,7 @@ async def test_a_scene_is_checked_quoted_rendered_and_its_frames_are_where_they_
 
 
 async def restart(gateway: Gateway, **settings: str) -> None:
-    """Until its node is back."""
+    """Restart the gateway, and wait until its node is connected again."""
     await gateway.restart(**settings)
 
     async def is_back() -> bool:
