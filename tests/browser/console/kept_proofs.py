@@ -1,4 +1,4 @@
-"""Proofs that somebody saved as files, opened where there is neither a gateway nor a network."""
+"""Proofs saved as files, opened in a browser without gateway or network."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -15,7 +15,7 @@ FAILS = re.compile("Invalid:")
 
 
 async def kept(eyes: Looking, tmp_path: Path) -> Path:
-    """The proof that is looked at, saved as a file."""
+    """Save the proof that is open as a file, and return its path."""
     async with eyes.page.expect_download() as found:
         await eyes.page.get_by_role("link", name="Save as one file").click()
     path = tmp_path / "proof.html"
@@ -25,7 +25,7 @@ async def kept(eyes: Looking, tmp_path: Path) -> Path:
 
 @attrs.define
 class Offline:
-    """A browser that has no network; ``asked``: what the file that is open asked for."""
+    """A browser without a network; ``asked`` has the URLs that the open file requested."""
 
     page: Page
     asked: list[str] = attrs.field(factory=list[str])
@@ -35,14 +35,16 @@ class Offline:
         await self.page.goto(path.as_uri())
 
     async def asked_nobody(self, path: Path) -> None:
-        """The file needed nothing but itself, and did nothing that its policy forbids."""
+        """Check that the file requested only itself and violated no policy."""
         assert self.asked == [path.as_uri()]
         assert await self.page.evaluate("window.violations") == []
 
 
 @asynccontextmanager
 async def offline(browser: Browser, before: str = "") -> AsyncGenerator[Offline]:
-    """``before`` is a script that runs before those of each file."""
+    """Run a browser without a network; ``before`` is a script that runs before those of each
+    file.
+    """
     context = await browser.new_context(offline=True)
     reader = Offline(await context.new_page())
     reader.page.on("request", lambda request: reader.asked.append(request.url))

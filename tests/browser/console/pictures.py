@@ -1,8 +1,8 @@
-"""The pictures of docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
+"""Screenshots for docs/CONSOLE.md: ``python -m tests.browser.console.pictures FRAMES FOLDER``.
 
-A farm of five nodes with an hour behind it. ``FRAMES`` is a folder of renders, PNG files of any
-size; what is drawn in their place without one is only good for a look. Look at each picture before
-it is committed.
+They show a farm of five nodes with an hour of work behind it. ``FRAMES`` is a folder of renders,
+PNG files of any size; without it, simple drawings take their place, which suffice for a trial only.
+Look at each picture before you commit it.
 """
 
 import argparse
@@ -44,8 +44,8 @@ SETTINGS = {
 CREATORS = {"jane": "Jane Okafor", "tomas": "Tomás Rey", "lin": "Lin Wei", "sofia": "Sofia Brandt"}
 NODES = (("atelier-1", 4), ("atelier-2", 4), ("garage-4090", 2), ("attic", 1), ("lab-07", 2))
 JOBS, SHOWN, FAILING, SLOW = 90, 120, 404, 415
-FILM = "400-419"  # one of them fails, and the last ones go on
-# What ended is spread over the hour, denser of late; the newest stay as they are.
+FILM = "400-419"  # one of them fails, and the last ones keep running
+# Ended jobs are spread over the hour, more of them late; the newest stay as they are.
 HOUR = """
 UPDATE jobs SET created_at = o.begun, dispatched_at = o.begun + interval '1 second',
                 completed_at = o.begun + make_interval(secs => 12 + 70 * o.other)
@@ -55,7 +55,7 @@ FROM (SELECT id, other, now() - make_interval(secs => 90 + 3400 * power(chance, 
             FROM jobs WHERE completed_at IS NOT NULL ORDER BY created_at DESC OFFSET 2) drawn) o
 WHERE jobs.id = o.id
 """
-# What a gateway that checks would have found; its verifiers need Blender.
+# Checks as a verifying gateway would record them; its verifiers need Blender.
 CHECKS = """
 INSERT INTO checks (job_id, unit, attempt, node_id, device_class, verified, share_percent,
                     window_seconds, opened_at, state, verdict, said, verifier_id, decided_at,
@@ -88,7 +88,7 @@ ABOUT = {
 }
 
 
-# What a node would say of the scene, had it a Blender.
+# A scene's facts as a node with Blender would report them.
 LOOKED: dict[str, Any] = {
     "opened": True,
     "saved_by": [5, 2, 0],
@@ -119,7 +119,7 @@ LOOKED: dict[str, Any] = {
         ],
     },
 }
-# A picture as nodes show it: a JPEG of 256 pixels a side at most.
+# A preview as nodes send it: a JPEG of at most 256 pixels a side.
 SHRINK = """
 async (png) => {
   const image = await createImageBitmap(await (await fetch(`data:image/png;base64,${png}`)).blob());
@@ -134,7 +134,7 @@ async (png) => {
 
 @attrs.frozen
 class Painted:
-    """A frame, and as it is shown: JPEG, in base64."""
+    """A frame as PNG, and its preview as JPEG in base64."""
 
     png: bytes = attrs.field(repr=False)
     small: str = attrs.field(repr=False)
@@ -142,7 +142,7 @@ class Painted:
 
 @attrs.frozen
 class Shot:
-    """A picture: who looks where, and what must be there before it is taken."""
+    """A screenshot: its user and page, and the element that must be there first."""
 
     name: str
     who: str
@@ -153,7 +153,7 @@ class Shot:
 
 
 def works(frames: Sequence[Painted]) -> Behaviour:
-    """Paints what is next; some frames fail, and some go on for as long as we look."""
+    """Return a node's behaviour that paints frames; some fail, and some keep running."""
     pictures = cycle(frames)
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -196,7 +196,7 @@ async def _goes_on(node: FakeNode, dispatch: JobDispatch, frame: int) -> None:
 
 
 async def creator(gateway: Gateway, http: aiohttp.ClientSession, name: str) -> Creator:
-    """Somebody with a name of his own."""
+    """Register or log in a creator with a name of their own."""
     who = Creator(http, gateway.url, f"{name}@example.org")
     body = {"email": who.email, "name": CREATORS[name], "password": PASSWORD}
 
@@ -223,7 +223,10 @@ async def submitted(who: Creator, frame: int) -> str:
 
 @asynccontextmanager
 async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
-    """All of it. ``jobs``: one that is done, one that failed, one that runs, an animation."""
+    """Run the whole farm.
+
+    Its ``jobs`` are one that is done, one failed, one running, and an animation.
+    """
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
         people = {name: await creator(gateway, http, name) for name in CREATORS}
@@ -258,7 +261,7 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
 
 
 async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """An hour of jobs, and what goes on now."""
+    """Make an hour of jobs, and the work that goes on now."""
     drained = next(node.node_id for node in nodes if node.name == "attic")
     everybody = cycle(name for name in CREATORS)
     old = [
@@ -290,7 +293,7 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
 
 
 async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """An organisation of Jane's, with a node of Otto's; and whom she trusts."""
+    """Make Jane's organisation with a node of Otto's, and the users whom she trusts."""
     jane, otto = stage.people["jane"], stage.people["otto"]
     _, made = await jane.call("POST", "/organisations", {"name": "Okafor & Brandt"})
     there = f"/organisations/{made['id']}"
@@ -306,7 +309,7 @@ async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
 
 @asynccontextmanager
 async def hook(who: Creator) -> AsyncGenerator[None]:
-    """Somebody is told what happens to jobs of ``who``."""
+    """Run a webhook endpoint for the jobs of ``who``."""
 
     async def hear(_: web.Request) -> web.Response:
         return web.Response(status=204)
@@ -321,7 +324,7 @@ async def hook(who: Creator) -> AsyncGenerator[None]:
 
 
 async def film(who: Creator) -> str:
-    """An animation of which most frames are done."""
+    """Submit an animation, and return its id."""
     body = {"job_type": "render", "payload_ref": "s3://scenes/glass-at-dusk.blend", "queue": True}
     params = {"width": 1920, "height": 1080, "samples": 128}
     more = {"params": params, "frames": FILM, "max_credits": "500"}
@@ -331,7 +334,7 @@ async def film(who: Creator) -> str:
 
 
 async def anchored(who: Creator) -> None:
-    """Until the newest entry of somebody's is on the chain."""
+    """Wait until the newest entry of ``who`` is on the chain."""
     _, found = await who.call("GET", "/credits/history")
 
     async def is_there() -> bool:
@@ -365,7 +368,7 @@ def shots(stage: Stage) -> list[Shot]:
 
 
 async def looks(browser: Browser, stage: Stage, who: str) -> Page:
-    """Somebody's browser, signed in."""
+    """Open a browser context with this user signed in, and return its page."""
     context = await browser.new_context(
         viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
     )
@@ -380,7 +383,7 @@ async def looks(browser: Browser, stage: Stage, who: str) -> Page:
 
 
 async def settled(page: Page) -> None:
-    """Pictures are there, and so are the first changes."""
+    """Wait until images are loaded and the page is live."""
     await page.wait_for_function("() => [...document.images].every((each) => each.complete)")
     if await page.locator("#live-state").count():
         await expect(page.locator("#live-state")).to_have_text("live")
@@ -414,7 +417,7 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
     await jane.locator(".plot canvas").wait_for()
     await settled(jane)
     await jane.screenshot(path=folder / "console-phone.png")
-    # By a gateway that checks: what its nodes delivered from here on would wait for a verifier.
+    # Only now check results: what the nodes deliver from here on would wait for a verifier.
     await stage.gateway.restart(
         RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
     )
@@ -423,7 +426,7 @@ async def take(browser: Browser, stage: Stage, folder: Path) -> None:
 
 
 async def seen(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
-    """A picture of a page."""
+    """Take a screenshot of a page."""
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.emulate_media(color_scheme=shot.theme)
     await page.goto(stage.url + shot.path)
@@ -433,12 +436,12 @@ async def seen(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
 
 
 async def called(stage: Stage, url: str) -> None:
-    """What was told arrived here; the picture has an address as people have them."""
+    """Give the endpoint a realistic URL for the screenshot, after its deliveries arrived here."""
     await execute(stage.dsn, f"UPDATE endpoints SET url = '{url}'")
 
 
 async def leads(page: Page, shot: Shot, folder: Path) -> None:
-    """A picture of what the first row of a table leads to."""
+    """Take a screenshot of the page to which the first row of a table leads."""
     origin = page.url.split("/console")[0]
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.goto(origin + shot.path)
@@ -449,7 +452,7 @@ async def leads(page: Page, shot: Shot, folder: Path) -> None:
 
 
 async def quoted(page: Page, url: str) -> None:
-    """A new job, before it is submitted."""
+    """Fill in a new job, without submitting it."""
     await page.set_viewport_size({"width": 1280, "height": 1000})
     await page.goto(f"{url}/console/jobs/new")
     await page.get_by_label("Frames", exact=True).fill("1-48")
@@ -461,7 +464,7 @@ async def quoted(page: Page, url: str) -> None:
 
 
 async def looked(page: Page) -> None:
-    """The same once a node has looked into the scene."""
+    """Let a node inspect the scene of the new job."""
     scene: FilePayload = {
         "name": "glass-at-dusk.blend",
         "mimeType": "application/octet-stream",

@@ -1,4 +1,4 @@
-"""The supervision tree, as an admin sees it."""
+"""The page of actors and supervisors, as an admin sees it."""
 
 from playwright.async_api import Browser, expect
 

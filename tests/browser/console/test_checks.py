@@ -1,4 +1,4 @@
-"""Checks: what was found about what nodes delivered, as operators and admins look at it."""
+"""Checks of delivered results, as operators and admins see them."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from tests.browser.console.looking import looking
 from tests.browser.console.stage import HOSTILE, Stage
 from tests.support.databases import connected
 
-# As the Ledger writes them; a gateway that checks needs renders, which tests/integration/liars has.
+# Verdicts as the Ledger writes them; real checks need renders, which tests/integration/liars has.
 FOUND = (
     ("exact", ""),
     ("unverifiable", "no verifier has the build"),
@@ -25,7 +25,7 @@ FROM jobs j, nodes n WHERE j.id = $1 AND n.name = $2
 
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def checked(stage: Stage) -> list[str]:
-    """Jobs whose results were checked, by what was found."""
+    """Insert checks of three jobs with different verdicts, and return the jobs."""
     async with connected(stage.dsn) as rows:
         jobs = [stage.jobs[0], stage.jobs[1], stage.jobs[4]]  # the last of them failed
         for job, (verdict, said) in zip(jobs, FOUND, strict=True):

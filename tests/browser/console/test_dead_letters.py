@@ -1,4 +1,4 @@
-"""Dead letters, as an admin deals with them."""
+"""Tests of dead letters, as an admin handles them."""
 
 from pathlib import Path
 

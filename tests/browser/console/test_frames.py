@@ -1,4 +1,4 @@
-"""Jobs of many frames in the console: submitted, watched as they come, steered, fetched."""
+"""Jobs of many frames in the console: submitted, followed live, changed and downloaded."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ from tests.support.attempts import attempt_of
 
 @asynccontextmanager
 async def farm(stage: Stage, job_type: str) -> AsyncGenerator[asyncio.Semaphore]:
-    """A node that does frames of a type of its own, one for each leave; frame 3 fails at first."""
+    """Run a node that does one frame per release of the semaphore; frame 3 fails at first."""
     leave, failed = asyncio.Semaphore(0), set[int]()
 
     def paint(task: FakeTask) -> bytes | Fails:
@@ -64,7 +64,7 @@ async def test_frames_come_fail_and_are_tried_again(browser: Browser, stage: Sta
             await expect(frames.nth(2)).to_contain_text("the third frame has no camera")
             await expect(page.locator("#state")).to_contain_text("1 failed")
             await expect(page.locator("#attempts tbody")).to_contain_text("frame 3")
-            # The last frame is still awaited: no page has more buttons in a row.
+            # While the last frame is pending, the page has its longest row of buttons.
             await expect(page.locator("#state").get_by_role("button")).to_have_count(3)
             await eyes.is_well("job-frames-failed")
             leave.release()
@@ -139,7 +139,7 @@ async def test_an_animation_is_submitted_with_its_price_and_its_frames_appear(
         await page.get_by_label("Height").fill("4")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults li").first).to_contain_text("tiles")
-        assert all("422" in error for error in eyes.errors)  # the browser itself says so
+        assert all("422" in error for error in eyes.errors)  # the browser logs the refusal itself
         eyes.errors.clear()
         await page.get_by_label("Tiles").fill("")
         await page.get_by_label("Width").fill("")
@@ -209,7 +209,7 @@ async def test_what_is_refused_is_marked_at_its_field_and_is_no_error(
 async def test_frames_are_seen_small_before_they_are_delivered(
     browser: Browser, stage: Stage
 ) -> None:
-    """Chunks too, and what no browser draws."""
+    """This includes frames of chunks, and formats that browsers cannot show."""
     leave = asyncio.Semaphore(0)
     async with looking(browser, stage, "jane") as eyes:
         page = eyes.page
@@ -261,7 +261,7 @@ async def test_frames_are_seen_small_before_they_are_delivered(
         await expect(image).to_have_js_property("naturalWidth", 300)
 
 
-# What a browser records of 64 x 48 pixels until it can be played, in base64.
+# Records 64 x 48 pixels in the browser until the video can be played, in base64.
 FILM = """async () => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 64, height: 48 });
   const pen = canvas.getContext("2d");
@@ -292,7 +292,7 @@ FILM = """async () => {
 
 
 async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage: Stage) -> None:
-    """And what this browser cannot play is said to be that, beside the link."""
+    """A video that this browser cannot play is named as such beside the link."""
     films = [b"no video at all"]
 
     async def deliver(node: FakeNode, dispatch: JobDispatch) -> None:
@@ -309,7 +309,8 @@ async def test_a_video_is_played_on_the_page_of_its_job(browser: Browser, stage:
         ),
     ):
         page = eyes.page
-        studio = await page.context.new_page()  # pages of the console play nothing but their own
+        # a page of its own, as the console's policy allows only its own media
+        studio = await page.context.new_page()
         films.append(base64.b64decode(await studio.evaluate(FILM)))
         await studio.close()
         job = await stage.job(job_type="video")

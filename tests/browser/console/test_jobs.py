@@ -1,4 +1,4 @@
-"""Jobs, as creators and admins see and steer them."""
+"""Jobs, as creators and admins see and control them."""
 
 import asyncio
 import hashlib
@@ -100,7 +100,7 @@ async def test_a_filter_is_completed_and_corrected(browser: Browser, stage: Stag
 
 
 async def test_the_keys_leave_the_filter_as_they_came(browser: Browser, stage: Stage) -> None:
-    """What the field offers takes no key that was not meant for it."""
+    """The list of suggestions takes no key that was not meant for it."""
     async with looking(browser, stage, "jane") as eyes:
         page = eyes.page
         for keys in (("Tab",), ("Shift+Tab",), ("ArrowDown", "Shift+Tab")):
@@ -129,7 +129,7 @@ async def test_a_job_that_is_submitted_here_shows_its_picture_without_a_reload(
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults")).to_contain_text("width and height together")
         await page.get_by_label("Height").fill("72")
-        # What the gateway refused stands in the console of the browser, too.
+        # The browser's console also logs what the gateway refused.
         assert all("422" in error for error in eyes.errors)
         eyes.errors.clear()
         await eyes.is_well("new-job")
@@ -186,7 +186,8 @@ async def test_a_job_starts_after_the_local_time_that_was_typed(
     start = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(days=3)
     scene = tmp_path / "later.blend"
     scene.write_bytes(b"BLENDER-v405" + bytes(range(256)) * 4)
-    zone = ZoneInfo("Asia/Kathmandu")  # not the machine's: its minutes are no other zone's
+    # unlike the machine's zone, and with an offset of minutes that no other zone has
+    zone = ZoneInfo("Asia/Kathmandu")
     async with looking(browser, stage, "jane", "/console/jobs/new", zone=zone.key) as eyes:
         page = eyes.page
         cost, field = page.locator("#cost"), page.get_by_label("Start after")

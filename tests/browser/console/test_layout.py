@@ -1,4 +1,4 @@
-"""What long words do to a page: nothing is pressed into a column of single letters."""
+"""Long words on a page: no element shrinks to a column of single letters."""
 
 from playwright.async_api import Browser
 

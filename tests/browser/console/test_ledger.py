@@ -1,4 +1,4 @@
-"""The ledger, as people look whether it is sound; and proofs that a browser recomputes."""
+"""The ledger page, its invariants, and proofs that the browser recomputes."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage
 from web.console.assets import assets
 
-# What climbs wrongly: proofs that are refused, and those that are taken though they were altered.
+# Returns faults: proofs that are refused, and altered ones that are accepted.
 CLIMB = """
 async ([url, proofs]) => {
   const { climb } = await import(url);
@@ -74,7 +74,7 @@ async def test_the_saved_file_works_alone_and_finds_what_was_altered(
 
 
 def proofs() -> list[dict[str, Any]]:
-    """Of every leaf of small trees, and of some of a large one."""
+    """Return proofs of every leaf of small trees, and of some leaves of a large one."""
     leaves = [f"leaf {n}".encode() for n in range(20)]
     places = [(index, size) for size in range(1, 21) for index in range(size)]
     return [
@@ -94,7 +94,7 @@ def proofs() -> list[dict[str, Any]]:
 
 
 async def test_the_browser_climbs_as_we_do(browser: Browser, stage: Stage) -> None:
-    """Every proof holds, and none with another index, size, hash or direction."""
+    """Every proof holds, and none with another index, size, hash or direction does."""
     async with looking(browser, stage, "jane", "/console/ledger") as eyes:
         said = await eyes.page.evaluate(CLIMB, [assets().url("proof.js"), proofs()])
         assert said == []

@@ -1,4 +1,4 @@
-"""What holds on every page: keys, live changes that can be paused, errors, hostile names."""
+"""Properties of every page: keys, live changes that can be paused, errors, and hostile names."""
 
 import hashlib
 import re
@@ -59,7 +59,7 @@ async def test_keys_lead_everywhere(browser: Browser, stage: Stage) -> None:
 
 
 EMPTY = ("credits", "checks", "organisations", "webhooks")
-# Where a key leads, and whether there is something to search.
+# Where each key leads, with and without something to search.
 LEADS = (
     ("j", "jobs", True),
     ("f", "fleet", True),
@@ -75,7 +75,7 @@ LEADS = (
     ("s", "settings", True),
 )
 MENU = "all => all.map((each) => [each.dataset.key, each.getAttribute('href')])"
-BY_DAY = "jclda"  # with and without something to search, with and without rows
+BY_DAY = "jclda"  # with and without a search field, with and without rows
 
 
 async def test_the_same_keys_work_on_every_page(browser: Browser, stage: Stage) -> None:
@@ -153,7 +153,7 @@ performance.getEntriesByType("resource")
 
 
 async def test_a_first_visit_loads_little(browser: Browser, stage: Stage) -> None:
-    """KiB as they come over the wire; the first page draws, the other does not."""
+    """The bounds are KiB on the wire; only the first page draws charts."""
     for path, most in (("/console", 42), ("/console/jobs", 22)):
         async with looking(browser, stage, "ann", path) as eyes:
             if path == "/console":
@@ -174,7 +174,7 @@ async (urls) => Promise.all(urls.map(async (url) => {
 
 
 async def test_what_was_packed_before_is_what_was_packed(browser: Browser, stage: Stage) -> None:
-    """Browsers take brotli over TLS, and from this machine."""
+    """Browsers accept brotli over TLS and from this machine."""
     names = list(assets().files)
     async with looking(browser, stage) as eyes:
         await eyes.go("/console")
@@ -218,7 +218,7 @@ document.getAnimations().length + [...document.querySelectorAll("*")].filter((ea
 
 
 async def test_nothing_moves_for_who_wants_that(browser: Browser, stage: Stage) -> None:
-    """One page fades into the next for all others."""
+    """For all other users, one page fades into the next."""
     motions: list[tuple[Motion, bool]] = [("no-preference", True), ("reduce", False)]
     for motion, turns in motions:
         async with looking(browser, stage, "ann", motion=motion) as eyes:
@@ -249,7 +249,8 @@ async def test_live_changes_can_be_paused(browser: Browser, stage: Stage) -> Non
         assert eyes.errors == []
 
 
-# Its own stream, as where there are no shared workers: a page can look into it.
+# Gives the page its own stream, as without shared workers, so that scripts in it can see the
+# stream.
 ALONE = "delete window.SharedWorker;"
 STREAMS = f"""{ALONE}
 window.streams = [];
@@ -284,9 +285,9 @@ async def test_a_hidden_page_follows_nothing(browser: Browser, stage: Stage) -> 
 
 
 async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> None:
-    """A browser opens six connections to one place: a stream for each would be too many.
+    """Browsers open six connections per host, so one stream per window would be too many.
 
-    The addresses of some of them are together longer than the line of a request may be.
+    Together, some of the addresses are longer than a request line may be.
     """
     async with looking(browser, stage, "jane") as eyes:
         context = eyes.page.context
@@ -314,7 +315,7 @@ async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> 
 
 
 async def joins(page: Page, url: str) -> None:
-    """Jane has an account; a busy gateway is asked again, and may know her by then."""
+    """Register Jane; a busy gateway is asked again, and may have registered her already."""
     body = {"email": "jane@example.org", "name": "Jane", "password": PASSWORD}
 
     async def is_in() -> bool:
@@ -344,7 +345,7 @@ async def test_what_is_not_there_is_a_page_that_is_well(browser: Browser, stage:
     async with looking(browser, stage, "jane") as eyes:
         await eyes.go("/console/nothing/here")
         await expect(eyes.page.get_by_role("heading", name="Not found")).to_be_visible()
-        eyes.errors.clear()  # the browser itself says that it was 404
+        eyes.errors.clear()  # the browser logs the 404 itself
         await eyes.is_well("not-found")
 
 
@@ -360,7 +361,7 @@ BESIDE = """
 
 
 async def test_a_script_beside_the_assets_is_not_loaded(browser: Browser, stage: Stage) -> None:
-    """Objects that strangers uploaded have the console's origin."""
+    """Objects that strangers uploaded have the same origin as the console."""
     async with looking(browser, stage) as eyes:
         page = await eyes.go("/console")
         assert await page.evaluate(BESIDE) == "script-src-elem"
@@ -374,7 +375,7 @@ async def test_a_wrong_password_is_said(browser: Browser, stage: Stage) -> None:
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("alert")).to_contain_text("is wrong")
         await expect(page.get_by_label("E-mail")).to_have_value("jane@example.org")
-        eyes.errors.clear()  # the browser itself says that it was 401
+        eyes.errors.clear()  # the browser logs the 401 itself
         await eyes.is_well()
 
 
@@ -385,7 +386,9 @@ async def test_who_was_signed_out_meanwhile_comes_back_to_what_he_saw(
     async with looking(browser, stage, "jane", there) as eyes:
 
         async def signed_out(dialog: Dialog) -> None:
-            """While the dialog is open the page does nothing, so no update of it comes first."""
+            """Remove the cookies while the dialog blocks the page, so that no live update reports
+            it first.
+            """
             await eyes.page.context.clear_cookies()
             await dialog.accept()
 
@@ -455,7 +458,7 @@ MessagePort.prototype.postMessage = function (said, ...more) {{
 async def test_a_gateway_that_falls_silent_is_not_live(
     browser: Browser, start_gateway: StartGateway
 ) -> None:
-    """No connection ends, and nothing comes: as with a lost network, or a machine that hangs."""
+    """No connection ends and nothing arrives, as with a lost network or a hung machine."""
     async with start_gateway() as gateway:
         eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
         page = eyes.page

@@ -1,4 +1,4 @@
-"""Somebody who has never seen the console: each question is answered within three clicks."""
+"""A user new to the console finds the answer to each question within three clicks."""
 
 import re
 
@@ -12,7 +12,7 @@ CLICKS_MOST = 3
 
 
 class Newcomer:
-    """Begins at /console, knows nothing of addresses and keys, and clicks on what is visible."""
+    """A user who starts at /console, knows no addresses or keys, and clicks on what is visible."""
 
     def __init__(self, page: Page) -> None:
         self.page, self.clicks = page, 0
@@ -34,7 +34,7 @@ class Newcomer:
     async def job(self, job: str) -> None:
         row = self.page.locator("tbody tr").filter(has_text=job[:8])
         link = row.get_by_role("link", name=job[:8])
-        await link.first.scroll_into_view_if_needed()  # others' newer jobs may stand above it
+        await link.first.scroll_into_view_if_needed()  # newer jobs of other users may be above it
         await self.click(link)
         await self.page.wait_for_url(f"**/console/jobs/{job}")
 
@@ -72,7 +72,7 @@ async def test_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
 
 
 async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
-    """One click says it, one more recomputes it."""
+    """One click shows it, and one more recomputes it."""
     async with looking(browser, stage, "jane", "/console") as eyes:
         newcomer, page = Newcomer(eyes.page), eyes.page
         await newcomer.menu("Ledger")

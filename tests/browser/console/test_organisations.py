@@ -1,4 +1,4 @@
-"""Organisations and trust: founded, joined, lent to, ended."""
+"""Organisations and trust: founding, joining, lending nodes, and ending them."""
 
 from playwright.async_api import Browser, expect
 

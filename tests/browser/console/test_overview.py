@@ -1,4 +1,4 @@
-"""The first pages, as people see them."""
+"""Overview pages of the roles."""
 
 from playwright.async_api import Browser, expect
 

@@ -1,4 +1,4 @@
-"""Somebody who uses keys alone keeps his place while the page changes."""
+"""Focus stays in its place for a user of the keyboard while the page changes."""
 
 from playwright.async_api import Browser, Dialog, expect
 

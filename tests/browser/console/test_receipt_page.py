@@ -1,4 +1,4 @@
-"""Public page of a receipt: what was compared, for whoever comes."""
+"""Public page of a receipt: anyone sees what was compared."""
 
 from contextlib import AsyncExitStack
 

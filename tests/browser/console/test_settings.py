@@ -1,4 +1,4 @@
-"""Settings, prices, limits and the audit log, as admins look at them."""
+"""Settings, prices, limits and the audit log, as admins see them."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The system's page, as admins look at it."""
+"""The page about the system, as admins see it."""
 
 from playwright.async_api import Browser, expect
 

@@ -1,4 +1,4 @@
-"""Tables: each has a caption and is sorted by its address: by a mouse, by keys, on a phone."""
+"""Tables have captions and can be sorted by links, with a mouse, with keys and on a phone."""
 
 import re
 
@@ -11,7 +11,8 @@ from tests.browser.console.stage import Stage, failed_job
 async def test_nodes_and_users_have_tables_that_are_sorted(browser: Browser, stage: Stage) -> None:
     async with looking(browser, stage, "ann", "/console/fleet") as eyes:
         page = eyes.page
-        for first in ("studio-1", "0.0000 cr"):  # who earned most, and who earned nothing
+        # first the one who earned most, then one who earned nothing
+        for first in ("studio-1", "0.0000 cr"):
             await page.get_by_role("link", name="Earned, 30 d").click()
             await expect(page.locator("#rows tbody tr").first).to_contain_text(first)
         await eyes.go("/console/fleet?q=studio")
@@ -110,7 +111,7 @@ async def test_times_are_shown_in_full_for_who_wants_that(browser: Browser, stag
 
 
 async def test_relative_times_go_by_the_gateways_clock(browser: Browser, stage: Stage) -> None:
-    """A browser whose clock is wrong tells the same as any other."""
+    """A browser with a wrong clock shows the same times as any other."""
     job = await stage.job()
     await stage.ended(job)
     for ahead in (-7200, 7200):

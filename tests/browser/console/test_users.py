@@ -1,4 +1,4 @@
-"""Users and their credits, as admins steer them and as creators buy them."""
+"""Users and their credits, as admins manage them and creators buy them."""
 
 import re
 from typing import Any
@@ -12,7 +12,7 @@ from web.console.formatting import marked
 
 
 async def at_janes(page: Page) -> None:
-    """From the list to her page."""
+    """Go from the list of users to Jane's page."""
     await page.locator("#search").fill("JANE@")
     await page.locator("#search").press("Enter")
     await page.wait_for_url("**/console/users?q=*")

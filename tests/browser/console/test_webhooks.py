@@ -1,4 +1,4 @@
-"""One's webhooks: made, looked at, told again, deleted."""
+"""A user's webhooks: created, viewed, sent again and deleted."""
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer

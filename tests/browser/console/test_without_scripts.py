@@ -1,4 +1,6 @@
-"""Without scripts pages are read, sorted, filtered and changed; what needs them is not offered."""
+"""Without scripts, pages can be read, sorted, filtered and used; they offer nothing that needs
+scripts.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,7 +14,7 @@ from tests.browser.console.stage import PASSWORD, Stage, failed_job
 
 @asynccontextmanager
 async def plainly(browser: Browser, stage: Stage, name: str) -> AsyncGenerator[Page]:
-    """Somebody whose browser runs no scripts, signed in."""
+    """Open a browser without scripts, with this user signed in."""
     context = await browser.new_context(
         viewport=WIDE, reduced_motion="reduce", java_script_enabled=False
     )
