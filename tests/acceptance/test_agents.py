@@ -179,7 +179,8 @@ async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
     gateway: Gateway, creator: Creator, tmp_path: Path
 ) -> None:
     """The killed node's Blender ends as well."""
-    await gateway.restart(RENDERTRUST_LEASES_GRACE_SECONDS="1")  # no node is waited for then
+    # no grace period for nodes after a restart
+    await gateway.restart(RENDERTRUST_LEASES_GRACE_SECONDS="1")
     scene = await asyncio.to_thread(build, tmp_path / "scene.blend", SLOW)
     payload = await creator.upload(scene.read_bytes())
     async with running_agent(gateway.url, tmp_path / "node") as agent:

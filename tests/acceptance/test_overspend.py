@@ -51,7 +51,8 @@ async def test_of_40_debits_at_once_ten_times_over_exactly_what_is_there_is_spen
     ada, left = await admin(gateway, http), 1_000_000
     jane = jwt.decode(creator.token, options={"verify_signature": False})["sub"]
     for round_ in range(10):
-        debit, wanted = 10_000 + 37 * round_, 7 + 3 * round_  # units; how many there is enough for
+        # units, and the number of debits that the account covers
+        debit, wanted = 10_000 + 37 * round_, 7 + 3 * round_
         reduce = {"amount": render(left - debit * wanted - round_), "reference_id": f"left{round_}"}
         status, _ = await creator.call("POST", "/credits/deduct", reduce)
         assert status == 200

@@ -26,7 +26,7 @@ async def refused(*words: str, **settings: str) -> tuple[int, str]:
     env = os.environ | settings
     code, out, err = await programs.call("serve", *words, env=env, within=REFUSED_WITHIN)
     assert out == ""
-    # The log is JSON, line by line; what is left is for people.
+    # The log is JSON lines; the other lines are for people.
     said = [line for line in err.splitlines() if not line.startswith("{")]
     return code, "\n".join(said)
 

@@ -100,7 +100,7 @@ async def _work(asker: Asker, node: Node, job: str) -> None:
         await socket.send_json(running)
         done = {"type": "job_result", "job_id": job, "status": "completed"}
         await socket.send_json({**done, "result_ref": "s3://results/frame.png"})
-        # Until it is acknowledged; clients of the reference need not know that.
+        # Wait for the acknowledgement, which clients of the reference need not know.
         await socket.receive(timeout=FRAME_SECONDS)
 
 

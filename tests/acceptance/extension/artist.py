@@ -144,7 +144,7 @@ def submit() -> None:
     scene_of_cubes()
     press(bpy.ops.rendertrust.sign_in, email=EMAIL, password=PASSWORD)
     print(json.dumps(seen()), flush=True)
-    bpy.data.objects["Cube"].location.x = 0.5  # not saved: what is on the screen is rendered
+    bpy.data.objects["Cube"].location.x = 0.5  # not saved: the scene on the screen is rendered
     press(bpy.ops.rendertrust.check)
     press(bpy.ops.rendertrust.quote)
     press(bpy.ops.rendertrust.submit)

@@ -186,7 +186,7 @@ async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenera
         start_gateway(
             RENDERTRUST_CREDITS_STARTER="10000",
             RENDERTRUST_AUDIT_EVERY_SECONDS="2",
-            RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # tokens are as old as the stage
+            RENDERTRUST_JWT_ACCESS_MINUTES="1440",  # so that tokens stay valid for all tests
             RENDERTRUST_JWT_PREVIOUS=FORMER_SECRET,
         ) as gateway,
         aiohttp.ClientSession() as http,

@@ -464,7 +464,7 @@ async def test_a_gateway_that_falls_silent_is_not_live(
         page = eyes.page
         await page.add_init_script(BEATS)
         await joins(page, gateway.url)
-        await eyes.sign_in("jane", "/console/credits")  # where nothing changes by itself
+        await eyes.sign_in("jane", "/console/credits")  # a page on which nothing changes by itself
         await page.wait_for_function("() => window.beats >= 2")
         await expect(page.locator("#live-state")).to_have_text("live")
         await page.evaluate("window.same = 1")

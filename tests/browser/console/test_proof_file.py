@@ -232,7 +232,7 @@ async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     good, bad = two.rpartition("\n\n")[2], turned(two).rpartition("\n\n")[2]
     others += [{"block_number": str(PROOF["block_number"])}, {"proof_hashes": None}]
     others += [{"checkpoint": two.replace(good, lines)} for lines in (good + bad, bad + good)]
-    path = tmp_path / "empty.html"  # signatures are not checked in about:blank
+    path = tmp_path / "empty.html"  # about:blank cannot check signatures
     path.write_text("<!doctype html>")
     async with offline(browser) as reader:
         await reader.open(path)

@@ -222,7 +222,7 @@ async def test_a_restore_that_is_cancelled_leaves_the_database_empty(
     assert await contents(empty.owner_dsn) == before
 
 
-# -- the programs
+# -- commands
 
 
 def test_no_password_is_seen_in_a_list_of_processes() -> None:

@@ -32,11 +32,12 @@ class LogDouble:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
-        # What proofs are of, instead: as by an anchored checkpoint.
+        # Leaves and keys that proofs use instead of the current ones, as by an older anchored
+        # checkpoint.
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
-        self.instead: dict[int, int] = {}  # entries, and of which others the proofs are
+        self.instead: dict[int, int] = {}  # entries, and the other entries whose proofs they get
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # done while a checkpoint is on its way
+        self.meanwhile: list[Callable[[], None]] = []  # run before a checkpoint is sent
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:

@@ -50,7 +50,7 @@ def _received(ours: int, typed: str) -> str:
     while True:
         try:
             piece = os.read(ours, 65_536)
-        except OSError:  # how Linux says that the other side is closed
+        except OSError:  # Linux reports a closed other side in this way
             return text.decode()
         text += piece
         if answers and text.rstrip(b" ").endswith(b":"):

@@ -261,7 +261,7 @@ async def test_a_checkpoint_that_nobody_signed_is_no_answer(
         await client.log_checkpoint()
 
 
-# ── at the command line ──────────────────────────────────────────────────────────────────────────
+# ── command line ─────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture

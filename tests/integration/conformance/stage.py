@@ -83,8 +83,8 @@ class Stage:
     acts: Callable[[], Awaitable[Sequence[Act]]]
     own: Callable[[UUID, UUID], Awaitable[None]]  # node, owner
     found: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, member
-    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, who has not joined
-    halt: Callable[[bool], None]  # whether this gateway alone may write nothing
+    invite: Callable[[UUID, UUID], Awaitable[None]]  # an organisation: owner, invited user
+    halt: Callable[[bool], None]  # forbids only this gateway to write
     clock: HandClock = attrs.field(factory=HandClock)
 
     def ledger(self) -> LedgerActor:

@@ -145,7 +145,7 @@ async def test_how_long_the_oldest_delivery_waits_is_known(stage: Stage) -> None
     assert await stage.store.longest_wait() == pytest.approx(90)
 
 
-# ── what is at stake stays there ─────────────────────────────────────────────────────────────────
+# ── stakes remain until the verdict ──────────────────────────────────────────────────────────────
 
 
 async def test_a_share_at_stake_does_not_mature_before_the_verdict(stage: Stage) -> None:
@@ -262,7 +262,7 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
     assert await stage.store.audit() == []
 
 
-# ── the scene is at fault after all ──────────────────────────────────────────────────────────────
+# ── withdrawn strikes ────────────────────────────────────────────────────────────────────────────
 
 
 async def withdraw(

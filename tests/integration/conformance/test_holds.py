@@ -95,7 +95,7 @@ class Farm:
             rows = await books.lock(Keys(holds=frozenset({reference})))
         return rows.holds.get(reference)
 
-    # ── what happens ─────────────────────────────────────────────────────────────────────────────
+    # ── steps ────────────────────────────────────────────────────────────────────────────────────
 
     def wishes(self, unit: UnitRow) -> list[Effect]:
         """Return all requests that a creator, or an admin for them, can make."""
@@ -178,11 +178,12 @@ class Farm:
         assert isinstance(await self.stage.do(effect), Posted)
         self.open.discard((unit.number, attempt))
         if valid:
-            self.open = {of for of in self.open if of[0] != unit.number}  # the other is overtaken
+            # the other attempt is obsolete
+            self.open = {of for of in self.open if of[0] != unit.number}
             self.paid["charged"] += unit.price
             self.paid["earned"] += unit.price * 70 // 100
 
-    # ── what must be so ──────────────────────────────────────────────────────────────────────────
+    # ── invariants ───────────────────────────────────────────────────────────────────────────────
 
     def waiting(self, unit: UnitRow) -> list[int]:
         """Return the attempts that were delivered and have no verdict."""

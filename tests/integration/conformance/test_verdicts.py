@@ -151,7 +151,7 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
     await stage.own(node, owner)
     if whose == "his organisation's":
         await stage.found(user, owner)
-    if whose == "invited":  # nobody has accepted
+    if whose == "invited":  # the invitation is not accepted
         await stage.invite(owner, user)
     await stage.do(delivery(job, node))
     await stage.do(said(job, outcome, retry_at=stage.clock.now()))

@@ -308,7 +308,7 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     origin, at = place.loop.run(place.origin()), datetime.now(UTC) + timedelta(seconds=90)
     memory = FileMemory(memory_file(tmp_path))
     memory_file(tmp_path).parent.mkdir()
-    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))  # by a clock that is fast
+    asyncio.run(memory.note(SeenHead(origin, 9, ROOT, at)))  # noted with a clock that is fast
     found = call("status", code=1)
     assert (found["agrees"], found["contract"]) == (True, None)
     assert "a checkpoint of 9 leaves" in found["halted"]

@@ -45,7 +45,7 @@ class Scene:
     contract: str
     proof: dict[str, Any]
     chain: Web3Chain
-    made: str  # the transaction that made the contract
+    made: str  # transaction that deployed the contract
 
     async def verdict(self, named: str | None = None, **changed: Any) -> Verdict:
         proof = {**self.proof, **changed}
@@ -281,7 +281,7 @@ async def test_a_node_that_is_silent_is_waited_for_no_longer_than_said(
     assert "does not answer" in gone.reason
 
 
-# ── at the command line, as the wheel has it ─────────────────────────────────────────────────────
+# ── command line of the plain wheel ──────────────────────────────────────────────────────────────
 
 ALONE = textwrap.dedent("""
     import importlib.machinery, json, os, sys
@@ -310,7 +310,7 @@ def needed(names: list[str]) -> set[str]:
         try:
             wanted = metadata.requires(name) or []
         except metadata.PackageNotFoundError:
-            continue  # of another platform, or Python
+            continue  # for another platform or version of Python
         names += [NAME.split(line, maxsplit=1)[0] for line in wanted if "extra ==" not in line]
     return found
 
@@ -326,7 +326,7 @@ def refused() -> list[str]:
     return rooms + [
         module
         for module, owners in modules.items()
-        if module != "rendertrust"  # which an environment may have installed
+        if module != "rendertrust"  # which may be installed in the environment
         and not {owner.lower().replace("_", "-") for owner in owners} & kept
     ]
 

@@ -42,8 +42,8 @@ class Talker:
     """
 
     behind: str
-    finalized: str | None  # null: it calls no block so; "-": it does not know the word
-    keeps: bool = True  # the state of older blocks
+    finalized: str | None  # null: no block is final; "-": the node does not know the word
+    keeps: bool = True  # whether it has the state of older blocks
 
     async def answer(self, request: web.Request) -> web.Response:
         call = await request.json()

@@ -178,13 +178,13 @@ async def test_names_that_are_never_found_keep_nobody_else_from_looking_one_up(
 ) -> None:
     """The loop's few threads also look up PostgreSQL, S3 and Redis."""
     if isinstance(town, TwinTown):
-        return  # it looks nothing up
+        return  # the twin looks up no names
     letters = [letter(f"http://{n}.slow.example") for n in range(3 * engine.LOOKUPS_MOST)]
     sending = asyncio.create_task(town.post.send(letters))
     await until(lambda: len(slow_names.asked) >= engine.LOOKUPS_MOST)
     async with asyncio.timeout(60):
         assert await asyncio.get_running_loop().getaddrinfo("localhost", 5432)
-    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at once, whatever waits
+    assert len(slow_names.asked) == engine.LOOKUPS_MOST  # no more at a time, however many wait
     slow_names.ends.set()
     assert all(isinstance(one, NotSent) for one in await sending)
     assert await town.post.send([letter(town.listener(200))]) == [Answered(200)]

@@ -209,7 +209,7 @@ async def test_a_node_that_babbles_is_one_that_is_away(scene: Scene, body: bytes
         sizes = [await scene.grown()]
         await scene.anchored(sizes[0])
         for method in (*ASKED_OF, ""):
-            # Without the tip web3 asks for it in another way, and not again.
+            # Without the tip, web3 asks for it in another way instead of asking again.
             times = 1 if method == "eth_maxPriorityFeePerGas" else 2
             snare = scene.node.babble(method, body, times=times)
             if method in (SEND, "eth_estimateGas", "eth_maxPriorityFeePerGas", RECEIPT):
@@ -253,7 +253,7 @@ async def test_an_anchor_has_gas_enough_though_a_lagging_node_estimated_it(scene
         await scene.anchored(sizes[0])
 
         async def lag() -> None:
-            scene.node.lag = 2  # the contract and its first anchor
+            scene.node.lag = 2  # hides the contract and its first anchor
 
         estimated = scene.node.first("eth_estimateGas", lag)
         sizes.append(await scene.grown())

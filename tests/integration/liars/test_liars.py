@@ -63,7 +63,8 @@ class Farm:
     owner: "asyncpg.Connection[asyncpg.Record]"
     stack: AsyncExitStack
     operators: dict[str, Person] = attrs.Factory(dict[str, Person])
-    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])  # of verifiers
+    # keys of the gateway's verifiers
+    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])
 
     async def operator(self, name: str) -> Person:
         if name not in self.operators:
@@ -283,7 +284,8 @@ async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_n
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert "other-device: softened" in unit["error_message"]
     _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
-    first = next(one for one in seen["checks"] if one["attempt"] == 1)  # it may try again by now
+    # a later attempt may exist by now
+    first = next(one for one in seen["checks"] if one["attempt"] == 1)
     assert (first["verdict"], first["strike"]) == ("invalid", False)
     asked = next(one for one in verifier.received if isinstance(one, JobDispatch))
     assert len(asked.params["across"]) == 3
@@ -330,7 +332,7 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     """Deliver a result signed for another build, so that no verifier can repeat it."""
     await farm.put(dispatch)
-    node.device_class = "cpu/avx2/nobody-has-it"  # but its hello said another one
+    node.device_class = "cpu/avx2/nobody-has-it"  # its hello named another class
     await node.send(honest(node, dispatch))
 
 
@@ -405,7 +407,8 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     for _ in range(STRIKES_MOST):
         job = await farm.place()
         await farm.blamed(job)
-        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")  # it is not tried again
+        # so that it is not retried
+        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
         assert status == 200, answer
     eve = farm.operators["eve"]
 

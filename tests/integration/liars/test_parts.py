@@ -60,7 +60,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
     await asks(node, mine, unit=5)
     await asks(node, mine, what="evidence")
     await asks(node, mine)
-    both = [await offered(node) for _ in range(2)]  # whichever the store has begun first
+    both = [await offered(node) for _ in range(2)]  # in whichever order the store began them
     assert sorted((given.what, len(given.places)) for given in both) == [
         ("evidence", 2),
         ("result", 2),

@@ -55,7 +55,8 @@ async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
     for method, path, body, refused in (
         ("POST", f"/jobs/{job}/cancel", None, 400),
         ("PATCH", f"/jobs/{job}", {"max_credits": "0.0001"}, 409),
-        ("POST", f"/jobs/{job}/units/0/retry", None, 200),  # it has not failed: nothing changes
+        # the unit has not failed, so nothing changes
+        ("POST", f"/jobs/{job}/units/0/retry", None, 200),
         ("POST", f"/jobs/{job}/retry", None, 409),
         ("POST", f"/jobs/{job}/units/0/dispute", {"reason": "it is black"}, 409),
         ("POST", f"/jobs/{job}/stop", None, 200),

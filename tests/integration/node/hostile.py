@@ -212,7 +212,7 @@ class Watched(Blender):
 def sandboxed(*, as_root: bool) -> Blender:
     """Return a sandbox that runs Python in place of Blender."""
     kind = Sandbox if as_root else UsersSandbox
-    # The system's, which everybody may run, where there is one.
+    # Prefer the system's Python, which every user may run.
     system = Path("/usr/bin/python3")
     python = os.path.realpath(system if system.exists() else sys.executable)
     readable = () if python.startswith("/usr/") else (Path(sys.base_prefix),)

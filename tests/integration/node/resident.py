@@ -146,7 +146,7 @@ class Resident(Blender):
         out = folder / "out"
         async with self.host.lent(folder, threads, within) as worker:
             kept = out.rename(folder / "kept")
-            out.symlink_to(worker.out)  # what it says that it wrote is there at once
+            out.symlink_to(worker.out)  # files that the worker reports must be visible here at once
             try:
                 return await worker.obey(order, hear, overhear)
             finally:

@@ -50,7 +50,7 @@ async def test_its_noise_is_found_all_the_same(
     """
     scene = build(tmp_path / "scene.blend", HAIR, animated)
     stage = Stage(tmp_path, render, scene, Files(b"", None))
-    monkeypatch.setenv(OTHER_SET, "1")  # of a process of its own
+    monkeypatch.setenv(OTHER_SET, "1")  # for a new process of the renderer
     other = RenderPlugin(scratch=tmp_path / "other", found=found_blender)
     honest = await attrs.evolve(stage, render=other).delivered("honest", scene)
     monkeypatch.delenv(OTHER_SET)

@@ -41,7 +41,7 @@ scatter = tree.nodes.new("ShaderNodeVolumeScatter")
 scatter.inputs["Density"].default_value = 0.05
 tree.links.new(scatter.outputs[0], tree.nodes["World Output"].inputs["Volume"])
 """
-# The picture is the mist alone; as a lie, of a scene that has it elsewhere.
+# The picture shows only the mist pass; the false result has another mist.
 MIST = """
 scene.view_layers[0].use_pass_mist = True
 tree = bpy.data.node_groups.new("Compositor", "CompositorNodeTree")

@@ -33,7 +33,7 @@ def slow_jpeg() -> bytes:
     made = io.BytesIO()
     Image.new("L", SIZE, 90).save(made, "JPEG", progressive=True)
     whole = made.getvalue()
-    codes = b"\xff\xc4\x00\x14\x10\x01" + bytes(15) + b"\xe0"  # of 16,384 blocks that are empty
+    codes = b"\xff\xc4\x00\x14\x10\x01" + bytes(15) + b"\xe0"  # a scan of 16,384 empty blocks
     scan = b"\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" + b"\x00\x01"
     return whole[:-2] + codes + scan * SCANS + whole[-2:]
 

@@ -363,7 +363,7 @@ def said_of(name: str, told: Said) -> str:
     return next(str(step["said"]) for step in told["steps"] if step["name"] == name)
 
 
-# ── what is not rendered ─────────────────────────────────────────────────────────────────────────
+# ── refusals without a render ────────────────────────────────────────────────────────────────────
 
 
 def nowhere(_: str) -> None:

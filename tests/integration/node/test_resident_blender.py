@@ -28,7 +28,7 @@ from tests.support.until import until
 pytestmark = pytest.mark.render
 
 CONTENT = "the same"
-FOR_EVER, REFUSED = 9999, 8888  # samples
+FOR_EVER, REFUSED = 9999, 8888  # numbers of samples
 # The worker with a stand-in for Blender, which takes long to start.
 QUICK_WORKER = f"""
 import os, sys, time

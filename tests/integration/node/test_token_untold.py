@@ -30,7 +30,7 @@ MALFORMED = (
 def objects() -> Iterator[str]:
     """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
-        # As a text: some class of another package gives a descriptor there.
+        # Converted to text, because classes of some other packages have a descriptor there.
         if str(type(one).__module__).startswith("rendertrust."):
             yield f"{type(one).__qualname__}: {one!r} {one}"
 

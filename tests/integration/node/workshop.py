@@ -45,7 +45,7 @@ class Workshop:
             assert orders is not None
             assert answers is not None
             said = _asked(orders, answers, [program, ["scene", *arguments]])
-            if said == DIED:  # the next one finds another
+            if said == DIED:  # so that the next call gets a new process
                 self.close()
                 self._process = _blender()
         assert not said, said[-2000:]

@@ -76,7 +76,7 @@ class Bank:
         self.looks: Counter[str] = Counter()
         self.open = True
 
-    # ── who moves money ──────────────────────────────────────────────────────────────────────────
+    # ── writers ──────────────────────────────────────────────────────────────────────────────────
 
     async def write(self, ref: Ref[Ledger], seed: int) -> None:
         """Send random transfers and holds, some for more than the account has."""
@@ -99,7 +99,7 @@ class Bank:
         assert isinstance(outcome, Posted | InsufficientCredits), outcome
         return isinstance(outcome, Posted)
 
-    # ── who looks ────────────────────────────────────────────────────────────────────────────────
+    # ── readers ──────────────────────────────────────────────────────────────────────────────────
 
     async def all_at_once(self, pool: Database) -> None:
         """Read the balances of all users in one query, as ``GET /credits/balance`` does."""

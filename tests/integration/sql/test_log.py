@@ -119,7 +119,7 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
     assert await stage.store.audit() == []
 
 
-# ── what is altered is found ─────────────────────────────────────────────────────────────────────
+# ── altered rows ─────────────────────────────────────────────────────────────────────────────────
 
 
 async def filled(stage: Stage, pairs: int) -> None:

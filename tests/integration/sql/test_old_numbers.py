@@ -92,7 +92,7 @@ async def found_since(stage: Stage, mark: AuditMark) -> set[tuple[str, str]]:
     return {(finding.invariant, finding.subject) for finding in found}
 
 
-# ── what the application cannot do ───────────────────────────────────────────────────────────────
+# ── refusals to the application ──────────────────────────────────────────────────────────────────
 
 
 async def test_an_entry_below_what_the_log_covers_is_refused(stage: Stage, app: Connection) -> None:
@@ -197,7 +197,7 @@ async def test_a_gap_that_the_log_has_not_passed_is_nobodys_harm(
     assert await stage.store.audit() == []
 
 
-# ── what got in anyhow ───────────────────────────────────────────────────────────────────────────
+# ── audits ───────────────────────────────────────────────────────────────────────────────────────
 
 
 async def test_an_entry_below_what_the_log_covers_is_found_within_a_minute(

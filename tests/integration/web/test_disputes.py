@@ -258,7 +258,7 @@ async def test_creators_see_that_the_gateway_opened_a_dispute(
     assert "withheld_until" not in mine
 
 
-# ── disputes that carry a comparison ─────────────────────────────────────────────────────────────
+# ── disputes with a comparison ───────────────────────────────────────────────────────────────────
 
 SHOWN = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 COMPARED: dict[str, Any] = {

@@ -206,7 +206,7 @@ async def test_what_a_courier_took_and_did_not_finish_another_sends(
     [taken] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
     assert await deliveries.claim(now, now + timedelta(seconds=60), (), 64) == []
     post.answer(URL, 200)
-    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # a minute later
+    await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # as after a minute
     async with delivering(jane.face, post):
         one = await come_to(jane, made, "DELIVERED")
     assert post.received[URL][0].headers["webhook-id"] == str(taken.id)

@@ -55,7 +55,7 @@ async def test_what_lies_in_a_backlog_is_still_to_come(
     for number in range(3):
         await do(face, UnitStart(job, number, 1, node))
         await do(face, UnitComplete(job, number, 1, node, "x"))
-    # One each hundred seconds, of which the node says that it works for sixty.
+    # One unit every hundred seconds, of which the node reports sixty as work.
     await execute(
         database.owner_dsn,
         "UPDATE units SET assigned_at = now() - interval '1 hour',"

@@ -45,7 +45,7 @@ class Families(RuleBasedStateMachine):
     """One login: time passes, and old and new tokens are presented, one by one and together."""
 
     run_on: LoopThread
-    clock: HandClock  # the database's, too
+    clock: HandClock  # also sets the database's time
     sessions: Sessions
     user: UUID
 

@@ -285,7 +285,7 @@ async def test_a_key_is_visible_ascii(face: Face, user: Headers) -> None:
         assert body["errors"][0]["field"] == "Idempotency-Key"
 
 
-# ── jobs as they are shown ───────────────────────────────────────────────────────────────────────
+# ── jobs in answers ──────────────────────────────────────────────────────────────────────────────
 
 
 async def sql(database: PostgresEndpoint, text: str, *args: Any) -> None:

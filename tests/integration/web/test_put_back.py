@@ -139,7 +139,7 @@ async def history(machine: Machine) -> Person:
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
         await proved(again, await entered(again, "second"))
-        machine.chain.away = True  # what is signed from here on is anchored nowhere
+        machine.chain.away = True  # checkpoints from here on are not anchored
         proof = await proved(again, await entered(again, "third"))
         await until(lambda: machine.kept["size"] >= proof["tree_size"])
     await machine.put_back()

@@ -188,7 +188,7 @@ async def test_what_concerns_no_token_any_more_is_forgotten(
         assert await fetchval(database.owner_dsn, "SELECT count(*) FROM revocations") == 0
 
 
-# ── while the database is away ───────────────────────────────────────────────────────────────────
+# ── unreachable database ─────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
