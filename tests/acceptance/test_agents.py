@@ -78,7 +78,7 @@ async def placed(creator: Creator, job_type: str, **more: Any) -> str:
     return str(answer["job_id"])
 
 
-async def at_work(creator: Creator, job: str) -> dict[str, Any]:
+async def wait_for_progress(creator: Creator, job: str) -> dict[str, Any]:
     """Wait until the job's node has reported progress, and return the job."""
 
     async def progressed() -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ async def test_a_gateway_killed_while_a_node_works_takes_the_result_when_it_is_b
     async with enrolled_agent(gateway.url, tmp_path / "node", here, plugin, blender=False) as agent:
         await agent.start()
         job = await placed(creator, "waits")
-        await at_work(creator, job)
+        await wait_for_progress(creator, job)
         await gateway.kill()
         await gateway.start()
         done.touch()
@@ -154,7 +154,7 @@ async def test_what_was_done_while_the_gateway_was_away_is_paid_when_it_is_back(
         for agent in agents:
             await agent.start()
         job = await placed(creator, "waits")
-        worker_id = (await at_work(creator, job))["node_id"]
+        worker_id = (await wait_for_progress(creator, job))["node_id"]
         await gateway.kill()
         over = time.monotonic() + 1.25 * LEASE_SECONDS
         done.touch()
@@ -185,7 +185,7 @@ async def test_the_unit_of_a_node_killed_while_it_renders_goes_to_another_node(
     payload = await creator.upload(scene.read_bytes())
     async with running_agent(gateway.url, tmp_path / "node") as agent:
         job = await placed(creator, "render", payload_ref=payload, params=LONG)
-        assert (await at_work(creator, job))["node_id"] == agent.id
+        assert (await wait_for_progress(creator, job))["node_id"] == agent.id
         await agent.kill()
         await until(lambda: not agent.leftovers())
         async with FakeNode(gateway.url) as other:

@@ -41,7 +41,7 @@ class Together:
         await COMPLETES(node, dispatch)
 
 
-async def all_known(creator: Creator, count: int) -> None:
+async def wait_until_known(creator: Creator, count: int) -> None:
     """Wait until the Scheduler knows the classes of ``count`` nodes, by a job that none of them may
     do.
     """
@@ -66,7 +66,7 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
     async with AsyncExitStack() as stack:
         together = Together(2)
         old, *new = await nodes(stack, gateway, OLD, NEW, NEW, behave=together.behave)
-        await all_known(creator, 3)
+        await wait_until_known(creator, 3)
         status, answer = await creator.dispatch("echo", frames="1-12", needs={"alike": True})
         assert status == 200, answer
         await completed(creator, answer["job_id"])

@@ -22,7 +22,7 @@ async def called(*words: str | Path, **settings: str) -> tuple[int, str, str]:
     return await programs.call(*map(str, words), env=os.environ | settings)
 
 
-async def used(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
+async def creator_with_jobs(gateway: Gateway, http: aiohttp.ClientSession) -> Creator:
     """Register a creator with jobs that are done, waiting and cancelled."""
     jane = Creator(http, gateway.url, "jane@example.org")
     await jane.register()
@@ -40,7 +40,7 @@ async def test_a_used_gateway_goes_on_from_its_backup(http: aiohttp.ClientSessio
     with engine_folder() as folder:
         file = folder / "backup"
         async with forked_gateway() as gateway:
-            jane = await used(gateway, http)
+            jane = await creator_with_jobs(gateway, http)
             endpoint = kept_endpoint(gateway.data)
             assert endpoint is not None
             code, out, err = await called("backup", file, "--data", gateway.data)
@@ -79,7 +79,7 @@ async def test_what_is_there_is_not_restored_over_unless_that_is_said(
         gateway = ForkedGateway(folder / "data", RENDERTRUST_LIMITS_REGISTER="1000")
         where = ("--data", gateway.data)
         await gateway.start()
-        await used(gateway, http)
+        await creator_with_jobs(gateway, http)
         await gateway.stop()
         file = folder / "backup"
         assert (await called("backup", file, *where))[0] == 0

@@ -91,7 +91,7 @@ async def test_the_gateway_dies_between_signing_and_confirming(
 ) -> None:
     async with aiohttp.ClientSession() as http:
         await gateway.restart(RENDERTRUST_CRASH_AT=point)
-        busy = asyncio.create_task(people(http, gateway))
+        busy = asyncio.create_task(register_users(http, gateway))
         assert await gateway.ended() == -signal.SIGKILL
         await busy
         await gateway.start()
@@ -108,7 +108,7 @@ async def test_the_chains_node_dies_at_a_point_or_both_do(
         await gateway.restart(RENDERTRUST_PAUSE_AT=point)
         process = gateway.process
         assert process is not None
-        busy = asyncio.create_task(people(http, gateway))
+        busy = asyncio.create_task(register_users(http, gateway))
         await until(lambda: stands_still(process.pid))
         busy.cancel()
         await asyncio.gather(busy, return_exceptions=True)
@@ -134,16 +134,16 @@ def chain_of(gateway: Gateway) -> list[int]:
     return [*([parent] if parent != gateway.process.pid else []), node]
 
 
-async def people(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+async def register_users(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """Register users one after another while the gateway lives."""
     while gateway.process is not None and gateway.process.returncode is None:
         try:
-            await newcomer(http, gateway)
+            await register_one(http, gateway)
         except (aiohttp.ClientError, KeyError):
             return
 
 
-async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+async def register_one(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """Register a user, and wait until their entry is in the log."""
     person = Person(http, gateway.url)
     await person.register()

@@ -66,14 +66,14 @@ async def ready(http: aiohttp.ClientSession, gateway: Gateway) -> Json:
         return found
 
 
-async def newcomer(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
+async def register_user(http: aiohttp.ClientSession, gateway: Gateway) -> Person:
     """Register a user; after a halt the gateway refuses for a second and is asked again."""
     person = Person(http, gateway.url)
     await person.register()
     return person
 
 
-async def refuses_writes(http: aiohttp.ClientSession, gateway: Gateway) -> None:
+async def check_writes_are_refused(http: aiohttp.ClientSession, gateway: Gateway) -> None:
     """Check that registrations are refused with the reason, while the gateway still answers
     reads.
     """
@@ -99,12 +99,12 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
         gateway.data.parent.mkdir(parents=True, exist_ok=True)
         file, where = folder / "backup", ("--data", gateway.data)
         await gateway.start()
-        early = await newcomer(http, gateway)
+        early = await register_user(http, gateway)
         before = await entry_of(early)
         await verified(early, before)
         old_proof, pinned = await proof_of(early, before), await newest(http, gateway)
         assert (await called("backup", file, *where, **SETTINGS))[0] == 0
-        gone = await newcomer(http, gateway)
+        gone = await register_user(http, gateway)
         lost = await entry_of(gone)
         await verified(gone, lost)
         lost_proof = await proof_of(gone, lost)
@@ -113,23 +113,23 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
         assert code == 0, (out, err)
         await gateway.start()
         try:
-            await refuses_writes(http, gateway)
+            await check_writes_are_refused(http, gateway)
             assert (await early.call("GET", "/credits/balance"))[0] == 200
             assert holds((await early.call("GET", f"/ledger/{before}/proof"))[1])
             code, said = await gateway.fsck()
             assert (code, "I12 chain" in said) == (1, True), said
             await status_says(gateway, agrees=False)
-            await reopened(gateway)
-            after = await newcomer(http, gateway)
+            await reopen_log(gateway)
+            after = await register_user(http, gateway)
             fresh = await entry_of(after)
             await verified(after, fresh)
             await verified(early, before)
             code, said = await gateway.fsck()
             assert code == 0, said
             await status_says(gateway, agrees=True)
-            await across(http, gateway, pinned, old_proof, lost_proof)
+            await check_old_checkpoint(http, gateway, pinned, old_proof, lost_proof)
             for person, entry in ((early, before), (after, fresh)):
-                await alone(gateway, folder, await proof_of(person, entry))
+                await verify_alone(gateway, folder, await proof_of(person, entry))
         finally:
             await gateway.stop()
         await until(lambda: not alive_in(gateway.data))
@@ -142,7 +142,7 @@ async def status_says(gateway: Gateway, *, agrees: bool) -> None:
     assert (found["agrees"], found["halted"] is None) == (agrees, agrees), found
 
 
-async def reopened(gateway: Gateway) -> None:
+async def reopen_log(gateway: Gateway) -> None:
     """Reopen the log, which needs a reason, and check what is reported as lost."""
     words = ("chain", "reopen", "--data", gateway.data, "--json")
     code, out, _ = await called(*words, **SETTINGS)
@@ -156,7 +156,7 @@ async def reopened(gateway: Gateway) -> None:
     assert (code, "nothing to reopen" in out) == (1, True), out
 
 
-async def across(
+async def check_old_checkpoint(
     http: aiohttp.ClientSession,
     gateway: Gateway,
     pinned: Json,
@@ -184,7 +184,7 @@ async def across(
     assert "dropped at the reopening" in lost.steps[-1].said
 
 
-async def alone(gateway: Gateway, folder: Path, proof: Json) -> None:
+async def verify_alone(gateway: Gateway, folder: Path, proof: Json) -> None:
     """Verify the proof without the gateway: it holds by the chain, but that chain is private."""
     file = folder / "proof.json"
     file.write_text(json.dumps(proof))

@@ -29,7 +29,7 @@ async def node(gateway: Gateway) -> AsyncIterator[FaithfulNode]:
         yield faithful
 
 
-async def persistently(creator: Creator) -> str:
+async def dispatch_until_acknowledged(creator: Creator) -> str:
     """Submit a job with the same key until it is acknowledged, and return its id."""
     key = {"Idempotency-Key": creator.email}
     body = {"job_type": "render", "payload_ref": "s3://elsewhere/scene.blend"}
@@ -49,7 +49,7 @@ async def test_killed_at_a_step_of_a_jobs_life(
     gateway: Gateway, creator: Creator, node: FaithfulNode, point: str
 ) -> None:
     await gateway.restart(RENDERTRUST_CRASH_AT=f"{point}:1")
-    job = asyncio.ensure_future(persistently(creator))
+    job = asyncio.ensure_future(dispatch_until_acknowledged(creator))
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
     found = await creator.job_within(await job, "COMPLETED")

@@ -46,7 +46,7 @@ async def restart(gateway: Gateway, node: FaithfulNode, point: str) -> None:
     await until(lambda: node.sockets > before)
 
 
-async def acknowledged(creator: Creator) -> list[str]:
+async def dispatch_jobs(creator: Creator) -> list[str]:
     """Submit some jobs one after another, and return their ids."""
     jobs: list[str] = []
     for _ in range(JOBS):
@@ -62,7 +62,7 @@ async def test_a_crash_of_scheduler_ledger_or_notifier_closes_no_socket_and_lose
 ) -> None:
     await restart(gateway, node, point)
     sockets = node.sockets
-    jobs = await acknowledged(creator)
+    jobs = await dispatch_jobs(creator)
     for job in jobs:
         await creator.job_within(job, "COMPLETED")
     await until(lambda: not node.results)

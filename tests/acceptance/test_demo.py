@@ -54,7 +54,7 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     """Outside of the data folder, only Python's byte code changes."""
     scene, out = build(tmp_path / "scene.blend", SMALL_SCENE), tmp_path / "out"
     out.mkdir()
-    done, told = await demonstrated(out, "--frames", "1-3", scene=str(scene))
+    done, told = await run_in_json(out, "--frames", "1-3", scene=str(scene))
     texts = [each["text"] for each in told if "text" in each]
     assert "10.0000 credits were held, 10.0000 charged" in texts
     assert (done["animation_charged"], done["film_charged"]) == ("30.0000", "1.0000")
@@ -65,12 +65,12 @@ async def test_a_demo_with_a_small_scene_makes_a_picture_and_a_film_and_leaves_n
     check_film(out, frames=3, size=(32, 32))
 
 
-async def demonstrated(
+async def run_in_json(
     folder: Path, *words: str, scene: str = ""
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Run the demo in ``folder``; return its last message and all messages."""
     program = ("tests.support.footprint", str(folder), scene, "--json", *words)
-    code, said = await Checkout().run(*program, before=undisturbed())
+    code, said = await Checkout().run(*program, before=private_mounts())
     assert code == 0, said
     *told, changes = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert changes == {"came": [], "went": [], "changed": [], "alive": []}
@@ -141,7 +141,7 @@ def check_film(folder: Path, frames: int = 8, size: tuple[int, int] = (320, 180)
 async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     tmp_path: Path,
 ) -> None:
-    done, told = await demonstrated(tmp_path, "--chaos")
+    done, told = await run_in_json(tmp_path, "--chaos")
     assert [each["text"] for each in told if each["event"] == "chaos"] == [
         "node-2 is killed while it renders",
         "node-2 comes back",
@@ -151,7 +151,7 @@ async def test_a_node_that_is_killed_under_way_comes_back_and_the_film_is_whole(
     check_film(tmp_path)
 
 
-def undisturbed() -> tuple[str, ...]:
+def private_mounts() -> tuple[str, ...]:
     """Return a command prefix for a view of the file system in which nobody else uses the program's
     folders.
     """

@@ -61,7 +61,7 @@ async def sound(gateway: Gateway) -> None:
     assert code == 0, said
 
 
-async def paid_out(person: Creator, key: str) -> tuple[int, str]:
+async def request_payout(person: Creator, key: str) -> tuple[int, str]:
     """Ask for a payout with the same key until it is answered; return status and id."""
 
     async def answered() -> tuple[int, str] | None:
@@ -93,7 +93,7 @@ async def test_killed_at_a_payout_it_is_paid_once(
         )
     assert await gateway.ended() == -signal.SIGKILL
     await gateway.start()
-    assert await paid_out(otto, "k") == await paid_out(otto, "k")
+    assert await request_payout(otto, "k") == await request_payout(otto, "k")
     _, balance = await otto.call("GET", "/credits/balance")
     assert balance["balance"] == "107.0000"
     assert (await otto.call("GET", "/operators/me/payouts"))[1]["count"] == 1

@@ -267,12 +267,12 @@ async def test_a_flood_is_cut_and_told_why(
         await asyncio.wait((sending,))
     await until(lambda: no_sockets(gateway))
     if code == 1008:
-        await has_to_wait(node)
+        await check_reconnect_is_refused(node)
     else:
         await node.connect()
 
 
-async def has_to_wait(node: PlainNode) -> None:
+async def check_reconnect_is_refused(node: PlainNode) -> None:
     """Check that a node that flooded cannot reconnect at once."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await node.connect()
@@ -295,7 +295,7 @@ async def test_fragments_of_a_frame_that_never_ends_are_cut(
 
         await until(is_cut)
     await until(lambda: no_sockets(gateway))
-    await has_to_wait(node)
+    await check_reconnect_is_refused(node)
 
 
 async def test_a_node_that_never_reads_holds_neither_memory_nor_an_actor(

@@ -31,7 +31,7 @@ def given(node: FakeNode) -> list[tuple[str, int | None, int | None]]:
     return [(frame.job_id, frame.unit, frame.attempt) for frame in frames]
 
 
-async def backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
+async def check_backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
     """Check that of six jobs at one node, the five that wait move to an idle node."""
     done = asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -62,7 +62,7 @@ async def backlog_moves(creator: Creator, at: Gateway, to: Gateway) -> None:
 async def test_the_backlog_of_a_busy_node_goes_to_one_that_joins(
     gateway: Gateway, creator: Creator
 ) -> None:
-    await backlog_moves(creator, gateway, gateway)
+    await check_backlog_moves(creator, gateway, gateway)
 
 
 async def test_a_frame_that_waits_behind_another_goes_to_a_node_that_joins(

@@ -59,7 +59,7 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
     assert [fault for migration in LATER for fault in faults(migration.text)] == []
     async with FakeNode(gateway.url, behave=ENDS):
         migrated = asyncio.Event()
-        jobs = asyncio.ensure_future(orders(creator, migrated))
+        jobs = asyncio.ensure_future(submit_jobs(creator, migrated))
         names = await migrate(database.owner_dsn, [*migrations(), *LATER])
         migrated.set()
         assert names == [migration.name for migration in LATER]
@@ -73,10 +73,10 @@ async def test_a_gateway_works_on_a_newer_schema_that_adds_something(
     code, said = await gateway.run("db", "status")
     assert (code, f"newer {LATER[-1].name}" in said) == (0, True), said
     assert await gateway.fsck() == (0, "the books are in order\n")
-    await refuses_another(gateway, database.owner_dsn)
+    await check_incompatible_is_refused(gateway, database.owner_dsn)
 
 
-async def orders(creator: Creator, migrated: asyncio.Event) -> list[str]:
+async def submit_jobs(creator: Creator, migrated: asyncio.Event) -> list[str]:
     """Submit jobs one after another, some before and some after the migration."""
     found: list[str] = []
     after = 0
@@ -92,7 +92,7 @@ async def order(creator: Creator) -> str:
     return str(answer["job_id"])
 
 
-async def refuses_another(gateway: Gateway, dsn: str) -> None:
+async def check_incompatible_is_refused(gateway: Gateway, dsn: str) -> None:
     """Check that after an incompatible migration the program ends with one line."""
     await migrate(dsn, [*migrations(), *LATER, OTHER])
     await gateway.stop()

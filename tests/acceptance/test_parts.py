@@ -83,7 +83,7 @@ async def fetched(creator: Creator, node: PlainNode, reference: str) -> str:
 
 
 @asynccontextmanager
-async def stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
+async def url_of_stuck_line(gateway: Gateway) -> AsyncGenerator[str]:
     """Yield the gateway's URL through a proxy that swallows the second part of a file."""
     async with Proxy(of_http(gateway.url)) as proxy:
         proxy.strand(b"partNumber=2&")
@@ -112,7 +112,7 @@ async def submitting(
         await process.communicate()
 
 
-async def first_part(creator: Creator, upload: str) -> None:
+async def wait_for_first_part(creator: Creator, upload: str) -> None:
     """Wait until the first part has arrived."""
 
     async def has_begun() -> bool:
@@ -149,10 +149,10 @@ async def test_a_submit_that_was_killed_goes_on_where_it_stopped(
     before = parts_put(gateway)
     upload = (await announced(creator, scene))["id"]
     async with (
-        stuck_line(gateway) as url,
+        url_of_stuck_line(gateway) as url,
         submitting(url, creator, scene) as process,
     ):
-        await first_part(creator, upload)
+        await wait_for_first_part(creator, upload)
         process.send_signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL
     assert await arrived(creator, upload) == [1]
@@ -172,8 +172,8 @@ async def test_parts_outlive_a_kill_of_the_gateway_and_its_store(
         creator = Creator(http, gateway.url, "jane@example.org")
         await creator.register()
         upload = (await announced(creator, scene))["id"]
-        async with stuck_line(gateway) as url, submitting(url, creator, scene):
-            await first_part(creator, upload)
+        async with url_of_stuck_line(gateway) as url, submitting(url, creator, scene):
+            await wait_for_first_part(creator, upload)
             await gateway.kill_group()
         await gateway.start()
         assert await arrived(creator, upload) == [1]

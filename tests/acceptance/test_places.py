@@ -36,7 +36,7 @@ async def cold() -> AsyncIterator[Gateway]:
         await until(lambda: not alive_in(gateway.data))
 
 
-async def serves(gateway: Gateway) -> None:
+async def check_it_serves(gateway: Gateway) -> None:
     """Check that an upload and a job work, and that fsck finds nothing."""
     async with aiohttp.ClientSession() as http, faithful_node(http, gateway.url) as node:
         creator = Creator(http, gateway.url, f"{node.id}@example.org")
@@ -65,7 +65,7 @@ async def test_killed_during_initdb_it_starts_the_next_time(
     assert not (cold.data / "postgres" / "pg").exists()
     await cold.start()
     assert not fresh.exists()
-    await serves(cold)
+    await check_it_serves(cold)
 
 
 @pytest.mark.parametrize("part", series([DATABASE, STORE], [STORE]))
@@ -76,7 +76,7 @@ async def test_killed_while_it_starts_it_starts_the_next_time(cold: Gateway, par
     with pytest.raises(AssertionError, match="the gateway ended"):
         await start
     await cold.start()
-    await serves(cold)
+    await check_it_serves(cold)
 
 
 async def test_a_long_data_folder_with_blanks_and_umlauts() -> None:
@@ -84,7 +84,7 @@ async def test_a_long_data_folder_with_blanks_and_umlauts() -> None:
     base = Path(tempfile.gettempdir(), "engines-xxxxxxxx", name)
     async with forked_gateway(name + "x" * (LONG_PATH - len(bytes(base)))) as gateway:
         assert len(bytes(gateway.data)) >= LONG_PATH
-        await serves(gateway)
+        await check_it_serves(gateway)
         await gateway.kill()
         await gateway.start()
-        await serves(gateway)
+        await check_it_serves(gateway)

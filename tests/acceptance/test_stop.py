@@ -27,7 +27,7 @@ HEAD = (
 )
 
 
-class Heard:
+class Messages:
     """Everything that the service manager was told, in order."""
 
     def __init__(self, manager: Manager) -> None:
@@ -49,12 +49,12 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def managed(
     start_gateway: StartGateway, manager: Manager
-) -> AsyncIterator[tuple[Gateway, Heard]]:
+) -> AsyncIterator[tuple[Gateway, Messages]]:
     """Run a gateway under a service manager with a watchdog of one second."""
     async with start_gateway(
         NOTIFY_SOCKET=manager.address, WATCHDOG_USEC="1000000", RENDERTRUST_LOGS_LEVEL="warning"
     ) as gateway:
-        yield gateway, Heard(manager)
+        yield gateway, Messages(manager)
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def connection(gateway: Gateway, sent: bytes) -> AsyncGenerator[Streams]:
 
 
 async def test_the_service_manager_is_told_and_a_stop_lets_requests_finish(
-    managed: tuple[Gateway, Heard], http: aiohttp.ClientSession
+    managed: tuple[Gateway, Messages], http: aiohttp.ClientSession
 ) -> None:
     gateway, heard = managed
     assert gateway.process is not None

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from rendertrust.relay_frames import JobDispatch, JobStatus, Log
 from rendertrust.testing import Behaviour, FakeNode
-from tests.acceptance.test_idle_nodes import ENDS, backlog_moves
+from tests.acceptance.test_idle_nodes import ENDS, check_backlog_moves
 from tests.support.api_clients import Creator, PlainNode
 from tests.support.attempts import attempt_of
 from tests.support.engines import engine_folder
@@ -62,7 +62,7 @@ async def gateway(pair: Pair) -> Gateway:
 async def test_what_waits_at_one_gateway_goes_to_an_idle_node_of_the_other(
     pair: Pair, creator: Creator
 ) -> None:
-    await backlog_moves(creator, pair.one, pair.other)
+    await check_backlog_moves(creator, pair.one, pair.other)
 
 
 async def test_a_node_that_comes_to_another_gateway_leaves_the_first(
@@ -91,7 +91,7 @@ async def is_served(gateway: Gateway, node: PlainNode) -> bool:
         return "rendertrust_sockets 1.0" in await answer.text()
 
 
-def talks(done: asyncio.Event) -> Behaviour:
+def log_and_wait(done: asyncio.Event) -> Behaviour:
     """Return a node's behaviour that begins, logs two lines, and waits until it may end."""
 
     async def behave(node: FakeNode, task: JobDispatch) -> None:
@@ -117,7 +117,7 @@ async def test_what_a_running_attempt_says_is_read_at_either_gateway(
         assert status == 200, answer
         return [each["lines"] for each in answer["attempts"]] == [lines]
 
-    async with FakeNode(pair.one.url, behave=talks(done), name="talker"):
+    async with FakeNode(pair.one.url, behave=log_and_wait(done), name="talker"):
         status, answer = await creator.dispatch("echo")
         assert status == 200, answer
         job = str(answer["job_id"])

@@ -135,7 +135,7 @@ async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
 ) -> None:
     await restart(gateway, RENDERTRUST_VERIFICATION_OWN_NODES=agent.id)
     try:
-        quoted, measured, panel = await artist.does("measures")
+        quoted, measured, panel = await artist.does("measure")
     finally:
         await restart(gateway)
     assert quoted["price"] == "30.0000"
@@ -151,13 +151,13 @@ async def test_a_scene_is_measured_and_its_price_shown_before_anything_is_held(
 
 
 async def test_a_job_is_gone_on_with_when_the_file_is_opened_again(artist: Artist) -> None:
-    (panel,) = await artist.does("again")
+    (panel,) = await artist.does("reopen")
     assert panel["files"] == ["cube_0001.png", "cube_0002.png", "cube_0003.png"]
     assert panel["saved"] == 3
 
 
 async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist: Artist) -> None:
-    (panel,) = await artist.does("lacks_a_texture")
+    (panel,) = await artist.does("submit_without_texture")
     (found,) = [one for one in panel["findings"] if one["level"] == "error"]
     assert found["code"] == "missing_file"
     assert found["object"] == "Image 'wood'"
@@ -171,7 +171,7 @@ async def test_what_is_missing_is_shown_at_its_object_and_nothing_is_sent(artist
 
 
 async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) -> None:
-    (panel,) = await artist.does("caps")
+    (panel,) = await artist.does("pause_and_stop")
     assert panel["status"] == "CANCELLED"
     assert panel["done"] < panel["units"] == 10
     _, balance = await artist.creator.call("GET", "/credits/balance")
@@ -179,7 +179,7 @@ async def test_a_job_is_paused_and_stopped_while_it_is_followed(artist: Artist) 
 
 
 async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -> None:
-    paused, panel = await artist.does("raises_the_cap")
+    paused, panel = await artist.does("raise_cap")
     assert paused["status"] == "PAUSED"
     assert paused["done"] < 2, "what it may cost is at work, or done"
     assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
@@ -187,14 +187,14 @@ async def test_a_job_at_its_cap_goes_on_once_the_cap_is_raised(artist: Artist) -
 
 
 async def test_a_scene_is_sent_as_it_is_where_the_artist_says_so(artist: Artist) -> None:
-    refused, panel = await artist.does("sends_it_as_it_is")
+    refused, panel = await artist.does("submit_as_it_is")
     assert "Submit as it is" in refused["drawn"]
     assert (refused["job_id"], "Submit as it is" in refused["error"]) == ("", True)
     assert (panel["error"], panel["status"], panel["done"]) == ("", "COMPLETED", 3)
 
 
 async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist) -> None:
-    quoted, panel = await artist.does("keeps_it_to_himself")
+    quoted, panel = await artist.does("use_own_nodes")
     assert quoted["price"] == "0.0000", "on one's own nodes it costs nothing"
     assert {"Pool", "Order"} <= set(quoted["drawn"])
     assert (panel["status"], panel["done"]) == ("CANCELLED", 0)
@@ -204,7 +204,7 @@ async def test_whose_nodes_may_see_a_scene_is_the_artists_choice(artist: Artist)
 
 
 async def test_what_goes_wrong_is_said_in_words(artist: Artist) -> None:
-    said, panel = await artist.does("mistakes")
+    said, panel = await artist.does("make_mistakes")
     unsaved, password, nobody, frames, address = said["said"]
     assert unsaved.startswith("Save the file once")
     assert "Invalid" in password or "password" in password.lower()
