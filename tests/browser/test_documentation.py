@@ -118,7 +118,7 @@ async def test_swagger_ui_shows_every_operation_and_executes_them(
     bearer = await face.user()
     async with standing_in(face, tmp_path), visiting(browser, face, "/docs") as visit:
         swagger = SwaggerUI(visit.page)
-        operations = await described(face)
+        operations = await operations_by_tag(face)
         assert await swagger.tags() == operations.keys()
         for tag in chosen(day=("jobs", "credits"), night=sorted(operations)):
             await swagger.shows(tag, operations[tag])
@@ -137,7 +137,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
     async with visiting(browser, face, "/redoc") as visit:
         shown = visit.page.locator("[data-section-id*='/operation/']")
         await shown.first.wait_for()
-        assert await shown.count() == (await described(face)).total()
+        assert await shown.count() == (await operations_by_tag(face)).total()
         await visit.picture("redoc")
         width = await visit.page.locator("#api .menu-content").evaluate("e => e.clientWidth")
         assert 200 < width < 400, "its styles are in force"
@@ -145,7 +145,7 @@ async def test_redoc_shows_every_operation(browser: Browser, face: Face) -> None
         assert all(LOGO in error for error in visit.errors), visit.errors
 
 
-async def described(face: Face) -> Counter[str]:
+async def operations_by_tag(face: Face) -> Counter[str]:
     """Return the number of operations per tag in the description."""
     async with face.client.get("/openapi.json") as answer:
         paths = (await answer.json())["paths"]

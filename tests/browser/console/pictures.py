@@ -26,7 +26,7 @@ from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.browser.conftest import WITHIN_MS, chromium
 from tests.browser.console.looking import NARROW
-from tests.browser.console.stage import PASSWORD, Stage, living, person, picture
+from tests.browser.console.stage import PASSWORD, Stage, keep_connected, person, picture
 from tests.support.api_clients import Creator
 from tests.support.attempts import attempt_of
 from tests.support.databases import execute
@@ -254,7 +254,7 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
             user_token=token,
             behave=behave,
         )
-        async with hook(people["jane"]), living(loop, *nodes, scout):
+        async with run_endpoint(people["jane"]), keep_connected(loop, *nodes, scout):
             await history(stage, nodes)
             yield stage
     loop.close()
@@ -274,14 +274,14 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     for frame in (FAILING, SHOWN):
         stage.jobs.insert(0, await submitted(jane, frame))
         await stage.ended(stage.jobs[0])
-    await anchored(jane)
+    await wait_for_anchor(jane)
     await execute(stage.dsn, HOUR)
     await execute(stage.dsn, CHECKS)
-    await circles(stage, nodes)
+    await make_organisation(stage, nodes)
     running = [await submitted(stage.people[who], SLOW + 11 * n) for n, who in enumerate(CREATORS)]
     running += [await submitted(jane, SLOW + 53)]
     stage.jobs.append(running[-1])
-    stage.jobs.append(await film(jane))
+    stage.jobs.append(await submit_animation(jane))
     await stage.job(job_type="cpu_benchmark")
     said = {"reason": "a new graphics card on Thursday"}
     status, _ = await stage.people["ann"].call("POST", f"/nodes/{drained}/drain", said)
@@ -292,7 +292,7 @@ async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
         assert status == 200
 
 
-async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
+async def make_organisation(stage: Stage, nodes: Sequence[FakeNode]) -> None:
     """Make Jane's organisation with a node of Otto's, and the users whom she trusts."""
     jane, otto = stage.people["jane"], stage.people["otto"]
     _, made = await jane.call("POST", "/organisations", {"name": "Okafor & Brandt"})
@@ -308,7 +308,7 @@ async def circles(stage: Stage, nodes: Sequence[FakeNode]) -> None:
 
 
 @asynccontextmanager
-async def hook(who: Creator) -> AsyncGenerator[None]:
+async def run_endpoint(who: Creator) -> AsyncGenerator[None]:
     """Run a webhook endpoint for the jobs of ``who``."""
 
     async def hear(_: web.Request) -> web.Response:
@@ -323,7 +323,7 @@ async def hook(who: Creator) -> AsyncGenerator[None]:
         yield
 
 
-async def film(who: Creator) -> str:
+async def submit_animation(who: Creator) -> str:
     """Submit an animation, and return its id."""
     body = {"job_type": "render", "payload_ref": "s3://scenes/glass-at-dusk.blend", "queue": True}
     params = {"width": 1920, "height": 1080, "samples": 128}
@@ -333,7 +333,7 @@ async def film(who: Creator) -> str:
     return str(answer["job_id"])
 
 
-async def anchored(who: Creator) -> None:
+async def wait_for_anchor(who: Creator) -> None:
     """Wait until the newest entry of ``who`` is on the chain."""
     _, found = await who.call("GET", "/credits/history")
 
@@ -367,7 +367,7 @@ def shots(stage: Stage) -> list[Shot]:
     ]
 
 
-async def looks(browser: Browser, stage: Stage, who: str) -> Page:
+async def open_signed_in(browser: Browser, stage: Stage, who: str) -> Page:
     """Open a browser context with this user signed in, and return its page."""
     context = await browser.new_context(
         viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
@@ -382,7 +382,7 @@ async def looks(browser: Browser, stage: Stage, who: str) -> Page:
     return page
 
 
-async def settled(page: Page) -> None:
+async def wait_until_ready(page: Page) -> None:
     """Wait until images are loaded and the page is live."""
     await page.wait_for_function("() => [...document.images].every((each) => each.complete)")
     if await page.locator("#live-state").count():
@@ -391,67 +391,75 @@ async def settled(page: Page) -> None:
 
 
 async def take(browser: Browser, stage: Stage, folder: Path) -> None:
-    pages = {who: await looks(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")}
+    pages = {
+        who: await open_signed_in(browser, stage, who) for who in ("ann", "jane", "tomas", "otto")
+    }
     for shot in shots(stage):
-        await seen(pages[shot.who], stage, shot, folder)
+        await take_shot(pages[shot.who], stage, shot, folder)
     ann, otto = pages["ann"], pages["otto"]
     await ann.emulate_media(color_scheme="light")
-    await leads(
+    await shoot_first_row(
         otto, Shot("node", "otto", "/console/fleet?q=atelier-1", "tbody th a", 1000), folder
     )
-    await leads(ann, Shot("user", "ann", "/console/users?q=jane", "tbody th a", 1000), folder)
+    await shoot_first_row(
+        ann, Shot("user", "ann", "/console/users?q=jane", "tbody th a", 1000), folder
+    )
     anchored = "#rows tbody tr:has(.badge.good) th a"
-    await leads(ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder)
+    await shoot_first_row(
+        ann, Shot("proof", "ann", "/console/ledger?kind=USAGE", anchored, 1120), folder
+    )
     jane = pages["jane"]
-    await called(stage, HOOK)
+    await rename_endpoint(stage, HOOK)
     hooks = Shot("webhooks", "jane", "/console/webhooks", "tbody th a", 900)
-    await leads(jane, hooks, folder)
+    await shoot_first_row(jane, hooks, folder)
     circle = "#rows tbody th a"
-    await leads(jane, Shot("organisation", "jane", "/console/organisations", circle, 700), folder)
-    await quoted(jane, stage.url)
+    await shoot_first_row(
+        jane, Shot("organisation", "jane", "/console/organisations", circle, 700), folder
+    )
+    await fill_in_job(jane, stage.url)
     await jane.screenshot(path=folder / "console-new-job.png")
-    await looked(jane)
+    await check_scene(jane)
     await jane.screenshot(path=folder / "console-preflight.png")
     await jane.set_viewport_size(NARROW)
     await jane.goto(f"{stage.url}/console")
     await jane.locator(".plot canvas").wait_for()
-    await settled(jane)
+    await wait_until_ready(jane)
     await jane.screenshot(path=folder / "console-phone.png")
     # Only now check results: what the nodes deliver from here on would wait for a verifier.
     await stage.gateway.restart(
         RENDERTRUST_VERIFICATION_ENABLED="true", RENDERTRUST_VERIFICATION_EMBEDDED="false"
     )
     checks = Shot("checks", "ann", "/console/checks", "#rows tbody tr", 760)
-    await seen(ann, stage, checks, folder)
+    await take_shot(ann, stage, checks, folder)
 
 
-async def seen(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
+async def take_shot(page: Page, stage: Stage, shot: Shot, folder: Path) -> None:
     """Take a screenshot of a page."""
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.emulate_media(color_scheme=shot.theme)
     await page.goto(stage.url + shot.path)
     await page.locator(shot.ready).first.wait_for()
-    await settled(page)
+    await wait_until_ready(page)
     await page.screenshot(path=folder / f"console-{shot.name}.png")
 
 
-async def called(stage: Stage, url: str) -> None:
+async def rename_endpoint(stage: Stage, url: str) -> None:
     """Give the endpoint a realistic URL for the screenshot, after its deliveries arrived here."""
     await execute(stage.dsn, f"UPDATE endpoints SET url = '{url}'")
 
 
-async def leads(page: Page, shot: Shot, folder: Path) -> None:
+async def shoot_first_row(page: Page, shot: Shot, folder: Path) -> None:
     """Take a screenshot of the page to which the first row of a table leads."""
     origin = page.url.split("/console")[0]
     await page.set_viewport_size({"width": 1280, "height": shot.high})
     await page.goto(origin + shot.path)
     await page.locator(shot.ready).first.click()
     await page.locator(".crumbs").wait_for()
-    await settled(page)
+    await wait_until_ready(page)
     await page.screenshot(path=folder / f"console-{shot.name}.png")
 
 
-async def quoted(page: Page, url: str) -> None:
+async def fill_in_job(page: Page, url: str) -> None:
     """Fill in a new job, without submitting it."""
     await page.set_viewport_size({"width": 1280, "height": 1000})
     await page.goto(f"{url}/console/jobs/new")
@@ -463,7 +471,7 @@ async def quoted(page: Page, url: str) -> None:
     await expect(page.locator("#cost")).to_contain_text("pauses before")
 
 
-async def looked(page: Page) -> None:
+async def check_scene(page: Page) -> None:
     """Let a node inspect the scene of the new job."""
     scene: FilePayload = {
         "name": "glass-at-dusk.blend",
@@ -473,7 +481,7 @@ async def looked(page: Page) -> None:
     await page.locator("#file").set_input_files(scene)
     await page.get_by_role("button", name="Check the scene").click()
     await expect(page.locator("#look-found")).to_be_visible()
-    await settled(page)
+    await wait_until_ready(page)
     await page.set_viewport_size({"width": 1280, "height": 1480})
 
 

@@ -158,13 +158,13 @@ async def hostile_user(stage: Stage, number: int) -> str:
     return str(found["users"][0]["id"])
 
 
-async def renamed(stage: Stage, email: str, name: str) -> None:
+async def rename(stage: Stage, email: str, name: str) -> None:
     """Change a user's name in the database, as no page of the console does."""
     await execute(stage.dsn, "UPDATE users SET name = $1 WHERE email = $2", name, email)
 
 
 @asynccontextmanager
-async def living(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
+async def keep_connected(loop: LoopThread, *nodes: FakeNode) -> AsyncGenerator[None]:
     """Connect nodes that stay online even while no test uses the loop that made them."""
     async with AsyncExitStack() as stack:
         for node in nodes:
@@ -208,7 +208,7 @@ async def on_stage(loop: LoopThread, start_gateway: StartGateway) -> AsyncGenera
             user_token=token,
             behave=fails("scene", f"the scene has no camera {HOSTILE[1]}"),
         )
-        async with living(loop, good, bad):
+        async with keep_connected(loop, good, bad):
             for kind in ("render", "render", "echo", "render", "broken", "render", "echo"):
                 stage.jobs.append(await stage.job(job_type=kind))
                 await stage.ended(stage.jobs[-1])

@@ -17,7 +17,7 @@ from tests.browser.console.stage import (
     Stage,
     failed_job,
     hostile_user,
-    renamed,
+    rename,
 )
 from tests.support.examples import chosen
 from tests.support.http_gateway import settings_for_tests
@@ -314,7 +314,7 @@ async def test_eight_windows_have_one_stream(browser: Browser, stage: Stage) -> 
         await eyes.did_nothing_wrong()
 
 
-async def joins(page: Page, url: str) -> None:
+async def register_jane(page: Page, url: str) -> None:
     """Register Jane; a busy gateway is asked again, and may have registered her already."""
     body = {"email": "jane@example.org", "name": "Jane", "password": PASSWORD}
 
@@ -329,7 +329,7 @@ async def test_a_page_says_when_it_is_old(browser: Browser, database: PostgresEn
     async with whole(database, settings_for_tests()) as site:
         eyes = Looking(await browser.new_page(reduced_motion="reduce"), site.url)
         page = eyes.page
-        await joins(page, site.url)
+        await register_jane(page, site.url)
         await eyes.sign_in("jane")
         await expect(page.locator("#live-state")).to_have_text("live")
         await site.gateway.database.close()
@@ -413,7 +413,7 @@ async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> 
     async with looking(browser, stage, "hostile0") as eyes:
         page = eyes.page
         for name in WORST:
-            await renamed(stage, "hostile0@example.org", name)
+            await rename(stage, "hostile0@example.org", name)
             await eyes.go("/console")
             await expect(page.locator(".me .name")).to_have_text(str(marked(name)))
             await expect(page.locator("#live-state")).to_have_text("live")
@@ -423,7 +423,7 @@ async def test_a_hostile_name_is_only_a_name(browser: Browser, stage: Stage) -> 
             await eyes.fits(NARROW["width"])
             await page.set_viewport_size(WIDE)
             await eyes.did_nothing_wrong()
-    await renamed(stage, "hostile0@example.org", HOSTILE[0])
+    await rename(stage, "hostile0@example.org", HOSTILE[0])
 
 
 async def test_a_gateway_that_comes_back_is_followed_again(
@@ -432,7 +432,7 @@ async def test_a_gateway_that_comes_back_is_followed_again(
     async with start_gateway() as gateway:
         eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
         page = eyes.page
-        await joins(page, gateway.url)
+        await register_jane(page, gateway.url)
         await eyes.sign_in("jane")
         await expect(page.locator("#live-state")).to_have_text("live")
         await page.evaluate("window.same = 1")
@@ -463,7 +463,7 @@ async def test_a_gateway_that_falls_silent_is_not_live(
         eyes = Looking(await browser.new_page(reduced_motion="reduce"), gateway.url)
         page = eyes.page
         await page.add_init_script(BEATS)
-        await joins(page, gateway.url)
+        await register_jane(page, gateway.url)
         await eyes.sign_in("jane", "/console/credits")  # a page on which nothing changes by itself
         await page.wait_for_function("() => window.beats >= 2")
         await expect(page.locator("#live-state")).to_have_text("live")

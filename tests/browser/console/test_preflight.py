@@ -28,7 +28,7 @@ TURNED_PATH = {"path": "/artist/\u202egnp.doow", "file": "\u202egnp.doow"}
 TURNED = {**UNPROBED, "files": [{**FILE, **TURNED_PATH}]}
 
 
-def scout(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
+def reporting_node(stage: Stage, *reports: dict[str, Any]) -> FakeNode:
     """Return a node that answers preflights with these reports, one after another, without
     Blender.
     """
@@ -139,7 +139,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
     browser: Browser, stage: Stage
 ) -> None:
     async with (
-        scout(stage, MISSING, NO_CAMERA),
+        reporting_node(stage, MISSING, NO_CAMERA),
         looking(browser, stage, "jane", "/console/jobs/new") as eyes,
     ):
         page = eyes.page
@@ -185,7 +185,7 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
 ) -> None:
     """The character U+202E would display ``gnp.doow`` as ``doow.png``."""
     async with (
-        scout(stage, TURNED),
+        reporting_node(stage, TURNED),
         looking(browser, stage, "jane", "/console/jobs/new") as eyes,
     ):
         page = eyes.page

@@ -83,7 +83,7 @@ async def test_both_signatures_are_checked_in_the_file(browser: Browser, tmp_pat
         await expect(page.get_by_label("The anchor")).to_have_text(PROOF["anchor"])
 
 
-def turned(signed: str) -> str:
+def with_changed_bit(signed: str) -> str:
     """Return the note with one bit of its signature changed, still valid base64."""
     swap = {"A": "B", "B": "A"}
     place = len(signed) - 20
@@ -105,9 +105,9 @@ def other_anchor(**changed: Any) -> str:
 
 
 REFUSED: tuple[tuple[dict[str, Any], str, str], ...] = (
-    ({"checkpoint": turned(PROOF["checkpoint"])}, "signature", "is invalid"),
+    ({"checkpoint": with_changed_bit(PROOF["checkpoint"])}, "signature", "is invalid"),
     ({"checkpoint": PROOF["anchor"]}, "checkpoint", "states something else"),
-    ({"anchor": turned(PROOF["anchor"])}, "anchor", "is invalid"),
+    ({"anchor": with_changed_bit(PROOF["anchor"])}, "anchor", "is invalid"),
     ({"anchor": PROOF["checkpoint"]}, "anchor", "another anchor"),
     ({"anchor": KNOWN_NOTE}, "anchor", "another anchor"),
     ({"anchor": other_anchor(block=12346)}, "anchor", "another anchor"),
@@ -229,7 +229,7 @@ async def test_the_browser_takes_no_proof_of_which_a_bit_is_changed(
     script = script.replace('import { Sha256, hex } from "./sha256.js";\n', "")
     others = [{name: changed} for name in MEANT for changed in flipped(PROOF[name])]
     two = note.sign(PROOF["checkpoint"].partition("\n\n")[0] + "\n", VERIFIER.name, KEY)
-    good, bad = two.rpartition("\n\n")[2], turned(two).rpartition("\n\n")[2]
+    good, bad = two.rpartition("\n\n")[2], with_changed_bit(two).rpartition("\n\n")[2]
     others += [{"block_number": str(PROOF["block_number"])}, {"proof_hashes": None}]
     others += [{"checkpoint": two.replace(good, lines)} for lines in (good + bad, bad + good)]
     path = tmp_path / "empty.html"  # about:blank cannot check signatures

@@ -11,7 +11,7 @@ from tests.support.until import until
 from web.console.formatting import marked
 
 
-async def at_janes(page: Page) -> None:
+async def go_to_jane(page: Page) -> None:
     """Go from the list of users to Jane's page."""
     await page.locator("#search").fill("JANE@")
     await page.locator("#search").press("Enter")
@@ -36,7 +36,7 @@ async def test_credits_are_granted_in_two_steps_and_once(browser: Browser, stage
         await expect(page.locator("th[aria-sort=descending]")).to_have_text("Balance")
         assert page.url.endswith("/console/users?sort=-balance")
         await eyes.did_nothing_wrong()
-        await at_janes(page)
+        await go_to_jane(page)
         await eyes.did_nothing_wrong()
         before = await balance(stage)
         await page.get_by_label("Amount", exact=True).fill("12.5")
@@ -91,7 +91,7 @@ async def test_a_login_and_a_key_are_ended(browser: Browser, stage: Stage) -> No
         looking(browser, stage, "ann", "/console/users") as eyes,
     ):
         page = eyes.page
-        await at_janes(page)
+        await go_to_jane(page)
         page.on("dialog", lambda dialog: dialog.accept())
         await page.locator("#keys-reason").fill("lost laptop")
         await page.get_by_role("button", name="Revoke").first.click()
@@ -120,7 +120,7 @@ async def test_enter_in_a_reason_ends_nothing_and_the_question_names_what_ends(
 
     async with looking(browser, stage, "ann", "/console/users") as eyes:
         page = eyes.page
-        await at_janes(page)
+        await go_to_jane(page)
         page.on("dialog", no)
         for name, button in (("sessions", "End"), ("keys", "Revoke")):
             await page.locator(f"#{name}-reason").fill("lost")
