@@ -81,7 +81,7 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
         engine = OlderPostgres(data, account=engine_account(), programs=older_programs())
         endpoint = await engine.start()
         try:
-            plain = await without_rights(engine, endpoint)
+            plain = await move_to_plain_role(engine, endpoint)
             await restore(plain, file)
             there, was = await contents(plain), await contents(older.owner_dsn)
             assert there == {**was, "rights": []}
@@ -92,7 +92,7 @@ async def test_an_owner_without_further_rights_restores_into_an_empty_database_a
             await engine.stop()
 
 
-async def without_rights(engine: OlderPostgres, endpoint: PostgresEndpoint) -> str:
+async def move_to_plain_role(engine: OlderPostgres, endpoint: PostgresEndpoint) -> str:
     """Make a database of a role without further rights, remove the gateway's own roles, and return
     its URL.
     """

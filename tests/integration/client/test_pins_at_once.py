@@ -20,7 +20,7 @@ PROCESSES, SIZES = 4, 40
 
 
 @attrs.define
-class Meanwhile:
+class ChangedMeanwhile:
     """Pins that another program changes just before they are replaced."""
 
     pins: Pins
@@ -55,7 +55,7 @@ def pinned(log: LogDouble) -> Pin:
 async def test_what_another_program_saw_meanwhile_is_not_taken_back(
     log: LogDouble, pins: Pins, first: bool
 ) -> None:
-    meanwhile = Meanwhile(pins)
+    meanwhile = ChangedMeanwhile(pins)
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=meanwhile) as client:
         if not first:
             await client.log_checkpoint()
@@ -73,7 +73,7 @@ async def test_what_another_program_saw_meanwhile_is_not_taken_back(
 async def test_a_fork_that_another_program_was_shown_is_shouted_about(
     log: LogDouble, pins: Pins
 ) -> None:
-    meanwhile = Meanwhile(pins)
+    meanwhile = ChangedMeanwhile(pins)
     true = list(log.leaves)
     async with AsyncClient(log.url, tokens=Tokens("a", "b"), pins=meanwhile) as client:
 

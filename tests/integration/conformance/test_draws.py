@@ -135,7 +135,7 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
     await root.stop()
 
 
-async def known_node(stage: Stage) -> Scene:
+async def scene_with_known_node(stage: Stage) -> Scene:
     """Return a scene with a node whose record is long enough that its results are drawn."""
     node, owner = await stage.node(), await stage.user()
     await stage.own(node, owner)
@@ -151,7 +151,7 @@ async def known_node(stage: Stage) -> Scene:
 async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
     stage: Stage, gateways: int
 ) -> None:
-    scene = await known_node(stage)
+    scene = await scene_with_known_node(stage)
     async with AsyncExitStack() as up:
         drawing = [await up.enter_async_context(gateway(scene, n)) for n in range(gateways)]
         jobs = await scene.deliver(DELIVERIES, drawing)
@@ -169,7 +169,7 @@ async def test_so_many_are_checked_as_the_odds_say_however_many_gateways_look(
 
 
 async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
-    scene = await known_node(stage)
+    scene = await scene_with_known_node(stage)
     sampling = Sampling(stage.store, TwinSigner(), TwinRandom(5), LEAST)
     await scene.deliver(20, [sampling])
     rows = [one.row for one in await stage.store.pending_checks(99)]

@@ -218,7 +218,7 @@ async def farm(stage: Stage, shape: str) -> Farm:
     return Farm(stage, user, operator_account(owner), nodes, job)
 
 
-async def live(
+async def play(
     stage: Stage, shape: str, begun: Sequence[str], steps: Sequence[Step], valid: Sequence[bool]
 ) -> None:
     """Bring each unit to its start, take the steps, and give the remaining verdicts."""
@@ -249,7 +249,7 @@ CASES: Final = {
 def test_no_wish_releases_what_is_held_for_a_delivery(
     shape: str, begun: tuple[str, ...], steps: list[Step], valid: tuple[bool, ...]
 ) -> None:
-    asyncio.run(live(twin_stage(), shape, begun, steps, valid))
+    asyncio.run(play(twin_stage(), shape, begun, steps, valid))
 
 
 WISHES: Final = ("stop", "cancel", "pause", "resume", "cap", "no cap", "retry")

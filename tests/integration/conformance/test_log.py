@@ -189,7 +189,7 @@ async def test_two_at_one_log_leave_no_hole_and_take_nothing_twice(stage: Stage)
     assert await stage.store.audit() == []
 
 
-class Stumbling:
+class FailingLogStore:
     """Log store whose steps fail in turn; at ``lost``, the commit happens but its answer is
     lost.
     """
@@ -204,7 +204,7 @@ class Stumbling:
     @asynccontextmanager
     async def log(self) -> AsyncGenerator[LogTransaction]:
         async with self._log.log() as books:
-            yield StumblingTransaction(books, self.fail)
+            yield FailingTransaction(books, self.fail)
         self.fail("lost")
 
     def fail(self, step: str) -> None:
@@ -215,7 +215,7 @@ class Stumbling:
 STEPS = ("lead", "look", "entries", "edge", "write", "written")
 
 
-class StumblingTransaction:
+class FailingTransaction:
     def __init__(self, books: LogTransaction, fail: Any) -> None:
         self._books, self._fail = books, fail
 
@@ -245,7 +245,7 @@ class StumblingTransaction:
 
 
 async def test_whatever_step_fails_nothing_is_lost_or_taken_twice(stage: Stage) -> None:
-    log = Stumbling(log_of(stage))
+    log = FailingLogStore(log_of(stage))
     total = 0
     async with sequencing(stage, log=log, batch=10, entries=8):
         while log.failures:

@@ -40,7 +40,7 @@ class Unit:
         return self.price if self.share or self.outcome == "unverified" else 0
 
 
-async def settled(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
+async def settle(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
     """Deliver the unit and give its verdict; return its creator and its job."""
     user, node, job = await stage.dispatched(unit.price)
     await stage.own(node, operator)
@@ -67,7 +67,7 @@ async def test_money_is_paid_out_for_nothing_that_is_unverified_and_not_to_be_pa
         Unit(chance.choice(OUTCOMES), chance.random() < 0.3, chance.randint(2, 500))
         for _ in range(UNITS)
     ] + [Unit("unverified", False, 100), Unit("unverified", True, 100)]
-    jobs = [await settled(stage, operator, unit) for unit in units]
+    jobs = [await settle(stage, operator, unit) for unit in units]
     for unit, (user, job) in zip(units, jobs, strict=True):
         row = await stage.unit(job)
         ends = "FAILED" if unit.outcome == "invalid" else "COMPLETED"

@@ -61,7 +61,7 @@ async def test_what_is_being_checked_says_so(
     assert [said in each for each in frames] == [False, True, False]
 
 
-def steer(text: str) -> str:
+def steering_form(text: str) -> str:
     """Return the form for priority and cap."""
     return text.partition('aria-labelledby="steer-title"')[2].partition("</section>")[0]
 
@@ -69,15 +69,15 @@ def steer(text: str) -> str:
 async def test_a_cap_is_changed_and_taken_away(face: Face, jane: Visitor) -> None:
     job = await film(face, jane, cap=350_000)
     page = f"/console/jobs/{job}"
-    assert 'value="35"' in steer((await jane.get(page))[1])
+    assert 'value="35"' in steering_form((await jane.get(page))[1])
     form = {"priority": "high", "max_credits": "10.5"}
     assert (await jane.post(f"{page}/change", form)).status == 303
     text = (await jane.get(page))[1]
-    assert 'value="10.5"' in steer(text)
-    assert "<option selected>high" in steer(text)
+    assert 'value="10.5"' in steering_form(text)
+    assert "<option selected>high" in steering_form(text)
     assert (await jane.post(f"{page}/change", {**form, "max_credits": ""})).status == 303
     text = (await jane.get(page))[1]
-    assert 'value=""' in steer(text)
+    assert 'value=""' in steering_form(text)
     assert "at most" not in text.partition('id="paid"')[2].partition("</p>")[0]
 
 
@@ -96,12 +96,12 @@ async def test_what_cannot_be_the_cap_is_said_beside_it(
         answer = await jane.post(f"{page}/change", {"priority": "low", "max_credits": typed})
         text = await answer.text()
         assert answer.status == status
-        assert said in steer(text)
-        assert f'value="{typed}"' in steer(text), "it is there to be mended"
-        assert "<option selected>low" in steer(text)
+        assert said in steering_form(text)
+        assert f'value="{typed}"' in steering_form(text), "it is there to be mended"
+        assert "<option selected>low" in steering_form(text)
         assert "max_credits must" not in text
         assert 'id="live"' not in text, "what is pushed would take it away"
-    assert 'value="35"' in steer((await jane.get(page))[1])
+    assert 'value="35"' in steering_form((await jane.get(page))[1])
 
 
 async def test_all_frames_that_failed_are_tried_again_at_once(

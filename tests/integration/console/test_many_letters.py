@@ -21,7 +21,7 @@ def letters(text: str) -> list[str]:
     return re.findall(r'<tr data-row id="row-([^"]+)"', text)
 
 
-async def leafed(ann: Visitor, address: str) -> list[str]:
+async def all_letters(ann: Visitor, address: str) -> list[str]:
     """Return the letters of all pages from this one on."""
     seen = list[str]()
     while address:
@@ -61,10 +61,10 @@ async def test_all_are_reached_by_each_column(
             )
     ranked = [jobs[number] for number in (1, 3, 0, 4, 2)]
     for key in ("about", "reason", "where", "tried"):
-        assert await leafed(ann, f"{THERE}?sort={key}") == ranked, key
-        assert await leafed(ann, f"{THERE}?sort=-{key}") == ranked[::-1], key
+        assert await all_letters(ann, f"{THERE}?sort={key}") == ranked, key
+        assert await all_letters(ann, f"{THERE}?sort=-{key}") == ranked[::-1], key
     for order, expected in (("", jobs[::-1]), ("at", jobs), ("whose", jobs[::-1])):
-        assert await leafed(ann, f"{THERE}?sort={order}") == expected, order
+        assert await all_letters(ann, f"{THERE}?sort={order}") == expected, order
     _, text = await ann.get(f"{THERE}?offset=5000")
     assert "Nothing on this page" in text
 

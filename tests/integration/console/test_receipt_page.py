@@ -29,7 +29,7 @@ async def do(face: Face, *effects: Any) -> None:
     assert isinstance(outcome, Posted), outcome
 
 
-async def verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
+async def book_verified(face: Face, dsn: str, jane: Visitor, outcome: str, **how: Any) -> UUID:
     """Book a unit with a receipt of this verdict by an embedded verifier, and return the job."""
     job, node = uuid4(), await joined(dsn, ", owner_id", f", '{jane.id}'")
     verifier = await joined(dsn, ", is_embedded", ", true")
@@ -47,7 +47,7 @@ async def test_anybody_reads_what_was_compared_and_by_whom(
     face: Face, database: PostgresEndpoint, jane: Visitor
 ) -> None:
     how = {"verifier_class": CLASS, "comparison": Comparison("whole", True, 0.05)}
-    job = await verified(face, database.owner_dsn, jane, "consistent", **how)
+    job = await book_verified(face, database.owner_dsn, jane, "consistent", **how)
     there = f"/console/receipts/{job}/0/page"
     status, text = await nobody(face).get(there)
     said = plain(text)

@@ -143,7 +143,9 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
         assert re.sub(r"<[^>]+>", "", today) == "32.0000 crafter refunds of 8.0000 cr"
 
 
-async def cut(face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]) -> None:
+async def submit_charged(
+    face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]
+) -> None:
     """Submit a job with these units, of which those in ``done`` are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
@@ -159,7 +161,7 @@ async def test_a_frame_is_refunded_by_its_number(
     job = uuid4()
     pieces = [NewUnit(100_000, 0, "7"), NewUnit(200_000, 1, "8"), NewUnit(100_000, 2, "9-12")]
     order = pieces_of(job, UUID(jane.id), pieces)
-    await cut(face, database.owner_dsn, jane, order, (0, 1, 2))
+    await submit_charged(face, database.owner_dsn, jane, order, (0, 1, 2))
     status, text = await second_step(ann, jane, job)
     said = "The frame must be one of 7 to 12, or all: the job has 3 parts"
     assert (status, said in text) == (422, True)
@@ -181,7 +183,7 @@ async def test_a_tile_is_refunded_alone_and_all_of_a_frame_together(
 ) -> None:
     job = uuid4()
     order = tiled(UUID(jane.id), job, (100_000, 200_000), 2)
-    await cut(face, database.owner_dsn, jane, order, (0, 1, 3))
+    await submit_charged(face, database.owner_dsn, jane, order, (0, 1, 3))
     for frame in ("1,2", "frame 1, tile 2 of 2"):
         status, text = await second_step(ann, jane, job, frame=frame, amount="5")
         assert (status, "For frame 1, tile 2 of 2, of job" in plain(text)) == (200, True)

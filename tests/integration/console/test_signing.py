@@ -225,7 +225,7 @@ async def test_a_session_that_is_in_use_goes_on_for_as_long_as_its_login(face: F
     assert claims is not None
     fresh = await visitor.ask("GET", "/console")
     assert "Set-Cookie" not in fresh.headers
-    old = aged(face, claims, minutes=31)
+    old = aged_cookie(face, claims, minutes=31)
     answer = await nobody(face).ask("GET", "/console", headers={"Cookie": old})
     assert answer.status == 200
     assert answer.headers["Set-Cookie"].startswith("rendertrust-console=")
@@ -242,11 +242,11 @@ async def test_a_session_that_was_not_used_for_half_a_day_is_over(face: Face) ->
         visitor.cookie().partition("=")[2], TokenType.CONSOLE
     )
     assert claims is not None
-    old = aged(face, claims, minutes=12 * 60 + 1)
+    old = aged_cookie(face, claims, minutes=12 * 60 + 1)
     assert (await nobody(face).ask("GET", "/console", headers={"Cookie": old})).status == 303
 
 
-def aged(face: Face, claims: Claims, *, minutes: int) -> str:
+def aged_cookie(face: Face, claims: Claims, *, minutes: int) -> str:
     """Return the cookie as it would be if made ``minutes`` ago."""
     clock = TwinClock()
     clock.skew = (face.gateway.ports.clock.now() - clock.now()).total_seconds() - minutes * 60

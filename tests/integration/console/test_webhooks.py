@@ -17,7 +17,7 @@ PATH, URL = "/console/webhooks", "https://farm.example.com/hooks?a=1&b=<b>"
 face = face_with(with_ledger)
 
 
-async def made(visitor: Visitor) -> str:
+async def create_endpoint(visitor: Visitor) -> str:
     """Create an endpoint, and return its page."""
     answer = await visitor.post(PATH, {"url": URL, "told": "all"})
     assert (answer.status, answer.headers["Location"]) == (303, PATH)
@@ -36,7 +36,7 @@ async def test_an_endpoint_is_made_seen_switched_and_deleted(
     face: Face, database: PostgresEndpoint
 ) -> None:
     jane = await newcomer(face, database.owner_dsn)
-    page = await made(jane)
+    page = await create_endpoint(jane)
     await commit(face.gateway, dispatch(UUID(jane.id), fresh_id(), 0, 1))
     status, text = await jane.get(page)
     assert status == 200
@@ -60,7 +60,7 @@ async def test_endpoints_are_one_s_own_even_before_an_admin(
     face: Face, database: PostgresEndpoint
 ) -> None:
     jane = await newcomer(face, database.owner_dsn)
-    page = await made(jane)
+    page = await create_endpoint(jane)
     ann = await newcomer(face, database.owner_dsn, "admin", "ann@example.org")
     assert "No endpoints" in (await ann.get(PATH))[1]
     assert (await ann.get(page))[0] == 404

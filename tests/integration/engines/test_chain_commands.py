@@ -174,7 +174,7 @@ def call(*words: str, code: int = 0) -> Any:
     return json.loads(ended.stdout)
 
 
-def said(*words: str) -> str:
+def error_of(*words: str) -> str:
     """Run a command that fails, and return its error message."""
     ended = CliRunner().invoke(command, list(words), standalone_mode=False)
     assert ended.exception is not None, ended.output
@@ -195,7 +195,7 @@ def test_a_contract_is_made_once_and_shown(place: Place) -> None:
     told = CliRunner().invoke(command, ["status"], standalone_mode=False).output
     assert f"contract   {made['contract']}" in told
     assert "the chain agrees with the database" in told
-    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
 
 
 def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) -> None:
@@ -208,8 +208,8 @@ def test_a_log_that_the_chain_has_more_of_is_reopened_by_a_word(place: Place) ->
     ended = CliRunner().invoke(fsck, ["--json"])
     assert ended.exit_code == 1
     assert {one["invariant"] for one in json.loads(ended.stdout)["findings"]} == {"I12"}
-    assert "reason" in said("reopen")
-    assert "Not confirmed" in said("reopen", "--reason", "the disk died")
+    assert "reason" in error_of("reopen")
+    assert "Not confirmed" in error_of("reopen", "--reason", "the disk died")
     reopened = call("reopen", "--reason", "the disk died", "--yes")
     assert (reopened["epoch"], reopened["leaves"], reopened["lost"]) == (2, 4, 46)
     assert (reopened["contract"], reopened["size"], reopened["root"]) == (contract, 50, ROOT.hex())
@@ -319,7 +319,7 @@ def test_a_database_that_was_put_back_is_reopened_though_the_chain_agrees(
     assert reopened["lost"] == 5
     after = call("status")
     assert (after["agrees"], after["halted"], after["leaves"]) == (True, None, 5)
-    assert "nothing to reopen" in said("reopen", "--reason", "x", "--yes")
+    assert "nothing to reopen" in error_of("reopen", "--reason", "x", "--yes")
     place.loop.run(place.log(2))
     assert place.loop.run(place.findings()) == []
     assert call("deploy")["made"]
@@ -347,16 +347,16 @@ def test_a_chain_that_is_away_or_another_is_said_to_be(
 def test_what_is_set_wrongly_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as changed:
         changed.setenv("RENDERTRUST_CHAIN_URL", "")
-        assert "No chain is configured" in said("status")
+        assert "No chain is configured" in error_of("status")
     place.key.write_text("not a key")
-    assert "64 hexadecimal digits" in said("status")
+    assert "64 hexadecimal digits" in error_of("status")
     place.key.unlink()
-    assert "chain.key_file cannot be read" in said("deploy")
+    assert "chain.key_file cannot be read" in error_of("deploy")
 
 
 def test_without_money_a_contract_is_refused_and_why(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.key.write_text("11" * 32)
-    assert "The chain refuses the transaction" in said("deploy")
+    assert "The chain refuses the transaction" in error_of("deploy")
     assert call("status")["balance_wei"] == "0"

@@ -81,7 +81,7 @@ async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
         assert await objects.get("mark") == b"1"
 
 
-def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
+def ask_each(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
     """Ask each process that still runs; one may end while it is asked."""
     found: list[T] = []
     for process in alive(processes):
@@ -92,7 +92,7 @@ def told(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) ->
 
 def shared_memory(processes: list[psutil.Process]) -> set[Path]:
     """Return PostgreSQL's files in /dev/shm that these processes map."""
-    maps = told(processes, psutil.Process.memory_maps)
+    maps = ask_each(processes, psutil.Process.memory_maps)
     mapped = {Path(region.path) for regions in maps for region in regions}
     assert mapped, "they say what they map"
     return {path for path in mapped if path.match("/dev/shm/PostgreSQL.*")}
@@ -122,7 +122,7 @@ async def test_a_killed_gateway_leaves_no_orphan_and_loses_nothing(
     async with gateway(data, *ALL, ordinary=ordinary) as first:
         await remember(await first.listen())
         below = first.below()
-        assert {"postgres", "valkey-server", "weed"} <= set(told(below, psutil.Process.name))
+        assert {"postgres", "valkey-server", "weed"} <= set(ask_each(below, psutil.Process.name))
         assert all(p.uids().real != 0 for p in alive(below) if p.pid in first.said["pids"])
         await first.kill()
         await until(lambda: gone(below), within=GONE_SECONDS)
@@ -175,7 +175,7 @@ async def test_no_secret_is_on_a_command_line_or_open_to_others(data: Path) -> N
         private = private_files(data)
         secrets = [path.read_text().strip() for path in private if path.parent.name == "secrets"]
         assert len(secrets) == 10
-        lines = [" ".join(words) for words in told(first.below(), psutil.Process.cmdline)]
+        lines = [" ".join(words) for words in ask_each(first.below(), psutil.Process.cmdline)]
         assert lines
         assert not [line for line in lines if any(secret in line for secret in secrets)]
         assert {path.stat().st_mode & 0o777 for path in private} == {0o600}

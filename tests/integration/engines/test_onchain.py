@@ -299,7 +299,7 @@ ALONE = textwrap.dedent("""
 """)
 
 
-def needed(names: list[str]) -> set[str]:
+def required_distributions(names: list[str]) -> set[str]:
     """Return the distributions that these require, directly or through others."""
     found: set[str] = set()
     while names:
@@ -315,11 +315,13 @@ def needed(names: list[str]) -> set[str]:
     return found
 
 
-def refused() -> list[str]:
+def missing_modules() -> list[str]:
     """Return all modules that an installation of the plain wheel lacks."""
     setup = Path(rendertrust.__file__).resolve().parents[1] / "setup.py"
     listed = setup.read_text().partition("AGENT = [")[2].partition("]")[0]
-    plain = needed([line.strip(' ",').split(">")[0] for line in listed.split("\n") if '"' in line])
+    plain = required_distributions(
+        [line.strip(' ",').split(">")[0] for line in listed.split("\n") if '"' in line]
+    )
     modules = metadata.packages_distributions()
     rooms = ["actors", "config", "sql", "supervisors", "web"]
     kept = {d.lower().replace("_", "-") for d in plain}
@@ -331,14 +333,14 @@ def refused() -> list[str]:
     ]
 
 
-def alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def run_alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run ``rendertrust`` with only the packages that the plain wheel brings."""
     site = folder / "site"
     if not site.exists():
         site.mkdir()
         (site / "sitecustomize.py").write_text(ALONE)
         (site / "rendertrust").symlink_to(Path(rendertrust.__file__).parent)
-    environment = {**os.environ, "PYTHONPATH": str(site), "REFUSED": json.dumps(refused())}
+    environment = {**os.environ, "PYTHONPATH": str(site), "REFUSED": json.dumps(missing_modules())}
     command = [sys.executable, "-m", "rendertrust", *words]
     return subprocess.run(
         command,
@@ -352,7 +354,7 @@ def alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 async def called_alone(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
-    return await asyncio.to_thread(alone, folder, *words)
+    return await asyncio.to_thread(run_alone, folder, *words)
 
 
 async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -362,7 +364,7 @@ async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]
 
 
 async def test_the_plain_package_asks_the_chain(scene: Scene, tmp_path: Path) -> None:
-    assert {"web3", "asyncpg", "eth_account"} <= set(refused())
+    assert {"web3", "asyncpg", "eth_account"} <= set(missing_modules())
     (tmp_path / "proof.json").write_text(json.dumps(scene.proof))
     (tmp_path / "bad.json").write_text(json.dumps({**scene.proof, "block_number": 1_000_000}))
     good = await called_alone(tmp_path, "verify", "proof.json", "--rpc", scene.url)

@@ -13,7 +13,7 @@ from rendertrust.onchain import SIZE as SIZE_CALL
 from rendertrust.onchain import ChainUnknown, newest
 from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
-from tests.integration.engines.test_onchain_final import Talker, talking
+from tests.integration.engines.test_onchain_final import PublicNode, serve_node
 from tests.unit.proof.test_epochs import Log, leaf
 from tests.unit.proof.test_note import KEY
 
@@ -105,7 +105,7 @@ async def test_a_chain_of_others_vouches_for_a_checkpoint(
     with it.
     """
     block = hex(scene.proof["block_number"])
-    url = await talking(aiohttp_server, Talker(scene.url, block))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
     told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
     assert (told.returncode, says in told.stdout) == (code, True), told
 
@@ -117,7 +117,7 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
     block = hex(scene.proof["block_number"])
     private = await called_alone(folder, "verify", "five.json", "--rpc", scene.url, *named)
     assert (private.returncode, "private" in private.stdout) == (3, True), private
-    url = await talking(aiohttp_server, Talker(scene.url, block))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
     unnamed = await called(folder, "verify", "five.json", "--rpc", url)
     assert (unnamed.returncode, "named only by the gateway" in unnamed.stdout) == (3, True), unnamed
     plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)

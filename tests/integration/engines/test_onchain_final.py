@@ -36,7 +36,7 @@ async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
 
 
 @attrs.define
-class Talker:
+class PublicNode:
     """Node of a public chain that passes requests to the local node, except for what it answers
     itself.
     """
@@ -62,7 +62,7 @@ class Talker:
             return web.json_response(await answered.json())
 
 
-async def talking(aiohttp_server: AiohttpServer, talker: Talker) -> str:
+async def serve_node(aiohttp_server: AiohttpServer, talker: PublicNode) -> str:
     """Run the node until the test ends, and return its URL."""
     app = web.Application()
     app.add_routes([web.post("/", talker.answer)])
@@ -80,7 +80,7 @@ async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}
-    url = await talking(aiohttp_server, Talker(scene.url, finalized))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, finalized))
     for mine, wanted in ((0, False), (2, False), (1, True)):
         if mine:
             await rpc(scene.url, "anvil_mine", hex(mine))
@@ -101,7 +101,7 @@ async def test_what_is_final_is_for_the_chain_to_say_where_it_does(
     known = {**scene.proof, **LOG.proof(2, 6), **where}
     await rpc(scene.url, "anvil_mine", hex(20))
     for finalized, wanted in ((mined.block - 1, False), (mined.block, True)):
-        url = await talking(aiohttp_server, Talker(scene.url, hex(finalized)))
+        url = await serve_node(aiohttp_server, PublicNode(scene.url, hex(finalized)))
         for proof in (known, {**known, **UNKNOWN}):
             found = await anchored(url, proof, contract=scene.contract, confirmations=1)
             assert isinstance(found, OnChain)
@@ -112,7 +112,7 @@ async def test_a_node_that_keeps_no_older_state_vouches_for_no_anchor_that_nobod
     scene: Scene, aiohttp_server: AiohttpServer
 ) -> None:
     block = scene.proof["block_number"]
-    url = await talking(aiohttp_server, Talker(scene.url, hex(block), keeps=False))
+    url = await serve_node(aiohttp_server, PublicNode(scene.url, hex(block), keeps=False))
     known = await anchored(url, scene.proof, contract=scene.contract)
     assert isinstance(known, OnChain)
     assert known.final

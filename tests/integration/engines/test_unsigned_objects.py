@@ -53,7 +53,7 @@ async def gateway(aiohttp_client: AiohttpClient) -> AsyncIterator[Gateway]:
         await objects.aclose()
 
 
-async def answered(gateway: Gateway, line: str, *headers: str, body: bytes = b"") -> int:
+async def status_of(gateway: Gateway, line: str, *headers: str, body: bytes = b"") -> int:
     """Return the status of the answer to a request whose body never ends."""
     host = gateway.url.removeprefix("http://")
     lines = (line, f"Host: {host}", "Content-Length: 60000000", *headers, "", "")
@@ -71,8 +71,8 @@ def put_line(gateway: Gateway, age: timedelta, within: int) -> str:
 
 async def test_an_unsigned_upload_is_refused_before_the_store_hears_of_it(gateway: Gateway) -> None:
     line = "PUT /rendertrust/uploads/x HTTP/1.1"
-    assert await answered(gateway, line, body=BEGIN) == 403
-    assert await answered(gateway, line, "Expect: 100-continue") == 403
+    assert await status_of(gateway, line, body=BEGIN) == 403
+    assert await status_of(gateway, line, "Expect: 100-continue") == 403
     assert gateway.heads == []
 
 
@@ -80,10 +80,10 @@ async def test_an_unsigned_upload_is_refused_before_the_store_hears_of_it(gatewa
 async def test_a_url_outside_its_time_is_refused_before_the_store_hears_of_it(
     gateway: Gateway, age: timedelta
 ) -> None:
-    assert await answered(gateway, put_line(gateway, age, 60), body=BEGIN) == 403
+    assert await status_of(gateway, put_line(gateway, age, 60), body=BEGIN) == 403
     assert gateway.heads == []
 
 
 async def test_a_signed_upload_reaches_the_store(gateway: Gateway) -> None:
-    assert await answered(gateway, put_line(gateway, timedelta(seconds=1), 60), body=BEGIN) == 200
+    assert await status_of(gateway, put_line(gateway, timedelta(seconds=1), 60), body=BEGIN) == 200
     assert len(gateway.heads) == 1

@@ -259,13 +259,13 @@ async def test_an_anchor_has_gas_enough_though_a_lagging_node_estimated_it(scene
         sizes.append(await scene.grown())
         await until(lambda: estimated.sprung)
         scene.node.mend()
-        await until(lambda: over(scene, 3))
+        await until(lambda: are_settled(scene, 3))
         assert [row["error"] for row in await scene.rows()] == [None] * 3
         await scene.anchored(sizes[1])
     await scene.check(*sizes)
 
 
-async def over(scene: Scene, count: int) -> bool:
+async def are_settled(scene: Scene, count: int) -> bool:
     """Return True if ``count`` transactions were made and none is pending."""
     rows = await scene.rows()
     return len(rows) == count and all(row["state"] != "PENDING" for row in rows)

@@ -27,7 +27,7 @@ class Ends(Line):
         self.proxy = proxy
         self.here_bus = self.here = ValkeyBus(Handle(ValkeyEndpoint(redis_by(proxy, endpoint.url))))
         self.there_bus = self.there = ValkeyBus(Handle(endpoint))
-        self.back = Turned(self)
+        self.back = Reversed(self)
 
     async def take_away(self) -> None:
         await self.proxy.down()
@@ -45,7 +45,7 @@ class Ends(Line):
             await self.here.publish(topic(), LOST)
 
 
-class Turned(Line):
+class Reversed(Line):
     """The same line with its ends exchanged."""
 
     def __init__(self, line: Line) -> None:

@@ -172,7 +172,7 @@ async def test_orders_go_on_and_all_are_anchored_afterwards(
     await here.again()
     await here.check()
     await until(lambda: verified(here))
-    await agree(chained.books, chained.anvil)
+    await check_agreement(chained.books, chained.anvil)
 
 
 async def verify(orders: Orders) -> tuple[int, Any]:
@@ -188,7 +188,7 @@ async def verified(orders: Orders) -> bool:
     return bool(status == 200 and found["verified"])
 
 
-async def agree(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
+async def check_agreement(books: PostgresEndpoint, anvil: ChainEndpoint) -> None:
     """Check that books, log and chain agree, each anchor exists once and each nonce was used."""
     chain = Web3Chain(Handle(ChainEndpoint(anvil.url, anvil.chain_id, KEY)), fee_cap_gwei=100)
     pool = Database(lambda: books.owner_dsn)

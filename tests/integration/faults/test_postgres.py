@@ -45,7 +45,7 @@ async def late_now_and_then(proxy: Proxy, orders: Orders) -> None:
     await orders.accepted(5)
 
 
-def one_by_one(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
+def repeated(name: str, kind: Callable[[Proxy], Trap]) -> Trouble:
     """Return a fault that occurs ``TIMES`` times, with an accepted order after each."""
 
     async def trouble(proxy: Proxy, orders: Orders) -> None:
@@ -93,8 +93,8 @@ def storm(seed: int) -> Trouble:
     return all_sorts
 
 
-answers_swallowed = one_by_one("answers_to_commits_swallowed", swallow_commits)
-cut_before = one_by_one("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
+answers_swallowed = repeated("answers_to_commits_swallowed", swallow_commits)
+cut_before = repeated("cut_before_commits", lambda proxy: proxy.cut(COMMIT))
 TROUBLES: list[Trouble] = [
     late,
     late_now_and_then,
@@ -103,8 +103,8 @@ TROUBLES: list[Trouble] = [
     commits_swallowed_again_and_again,
     dead_unnoticed_before_commits,
     dead_unnoticed_in_batches,
-    one_by_one("cut_in_batches", lambda proxy: proxy.cut(MARK)),
-    one_by_one("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
+    repeated("cut_in_batches", lambda proxy: proxy.cut(MARK)),
+    repeated("cut_in_answers_to_commits", lambda proxy: proxy.cut(COMMITTED, back=True)),
     connections_broken_off,
     *map(storm, (1, 2)),
 ]

@@ -126,8 +126,8 @@ async def test_without_redis_it_counts_alone_guards_passwords_and_comes_back(
     await gateway.becomes(http, "redis", "unavailable")
     await gateway.becomes(http, "status", "degraded")
     await neighbour.becomes(http, "status", "ready")
-    await alone(jane, ben)
-    await is_logged_out_by(jane, neighbour)
+    await check_counts_alone(jane, ben)
+    await log_out_at(jane, neighbour)
     gateway.redis.mend()
     await gateway.redis.up()
     await until(jane.can_log_in)
@@ -137,7 +137,7 @@ async def test_without_redis_it_counts_alone_guards_passwords_and_comes_back(
     await hint_passes(neighbour, gateway)
 
 
-async def alone(jane: Person, ben: Person) -> None:
+async def check_counts_alone(jane: Person, ben: Person) -> None:
     """Check that Jane can read and submit up to her limit; only Ben, at the neighbour, can
     log in.
     """
@@ -152,7 +152,7 @@ async def alone(jane: Person, ben: Person) -> None:
     assert left == [LIMIT - number - 1 for number in range(5)]
 
 
-async def is_logged_out_by(jane: Person, neighbour: FaultyGateway) -> None:
+async def log_out_at(jane: Person, neighbour: FaultyGateway) -> None:
     """Log out at the neighbour, and wait until this gateway refuses the token without Redis."""
     there = dataclasses.replace(jane.creator, url=neighbour.url)
     assert (await there.call("POST", "/auth/logout"))[0] == 200

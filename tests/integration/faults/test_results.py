@@ -110,7 +110,7 @@ def part(number: int) -> bytes:
     return f"partNumber={number}&".encode()
 
 
-async def completed(gateway: FaultyGateway, creator: Creator, job: str) -> None:
+async def check_completed(gateway: FaultyGateway, creator: Creator, job: str) -> None:
     """Wait until the job is completed; check that its object is whole and no parts are left."""
 
     async def ended() -> Any:
@@ -147,7 +147,7 @@ async def test_a_line_that_breaks_costs_a_part_and_no_more(
     async with running(tmp_path):
         parts = watched(line)
         cut = line.cut(part(2), after=PART // 2)
-        await completed(gateway, creator, await dispatched(creator))
+        await check_completed(gateway, creator, await dispatched(creator))
     assert cut.sprung == 1
     assert [trap.sprung for trap in parts] == [1, 2, 1]
 
@@ -166,5 +166,5 @@ async def test_an_agent_that_was_killed_sends_what_is_missing(
     assert spooled.stat().st_size == SIZE
     parts = watched(line)
     async with running(tmp_path):
-        await completed(gateway, creator, job)
+        await check_completed(gateway, creator, job)
     assert [trap.sprung for trap in parts] == [0, 1, 1]

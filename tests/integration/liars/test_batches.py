@@ -21,7 +21,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     fix_draws(monkeypatch, drawn=False)
 
 
-async def opens(node: FakeNode, dispatch: JobDispatch) -> None:
+async def open_all(node: FakeNode, dispatch: JobDispatch) -> None:
     """Answer a batched check as a verifier that finds nothing wrong."""
     count = dispatch.params["results"]
     work = {"opened": [{"looked": True}] * count}
@@ -37,7 +37,9 @@ async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
     assert status in (200, 202), placed
     for _ in range(FRAMES):
         await node.next(Ack, within=WITHIN)
-    verifier = await farm.node("the gateway's", opens, "check", "check_batch", key=farm.keys.pop())
+    verifier = await farm.node(
+        "the gateway's", open_all, "check", "check_batch", key=farm.keys.pop()
+    )
     sent = await verifier.next(JobDispatch, within=WITHIN)
     assert (sent.job_type, sent.params["results"]) == ("check_batch", FRAMES)
     names = [f"check/{n}/{what}" for n in range(FRAMES) for what in ("picture", "evidence.exr")]

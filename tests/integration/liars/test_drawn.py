@@ -75,7 +75,7 @@ async def farms(
         yield found
 
 
-def alike(told: Any, names: dict[str, str]) -> Any:
+def normalised(told: Any, names: dict[str, str]) -> Any:
     """Return an answer with ids numbered in order of appearance, and without times and random
     values.
     """
@@ -85,7 +85,7 @@ def alike(told: Any, names: dict[str, str]) -> Any:
     return _CHANCE.sub("…", text)
 
 
-async def looked(farm: Farm) -> None:
+async def wait_for_looks(farm: Farm) -> None:
     """Wait until the Verifier has looked a few times at what waits."""
 
     def handled() -> int:
@@ -98,7 +98,7 @@ async def looked(farm: Farm) -> None:
     await until(lambda: handled() >= before + LOOKS, within=WITHIN)
 
 
-async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
+async def all_answers(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
     """Return all answers that the creator and the node's owner get at these paths."""
     found: dict[str, Any] = {}
     for who, person in (("creator", farm.jane), ("owner", farm.operators["eve"])):
@@ -128,7 +128,7 @@ async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
     return sorted(found)
 
 
-async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
+async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     """Deliver a unit, and return all that anyone is told before it is settled."""
     farm = farms.farm
     farms.drawn = drawn
@@ -138,7 +138,7 @@ async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     node: FakeNode = await farm.liar(delivers)
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
-    await looked(farm)
+    await wait_for_looks(farm)
     stands = "SELECT drawn, state FROM checks WHERE job_id = $1"
     row = await farm.owner.fetchrow(stands, job)
     assert row is not None
@@ -149,15 +149,15 @@ async def told_of_a_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     events = await farm.owner.fetch("SELECT * FROM job_events WHERE job_id = $1 ORDER BY 1", job)
     found = {"frames": frames, "events": [dict(row) for row in events]}
     paths = await paths_of(farm, known)
-    answers = await asked(farm, paths, known)
+    answers = await all_answers(farm, paths, known)
     await node.disconnect()
-    return {name: alike(told, names) for name, told in [*found.items(), *answers.items()]}
+    return {name: normalised(told, names) for name, told in [*found.items(), *answers.items()]}
 
 
 async def test_nothing_differs_before_the_settlement_by_whether_it_was_drawn(farms: Farms) -> None:
     """The node's relay frames, all answers to owner and creator, and all events are the same."""
-    one = await told_of_a_delivery(farms, drawn=True)
-    other = await told_of_a_delivery(farms, drawn=False)
+    one = await observe_delivery(farms, drawn=True)
+    other = await observe_delivery(farms, drawn=False)
     assert len(one) > 30, sorted(one)
     assert sum("(200" in told or told.startswith("[200") for told in one.values()) > 15
     differing = {name: (one[name], other[name]) for name in one if one[name] != other[name]}

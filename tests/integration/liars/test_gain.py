@@ -65,7 +65,7 @@ WHERE e.node_id = $1 AND e.state = 'PENDING'
 
 
 @attrs.frozen
-class Made:
+class Delivered:
     """A delivery, as the gateway decided it."""
 
     unit: tuple[UUID, int]
@@ -81,7 +81,7 @@ class Owner:
 
     farm: Farm
     life: Life
-    made: list[Made] = attrs.field(factory=list[Made])
+    made: list[Delivered] = attrs.field(factory=list[Delivered])
     is_over: asyncio.Event = attrs.field(factory=asyncio.Event)
     turn: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
@@ -105,13 +105,13 @@ class Owner:
             if self.made[-1].verdict == "invalid" or len(self.made) == len(self.life):
                 self.is_over.set()
 
-    async def _decided(self, of: tuple[UUID, int, int], step: Step) -> Made:
+    async def _decided(self, of: tuple[UUID, int, int], step: Step) -> Delivered:
         async def look() -> Any:
             row = await self.farm.owner.fetchrow(ROW, *of)
             return row if row is not None and row["state"] == "DECIDED" else None
 
         row = await until(look, within=WITHIN)
-        return Made((of[0], of[1]), step, row["odds"], row["drawn"], row["verdict"])
+        return Delivered((of[0], of[1]), step, row["odds"], row["drawn"], row["verdict"])
 
 
 LIES: Final = set[str]()  # SHA-256 of pictures that are lies
@@ -161,7 +161,7 @@ async def farm(database: PostgresEndpoint) -> AsyncGenerator[Farm]:
             yield found
 
 
-async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
+async def lead_life(farm: Farm, life: Life) -> tuple[Sequence[Delivered], float]:
     """Lead a life with a new account. Return its deliveries, and what its lies gained."""
     eve = Owner(farm, life)
     name = f"eve {len(farm.operators)}"
@@ -193,7 +193,7 @@ async def lead(farm: Farm, life: Life) -> tuple[Sequence[Made], float]:
     return eve.made, gain
 
 
-def replayed(made: Sequence[Made]) -> float:
+def simulated_gain(made: Sequence[Delivered]) -> float:
     """Return the gain by the simulation's rules for the same draws; check that it computes the
     gateway's odds.
     """
@@ -212,24 +212,24 @@ def replayed(made: Sequence[Made]) -> float:
     return gain
 
 
-def is_fined_again(made: Sequence[Made]) -> bool:
+def is_fined_again(made: Sequence[Delivered]) -> bool:
     """Return True if the clawback found further lies, whose fines the simulation leaves out."""
     return made[-1].verdict == "invalid" and any(one.step.is_lie for one in made[:-1])
 
 
-async def gains(farm: Farm, strategy: Strategy, units: int) -> None:
+async def check_gain(farm: Farm, strategy: Strategy, units: int) -> None:
     """Run a strategy: check each life against the simulation, and the number of draws against their
     odds.
     """
-    made, gain, is_exact = list[Made](), 0.0, True
+    made, gain, is_exact = list[Delivered](), 0.0, True
     while len(made) < units:
         for life in strategy.lives:
-            delivered, gained = await lead(farm, life)
+            delivered, gained = await lead_life(farm, life)
             if is_fined_again(delivered):
-                assert gained <= replayed(delivered)
+                assert gained <= simulated_gain(delivered)
                 is_exact = False
             else:
-                assert gained == replayed(delivered)
+                assert gained == simulated_gain(delivered)
             made += delivered
             gain += gained
     sure = [one for one in made if one.odds < 1]
@@ -251,10 +251,10 @@ def short(strategy: Strategy) -> Strategy:
 
 async def test_a_lie_gains_as_little_as_in_the_simulation(farm: Farm) -> None:
     [strategy] = [one for one in PLAIN if one.name == BY_DAY]
-    await gains(farm, strategy, units=40)
+    await check_gain(farm, strategy, units=40)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("strategy", [short(one) for one in PLAIN], ids=lambda one: one.name)
 async def test_every_plain_strategy_gains_as_little(farm: Farm, strategy: Strategy) -> None:
-    await gains(farm, strategy, UNITS)
+    await check_gain(farm, strategy, UNITS)

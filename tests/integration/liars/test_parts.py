@@ -27,7 +27,9 @@ PART = 64 << 20
 ANY = "ab" * 32
 
 
-async def asks(node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any) -> None:
+async def ask_for_parts(
+    node: FakeNode, dispatch: JobDispatch, what: str = "result", **named: Any
+) -> None:
     """Ask for URLs of the first two parts of a long result."""
     parts = tuple(WantedPart(number=number, sha256=ANY) for number in (1, 2))
     wanted = PartsWanted(what=what, size=PART + 9, parts=parts)
@@ -55,11 +57,11 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
     node = await farm.liar(idle)
     await farm.place()
     mine = await node.next(JobDispatch, within=WITHIN)
-    await asks(node, mine, job_id=str(UUID(int=5)))
-    await asks(node, mine, attempt=(mine.attempt or 0) + 1)
-    await asks(node, mine, unit=5)
-    await asks(node, mine, what="evidence")
-    await asks(node, mine)
+    await ask_for_parts(node, mine, job_id=str(UUID(int=5)))
+    await ask_for_parts(node, mine, attempt=(mine.attempt or 0) + 1)
+    await ask_for_parts(node, mine, unit=5)
+    await ask_for_parts(node, mine, what="evidence")
+    await ask_for_parts(node, mine)
     both = [await offered(node) for _ in range(2)]  # in whichever order the store began them
     assert sorted((given.what, len(given.places)) for given in both) == [
         ("evidence", 2),
@@ -71,7 +73,7 @@ async def test_parts_go_to_the_keys_of_the_nodes_own_units_alone(farm: Farm) -> 
     assert await begun(farm) == [(UUID(mine.job_id), "evidence"), (UUID(mine.job_id), "result")]
 
 
-async def swept(farm: Farm, ago: timedelta) -> int:
+async def sweep(farm: Farm, ago: timedelta) -> int:
     """Date all uploads of parts ``ago`` back, sweep, and return how many remain."""
     await farm.owner.execute("UPDATE result_multiparts SET asked_at = now() - $1::interval", ago)
     await remove_abandoned_results(farm.gateway.gateway)
@@ -83,7 +85,7 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
     node = await farm.liar(idle)
     job = await farm.place()
     dispatch = await node.next(JobDispatch, within=WITHIN)
-    await asks(node, dispatch)
+    await ask_for_parts(node, dispatch)
     await offered(node)
     objects = farm.gateway.gateway.ports.objects
     assert isinstance(objects, TwinObjects)
@@ -92,9 +94,9 @@ async def test_parts_that_nobody_goes_on_with_are_removed(farm: Farm, is_over: b
         assert (await farm.jane.call("POST", f"/jobs/{job}/stop"))[0] == 200
         await node.next(JobCancel, within=WITHIN)
     soon, late = OVER_AFTER + timedelta(minutes=1), ABANDONED_AFTER + timedelta(minutes=1)
-    assert await swept(farm, OVER_AFTER - timedelta(minutes=1)) == 1
-    assert await swept(farm, soon) == (0 if is_over else 1)
-    assert await swept(farm, late) == 0
+    assert await sweep(farm, OVER_AFTER - timedelta(minutes=1)) == 1
+    assert await sweep(farm, soon) == (0 if is_over else 1)
+    assert await sweep(farm, late) == 0
     assert objects.multiparts.open == set()
 
 

@@ -16,7 +16,7 @@ __all__ = ["farm"]
 REASON = {"reason": "the account is closed"}
 
 
-async def deactivated(farm: Farm, admin: Person) -> str:
+async def deactivate_jane(farm: Farm, admin: Person) -> str:
     """Deactivate Jane's account, wait until she is locked out, and return its id."""
     _, found = await admin.answered("GET", f"/admin/users?search={farm.jane.email}")
     [user] = found["users"]
@@ -37,7 +37,7 @@ async def administrator(farm: Farm) -> Person:
     return admin
 
 
-async def takes(farm: Farm, job: str) -> None:
+async def take_picture(farm: Farm, job: str) -> None:
     """Download the picture before any check; the job has no result yet."""
     objects, unit = farm.gateway.gateway.ports.objects, await farm.unit(job)
     assert (unit["state"], unit["charged"]) == ("VERIFYING", "0.0000")
@@ -49,7 +49,7 @@ async def takes(farm: Farm, job: str) -> None:
     assert (await farm.jane.answered("GET", f"/jobs/{job}/result"))[0] == 404
 
 
-async def tries_everything(farm: Farm, job: str, admin: Person) -> None:
+async def try_everything(farm: Farm, job: str, admin: Person) -> None:
     """Try everything by which the creator, or an admin for them, could get the credits back."""
     jane = farm.jane
     for method, path, body, refused in (
@@ -76,9 +76,9 @@ async def test_who_takes_the_picture_and_leaves_pays_if_it_is_valid(
     admin, node = await administrator(farm), await farm.liar(delivers)
     job = await farm.place()
     await node.next(Ack, within=WITHIN)
-    await takes(farm, job)
-    await tries_everything(farm, job, admin)
-    user = await deactivated(farm, admin)
+    await take_picture(farm, job)
+    await try_everything(farm, job, admin)
+    user = await deactivate_jane(farm, admin)
     name = f"user:{user}"
     account = "SELECT balance, held FROM accounts WHERE name = $1"
     assert tuple(await farm.owner.fetchrow(account, name) or ()) == (1_000_000, 100_000)

@@ -48,7 +48,7 @@ class Running:
 
 
 @attrs.frozen
-class Gated:
+class GatedPlugin:
     """Plugin whose units end when the test sets ``gate``."""
 
     job_type: ClassVar[str] = "gated"
@@ -70,9 +70,9 @@ async def gate(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
         found = await offer(folder, settings)
         able = {
             **found.plugins,
-            Gated.job_type: Gated(opened),
-            "check": Gated(opened),
-            "check_batch": Gated(opened),
+            GatedPlugin.job_type: GatedPlugin(opened),
+            "check": GatedPlugin(opened),
+            "check_batch": GatedPlugin(opened),
         }
         return attrs.evolve(found, plugins=able)
 

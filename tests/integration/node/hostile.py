@@ -201,7 +201,7 @@ class UsersSandbox(Sandbox):
 
 
 @attrs.frozen(kw_only=True)
-class Watched(Blender):
+class SmallBlender(Blender):
     """Blender with small resource limits, so that a test fills neither disk nor memory."""
 
     @property
@@ -219,7 +219,7 @@ def sandboxed(*, as_root: bool) -> Blender:
     box = kind(bwrap=shutil.which("bwrap") or "", readable=readable, as_root=as_root)
     before = (python, "-I", "-B")
     program = Renderer(kind="bpy", before=before, after=(), readable=readable)
-    return Watched(renderer=program, box=box)
+    return SmallBlender(renderer=program, box=box)
 
 
 def worker_of(place: Path, program: str, **names: object) -> Path:

@@ -88,7 +88,7 @@ async def test_a_render_that_is_another_one_is_found(
     assert await stage.verdict(name, lie) == "mismatch"
 
 
-def lies(honest: Files) -> Iterator[tuple[str, Files]]:
+def false_results(honest: Files) -> Iterator[tuple[str, Files]]:
     """Yield false results that need no further render, with their names."""
     evidence = honest.evidence
     assert evidence is not None
@@ -101,21 +101,21 @@ def lies(honest: Files) -> Iterator[tuple[str, Files]]:
     yield "evidence that is none", attrs.evolve(honest, evidence=b"nothing")
     yield "no evidence", attrs.evolve(honest, evidence=None)
     yield "huge evidence", attrs.evolve(honest, evidence=evidence + bytes(8 << 20))
-    yield "a huge window", attrs.evolve(honest, evidence=huge(evidence))
+    yield "a huge window", attrs.evolve(honest, evidence=with_huge_window(evidence))
 
 
 def black_png(width: int, height: int) -> bytes:
     return receipts.png([bytes(width * 3)] * height, width)
 
 
-def huge(evidence: bytes) -> bytes:
+def with_huge_window(evidence: bytes) -> bytes:
     """Return the evidence with a header that claims four billion pixels."""
     box = evidence.index(b"dataWindow\0box2i\0") + len(b"dataWindow\0box2i\0") + 4
     return evidence[: box + 8] + (65_535).to_bytes(4, "little") * 2 + evidence[box + 16 :]
 
 
 async def test_files_that_are_something_else_are_found(stage: Stage) -> None:
-    for name, files in lies(stage.honest):
+    for name, files in false_results(stage.honest):
         assert await stage.verdict(name.replace(" ", "-"), files) == "mismatch", name
 
 
@@ -126,7 +126,7 @@ async def test_evidence_of_another_picture_is_found(stage: Stage) -> None:
     assert await stage.verdict("evidence of another", lie) == "mismatch"
 
 
-def of_one_colour(kind: str) -> bytes:
+def one_colour_picture(kind: str) -> bytes:
     """Return a picture of one visible colour; in the transparent one, hidden colours differ."""
     size, made = (67, 37), io.BytesIO()
     if kind == "transparent":
@@ -140,7 +140,7 @@ def of_one_colour(kind: str) -> bytes:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "transparent"])
 async def test_a_look_sees_a_picture_of_one_colour(stage: Stage, kind: str) -> None:
-    lie = attrs.evolve(stage.honest, picture=of_one_colour(kind))
+    lie = attrs.evolve(stage.honest, picture=one_colour_picture(kind))
     params = {"format": kind} if kind == "JPEG" else {}
     told = await stage.told(f"look-{kind}", lie, draws=[], **params)
     assert not isinstance(told, Failed), told

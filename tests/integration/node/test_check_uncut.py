@@ -172,7 +172,7 @@ async def test_one_colour_is_suspect(
     assert "one colour" in told["suspect"]
 
 
-async def whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
+async def check_whole(stage: Stage, name: str, files: Files) -> Mapping[str, Any]:
     """Return the report of a check that renders the whole frame and answers for each region."""
     told = await stage.told(name, files, whole=True)
     assert not isinstance(told, Failed), told
@@ -192,9 +192,9 @@ async def test_a_frame_that_cannot_be_cut_is_rendered_whole(
 ) -> None:
     stage = staged(tmp_path, render, UNCUT[kind])
     honest, lie = await delivered(stage), await delivered(stage, samples=1)
-    told = await whole(stage, "honest", honest)
+    told = await check_whole(stage, "honest", honest)
     assert ("unable" in told, told["whole"], told["crops"]) == (False, True, [EQUAL])
     assert bool(told.get("loose")) == (kind == "attribute")
     assert ("seen" in told) == (kind != "tiff")
-    [found] = (await whole(stage, "lie", lie))["crops"]
+    [found] = (await check_whole(stage, "lie", lie))["crops"]
     assert found["off"] > 0.5

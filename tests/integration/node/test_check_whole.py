@@ -50,7 +50,7 @@ evidence_check.read_evidence = spoilt
 """
 
 
-def blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
+def run_blind(do: str, order: dict[str, Any], before: str = "") -> dict[str, Any]:
     """Run a step of the worker with the detection switched off, and return its report."""
     path = Path(order["out"]) / "told.json"
     make(BLIND.replace("def say", before + "def say"), json.dumps(order), do, str(path))
@@ -67,7 +67,7 @@ class Delivered:
     def verdict(self, name: str, *, whole: bool) -> str:
         out = Path(self.order["out"]).parent / name
         out.mkdir()
-        told = blind("check", {**self.order, "out": str(out), "whole": whole})
+        told = run_blind("check", {**self.order, "out": str(out), "whole": whole})
         read = read_report(told)
         assert isinstance(read, Report), told
         assert told.get("whole", False) is whole
@@ -79,7 +79,7 @@ def delivered(folder: Path, scene: Path, lie: Path | None = None) -> Delivered:
     out.mkdir()
     order: dict[str, Any] = {"scene": str(scene), "inputs": str(folder), "out": str(out)}
     order |= {"frames": [FRAME], "draws": DRAWS}
-    told = blind("prove", {**order, "scene": str(lie or scene)})
+    told = run_blind("prove", {**order, "scene": str(lie or scene)})
     files = {"picture": str(out / told["file"]), "evidence": str(out / told["evidence"])}
     return Delivered({**order, **files})
 
@@ -105,7 +105,7 @@ def test_its_picture_is_made_of_the_frame_that_was_rendered_here(tmp_path: Path)
     again = tmp_path / "again"
     again.mkdir()
     order = {**found.order, "out": str(again), "draws": [[0.0, 0.0, None]], "whole": True}
-    told = blind("check", order, SPOILT)
+    told = run_blind("check", order, SPOILT)
     assert [one["equal"] for one in told["crops"]] == [True] * len(told["crops"])
     assert told["finish"]["equal"] is True
 
@@ -123,7 +123,7 @@ def test_a_mark_is_found_where_a_creators_comparison_says_that_it_is(tmp_path: P
         asked = case.order(UUID(int=1), b"secret", case.device_class)
         draws = [list(drawn) for drawn in asked.draws]
         order = {**found.order, "out": str(again), "draws": draws, "whole": asked.whole}
-        told = blind("check", order, before)
+        told = run_blind("check", order, before)
         read = answer(told, asked.count, 1)
         assert isinstance(read, Report), told
         case.hear(read, UUID(int=20), case.device_class, DEFAULTS)

@@ -15,7 +15,7 @@ from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.test_manifests import Giving, listed, worked
+from tests.integration.node.test_manifests import UrlSource, listed, worked
 from tests.support.until import until
 
 MIB = 1 << 20
@@ -68,7 +68,7 @@ async def test_files_of_a_manifest_that_have_no_room_fail_their_unit_alone(
     peer: Gateway, start: Start
 ) -> None:
     files = {f"textures/{number}.exr": os.urandom(5 * MIB) for number in range(2)}
-    peer.answer = Giving(peer, files)
+    peer.answer = UrlSource(peer, files)
     async with start(CALM):
         await peer.next(Hello)
         assert is_full(await worked(peer, listed(files).written("key")))

@@ -226,7 +226,7 @@ KINDS = {
 }
 
 
-def sent(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
+def inputs_of(layout: Layout, scene: Path, folder: Path) -> dict[str, Path]:
     """Return the inputs of a job, read-only as in a node's cache."""
     paths = folder / "paths.json"
     paths.write_text(json.dumps(dict(layout.paths)))
@@ -263,7 +263,7 @@ async def test_a_node_renders_what_the_artist_would(
         await asyncio.to_thread(local_preflight.look, scene, [FRAME])
     ).layout  # as the command `submit` lists them
     assert layout.missing == ()
-    inputs = sent(layout, scene, tmp_path)
+    inputs = inputs_of(layout, scene, tmp_path)
     work = unit(tmp_path / "node", inputs, {"frame": FRAME, "scene": layout.scene})
     for place in ("artist", "far"):  # so nothing is found at its old path
         (tmp_path / place).rename(tmp_path / f"gone {place}")

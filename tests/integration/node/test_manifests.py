@@ -36,7 +36,7 @@ def listed(files: dict[str, bytes]) -> Manifest:
 
 
 @attrs.define
-class Giving:
+class UrlSource:
     """Answers a node's requests for URLs from ``files``; it ignores the first ``drops``
     requests.
     """
@@ -72,7 +72,7 @@ def echoed(peer: Gateway, job: str = "j1") -> dict[str, int]:
 async def test_all_files_are_laid_out_and_each_content_is_fetched_once(
     peer: Gateway, start: Start
 ) -> None:
-    peer.answer = giving = Giving(peer, FILES)
+    peer.answer = giving = UrlSource(peer, FILES)
     async with start():
         await peer.next(Hello)
         result = await worked(peer, listed(FILES).written("key"))
@@ -94,7 +94,7 @@ async def test_many_files_are_asked_for_in_questions_that_fit_a_frame(
     peer: Gateway, start: Start
 ) -> None:
     files = {f"frames/{number:04}.png": b"%d" % number for number in range(FILES_ASKED_MAX * 2 + 1)}
-    peer.answer = giving = Giving(peer, files)
+    peer.answer = giving = UrlSource(peer, files)
     async with start():
         await peer.next(Hello)
         assert (await worked(peer, listed(files).written("key"))).status == "completed"
@@ -106,7 +106,7 @@ async def test_a_question_that_was_lost_is_asked_again(
     peer: Gateway, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rendertrust.node.slots.ASK_AGAIN_SECONDS", 0.05)
-    peer.answer = giving = Giving(peer, FILES, drops=2)
+    peer.answer = giving = UrlSource(peer, FILES, drops=2)
     async with start():
         await peer.next(Hello)
         assert (await worked(peer, listed(FILES).written("key"))).status == "completed"
@@ -116,7 +116,7 @@ async def test_a_question_that_was_lost_is_asked_again(
 async def test_files_that_the_gateway_does_not_know_fail_the_unit(
     peer: Gateway, start: Start
 ) -> None:
-    peer.answer = Giving(peer, {"other": b"other"})
+    peer.answer = UrlSource(peer, {"other": b"other"})
     async with start():
         await peer.next(Hello)
         result = await worked(peer, listed(FILES).written("key"))
@@ -149,7 +149,7 @@ async def test_a_path_that_leads_elsewhere_is_laid_out_nowhere(
     peer: Gateway, start: Start, path: str
 ) -> None:
     files = {"a.blend": b"BLENDER", path: b"evil"}
-    peer.answer = giving = Giving(peer, files)
+    peer.answer = giving = UrlSource(peer, files)
     async with start() as node:
         await peer.next(Hello)
         result = await worked(peer, listed(files).written("key"))
@@ -161,7 +161,7 @@ async def test_a_path_that_leads_elsewhere_is_laid_out_nowhere(
 
 
 async def test_a_path_that_is_an_input_already_is_refused(peer: Gateway, start: Start) -> None:
-    peer.answer = Giving(peer, FILES)
+    peer.answer = UrlSource(peer, FILES)
     async with start():
         await peer.next(Hello)
         own = peer.input("textures/wood.png", b"tile")
@@ -170,7 +170,7 @@ async def test_a_path_that_is_an_input_already_is_refused(peer: Gateway, start: 
 
 
 async def test_files_larger_than_the_cache_are_refused(peer: Gateway, start: Start) -> None:
-    peer.answer = Giving(peer, FILES | {"big": bytes(5000)})
+    peer.answer = UrlSource(peer, FILES | {"big": bytes(5000)})
     async with start(settings=attrs.evolve(QUICK, cache_bytes_max=4096)):
         await peer.next(Hello)
         result = await worked(peer, listed(FILES | {"big": bytes(5000)}).written("key"))

@@ -30,7 +30,7 @@ def ack_of(frame: FromNode) -> FromGateway | None:
 
 
 @attrs.define
-class Others:
+class OtherPrograms:
     """Processor times, as the kernel reports them, of other programs on this machine."""
 
     busy: bool = False
@@ -43,13 +43,13 @@ class Others:
 
 
 @pytest.fixture
-def others(monkeypatch: pytest.MonkeyPatch) -> Others:
-    found = Others()
+def others(monkeypatch: pytest.MonkeyPatch) -> OtherPrograms:
+    found = OtherPrograms()
     monkeypatch.setattr(idle_detector.IdleDetector, "look", _looking(found))
     return found
 
 
-def _looking(found: Others) -> object:
+def _looking(found: OtherPrograms) -> object:
     look = idle_detector.IdleDetector.look
 
     def looked(self: idle_detector.IdleDetector) -> bool:
@@ -60,7 +60,7 @@ def _looking(found: Others) -> object:
 
 
 async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
-    peer: Gateway, start: Start, others: Others, gate: asyncio.Event
+    peer: Gateway, start: Start, others: OtherPrograms, gate: asyncio.Event
 ) -> None:
     peer.answer = ack_of
     async with start(WATCHFUL) as node:

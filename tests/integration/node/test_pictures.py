@@ -73,7 +73,7 @@ def file_of(result: Result) -> Path:
     return file
 
 
-def shows(order: Task, shown: dict[int | None, bytes]) -> Task:
+def keep_previews(order: Task, shown: dict[int | None, bytes]) -> Task:
     """Return the unit with a callback that keeps its previews by frame."""
 
     def keep(picture: bytes, frame: int | None) -> None:
@@ -104,7 +104,7 @@ async def test_a_chunk_is_many_frames_of_one_blender(
 ) -> None:
     told: list[float] = []
     shown: dict[int | None, bytes] = {}
-    order = shows(task(tmp_path, artist.scene, {"frames": [10, 1, 4]}, told), shown)
+    order = keep_previews(task(tmp_path, artist.scene, {"frames": [10, 1, 4]}, told), shown)
     result = completed(await render.run(order))
     assert list(shown) == [10, 1, 4]
     with Image.open(io.BytesIO(shown[4])) as small, Image.open(artist.frames[4]) as whole:
@@ -268,7 +268,7 @@ async def test_a_linear_picture_is_shown_small_and_as_it_is_seen(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
     shown: dict[int | None, bytes] = {}
-    order = shows(task(tmp_path, build(tmp_path / "s.blend", LINEAR), {"frame": 3}), shown)
+    order = keep_previews(task(tmp_path, build(tmp_path / "s.blend", LINEAR), {"frame": 3}), shown)
     assert file_of(await render.run(order)).suffix == ".exr"
     with Image.open(io.BytesIO(shown[3])) as small:
         assert (small.format, small.size) == ("JPEG", (256, 144))

@@ -290,7 +290,7 @@ inspect(bpy, json.loads(sys.argv[1]), lambda event, **told: None)
 """
 
 
-def looked(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
+def look_here(scene: Path, frames: Sequence[int] | None = None) -> Mapping[str, Any]:
     """Return the facts of a scene, inspected on this machine."""
     with tempfile.TemporaryDirectory() as out:
         order: dict[str, Any] = {"scene": str(scene), "out": out}
@@ -373,12 +373,12 @@ async def test_a_scene_that_is_too_large_to_be_shown_is_not_opened(
 
 
 async def test_what_devices_render_differently_is_told_with_its_reason(scenes: Path) -> None:
-    assert looked(scenes / "dependent.blend")["device_dependent"] == [
+    assert look_here(scenes / "dependent.blend")["device_dependent"] == [
         "Render Properties > Open Shading Language",
         "hair of Object 'Curves'",
         "overlapping surfaces of Object 'Cube' and Object 'Turned'",
     ]
-    facts = looked(scenes / "hairy.blend")
+    facts = look_here(scenes / "hairy.blend")
     assert facts["device_dependent"] == ["hair of Object 'Cube' > Hair"]
     said = by_code(findings(facts, CPU))["device_dependent"].message
     assert "hair of Object 'Cube'" in said
@@ -417,7 +417,7 @@ async def test_scene_of_another_engine_is_not_rendered_by_one_that_is_here(
 
 
 async def test_a_missing_file_that_nothing_uses_is_no_finding(scenes: Path) -> None:
-    told = looked(scenes / "orphans.blend")
+    told = look_here(scenes / "orphans.blend")
     assert [Path(file["file"]).name for file in told["files"]] == ["plain.png"]
     assert not stops(findings(told, CPU))
 
@@ -458,7 +458,7 @@ async def test_missing_tile_and_number_of_a_texture_are_named(
 async def test_of_a_sequence_the_frames_need_what_they_show(
     scenes: Path, frames: str, files: set[str]
 ) -> None:
-    told = looked(scenes / "sequence.blend", parse(frames))
+    told = look_here(scenes / "sequence.blend", parse(frames))
     assert {Path(file["file"]).name for file in told["files"]} == files
     assert stops(findings(told, CPU, parse(frames))) == (frames == "3")
     missing = laid_out(scenes / "sequence.blend", told["files"]).missing
@@ -466,7 +466,7 @@ async def test_of_a_sequence_the_frames_need_what_they_show(
 
 
 async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: Path) -> None:
-    told = looked(scenes / "cyclic.blend", parse("3,8-9"))
+    told = look_here(scenes / "cyclic.blend", parse("3,8-9"))
     assert [Path(file["file"]).name for file in told["files"]] == ["fire_0005.png", "fire_0006.png"]
     assert told["parts"] == [
         {"owner": "Image 'texture'", "path": "//maps/fire_0005.png", "needed": 2, "there": 3}
@@ -476,14 +476,14 @@ async def test_start_offset_and_cycles_of_a_sequence_are_as_in_blender(scenes: P
 
 
 async def test_a_sequence_whose_numbers_are_animated_is_sent_whole(scenes: Path) -> None:
-    told = looked(scenes / "animated.blend", (1,))
+    told = look_here(scenes / "animated.blend", (1,))
     assert {Path(file["file"]).name for file in told["files"]} == {
         *("fire_0005.png", "fire_0006.png", "fire_0008.png")
     }
 
 
 async def test_of_an_image_strip_the_frames_need_what_they_show(scenes: Path) -> None:
-    told = looked(scenes / "strip.blend", parse("11,12,40"))
+    told = look_here(scenes / "strip.blend", parse("11,12,40"))
     assert [(Path(file["file"]).name, file["bytes"] is None) for file in told["files"]] == [
         ("fire_0006.png", False),
         ("fire_0007.png", True),
@@ -530,7 +530,7 @@ async def test_own_machine_lists_what_a_scene_links(scenes: Path) -> None:
     assert [file.path for file in layout.files] == ["maps/skin.1001.png", "maps/skin.1002.png"]
     assert all(file.size == file_size(scenes / file.path) for file in layout.files)
     assert [missing.source.name for missing in layout.missing] == ["skin.1011.png"]
-    linking = looked(scenes / "linking.blend")
+    linking = look_here(scenes / "linking.blend")
     (library,) = laid_out(scenes / "linking.blend", linking["files"]).files
     assert (library.kind, library.path) == ("library", "library.blend")
 
@@ -544,7 +544,7 @@ async def test_baked_simulation_beside_the_scene_is_sent_with_it(
     baked = tmp_path / "blendcache_clean" / "cloth_000001_00.bphys"
     baked.parent.mkdir()
     baked.write_bytes(b"a baked frame")
-    told = looked(scene)
+    told = look_here(scene)
     layout = laid_out(scene, told["files"])
     (file,) = layout.files
     assert (file.kind, file.path) == ("cache", "blendcache_clean/cloth_000001_00.bphys")

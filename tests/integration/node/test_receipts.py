@@ -57,7 +57,7 @@ async def test_a_job_that_is_no_uuid_is_done_without(peer: Gateway, start: Start
     assert (result.status, result.signature) == ("completed", None)
 
 
-def hashed(path: Path) -> str:
+def pixel_hash(path: Path) -> str:
     """Return the hash of a picture's pixels, as decoded by another program."""
     with Image.open(path) as image:
         found = np.asarray(image)
@@ -73,7 +73,7 @@ async def test_a_picture_is_named_by_its_pixels(
     result = await render.run(task(tmp_path / "unit", small, {"frame": 1}))
     assert isinstance(result, Completed), result
     assert result.file is not None
-    assert result.work["pixels"]["sha256"] == hashed(result.file)
+    assert result.work["pixels"]["sha256"] == pixel_hash(result.file)
 
 
 @pytest.mark.render
@@ -106,7 +106,7 @@ def test_every_filter_of_png_is_undone(tmp_path: Path, mode: str) -> None:
     bands = [x * 4 + noise, y * 3 + noise, (x * y) // 9 + noise, 255 - x][: len(mode)]
     path = tmp_path / "x.png"
     Image.fromarray(np.stack(bands, -1).astype(np.uint8), mode).save(path, optimize=True)
-    assert of_file(str(path))["sha256"] == hashed(path)
+    assert of_file(str(path))["sha256"] == pixel_hash(path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:

@@ -249,7 +249,7 @@ def test_regions_of_a_denoised_scene_are_compared_with_its_evidence(
     # Evidence other than the receipt names.
     receipt = stage.receipt(made.file, artists, asked, measured=named)
     code, (_, told) = called(receipt, made.file, "--scene", artists, "--evidence", lie)
-    assert (code, said_of("evidence", told)) == (
+    assert (code, text_of_step("evidence", told)) == (
         1,
         "lie.png is not the evidence that the receipt names",
     )
@@ -328,10 +328,10 @@ def test_linked_files_lie_where_they_were_sent(stage: Stage, project: Project) -
     words = (receipt, project.frame, "--scene", project.scene, "--regions", 4)
     code, (_, told) = called(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "the scene and 1 files beside it match the receipt" in said_of("files", told)
+    assert "the scene and 1 files beside it match the receipt" in text_of_step("files", told)
     code, (_, told) = called(*words, "--files", project.root)
     assert (code, told["verdict"]) == (0, "exact"), told
-    assert "only by its hash" in said_of("files", told)
+    assert "only by its hash" in text_of_step("files", told)
 
 
 def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_undecided(
@@ -344,21 +344,21 @@ def test_a_file_that_differs_is_named_and_one_that_nobody_can_tell_leaves_it_und
     words = (receipt, project.frame, "--scene", project.scene, "--files", other)
     code, (_, told) = called(*words, "--manifest", project.list)
     assert (code, told["verdict"]) == (1, "different")
-    assert said_of("files", told) == "textures/wood.png differs from the file that was sent"
+    assert text_of_step("files", told) == "textures/wood.png differs from the file that was sent"
     code, (_, told) = called(*words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided"), told
     assert "--manifest" in told["reason"]
     words_of_list = ("--files", project.root, "--manifest", project.list)
     code, (_, told) = called(receipt, project.frame, "--scene", project.frame, *words_of_list)
     assert (code, told["verdict"]) == (1, "different")
-    assert "is not the scene that the receipt names" in said_of("scene", told)
+    assert "is not the scene that the receipt names" in text_of_step("scene", told)
     (other / "textures" / "wood.png").unlink()
     code, (_, told) = called(*words, "--manifest", project.list)
     assert code == 1
-    assert said_of("files", told) == "textures/wood.png was sent but is missing here"
+    assert text_of_step("files", told) == "textures/wood.png was sent but is missing here"
 
 
-def said_of(name: str, told: Said) -> str:
+def text_of_step(name: str, told: Said) -> str:
     """Return what the first step with this name says."""
     return next(str(step["said"]) for step in told["steps"] if step["name"] == name)
 
@@ -384,7 +384,7 @@ def test_another_scene_is_named_and_nothing_is_rendered(
     receipt = stage.receipt(frames[1], plain, {"frame": 1})
     code, (_, told) = called(receipt, frames[1], "--scene", artists)
     assert (code, told["verdict"]) == (1, "different")
-    assert re.match("artists.blend is not the scene that the receipt", said_of("scene", told))
+    assert re.match("artists.blend is not the scene that the receipt", text_of_step("scene", told))
     # A picture other than the receipt's is not rendered again either.
     code, documents = called(receipt, frames[2], "--scene", plain)
     assert (code, len(documents), documents[0]["holds"]) == (1, 1, False)

@@ -41,7 +41,7 @@ def stranger(aiohttp_server: AiohttpServer) -> Appear:
     return appear
 
 
-async def leave(peer: Gateway) -> str:
+async def stop_gateway(peer: Gateway) -> str:
     """Stop the gateway, free its port, and return its address."""
     url = peer.url
     for socket in peer.sockets:
@@ -50,7 +50,7 @@ async def leave(peer: Gateway) -> str:
     return url
 
 
-async def spool(peer: Gateway, node: Running) -> None:
+async def spool_result(peer: Gateway, node: Running) -> None:
     """Leave a result on the node that the store did not take."""
     peer.store_answers = [503] * 100
     await peer.next(Hello)
@@ -58,7 +58,7 @@ async def spool(peer: Gateway, node: Running) -> None:
     await until(lambda: bool(peer.puts) and node.folder.told().get("waiting_results") == 1)
 
 
-async def looks(heard: list[tuple[str, str]], node: Running) -> None:
+async def wait_for_looks(heard: list[tuple[str, str]], node: Running) -> None:
     """Wait until the node has asked for the key a few times, or has ended."""
     await until(lambda: heard.count(LOOK) >= LOOKS or node.task.done())
 
@@ -69,10 +69,10 @@ async def test_a_node_that_starts_shows_nothing(
 ) -> None:
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
-        await spool(peer, before)
-    false = await stranger(await leave(peer), answer)
+        await spool_result(peer, before)
+    false = await stranger(await stop_gateway(peer), answer)
     async with start() as node:
-        await looks(false.heard, node)
+        await wait_for_looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
 
@@ -90,12 +90,12 @@ async def test_a_node_that_comes_back_shows_nothing(
     """
     peer.log_keys = [OLD]
     async with start() as node:
-        await spool(peer, node)
+        await spool_result(peer, node)
         await peer.send(peer.dispatch("gated", "j2", output=peer.output("o2")))
         await until(lambda: any(getattr(f, "job_id", "") == "j2" for f in peer.frames))
-        false = await stranger(await leave(peer), answer)
+        false = await stranger(await stop_gateway(peer), answer)
         gate.set()
-        await looks(false.heard, node)
+        await wait_for_looks(false.heard, node)
     assert false.secrets == []
     assert LOOK in false.heard
 
@@ -113,13 +113,13 @@ async def test_who_repeats_what_the_gateway_said_is_shown_nothing(
     members = orjson.loads(repeated)
     del members["answer"]
     async with start(kill=True) as before:
-        await spool(peer, before)
-    false = await stranger(await leave(peer), (200, repeated))
+        await spool_result(peer, before)
+    false = await stranger(await stop_gateway(peer), (200, repeated))
     for content in (repeated, orjson.dumps(members)):
         false.answer = (200, content)
         false.heard.clear()
         async with start() as node:
-            await looks(false.heard, node)
+            await wait_for_looks(false.heard, node)
         assert false.secrets == []
         assert LOOK in false.heard
 
@@ -154,7 +154,7 @@ async def test_a_result_waits_for_the_gateway_and_is_not_given_up(
     """The node keeps the result however long it cannot check the gateway's key."""
     peer.log_keys = [OLD]
     async with start(kill=True) as before:
-        await spool(peer, before)
+        await spool_result(peer, before)
     peer.checkpoint_status, peer.store_answers = 503, []
     puts = len(peer.puts)
     settings = attrs.evolve(QUICK, upload_seconds_max=0.0)
@@ -197,7 +197,7 @@ async def test_commands_of_the_node_show_nothing(
     program = Program(peer.url, tmp_path)
     tokens = Tokens("access", "refresh")
     CredentialsFile(program.credentials).keep(peer.url, tokens, "jane@example.com")
-    false = await stranger(await leave(peer), ANSWERS["another key"])
+    false = await stranger(await stop_gateway(peer), ANSWERS["another key"])
     nowhere = str(tmp_path)  # no sandbox is found, so Blender is not probed
     told = await program.run("node", words, "--state", str(state), PATH=nowhere)
     assert false.secrets == []

@@ -27,7 +27,7 @@ MALFORMED = (
 )
 
 
-def objects() -> Iterator[str]:
+def texts_of_objects() -> Iterator[str]:
     """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
         # Converted to text, because classes of some other packages have a descriptor there.
@@ -35,7 +35,7 @@ def objects() -> Iterator[str]:
             yield f"{type(one).__qualname__}: {one!r} {one}"
 
 
-async def page(node: Running) -> str:
+async def health_page(node: Running) -> str:
     """Return the node's health page."""
     port = node.folder.told()["health_port"]
     address = f"http://127.0.0.1:{port}/"
@@ -43,14 +43,14 @@ async def page(node: Running) -> str:
         return await answer.text()
 
 
-def files(node: Running) -> Iterator[str]:
+def texts_of_files(node: Running) -> Iterator[str]:
     """Yield all files that the agent leaves, except the one that keeps the token."""
     for path in node.folder.path.rglob("*"):
         if path.is_file() and path.name != "enrolment.json":
             yield f"{path}: {path.read_bytes()!r}"
 
 
-async def life(peer: Gateway, node: Running) -> None:
+async def use_tokens(peer: Gateway, node: Running) -> None:
     """Take the node through all uses of tokens: at the start, by a renewal frame, and by a proof of
     its key.
     """
@@ -75,10 +75,10 @@ async def test_no_token_is_told(
     asyncio.get_running_loop().set_debug(enabled=True)
     async with start(attrs.evolve(QUICK, health_port=0)) as node:
         identity.load_or_create_key(node.folder.key)
-        await life(peer, node)
+        await use_tokens(peer, node)
         assert peer.tokens == {"token-1"}
-        told = [*objects(), await page(node), *files(node)]
-    told += [*node.told, *capfd.readouterr(), *files(node)]
+        told = [*texts_of_objects(), await health_page(node), *texts_of_files(node)]
+    told += [*node.told, *capfd.readouterr(), *texts_of_files(node)]
     told += [f"{record.getMessage()} {record.exc_text}" for record in caplog.records]
     assert sum("ignored a frame" in line for line in node.told) == len(MALFORMED)
     assert any("got a new token" in line for line in told)

@@ -66,8 +66,8 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     assert (told.code, "node join" in told.err) == (0, True)
     told = await program.run("earnings", "payout")
     assert (told.code, "Nothing is payable" in told.err) == (exit_codes.FAILURE, True)
-    jobs = [await done(site, jane, otto) for _ in range(2)]
-    await payable(otto, "14.0000")
+    jobs = [await complete_job(site, jane, otto) for _ in range(2)]
+    await wait_until_payable(otto, "14.0000")
     rows = [line.split("\t") for line in (await program.run("earnings")).out.splitlines()]
     assert rows[0][:5] == ["EARNED", "AMOUNT", "STATE", "PAYABLE", "JOB"]
     assert [row[4] for row in rows[1:]] == jobs[::-1]
@@ -87,8 +87,8 @@ async def test_an_operator_sees_what_was_earned_and_is_paid(
     assert len(told.document["lines"]) == 3
     told = await program.run("earnings", "statement", "2026-13")
     assert told.code == exit_codes.USAGE
-    await done(site, jane, otto)
-    await payable(otto, "7.0000")
+    await complete_job(site, jane, otto)
+    await wait_until_payable(otto, "7.0000")
     told = await program.run("earnings", "payout", "--to", "money")
     assert told.out == "Requested a payout of 7.0000 in money, for 1 units.\n"
 
@@ -97,8 +97,8 @@ async def test_the_node_of_a_machine_tells_what_it_earned_and_what_shows_it(
     site: Whole, jane: Creator, otto: Creator, tmp_path: Path, month: str
 ) -> None:
     program = await program_of(otto, tmp_path)
-    job = await done(site, jane, otto)
-    await payable(otto, "7.0000")
+    job = await complete_job(site, jane, otto)
+    await wait_until_payable(otto, "7.0000")
     [share] = (await program.run("earnings", "--json")).document["earnings"]
     state = tmp_path / "state"
     node = Enrolment(url=site.url, node_id=share["node_id"], name="box", token="t")
@@ -129,7 +129,7 @@ async def test_a_creator_disputes_a_unit(
         program = await program_of(jane, tmp_path)
         told = await program.run("disputes", "list")
         assert (told.code, told.err) == (0, "No disputes.\n")
-        job = await done(site, jane, otto)
+        job = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", job, "--reason", "it is black")
         assert told.out == f"Disputed: unit 0 of {job}, charged 10.0000.\n"
         rows = (await program.run("disputes", "list")).out.splitlines()
@@ -142,7 +142,7 @@ async def test_a_creator_disputes_a_unit(
         assert told.code == exit_codes.USAGE
         compared = tmp_path / "compared.json"
         compared.write_text('{"rerendered": true, "verdict": "different", "reason": "darker"}')
-        other = await done(site, jane, otto)
+        other = await complete_job(site, jane, otto)
         told = await program.run("disputes", "open", other, "--comparison", str(compared))
         assert (told.code, told.out) == (0, f"Disputed: unit 0 of {other}, charged 10.0000.\n")
         [row, _] = (await program.run("disputes", "list")).out.splitlines()[1:]
@@ -166,7 +166,7 @@ def renders(site: Whole) -> Behaviour:
     return behave
 
 
-async def done(site: Whole, creator: Creator, owner: Creator) -> str:
+async def complete_job(site: Whole, creator: Creator, owner: Creator) -> str:
     """Let a node of the owner complete a job, and return its id."""
     async with FakeNode(owner.url, user_token=owner.token, behave=renders(site)):
         status, placed = await creator.dispatch("render", queue=True)
@@ -175,7 +175,7 @@ async def done(site: Whole, creator: Creator, owner: Creator) -> str:
     return str(placed["job_id"])
 
 
-async def payable(owner: Creator, amount: str) -> None:
+async def wait_until_payable(owner: Creator, amount: str) -> None:
     """Wait until this amount has matured."""
 
     async def is_payable() -> bool:

@@ -126,7 +126,7 @@ BREAKS_OF_EARNINGS = {
 }
 
 
-async def fined(stage: Stage, owner: UUID) -> None:
+async def forfeit_earnings(stage: Stage, owner: UUID) -> None:
     """Forfeit earnings of an owner by a strike and a fine for another result of their node."""
     for _ in range(2):
         await worked(stage, owner)
@@ -159,7 +159,7 @@ async def earnings_of_every_kind(stage: Stage) -> None:
         await dispute(stage, work)
         if upheld is not None:
             await decide(stage, work, upheld=upheld)
-    await fined(stage, otto)
+    await forfeit_earnings(stage, otto)
     claimed = await worked(stage, None)
     await stage.do(EarningClaim(claimed.job, 0, owner))
     await worked(stage, None)

@@ -220,7 +220,7 @@ async def test_two_gateways_use_no_number_twice(scene: Scene) -> None:
     await scene.check(*anchors)
 
 
-class Dying:
+class FailingAtRandom:
     """An anchor store and a chain whose steps fail at random, before or after they take effect."""
 
     def __init__(self, scene: Scene, seed: int) -> None:
@@ -281,7 +281,7 @@ class Dying:
 async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
     scene: Scene, seed: int
 ) -> None:
-    dying, chance = Dying(scene, seed), random.Random(seed)
+    dying, chance = FailingAtRandom(scene, seed), random.Random(seed)
     async with anchoring(scene, dying):
         for number in range(4):
             await scene.grow()
@@ -303,14 +303,16 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
     assert await scene.chain.newest(sent[0].contract) == Anchored(*due)
 
 
-async def run_ahead(scene: Scene, contract: str, anchor: Anchored, previous: bytes) -> None:
+async def anchor_unknown_leaves(
+    scene: Scene, contract: str, anchor: Anchored, previous: bytes
+) -> None:
     """Put an anchor on the chain that the database does not know of."""
     nonce, bid = len(scene.chain.blocks), await scene.chain.bid()
     signed = await scene.chain.sign_anchor(contract, anchor, previous, nonce, bid)
     await scene.chain.send(signed.raw)
 
 
-async def halted(scene: Scene) -> str:
+async def wait_for_halt(scene: Scene) -> str:
     """Wait for the halt and return its reason; check that the Anchor sends nothing afterwards."""
 
     async def found() -> str | None:
@@ -339,9 +341,9 @@ async def test_a_chain_with_another_log_than_the_databases_halts_it(
     async with anchoring(scene):
         await scene.anchored(due[0])
     contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(due[0] + further, b"r" * 32), due[1])
+    await anchor_unknown_leaves(scene, contract, Anchored(due[0] + further, b"r" * 32), due[1])
     await scene.grow()
-    assert await halted(scene) == why
+    assert await wait_for_halt(scene) == why
 
 
 async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
@@ -354,9 +356,9 @@ async def test_an_anchor_whose_contract_nobody_knows_any_more_is_found(
     async with anchoring(scene):
         await scene.anchored(due[0])
     contract = await contract_of(scene)
-    await run_ahead(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
+    await anchor_unknown_leaves(scene, contract, Anchored(due[0] + 50, b"r" * 32), due[1])
     await execute(database.owner_dsn, "DELETE FROM chain_transactions")
-    assert await halted(scene) == "AHEAD"
+    assert await wait_for_halt(scene) == "AHEAD"
 
 
 async def sql(endpoint: PostgresEndpoint, statement: str) -> None:
@@ -376,7 +378,7 @@ async def test_a_contract_of_the_log_that_the_database_lacks_gets_no_second_one_
     async with anchoring(scene):
         await until(lambda: scene.chain.looks >= looks + 5)
     assert scene.chain.sent == sent
-    assert ("I12", f"contract {contract}") in await found_of(scene, database)
+    assert ("I12", f"contract {contract}") in await findings_of(scene, database)
     with pytest.raises(ForeignLog, match="chain reopen"):
         await make_contract(
             scene.chain, scene.anchors, scene.stage.clock, AnchorSettings(), lambda told: None
@@ -390,11 +392,11 @@ async def test_an_earlier_contract_that_nobody_knows_any_more_is_found(
         await scene.anchored((await scene.grow())[0])
     first = await contract_of(scene)
     await sql(database, "DELETE FROM chain_transactions")
-    await make_another(scene)
-    assert ("I12", f"contract {first}") in await found_of(scene, database)
+    await deploy_another(scene)
+    assert ("I12", f"contract {first}") in await findings_of(scene, database)
 
 
-async def make_another(scene: Scene) -> None:
+async def deploy_another(scene: Scene) -> None:
     """Deploy a second contract of the same sender, and record its transaction in the database."""
     nonce = len(scene.chain.blocks)
     signed = await scene.chain.sign_deploy(nonce, await scene.chain.bid())
@@ -419,12 +421,12 @@ async def test_an_anchors_row_that_is_changed_is_found(
         await scene.anchored((await scene.grow())[0])
         size, _ = await scene.grow()
         await scene.anchored(size)
-    assert await found_of(scene, database) == []
+    assert await findings_of(scene, database) == []
     await sql(database, f"UPDATE chain_transactions SET {change} {NEWEST}")
-    assert ("I12", f"anchor {size}") in await found_of(scene, database)
+    assert ("I12", f"anchor {size}") in await findings_of(scene, database)
 
 
-async def found_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
+async def findings_of(scene: Scene, endpoint: PostgresEndpoint) -> list[tuple[str, str]]:
     """Return the findings of fsck, with those that need the chain."""
     all_ = list(await findings(endpoint.app_dsn))
     all_ += await audit_chain(scene.chain, scene.anchors, scene.stage.clock)
@@ -438,9 +440,9 @@ async def test_an_anchors_row_that_is_removed_is_found(
     async with anchoring(scene):
         for _ in range(3):
             await scene.anchored((await scene.grow())[0])
-    assert await found_of(scene, database) == []
+    assert await findings_of(scene, database) == []
     await execute(database.owner_dsn, "DELETE FROM chain_transactions WHERE nonce = $1", nonce)
-    found = await found_of(scene, database)
+    found = await findings_of(scene, database)
     name = "contract" if nonce == 0 else f"transaction {nonce} of"
     assert [subject for kind, subject in found if kind == "I12" and name in subject], found
 
@@ -456,7 +458,7 @@ async def test_an_anchor_that_the_chain_has_not_is_found(
         scene.chain.lose(1)
     else:
         scene.chain.blocks[1]["root"] = root
-    found = await found_of(scene, database)
+    found = await findings_of(scene, database)
     assert [subject for kind, subject in found if kind == "I12" and "anchor " in subject], found
 
 

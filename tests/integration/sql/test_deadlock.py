@@ -61,7 +61,7 @@ async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection)
     async with asyncio.TaskGroup() as group:
         batch = group.create_task(stage.commit(Commit((move,)), Commit((grant(third, 5),))))
         await until(waits)
-        lost = await ends(stranger, one)
+        lost = await close_deadlock(stranger, one)
     assert [type(outcome) for outcome in batch.result()] == [Posted, Posted]
     assert [await stage.money(name) for name in (one, other, user_account(third))] == [
         *((60, 0), (140, 0), (5, 0)),
@@ -69,7 +69,7 @@ async def is_the_victim(stage: Stage, stranger: Connection, watcher: Connection)
     return not lost
 
 
-async def ends(stranger: Connection, one: str) -> bool:
+async def close_deadlock(stranger: Connection, one: str) -> bool:
     """Close the deadlock by locking ``one``; return True if PostgreSQL ended the stranger."""
     try:
         await stranger.fetch(LOCK, one)

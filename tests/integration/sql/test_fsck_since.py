@@ -19,7 +19,7 @@ from sql.query_loader import QUERIES
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
 from tests.integration.sql.test_fsck import BREAKS, EVERY_ID, some_of_everything
-from tests.integration.sql.test_log import filled
+from tests.integration.sql.test_log import fill_log
 from tests.support.databases import connected
 from tests.support.until import until
 
@@ -102,7 +102,7 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
     stage: Stage, owner: Owner
 ) -> None:
     """No new row refers to these entries; only the walk over the log finds them."""
-    await filled(stage, 300)
+    await fill_log(stage, 300)
     mark, found = await first_mark(stage), list[str]()
     await owner.execute("DELETE FROM entries WHERE entry_id IN (5, 270, 590)")
     for walked in (256, 512, 600, 0, 256):
@@ -148,7 +148,7 @@ async def test_a_balance_that_somebody_altered_is_found_though_nothing_was_poste
 async def test_a_transfer_with_one_entry_is_found(stage: Stage, owner: Owner) -> None:
     await stage.user(100)
     mark = await first_mark(stage)
-    number = await half_a_transfer(owner)
+    number = await insert_half_transfer(owner)
     found = (await stage.store.audit_since(mark)).findings
     assert ("I1", f"transfer {number}") in {(f.invariant, f.subject) for f in found}
 
@@ -163,11 +163,11 @@ async def test_entries_of_an_account_that_does_not_follow_them_are_found(
     account = user_account(user) if whose == "user" else "payouts"
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
-    await whole_transfer(owner, "disputes", account)
-    assert await of_accounts(stage, owner, mark, late) == {"disputes", account}
+    await insert_transfer(owner, "disputes", account)
+    assert await accounts_found(stage, owner, mark, late) == {"disputes", account}
 
 
-async def of_accounts(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -> set[str]:
+async def accounts_found(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -> set[str]:
     """Commit the owner's transaction and return the accounts with wrong sums; if ``late``, audit
     twice before it commits.
     """
@@ -180,7 +180,7 @@ async def of_accounts(stage: Stage, owner: Owner, mark: AuditMark, late: bool) -
     return {f.subject for f in found if f.invariant == "I2"}
 
 
-async def whole_transfer(connection: Owner, debit: str, credit: str) -> None:
+async def insert_transfer(connection: Owner, debit: str, credit: str) -> None:
     """Insert a transfer with both of its entries, without changing the accounts."""
     number = await connection.fetchval(
         "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
@@ -216,10 +216,10 @@ async def test_a_hold_that_changes_without_its_account_is_found(
     mark = await first_mark(stage)
     await owner.execute("BEGIN")
     await owner.execute(statement)
-    assert user_account(user) in await of_accounts(stage, owner, mark, late)
+    assert user_account(user) in await accounts_found(stage, owner, mark, late)
 
 
-async def half_a_transfer(connection: Owner) -> int:
+async def insert_half_transfer(connection: Owner) -> int:
     """Insert a transfer with a credit to payouts but no debit; return its number."""
     number: int = await connection.fetchval(
         "INSERT INTO transfers (debit, credit, subject, amount, kind, reference, created_at)"
@@ -245,7 +245,7 @@ async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwh
     await stage.user(100)
     async with connected(database.owner_dsn) as late:
         await late.execute("BEGIN")
-        number = await half_a_transfer(late)
+        number = await insert_half_transfer(late)
         mark = await first_mark(stage)
         for _ in range(3):
             await stage.user(100)
@@ -303,7 +303,7 @@ async def test_whoever_commits_when_he_likes_is_found(
                 case 0 if idle:
                     connection = idle.pop()
                     await connection.execute("BEGIN")
-                    open_[connection] = await half_a_transfer(connection)
+                    open_[connection] = await insert_half_transfer(connection)
                 case 1 if open_:
                     connection = chance.choice(list(open_))
                     number = open_.pop(connection)
@@ -331,7 +331,7 @@ async def test_a_transaction_that_lasts_over_many_audits_is_found_when_it_ends(
     await stage.user(100)
     async with connected(database.owner_dsn) as stays:
         await stays.execute("BEGIN")
-        number = await half_a_transfer(stays)
+        number = await insert_half_transfer(stays)
         mark = await first_mark(stage)
         for _ in range(5):
             mark = (await stage.store.audit_since(mark)).mark

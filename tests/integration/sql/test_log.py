@@ -46,7 +46,7 @@ def move(user: UUID, to: UUID) -> Commit:
     return Commit((Transfer(account, other, account, 5, "REFUND", str(fresh_id()), "x"),))
 
 
-async def late(
+async def commit_late(
     stage: Stage, commit: Commit, begun: asyncio.Event, end: "asyncio.Future[bool]"
 ) -> None:
     """Number the entries of a transfer now, and commit it only when ``end`` becomes true."""
@@ -71,7 +71,7 @@ async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
     async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
         await all_in(stage, 8)
         before = (await seen(stage)).newest
-        group.create_task(late(stage, move(a, b), begun, end))
+        group.create_task(commit_late(stage, move(a, b), begun, end))
         await begun.wait()
         await stage.commit(move(c, d))
         for _ in range(5):
@@ -122,7 +122,7 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 # ── altered rows ─────────────────────────────────────────────────────────────────────────────────
 
 
-async def filled(stage: Stage, pairs: int) -> None:
+async def fill_log(stage: Stage, pairs: int) -> None:
     """Fill the log with ``2 * pairs`` leaves and a checkpoint at least every four leaves."""
     async with sequencing(stage, batch=4, entries=4):
         await posted(stage, pairs)
@@ -210,7 +210,7 @@ ALTERED = {
 async def test_whatever_is_altered_is_found_and_named(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await filled(stage, 300)
+    await fill_log(stage, 300)
     assert await run_fsck(owner) == []
     for what, (statement, finding) in ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -230,7 +230,7 @@ async def test_every_checkpoint_that_is_gone_is_missed(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     """Each one is deleted in turn: the first, the newest, and those that nothing refers to."""
-    await filled(stage, 10)
+    await fill_log(stage, 10)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")
     assert [row["number"] for row in rows] == list(range(1, len(rows) + 1))
     before = 0
@@ -249,7 +249,7 @@ async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     """The entries before and after an altered one are not reported."""
-    await filled(stage, 100)
+    await fill_log(stage, 100)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
     assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]
 
@@ -257,7 +257,7 @@ async def test_one_altered_entry_is_one_finding(
 async def test_an_audit_goes_on_where_the_last_one_ended(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await filled(stage, 300)
+    await fill_log(stage, 300)
     first = await run_audit(owner, log_most=300)
     assert (first.findings, first.verified) == ([], 300)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 450)")
@@ -271,7 +271,7 @@ async def test_an_audit_goes_on_where_the_last_one_ended(
 
 
 async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
-    await filled(stage, 3)
+    await fill_log(stage, 3)
     await posted(stage, 1)
     stage.clock.pass_by(61)
     assert await stage.store.audit() == []
@@ -286,7 +286,7 @@ async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage
 async def test_the_log_is_append_only_for_its_owner_too(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
-    await filled(stage, 150)
+    await fill_log(stage, 150)
     for table in ("leaves", "tiles", "checkpoints", "log_keys", "epochs"):
         for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -311,7 +311,7 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
     )
 
 
-async def filled_again(stage: Stage, pairs: int) -> None:
+async def fill_further(stage: Stage, pairs: int) -> None:
     """Add ``2 * pairs`` leaves and a checkpoint to the log under its new name."""
     async with sequencing(stage, batch=4, entries=4) as ref:
         await posted(stage, pairs)
@@ -321,12 +321,12 @@ async def filled_again(stage: Stage, pairs: int) -> None:
 async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]", database: PostgresEndpoint
 ) -> None:
-    await filled(stage, 3)
+    await fill_log(stage, 3)
     pool = Database(lambda: database.app_dsn)
     row = await epoch_of(stage, pool)
     assert (row.number, row.leaf_index) == (2, 6)
     assert row.origin.startswith(f"{row.leaf.split('origin ')[1].splitlines()[0]}/epoch/2-")
-    await filled_again(stage, 2)
+    await fill_further(stage, 2)
     assert await run_fsck(owner) == []
     for statement, finding in EPOCHS_ALTERED.items():
         transaction = owner.transaction(isolation="repeatable_read")
@@ -338,6 +338,6 @@ async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(
     again = await epoch_of(stage, pool)
     assert (again.number, again.leaf_index) == (3, 11)
     assert f"origin {row.origin}\n" in again.leaf
-    await filled_again(stage, 2)
+    await fill_further(stage, 2)
     assert await run_fsck(owner) == []
     await pool.close()

@@ -34,7 +34,9 @@ async def draw(connection: Connection, sequence: str, count: int) -> Sequence[in
     return [int(row["n"]) for row in rows]
 
 
-async def covered_gap(stage: Stage, connection: Connection) -> tuple[Sequence[int], Sequence[int]]:
+async def make_covered_gap(
+    stage: Stage, connection: Connection
+) -> tuple[Sequence[int], Sequence[int]]:
     """Return numbers of transfers and entries that nobody used and that the log has passed."""
     await stage.user(100)
     transfers = await draw(connection, "transfers_id_seq", GAP)
@@ -73,7 +75,7 @@ async def triggers_off(database: PostgresEndpoint) -> None:
         await execute(database.owner_dsn, f"ALTER TABLE {table} DISABLE TRIGGER USER")
 
 
-async def seen_up_to_now(stage: Stage) -> AuditMark:
+async def newest_mark(stage: Stage) -> AuditMark:
     """Return an audit mark above everything written, once audits find nothing new."""
     mark = (await stage.store.audit_since(None)).mark
 
@@ -96,7 +98,7 @@ async def found_since(stage: Stage, mark: AuditMark) -> set[tuple[str, str]]:
 
 
 async def test_an_entry_below_what_the_log_covers_is_refused(stage: Stage, app: Connection) -> None:
-    transfers, entries = await covered_gap(stage, app)
+    transfers, entries = await make_covered_gap(stage, app)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log has passed"):
         async with app.transaction():
             await book(app, "disputes", transfers[0], entries[:2])
@@ -114,7 +116,7 @@ async def test_an_entry_below_what_the_log_covers_is_refused(stage: Stage, app: 
 async def test_what_the_log_has_passed_is_not_taken_back_nor_made_up(
     stage: Stage, app: Connection, statement: str
 ) -> None:
-    await covered_gap(stage, app)
+    await make_covered_gap(stage, app)
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log"):
         await app.execute(statement)
 
@@ -167,7 +169,7 @@ async def test_a_snapshot_of_before_is_no_way_in(
 
 
 async def test_a_table_of_ones_own_is_not_asked_instead(stage: Stage, app: Connection) -> None:
-    transfers, entries = await covered_gap(stage, app)
+    transfers, entries = await make_covered_gap(stage, app)
     await app.execute("CREATE TEMP TABLE log_head AS SELECT 0::bigint AS covered")
     await app.execute("SET search_path = pg_temp, public")
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="the log has passed"):
@@ -203,8 +205,8 @@ async def test_a_gap_that_the_log_has_not_passed_is_nobodys_harm(
 async def test_an_entry_below_what_the_log_covers_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
-    transfers, entries = await covered_gap(stage, app)
-    mark = await seen_up_to_now(stage)
+    transfers, entries = await make_covered_gap(stage, app)
+    mark = await newest_mark(stage)
     await triggers_off(database)
     async with app.transaction():
         await book(app, "disputes", transfers[0], entries[:2])
@@ -216,9 +218,9 @@ async def test_what_is_wrong_with_an_entry_of_an_old_number_is_found_within_a_mi
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
     """The third entry is on an account that is not part of the transfer."""
-    transfers, entries = await covered_gap(stage, app)
+    transfers, entries = await make_covered_gap(stage, app)
     account = user_account(await stage.user(100))
-    mark = await seen_up_to_now(stage)
+    mark = await newest_mark(stage)
     await triggers_off(database)
     async with app.transaction():
         await book(app, account, transfers[0], entries[:2])
@@ -236,8 +238,8 @@ async def test_a_transfer_of_an_old_number_is_found_within_a_minute(
     stage: Stage, database: PostgresEndpoint, app: Connection
 ) -> None:
     """The transfer has no entries, so nothing else refers to it."""
-    transfers, _ = await covered_gap(stage, app)
-    mark = await seen_up_to_now(stage)
+    transfers, _ = await make_covered_gap(stage, app)
+    mark = await newest_mark(stage)
     await app.execute(
         "INSERT INTO transfers (id, debit, credit, subject, amount, kind, reference, created_at)"
         " OVERRIDING SYSTEM VALUE SELECT $1, d.id, c.id, c.id, 7, 'ADJUSTMENT', 'x', now()"
@@ -257,7 +259,7 @@ async def test_who_waits_until_the_log_has_passed_his_number_is_found_within_a_m
     await stage.user(100)
     head = "INSERT INTO log_head VALUES (true, 'log', 0, sha256(''), 0)"
     await execute(database.owner_dsn, head)
-    mark = await seen_up_to_now(stage)
+    mark = await newest_mark(stage)
     async with app.transaction():
         await book(app, "disputes", transfer, entries)
         await execute(database.owner_dsn, "UPDATE log_head SET covered = 6")

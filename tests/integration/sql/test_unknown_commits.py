@@ -79,7 +79,7 @@ def spend(user: UUID, units: int, reference: str) -> Commit:
     return Commit((Transfer(account, ADJUSTMENTS, account, units, "DEDUCTION", reference),))
 
 
-def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
+def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
     """Return commits of every kind, in five steps that build on each other."""
     job, gone, lost, bought = fresh_id(), fresh_id(), fresh_id(), Bought(fresh_id(), user, 3)
     key = IdempotencyKey(user, f"key {number}", b"r" * 32, {"status": 200, "body": {}})
@@ -108,7 +108,7 @@ def life(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
     ]
 
 
-async def posted(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
+async def post_all(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
     """Ask for all commits at once; return their outcomes.
 
     A commit that the Ledger could not answer in time on a busy machine is asked for again.
@@ -144,18 +144,20 @@ async def test_20_commits_of_which_nothing_is_heard_are_found_out(
 ) -> None:
     chance = random.Random(20)
     user, node = await stage.user(1000), await stage.node()
-    steps = [step for number in range(LIVES) for step in life(user, node, number)]
+    steps = [step for number in range(LIVES) for step in steps_of_commits(user, node, number)]
     assert len(steps) == 20
     entries: list[UUID] = []
     for number, step in enumerate(steps, 1):
         lost = chance.choice(kinds)(proxy)
         beside = spend(user, 1, f"beside {number}")
-        outcomes, others = await asyncio.gather(posted(ledger, step), posted(neighbour, [beside]))
+        outcomes, others = await asyncio.gather(
+            post_all(ledger, step), post_all(neighbour, [beside])
+        )
         assert lost.sprung == 1
-        entries += told_of([*outcomes, *others])
+        entries += reported_entries([*outcomes, *others])
     for step in steps:
         again = await asyncio.gather(*(told(neighbour, commit) for commit in step))
-        entries += told_of(again)
+        entries += reported_entries(again)
     # Gifts, charges and other spending per run; a purchase of three credits, of which one was
     # refunded.
     left = 1000 + LIVES * (500 - 100 - 40 + 2 * 10_000) - len(steps)
@@ -239,7 +241,7 @@ async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     assert await stage.store.audit() == []
 
 
-def told_of(outcomes: Sequence[Outcome]) -> list[UUID]:
+def reported_entries(outcomes: Sequence[Outcome]) -> list[UUID]:
     """Return the ids of gift and spending entries, which a repeated commit reports again."""
     entries = [entry for outcome in outcomes for entry in getattr(outcome, "entries", ())]
     return [entry.id for entry in entries if entry.kind in ("ADJUSTMENT", "DEDUCTION")]

@@ -130,7 +130,7 @@ ALTERED = {
 }
 
 
-async def changed(database: PostgresEndpoint, statement: str) -> None:
+async def run_as_owner(database: PostgresEndpoint, statement: str) -> None:
     """Run a statement as the owner of the database, with the log's triggers off."""
     async with connected(database.owner_dsn) as owner:
         for table in ("entries", "leaves", "tiles"):
@@ -144,7 +144,7 @@ async def test_what_was_altered_before_it_was_anchored_is_told(
     chain.mining = False
     entry = await creator.deduct()
     assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
-    await changed(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
+    await run_as_owner(database, "UPDATE entries SET created_at = created_at - interval '1 day'")
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert (found["verified"], found["state"]) == (False, "pending")
     assert "it was altered" in found["reason"]
@@ -155,7 +155,7 @@ async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
 ) -> None:
     entry = await creator.deduct()
     anchor = await verified(creator, entry)
-    await changed(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
+    await run_as_owner(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
 
     async def told() -> str | None:
         _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
@@ -173,7 +173,7 @@ async def test_what_was_altered_is_verified_no_more(
     entry = await creator.deduct()
     anchor = await verified(creator, entry)
     _, before = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
-    await changed(database, statement)
+    await run_as_owner(database, statement)
     gateway.gateway.tables.proofs.forget()
     _, found = await creator.answered("GET", f"/ledger/{entry['entry_id']}/verify")
     assert not found["verified"]

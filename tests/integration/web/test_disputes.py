@@ -187,7 +187,7 @@ async def test_only_admins_decide(
 # ── shares that the gateway withholds ────────────────────────────────────────────────────────────
 
 
-async def withheld(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
+async def withhold(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
     """Create a unit whose share the gateway withholds since ``days`` days; return the job and the
     dispute's id.
     """
@@ -221,7 +221,7 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
     """An alert asks for a decision after 30 days; an admin may decide before, and the audit records
     it.
     """
-    job, id_ = await withheld(otto, jane, database.owner_dsn, days=days)
+    job, id_ = await withhold(otto, jane, database.owner_dsn, days=days)
     own = await otto.earn(jane)
     await dispute(jane, own)
     figures = (await read_totals(otto.face.gateway.database)).checks
@@ -252,7 +252,7 @@ async def test_an_admin_pays_or_cancels_a_withheld_share(
 async def test_creators_see_that_the_gateway_opened_a_dispute(
     otto: Earner, jane: Person, database: PostgresEndpoint
 ) -> None:
-    await withheld(otto, jane, database.owner_dsn, days=1)
+    await withhold(otto, jane, database.owner_dsn, days=1)
     [mine] = (await jane.ask("GET", DISPUTES))[1]["disputes"]
     assert mine["by_gateway"] is True
     assert "withheld_until" not in mine
@@ -269,7 +269,7 @@ COMPARED: dict[str, Any] = {
 }
 
 
-async def delivered(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
+async def deliver(otto: Earner, jane: Person, *, is_settled: bool = True) -> UUID:
     """Book a delivered unit that a verifier opened but did not compare, or one whose verdict is
     pending.
     """
@@ -297,7 +297,7 @@ async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     """Creator and operator see its picture; a repeated request sends the picture again but opens no
     second dispute.
     """
-    job, other = await delivered(otto, jane), await delivered(otto, jane)
+    job, other = await deliver(otto, jane), await deliver(otto, jane)
     store = SqlStore(otto.face.gateway.database)
     for status in (201, 200):
         found = await dispute(jane, job, **BLACK, comparison=COMPARED)
@@ -324,7 +324,7 @@ async def test_disputes_about_unchecked_units_hide_no_result_from_verifiers(
     for _ in range(2):
         _, opened = await dispute(jane, await otto.earn(jane))
         await kept.keep_comparison(UUID(opened["id"]), GivenComparison("different", "x", [], None))
-    job = await delivered(otto, jane, is_settled=False)
+    job = await deliver(otto, jane, is_settled=False)
     assert [one.row.job_id for one in await store.pending_checks(2)] == [job]
 
 
@@ -340,7 +340,7 @@ async def test_a_creator_has_a_bounded_number_of_open_comparisons(
     otto: Earner, jane: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("web.routes.disputes.COMPARISONS_MOST", 1)
-    first, second = await delivered(otto, jane), await delivered(otto, jane)
+    first, second = await deliver(otto, jane), await deliver(otto, jane)
     assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 201
     assert (await dispute(jane, first, **BLACK, comparison=COMPARED))[0] == 200
     status, problem = await dispute(jane, second, **BLACK, comparison=COMPARED)
@@ -368,7 +368,7 @@ async def test_a_creator_has_a_bounded_number_of_open_comparisons(
 async def test_what_is_no_comparison_is_refused_and_nothing_is_disputed(
     otto: Earner, jane: Person, wrong: dict[str, Any], field: str
 ) -> None:
-    job = await delivered(otto, jane)
+    job = await deliver(otto, jane)
     status, problem = await dispute(jane, job, **BLACK, comparison={**COMPARED, **wrong})
     assert status == 422
     assert [fault["field"] for fault in problem["errors"]] == [field]

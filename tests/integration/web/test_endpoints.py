@@ -73,7 +73,7 @@ async def listed(person: Person, of: Json) -> list[Json]:
     return list(page["deliveries"])
 
 
-async def come_to(person: Person, of: Json, state: str) -> Json:
+async def wait_for_delivery(person: Person, of: Json, state: str) -> Json:
     """Wait until the endpoint's only delivery is in this state, and return it."""
 
     async def noted() -> Json | None:
@@ -161,7 +161,7 @@ async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
         assert page["endpoints"][0]["failing_since"] is not None
         await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")
-        one = await come_to(jane, made, "DELIVERED")
+        one = await wait_for_delivery(jane, made, "DELIVERED")
     assert (one["tries"], one["status"]) == (2, 204)
     assert [(each["status"], each["error"]) for each in one["answers"]] == [
         (500, None),
@@ -208,7 +208,7 @@ async def test_what_a_courier_took_and_did_not_finish_another_sends(
     post.answer(URL, 200)
     await execute(database.owner_dsn, "UPDATE deliveries SET due_at = now()")  # as after a minute
     async with delivering(jane.face, post):
-        one = await come_to(jane, made, "DELIVERED")
+        one = await wait_for_delivery(jane, made, "DELIVERED")
     assert post.received[URL][0].headers["webhook-id"] == str(taken.id)
     assert one["tries"] == 2
 
@@ -220,7 +220,7 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
     await completed(jane)
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
-        one = await come_to(jane, made, "FAILED")
+        one = await wait_for_delivery(jane, made, "FAILED")
         assert one["error"] == "there is no connection to its address"
         post.answer(URL, 200)
         await execute(database.owner_dsn, "UPDATE endpoints SET not_before = now()")

@@ -59,7 +59,7 @@ async def told(person: Person, job: UUID, query: str = "") -> list[tuple[Any, ..
     return [(e["number"], e["type"], e["unit"], e["money"], e["amount"]) for e in page["events"]]
 
 
-async def life(person: Person) -> UUID:
+async def play_life(person: Person) -> UUID:
     """Create a job of two units: one completes at its second attempt, the other fails."""
     face, node = person.face, await verified_node(person.face, None)
     job = await job_of(person, units=2)
@@ -91,7 +91,7 @@ LIFE = [
 
 
 async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> None:
-    job = await life(jane)
+    job = await play_life(jane)
     assert await told(jane, job) == LIFE
     _, page = await jane.ask("GET", f"/api/v1/jobs/{job}/events?limit=4")
     assert (len(page["events"]), page["next"], page["ended"]) == (4, 4, True)
@@ -111,7 +111,7 @@ async def test_the_whole_life_of_a_job_is_told_in_its_order(jane: Person) -> Non
 async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
     jane: Person,
 ) -> None:
-    job, user = await life(jane), UUID(jane.id)
+    job, user = await play_life(jane), UUID(jane.id)
     await do(jane.face, UnitRetry(job, 1, user))
     await do(jane.face, JobStop(job, user))
     assert await told(jane, job, "?after=11") == [
@@ -125,7 +125,7 @@ async def test_what_is_tried_again_is_held_anew_and_what_is_stopped_given_back(
 
 
 async def test_each_end_of_a_job_is_told_once_and_says_the_how_manyth_it_is(jane: Person) -> None:
-    face, job, user = jane.face, await life(jane), UUID(jane.id)
+    face, job, user = jane.face, await play_life(jane), UUID(jane.id)
     node = await verified_node(face, None)
     await do(face, UnitRetry(job, 1, user))
     await do(face, UnitAssign(job, 1, 2, node))
@@ -160,7 +160,7 @@ async def test_only_its_owner_is_told(jane: Person) -> None:
 async def test_old_events_are_removed_but_the_last(
     jane: Person, database: PostgresEndpoint
 ) -> None:
-    old, young = await life(jane), await life(jane)
+    old, young = await play_life(jane), await play_life(jane)
     await execute(
         database.owner_dsn,
         f"UPDATE jobs SET completed_at = now() - interval '31 days' WHERE id = '{old}'",

@@ -9,7 +9,7 @@ from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.web.test_anchors import verified
-from tests.integration.web.test_halts import begin_epoch, deduct, halted, run_ahead
+from tests.integration.web.test_halts import anchor_unknown_leaves, begin_epoch, deduct, halted
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
 from tests.support.databases import connected
@@ -31,7 +31,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
         status, before = await creator.answered("GET", path)
         assert (status, before["detail"], "given_up" in before) == (404, ABSENT, False)
         assert type(refusal(404, before)) is NotFound
-    await run_ahead(chain, 50)
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert row.size > row.leaf_index
@@ -54,7 +54,7 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
 ) -> None:
     """The log has the entry's leaf, so the reopening did not take it."""
     await verified(creator, await creator.deduct())
-    await run_ahead(chain, 50)
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     await begin_epoch(gateway, chain)
 

@@ -67,7 +67,7 @@ async def halted(creator: Person) -> str:
     return found
 
 
-async def run_ahead(chain: ChainTwin, size: int) -> str:
+async def anchor_unknown_leaves(chain: ChainTwin, size: int) -> str:
     """Anchor a checkpoint that the database never saw, and return the contract."""
     contract = next(block["deploy"] for block in chain.blocks if "deploy" in block)
     newest = await chain.newest(contract)
@@ -106,7 +106,7 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
 ) -> None:
     entry = await creator.deduct()
     await verified(creator, entry)
-    await run_ahead(chain, 50)
+    await anchor_unknown_leaves(chain, 50)
     why = await halted(creator)
     assert "an older backup was restored" in why
     for method, path, body in (
@@ -133,7 +133,7 @@ async def test_who_wants_to_read_may_log_in(
 ) -> None:
     await creator.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
     await verified(creator, await creator.deduct())
-    await run_ahead(chain, 1)
+    await anchor_unknown_leaves(chain, 1)
     await halted(creator)
     status, tokens = await creator.call("POST", "/auth/login", LOGIN)
     assert status == 200
@@ -148,7 +148,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
     await verified(creator, await creator.deduct())
-    await run_ahead(chain, 3)
+    await anchor_unknown_leaves(chain, 3)
     await halted(creator)
     _, before = await creator.call("GET", "/ledger/checkpoint")
     async with connected(database.owner_dsn) as owner:
@@ -177,7 +177,7 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
 ) -> None:
     entry = await creator.deduct()
     await verified(creator, entry)
-    left = await run_ahead(chain, 50)
+    left = await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     row = await begin_epoch(gateway, chain)
     assert (row.number, row.contract) == (2, left)
@@ -215,7 +215,7 @@ async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     await verified(creator, await creator.deduct())
-    await run_ahead(chain, 50)
+    await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     database = gateway.gateway.database
     late = (await see(chain, Anchors(database), CLOCK)).halt

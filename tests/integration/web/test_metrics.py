@@ -67,7 +67,7 @@ def test_statuses_that_are_none_are_one_label() -> None:
     assert labels_of("GET", "unknown", 404) == labels_of("X", "unknown", 404)
 
 
-def sockets() -> tuple[float, float]:
+def relay_counts() -> tuple[float, float]:
     """Return how many relay connections were counted, and how many of them were timed."""
     route = {"route": PATH}
     counted = {"method": "GET", "status": "101", **route}
@@ -81,11 +81,11 @@ def sockets() -> tuple[float, float]:
 async def test_a_socket_is_counted_and_not_timed(
     gateway: Whole, http: aiohttp.ClientSession
 ) -> None:
-    counted, timed = sockets()
+    counted, timed = relay_counts()
     path = PATH.replace("{node_id}", str(uuid4()))
     async with http.ws_connect(f"{gateway.url}{path}") as socket:
         assert (await socket.receive()).data == 4001
-    await until(lambda: sockets() == (counted + 1, timed))
+    await until(lambda: relay_counts() == (counted + 1, timed))
 
 
 async def test_the_figures_of_the_database_and_what_is_up_are_shown(

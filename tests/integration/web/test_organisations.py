@@ -129,7 +129,7 @@ NOBODY = "Nobody@Example.org"
 EMAILS = ["Bob@Example.org", NOBODY]  # only the first one has an account
 
 
-def alike(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
+def without(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:
     """Return the entries without the members that may differ."""
     return [{k: v for k, v in entry.items() if k not in changing} for entry in entries]
 
@@ -143,7 +143,7 @@ async def test_trust_does_not_tell_who_has_an_account(face: Face, jane: Person) 
         assert answers[0][0] == 200
     _, found = await jane.ask("GET", path)
     assert [entry["email"] for entry in found["trusted"]] == ["bob@example.org", NOBODY.lower()]
-    known, unknown = alike(found["trusted"], "email", "user_id", "since")
+    known, unknown = without(found["trusted"], "email", "user_id", "since")
     assert known == unknown
     entries = [entry["user_id"] for entry in found["trusted"]]
     assert bob.id not in entries
@@ -189,7 +189,7 @@ async def test_an_invitation_does_not_tell_who_has_an_account(face: Face, jane: 
     _, whole = await jane.ask("GET", barn)
     invited = whole["members"][1:]
     assert [entry["email"] for entry in invited] == ["bob@example.org", NOBODY.lower()]
-    known, unknown = alike(invited, "email", "user_id", "invited_at")
+    known, unknown = without(invited, "email", "user_id", "invited_at")
     assert known == unknown
     entries = [entry["user_id"] for entry in invited]
     assert bob.id not in entries

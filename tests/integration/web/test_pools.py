@@ -46,7 +46,7 @@ async def dispatched(person: Person, pool: str, **more: Any) -> tuple[int, Any]:
     return found
 
 
-async def goes_to(person: Person, pool: str, node: str) -> None:
+async def wait_until_goes_to(person: Person, pool: str, node: str) -> None:
     """Wait until jobs for this pool go to this node; the Scheduler first reads the changed
     membership.
     """
@@ -86,7 +86,7 @@ async def test_a_job_on_ones_own_node_holds_charges_and_earns_nothing(
     face: Face, jane: Person, database: PostgresEndpoint
 ) -> None:
     node = await living(face, jane)
-    await goes_to(jane, "mine", node)
+    await wait_until_goes_to(jane, "mine", node)
     _, page = await jane.ask("GET", "/api/v1/jobs")
     for job in page["jobs"]:
         assert (job["pool"], job["price"]) == ("mine", "0.0000")
@@ -150,7 +150,7 @@ async def test_the_trusted_are_whom_the_creator_named(
     assert (await dispatched(jane, "trusted"))[0] == 400
     status, _ = await jane.ask("POST", "/api/v1/trusted", {"email": "BOB@example.org"})
     assert status == 200
-    await goes_to(jane, "trusted", node)
+    await wait_until_goes_to(jane, "trusted", node)
     assert await held(jane) != "0.0000"  # the job costs credits on another user's machine
     status, found = await jane.ask("GET", "/api/v1/trusted")
     (entry,) = found["trusted"]
@@ -175,7 +175,7 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
     assert (await bob.ask("POST", f"{barn}/accept"))[0] == 200
     assert (await dispatched(jane, "mine"))[0] == 400
     assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 200
-    await goes_to(jane, "mine", node)
+    await wait_until_goes_to(jane, "mine", node)
     assert await held(jane) == "0.0000"
     status, whole = await jane.ask("GET", barn)
     assert (status, [lent["node_id"] for lent in whole["nodes"]]) == (200, [node])

@@ -226,7 +226,7 @@ async def test_the_same_order_again_costs_what_it_did(
 
 
 @attrs.frozen
-class Done:
+class TimedRequest:
     """A request with the times before and after it, and the job's id or the price's number."""
 
     begun: float
@@ -242,7 +242,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
     """
     admin = await with_role(gateways[0], database.owner_dsn, "admin")
     people = [await register(gateways[n % 2], f"{n}@example.org") for n in range(4)]
-    changes, orders = list[Done](), list[Done]()
+    changes, orders = list[TimedRequest](), list[TimedRequest]()
     ordered, over = asyncio.Event(), asyncio.Event()
 
     async def change() -> None:
@@ -252,7 +252,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
             asker = attrs.evolve(admin, face=face)
             status, answer = await put(asker, "render", f"0.{number:04d}")
             assert status == 200, answer
-            changes.append(Done(begun, time.monotonic(), answer["number"]))
+            changes.append(TimedRequest(begun, time.monotonic(), answer["number"]))
             ordered.clear()
             await ordered.wait()
         over.set()
@@ -264,7 +264,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
             status, answer = await person.ask("POST", f"{JOBS}/dispatch", body)
             assert status in (202, 402), answer
             if status == 202:
-                orders.append(Done(begun, time.monotonic(), answer["job_id"]))
+                orders.append(TimedRequest(begun, time.monotonic(), answer["job_id"]))
                 ordered.set()
 
     async with asyncio.TaskGroup() as group:

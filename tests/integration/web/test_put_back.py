@@ -114,7 +114,7 @@ async def entered(person: Person, reference: str) -> int:
     return found
 
 
-async def refused(person: Person, reference: str) -> str:
+async def reason_of_refusal(person: Person, reference: str) -> str:
     """Wait for the reason why deductions are refused, and check that none is accepted meanwhile."""
 
     async def why() -> str | None:
@@ -128,7 +128,7 @@ async def refused(person: Person, reference: str) -> str:
     return found
 
 
-async def history(machine: Machine) -> Person:
+async def make_history(machine: Machine) -> Person:
     """Make Jane's first entry before the copy and two after it, restore the copy, and return
     Jane.
     """
@@ -165,12 +165,12 @@ async def begin_epoch(machine: Machine) -> EpochRow:
 async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away(
     machine: Machine,
 ) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     before = machine.kept
     async with machine.gateway() as (running, again):
         again.headers = jane.headers
         for number in range(5):  # from the first request on
-            why = await refused(again, str(number))
+            why = await reason_of_refusal(again, str(number))
             assert f"a checkpoint of {before['size']} leaves" in why, why
         with pytest.raises(Halted):
             async with running.store.transaction():
@@ -186,7 +186,7 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
 
 
 async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machine) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     before = machine.kept
     machine.chain.away = False
     machine.chain.lose(1)  # remove the anchor that the copy lacks
@@ -194,7 +194,7 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
         again.headers = jane.headers
         looks = machine.chain.looks
         await until(lambda: machine.chain.looks > looks + 3)
-        await refused(again, "no")
+        await reason_of_refusal(again, "no")
         assert (await again.call("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
         row = await begin_epoch(machine)
 
@@ -213,7 +213,7 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
 
 
 async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
-    jane = await history(machine)
+    jane = await make_history(machine)
     machine.chain.away = False
     row = None
     async with machine.gateway() as (_, again):
@@ -225,7 +225,7 @@ async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
     machine.chain.away = True
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        assert row.origin in await refused(again, "no")
+        assert row.origin in await reason_of_refusal(again, "no")
     assert machine.kept["origin"] == row.origin
 
 
@@ -290,7 +290,7 @@ async def test_who_looked_before_the_epoch_halts_nobody_after_it(machine: Machin
     """A gateway may look before the operator reopens the log, and record its finding only
     afterwards.
     """
-    await history(machine)
+    await make_history(machine)
     machine.chain.away = False
     head = FileMemory(machine.file).head
     assert isinstance(head, SeenHead)

@@ -41,7 +41,7 @@ ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
 
 
 @attrs.frozen
-class Set:
+class RevocationSet:
     """One gateway's set of revocations, and the actor that fills it."""
 
     revocations: Revocations
@@ -58,7 +58,7 @@ def claims(sid: UUID, kind: TokenType = TokenType.ACCESS, subject: UUID | None =
 
 
 @asynccontextmanager
-async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set]:
+async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[RevocationSet]:
     """Run a set of revocations that an actor fills from the database."""
     rows, logins = Rows(database), Sessions(database)
     revocations, ref, heard = (
@@ -75,7 +75,7 @@ async def filled(database: Database, clock: Clock = CLOCK) -> AsyncGenerator[Set
     tree = Supervisor("Tree", Strategy.ONE_FOR_ONE, Intensity(), [child])
     await tree.start()
     try:
-        yield Set(revocations, ref, heard)
+        yield RevocationSet(revocations, ref, heard)
     finally:
         await tree.stop()
 

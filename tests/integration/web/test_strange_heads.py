@@ -13,7 +13,7 @@ from tests.integration.web.test_put_back import (
     Machine,
     entered,
     proved,
-    refused,
+    reason_of_refusal,
 )
 from tests.integration.web.test_put_back import machine as machine  # noqa: PLC0414 - a fixture
 from tests.support.until import until
@@ -23,7 +23,7 @@ OTHER = {"origin": "another.example/log", "size": 9, "root": "ab" * 32, "time": 
 KEPT = [json.dumps(OTHER), "", "{", "[]", '{"origin": "x"}', "\xff"]
 
 
-async def noted(machine: Machine) -> None:
+async def begin_log(machine: Machine) -> None:
     """Begin the machine's own log, with an entry by Jane."""
     async with machine.gateway() as (_, jane):
         await jane.register()
@@ -46,7 +46,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
     machine.file.write_text(text, "latin-1")
     async with machine.gateway() as (_, here), machine.gateway(other) as (_, there):
         here.headers = there.headers = jane.headers
-        why = await refused(here, "no")
+        why = await reason_of_refusal(here, "no")
         assert "gateway/log-seen" in why
         assert "move `gateway/log-seen` on this machine" in why
         assert ("another.example/log" in why) == (text == KEPT[0])
@@ -55,14 +55,14 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
         assert (await ready(there))["log"]["halted"] is None
         assert (await here.call("GET", "/credits/balance"))[0] == 200
         await proved(here, first)
-        await refused(here, "still not")
+        await reason_of_refusal(here, "still not")
     assert machine.file.read_text("latin-1") == text
     assert await halts_written(machine) == 0
 
 
 async def test_it_signs_nothing(machine: Machine) -> None:
     """The gateway cannot know whether it has the right database."""
-    await noted(machine)
+    await begin_log(machine)
     machine.file.write_text(json.dumps(OTHER))
     async with connected(machine.database.owner_dsn) as connection:
         before = await connection.fetchval("SELECT max(size) FROM checkpoints")
@@ -95,7 +95,7 @@ async def test_it_signs_nothing(machine: Machine) -> None:
 async def test_an_operator_moves_it_away_and_the_gateway_goes_on(
     machine: Machine, text: str
 ) -> None:
-    await noted(machine)
+    await begin_log(machine)
     machine.file.write_text(text)
     async with machine.gateway() as (_, jane):
         await halted(jane)
