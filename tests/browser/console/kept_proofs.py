@@ -8,16 +8,16 @@ from pathlib import Path
 import attrs
 from playwright.async_api import Browser, Page
 
-from tests.browser.console.looking import Looking
+from tests.browser.console.visits import Visit
 
 HOLDS = re.compile("Valid: recomputed in this browser")
 FAILS = re.compile("Invalid:")
 
 
-async def kept(eyes: Looking, tmp_path: Path) -> Path:
+async def kept(visit: Visit, tmp_path: Path) -> Path:
     """Save the proof that is open as a file, and return its path."""
-    async with eyes.page.expect_download() as found:
-        await eyes.page.get_by_role("link", name="Save as one file").click()
+    async with visit.page.expect_download() as found:
+        await visit.page.get_by_role("link", name="Save as one file").click()
     path = tmp_path / "proof.html"
     await (await found.value).save_as(path)
     return path
@@ -34,7 +34,7 @@ class Offline:
         self.asked.clear()
         await self.page.goto(path.as_uri())
 
-    async def asked_nobody(self, path: Path) -> None:
+    async def check_asked_nobody(self, path: Path) -> None:
         """Check that the file requested only itself and violated no policy."""
         assert self.asked == [path.as_uri()]
         assert await self.page.evaluate("window.violations") == []

@@ -25,8 +25,8 @@ from rendertrust.protocol import JobDispatch, JobStatus, Log, Preview
 from rendertrust.testing import Behaviour, FakeNode, completes, fails
 from supervisors.engines.offline_postgres import kept_endpoint
 from tests.browser.conftest import WITHIN_MS, chromium
-from tests.browser.console.looking import NARROW
 from tests.browser.console.stage import PASSWORD, Stage, keep_connected, person, picture
+from tests.browser.console.visits import NARROW
 from tests.support.api_clients import Creator
 from tests.support.attempts import attempt_of
 from tests.support.databases import execute

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.console.looking import DESK, PHONE, Look, Looking, looking
 from tests.browser.console.stage import ROLES, Stage
+from tests.browser.console.visits import DESK, PHONE, Look, Visit, visiting
 from tests.support.examples import chosen
 from web.console.pages import every_page
 from web.console.registry import ID, ConsolePage
@@ -122,9 +122,9 @@ def kind_of(href: str) -> tuple[object, ...]:
 class Crawl:
     """The visit of one user to all pages of the console."""
 
-    def __init__(self, eyes: Looking, name: str, *more: str) -> None:
+    def __init__(self, visit: Visit, name: str, *more: str) -> None:
         """Take the user's browser and name; ``more`` has pages that only some jobs link to."""
-        self._eyes, self._name = eyes, name
+        self._visit, self._name = visit, name
         self._changes = name != "rita"
         self._ahead = deque(["/console", *more])
         self._known: set[tuple[object, ...]] = {kind_of(href) for href in self._ahead}
@@ -163,7 +163,7 @@ class Crawl:
         by_day = self._name == "jane" or page.path not in SHARED
         if chosen(day=by_day, night=True):
             seen = await self._open(href)
-            await self._eyes.is_well(by_day=SEES[self._name])
+            await self._visit.check_page(by_day=SEES[self._name])
         else:
             seen = await self._read(href)
         assert seen["unnamed"] == [], href
@@ -173,13 +173,13 @@ class Crawl:
         return seen
 
     async def _open(self, href: str) -> dict[str, Any]:
-        answer = await self._eyes.page.goto(self._eyes.url + href)
+        answer = await self._visit.page.goto(self._visit.url + href)
         assert answer is not None
         assert answer.status == 200, f"{href}: {answer.status}"
-        return dict(await self._eyes.page.evaluate(READ_HERE))
+        return dict(await self._visit.page.evaluate(READ_HERE))
 
     async def _read(self, href: str) -> dict[str, Any]:
-        status, seen = await self._eyes.page.evaluate(READ_THERE, href)
+        status, seen = await self._visit.page.evaluate(READ_THERE, href)
         assert status == 200, f"{href}: {status}"
         return dict(seen)
 
@@ -201,9 +201,9 @@ async def test_all_that_somebody_finds_is_there_and_well(
     complaint = {"reason": "it is black"}
     status, said = await jane.call("POST", f"/jobs/{stage.jobs[0]}/units/0/dispute", complaint)
     assert status in (200, 201), said
-    async with looking(browser, stage, name) as eyes:
+    async with visiting(browser, stage, name) as visit:
         own = f"/console/jobs/{stage.jobs[1]}/dispute?unit=0"
-        crawl = Crawl(eyes, name, *([own] if name == "jane" else []))
+        crawl = Crawl(visit, name, *([own] if name == "jane" else []))
         await crawl.go()
     await jane.call("DELETE", f"/webhooks/endpoints/{made['id']}")
     assert crawl.menu == MENUS[name]

@@ -5,8 +5,8 @@ import re
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.browser.console.kept_proofs import HOLDS
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, failed_job
+from tests.browser.console.visits import visiting
 
 CLICKS_MOST = 3
 
@@ -41,40 +41,40 @@ class Newcomer:
 
 async def test_why_did_it_fail_and_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
     job = await failed_job(stage)
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer = Newcomer(eyes.page)
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer = Newcomer(visit.page)
         await newcomer.menu("Jobs")
         await newcomer.tab("Failed")
         await newcomer.job(job)
-        why, state = eyes.page.locator("#why-failed"), eyes.page.locator("#state")
+        why, state = visit.page.locator("#why-failed"), visit.page.locator("#state")
         await expect(why).to_contain_text("the scene has no camera")
         await expect(why).to_be_in_viewport()
         await expect(state).to_contain_text("The scene's fault, after 1 attempt")
         await expect(state).to_contain_text("Nothing was charged")
-        await expect(eyes.page.locator("#paid")).to_contain_text("0.0000 cr charged")
-        await expect(eyes.page.locator("#paid")).to_contain_text("released")
-        attempts = eyes.page.locator("#attempts")
+        await expect(visit.page.locator("#paid")).to_contain_text("0.0000 cr charged")
+        await expect(visit.page.locator("#paid")).to_contain_text("released")
+        attempts = visit.page.locator("#attempts")
         hidden = await attempts.evaluate("it => it.scrollWidth - it.clientWidth")
         assert hidden <= 0, "the last column is seen without scrolling, however long a name is"
-        await eyes.is_well("job-failed")
+        await visit.check_page("job-failed")
 
 
 async def test_what_did_i_pay_for_it(browser: Browser, stage: Stage) -> None:
     job = stage.jobs[0]
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer = Newcomer(eyes.page)
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer = Newcomer(visit.page)
         await newcomer.menu("Jobs")
         await newcomer.tab("Completed")
         await newcomer.job(job)
-        await expect(eyes.page.locator("#paid")).to_have_text("10.0000 cr charged")
-        await expect(eyes.page.locator("#money")).to_contain_text("Held")
-        await eyes.did_nothing_wrong()
+        await expect(visit.page.locator("#paid")).to_have_text("10.0000 cr charged")
+        await expect(visit.page.locator("#money")).to_contain_text("Held")
+        await visit.check_no_faults()
 
 
 async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
     """One click shows it, and one more recomputes it."""
-    async with looking(browser, stage, "jane", "/console") as eyes:
-        newcomer, page = Newcomer(eyes.page), eyes.page
+    async with visiting(browser, stage, "jane", "/console") as visit:
+        newcomer, page = Newcomer(visit.page), visit.page
         await newcomer.menu("Ledger")
         verdict = page.locator("#is-sound")
         await expect(verdict).to_have_text("No invariant is broken.")
@@ -83,4 +83,4 @@ async def test_is_the_ledger_sound(browser: Browser, stage: Stage) -> None:
         await expect(page.locator("#sound tbody tr")).to_have_count(12)
         await page.locator("#rows tbody tr a").first.click()
         await expect(page.locator("#verdict")).to_have_text(HOLDS)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()

@@ -14,8 +14,8 @@ from playwright.async_api import Browser, FilePayload, Page, expect
 
 from rendertrust.protocol import JobDispatch, Preview
 from rendertrust.testing import FakeNode, completes
-from tests.browser.console.looking import looking
 from tests.browser.console.stage import Stage, person, picture
+from tests.browser.console.visits import visiting
 from tests.integration.web.test_preflights import REPORT
 from tests.support.lent_engines import StartGateway
 from tests.support.until import until
@@ -99,9 +99,9 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
     """The form shows the node's picture, and the price follows its measurement."""
     async with (
         farm(start_gateway) as stage,
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
+        page = visit.page
         await looked(page, scene_of("clean"))
         said = page.locator("#look-said")
         await expect(said).to_have_text("No problems found. One node is online that may render it.")
@@ -113,7 +113,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await page.get_by_role("button", name="All frames: 1-10").click()
         await expect(page.locator("#look-time")).to_contain_text("for 10 frames")
         await expect(page.locator("#cost")).to_contain_text("10 frames cost")
-        await eyes.is_well("new-job-looked")
+        await visit.check_page("new-job-looked")
         await page.reload()
         await expect(page.locator("#look-time")).to_contain_text("of one node")
         await page.get_by_label("Frames", exact=True).fill("1-2")
@@ -132,7 +132,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         await expect(small).to_have_count(2)
         await expect(small.first).to_have_attribute("src", re.compile("^/console/previews/"))
         await expect(small.first).to_have_js_property("naturalWidth", 64)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
@@ -140,9 +140,9 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
 ) -> None:
     async with (
         reporting_node(stage, MISSING, NO_CAMERA),
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
+        page = visit.page
         await looked(page, scene_of("missing"))
         await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
@@ -151,11 +151,11 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await expect(found).to_contain_text("Find Missing Files")
         await expect(page.locator("#linked")).to_contain_text("sends only the scene file")
         await expect(page.locator("#look-picture")).to_be_hidden()
-        await eyes.is_well("new-job-missing")
+        await visit.check_page("new-job-missing")
         await page.get_by_role("button", name="Submit").click()
         await expect(page.locator("#faults li").first).to_contain_text("/artist/wood.png")
-        assert all("422" in error for error in eyes.errors)  # the browser logs the 422 itself
-        eyes.errors.clear()
+        assert all("422" in error for error in visit.errors)  # the browser logs the 422 itself
+        visit.errors.clear()
         camera = scene_of("camera")
         await page.locator("#file").set_input_files(camera)
         await expect(page.locator("#look-found")).to_be_hidden()
@@ -165,7 +165,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await page.get_by_label("Submit it anyway").check()
         await page.get_by_role("button", name="Submit").click()
         await page.wait_for_url(re.compile(r"/console/jobs/[0-9a-f-]{36}$"))
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
 
 
 # Returns the positions of the characters of the first finding's path, in the order of the text.
@@ -186,9 +186,9 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
     """The character U+202E would display ``gnp.doow`` as ``doow.png``."""
     async with (
         reporting_node(stage, TURNED),
-        looking(browser, stage, "jane", "/console/jobs/new") as eyes,
+        visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
-        page = eyes.page
+        page = visit.page
         await looked(page, scene_of("turned"))
         where = page.locator("#findings li .where").first
         await expect(where).to_have_text("/artist/<U+202e>gnp.doow · Image 'texture'")
@@ -196,9 +196,9 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
         places = await where.evaluate(PLACES)
         assert len(places) > 20
         assert places == sorted(places)
-        await eyes.did_nothing_wrong()
+        await visit.check_no_faults()
         await page.get_by_role("button", name="Submit").click()
         refused = page.locator("#faults li").first
         await expect(refused).to_contain_text("/artist/<U+202e>gnp.doow")
         assert "\u202e" not in str(await page.locator("#main").text_content())
-        eyes.errors.clear()  # the browser logs the 422 itself
+        visit.errors.clear()  # the browser logs the 422 itself

@@ -60,7 +60,7 @@ async def reading(
     path.write_text(proof_file(shown))
     await reader.open(path)
     yield reader.page
-    await reader.asked_nobody(path)
+    await reader.check_asked_nobody(path)
 
 
 async def said(page: Page, step: str, kind: str) -> str:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.conftest import WITHIN_MS
-from tests.browser.console.looking import WIDE
 from tests.browser.console.stage import PASSWORD, Stage, failed_job
+from tests.browser.console.visits import WIDE
 
 
 @asynccontextmanager

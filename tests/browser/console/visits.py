@@ -1,4 +1,4 @@
-"""A visitor of the console in a browser, with checks of what must never happen on a page."""
+"""Visits of the console in a browser, with checks of what must never happen on a page."""
 
 import json
 import os
@@ -46,7 +46,7 @@ WRONG = """
 
 
 @attrs.define
-class Looking:
+class Visit:
     """One page of one browser."""
 
     page: Page
@@ -81,7 +81,7 @@ class Looking:
         await self.page.get_by_role("button", name="Sign in").click()
         await self.page.locator("header.side").wait_for()
 
-    async def did_nothing_wrong(self) -> None:
+    async def check_no_faults(self) -> None:
         """Check that no violation, duplicate id, script error or foreign request occurred."""
         violations, twice, hacked = await self.page.evaluate(WRONG)
         assert violations == []
@@ -90,26 +90,26 @@ class Looking:
         assert self.errors == [], self.errors
         assert self.elsewhere == []
 
-    async def is_well(self, name: str = "", by_day: Sequence[Look] = PHONE) -> None:
-        """Check the page as ``did_nothing_wrong`` does, its width in all looks, and its
+    async def check_page(self, name: str = "", by_day: Sequence[Look] = PHONE) -> None:
+        """Check the page as ``check_no_faults`` does, its width in all looks, and its
         accessibility.
 
         With ``name``, screenshots are kept. Axe takes most of a test's time, so by day it checks
         only some looks.
         """
-        await self.did_nothing_wrong()
+        await self.check_no_faults()
         asked = chosen(day=by_day, night=LOOKS)
         for size, theme in LOOKS:
             await self.page.set_viewport_size(size)
             await self.page.emulate_media(color_scheme=theme)
-            await self.fits(size["width"])
+            await self.check_width(size["width"])
             if (size, theme) in asked:
                 await self._axe(f"{theme} {size['width']}")
             await self._picture(f"{name}-{size['width']}-{theme}" if name else "")
         await self.page.emulate_media(color_scheme="light")
         await self.page.set_viewport_size(WIDE)
 
-    async def fits(self, width: int) -> None:
+    async def check_width(self, width: int) -> None:
         """Check that the page does not scroll sideways."""
         wide = await self.page.evaluate("document.documentElement.scrollWidth")
         assert wide <= width, f"{wide} px in {width}"
@@ -129,7 +129,7 @@ class Looking:
 
 
 @asynccontextmanager
-async def looking(
+async def visiting(
     browser: Browser,
     stage: Stage,
     name: str = "",
@@ -138,7 +138,7 @@ async def looking(
     motion: Motion = "reduce",
     anew: bool = False,
     zone: str | None = None,
-) -> AsyncGenerator[Looking]:
+) -> AsyncGenerator[Visit]:
     """Open a browser context, signed in as ``name`` if given.
 
     A user who has signed in before gets that login's cookies. ``anew`` makes a new login, which the
@@ -153,16 +153,16 @@ async def looking(
         timezone_id=zone,
     )
     await context.add_init_script(WATCH)
-    eyes = Looking(await context.new_page(), stage.url)
-    eyes.page.set_default_timeout(WITHIN_MS)
-    eyes.listen()
+    visit = Visit(await context.new_page(), stage.url)
+    visit.page.set_default_timeout(WITHIN_MS)
+    visit.listen()
     try:
         if login is not None:
-            await eyes.go(there)
+            await visit.go(there)
         elif name:
-            await eyes.sign_in(name, there)
+            await visit.sign_in(name, there)
             if not anew:
                 stage.logins[name] = await context.storage_state()
-        yield eyes
+        yield visit
     finally:
         await context.close()
