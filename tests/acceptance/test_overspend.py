@@ -47,7 +47,7 @@ async def test_of_32_concurrent_dispatches_against_credits_for_10_exactly_10_are
 async def test_of_40_debits_at_once_ten_times_over_exactly_what_is_there_is_spent(
     gateway: Gateway, http: aiohttp.ClientSession, creator: Creator
 ) -> None:
-    """Each round leaves the account an amount for a known number of debits."""
+    """Each round first reduces the balance so that it covers a known number of the 40 debits."""
     ada, left = await admin(gateway, http), 1_000_000
     jane = jwt.decode(creator.token, options={"verify_signature": False})["sub"]
     for round_ in range(10):

@@ -1,7 +1,7 @@
 """Crawl of all pages that each role can reach by links: no link is dead, and no page has faults.
 
 Pages are drawn for an admin at desktop size and for a creator at phone size, by day for one of
-them; for other users they are only read. A link that differs from a visited one only in its search
+them. For other users they are only read. A link that differs from a visited one only in its search
 words is not followed.
 """
 

@@ -305,7 +305,9 @@ async def test_a_job_that_is_stopped_keeps_what_was_delivered(race: Race, delive
 
 
 async def test_what_a_copy_delivered_is_stopped_and_not_called_off(stage: Stage) -> None:
-    """Only the copy began, and it has delivered: a cancel would say that nothing is charged."""
+    """Only the copy began, and it has delivered: JobCancel is refused, while JobStop charges the
+    result.
+    """
     user, node, job = await stage.dispatched(PRICE)
     race = Race(stage, user, job, node, await stage.node(), f"operator:{fresh_id()}")
     stage.clock.pass_by(60)

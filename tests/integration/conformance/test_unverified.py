@@ -29,14 +29,14 @@ class Unit:
 
     @property
     def share(self) -> int:
-        """What the operator earns."""
+        """The operator's earning."""
         is_open = self.outcome in ("unverified", "unverifiable")
         earns = self.outcome != "invalid" and (self.pays or not is_open)
         return self.price * SHARE_PERCENT // 100 if earns else 0
 
     @property
     def charge(self) -> int:
-        """What the creator pays."""
+        """The creator's charge."""
         return self.price if self.share or self.outcome == "unverified" else 0
 
 

@@ -62,7 +62,7 @@ async def joined(face: Face, database: PostgresEndpoint) -> Joined:
 
 
 def links(text: str) -> list[str]:
-    """Return the console links of a page, without those that scripts load."""
+    """Return the addresses of a page's links within the console."""
     found = re.findall(r'href="(/console[^"#]*)"', text)
     return [html.unescape(href) for href in found]
 

@@ -1,4 +1,4 @@
-"""What belongs to somebody else is answered as if it did not exist."""
+"""Other users' data: the console answers as if it did not exist."""
 
 import re
 

@@ -166,7 +166,7 @@ async def test_a_connection_that_was_reset_while_nothing_was_counted(
 async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
     patience: None, gateways: Gateways
 ) -> None:
-    """Once the reset has arrived, each connection is made again when it is needed."""
+    """Each connection is made again when it is needed after the reset."""
     await asyncio.gather(*(gateways.knock(gateways.here) for _ in range(MOST)))
     idle = gateways.idle_connections()
     assert len(idle) == MOST

@@ -74,7 +74,9 @@ async def test_a_picture_that_is_never_read_is_found(
 
 
 async def test_an_honest_file_of_which_a_checker_dies_is_no_fault(stage: Stage) -> None:
-    """The file is opened without its scene, after a file made by the verifier itself."""
+    """After a crash, the verifier opens the file again without the scene; a file that opens is not
+    to blame.
+    """
     looked = await told(stage, "looked", stage.honest, 1e-6, draws=[])
     assert looked["looked"] is True
     assert not {"fault", "suspect"} & {*looked}
@@ -97,7 +99,9 @@ async def test_a_scene_that_takes_longer_than_its_check_may_is_to_blame_itself(
 async def test_of_each_kind_there_is_one_of_ours_to_be_opened_before(
     render: RenderPlugin, tmp_path: Path, suffix: str
 ) -> None:
-    """A file type that a later Blender adds must not fail every check."""
+    """The verifier blames a file only after it opened a test file of the same type, so it needs one
+    of every type.
+    """
     made = tmp_path / f"made{suffix}"
     Image.new("RGB", SIZE, 90).save(made, "PNG")
     task = unit(tmp_path / "alone", {f"shown{suffix}": made}, {})

@@ -1,4 +1,4 @@
-"""What the node's own commands and pages tell an operator."""
+"""Status of a running node, as its own commands and pages tell the operator."""
 
 import asyncio
 
