@@ -42,7 +42,7 @@ ENDS = completes(b"a frame")
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """Name the template from which ``database`` is copied."""
+    """Return the name of the template from which ``database`` is copied."""
     return migrated_database
 
 

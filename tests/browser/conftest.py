@@ -54,5 +54,5 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """Name the template with the newest schema."""
+    """Return the name of the template database with the newest schema."""
     return migrated_database

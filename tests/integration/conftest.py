@@ -40,5 +40,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def database_template(migrated_database: str) -> str:
-    """Name the template with the newest schema."""
+    """Return the name of the template database with the newest schema."""
     return migrated_database

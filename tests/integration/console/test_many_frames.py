@@ -184,7 +184,7 @@ async def test_as_many_frames_are_tried_again_as_there_are_credits_for(
 
 
 async def test_what_is_free_is_tried_again_without_credits(face: Face, jane: Visitor) -> None:
-    """A frame that is too dear keeps only later frames from a retry."""
+    """Jane has no credits left, and both frames cost nothing."""
     job = await failed_film(face, jane, 0, 2, 0)
     assert (await jane.post(f"/console/jobs/{job}/retry-failed", {})).status == 303
     assert "Failed units are retried" in (await jane.get(f"/console/jobs/{job}"))[1]

@@ -17,7 +17,7 @@ NEWEST = migrations()[-1].version
 
 @pytest.fixture(scope="session")
 def database_template() -> str:
-    """Name the template of an empty database."""
+    """Return the name of an empty template database."""
     return "template1"
 
 

@@ -24,7 +24,7 @@ NEWEST = migrations()[-1]
 
 @pytest.fixture(scope="session")
 def database_template() -> str:
-    """Name the template of an empty database."""
+    """Return the name of an empty template database."""
     return "template1"
 
 

@@ -1,4 +1,4 @@
-"""Account shards let gateways that write at the same time not wait for each other at platform
+"""Account shards: gateways that write at the same time do not wait for each other at platform
 accounts.
 """
 
