@@ -30,7 +30,7 @@ from supervisors.engines.handle import Handle
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
-from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.integration.conformance.test_log import ask_for_checkpoint, post_transfers, sequencing
 from tests.integration.engines.test_chain_conformance import EMPTY, done
 from tests.support.databases import execute
 from tests.support.engines import LoopThread
@@ -75,8 +75,8 @@ class Place:
         pool = Database(lambda: self.database.app_dsn)
         stage = sql_stage(pool)
         async with sequencing(stage) as ref:
-            await posted(stage, transfers)
-            await asked(ref)
+            await post_transfers(stage, transfers)
+            await ask_for_checkpoint(ref)
         await pool.close()
 
     async def origin(self) -> str:

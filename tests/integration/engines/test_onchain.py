@@ -357,7 +357,7 @@ async def called_alone(folder: Path, *words: str) -> "subprocess.CompletedProces
     return await asyncio.to_thread(run_alone, folder, *words)
 
 
-async def called(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+async def run_here(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run ``rendertrust`` with everything that is installed here."""
     code, out, err = await programs.call(*words, env=os.environ, cwd=folder)
     return subprocess.CompletedProcess(words, code, out, err)
@@ -376,9 +376,9 @@ async def test_the_plain_package_asks_the_chain(scene: Scene, tmp_path: Path) ->
     assert again.returncode == 3, again
     steps = json.loads(again.stdout)["steps"]
     assert [step["name"] for step in steps][-2:] == ["chain", "anchor"]
-    bad = await called(tmp_path, "verify", "proof.json", "bad.json", "--rpc", scene.url)
+    bad = await run_here(tmp_path, "verify", "proof.json", "bad.json", "--rpc", scene.url)
     assert bad.returncode == 1, bad
-    away = await called(tmp_path, "verify", "proof.json", "--rpc", "http://127.0.0.1:9")
+    away = await run_here(tmp_path, "verify", "proof.json", "--rpc", "http://127.0.0.1:9")
     assert (away.returncode, "does not answer" in away.stdout) == (1, True)
 
 
@@ -389,7 +389,7 @@ async def test_a_checkpoint_vouches_where_the_chain_is_private(
     kept = {"checkpoint": scene.proof["checkpoint"], "verifier": scene.proof["verifier"]}
     (tmp_path / "mine.json").write_text(json.dumps(kept))
     both = ("--rpc", scene.url, "--checkpoint", "mine.json")
-    assert (await called(tmp_path, "verify", "proof.json", *both)).returncode == 0
+    assert (await run_here(tmp_path, "verify", "proof.json", *both)).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -402,5 +402,5 @@ async def test_a_checkpoint_vouches_where_the_chain_is_private(
 )
 async def test_a_wrong_use_is_told(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
     (tmp_path / "proof.json").write_text("{}")
-    told = await called(tmp_path, "verify", "proof.json", *words)
+    told = await run_here(tmp_path, "verify", "proof.json", *words)
     assert (told.returncode, says in told.stderr) == (2, True), told

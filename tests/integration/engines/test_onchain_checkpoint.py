@@ -11,7 +11,14 @@ from pytest_aiohttp import AiohttpServer
 from rendertrust import checkpoint, note
 from rendertrust.onchain import SIZE as SIZE_CALL
 from rendertrust.onchain import ChainUnknown, newest
-from tests.integration.engines.test_onchain import LOG, SIZE, STRANGER, Scene, called, called_alone
+from tests.integration.engines.test_onchain import (
+    LOG,
+    SIZE,
+    STRANGER,
+    Scene,
+    called_alone,
+    run_here,
+)
 from tests.integration.engines.test_onchain import scene as scene  # noqa: PLC0414 - a fixture
 from tests.integration.engines.test_onchain_final import PublicNode, serve_node
 from tests.unit.proof.test_epochs import Log, leaf
@@ -106,7 +113,7 @@ async def test_a_chain_of_others_vouches_for_a_checkpoint(
     """
     block = hex(scene.proof["block_number"])
     url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
-    told = await called(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
+    told = await run_here(folder, "verify", *words, "--rpc", url, "--contract", scene.contract)
     assert (told.returncode, says in told.stdout) == (code, True), told
 
 
@@ -118,13 +125,13 @@ async def test_a_private_chain_or_a_contract_that_nobody_named_vouches_for_nothi
     private = await called_alone(folder, "verify", "five.json", "--rpc", scene.url, *named)
     assert (private.returncode, "private" in private.stdout) == (3, True), private
     url = await serve_node(aiohttp_server, PublicNode(scene.url, block))
-    unnamed = await called(folder, "verify", "five.json", "--rpc", url)
+    unnamed = await run_here(folder, "verify", "five.json", "--rpc", url)
     assert (unnamed.returncode, "named only by the gateway" in unnamed.stdout) == (3, True), unnamed
-    plain = await called(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
+    plain = await run_here(folder, "verify", "five.txt", *WITH_KEY, "--rpc", url)
     assert (plain.returncode, "--contract names the contract" in plain.stdout) == (3, True), plain
-    other = await called(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
+    other = await run_here(folder, "verify", "five.json", "--rpc", url, "--contract", STRANGER)
     assert (other.returncode, f"not {STRANGER}" in other.stdout) == (1, True), other
     away = ("--rpc", "http://127.0.0.1:9", *named)
     for words in (("five.json",), ("five.txt", *WITH_KEY)):
-        told = await called(folder, "verify", *words, *away)
+        told = await run_here(folder, "verify", *words, *away)
         assert (told.returncode, "does not answer" in told.stdout) == (1, True), told

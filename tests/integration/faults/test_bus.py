@@ -12,7 +12,7 @@ from supervisors.engines.handle import Handle
 from supervisors.engines.valkey import ValkeyEndpoint
 from tests.faults.place import of_redis, redis_by
 from tests.faults.proxy import Proxy
-from tests.integration.engines.conformance_bus import Line, heard, topic
+from tests.integration.engines.conformance_bus import Line, publish_until_heard, topic
 from tests.support.examples import series
 from tests.support.until import until
 
@@ -148,10 +148,10 @@ async def test_hints_pass_again_both_ways(ends: Ends, trouble: Trouble) -> None:
     there, here = list[bytes](), list[bytes]()
     ends.there.subscribe(name, there.append)
     ends.here.subscribe(other, here.append)
-    await heard(ends.back, name, there, b"before")
-    await heard(ends, other, here, b"before")
+    await publish_until_heard(ends.back, name, there, b"before")
+    await publish_until_heard(ends, other, here, b"before")
     await trouble(ends.proxy, ends)
     ends.proxy.mend()
-    await heard(ends.back, name, there, b"after")
-    await heard(ends, other, here, b"after")
+    await publish_until_heard(ends.back, name, there, b"after")
+    await publish_until_heard(ends, other, here, b"after")
     assert LOST not in [*there, *here]

@@ -107,7 +107,7 @@ def build(path: Path, *parts: str) -> Path:
     return path
 
 
-def locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
+def render_locally(scene: Path, out: Path, *frames: int) -> dict[int, Path]:
     """Render frames as the artist's own machine would; return their files by frame number."""
     out.mkdir(exist_ok=True)
     make(LOCALLY, str(scene), str(out), *map(str, frames))

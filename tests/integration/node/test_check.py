@@ -18,7 +18,7 @@ from rendertrust.node.plugin import Completed, Failed
 from tests.integration.node.checks import DRAWS, FRAME, Files, Stage, files_of
 from tests.integration.node.edits import LARGE, NAMES, SIZES, edited
 from tests.integration.node.resident import Resident
-from tests.integration.node.scenes import ARTISTS, build, locally, pixels, unit
+from tests.integration.node.scenes import ARTISTS, build, pixels, render_locally, unit
 from tests.unit.proof import receipts
 
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
@@ -36,7 +36,7 @@ def stage(
 
 
 async def test_a_picture_with_evidence_is_the_artists(stage: Stage, tmp_path: Path) -> None:
-    expected = locally(stage.scene, tmp_path / "out", FRAME)[FRAME]
+    expected = render_locally(stage.scene, tmp_path / "out", FRAME)[FRAME]
     (tmp_path / "mine.png").write_bytes(stage.honest.picture)
     assert np.array_equal(pixels(tmp_path / "mine.png"), pixels(expected))
 

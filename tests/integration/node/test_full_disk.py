@@ -15,7 +15,7 @@ from rendertrust.node.state_folder import StateFolder
 from rendertrust.protocol import Hello, JobResult, JobStatus
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.test_manifests import UrlSource, listed, worked
+from tests.integration.node.test_manifests import UrlSource, listed, run_echo
 from tests.support.until import until
 
 MIB = 1 << 20
@@ -71,7 +71,7 @@ async def test_files_of_a_manifest_that_have_no_room_fail_their_unit_alone(
     peer.answer = UrlSource(peer, files)
     async with start(CALM):
         await peer.next(Hello)
-        assert is_full(await worked(peer, listed(files).written("key")))
+        assert is_full(await run_echo(peer, listed(files).written("key")))
         await peer.send(peer.dispatch("echo", "j2"))
         assert (await peer.result("j2")).status == "completed"
 

@@ -14,7 +14,7 @@ from rendertrust.cli import local_preflight
 from rendertrust.node.plugin import Completed, Failed
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, Layout
-from tests.integration.node.scenes import SAVE, SMALL, locally, make, pixels, unit
+from tests.integration.node.scenes import SAVE, SMALL, make, pixels, render_locally, unit
 
 pytestmark = pytest.mark.render
 
@@ -258,7 +258,7 @@ async def test_a_node_renders_what_the_artist_would(
         pytest.skip("no font is installed")
     scene = tmp_path.joinpath("artist", *"abcd", "scene.blend")
     make(SMALL + BEGIN + KINDS[kind] + "\nsave()\n", str(scene))
-    wanted = pixels(locally(scene, tmp_path / "local", FRAME)[FRAME])
+    wanted = pixels(render_locally(scene, tmp_path / "local", FRAME)[FRAME])
     layout = (
         await asyncio.to_thread(local_preflight.look, scene, [FRAME])
     ).layout  # as the command `submit` lists them

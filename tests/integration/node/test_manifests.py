@@ -57,7 +57,7 @@ class UrlSource:
         return Urls(job_id=frame.job_id, unit=frame.unit, attempt=frame.attempt, inputs=(*inputs,))
 
 
-async def worked(peer: Gateway, manifest: bytes, job: str = "j1", **more: Any) -> JobResult:
+async def run_echo(peer: Gateway, manifest: bytes, job: str = "j1", **more: Any) -> JobResult:
     """Send an echo unit with this manifest, and return its result."""
     given = peer.input("manifest", manifest)
     await peer.send(peer.dispatch("echo", job, manifest=given, output=peer.output(job), **more))
@@ -75,7 +75,7 @@ async def test_all_files_are_laid_out_and_each_content_is_fetched_once(
     peer.answer = giving = UrlSource(peer, FILES)
     async with start():
         await peer.next(Hello)
-        result = await worked(peer, listed(FILES).written("key"))
+        result = await run_echo(peer, listed(FILES).written("key"))
         assert result.status == "completed", result
         assert echoed(peer) == {path: len(content) for path, content in FILES.items()}
         contents = sorted({sha(content) for content in FILES.values()})
@@ -85,7 +85,7 @@ async def test_all_files_are_laid_out_and_each_content_is_fetched_once(
         # Another job needs one file more: the node does not ask again for cached files.
         more = FILES | {"new.exr": b"new"}
         giving.files = more
-        assert (await worked(peer, listed(more).written("key"), "j2")).status == "completed"
+        assert (await run_echo(peer, listed(more).written("key"), "j2")).status == "completed"
         assert echoed(peer, "j2") == {path: len(content) for path, content in more.items()}
         assert giving.asked[1:] == [(sha(b"new"),)]
 
@@ -97,7 +97,7 @@ async def test_many_files_are_asked_for_in_questions_that_fit_a_frame(
     peer.answer = giving = UrlSource(peer, files)
     async with start():
         await peer.next(Hello)
-        assert (await worked(peer, listed(files).written("key"))).status == "completed"
+        assert (await run_echo(peer, listed(files).written("key"))).status == "completed"
     assert len(echoed(peer)) == len(files)
     assert [len(one) for one in giving.asked] == [FILES_ASKED_MAX, FILES_ASKED_MAX, 1]
 
@@ -109,7 +109,7 @@ async def test_a_question_that_was_lost_is_asked_again(
     peer.answer = giving = UrlSource(peer, FILES, drops=2)
     async with start():
         await peer.next(Hello)
-        assert (await worked(peer, listed(FILES).written("key"))).status == "completed"
+        assert (await run_echo(peer, listed(FILES).written("key"))).status == "completed"
     assert len(giving.asked) >= 3
 
 
@@ -119,7 +119,7 @@ async def test_files_that_the_gateway_does_not_know_fail_the_unit(
     peer.answer = UrlSource(peer, {"other": b"other"})
     async with start():
         await peer.next(Hello)
-        result = await worked(peer, listed(FILES).written("key"))
+        result = await run_echo(peer, listed(FILES).written("key"))
     assert (result.status, result.failure) == ("failed", "gateway")
     assert result.error == "3 files of the job no longer exist"
 
@@ -137,7 +137,7 @@ async def test_other_content_than_the_manifest_names_fails_the_unit(
     peer.answer = lying
     async with start():
         await peer.next(Hello)
-        result = await worked(peer, listed({"wood.png": b"wood"}).written("key"))
+        result = await run_echo(peer, listed({"wood.png": b"wood"}).written("key"))
     assert result.status == "failed"
     assert "SHA-256 differs" in (result.error or "")
 
@@ -152,7 +152,7 @@ async def test_a_path_that_leads_elsewhere_is_laid_out_nowhere(
     peer.answer = giving = UrlSource(peer, files)
     async with start() as node:
         await peer.next(Hello)
-        result = await worked(peer, listed(files).written("key"))
+        result = await run_echo(peer, listed(files).written("key"))
         assert (result.status, result.failure) == ("failed", "gateway")
         assert "the manifest is wrong" in (result.error or "")
         assert giving.asked == []
@@ -165,7 +165,7 @@ async def test_a_path_that_is_an_input_already_is_refused(peer: Gateway, start: 
     async with start():
         await peer.next(Hello)
         own = peer.input("textures/wood.png", b"tile")
-        result = await worked(peer, listed(FILES).written("key"), inputs=(own,))
+        result = await run_echo(peer, listed(FILES).written("key"), inputs=(own,))
     assert (result.status, result.failure) == ("failed", "gateway")
 
 
@@ -173,6 +173,6 @@ async def test_files_larger_than_the_cache_are_refused(peer: Gateway, start: Sta
     peer.answer = UrlSource(peer, FILES | {"big": bytes(5000)})
     async with start(settings=attrs.evolve(QUICK, cache_bytes_max=4096)):
         await peer.next(Hello)
-        result = await worked(peer, listed(FILES | {"big": bytes(5000)}).written("key"))
+        result = await run_echo(peer, listed(FILES | {"big": bytes(5000)}).written("key"))
     assert (result.status, result.failure) == ("failed", "node")
     assert "larger than this node's cache" in (result.error or "")

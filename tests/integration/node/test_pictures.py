@@ -17,7 +17,7 @@ from rendertrust.node.plugin import Completed, Failed, Result, Task
 from rendertrust.node.plugins.render import RenderPlugin
 from rendertrust.preflight.layout import PATHS, laid_out
 from rendertrust.tiling import Tile, grid
-from tests.integration.node.scenes import SMALL, build, locally, make, pixels, task, unit
+from tests.integration.node.scenes import SMALL, build, make, pixels, render_locally, task, unit
 
 pytestmark = pytest.mark.render
 
@@ -59,7 +59,7 @@ class Artist:
 
 @pytest.fixture(scope="module")
 def artist(artists: Path, tmp_path_factory: pytest.TempPathFactory) -> Artist:
-    return Artist(artists, locally(artists, tmp_path_factory.mktemp("artist"), *FRAMES))
+    return Artist(artists, render_locally(artists, tmp_path_factory.mktemp("artist"), *FRAMES))
 
 
 def completed(result: Result) -> Completed:
@@ -342,7 +342,7 @@ async def test_files_from_elsewhere_are_found_among_the_inputs(
     artists.mkdir(parents=True)
     scene = artists / "s.blend"
     make(SMALL + MOVED, str(scene))
-    expected = locally(scene, tmp_path / "out", 1)[1]
+    expected = render_locally(scene, tmp_path / "out", 1)[1]
     facts = await scene_inspection.look(scene)
     assert isinstance(facts, dict), facts
     layout = laid_out(scene, facts["files"])

@@ -22,7 +22,7 @@ from rendertrust.protocol import Hello, JobResult
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.processes import descendants, is_alive
-from tests.integration.node.scenes import locally, pixels, task
+from tests.integration.node.scenes import pixels, render_locally, task
 from tests.support.until import until
 
 pytestmark = pytest.mark.render
@@ -129,7 +129,7 @@ async def test_frames_of_a_job_have_one_blender_and_are_the_artists(
         seen.append(blenders() - before)
     assert len(seen[0]) == 1
     assert seen[0] == seen[1] == seen[2]
-    expected = locally(artists, tmp_path / "local", 3, 5, 7)
+    expected = render_locally(artists, tmp_path / "local", 3, 5, 7)
     for number, file in pictures.items():
         assert (pixels(file) == pixels(expected[number])).all()
 

@@ -29,6 +29,6 @@ async def running_ledger(database: Database) -> AsyncGenerator[Ref[Ledger]]:
         await tree.stop()
 
 
-async def told(ledger: Ref[Ledger], commit: Commit) -> Outcome:
+async def ask_ledger(ledger: Ref[Ledger], commit: Commit) -> Outcome:
     """Ask the Ledger to do a commit, and return its outcome."""
     return await ledger.ask(commit, within=ANSWER_SECONDS)

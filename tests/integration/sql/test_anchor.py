@@ -25,7 +25,7 @@ from supervisors.restart_policy import Intensity, Strategy
 from supervisors.supervisor import Supervisor
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage
-from tests.integration.conformance.test_log import asked, posted, sequencing
+from tests.integration.conformance.test_log import ask_for_checkpoint, post_transfers, sequencing
 from tests.support.databases import execute, findings
 from tests.support.examples import series
 from tests.support.until import until
@@ -45,8 +45,8 @@ class Scene:
     async def grow(self) -> tuple[int, bytes]:
         """Add two entries to the log and a checkpoint that covers them."""
         async with sequencing(self.stage) as ref:
-            await posted(self.stage, 1)
-            await asked(ref)
+            await post_transfers(self.stage, 1)
+            await ask_for_checkpoint(ref)
         due = await self.anchors.due()
         assert due is not None
         return due

@@ -24,7 +24,13 @@ from sql.proofs import Proofs
 from sql.store import SqlStore
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage, fresh_id
-from tests.integration.conformance.test_log import all_in, asked, posted, seen, sequencing
+from tests.integration.conformance.test_log import (
+    ask_for_checkpoint,
+    post_transfers,
+    seen,
+    sequencing,
+    wait_until_covered,
+)
 from tests.support.databases import connected, execute
 
 SIZES = 80  # far more than the gateway keeps in memory
@@ -69,17 +75,17 @@ async def test_an_entry_that_commits_late_is_taken_up_behind_the_others(
     a, b, c, d = [await stage.user(100) for _ in range(4)]
     begun, end = asyncio.Event(), asyncio.get_running_loop().create_future()
     async with sequencing(stage) as ref, asyncio.TaskGroup() as group:
-        await all_in(stage, 8)
+        await wait_until_covered(stage, 8)
         before = (await seen(stage)).newest
         group.create_task(commit_late(stage, move(a, b), begun, end))
         await begun.wait()
         await stage.commit(move(c, d))
         for _ in range(5):
-            assert await asked(ref) == CheckpointReady(10)
+            assert await ask_for_checkpoint(ref) == CheckpointReady(10)
         look = await seen(stage)
         assert (look.head.covered, look.newest) == (before, before + 4)
         end.set_result(commits)
-        await all_in(stage, 12 if commits else 10)
+        await wait_until_covered(stage, 12 if commits else 10)
     assert await stage.store.audit() == []
 
 
@@ -87,9 +93,9 @@ async def test_proofs_of_many_sizes_at_once_do_not_forget_what_another_reads(
     stage: Stage, database: PostgresEndpoint
 ) -> None:
     async with sequencing(stage) as ref:
-        await posted(stage, SIZES // 2)
-        await all_in(stage, SIZES)
-        await asked(ref)
+        await post_transfers(stage, SIZES // 2)
+        await wait_until_covered(stage, SIZES)
+        await ask_for_checkpoint(ref)
     pool = Database(lambda: database.app_dsn)
     proofs = Proofs(pool)
     sizes = random.Random(5).choices(range(1, SIZES), k=200)
@@ -115,7 +121,7 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 
     async with sequencing(stage, batch=13), sequencing(stage, batch=50, entries=16):
         await asyncio.gather(*(work() for _ in range(5)))
-        await all_in(stage, 24 + 5 * 20 * 4)
+        await wait_until_covered(stage, 24 + 5 * 20 * 4)
     assert await stage.store.audit() == []
 
 
@@ -125,8 +131,8 @@ async def test_many_at_once_and_two_gateways_leave_no_hole(stage: Stage) -> None
 async def fill_log(stage: Stage, pairs: int) -> None:
     """Fill the log with ``2 * pairs`` leaves and a checkpoint at least every four leaves."""
     async with sequencing(stage, batch=4, entries=4):
-        await posted(stage, pairs)
-        await all_in(stage, 2 * pairs)
+        await post_transfers(stage, pairs)
+        await wait_until_covered(stage, 2 * pairs)
 
 
 ALTERED = {
@@ -272,10 +278,10 @@ async def test_an_audit_goes_on_where_the_last_one_ended(
 
 async def test_an_entry_that_waits_for_its_leaf_while_others_come_is_found(stage: Stage) -> None:
     await fill_log(stage, 3)
-    await posted(stage, 1)
+    await post_transfers(stage, 1)
     stage.clock.pass_by(61)
     assert await stage.store.audit() == []
-    await posted(stage, 1)
+    await post_transfers(stage, 1)
     found = await stage.store.audit()
     assert [(finding.invariant, finding.subject) for finding in found] == [
         ("I7", "entry 7"),
@@ -314,8 +320,8 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
 async def fill_further(stage: Stage, pairs: int) -> None:
     """Add ``2 * pairs`` leaves and a checkpoint to the log under its new name."""
     async with sequencing(stage, batch=4, entries=4) as ref:
-        await posted(stage, pairs)
-        assert isinstance(await asked(ref), CheckpointReady)
+        await post_transfers(stage, pairs)
+        assert isinstance(await ask_for_checkpoint(ref), CheckpointReady)
 
 
 async def test_an_epoch_is_a_leaf_like_any_other_and_is_audited(

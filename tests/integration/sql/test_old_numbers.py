@@ -12,7 +12,7 @@ from actors.ledger.messages import user_account
 from sql.fsck import AuditMark
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.conformance.stage import Stage
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.databases import connected, execute
 from tests.support.until import until
 
@@ -43,7 +43,7 @@ async def make_covered_gap(
     entries = await draw(connection, "entries_entry_id_seq", GAP)
     await stage.user(100)
     async with sequencing(stage):
-        await all_in(stage, 4)
+        await wait_until_covered(stage, 4)
     return transfers, entries
 
 
@@ -195,7 +195,7 @@ async def test_a_gap_that_the_log_has_not_passed_is_nobodys_harm(
     async with app.transaction():
         await book(app, "disputes", transfer, entries)
     async with sequencing(stage):
-        await all_in(stage, 6)
+        await wait_until_covered(stage, 6)
     assert await stage.store.audit() == []
 
 

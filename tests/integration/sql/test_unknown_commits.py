@@ -40,7 +40,7 @@ from tests.faults.trap import Trap
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.purchases import Bought, event
 from tests.integration.conformance.stage import Stage, act, dispatch, fresh_id, grant
-from tests.integration.sql.ledgers import running_ledger, told
+from tests.integration.sql.ledgers import ask_ledger, running_ledger
 from tests.support.examples import series
 from tests.support.until import until
 
@@ -113,12 +113,12 @@ async def post_all(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outco
 
     A commit that the Ledger could not answer in time on a busy machine is asked for again.
     """
-    outcomes = list(await asyncio.gather(*(told(ledger, commit) for commit in commits)))
+    outcomes = list(await asyncio.gather(*(ask_ledger(ledger, commit) for commit in commits)))
     assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}
     for place, commit in enumerate(commits):
         for _ in range(ASKED_MOST):
             if isinstance(outcomes[place], LedgerUnavailable):
-                outcomes[place] = await told(ledger, commit)
+                outcomes[place] = await ask_ledger(ledger, commit)
     assert not any(isinstance(outcome, LedgerUnavailable) for outcome in outcomes)
     return outcomes
 
@@ -156,7 +156,7 @@ async def test_20_commits_of_which_nothing_is_heard_are_found_out(
         assert lost.sprung == 1
         entries += reported_entries([*outcomes, *others])
     for step in steps:
-        again = await asyncio.gather(*(told(neighbour, commit) for commit in step))
+        again = await asyncio.gather(*(ask_ledger(neighbour, commit) for commit in step))
         entries += reported_entries(again)
     # Gifts, charges and other spending per run; a purchase of three credits, of which one was
     # refunded.
@@ -192,10 +192,10 @@ async def test_what_stays_unknown_is_told_as_away_and_found_when_it_is_asked_aga
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),), act=act("once"))
     lost = swallow_commits(proxy, times=100)
-    assert await told(ledger, order) == LedgerUnavailable()
+    assert await ask_ledger(ledger, order) == LedgerUnavailable()
     assert lost.sprung > 1
     proxy.mend()
-    assert isinstance(await told(ledger, order), Replayed)
+    assert isinstance(await ask_ledger(ledger, order), Replayed)
     assert await stage.of_user(user) == (5, 0)
     assert len(await stage.acts()) == 1
     assert await stage.store.audit() == []
@@ -211,15 +211,15 @@ async def test_a_commit_that_comes_late_is_done_once(
     user = await stage.user()
     order = Commit((grant(user, 5, "x"),))
     late = proxy.strand(COMMIT)
-    first = asyncio.ensure_future(told(ledger, order))
+    first = asyncio.ensure_future(ask_ledger(ledger, order))
     await until(lambda: late.sprung)
-    second = asyncio.ensure_future(told(neighbour, order))
+    second = asyncio.ensure_future(ask_ledger(neighbour, order))
     if too_late:
         assert await first == LedgerUnavailable()
     proxy.deliver()
     await asyncio.wait((first, second))
     assert await is_posted(order, neighbour)
-    assert isinstance(await told(ledger, order), Replayed)
+    assert isinstance(await ask_ledger(ledger, order), Replayed)
     assert await stage.of_user(user) == (5, 0)
     assert await stage.store.audit() == []
 
@@ -232,7 +232,7 @@ async def test_a_connection_that_dies_unnoticed_does_not_keep_its_locks(
     user = await stage.user()
     order, other = Commit((grant(user, 5, "x"),)), Commit((grant(user, 7, "y"),))
     lost = proxy.strand(said)
-    first = asyncio.ensure_future(told(ledger, order))
+    first = asyncio.ensure_future(ask_ledger(ledger, order))
     await until(lambda: lost.sprung)
     await until(lambda: is_posted(other, neighbour), within=FORGOTTEN_SECONDS)
     assert await first == LedgerUnavailable()
@@ -248,4 +248,4 @@ def reported_entries(outcomes: Sequence[Outcome]) -> list[UUID]:
 
 
 async def is_posted(commit: Commit, by: Ref[Ledger]) -> bool:
-    return isinstance(await told(by, commit), Posted | Replayed)
+    return isinstance(await ask_ledger(by, commit), Posted | Replayed)

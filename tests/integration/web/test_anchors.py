@@ -35,7 +35,7 @@ async def gateway(database: PostgresEndpoint, chain: ChainTwin) -> AsyncGenerato
         yield running
 
 
-async def verified(creator: Person, entry: Json) -> Json:
+async def wait_until_verified(creator: Person, entry: Json) -> Json:
     """Wait until the anchor of an entry is confirmed, and return the entry's verification."""
 
     async def confirmed() -> Json | None:
@@ -50,7 +50,7 @@ async def verified(creator: Person, entry: Json) -> Json:
 
 async def test_an_entry_is_verified_on_the_chain(creator: Person) -> None:
     entry = await creator.deduct()
-    found = await verified(creator, entry)
+    found = await wait_until_verified(creator, entry)
     assert (found["verified"], found["reason"], found["private"]) == (True, None, True)
     assert found["on_chain_root"] == found["merkle_root"]
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
@@ -64,7 +64,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
     gateway: Whole, creator: Person, http: aiohttp.ClientSession
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     verdict = verify_proof(proof)
     assert verdict.holds, verdict.steps
@@ -92,7 +92,7 @@ async def test_a_proof_names_no_anchor_that_its_key_did_not_sign(
     creator: Person, database: PostgresEndpoint, statement: str
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
+    anchor = await wait_until_verified(creator, entry)
     await execute(database.owner_dsn, statement)
     _, proof = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     assert verify_proof(proof).holds
@@ -117,7 +117,7 @@ async def test_a_chain_that_is_away_is_503_and_harms_nothing_else(
     creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     chain.away = True
     assert (await creator.call("GET", f"/ledger/{entry['entry_id']}/verify"))[0] == 503
     assert (await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[0] == 200
@@ -154,7 +154,7 @@ async def test_an_anchor_on_a_chain_of_before_is_no_word_of_the_chain_of_now(
     creator: Person, database: PostgresEndpoint
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
+    anchor = await wait_until_verified(creator, entry)
     await run_as_owner(database, "UPDATE chain_transactions SET chain_id = 5, nonce = nonce + 900")
 
     async def told() -> str | None:
@@ -171,7 +171,7 @@ async def test_what_was_altered_is_verified_no_more(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint, statement: str
 ) -> None:
     entry = await creator.deduct()
-    anchor = await verified(creator, entry)
+    anchor = await wait_until_verified(creator, entry)
     _, before = await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof")
     await run_as_owner(database, statement)
     gateway.gateway.tables.proofs.forget()
@@ -201,13 +201,13 @@ async def anchored(
         creator = Person(http, running.url)
         await creator.register()
         entry = await creator.deduct()
-        await verified(creator, entry)
+        await wait_until_verified(creator, entry)
     looks, seldom = chain.looks, AnchorSettings(every_seconds=3600.0)
     async with whole(database, settings, anchoring=(chain, seldom)) as running:
         again = Person(http, running.url)
         again.headers = creator.headers
         await until(lambda: chain.looks > looks)
-        assert (await verified(again, entry))["verified"]
+        assert (await wait_until_verified(again, entry))["verified"]
         yield again, entry
 
 
@@ -239,7 +239,7 @@ async def test_an_anchor_whose_block_was_taken_back_is_pending_at_once(
 
 async def test_anchors_are_listed_by_page_and_since(creator: Person) -> None:
     for _ in range(3):
-        await verified(creator, await creator.deduct())
+        await wait_until_verified(creator, await creator.deduct())
     status, whole_list = await creator.answered("GET", "/ledger/anchors")
     assert status == 200
     assert whole_list["count"] == len(whole_list["anchors"]) >= 1

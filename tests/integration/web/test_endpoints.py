@@ -85,7 +85,7 @@ async def wait_for_delivery(person: Person, of: Json, state: str) -> Json:
     return one
 
 
-async def completed(person: Person) -> UUID:
+async def complete_job(person: Person) -> UUID:
     """Create a job that completes at once, and return its id."""
     face, node, job = person.face, await verified_node(person.face, None), await job_of(person)
     await do(face, UnitAssign(job, 0, 1, node))
@@ -100,9 +100,9 @@ def read(letter: Letter, secret: str) -> Json:
 async def test_an_endpoint_is_told_what_it_asked_for_signed(jane: Person) -> None:
     post = TwinPost()
     post.answer(URL, 200)
-    await completed(jane)  # before there was any endpoint
+    await complete_job(jane)  # before there was any endpoint
     made = await endpoint(jane)
-    job = await completed(jane)
+    job = await complete_job(jane)
 
     async def are_noted() -> bool:
         return [one["state"] for one in await listed(jane, made)] == 3 * ["DELIVERED"]
@@ -131,8 +131,8 @@ async def test_units_are_told_to_who_wants_them_and_nobody_else_s_jobs(jane: Per
     bob, post = await register(jane.face, "bob@example.org"), TwinPost()
     post.answer(URL, 200)
     made = await endpoint(jane, ["unit.completed", "job.failed"])
-    await completed(bob)
-    await completed(jane)
+    await complete_job(bob)
+    await complete_job(jane)
     async with delivering(jane.face, post):
         await until(lambda: post.received[URL])
     assert [one["type"] for one in await listed(jane, made)] == ["unit.completed"]
@@ -146,7 +146,7 @@ async def test_what_does_not_arrive_is_tried_again_under_the_same_id(
     post = TwinPost()
     post.answer(URL, 500, 204)
     made = await endpoint(jane, ["job.completed"])
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post):
         await until(lambda: post.received[URL])
 
@@ -177,7 +177,7 @@ async def test_a_try_and_its_endpoint_are_recorded_together_or_not_at_all(
     jane: Person, database: PostgresEndpoint
 ) -> None:
     made = await endpoint(jane, ["job.completed"])
-    await completed(jane)
+    await complete_job(jane)
     now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [due] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
@@ -200,7 +200,7 @@ async def test_what_a_courier_took_and_did_not_finish_another_sends(
 ) -> None:
     """Delivery is at least once: what a killed Courier had claimed is free again after a minute."""
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
-    await completed(jane)
+    await complete_job(jane)
     now = jane.face.gateway.ports.clock.now()
     deliveries = Deliveries(jane.face.gateway.database)
     [taken] = await deliveries.claim(now, now + timedelta(seconds=60), (), 64)
@@ -217,7 +217,7 @@ async def test_after_the_last_try_it_is_given_up_and_can_be_replayed(
     jane: Person, database: PostgresEndpoint
 ) -> None:
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
-    await completed(jane)
+    await complete_job(jane)
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
         one = await wait_for_delivery(jane, made, "FAILED")
@@ -237,8 +237,8 @@ async def test_what_was_given_up_is_a_dead_letter_and_an_admin_has_it_sent_again
     boss = await with_role(jane.face, database.owner_dsn, "admin")
     post = TwinPost()
     await endpoint(jane, ["job.completed"])
-    await completed(jane)
-    await completed(jane)
+    await complete_job(jane)
+    await complete_job(jane)
     await execute(database.owner_dsn, f"UPDATE deliveries SET tries = {len(PAUSES)}")
     async with delivering(jane.face, post):
 
@@ -281,7 +281,7 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
     if became != 410:
         old = "UPDATE endpoints SET failing_since = now() - interval '4 days'"
         await execute(database.owner_dsn, old)
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post):
 
         async def disabled() -> Json | None:
@@ -293,13 +293,13 @@ async def test_an_endpoint_that_is_gone_or_fails_for_long_is_told_no_more(
         assert found is not None
         assert words in found["disabled_reason"]
         before = len(await listed(jane, made))
-        await completed(jane)
+        await complete_job(jane)
         assert len(await listed(jane, made)) == before
         post.answer(URL, 200)
         post.received.clear()
         status, found = await jane.ask("PATCH", f"{AT}/{made['id']}", {"enabled": True})
         assert (status, found["enabled"], found["failing_since"]) == (200, True, None)
-        await completed(jane)
+        await complete_job(jane)
         await until(lambda: post.received[URL])
 
 
@@ -402,7 +402,7 @@ async def test_who_is_deactivated_is_told_no_more(jane: Person, database: Postgr
 async def test_old_deliveries_are_forgotten(jane: Person, database: PostgresEndpoint) -> None:
     made, post = await endpoint(jane, ["job.completed"]), TwinPost()
     post.answer(URL, 200)
-    await completed(jane)
+    await complete_job(jane)
     async with delivering(jane.face, post) as courier:
 
         async def arrived() -> bool:

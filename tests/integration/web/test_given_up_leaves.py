@@ -8,7 +8,7 @@ from uuid import uuid4
 from rendertrust.client import LeavesGivenUp, NotFound
 from rendertrust.client.errors import refusal
 from supervisors.engines.postgres import PostgresEndpoint
-from tests.integration.web.test_anchors import verified
+from tests.integration.web.test_anchors import wait_until_verified
 from tests.integration.web.test_halts import anchor_unknown_leaves, begin_epoch, deduct, halted
 from tests.integration.web.test_halts import chain as chain  # noqa: PLC0414 - a fixture
 from tests.integration.web.test_halts import gateway as gateway  # noqa: PLC0414 - a fixture
@@ -25,7 +25,7 @@ async def test_an_entry_that_is_not_there_may_have_been_given_up(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     asked = [f"/ledger/{word}/{what}" for word in (999, uuid4()) for what in ("proof", "verify")]
     for path in asked:
         status, before = await creator.answered("GET", path)
@@ -53,7 +53,7 @@ async def test_an_entry_that_somebody_removed_is_said_to_be(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
     """The log has the entry's leaf, so the reopening did not take it."""
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     await begin_epoch(gateway, chain)
@@ -80,7 +80,7 @@ async def test_where_nothing_was_given_up_nothing_is_said_of_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     """The epoch began although the chain had no more leaves than the database."""
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     async with gateway.gateway.database.transaction() as connection:
         await connection.execute(
             "INSERT INTO epochs (number, leaf_index, leaf, origin, chain_id, contract, size, root,"

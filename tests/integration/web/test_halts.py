@@ -16,7 +16,7 @@ from sql.halts import RESTORED, Halt, Halted, write_halt
 from supervisors.chain_audit import audit_chain, see
 from supervisors.engines.postgres import PostgresEndpoint
 from supervisors.engines.system_clock import SystemClock
-from tests.integration.web.test_anchors import verified
+from tests.integration.web.test_anchors import wait_until_verified
 from tests.support.databases import connected
 from tests.support.http_gateway import settings_for_tests
 from tests.support.proof_readers import Person, holds
@@ -105,7 +105,7 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     await anchor_unknown_leaves(chain, 50)
     why = await halted(creator)
     assert "an older backup was restored" in why
@@ -132,7 +132,7 @@ async def test_who_wants_to_read_may_log_in(
     gateway: Whole, http: aiohttp.ClientSession, creator: Person, chain: ChainTwin
 ) -> None:
     await creator.call("POST", "/auth/register", {**LOGIN, "name": "Jane"})
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 1)
     await halted(creator)
     status, tokens = await creator.call("POST", "/auth/login", LOGIN)
@@ -147,7 +147,7 @@ async def test_who_wants_to_read_may_log_in(
 async def test_nothing_is_signed_while_the_chain_has_another_log(
     gateway: Whole, creator: Person, chain: ChainTwin, database: PostgresEndpoint
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 3)
     await halted(creator)
     _, before = await creator.call("GET", "/ledger/checkpoint")
@@ -176,7 +176,7 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
     entry = await creator.deduct()
-    await verified(creator, entry)
+    await wait_until_verified(creator, entry)
     left = await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     row = await begin_epoch(gateway, chain)
@@ -194,9 +194,9 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
         return (await creator.call("GET", f"/ledger/{number}/proof"))[0] == 200
 
     await until(proved)
-    found = await verified(creator, fresh)
+    found = await wait_until_verified(creator, fresh)
     assert (found["verified"], found["contract"] != left) == (True, True)
-    assert (await verified(creator, entry))["verified"]
+    assert (await wait_until_verified(creator, entry))["verified"]
     _, now = await creator.call("GET", "/ledger/checkpoint")
     assert now["origin"] == row.origin
     _, epochs = await creator.call("GET", "/ledger/epochs")
@@ -214,7 +214,7 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
 async def test_who_looked_before_an_epoch_began_halts_nobody_after_it(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 50)
     await halted(creator)
     database = gateway.gateway.database
@@ -262,7 +262,7 @@ async def test_before_the_chain_was_asked_nothing_is_signed_and_everything_else_
 async def test_a_restored_backup_waits_for_the_chains_word_and_no_longer(
     gateway: Whole, creator: Person, chain: ChainTwin
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
     chain.away = True
     await write_halt(gateway.gateway.database, Halt(RESTORED, CLOCK.now()))
     assert "has not confirmed yet" in await halted(creator)
@@ -293,7 +293,7 @@ async def test_a_gateway_without_a_chain_has_nobody_to_wait_for(
 async def test_the_backlog_is_told_and_is_no_failure(
     gateway: Whole, creator: Person, chain: ChainTwin, http: aiohttp.ClientSession
 ) -> None:
-    await verified(creator, await creator.deduct())
+    await wait_until_verified(creator, await creator.deduct())
 
     async def nothing_waits() -> bool:
         return bool((await ready(creator))["log"]["unanchored"] == 0)

@@ -102,7 +102,7 @@ async def proved(person: Person, number: int) -> Json:
     return found
 
 
-async def entered(person: Person, reference: str) -> int:
+async def deduct_when_accepted(person: Person, reference: str) -> int:
     """Wait until a deduction is accepted, and return the number of its entry."""
 
     async def done() -> int | None:
@@ -134,13 +134,13 @@ async def make_history(machine: Machine) -> Person:
     """
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
     await machine.copy()
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await proved(again, await entered(again, "second"))
+        await proved(again, await deduct_when_accepted(again, "second"))
         machine.chain.away = True  # checkpoints from here on are not anchored
-        proof = await proved(again, await entered(again, "third"))
+        proof = await proved(again, await deduct_when_accepted(again, "third"))
         await until(lambda: machine.kept["size"] >= proof["tree_size"])
     await machine.put_back()
     return jane
@@ -198,17 +198,17 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
         assert (await again.call("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
         row = await begin_epoch(machine)
 
-        proof = await proved(again, await entered(again, "yes"))
+        proof = await proved(again, await deduct_when_accepted(again, "yes"))
         assert proof["checkpoint"].startswith(f"{row.origin}\n")
         await until(lambda: machine.kept["origin"] == row.origin)
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "after a start")
+        await deduct_when_accepted(again, "after a start")
     other = machine.file.with_name("another gateway's")
     other.write_text(json.dumps(before))
     async with machine.gateway(other) as (_, again):
         again.headers = jane.headers
-        await entered(again, "at another gateway")
+        await deduct_when_accepted(again, "at another gateway")
         assert (await ready(again))["log"]["halted"] is None
 
 
@@ -232,19 +232,19 @@ async def test_a_copy_of_before_an_epoch_is_found_too(machine: Machine) -> None:
 async def test_a_file_that_lags_behind_or_is_lost_harms_nobody(machine: Machine) -> None:
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
         await until(machine.file.exists)
         old = machine.file.read_text()
-        await proved(jane, await entered(jane, "second"))
+        await proved(jane, await deduct_when_accepted(jane, "second"))
         await until(lambda: machine.file.read_text() != old)
     machine.file.write_text(old)
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "one")
+        await deduct_when_accepted(again, "one")
     machine.file.unlink()
     async with machine.gateway() as (_, again):
         again.headers = jane.headers
-        await entered(again, "two")
+        await deduct_when_accepted(again, "two")
         await until(machine.file.exists)
 
 
@@ -253,7 +253,7 @@ async def test_a_gateway_that_signs_nothing_learns_what_the_other_one_signed(
 ) -> None:
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
     other = machine.file.with_name("other")
     async with machine.gateway(other):
         await until(other.exists)

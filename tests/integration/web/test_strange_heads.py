@@ -11,7 +11,7 @@ from tests.integration.web.test_halts import halted, ready
 from tests.integration.web.test_put_back import (
     NOW,
     Machine,
-    entered,
+    deduct_when_accepted,
     proved,
     reason_of_refusal,
 )
@@ -27,7 +27,7 @@ async def begin_log(machine: Machine) -> None:
     """Begin the machine's own log, with an entry by Jane."""
     async with machine.gateway() as (_, jane):
         await jane.register()
-        await proved(jane, await entered(jane, "first"))
+        await proved(jane, await deduct_when_accepted(jane, "first"))
 
 
 async def halts_written(machine: Machine) -> int:
@@ -42,7 +42,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
     other = machine.file.with_name("another gateway's")
     async with machine.gateway(other) as (_, jane):
         await jane.register()
-        first = await entered(jane, "first")
+        first = await deduct_when_accepted(jane, "first")
     machine.file.write_text(text, "latin-1")
     async with machine.gateway() as (_, here), machine.gateway(other) as (_, there):
         here.headers = there.headers = jane.headers
@@ -51,7 +51,7 @@ async def test_it_halts_its_own_gateway_alone_and_stays_as_it_is(
         assert "move `gateway/log-seen` on this machine" in why
         assert ("another.example/log" in why) == (text == KEPT[0])
         assert "this gateway writes nothing" in await halted(here)
-        await proved(there, await entered(there, "yes"))
+        await proved(there, await deduct_when_accepted(there, "yes"))
         assert (await ready(there))["log"]["halted"] is None
         assert (await here.call("GET", "/credits/balance"))[0] == 200
         await proved(here, first)
@@ -106,7 +106,7 @@ async def test_an_operator_moves_it_away_and_the_gateway_goes_on(
 
         await until(goes_on)
         await jane.register()
-        proof = await proved(jane, await entered(jane, "yes"))
+        proof = await proved(jane, await deduct_when_accepted(jane, "yes"))
         assert "/epoch/" not in proof["checkpoint"]
         await until(lambda: machine.file.exists() and machine.kept["size"] >= proof["tree_size"])
 
