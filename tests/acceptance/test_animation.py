@@ -19,7 +19,7 @@ import pytest_asyncio
 from PIL import Image
 from yarl import URL
 
-from tests.integration.node.scenes import build, locally, pixels
+from tests.integration.node.scenes import build, pixels, render_locally
 from tests.integration.node.test_video import boxes
 from tests.support.agent_process import Agent, running_agent
 from tests.support.api_clients import Creator, Json
@@ -209,7 +209,7 @@ async def test_an_animation_is_the_artists_frame_by_frame_and_plays_at_the_scene
     check_film(await creator.result(film["job_id"]), frames=4, rate=RATE)
     left, right, whole = await units(creator, tiled["job_id"])
     assert [unit["charged"] for unit in (left, right, whole)] == ["5.0000", "5.0000", "0.0000"]
-    wanted = await asyncio.to_thread(locally, scene, tmp_path, 1, 2, 3, 7)
+    wanted = await asyncio.to_thread(render_locally, scene, tmp_path, 1, 2, 3, 7)
     for unit in (whole, *await units(creator, answer["job_id"])):
         with Image.open(io.BytesIO(await fetched(creator, unit))) as picture:
             assert picture.size == (SIDE, SIDE)

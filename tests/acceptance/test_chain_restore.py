@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from rendertrust.proof_check import read_epochs, read_shown, read_witness, verify
-from tests.acceptance.test_backup import called
+from tests.acceptance.test_backup import run_program
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import PATIENT, ForkedGateway, Gateway, alive_in
 from tests.support.proof_readers import Person, holds
@@ -103,13 +103,13 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
         before = await entry_of(early)
         await verified(early, before)
         old_proof, pinned = await proof_of(early, before), await newest(http, gateway)
-        assert (await called("backup", file, *where, **SETTINGS))[0] == 0
+        assert (await run_program("backup", file, *where, **SETTINGS))[0] == 0
         gone = await register_user(http, gateway)
         lost = await entry_of(gone)
         await verified(gone, lost)
         lost_proof = await proof_of(gone, lost)
         await gateway.stop()
-        code, out, err = await called("restore", file, *where, "--replace", **SETTINGS)
+        code, out, err = await run_program("restore", file, *where, "--replace", **SETTINGS)
         assert code == 0, (out, err)
         await gateway.start()
         try:
@@ -136,7 +136,9 @@ async def test_a_database_older_than_its_anchors_writes_nothing_until_it_is_reop
 
 
 async def status_says(gateway: Gateway, *, agrees: bool) -> None:
-    code, out, err = await called("chain", "status", "--data", gateway.data, "--json", **SETTINGS)
+    code, out, err = await run_program(
+        "chain", "status", "--data", gateway.data, "--json", **SETTINGS
+    )
     assert (code, bool(out)) == (0 if agrees else 1, True), err
     found = json.loads(out)
     assert (found["agrees"], found["halted"] is None) == (agrees, agrees), found
@@ -145,14 +147,14 @@ async def status_says(gateway: Gateway, *, agrees: bool) -> None:
 async def reopen_log(gateway: Gateway) -> None:
     """Reopen the log, which needs a reason, and check what is reported as lost."""
     words = ("chain", "reopen", "--data", gateway.data, "--json")
-    code, out, _ = await called(*words, **SETTINGS)
+    code, out, _ = await run_program(*words, **SETTINGS)
     assert (code, "--reason" in out) == (2, True)
-    code, out, err = await called(*words, "--reason", "the disk died", "--yes", **SETTINGS)
+    code, out, err = await run_program(*words, "--reason", "the disk died", "--yes", **SETTINGS)
     assert code == 0, (out, err)
     found = json.loads(out)
     assert (found["epoch"], found["lost"] > 0) == (2, True), found
     assert found["size"] > found["leaves"], "what stands on the chain is left behind"
-    code, out, _ = await called(*words, "--reason", "again", "--yes", **SETTINGS)
+    code, out, _ = await run_program(*words, "--reason", "again", "--yes", **SETTINGS)
     assert (code, "nothing to reopen" in out) == (1, True), out
 
 
@@ -190,9 +192,9 @@ async def verify_alone(gateway: Gateway, folder: Path, proof: Json) -> None:
     file.write_text(json.dumps(proof))
     ports = json.loads((gateway.data / "chain" / "ports").read_text())
     url = f"http://127.0.0.1:{ports['chain']}"
-    code, out, err = await called("verify", file, "--rpc", url)
+    code, out, err = await run_program("verify", file, "--rpc", url)
     assert code == 3, (out, err)
     assert "ok  anchor" in out, out
     wrong = ("--contract", "0x" + "12" * 20)
-    code, out, err = await called("verify", file, "--rpc", url, *wrong)
+    code, out, err = await run_program("verify", file, "--rpc", url, *wrong)
     assert code == 1, (out, err)

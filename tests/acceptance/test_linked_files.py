@@ -17,7 +17,7 @@ from PIL import Image
 
 from rendertrust.manifest import read
 from rendertrust.testing import FakeNode, FakeTask, works
-from tests.integration.node.scenes import locally, make
+from tests.integration.node.scenes import make, render_locally
 from tests.support import programs
 from tests.support.agent_process import running_agent
 from tests.support.api_clients import Creator
@@ -138,7 +138,7 @@ async def test_a_scene_with_a_library_and_textures_is_rendered_as_it_is_here(
 ) -> None:
     (tmp_path / "here").mkdir()
     expected = pixels(
-        await asyncio.to_thread(lambda: locally(project.scene, tmp_path / "here", 1)[1])
+        await asyncio.to_thread(lambda: render_locally(project.scene, tmp_path / "here", 1)[1])
     )
     assert len(np.unique(expected.reshape(-1, expected.shape[-1]), axis=0)) > 50
     async with running_agent(gateway.url, tmp_path / "node"):

@@ -49,7 +49,7 @@ def scene_of(name: str) -> FilePayload:
     return {"name": f"{name}.blend", "mimeType": "application/octet-stream", "buffer": content}
 
 
-async def looked(page: Page, scene: FilePayload) -> None:
+async def check_scene(page: Page, scene: FilePayload) -> None:
     """Choose a scene, and wait until a node has inspected it."""
     answered = page.locator("#look-found:visible, #problem:visible")
     await page.locator("#file").set_input_files(scene)
@@ -102,7 +102,7 @@ async def test_a_scene_is_looked_into_estimated_shown_priced_and_rendered(
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         page = visit.page
-        await looked(page, scene_of("clean"))
+        await check_scene(page, scene_of("clean"))
         said = page.locator("#look-said")
         await expect(said).to_have_text("No problems found. One node is online that may render it.")
         await expect(page.locator("#look-scene")).to_contain_text(
@@ -143,7 +143,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         page = visit.page
-        await looked(page, scene_of("missing"))
+        await check_scene(page, scene_of("missing"))
         await expect(page.locator("#look-said")).to_contain_text("1 problem must be fixed first")
         found = page.locator("#findings li").first
         await expect(found).to_contain_text("error")
@@ -160,7 +160,7 @@ async def test_what_must_be_mended_is_said_and_may_be_submitted_all_the_same(
         await page.locator("#file").set_input_files(camera)
         await expect(page.locator("#look-found")).to_be_hidden()
         await expect(page.locator("#findings li")).to_have_count(0)
-        await looked(page, camera)
+        await check_scene(page, camera)
         await expect(page.locator("#findings li").first).to_contain_text("Object 'Camera'")
         await page.get_by_label("Submit it anyway").check()
         await page.get_by_role("button", name="Submit").click()
@@ -189,7 +189,7 @@ async def test_a_mark_in_a_files_name_does_not_turn_the_line_round(
         visiting(browser, stage, "jane", "/console/jobs/new") as visit,
     ):
         page = visit.page
-        await looked(page, scene_of("turned"))
+        await check_scene(page, scene_of("turned"))
         where = page.locator("#findings li .where").first
         await expect(where).to_have_text("/artist/<U+202e>gnp.doow · Image 'texture'")
         assert "\u202e" not in str(await page.locator("#main").text_content())
