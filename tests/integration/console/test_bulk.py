@@ -33,7 +33,7 @@ async def single(face: Face, jane: Visitor) -> UUID:
     return job
 
 
-async def message_after(visitor: Visitor, path: str, *jobs: UUID) -> str:
+async def said(visitor: Visitor, path: str, *jobs: UUID) -> str:
     """Select these jobs, press a button, and return the message that follows."""
     form = [("job", str(job)) for job in jobs]
     answer = await visitor.ask("POST", path, data=form, headers=OWN)
@@ -50,7 +50,7 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(
 ) -> None:
     film, one = await animation(face, jane, 2), await single(face, jane)
     whole = await animation(face, jane, 0)
-    words = await message_after(jane, SELECTED, film, one, whole)
+    words = await said(jane, SELECTED, film, one, whole)
     assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of it failed."
     assert await states(face, film) == ["QUEUED"] * 3
     past = await face.gateway.tables.jobs.past(one, UUID(jane.id))
@@ -63,7 +63,7 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(
 ) -> None:
     film = await animation(face, jane, 1)
     assert (await jane.post(f"/console/jobs/{film}/stop", {})).status == 303
-    words = await message_after(jane, SELECTED, film)
+    words = await said(jane, SELECTED, film)
     assert words == (
         "The job cannot be retried, "
         "because job was cancelled, a job of several units is submitted again."
@@ -80,7 +80,7 @@ async def test_an_admin_does_so_of_anybodys_and_with_his_reason(
     _, audit = await ann.get("/console/settings?tab=audit")
     assert "the node was broken" in audit
     eve = await newcomer(face, email="eve@example.org")
-    assert "because job not found" in await message_after(eve, SELECTED, film)
+    assert "because job not found" in await said(eve, SELECTED, film)
 
 
 async def test_the_only_one_leads_to_itself(face: Face, jane: Visitor) -> None:
@@ -98,7 +98,7 @@ async def test_of_an_animation_as_much_is_tried_again_as_there_are_credits_for(
     await face.book(tiled(UUID(jane.id), film, (100_000, 150_000), 2))
     await fail(face, film, 0, 3)
     await face.book(pieces_of(job, UUID(jane.id), [NewUnit(600_000, 0, "1")]))
-    words = await message_after(jane, SELECTED, film)
+    words = await said(jane, SELECTED, film)
     assert words == (
         "1 job is retried. Not all failed units of it are retried: 10.0000 credits are missing."
     )

@@ -77,7 +77,7 @@ async def frame(stream: StreamReader) -> str:
 
 
 @pytest.fixture
-def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+def fixed_chart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the chart always show the same hour, as it would otherwise change every minute."""
     chart = overview.throughput_of([], datetime(2026, 3, 13, 12, tzinfo=UTC))
 
@@ -87,7 +87,7 @@ def one_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overview, "throughput_of", unchanged)
 
 
-@pytest.mark.usefixtures("one_hour")
+@pytest.mark.usefixtures("fixed_chart")
 async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
@@ -102,7 +102,7 @@ async def test_only_what_changed_is_sent(face: Face, database: PostgresEndpoint)
         assert 'hx-target="#pictures"' not in second
 
 
-@pytest.mark.usefixtures("one_hour")
+@pytest.mark.usefixtures("fixed_chart")
 async def test_one_reading_is_for_all_who_look_alike(
     face: Face, database: PostgresEndpoint
 ) -> None:
@@ -117,15 +117,15 @@ async def test_one_reading_is_for_all_who_look_alike(
 
 
 @pytest.fixture
-def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def hourly(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Add two pages that are read once an hour, one of them without the database; return the
     reads.
     """
     pages, read = Pages(), list[int]()
-    seldom: dict[str, Any] = {"live": ("gateways",), "every": 3600.0}
+    hourly: dict[str, Any] = {"live": ("gateways",), "every": 3600.0}
 
-    @pages.page("", "Seldom", "overview.html", **seldom)
-    @pages.page("/inside", "Inside", "overview.html", inside=True, **seldom)
+    @pages.page("", "Seldom", "overview.html", **hourly)
+    @pages.page("/inside", "Inside", "overview.html", inside=True, **hourly)
     async def page(view: View) -> Shown:
         read.append(len(read))
         return {"gateways": table([], (), "", ""), "here": None}
@@ -139,7 +139,7 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
-    seldom: list[int], face: Face
+    hourly: list[int], face: Face
 ) -> None:
     there = True
 
@@ -151,18 +151,18 @@ async def test_a_page_that_is_seldom_read_is_said_to_be_old_and_then_to_be_not(
     async with following(visitor) as stream, following(visitor, "/console/inside") as inside:
         assert await word(stream) == "here"
         assert await word(inside) == "here"
-        assert seldom == [0, 1]
+        assert hourly == [0, 1]
         there = False
         assert await word(stream) == "away"
         async with following(visitor) as later:
             assert await word(later) == "away", "who comes now is told, too"
         there = True
         assert await word(stream) == "here", "though nothing on it has changed"
-        assert len(seldom) == 3, "what is shown without the database was not read again"
+        assert len(hourly) == 3, "what is shown without the database was not read again"
 
 
 async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
-    seldom: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
+    hourly: list[int], face: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("actors.console_hub.actor.BEAT_SECONDS", 0.2)
     there = True
@@ -183,14 +183,14 @@ async def test_who_looks_hears_that_somebody_is_there_as_long_as_all_is_well(
         assert await event(stream) == "here", "what is old has no beats"
 
 
-async def test_what_is_done_is_shown_at_once_to_all_who_look(seldom: list[int], face: Face) -> None:
+async def test_what_is_done_is_shown_at_once_to_all_who_look(hourly: list[int], face: Face) -> None:
     visitor = await newcomer(face)
     async with following(visitor) as stream:
         assert await word(stream) == "here"
         assert (await visitor.post("/console/act", {})).status == 303
 
         async def read_again() -> bool:
-            return len(seldom) == 2
+            return len(hourly) == 2
 
         await until(read_again)
 

@@ -33,7 +33,7 @@ async def all_letters(ann: Visitor, address: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def pages_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make pages of two letters, and sort at most three in the gateway."""
     monkeypatch.setattr(dead_letters, "ROWS", 2)
     monkeypatch.setattr(dead_letters, "SORTED_MOST", 3)

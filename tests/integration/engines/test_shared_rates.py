@@ -47,7 +47,7 @@ class Gateways:
 
 
 @pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait long for answers, so that a busy machine does not look like a lost server."""
     monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", 60.0)
     monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", 60.0)

@@ -78,7 +78,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)
-async def _mended(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+async def _remove_faults(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     """Remove a test's faults afterwards, however the test ends."""
     yield
     if "gateway" in request.fixturenames:

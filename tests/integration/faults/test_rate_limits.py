@@ -75,7 +75,7 @@ class Gateways:
 
 
 @pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def long_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait long for answers of a busy machine; request this fixture before ``gateways``."""
     monkeypatch.setattr("web.http.rate_limits.SHARED_SECONDS", ANSWER_SECONDS)
     monkeypatch.setattr("supervisors.engines.rates_valkey.ANSWER_SECONDS", ANSWER_SECONDS)
@@ -164,7 +164,7 @@ async def test_a_connection_that_was_reset_while_nothing_was_counted(
 
 
 async def test_a_reset_of_many_idle_connections_costs_nobody_an_answer(
-    patience: None, gateways: Gateways
+    long_answers: None, gateways: Gateways
 ) -> None:
     """Each connection is made again when it is needed after the reset."""
     await asyncio.gather(*(gateways.knock(gateways.here) for _ in range(MOST)))

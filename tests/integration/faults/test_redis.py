@@ -35,7 +35,7 @@ def sections() -> dict[str, dict[str, Any]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def _impatient() -> AsyncIterator[None]:
+async def _short_silence() -> AsyncIterator[None]:
     """Treat a silent connection as dead after two seconds instead of twelve."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("supervisors.engines.bus_valkey.PING_SECONDS", 0.5)

@@ -15,7 +15,7 @@ FRAMES: Final = 5
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no delivery be drawn for a comparison."""
 
     fix_draws(monkeypatch, drawn=False)
@@ -29,7 +29,7 @@ async def open_all(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
-    farm: Farm, undrawn: None
+    farm: Farm, no_draws: None
 ) -> None:
     node = await farm.liar(delivers)
     body = {"job_type": "render", "payload_ref": "s3://bucket/k.blend", "frames": f"1-{FRAMES}"}

@@ -25,7 +25,7 @@ FAR: Mapping[str, Any] = {
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no delivery be drawn, as for a node with a long record."""
 
     async def draw(*_: Any) -> tuple[float, float]:
@@ -35,7 +35,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fines, "covered_odds", uncovered)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_draws")
 async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_was_not_drawn(
     farm: Farm,
 ) -> None:

@@ -56,6 +56,6 @@ async def creator(gateway: Whole, http: aiohttp.ClientSession) -> Person:
 
 
 @pytest.fixture
-def always_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_answer_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switch off the cache of answers about readiness and metrics."""
     monkeypatch.setattr("web.process.response_cache.SECONDS", 0.0)

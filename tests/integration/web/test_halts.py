@@ -24,7 +24,7 @@ from tests.support.until import until
 from tests.support.whole_gateway import Whole, whole
 from tests.twins.chain import CHAIN_ID, SENDER, ChainTwin
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 Json = dict[str, Any]
 SETTINGS = AnchorSettings(every_seconds=0.02, anchor_seconds=0.0)

@@ -16,7 +16,7 @@ from tests.support.whole_gateway import Whole
 from web.middleware.request_metrics import STATUSES, labels_of
 from web.nodes.relay import PATH
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 

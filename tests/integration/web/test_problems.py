@@ -13,7 +13,7 @@ from supervisors.engines.postgres import PostgresEndpoint
 from tests.support.http_gateway import Face, Headers, face_over, serving, settings_for_tests
 from web.middleware.response_headers import ALWAYS
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 DEAD = "postgresql://nobody@127.0.0.1:1/nothing"
 ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides

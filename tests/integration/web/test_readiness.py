@@ -12,7 +12,7 @@ from tests.support.databases import execute, fetchval
 from tests.support.http_gateway import Face, serving, settings_for_tests, with_ledger
 from tests.support.until import until
 
-pytestmark = pytest.mark.usefixtures("always_anew")
+pytestmark = pytest.mark.usefixtures("no_answer_cache")
 
 
 async def ready(face: Face) -> dict[str, Any]:
