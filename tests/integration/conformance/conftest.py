@@ -83,10 +83,8 @@ def twin_stage() -> Stage:
 
 
 def sql_stage(database: Database) -> Stage:
-    """Return a stage over a database.
-
-    With a ``HandDatabase`` all times come from the hand clock; otherwise only those that the Ledger
-    writes.
+    """Return a stage over a database; all its times come from the hand clock only with a
+    ``HandDatabase``.
     """
 
     async def add_user(user: UUID) -> None:
