@@ -83,9 +83,7 @@ def twin_stage() -> Stage:
 
 
 def sql_stage(database: Database) -> Stage:
-    """Return a stage over a database; all its times come from the hand clock only with a
-    ``HandDatabase``.
-    """
+    """Return a stage over a database; a ``HandDatabase`` takes all times from the hand clock."""
 
     async def add_user(user: UUID) -> None:
         async with database.connection() as connection:

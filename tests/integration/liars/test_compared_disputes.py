@@ -23,7 +23,7 @@ SHOWN: Final = b"\x89PNG\r\n\x1a\n" + bytes(100)
 async def test_a_verifier_decides_a_dispute_that_carries_a_comparison(
     farm: Farm, monkeypatch: pytest.MonkeyPatch, report: Any, state: str, balance: str
 ) -> None:
-    """No admin is needed; both sides see the picture, and an upheld dispute refunds the charge."""
+    """No admin is needed; both sides see the picture, and upholding refunds the charge."""
 
     fix_draws(monkeypatch, drawn=False)
     said: list[JobDispatch] = []
