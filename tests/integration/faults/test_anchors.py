@@ -92,7 +92,9 @@ class Scene:
         await until(lambda: self.node.calls >= wanted)
 
     async def check(self, *sizes: int) -> None:
-        """Check that the chain has exactly these anchors in this order, as database and log do."""
+        """Check that the chain has exactly these anchors in this order, and that database, log and
+        audits agree.
+        """
         rows = await self.rows()
         state = await self.truth.state()
         assert [row["nonce"] for row in rows] == list(range(state.nonce))
