@@ -57,7 +57,7 @@ async def test_fifty_copies_at_two_gateways_are_one_credit(stage: Stage) -> None
     words = Counter(type(outcome) for (outcome,) in found)
     if (
         LedgerUnavailable in words
-    ):  # a busy machine may have refused some, of which one may have been done
+    ):  # the machine was too busy for some, of which one may have been done
         assert isinstance((await stage.commit(copy))[0], Posted | Replayed)
     else:
         assert words == {Posted: 1, Replayed: 49}

@@ -181,7 +181,7 @@ async def test_an_upload_fails_clearly_and_goes_on(
         assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    if trouble is silent:  # requests made during the silence may arrive after it, or be given up
+    if trouble is silent:  # what was said in the silence may arrive after it, or be given up
         assert status in (200, 409)
     else:
         assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)

@@ -98,7 +98,7 @@ async def wait_for_looks(farm: Farm) -> None:
     await until(lambda: handled() >= before + LOOKS, within=WITHIN)
 
 
-async def all_answers(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
+async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
     """Return all answers that the creator and the node's owner get at these paths."""
     found: dict[str, Any] = {}
     for who, person in (("creator", farm.jane), ("owner", farm.operators["eve"])):
@@ -149,7 +149,7 @@ async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
     events = await farm.owner.fetch("SELECT * FROM job_events WHERE job_id = $1 ORDER BY 1", job)
     found = {"frames": frames, "events": [dict(row) for row in events]}
     paths = await paths_of(farm, known)
-    answers = await all_answers(farm, paths, known)
+    answers = await asked(farm, paths, known)
     await node.disconnect()
     return {name: normalised(told, names) for name, told in [*found.items(), *answers.items()]}
 

@@ -284,8 +284,7 @@ async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_n
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert "other-device: softened" in unit["error_message"]
     _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
-    # a later attempt may exist by now
-    first = next(one for one in seen["checks"] if one["attempt"] == 1)
+    first = next(one for one in seen["checks"] if one["attempt"] == 1)  # it may try again by now
     assert (first["verdict"], first["strike"]) == ("invalid", False)
     asked = next(one for one in verifier.received if isinstance(one, JobDispatch))
     assert len(asked.params["across"]) == 3
@@ -407,8 +406,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
     for _ in range(STRIKES_MOST):
         job = await farm.place()
         await farm.blamed(job)
-        # so that it is not retried
-        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")
+        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")  # it is not tried again
         assert status == 200, answer
     eve = farm.operators["eve"]
 

@@ -76,7 +76,7 @@ class Bank:
         self.looks: Counter[str] = Counter()
         self.open = True
 
-    # ── writers ──────────────────────────────────────────────────────────────────────────────────
+    # ── who moves money ──────────────────────────────────────────────────────────────────────────
 
     async def write(self, ref: Ref[Ledger], seed: int) -> None:
         """Send random transfers and holds, some for more than the account has."""

@@ -29,7 +29,7 @@ def breaks_off(given_back: bool | None = None) -> Behaviour:
     return behave
 
 
-async def wait_for_tries(nodes: list[FakeNode], times: int) -> None:
+async def tried(nodes: list[FakeNode], times: int) -> None:
     """Wait until these nodes were given the unit ``times`` times."""
 
     def given() -> int:
@@ -55,7 +55,7 @@ async def test_the_fourth_failure_is_the_last(gateway: Whole, creator: Person) -
         _, found = await creator.call("GET", at)
         assert (found["retry_count"], found["charged"]) == (3, "0.0000")
         assert "could not be fetched" in found["error_message"]
-        await wait_for_tries(nodes, 4)
+        await tried(nodes, 4)
         _, balance = await creator.call("GET", "/credits/balance")
         assert (balance["balance"], balance["held"]) == ("100.0000", "0.0000")
 
@@ -69,6 +69,6 @@ async def test_what_is_given_back_by_more_nodes_waits_for_the_next(
             await stack.enter_async_context(node)
         status, placed = await creator.call("POST", "/jobs/dispatch", ORDER)
         assert status in (200, 202), placed
-        await wait_for_tries(nodes, 5)
+        await tried(nodes, 5)
         _, found = await creator.call("GET", f"/jobs/{placed['job_id']}")
         assert found["status"] not in ("FAILED", "COMPLETED")

@@ -82,7 +82,7 @@ async def submit(person: Person, job_type: str) -> Any:
     return (await person.ask("GET", f"{JOBS}/{placed['job_id']}"))[1]
 
 
-# -- changes by an admin
+# -- what an admin does
 
 
 async def test_a_price_is_changed_and_what_it_was_is_kept(admin: Person) -> None:
@@ -226,7 +226,7 @@ async def test_the_same_order_again_costs_what_it_did(
 
 
 @attrs.frozen
-class TimedRequest:
+class Done:
     """A request with the times before and after it, and the job's id or the price's number."""
 
     begun: float
@@ -240,7 +240,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
     """Each job's hold has a price that was valid during its request."""
     admin = await with_role(gateways[0], database.owner_dsn, "admin")
     people = [await register(gateways[n % 2], f"{n}@example.org") for n in range(4)]
-    changes, orders = list[TimedRequest](), list[TimedRequest]()
+    changes, orders = list[Done](), list[Done]()
     ordered, over = asyncio.Event(), asyncio.Event()
 
     async def change() -> None:
@@ -250,7 +250,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
             asker = attrs.evolve(admin, face=face)
             status, answer = await put(asker, "render", f"0.{number:04d}")
             assert status == 200, answer
-            changes.append(TimedRequest(begun, time.monotonic(), answer["number"]))
+            changes.append(Done(begun, time.monotonic(), answer["number"]))
             ordered.clear()
             await ordered.wait()
         over.set()
@@ -262,7 +262,7 @@ async def test_changes_that_race_with_orders_are_seen_at_once_by_every_gateway(
             status, answer = await person.ask("POST", f"{JOBS}/dispatch", body)
             assert status in (202, 402), answer
             if status == 202:
-                orders.append(TimedRequest(begun, time.monotonic(), answer["job_id"]))
+                orders.append(Done(begun, time.monotonic(), answer["job_id"]))
                 ordered.set()
 
     async with asyncio.TaskGroup() as group:
