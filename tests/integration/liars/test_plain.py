@@ -45,7 +45,7 @@ async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Far
         yield Farm(gateway, http, jane, owner, stack)
 
 
-async def deliver_elsewhere(node: FakeNode, dispatch: JobDispatch) -> None:
+async def names_another_place(node: FakeNode, dispatch: JobDispatch) -> None:
     """Deliver as the reference does: the result is outside the gateway's store."""
     elsewhere = honest(node, dispatch, result_ref="s3://bucket/picture.png", evidence=None)
     await node.send(elsewhere)
@@ -56,7 +56,7 @@ async def signs_nothing(node: FakeNode, dispatch: JobDispatch) -> None:
 
 
 @pytest.mark.parametrize("required", [False])
-@pytest.mark.parametrize("behave", [deliver_elsewhere, signs_nothing])
+@pytest.mark.parametrize("behave", [names_another_place, signs_nothing])
 async def test_a_plain_node_completes_jobs_and_the_receipt_says_why_they_are_unverified(
     farm: Farm, behave: Any
 ) -> None:
@@ -76,6 +76,6 @@ async def test_a_plain_node_completes_jobs_and_the_receipt_says_why_they_are_unv
 
 @pytest.mark.parametrize("required", [True])
 async def test_where_evidence_is_required_the_node_has_failed(farm: Farm) -> None:
-    await farm.node("eve", deliver_elsewhere, "render")
+    await farm.node("eve", names_another_place, "render")
     unit = await farm.blamed(await farm.place())
     assert unit["charged"] == "0.0000"
