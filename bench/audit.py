@@ -30,7 +30,7 @@ from supervisors.engines.engine_account import engine_account
 from supervisors.engines.postgres import EmbeddedPostgres
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, dispatch, fresh_id
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.engines import engine_folder
 from tests.support.gateway_process import descendants
 
@@ -95,7 +95,7 @@ class Bench:
 
     async def _sequenced(self) -> None:
         async with sequencing(self._stage, every_seconds=0.5):
-            await all_in(self._stage, self._leaves)
+            await wait_until_covered(self._stage, self._leaves)
 
     async def _log_begun(self) -> None:
         """Wait until the log has all entries, and keep the planner's statistics up to date."""

@@ -33,7 +33,7 @@ from supervisors.engines.postgres import EmbeddedPostgres
 from supervisors.engines.system_clock import SystemClock
 from tests.integration.conformance.conftest import sql_stage
 from tests.integration.conformance.stage import Stage, fresh_id
-from tests.integration.conformance.test_log import all_in, sequencing
+from tests.integration.conformance.test_log import sequencing, wait_until_covered
 from tests.support.engines import engine_folder
 
 ACCOUNTS, BATCH = 1000, 256
@@ -173,7 +173,7 @@ async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
     found: dict[str, list[tuple[float, float, int]]] = {}
     size = 2 * ACCOUNTS
     async with sequencing(stage, clock=Timeless()):
-        await all_in(stage, size)
+        await wait_until_covered(stage, size)
     for _ in range(rounds):
         for name, clock in CONTESTANTS.items():
             async with AsyncExitStack() as stack:
@@ -185,7 +185,7 @@ async def beside_the_ledger(stage: Stage, transfers: int, rounds: int) -> Table:
             found.setdefault(name, []).append((rate, cpu, look.head.size - size))
             size += 2 * -(-transfers // BATCH) * BATCH
             async with sequencing(stage, clock=Timeless()):
-                await all_in(stage, size)
+                await wait_until_covered(stage, size)
     return summary_table(found)
 
 

@@ -1,4 +1,4 @@
-"""What a real gateway does to those who ask too much."""
+"""Tests of rate limits at a real gateway."""
 
 import aiohttp
 
@@ -46,7 +46,9 @@ async def test_counts_are_shared_and_outlive_a_restart(
     url = f"{gateway.url}/api/v1/auth/login"
 
     async def counted() -> tuple[int, int, int] | None:
-        """Status, how many are left, and for how long; None where Valkey was too slow to say."""
+        """Return status, remaining requests and seconds until the reset; None if Valkey was too
+        slow.
+        """
         async with http.post(url, json=wrong) as answer:
             if answer.status == 503:
                 return None

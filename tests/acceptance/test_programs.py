@@ -19,7 +19,9 @@ sys.exit({"two": 2, "words": "in words"}[sys.argv[1]])
 """
 
 
-async def executed(*words: str, env: dict[str, str], cwd: Path) -> tuple[bytes, bytes, int | None]:
+async def run_executed(
+    *words: str, env: dict[str, str], cwd: Path
+) -> tuple[bytes, bytes, int | None]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "a_script", *words),
         env=env,
@@ -40,7 +42,7 @@ async def test_a_program_gets_and_says_the_same(tmp_path: Path, word: str) -> No
         "a_script", word, env=env, cwd=tmp_path, told=b"told", stdout=PIPE, stderr=PIPE
     )
     out, err = await forked.communicate()
-    assert (out, err, forked.returncode) == await executed(word, env=env, cwd=tmp_path)
+    assert (out, err, forked.returncode) == await run_executed(word, env=env, cwd=tmp_path)
 
 
 async def test_a_program_is_killed_by_its_id_and_alone(tmp_path: Path) -> None:

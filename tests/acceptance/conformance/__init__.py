@@ -1,8 +1,9 @@
-"""Whether a gateway keeps the reference, asked from outside: plain HTTP, nothing of ours imported.
+"""Conformance suite of the reference, asked from outside by plain HTTP, without imports of this
+package.
 
-    python -m tests.acceptance.conformance http://localhost:8000
+Start it with ``python -m tests.acceptance.conformance http://localhost:8000``.
 
-Every example body of the reference is checked: each field that it shows is there, has that type and
-format, and is not null where the example is not. So are status codes and close codes. It registers
-a few people and one node; a gateway with the limits of the reference bears one run a minute.
+It checks every example body of the reference: each field must exist, have that type and format, and
+not be null where the example is not. It also checks status codes and close codes. It registers a
+few users and one node; a gateway with the limits of the reference allows one run a minute.
 """

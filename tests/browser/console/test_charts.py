@@ -1,4 +1,4 @@
-"""The console's charts in a browser: they draw, and answer the pointer, a drag and new values."""
+"""Charts of the console in a browser: they draw, and react to pointer, drag and new values."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -96,15 +96,15 @@ PAGE: Final = """
 
 @pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.nightly), 390])
 async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
-    """Lines, gaps, bars, nothing at all; pointed at, a span dragged, and with other values."""
-    seen = await drawn(browser, width)
+    """The charts have lines, gaps, bars or nothing; each act changes them."""
+    seen = await draw_and_act(browser, width)
     assert len(seen) == 5
     assert len({json.dumps(each) for each in seen}) == 5, "each of them changes what is seen"
     canvases = [canvas for _, canvas, _ in seen[0]]
     assert len(set(canvases)) == len(PLOTS), "no two charts are alike"
 
 
-async def drawn(browser: Browser, width: int) -> list[Any]:
+async def draw_and_act(browser: Browser, width: int) -> list[Any]:
     """Draw all charts, act on them, and return what is seen after each act."""
     async with paper(browser, width) as page:
         await page.evaluate(PUT, list(PLOTS.items()))

@@ -1,4 +1,4 @@
-"""A database becomes a file, and the file a database: the same, whole, or not at all."""
+"""A database becomes a file and a file a database: completely, or not at all."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ from tests.support.until import until
 
 @pytest.fixture
 async def stage(database: PostgresEndpoint) -> AsyncIterator[Stage]:
-    """Books with one of everything."""
+    """Yield books with rows of every kind."""
     pool = Database(lambda: database.app_dsn)
     made = sql_stage(pool)
     await some_of_everything(made)
@@ -164,7 +164,7 @@ async def test_a_database_is_replaced_at_once_and_kept(
     second = await contents(dsn)
     name = urlsplit(dsn).path.removeprefix("/")
     aside = f"{name}_before_now"
-    # The stage is still connected: nobody pulls a database away under somebody.
+    # The stage is still connected, and a restore must not replace a database in use.
     with pytest.raises(EngineError, match="The database has open connections"):
         await replace(dsn, file, aside=aside)
     assert await contents(dsn) == second
@@ -222,7 +222,7 @@ async def test_a_restore_that_is_cancelled_leaves_the_database_empty(
     assert await contents(empty.owner_dsn) == before
 
 
-# -- the programs
+# -- commands
 
 
 def test_no_password_is_seen_in_a_list_of_processes() -> None:

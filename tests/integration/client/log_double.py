@@ -1,4 +1,4 @@
-"""A gateway's log over a real socket, which tests can make lie."""
+"""Double of a gateway's log over a real socket, which tests can make lie."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,17 +26,18 @@ def leaf(number: int) -> bytes:
 
 
 class LogDouble:
-    """``leaves`` and ``keys`` are what it says now; ``tamper`` changes an answer on its way."""
+    """A log with these ``leaves`` and ``keys``; ``tamper`` changes answers on their way."""
 
     def __init__(self, leaves: int = 5) -> None:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
-        # What proofs are of, instead: as by an anchored checkpoint.
+        # Leaves and keys that proofs use instead of the current ones, as by an older anchored
+        # checkpoint.
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
-        self.instead: dict[int, int] = {}  # entries, and of which others the proofs are
+        self.instead: dict[int, int] = {}  # entries, and the other entries whose proofs they get
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # done while a checkpoint is on its way
+        self.meanwhile: list[Callable[[], None]] = []  # run before a checkpoint is sent
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:
@@ -62,7 +63,7 @@ class LogDouble:
         self.leaves += [leaf(number) for number in range(start, start + leaves)]
 
     def restore(self, kept: int, *, anchored: int | None = None) -> None:
-        """Go on from a backup of so many leaves; the chain had ``anchored`` of them, or all."""
+        """Continue from a backup of ``kept`` leaves; the chain had ``anchored`` of them, or all."""
         seen = self.leaves[:anchored]
         number, root = epoch.split(self.origin)[1] + 1, merkle.root(seen)
         begins = EpochLeaf(number, TIME, self.origin, 7, CONTRACT, len(seen), root)

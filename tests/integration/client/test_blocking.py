@@ -1,4 +1,4 @@
-"""The sync client: the same over its own loop, wherever it is called from."""
+"""Tests of the sync client, which runs the async one on its own loop, from any thread or loop."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""``rendertrust uploads``, and scenes that a node looks into before they are submitted."""
+"""Tests of ``rendertrust uploads``, and of preflights before a submission."""
 
 import asyncio
 from pathlib import Path

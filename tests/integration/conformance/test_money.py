@@ -1,4 +1,4 @@
-"""Transfers, holds, keys: the same over the twin and over PostgreSQL."""
+"""Transfers, holds and idempotency keys, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from collections import Counter
@@ -97,7 +97,7 @@ async def test_a_hold_is_settled_once_and_the_rest_restored(stage: Stage) -> Non
 async def test_no_more_is_settled_than_was_held_though_there_is_more(
     stage: Stage, amount: int
 ) -> None:
-    """Refused as what it is, before the schema would."""
+    """The Ledger refuses it with the right reason, before the schema would."""
     user = await stage.user(100)
     await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
     outcomes = await stage.commit(Commit((SettleHold("work", amount),)))
@@ -211,7 +211,7 @@ async def test_two_ledgers_on_one_database_take_turns(stage: Stage) -> None:
     assert all(balance >= 0 for balance, _ in [await stage.of_user(user) for user in users])
 
 
-# -- what admins do
+# -- acts of admins
 
 
 async def test_an_act_is_written_down_with_what_it_did(stage: Stage) -> None:

@@ -1,5 +1,7 @@
-"""Whatever order Stripe's events come in, twice or together, before or after the credits are spent:
-in the end the books say the same. Over the twin alone, for there are many orders.
+"""Stripe's events in any order, repeated or batched, before or after the credits are spent: the
+books end the same.
+
+The tests use the in-memory store only, because there are many orders.
 """
 
 import random
@@ -30,7 +32,7 @@ from tests.integration.conformance.purchases import (
 
 Facts: TypeAlias = Sequence[SessionFact | ReversalFact]
 SPENT = 25
-# What is told of a purchase of 100, and what is left: to the buyer, of purchases and of disputes.
+# Facts about a purchase of 100, and the final balances: the buyer's, purchases and disputes.
 TOLD: dict[str, tuple[Callable[[Bought], Facts], tuple[float, float, float]]] = {
     "refunds, one by one and summed up": (
         lambda b: [
@@ -103,7 +105,7 @@ async def test_any_order_of_events_comes_to_the_same(told: str) -> None:
 
 
 async def end_of(facts: Callable[[Bought], Facts], order: Sequence[int]) -> tuple[float, ...]:
-    """Net of what was spent: what the buyer has, and what the platform's accounts say."""
+    """Return the final balances of buyer and platform, without what was spent."""
     chance, stage = random.Random(str(order)), twin_stage()
     user = await stage.user()
     bought = await new_purchase(stage, user, 100)

@@ -1,4 +1,4 @@
-"""Purchases, refunds, disputes and debts: the same over the twin and over PostgreSQL."""
+"""Purchases, refunds, disputes and debts, on the in-memory store and on PostgreSQL."""
 
 import asyncio
 from collections import Counter
@@ -99,7 +99,7 @@ async def test_a_purchase_keeps_its_terms_and_its_session(stage: Stage) -> None:
 
 
 async def test_the_session_of_one_purchase_pays_no_other(stage: Stage) -> None:
-    """Whichever is told first; those who are told in the same batch have no harm."""
+    """This holds whichever event comes first, and does not affect other commits of the batch."""
     user, beside = await stage.user(), await stage.user()
     first = await new_purchase(stage, user, 100)
     other = Bought(fresh_id(), user, 100)
@@ -133,13 +133,13 @@ async def test_a_session_is_that_of_one_purchase(stage: Stage) -> None:
 
 
 def opening(bought: Bought) -> PurchaseOpen:
-    """Without a session, as it is before Stripe has given one."""
+    """Return the effect that opens a purchase without a session, as before Stripe's answer."""
     terms = (bought.user, "cred10", bought.credits * CREDIT, bought.credits, "usd")
     return PurchaseOpen(bought.purchase, *terms)
 
 
 async def test_refunds_are_counted_by_what_they_sum_up_to(stage: Stage) -> None:
-    """Told as a charge's sum and one by one, twice, late: each is taken once."""
+    """Refunds come one by one and as a charge's total, repeated and late; each counts once."""
     user = await stage.user()
     bought = await buy(stage, user, 100)
     for fact, left in (
@@ -185,7 +185,7 @@ async def test_a_dispute_after_the_credits_were_spent_then_a_purchase_then_the_d
     user, account = await stage.user(), ""
     account = user_account(user)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")
-    # Written down beforehand: of the user balance, held, debt; of the platform purchases, disputes.
+    # Expected values: the user's balance, held and debt; the platform's purchases and disputes.
     expected = [
         ("bought 100", (100, 0, 0), (-100, 0)),
         ("spent 70", (30, 0, 0), (-100, 0)),
@@ -292,7 +292,7 @@ async def test_a_dispute_in_another_currency_is_of_the_whole_payment(stage: Stag
 
 
 async def test_two_gateways_hear_of_a_payment_and_its_refund_at_once(stage: Stage) -> None:
-    """Whichever is first: the refund is taken, and never forgotten as one that came early."""
+    """Whichever comes first, the refund counts and is not lost as an early one."""
     for round_ in range(10):
         user = await stage.user()
         bought = await new_purchase(stage, user, 100)
@@ -306,7 +306,7 @@ async def test_two_gateways_hear_of_a_payment_and_its_refund_at_once(stage: Stag
 
 
 async def test_a_purchase_is_opened_paid_spent_and_taken_back_in_one_batch(stage: Stage) -> None:
-    """What somebody owes needs its account, though nobody knew of his purchase before."""
+    """The debt needs its account although the purchase did not exist before the batch."""
     user = await stage.user()
     account, bought = user_account(user), Bought(fresh_id(), user, 100)
     spend = Transfer(account, ADJUSTMENTS, account, 70 * CREDIT, "DEDUCTION", "spent")

@@ -1,4 +1,4 @@
-"""What work that is unverified costs and earns where credits cost money: over both stores."""
+"""Charges and earnings of unverified work where credits cost money, on both stores."""
 
 import random
 from typing import Final, get_args
@@ -21,7 +21,7 @@ UNITS: Final = 12
 
 @attrs.frozen
 class Unit:
-    """A unit that a node delivered. ``pays``: whether a share is paid though nobody could tell."""
+    """A delivered unit; ``pays`` says whether an earning is paid without a valid verdict."""
 
     outcome: Outcome
     pays: bool
@@ -29,19 +29,19 @@ class Unit:
 
     @property
     def share(self) -> int:
-        """What its operator earns."""
+        """The operator's earning."""
         is_open = self.outcome in ("unverified", "unverifiable")
         earns = self.outcome != "invalid" and (self.pays or not is_open)
         return self.price * SHARE_PERCENT // 100 if earns else 0
 
     @property
     def charge(self) -> int:
-        """What its creator pays."""
+        """The creator's charge."""
         return self.price if self.share or self.outcome == "unverified" else 0
 
 
-async def settled(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
-    """Its creator, and its job."""
+async def settle(stage: Stage, operator: UUID, unit: Unit) -> tuple[UUID, UUID]:
+    """Deliver the unit and give its verdict; return its creator and its job."""
     user, node, job = await stage.dispatched(unit.price)
     await stage.own(node, operator)
     account = operator_account(operator)
@@ -67,7 +67,7 @@ async def test_money_is_paid_out_for_nothing_that_is_unverified_and_not_to_be_pa
         Unit(chance.choice(OUTCOMES), chance.random() < 0.3, chance.randint(2, 500))
         for _ in range(UNITS)
     ] + [Unit("unverified", False, 100), Unit("unverified", True, 100)]
-    jobs = [await settled(stage, operator, unit) for unit in units]
+    jobs = [await settle(stage, operator, unit) for unit in units]
     for unit, (user, job) in zip(units, jobs, strict=True):
         row = await stage.unit(job)
         ends = "FAILED" if unit.outcome == "invalid" else "COMPLETED"

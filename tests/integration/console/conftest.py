@@ -1,4 +1,6 @@
-"""A site with the real Ledger (everybody begins with 100 credits), and people who look at it."""
+"""Fixtures with a site over the real Ledger, where new users get 100 credits, and with its
+visitors.
+"""
 
 import pytest
 
@@ -11,11 +13,11 @@ face = face_with(with_ledger)
 
 @pytest.fixture
 async def jane(face: Face) -> Visitor:
-    """A creator."""
+    """Register and sign in a creator."""
     return await newcomer(face)
 
 
 @pytest.fixture
 async def ann(face: Face, database: PostgresEndpoint) -> Visitor:
-    """An admin."""
+    """Register and sign in an admin."""
     return await newcomer(face, database.owner_dsn, "admin", "ann@example.org")

@@ -1,4 +1,6 @@
-"""The contract: compiled again to the same bytes, and our proofs checked by it in a real EVM."""
+"""Tests of the contract: it compiles to the same bytes again, and it verifies proofs in a
+real EVM.
+"""
 
 import asyncio
 import json
@@ -28,7 +30,7 @@ GAS_MOST = {"deploy": 700_000, "anchor": 80_000}
 
 
 class Deployed:
-    """A contract with all of these sizes anchored."""
+    """A contract in which all of these sizes are anchored."""
 
     def __init__(self, chain: Web3Chain, address: str, web3: Any) -> None:
         self.chain, self.address = chain, address
@@ -84,7 +86,8 @@ async def test_growth_is_shown_in_the_contract(contract: Deployed) -> None:
             if m < n:
                 assert not await contract.grew(n, m, proof)
     assert not await contract.grew(0, 3, [])
-    assert not await contract.grew(4, 5, merkle.consistency_proof(LEAVES, 4, 5))  # 4 is no anchor
+    # size 4 is not anchored
+    assert not await contract.grew(4, 5, merkle.consistency_proof(LEAVES, 4, 5))
 
 
 async def test_only_the_anchorer_anchors_and_only_the_admin_names_him(contract: Deployed) -> None:

@@ -1,4 +1,4 @@
-"""What a gateway's HTTP face answers, held in the contract itself, on a real EVM node."""
+"""Answers of a gateway's API, verified by the contract itself on a real EVM node."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +25,7 @@ ANCHORING = AnchorSettings(every_seconds=0.05, anchor_seconds=0.0)
 
 @attrs.frozen
 class Scene:
-    """Jane at a gateway that anchors on the node, and whoever asks the contract."""
+    """Jane at a gateway that anchors on the node, and a client of the contract."""
 
     jane: Person
     chain: Web3Chain
@@ -42,7 +42,7 @@ class Scene:
         return number
 
     async def proof(self, entry: int) -> Json:
-        """Once it is anchored."""
+        """Wait until the entry is anchored, and return its proof."""
 
         async def done() -> Json | None:
             status, found = await self.jane.call("GET", f"/ledger/{entry}/proof")

@@ -1,4 +1,4 @@
-"""The contract in a real EVM, by properties: what grows is taken, true proofs alone hold."""
+"""Property tests of the contract in a real EVM: it accepts only a growing log and true proofs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,7 +24,7 @@ GROWING = st.lists(st.integers(1, len(LEAVES)), min_size=1, max_size=4, unique=T
 
 
 class Stage:
-    """A chain whose calls run in the loop that the node's client was made in."""
+    """A chain whose calls run in the event loop that made the node's client."""
 
     def __init__(self, loop: LoopThread, endpoint: ChainEndpoint) -> None:
         self._loop = loop
@@ -75,7 +75,7 @@ def stage(engine_loop: LoopThread, anvil: ChainEndpoint) -> Iterator[Stage]:
 
 @pytest.fixture(scope="module")
 def address(stage: Stage) -> str:
-    """A contract with all of these sizes."""
+    """Deploy a contract with all of these sizes anchored, and return its address."""
     made: str = stage.run(stage.contract(list(SIZES)))
     return made
 
@@ -139,7 +139,7 @@ def test_growth_holds_for_true_proofs_alone(
 
 @st.composite
 def mutations(draw: st.DrawFn, proof: list[bytes]) -> list[bytes]:
-    """The proof as it is, shorter, longer, in another order, or with other bytes in it."""
+    """Return the proof unchanged, shorter, longer, in another order or with other bytes."""
     kind = draw(st.sampled_from(["as it is", "shorter", "longer", "turned", "other"]))
     if kind == "shorter":
         return proof[: draw(st.integers(0, len(proof)))]

@@ -1,4 +1,4 @@
-"""One engine through its life in this process: ends that were not asked for, and odd remains."""
+"""Life of one engine in this process: unexpected ends, and leftovers of earlier runs."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ def data() -> Iterator[Path]:
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
 async def engine(request: pytest.FixtureRequest, data: Path) -> AsyncIterator[AnyEngine]:
-    """Each kind in turn, not started; stopped after the test."""
+    """Yield an engine of each kind, not started; stop it after the test."""
     made: AnyEngine = request.param(data, account=engine_account())
     yield made
     await made.stop()

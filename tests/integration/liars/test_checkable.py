@@ -1,4 +1,4 @@
-"""An operator is told that nobody here can check his class of machine."""
+"""An operator sees that no verifier here can check their device class."""
 
 from typing import Any
 
@@ -17,7 +17,8 @@ async def test_whoever_has_a_node_is_told_whether_it_can_be_checked(farm: Farm) 
         return found["checkable"] is able or None
 
     await until(lambda: told(able=False), within=WITHIN)
-    other = await farm.node("olga", delivers, "check")  # no verifier of the gateway's
+    # another operator's node, which is no verifier of the gateway
+    other = await farm.node("olga", delivers, "check")
     await until(lambda: told(able=False), within=WITHIN)
     await farm.verifier(EXACT)
     await until(lambda: told(able=True), within=WITHIN)

@@ -1,7 +1,8 @@
-"""Nodes that lie to a whole gateway that verifies: none is paid, and it costs them what it should.
+"""Dishonest nodes at a whole gateway with verification: none is paid, and each pays the due
+penalty.
 
-What lies about pictures is found by the check itself (``tests/integration/node/test_check.py``):
-here verifiers say what they found. ``docs/VERIFICATION.md`` has the table of all lies.
+Tests of the check itself (``tests/integration/node/test_check.py``) find false pictures; here
+verifiers just report findings. ``docs/VERIFICATION.md`` lists all lies.
 """
 
 import hashlib
@@ -44,7 +45,7 @@ VERIFIERS = 2
 VERIFIER = """
 INSERT INTO nodes (id, name, public_key, capabilities, verified_at)
 VALUES ($1, 'v', $2, '{check}', now())"""
-HUGE = 1 << 20  # bytes, as the farm allows
+HUGE = 1 << 20  # bytes, the most that the farm allows
 EXACT = {"crops": [{"equal": True}] * 3, "finish": {"equal": True}}
 OFF: dict[str, Any] = {"crops": [{"equal": False, "off": 0.9}] * 3, "finish": {"equal": True}}
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -54,7 +55,7 @@ Lie = Callable[["Farm", FakeNode, JobDispatch], Awaitable[None]]
 
 @attrs.define
 class Farm:
-    """A gateway, its creator Jane, and the operators that were named so far."""
+    """A gateway, its creator Jane, and the operators named so far."""
 
     gateway: Whole
     http: aiohttp.ClientSession
@@ -62,7 +63,8 @@ class Farm:
     owner: "asyncpg.Connection[asyncpg.Record]"
     stack: AsyncExitStack
     operators: dict[str, Person] = attrs.Factory(dict[str, Person])
-    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])  # of verifiers
+    # keys of the gateway's verifiers
+    keys: list[Ed25519PrivateKey] = attrs.Factory(list[Ed25519PrivateKey])
 
     async def operator(self, name: str) -> Person:
         if name not in self.operators:
@@ -78,7 +80,7 @@ class Farm:
         key: Ed25519PrivateKey | None = None,
         device_class: str = CLASS,
     ) -> FakeNode:
-        """A node of an operator's, connected until the end."""
+        """Connect a node of an operator until the end of the test."""
         token = (await self.operator(operator)).headers["Authorization"].removeprefix("Bearer ")
         node = FakeNode(
             self.gateway.url,
@@ -95,7 +97,7 @@ class Farm:
         return node
 
     async def verifier(self, report: Any) -> FakeNode:
-        """One of the gateway's, which says this of whatever it is to compare."""
+        """Connect one of the gateway's verifiers, which gives this report on all comparisons."""
 
         async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
             work = report | {"whole": True} if dispatch.params.get("whole") else report
@@ -120,7 +122,7 @@ class Farm:
         return found["units"][0]
 
     async def blamed(self, job: str) -> Any:
-        """The unit, once its first attempt is the node's failure."""
+        """Wait until the unit's first attempt counts as the node's failure, and return the unit."""
 
         async def look() -> Any:
             unit = await self.unit(job)
@@ -147,7 +149,7 @@ class Farm:
     async def put(
         self, dispatch: JobDispatch, content: bytes = CONTENT, proof: bytes = PROOF
     ) -> None:
-        """Its object and the evidence beside it, where they belong."""
+        """Put the unit's result and its evidence into the store."""
         assert dispatch.output is not None
         assert dispatch.evidence is not None
         objects = self.gateway.gateway.ports.objects
@@ -156,10 +158,10 @@ class Farm:
 
 
 class Silent:
-    """A node that keeps what it is given."""
+    """A node that keeps its units and answers nothing."""
 
     async def __call__(self, node: FakeNode, dispatch: JobDispatch) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def told(dispatch: JobDispatch, **given: Any) -> JobResult:
@@ -254,7 +256,7 @@ async def test_the_result_is_the_picture_and_evidence_has_an_address_of_its_own(
 
 
 async def test_a_lie_is_not_paid_and_a_strike_that_its_operator_sees(farm: Farm) -> None:
-    """Its regions differ, and so does its whole frame."""
+    """Both the drawn regions and the whole frame differ."""
     node = await farm.liar(delivers)
     verifier = await farm.verifier(OFF)
     job = await farm.place()
@@ -272,7 +274,7 @@ async def test_a_lie_is_not_paid_and_a_strike_that_its_operator_sees(farm: Farm)
 async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_no_more(
     farm: Farm,
 ) -> None:
-    """A graphics card's frame, which a processor compares with other seeds."""
+    """A processor checks a graphics card's frame by comparing it with renders of other seeds."""
     node = await farm.liar(delivers, "optix/x86_64/5.2")
     looks = [[{"reasons": ["softened"]}]] * 2
     refused = {"crops": OFF["crops"], "across": {"outcome": "refused", "looks": looks}}
@@ -290,7 +292,7 @@ async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_n
 
 
 async def test_nobody_but_the_gateways_verifiers_is_asked(farm: Farm) -> None:
-    """Neither a friend, who would call it right, nor a stranger, who would call it wrong."""
+    """The other nodes with ``check`` are the liar's own and a stranger's."""
     node = await farm.liar(delivers)
     others = [await farm.node(who, Silent(), "check") for who in ("eve", "olga")]
     job = await farm.place()
@@ -327,9 +329,9 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 
 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """So that nobody who repeats the check has it."""
+    """Deliver a result signed for another build, so that no verifier can repeat it."""
     await farm.put(dispatch)
-    node.device_class = "cpu/avx2/nobody-has-it"  # but its hello said another one
+    node.device_class = "cpu/avx2/nobody-has-it"  # its hello named another class
     await node.send(honest(node, dispatch))
 
 
@@ -374,10 +376,10 @@ BY_DAY = (
     *("a wrong hash", "no object", "other evidence"),
     *("a signature for another unit", "a signature for another build"),
 )
-# An upload that broke is a failure, and says nothing of its node's honesty.
+# A failed upload is a failure that says nothing about the node's honesty.
 NO_LIES = (
     *("no object", "evidence that comes late"),
-    "a signature for another build",  # it may have been updated meanwhile
+    "a signature for another build",  # its Blender may have been updated meanwhile
 )
 
 
@@ -397,7 +399,9 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
 
 
 async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
-    """Its operator is told why; it gets no strangers' work; released it begins under suspicion."""
+    """Its operator sees the reason; it gets only its owner's work, and after release two strikes
+    remain.
+    """
     node = await farm.liar(wrong_hash)
     for _ in range(STRIKES_MOST):
         job = await farm.place()
@@ -435,7 +439,7 @@ async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
 async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the_receipt(
     farm: Farm, tmp_path: Path
 ) -> None:
-    """The node may write for as long as its address lasts; who fetches it sees that it did."""
+    """The node can write while its URL is valid, but the receipt's SHA-256 reveals the swap."""
     placed: list[JobDispatch] = []
 
     async def later(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
@@ -457,7 +461,7 @@ async def test_an_object_that_is_swapped_after_the_verdict_is_not_the_one_of_the
 
 
 async def test_nothing_can_be_put_in_the_place_of_what_was_delivered(farm: Farm) -> None:
-    """Its address is for one object, so the node cannot swap what it knows to be drawn."""
+    """The URL allows a single upload, so a node that knows of a draw cannot replace its result."""
     swaps: list[int] = []
 
     async def swaps_it(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
@@ -531,7 +535,9 @@ async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> Non
 async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The window of the shares passes by, and an accomplice disputes one before the verdict."""
+    """The dispute windows of the earnings end, and an accomplice disputes one, before the
+    verdict.
+    """
 
     async def draw(*_: Any) -> tuple[float, float]:
         return 0.0, 0.5

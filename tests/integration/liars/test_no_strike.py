@@ -1,4 +1,6 @@
-"""Lies that are no strike, as honest frames may differ there, too: all are compared, and unpaid."""
+"""Lies without a strike, because honest frames of such scenes may differ too: all are compared and
+unpaid.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +25,8 @@ FAR: Mapping[str, Any] = {
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No delivery is drawn, as of a node with a long record."""
+def no_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no delivery be drawn, as for a node with a long record."""
 
     async def draw(*_: Any) -> tuple[float, float]:
         return 0.9, 0.5
@@ -33,11 +35,11 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fines, "covered_odds", uncovered)
 
 
-@pytest.mark.usefixtures("undrawn")
+@pytest.mark.usefixtures("no_draws")
 async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_was_not_drawn(
     farm: Farm,
 ) -> None:
-    """It is opened, asked for its regions, and rendered whole."""
+    """The verifier opens it, then compares regions, and then renders the whole frame."""
     asked = list[tuple[bool, bool]]()
 
     async def inspects(node: FakeNode, dispatch: JobDispatch) -> None:

@@ -1,4 +1,6 @@
-"""Nodes of the plain reference, which deliver nothing that can be checked, in development."""
+"""Nodes of the plain reference protocol, whose results cannot be checked, at a development
+gateway.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
@@ -24,7 +26,7 @@ pytestmark = pytest.mark.heavy
 
 @pytest.fixture
 async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Farm]:
-    """A gateway that verifies, and whose only verifier is not there."""
+    """Run a gateway that verifies, but whose only verifier is offline."""
     running = whole(
         database,
         settings_for_tests(credits={"starter": "100"}, verification={"enabled": "true"}),
@@ -44,7 +46,7 @@ async def farm(database: PostgresEndpoint, required: bool) -> AsyncGenerator[Far
 
 
 async def names_another_place(node: FakeNode, dispatch: JobDispatch) -> None:
-    """As the reference does: its result lies somewhere else."""
+    """Deliver as the reference does: the result is outside the gateway's store."""
     elsewhere = honest(node, dispatch, result_ref="s3://bucket/picture.png", evidence=None)
     await node.send(elsewhere)
 

@@ -1,4 +1,4 @@
-"""Where results are not checked: what a session catches counts all the same."""
+"""Without checks of results, lies that a node's session detects still count."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack

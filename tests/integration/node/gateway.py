@@ -33,7 +33,9 @@ Kind = TypeVar("Kind", bound=FromNode)
 
 
 class Gateway:
-    """State of the double; every list grows only."""
+    """A gateway double with the frames, heartbeats and uploads that it received; its lists only
+    grow.
+    """
 
     def __init__(self) -> None:
         self.server: TestServer
@@ -46,13 +48,15 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
-        self.answers = asyncio.Event()  # heartbeats: clear, and they wait
+        self.answers = asyncio.Event()  # while it is clear, heartbeats get no answer
         self.answers.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []
-        self.expired: set[str] = set()  # names whose address ran out
-        self.log_keys: list[Ed25519PrivateKey] = []  # the first signs, the others beside it
-        self.changes_at_refusal: list[Ed25519PrivateKey] = []  # to these, as it refuses a token
+        self.expired: set[str] = set()  # names whose URL has expired
+        # the first one signs; the others are listed beside it
+        self.log_keys: list[Ed25519PrivateKey] = []
+        # replace ``log_keys`` when it refuses a token
+        self.changes_at_refusal: list[Ed25519PrivateKey] = []
         self.answers_nonces = True
         self.checkpoint_status = 200
         self.connects = 0
@@ -140,7 +144,7 @@ class Gateway:
             await socket.close(code=4001, message=b"authentication failed")
             return socket
         self.sockets.append(socket)
-        await socket.ping()  # the real one does: a fake node waits for it
+        await socket.ping()  # the real gateway does so, and a fake node waits for it
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 await self._take(socket, message.data)
@@ -175,13 +179,13 @@ class Gateway:
             raise web.HTTPNotFound
         return web.Response(body=self.objects[name])
 
-    # ---------------------------------------------------------------- what tests use
+    # ---------------------------------------------------------------- methods for tests
 
     async def send(self, frame: FromGateway) -> None:
         await self.sockets[-1].send_str(encode(frame))
 
     async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
-        """The next frame of ``kind`` that was not asked for yet; others are passed over."""
+        """Return the next frame of ``kind``, and skip earlier frames of other kinds."""
         async with asyncio.timeout(within), self._arrived:
             while True:
                 for position in range(self._taken, len(self.frames)):
@@ -198,7 +202,7 @@ class Gateway:
                 return result
 
     def input(self, path: str, content: bytes) -> Input:
-        """Put ``content`` into the store, as an input."""
+        """Put ``content`` into the store and return it as an input."""
         sha256 = hashlib.sha256(content).hexdigest()
         self.objects[sha256] = content
         url = f"{self.url}/store/{sha256}"

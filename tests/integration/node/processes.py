@@ -1,10 +1,10 @@
-"""What the kernel says about processes."""
+"""Facts about processes, read from ``/proc``."""
 
 from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Whether ``pid`` runs; a zombie does not."""
+    """Return True if ``pid`` runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -12,7 +12,7 @@ def is_alive(pid: int) -> bool:
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process below ``pid``."""
+    """Return the ids of all descendants of ``pid``."""
     found: set[int] = set()
     level = {pid}
     while level:

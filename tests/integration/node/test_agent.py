@@ -1,4 +1,4 @@
-"""The agent against a gateway over a real socket."""
+"""Tests of the node agent against a gateway over a real socket."""
 
 import asyncio
 import os
@@ -146,7 +146,7 @@ async def test_a_short_lease_is_renewed_in_time(peer: Gateway, start: Start) -> 
 async def test_cancel_kills_the_worker_and_says_so(peer: Gateway, start: Start) -> None:
     async with start() as node:
         await peer.next(Hello)
-        others = descendants(os.getpid())  # the engines of the tests before us
+        others = descendants(os.getpid())  # engines that earlier tests started
         await peer.send(peer.dispatch("cpu_benchmark", params=LONG))
         await until(lambda: any(isinstance(f, JobStatus) and f.progress for f in peer.frames))
         running = descendants(os.getpid()) - others
@@ -385,7 +385,7 @@ async def test_agent_leaves_no_task_behind(peer: Gateway, start: Start) -> None:
 async def test_a_check_does_not_wait_for_what_renders(
     peer: Gateway, start: Start, gate: asyncio.Event
 ) -> None:
-    """It has a place of its own beside the slots, for one at a time; a render has none of it."""
+    """Checks have one place of their own beside the slots, which renders cannot use."""
     async with start():
         await peer.next(Hello)
         for job, kind in (("j1", "gated"), ("c1", "check"), ("c2", "check_batch"), ("j2", "gated")):

@@ -1,4 +1,4 @@
-"""The agent as a process of its own: signals, and what is left when it is killed."""
+"""Tests of the agent as a separate process: signals, and what it leaves behind when killed."""
 
 import asyncio
 import os
@@ -93,7 +93,7 @@ async def test_blender_dies_with_a_killed_agent(peer: Gateway, tmp_path: Path) -
 
 @pytest.mark.nightly
 async def test_a_busy_machine_starves_no_lease(peer: Gateway, tmp_path: Path) -> None:
-    """Other programs want every processor more than once, at a priority as high as the agent's."""
+    """Other programs keep all processors busy at the same priority as the agent's."""
     hogs: list[asyncio.subprocess.Process] = []
     async with process(peer, tmp_path / "state") as child:
         await peer.next(Hello, within=60)

@@ -1,7 +1,7 @@
-"""The check of a frame that a machine of another instruction set delivered.
+"""Checks of frames that a machine with another instruction set delivered.
 
-A processor without AVX2 stands for it. What renders with another seed stands for a device that is
-honest, and whose render is not nearly equal.
+A processor without AVX2 stands for that machine. A render with another seed stands for an honest
+device whose pixels are not nearly equal.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
 
 @attrs.frozen
 class Machines:
-    """A scene, the same with another seed, who checks, and who delivers of another class."""
+    """A verifier, a node of another device class, and the scene with another seed."""
 
     here: Stage
     other: Stage
@@ -55,7 +55,7 @@ class Machines:
         return told
 
     async def verdict(self, name: str, files: Files) -> tuple[Verdict | None, Mapping[str, Any]]:
-        """The verdict and the report, if the node said that its device is of another kind."""
+        """Return verdict and report of a check of a result from another kind of device."""
         case = Case.opened(pending(drawn=True))
         order = case.order(UUID(int=1), b"secret", OPTIX)
         places = {"draws": [*map(list, order.draws)], "across": [*map(list, order.across)]}
@@ -141,12 +141,15 @@ async def test_regions_can_be_cut_out_of_the_whole_frame(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # up to a dozen renders
-@pytest.mark.parametrize("name", [name for name in SCENES if name != "volume"])  # that takes long
+@pytest.mark.timeout(900)  # renders up to a dozen times
+# a volume takes too long
+@pytest.mark.parametrize("name", [name for name in SCENES if name != "volume"])
 async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
     machines: Machines, tmp_path: Path, name: str
 ) -> None:
-    """Of the same seed, and of another one, by a machine without AVX2; half the samples are not."""
+    """A machine without AVX2 renders with the same and another seed, which is valid, and with half
+    the samples, which is not.
+    """
     size = {"width": 128, "height": 96, "samples": 16}
     scene, seeded = tmp_path / "s.blend", tmp_path / "o.blend"
     make("".join((HEAD, SCENES[name], SAVE)), str(scene))

@@ -1,4 +1,4 @@
-"""An OpenEXR picture has just the channels that its scene puts out: others take memory."""
+"""OpenEXR pictures have only the channels that their scene writes; others would cost memory."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Blender in its sandbox, for real."""
+"""Tests of the render plugin with the real Blender in its sandbox."""
 
 import asyncio
 import io
@@ -41,10 +41,11 @@ EMPTY_COMPOSITOR = """
 tree = bpy.data.node_groups.new("Empty", "CompositorNodeTree")
 scene.compositing_node_group = tree
 """
-# Blender writes a picture of it, but has none that it could write a second time.
+# Blender writes a picture of this scene, but has no picture that could be written a second time.
 NOTHING_PUT_OUT = EMPTY_COMPOSITOR + 'tree.nodes.new("NodeGroupOutput")\n'
 DPX = "\nscene.render.image_settings.file_format = 'DPX'\n"
-# A driver, a text block that registers itself, and a handler: the three ways to run at load.
+# A driver, a text block that registers itself, and a handler: the three ways to run a script on
+# load.
 HOSTILE = """
 import pathlib
 code = "import pathlib; pathlib.Path('/job/out/owned').write_text('x')"
@@ -162,7 +163,8 @@ async def test_scripts_in_a_scene_do_not_run(render: RenderPlugin, tmp_path: Pat
     assert not (tmp_path / "out" / "owned").exists()
 
 
-# What a scene could do if its scripts did run: the same command line, with this in Blender's place.
+# What a scene's scripts could do if they ran: the same command line, with this script in place of
+# Blender.
 ESCAPE = """
 import json, os, socket, subprocess, sys
 caps = [line for line in open("/proc/self/status") if line.startswith("CapEff")]
@@ -224,7 +226,7 @@ async def test_code_in_the_sandbox_reaches_nothing(
 
 
 def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
-    """What root's tests cannot show: the same without root, in a user namespace."""
+    """Tests as root cannot show this: without root, the sandbox uses a user namespace."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         work.chmod(0o755)

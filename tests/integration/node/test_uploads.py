@@ -1,4 +1,4 @@
-"""A result on its way to a store that takes no more of it: another try, not an hour of waiting."""
+"""Uploads to a store that stops reading: the node tries again instead of waiting for an hour."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.faults.proxy import Proxy
 from tests.integration.node.gateway import Gateway
 
 MIB = 1 << 20
-LARGE = 24 * MIB  # more than fits into buffers on the way
+LARGE = 24 * MIB  # more than fits into buffers between node and store
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE])

@@ -1,4 +1,4 @@
-"""People at gateways."""
+"""Fixtures with users of gateways."""
 
 from collections.abc import AsyncGenerator
 

@@ -1,4 +1,4 @@
-"""How nodes came and went, as several gateways of one database write it down."""
+"""Records of nodes' connections, as several gateways write them to one database."""
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,7 +21,7 @@ SETTINGS = settings_for_tests(jwt={"secret": "a secret that both of them sign to
 
 @asynccontextmanager
 async def node_of(site: Whole, http: aiohttp.ClientSession) -> AsyncGenerator[FakeNode]:
-    """One whose owner signs his requests from now on."""
+    """Run a node whose owner's token the HTTP session uses from now on."""
     async with http.post(f"{site.url}/api/v1/auth/register", json=PERSON) as answer:
         token = (await answer.json())["tokens"]["access_token"]
     http.headers["Authorization"] = f"Bearer {token}"

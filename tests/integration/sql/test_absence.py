@@ -1,4 +1,6 @@
-"""A database that goes away, comes back, resets, is silent, or loses an answer to COMMIT."""
+"""Tests with a database that disconnects, returns, resets, falls silent or loses the answer to
+COMMIT.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,7 +70,9 @@ async def test_a_server_that_falls_silent_is_given_up_in_time(proxy: Proxy, pool
 async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
     proxy: Proxy, pool: Database, said: bytes
 ) -> None:
-    """Whatever of it was not answered: its end is not waited for either."""
+    """Whichever answer is lost, the client gives up within two seconds and does not wait for the
+    transaction's end.
+    """
 
     async def work() -> None:
         async with pool.transaction() as connection:
@@ -86,7 +90,9 @@ async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
 async def test_who_falls_silent_within_a_statement_keeps_no_locks(
     proxy: Proxy, pool: Database, stage: Stage, database: PostgresEndpoint
 ) -> None:
-    """The server has the statement and waits for its values: that is no idle transaction."""
+    """The server has the statement but waits for its values, so the idle-in-transaction timeout
+    does not end it.
+    """
     user = await stage.user(5)
     name = f"user:{user}"
     lost = proxy.strand(b"of somebody who is gone")
@@ -131,7 +137,8 @@ async def test_what_may_take_long_is_not_ended(
 async def test_an_audit_on_which_nobody_answers_is_given_up(
     proxy: Proxy, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy.strand(b"'statement_timeout', '0'")  # sent once per connection, as it is prepared
+    # sent once per connection, when the statement is prepared
+    proxy.strand(b"'statement_timeout', '0'")
     with monkeypatch.context() as impatient:
         impatient.setattr("sql.store.WHOLE_SECONDS", 0.5)
         with pytest.raises(Unavailable):

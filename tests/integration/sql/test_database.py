@@ -1,4 +1,4 @@
-"""The pool over a real PostgreSQL."""
+"""Tests of the connection pool over a real PostgreSQL."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Transactions that the Anchor gave up, and that the chain has after all."""
+"""Transactions that the Anchor recorded as failed although the chain has them."""
 
 import hashlib
 
@@ -20,13 +20,13 @@ LONG = 61.0
 
 
 def gateway(scene: Scene) -> AnchorActor:
-    """An Anchor that looks when it is told to."""
+    """Return an Anchor that works only when a test calls it."""
     clock = scene.stage.clock
     return AnchorActor(scene.chain, scene.anchors, clock, settings=SETTINGS, signer=TwinSigner())
 
 
 async def anchored(scene: Scene, anchor: AnchorActor) -> tuple[int, bytes]:
-    """The log grows, and the gateway anchors it."""
+    """Grow the log and let this gateway anchor it; return the size and the root."""
     due = await scene.grow()
     for _ in range(10):
         await anchor.see_to_it()
@@ -40,7 +40,9 @@ async def rows(scene: Scene) -> list[SentRow]:
 
 
 async def check(scene: Scene, *anchors: tuple[int, bytes]) -> None:
-    """All transactions are confirmed, and nothing is wrong with them."""
+    """Check that the chain has these anchors, all transactions are confirmed and audits find
+    nothing.
+    """
     await scene.check(*anchors)
     assert [row.state for row in await rows(scene)] == [CONFIRMED] * (1 + len(anchors))
     async with scene.pool.transaction(within=60, snapshot=True) as connection:
@@ -85,7 +87,7 @@ async def test_it_is_looked_for_again_and_again_while_the_gateway_runs(scene: Sc
 
 
 async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
-    """It is in a block, where it did nothing."""
+    """The transaction is in a block, but the contract reverted it."""
     anchor = gateway(scene)
     await anchored(scene, anchor)
     contract, (size, root) = (await rows(scene))[0].contract, await scene.grow()
@@ -104,8 +106,9 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
 
 
 async def test_a_doubt_from_long_ago_proves_nothing(scene: Scene) -> None:
-    """A transaction was not found once, and another gateway confirmed it. When the chain loses it
-    much later, it has not been missing all the while.
+    """One gateway once missed a transaction that another confirmed.
+
+    When the chain loses it much later, the time of that first miss must not count.
     """
     one, other = gateway(scene), gateway(scene)
     sizes = [await anchored(scene, one)]

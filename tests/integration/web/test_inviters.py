@@ -1,4 +1,4 @@
-"""Strangers who invite somebody again and again keep nobody else from inviting them."""
+"""Strangers who send a user many invitations cannot keep others from inviting them."""
 
 import pytest
 

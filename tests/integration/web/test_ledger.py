@@ -1,4 +1,4 @@
-"""Proofs at the HTTP face of a whole gateway: taken apart as a stranger would."""
+"""Proofs at the HTTP API of a whole gateway, verified as a stranger would."""
 
 import asyncio
 import hashlib

@@ -1,4 +1,4 @@
-"""A unit that the network fails is tried again three times, and then stands among what failed."""
+"""A unit that fails by the network is retried three times and then becomes a dead letter."""
 
 from contextlib import AsyncExitStack
 
@@ -30,7 +30,7 @@ def breaks_off(given_back: bool | None = None) -> Behaviour:
 
 
 async def tried(nodes: list[FakeNode], times: int) -> None:
-    """Until they were given it so often."""
+    """Wait until these nodes were given the unit ``times`` times."""
 
     def given() -> int:
         return sum(isinstance(frame, JobDispatch) for node in nodes for frame in node.received)

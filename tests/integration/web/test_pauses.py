@@ -1,4 +1,4 @@
-"""A job that is paused at a whole gateway: what its node has it finishes, and it gets no more."""
+"""Paused jobs at a whole gateway: a node finishes the units it has and gets no more."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Anonymous questions that cost much: answered once a second for all who ask."""
+"""Expensive anonymous requests are computed once a second and answered from that result."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.support.http_gateway import Face
 
 @pytest.fixture
 def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each time that the database was probed, or that the tree was read."""
+    """Record each probe of the database and each reading of the figures."""
     found: list[str] = []
     probe, show = face.gateway.monitoring.probes["database"], face.gateway.monitoring.figures.show
 

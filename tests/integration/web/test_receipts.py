@@ -1,4 +1,4 @@
-"""Receipts at the HTTP face of a whole gateway: held by whoever has the file alone."""
+"""Receipts at the HTTP API of a whole gateway, verified with the file alone."""
 
 import hashlib
 from collections.abc import AsyncGenerator
@@ -63,7 +63,9 @@ async def ended(creator: Person, job: str) -> str:
 
 
 def delivering(gateway: Whole, change: Any = None) -> Behaviour:
-    """Its object is put where it belongs; ``change`` is what it makes of its signed result."""
+    """Return a node's behaviour that stores a result and signs it; ``change`` alters the signed
+    result.
+    """
 
     async def behave(node: FakeNode, dispatch: JobDispatch) -> None:
         assert dispatch.output is not None
