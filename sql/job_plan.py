@@ -1,6 +1,6 @@
-"""The plan of a job: what its creator asked for, and what the gateway made of it.
+"""The plan of a job: the specification from its creator, and what the gateway derived from it.
 
-The plan is stored with the job and travels whole, from the request to the node's session.
+The plan is stored with the job and passed on as one object, from the request to the node's session.
 """
 
 from collections.abc import Mapping
@@ -17,19 +17,20 @@ from rendertrust.frame_range import parse
 from rendertrust.job_spec import JobSpec, NodeNeeds, Priority
 from rendertrust.tiling import grid
 
-# The priorities of jobs as numbers, in which jobs are ordered.
+# The numbers that are stored for priorities, and by which jobs are ordered.
 PRIORITIES: Final[Mapping[Priority, int]] = {"low": -1, "normal": 0, "high": 1}
 NO_NEEDS: Final = NodeNeeds()
-# Parameters that a tile lacks: its file has the renderer's own format.
-OF_THE_WHOLE: Final = ("format",)
+# Parameters of a frame that its tiles do not get: a tile's file has a fixed intermediate format.
+NOT_OF_TILES: Final = ("format",)
 
 
 @attrs.frozen
 class NewUnit:
-    """One unit of a new job: its price, its frames and its turn.
+    """One unit of a new job: its price, its frames and its ``place`` within the job's order.
 
-    ``tile``: its number within the frame. ``feeds``: the number of the unit that is assembled from
-    this one and others. That unit costs nothing and waits until none of its parts are ``missing``.
+    ``tile``: the number of the tile within the frame. ``feeds``: the number of the unit that is
+    assembled from this one and others; that unit costs nothing. ``missing``: how many units that
+    this one is assembled from are not complete; it waits until there are none.
     """
 
     price: int
@@ -42,7 +43,7 @@ class NewUnit:
 
 @attrs.frozen
 class InputFile:
-    """An upload that every unit of a job gets, and the path at which the node puts it."""
+    """An upload that every unit of a job gets, and the path at which the node stores it."""
 
     key: str
     path: str
@@ -52,7 +53,7 @@ class InputFile:
 
 @attrs.frozen
 class FileList:
-    """The list of a job's files, as the gateway keeps it in the object store."""
+    """A manifest (list of a job's files) in the object store."""
 
     key: str
     sha256: str
@@ -61,7 +62,7 @@ class FileList:
 
 @attrs.frozen
 class Inputs:
-    """Inputs of the units of a job: one upload, or a list of files of which one is the ``scene``.
+    """The inputs of a job's units: one upload, or a list of files that contains the ``scene``.
 
     ``frames_of``: the job whose results are among the files.
     """
@@ -73,7 +74,7 @@ class Inputs:
 
     @property
     def content(self) -> bytes | None:
-        """The SHA-256 that names all of the input; None: it is in a bucket of somebody else."""
+        """The SHA-256 of the upload or file list; None: the input is not in the gateway's store."""
         found = self.files or self.file
         return None if found is None else bytes.fromhex(found.sha256)
 
@@ -83,10 +84,10 @@ NO_INPUTS: Final = Inputs()
 
 @attrs.frozen
 class Pricing:
-    """The basis of a price by measured work.
+    """The basis of a price that depends on measured work.
 
-    ``work`` is that of all frames. The table's ``price`` pays for ``pays_for`` seconds of it. The
-    preflight ``looked`` measured it.
+    ``work``: of all frames, in microseconds. ``price``: the price from the price table, which pays
+    for ``pays_for`` seconds of work. ``looked``: the preflight that measured the work.
     """
 
     work: int
@@ -97,10 +98,10 @@ class Pricing:
 
 @attrs.frozen
 class JobPlan:
-    """A job as it is run.
+    """All that decides how a job is run.
 
-    ``needs``: what its spec and its scene require of nodes, with the device class to which its
-    units are pinned. ``units``: the units of a new job; they are stored in another table.
+    ``needs``: what the spec and the scene require of nodes, with the device class to which the
+    units are pinned. ``units``: only of a new job; they are stored in another table.
     """
 
     spec: JobSpec
@@ -115,28 +116,28 @@ class JobPlan:
 
     @property
     def payload_ref(self) -> str:
-        """The object that the job works on, or ''."""
+        """The reference of the upload that the job works on, or ''."""
         return self.spec.payload_ref or ""
 
     @property
     def price(self) -> int:
-        """The price of all units, in units of money."""
+        """The price of all units together, in 1/10,000 credits."""
         return sum(unit.price for unit in self.units)
 
     @property
     def priority(self) -> int:
-        """The priority with which it was submitted."""
+        """The priority with which the job was submitted."""
         return PRIORITIES[self.spec.priority]
 
     @property
     def cap(self) -> int | None:
-        """The most that it may cost, in units of money, as it was submitted."""
+        """The most that the job may cost, in 1/10,000 credits, as it was submitted."""
         most = self.spec.max_credits
         return None if most is None else money.parse(most)
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """The columns and rows into which each frame is cut."""
+        """The columns and rows of tiles into which each frame is cut; None: there are no tiles."""
         if self.spec.tiles is None:
             return None
         columns, _, rows = self.spec.tiles.partition("x")
@@ -144,7 +145,7 @@ class JobPlan:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The parameters of the whole job, as nodes get them."""
+        """The parameters that are the same for all units of the job, as nodes get them."""
         scene = self.inputs.scene
         return self.spec.params if scene is None else {**self.spec.params, "scene": scene}
 
@@ -154,17 +155,17 @@ class JobPlan:
         if frames is None:
             return dict(params)
         numbers = parse(frames)
-        told = params | ({"frame": numbers[0]} if len(numbers) == 1 else {"frames": [*numbers]})
+        own = params | ({"frame": numbers[0]} if len(numbers) == 1 else {"frames": [*numbers]})
         if self.grid is None:
-            return told
+            return own
         tiles = grid(params["width"], params["height"], *self.grid)
         if tile is None:
-            return {**told, "tiles": [each.members for each in tiles]}
-        told["tile"] = tiles[tile].members
-        return {name: value for name, value in told.items() if name not in OF_THE_WHOLE}
+            return {**own, "tiles": [each.members for each in tiles]}
+        own["tile"] = tiles[tile].members
+        return {name: value for name, value in own.items() if name not in NOT_OF_TILES}
 
     def stored(self) -> dict[str, Any]:
-        """Return the plan without the members that are stored in columns or other tables."""
+        """Return the plan as JSON, without members that are stored in columns or other tables."""
         return cast("dict[str, Any]", _CONVERTER.unstructure(self))
 
 
@@ -178,13 +179,13 @@ def plan_of(row: Any) -> JobPlan:
 
 
 def read_plan(document: Mapping[str, Any], job_type: str, payload_ref: str) -> JobPlan:
-    """Return the stored plan of a job."""
+    """Parse the stored plan of a job."""
     spec = {**document.get("spec", {}), "job_type": job_type, "payload_ref": payload_ref}
     return _CONVERTER.structure({**document, "spec": spec}, JobPlan)
 
 
 def _converter() -> Converter:
-    """Return the converter between plans and their JSON; defaults are left out."""
+    """Return the converter between plans and their JSON, which leaves out members with defaults."""
     converter = Converter(omit_if_default=True)
     converter.register_structure_hook(UUID, lambda text, _: UUID(text))
     converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))

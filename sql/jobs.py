@@ -1,4 +1,4 @@
-"""Jobs as their owners and the console read them. Only the Ledger writes them."""
+"""Reads of jobs for their owners and the console. Only the Ledger writes jobs."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,8 +17,8 @@ from sql.job_plan import JobPlan, plan_of
 from sql.page import Page
 from sql.units import MINE
 
-HASHED: Final = re.compile("[0-9a-f]{64}")
-SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
+HASH: Final = re.compile("[0-9a-f]{64}")
+SORTED_MOST: Final = 10_000  # only so many of the newest matching jobs are sorted or counted
 
 
 @attrs.frozen
@@ -44,7 +44,7 @@ class OwnerJobRow:
     priority: int
     cap: int | None
     paused: str | None
-    refunded: int = 0  # the part of the charge that disputes gave back
+    refunded: int = 0  # the part of the charge that was refunded after upheld disputes
 
     @property
     def job_type(self) -> str:
@@ -53,9 +53,9 @@ class OwnerJobRow:
 
 @attrs.frozen
 class PastJob:
-    """A job as submitted, and its status. ``retried_by``: the job that retries it.
+    """A job as it was submitted, and its status, to submit it again.
 
-    ``frames``: those of its first unit.
+    ``retried_by``: the job that repeats it. ``frames``: the frames of its first unit.
     """
 
     id: UUID
@@ -78,9 +78,9 @@ class OwnerUnitRow:
 
 @attrs.frozen
 class ResultFacts:
-    """Size and SHA-256 of a job's result, as its node reported them, or None.
+    """Size and SHA-256 of a job's result, as its node reported them; None: it reported none.
 
-    ``expired``: the object has been deleted.
+    ``expired``: the object with the result has been deleted.
     """
 
     size: int | None
@@ -90,11 +90,12 @@ class ResultFacts:
 
 @attrs.frozen
 class PagedUnit:
-    """A unit as its job's owner sees it. ``missing``: tiles that are not complete yet.
+    """A unit as its job's owner sees it.
 
-    ``frame``: for a render submitted with a frame number instead of ``frames``. ``feeds``: the
-    number of the unit that is assembled from this tile. ``given_back``: why its charge was refunded
-    after completion.
+    ``missing``: the number of its tiles that are not complete. ``frame``: the frame number of a
+    render that was submitted with ``frame`` instead of ``frames``. ``feeds``: the number of the
+    unit that is assembled from this tile. ``given_back``: why its charge was refunded after
+    completion.
     """
 
     number: int
@@ -125,8 +126,8 @@ class PagedUnit:
 class OrphanTilesRow:
     """Delivered tiles of a job's frames that cannot be completed.
 
-    ``tiles``: their number; ``checking``: how many are not charged yet; ``charged``: the charge of
-    the others, in units of money.
+    ``tiles``: their number. ``checking``: how many wait for a verdict and are not charged yet.
+    ``charged``: the charges of the others, in 1/10,000 credits.
     """
 
     tiles: int
@@ -136,7 +137,7 @@ class OrphanTilesRow:
 
 @attrs.frozen
 class OpenCheck:
-    """A unit that waits for its verdict, and since when."""
+    """A unit whose result waits for a verdict, and since when."""
 
     unit: int
     since: datetime
@@ -144,7 +145,11 @@ class OpenCheck:
 
 @attrs.frozen
 class PaceRow:
-    """Complete units and their mean seconds; seconds of running units; number of waiting units."""
+    """Progress of a job's units.
+
+    ``done``: number of complete units; ``mean``: their mean duration in seconds. ``at_work``: for
+    each running unit, the seconds so far. ``waiting``: number of waiting units.
+    """
 
     done: int
     mean: float | None
@@ -154,7 +159,7 @@ class PaceRow:
 
 @attrs.frozen
 class StoredAnswer:
-    """A stored request and answer of an idempotency key: {status, body}."""
+    """A request's SHA-256 and its answer {status, body}, stored under an idempotency key."""
 
     request: bytes
     answer: dict[str, Any]
@@ -162,7 +167,7 @@ class StoredAnswer:
 
 @attrs.frozen
 class JobOrder:
-    """A job to be submitted: the facts on which its price and terms depend."""
+    """The properties of a job to be submitted that decide its price and terms."""
 
     user: UUID
     job_type: str
@@ -171,9 +176,11 @@ class JobOrder:
 
 @attrs.frozen
 class JobTerms:
-    """The price of a job in units, whether the user may submit it, and the earlier answer, if any.
+    """The price and terms on which a user may submit a job.
 
-    ``price_number``: the row of the price table.
+    ``price``: from the price table, in 1/10,000 credits. ``price_number``: that table's row.
+    ``active``: the user may submit jobs. ``before``: the answer stored under the request's
+    idempotency key, if there is one.
     """
 
     price: int
@@ -182,7 +189,7 @@ class JobTerms:
     before: StoredAnswer | None
 
     def in_pool(self, pool: Pool) -> "JobTerms":
-        """Return the terms in a pool: work on the owner's own nodes costs nothing."""
+        """Return the terms for jobs in a pool: in the pool ``mine`` work costs nothing."""
         return attrs.evolve(self, price=0) if pool == MINE else self
 
 
@@ -199,7 +206,7 @@ def _terms(row: Any) -> JobTerms:
 
 
 class Jobs:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
+    """Reads of jobs for their owners; each raises ``Unavailable`` while the database is down."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -217,7 +224,7 @@ class Jobs:
     ) -> Sequence[OwnerJobRow] | None:
         """Return a page of a user's jobs, newest first.
 
-        None if ``span.after`` is not the user's.
+        None if ``span.after`` is not the id of a job of the user.
         """
         if not await span.is_known(self._database, "job_is_of_user", user):
             return None
@@ -229,7 +236,7 @@ class Jobs:
         return [_job(row) for row in rows]
 
     async def count(self, user: UUID, status: str | None) -> int:
-        """Count the user's jobs that match."""
+        """Count the user's jobs with this status, or all."""
         if status is None:
             return await self._database.number("jobs_count", user)
         return await self._database.number("jobs_count_with_status", user, status)
@@ -239,29 +246,29 @@ class Jobs:
         return None if row is None else _job(row)
 
     async def past(self, job: UUID, owner: UUID | None) -> PastJob | None:
-        """Return a job as submitted; of any user if ``owner`` is None."""
+        """Return a job as it was submitted; ``owner`` None: the job may be any user's."""
         row = await self._database.one("job_to_retry", job, owner)
         return None if row is None else PastJob(**_with_plan(row))
 
     async def result(self, job: UUID) -> ResultFacts:
-        """Return the facts of the result of a job with one unit."""
+        """Return the size and SHA-256 of the result of a job with one unit."""
         row = await self._database.one("job_result", job)
         return ResultFacts(None, None) if row is None else ResultFacts(**row)
 
     async def pace(self, job: UUID, now: datetime) -> PaceRow:
-        """Return how fast the job's units are completed."""
+        """Return the progress of the job's units, to estimate when the job ends."""
         row = await self._database.one("job_pace", job, now)
-        assert row is not None, "an aggregate answers one row"
+        assert row is not None, "an aggregate returns one row"
         return PaceRow(**row)
 
     async def open_checks(self, job: UUID, units: Sequence[int]) -> Sequence[OpenCheck]:
-        """Return the open checks of these units."""
+        """Return those of the units that wait for a verdict, and since when."""
         return await self._database.rows(OpenCheck, "open_checks", job, list(units))
 
     async def loose_tiles(self, job: UUID) -> OrphanTilesRow:
         """Return the job's delivered tiles of frames that cannot be completed."""
         row = await self._database.one("loose_tiles", job)
-        assert row is not None, "an aggregate answers one row"
+        assert row is not None, "an aggregate returns one row"
         return OrphanTilesRow(**row)
 
     async def given_back(self, job: UUID) -> int:
@@ -272,13 +279,17 @@ class Jobs:
         return await self._database.rows(OwnerUnitRow, "job_units", job)
 
     async def unit_page(self, job: UUID, after: int, limit: int) -> Sequence[PagedUnit]:
-        """Return the units with numbers above ``after``, by number."""
+        """Return the job's next units, by number, after the one with number ``after``."""
         return await self._database.rows(PagedUnit, "unit_page", job, after, limit)
 
 
 @attrs.frozen
 class JobFilter:
-    """Filter for jobs; None: any. ``node``, ``user`` and ``error`` match parts of a text."""
+    """Filter for jobs; None: any value.
+
+    ``node``: part of the node's name, or the beginning of its id. ``user``: part of the user's
+    email address, or the beginning of their id. ``error``: part of the job's error message.
+    """
 
     statuses: tuple[str, ...] | None = None
     types: tuple[str, ...] | None = None
@@ -290,20 +301,20 @@ class JobFilter:
     id: str | None = None  # prefix of the id
 
     def bounds(self) -> tuple[Any, ...]:
-        """Return the filter as arguments of the queries."""
+        """Return the filter's values in the order of the queries' parameters."""
         texts = (self.node, self.user, self.error)
         kinds = (self.statuses and list(self.statuses), self.types and list(self.types))
         return (*kinds, *texts, self.since, self.until, self.id)
 
 
-def named(file: str | None) -> str | None:
-    """Return the file's name; None if the name is only a hash."""
-    return None if file is None or HASHED.match(file) else file
+def file_name(file: str | None) -> str | None:
+    """Return the name of a file; None if it has none, or its object key is only a hash."""
+    return None if file is None or HASH.match(file) else file
 
 
 @attrs.frozen
 class ListedJob:
-    """A row of a list. ``file``: the scene's name, if known."""
+    """A job in the console's list of jobs. ``file``: the scene's file name, if known."""
 
     id: UUID
     job_type: str
@@ -321,17 +332,17 @@ class ListedJob:
     has_picture: bool
     retried_by: UUID | None
     charged: int
-    refunded: int = 0  # part of the charge
-    file: str | None = attrs.field(default=None, converter=named)
+    refunded: int = 0  # the part of the charge that was refunded
+    file: str | None = attrs.field(default=None, converter=file_name)
 
     @property
     def paid(self) -> int:
-        """The charge less refunds."""
+        """The charge less what was refunded."""
         return self.charged - self.refunded
 
     @property
     def took(self) -> float | None:
-        """The seconds from submission to end."""
+        """The seconds from the job's submission to its end; None while it is open."""
         if self.completed_at is None:
             return None
         return (self.completed_at - self.created_at).total_seconds()
@@ -339,7 +350,7 @@ class ListedJob:
 
 @attrs.frozen
 class ConsoleJob:
-    """One job with its names."""
+    """A job on its page of the console, with the names of its user, node and file."""
 
     id: UUID
     user_id: UUID
@@ -365,11 +376,11 @@ class ConsoleJob:
     priority: int = 0
     cap: int | None = None
     paused: str | None = None
-    held: int = 0  # held for units that have not ended
-    at_work: int = 0  # units at a node, or being checked
-    next_unit: int | None = None  # first waiting unit
-    attempts: int = 0  # over all units
-    file: str | None = attrs.field(default=None, converter=named)
+    held: int = 0  # credits held for units that have not ended
+    at_work: int = 0  # number of units that are assigned or wait for a verdict
+    next_unit: int | None = None  # number of the first waiting unit
+    attempts: int = 0  # number of attempts at all units together
+    file: str | None = attrs.field(default=None, converter=file_name)
 
     @property
     def job_type(self) -> str:
@@ -378,7 +389,11 @@ class ConsoleJob:
 
 @attrs.frozen
 class ConsoleFrame:
-    """A frame or a chunk; for a frame in tiles, the merged unit and the sums over its tiles."""
+    """A frame or a chunk on a job's page of the console.
+
+    For a frame in tiles this is the assembled unit; ``price``, ``charged`` and ``refunded`` include
+    the tiles, and ``tiles`` is their number.
+    """
 
     number: int
     frames: str | None
@@ -394,14 +409,14 @@ class ConsoleFrame:
     tiles: int
     price: int
     charged: int
-    refunded: int  # of the charge
+    refunded: int  # the part of the charge that was refunded
     has_receipt: bool = False
     given_back: bool = False  # a dispute of the unit, or of one of its tiles, was upheld
 
 
 @attrs.frozen
 class FrameCounts:
-    """The number of frames or chunks of a job, without tiles."""
+    """Numbers of a job's units that are frames or chunks, without tiles."""
 
     total: int = 0
     done: int = 0
@@ -410,7 +425,7 @@ class FrameCounts:
 
 @attrs.frozen
 class ConsolePart:
-    """A frame or a chunk, as submitted. ``place``: its position within the job."""
+    """The frames of a frame or chunk unit. ``place``: the unit's position in the job's order."""
 
     number: int
     frames: str
@@ -428,9 +443,9 @@ class ConsolePiece:
 
 @attrs.frozen
 class ConsoleUnit:
-    """A unit with its last attempt.
+    """A unit on a job's page of the console, with its last attempt.
 
-    After an upheld dispute ``verdict`` says so, and ``said`` gives its reason.
+    After an upheld dispute, ``verdict`` is 'given back' and ``said`` the reason for the decision.
     """
 
     number: int
@@ -449,15 +464,15 @@ class ConsoleUnit:
     result_size: int | None
     result_sha256: bytes | None
     verdict: str | None = None
-    said: str | None = None  # the verifier's reason
+    said: str | None = None  # the verifier's explanation of the verdict
     has_receipt: bool = False
-    frames: str | None = None  # None: the job is no animation
+    frames: str | None = None  # None: the job was not submitted with frames
     tile: int | None = None
 
 
 @attrs.frozen
 class AttemptView:
-    """A failed attempt. ``started_at`` None: it never ran."""
+    """A failed attempt at a unit. ``started_at`` None: the node never started it."""
 
     number: int
     attempt: int
@@ -476,7 +491,7 @@ class AttemptView:
 
 @attrs.frozen
 class ConsoleHold:
-    """The hold of a unit. ``settled``: the charged part; the rest was released."""
+    """The hold of a unit. ``settled``: the part that was charged; the rest is released."""
 
     number: int
     amount: int
@@ -490,7 +505,11 @@ class ConsoleHold:
 
 @attrs.frozen
 class ConsoleEntry:
-    """An entry of the owner's account, and its progress towards the chain."""
+    """An entry for a unit on the owner's account.
+
+    ``leaf_index``: its leaf in the log. ``signed_at``, ``anchored_at``: when a checkpoint and a
+    confirmed anchor first included the leaf.
+    """
 
     number: int
     entry_id: int
@@ -508,10 +527,11 @@ class ConsoleEntry:
 
 @attrs.frozen
 class ConsoleCharges:
-    """All charges of a job: their number, the last time, and how far all of them have come.
+    """All charges of a job together.
 
-    ``refunded``: in units. Times are None if there is no charge, or while some charge has not come
-    that far.
+    ``number``: how many; ``at``: the time of the last one. ``signed_at``, ``anchored_at``: when a
+    checkpoint and a confirmed anchor included all of them; None if there are no charges, or not all
+    are included yet. ``refunded``: in 1/10,000 credits.
     """
 
     number: int = 0
@@ -522,29 +542,33 @@ class ConsoleCharges:
 
 
 class JobViews(Table):
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Reads of jobs for the console; each raises ``Unavailable`` while the database is down.
 
-    ``owner`` None: all users.
+    ``owner``: the user whose jobs are read; None: all users' jobs.
     """
 
     async def page(
-        self, owner: UUID | None, wish: JobFilter, sort: str, limit: int, offset: int
+        self, owner: UUID | None, job_filter: JobFilter, sort: str, limit: int, offset: int
     ) -> Sequence[ListedJob]:
-        """Return a page; other orders than newest first only cover the newest ``SORTED_MOST``."""
+        """Return a page of matching jobs.
+
+        Unless sorted by newest first, it is a page of the newest ``SORTED_MOST`` matching jobs.
+        """
         most = offset + limit if sort == "-created" else SORTED_MOST
-        bounds = (owner, *wish.bounds(), most, sort, limit, offset)
+        bounds = (owner, *job_filter.bounds(), most, sort, limit, offset)
         return await self._database.rows(ListedJob, "job_view_page", *bounds)
 
-    async def counts(self, owner: UUID | None, wish: JobFilter) -> Mapping[str, int]:
-        """Count the newest ``SORTED_MOST`` jobs that match by status, whatever status the filter
-        names.
+    async def counts(self, owner: UUID | None, job_filter: JobFilter) -> Mapping[str, int]:
+        """Count jobs by status, among the newest ``SORTED_MOST`` that match the filter.
+
+        The filter's statuses are ignored.
         """
-        every = attrs.evolve(wish, statuses=None)
+        every = attrs.evolve(job_filter, statuses=None)
         rows = await self._database.all("job_view_counts", owner, *every.bounds(), SORTED_MOST)
         return dict.fromkeys(STATUSES, 0) | {row["name"]: row["count"] for row in rows}
 
     async def words(self, owner: UUID | None) -> Mapping[str, Sequence[str]]:
-        """Return the ``types`` and ``nodes`` to offer in the filter."""
+        """Return the job ``types`` and the names of ``nodes`` to offer in the filter."""
         row = await self._database.one("job_view_words", owner)
         return {"types": [], "nodes": []} if row is None else dict(row)
 
@@ -558,16 +582,16 @@ class JobViews(Table):
     async def frames(
         self, job: UUID, state: str | None, limit: int, offset: int
     ) -> Sequence[ConsoleFrame]:
-        """Return a page of frames by number, in one state or all."""
+        """Return a page of the job's frames by number; ``state`` None: in all states."""
         return await self._database.rows(ConsoleFrame, "job_view_frames", job, state, limit, offset)
 
     async def frame_counts(self, job: UUID) -> FrameCounts:
         row = await self._database.one("job_view_frame_counts", job)
-        assert row is not None, "an aggregate has one row"
+        assert row is not None, "an aggregate returns one row"
         return FrameCounts(**row)
 
     async def attempts(self, job: UUID) -> Sequence[AttemptView]:
-        """Return the failed attempts of a job, oldest first."""
+        """Return the failed attempts of a job, by unit and attempt number."""
         return await self._database.rows(AttemptView, "job_view_attempts", job)
 
     async def holds(self, job: UUID) -> Sequence[ConsoleHold]:
@@ -586,7 +610,7 @@ class JobViews(Table):
         return {row["number"]: ConsolePiece(**row) for row in rows}
 
     async def parts(self, job: UUID) -> Sequence[ConsolePart]:
-        """Return the frames of the job's units, by number; empty for a job without frames."""
+        """Return the frames of the job's units without tiles; empty for a job without frames."""
         return await self._database.rows(ConsolePart, "job_view_parts", job)
 
 

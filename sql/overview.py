@@ -10,7 +10,7 @@ import attrs
 from rendertrust.frame_range import parse
 from rendertrust.job_status import STATUSES
 from sql.database import Table
-from sql.jobs import named
+from sql.jobs import file_name
 
 NODES: Final = ("HEALTHY", "UNHEALTHY", "OFFLINE", "REGISTERED")
 
@@ -72,7 +72,7 @@ class JobThumbnail:
     feeds: int | None
     frame: int | None
     made_at: datetime | None
-    file: str | None = attrs.field(default=None, converter=named)
+    file: str | None = attrs.field(default=None, converter=file_name)
 
     @property
     def frames(self) -> int:

@@ -1,4 +1,4 @@
-"""Open jobs and units for the Scheduler and the Lifeline: rows, leases, parameters, durations."""
+"""Rows of open jobs and units as the scheduler and the lifeline read them, and units' durations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,30 +17,30 @@ from sql.job_plan import JobPlan
 MINE, TRUSTED, ANY = "mine", "trusted", "any"
 # Weights for low, normal and high priority.
 WEIGHTS: Final[Mapping[int, int]] = {-1: 1, 0: 2, 1: 4}
-JobPlace: TypeAlias = tuple[datetime, UUID]  # time when it was queued, and id
-# Returns a job's plan if the caller already has it.
+JobPlace: TypeAlias = tuple[datetime, UUID]  # when the job was queued, and its id
+# Returns the plan of a job that the caller already knows, or None.
 KnownPlan: TypeAlias = Callable[[UUID], JobPlan | None]
 LeaseId: TypeAlias = tuple[UUID, int, int, UUID]  # job, unit, attempt, node
 RENDER: Final = "render"
 VIDEO: Final = "video"
-CHECKED: Final = frozenset({RENDER, VIDEO})  # job types that are checked
+CHECKED: Final = frozenset({RENDER, VIDEO})  # job types whose results verifiers check
 Kind: TypeAlias = Literal["frame", "chunk", "tile", "merged", "video"]
 Alike: TypeAlias = tuple[UUID, bool]  # job; True for its tiles, False for its other units
 DONE_MOST: Final = 50  # most recently completed units of each job that determine its pace
 
 
 def weight(priority: int) -> int:
-    """Return the weight of a priority: the ratio in which users' units are at work."""
+    """Return the weight of a priority: users share slots in the ratio of their units' weights."""
     return WEIGHTS[priority]
 
 
 def result_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
-    """Return the key of an attempt's result. Only that attempt writes it."""
+    """Return the object-store key of an attempt's result. Only that attempt writes it."""
     return f"results/{user}/{job}/{unit}/{attempt}/result"
 
 
 def evidence_key(user: UUID, job: UUID, unit: int, attempt: int) -> str:
-    """Return the key of an attempt's evidence."""
+    """Return the object-store key of an attempt's evidence."""
     return beside(result_key(user, job, unit, attempt))
 
 
@@ -51,7 +51,7 @@ def beside(result: str) -> str:
 
 @attrs.frozen
 class PartResult:
-    """The result of a unit that another unit is assembled from, as far as known."""
+    """The result of one of the units from which another is assembled, as far as it is known."""
 
     unit: int
     attempt: int
@@ -59,9 +59,9 @@ class PartResult:
     size: int | None
 
 
-def parts_of(told: Sequence[str] | None) -> tuple[PartResult, ...]:
-    """Parse the input results of a unit, in order, from the database's JSON."""
-    return tuple(PartResult(*orjson.loads(one)) for one in told or ())
+def parts_of(documents: Sequence[str] | None) -> tuple[PartResult, ...]:
+    """Parse the results from which a unit is assembled, in order, from the database's JSON."""
+    return tuple(PartResult(*orjson.loads(one)) for one in documents or ())
 
 
 @attrs.frozen
@@ -80,7 +80,7 @@ class OpenJob:
 
 @attrs.frozen
 class OpenJobTerms:
-    """The terms of an open job: its plan without the parameters."""
+    """An open job without its units and parameters, for limits on a user's open jobs."""
 
     job: UUID
     user: UUID
@@ -91,10 +91,10 @@ class OpenJobTerms:
 
 @attrs.frozen
 class OpenUnit:
-    """An open unit, with facts of its job.
+    """A row of an attempt at an open unit, with columns of its job.
 
     ``avoid``: nodes that failed this unit; ``barred``: nodes that failed any unit of the job. A
-    unit with a speculative copy yields two rows.
+    unit with a speculative attempt has two rows.
     """
 
     job: UUID
@@ -117,14 +117,14 @@ class OpenUnit:
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
     units: int = 1  # number of units of the job
-    price: int = 0  # in units of money
+    price: int = 0  # in 1/10,000 credits
     started_at: datetime | None = None  # when this or an earlier attempt started
     copied: int = 0  # number of the newest speculative attempt
     is_copy: bool = False  # this attempt is the speculative one
     paused: str | None = None  # why its job is paused: 'owner' or 'cap'
     faults: int = 0  # failures that no node caused
     unsent: int = 0  # earlier attempts that no node ever received
-    answered: bool = False  # its copy has delivered and waits for its verdict
+    answered: bool = False  # its speculative attempt has delivered and waits for its verdict
     needs_memory: int = 0  # bytes; a node with less ran out of memory
     needs_opengl: bool = False  # set when a node without OpenGL failed it
 
@@ -140,12 +140,12 @@ class UnitDuration:
 
 
 def nothing_known(_: UUID) -> None:
-    """Return None: no plan is known."""
+    """Return None for every job: a ``KnownPlan`` of a caller that knows no plan."""
 
 
 @attrs.frozen
 class Lease:
-    """A lease: how long a unit may stay with its node without a sign of life, from now on."""
+    """A lease to write: a unit may stay with its node for ``seconds`` without being renewed."""
 
     job: UUID
     unit: int
@@ -159,7 +159,7 @@ class Lease:
 
 
 def kind_of(job_type: str, params: Mapping[str, Any]) -> Kind:
-    """Return the kind of result that a unit of this job type has."""
+    """Return the kind of result of a unit with this job type and these parameters."""
     if job_type == VIDEO:
         return "video"
     if "tile" in params:
@@ -178,7 +178,10 @@ class UnitDurations:
 
 
 def paces(units: Iterable[UnitDuration]) -> dict[Alike, UnitDurations]:
-    """Return durations by job, separately for tiles, as they take less time than frames."""
+    """Return each job's number of completed units and their median seconds per frame.
+
+    A job's tiles are counted apart from its other units, as they take less time.
+    """
     found: defaultdict[Alike, list[float]] = defaultdict(list)
     for unit in units:
         found[unit.job, unit.is_tile].append(unit.seconds / frames_of(unit.frames))
@@ -186,7 +189,7 @@ def paces(units: Iterable[UnitDuration]) -> dict[Alike, UnitDurations]:
 
 
 def frames_in(params: Mapping[str, Any]) -> int:
-    """Count the frames in a unit's own parameters; at least one."""
+    """Count the frames in a unit's parameters; at least one."""
     named = params.get("frames")
     return max(len(named), 1) if isinstance(named, list) else 1  # pyright: ignore[reportUnknownArgumentType]
 

@@ -1,4 +1,7 @@
-"""The ledger actor: commits that arrive while a batch is being written form the next batch."""
+"""The ledger actor: writes commits to the database in batches, one transaction for each.
+
+Commits that arrive while a batch is being written form the next batch.
+"""
 
 import logging
 from collections import defaultdict
@@ -29,8 +32,10 @@ from rendertrust.money import UNITS_PER_CREDIT
 from sql.books import AccountRow, BooksTransaction, Changes, EntryRow, HoldRow, Keys, Rows
 from sql.database import AnswerLost, Conflict, Mismatch, Refused, Unavailable
 
-PATIENCE_SECONDS: Final = 1.8  # retry time while the database is down; callers wait two seconds
-# tries of one batch; limits the load on a server that resets connections at once
+# How long a batch is retried while the database is down; callers wait two seconds.
+PATIENCE_SECONDS: Final = 1.8
+# Tries of one batch while the database is down; limits the load on a server that resets
+# connections at once.
 TRIES_MAX: Final = 5
 BATCH: Final = Histogram(
     "rendertrust_ledger_batch_size",
@@ -39,24 +44,24 @@ BATCH: Final = Histogram(
 )
 COMMIT_SECONDS: Final = Histogram(
     "rendertrust_ledger_commit_seconds",
-    "From a batch's start to its decision, waiting for the database and tries included.",
+    "From the start of a batch until it is committed or refused, including retries.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
 )
 CHARGED: Final = Counter("rendertrust_credits_charged", "Credits charged for work.")
 BOUGHT: Final = Counter("rendertrust_credits_bought", "Credits bought with money.")
 EVENTS: Final = Counter("rendertrust_stripe_events", "Stripe events, by outcome.", ["outcome"])
-CONFLICTS_MAX: Final = 20  # conflicts of one batch
-# A mismatch with another gateway's writes disappears on a retry; a repeated one has another cause.
+CONFLICTS_MAX: Final = 20  # serialization conflicts after which a batch is given up
+# Mismatches after which a batch is split: those with another gateway's writes disappear on a retry.
 MISMATCHES_MAX: Final = 4
-TRIED_SECONDS: Final = 1.0  # how long the outcome of a batch, or of a probe, counts as current
+TRIED_SECONDS: Final = 1.0  # how long the result of a batch or probe answers ``IsAccepting``
 log = logging.getLogger("ledger")
 
 
 @attrs.frozen
 class UnknownCommit:
-    """An attempt whose COMMIT got no answer.
+    """A try to write a batch whose COMMIT got no answer.
 
-    ``posted``: the places of the batch that it would have posted.
+    ``posted``: positions in the batch of the commits that it has written if it took effect.
     """
 
     transaction: int
@@ -64,16 +69,17 @@ class UnknownCommit:
     changes: Changes
 
     def of(self, places: range) -> "UnknownCommit":
-        """Return the attempt for a part of its commits; the first part has the changes."""
+        """Return this record for a part of the batch; only the first part keeps ``changes``."""
         posted = frozenset(n - places.start for n in self.posted if n in places)
         changes = Changes() if places.start else self.changes
         return UnknownCommit(self.transaction, posted, changes)
 
 
 class LedgerActor(Actor[Ledger]):
-    """Decides batches in memory, under row locks; the database's constraints have the last word.
+    """Decides batches of commits in memory, under row locks, and writes them to the database.
 
-    A batch that would break the books stops the process before anything is written.
+    On writing, the database checks its own constraints as well. If a batch would violate an
+    invariant of the books, the process stops before anything is written.
     """
 
     def __init__(self, store: Store, clock: Clock, random: Random) -> None:
@@ -88,8 +94,8 @@ class LedgerActor(Actor[Ledger]):
         begun = self._clock.monotonic()
         outcomes: list[Outcome] = [LedgerUnavailable() for _ in commits]
         try:
-            outcomes = await self._settle(commits)
-        finally:  # a crash fails the asks; observers would wait for ever
+            outcomes = await self._write_batch(commits)
+        finally:  # observers get an outcome even after a crash; otherwise they would wait for ever
             for commit, outcome in zip(commits, outcomes, strict=True):
                 if commit.observer is not None:
                     commit.observer.tell(Decided(commit.tag, outcome))
@@ -118,11 +124,11 @@ class LedgerActor(Actor[Ledger]):
         try:
             renewed = await self._store.renew_leases(leases)
         except (Unavailable, Conflict) as error:
-            log.warning("leases are not renewed: %s", error)
+            log.warning("leases could not be renewed: %s", error)
             return [0] * len(requests)
         return [sum(lease.id in renewed for lease in request.leases) for request in requests]
 
-    async def _settle(
+    async def _write_batch(
         self, commits: Sequence[Commit], lost: Iterable[UnknownCommit] = ()
     ) -> list[Outcome]:
         """Retry until the batch is decided, or the database has been down for too long."""
@@ -139,22 +145,22 @@ class LedgerActor(Actor[Ledger]):
             except Mismatch as error:
                 mismatches += 1
                 if mismatches > MISMATCHES_MAX:
-                    return await self._apart(commits, lost, error)
+                    return await self._split(commits, lost, error)
             except Conflict as error:
                 conflicts += 1
                 if conflicts > CONFLICTS_MAX:
                     log.error("a batch of %d commits failed after retries: %s", len(commits), error)
                     return [LedgerUnavailable() for _ in commits]
             except Refused as error:
-                return await self._apart(commits, lost, error)
+                return await self._split(commits, lost, error)
 
     async def _attempt(self, commits: Sequence[Commit], lost: list[UnknownCommit]) -> list[Outcome]:
-        """Decide and commit a batch; if COMMIT gets no answer, add the attempt to ``lost``."""
+        """Decide and write a batch; if COMMIT gets no answer, add this try to ``lost``."""
         number, changes, outcomes = 0, Changes(), list[Outcome]()
         try:
             async with self._store.transaction() as books:
                 rows = await books.lock(keys_of(commits))
-                again, done = await _perhaps_done(books, lost)
+                again, done = await _written_before(books, lost)
                 changes, outcomes = decide(rows, commits, rows.now, self._random.uuid, again=again)
                 broken = violation(rows, changes)
                 if broken is not None:
@@ -170,7 +176,7 @@ class LedgerActor(Actor[Ledger]):
         fail_point.reach("after_commit", effects_of(commits))
         return outcomes
 
-    async def _apart(
+    async def _split(
         self, commits: Sequence[Commit], lost: Sequence[UnknownCommit], error: Refused | Mismatch
     ) -> list[Outcome]:
         """Split a batch until the one commit that the database refuses fails alone."""
@@ -181,21 +187,23 @@ class LedgerActor(Actor[Ledger]):
         outcomes: list[Outcome] = []
         for places in (range(half), range(half, len(commits))):
             part = commits[places.start : places.stop]
-            outcomes += await self._settle(part, [each.of(places) for each in lost])
+            outcomes += await self._write_batch(part, [each.of(places) for each in lost])
         return outcomes
 
 
-async def _perhaps_done(
+async def _written_before(
     books: BooksTransaction, lost: Sequence[UnknownCommit]
 ) -> tuple[frozenset[int], list[Changes]]:
-    """Return the places that a lost attempt may have posted, and the changes that are surely
-    written.
+    """Return what earlier tries without an answer have written.
+
+    First the positions of commits that one of them may have written, then the changes of those
+    that were certainly committed.
     """
     found, written = set[int](), list[Changes]()
     for attempt in lost:
         if not attempt.transaction:
-            continue  # it had nothing to commit
-        # This attempt holds the lost one's locks, so that one has ended, and the server knows how.
+            continue  # the earlier try had nothing to commit
+        # This try holds the locks that the earlier one held, so the earlier one has ended.
         ended = await books.was_committed(attempt.transaction)
         found |= frozenset() if ended is False else attempt.posted
         written += [attempt.changes] if ended else []
@@ -211,7 +219,7 @@ def _count(changes: Changes) -> None:
 
 
 def moved(changes: Changes, kind: str) -> int:
-    """Return the sum of a batch's transfers of one kind, in units of money."""
+    """Return the sum of a batch's transfers of one kind, in 1/10,000 credits."""
     return sum(transfer.amount for transfer in changes.transfers if transfer.kind == kind)
 
 
@@ -220,13 +228,13 @@ def effects_of(commits: Sequence[Commit]) -> Iterator[Effect]:
     return (effect for commit in commits for effect in commit.effects)
 
 
-# -- the last check of a batch before it is written: I1 and I2
+# -- the last check of a batch: entries balance (I1), accounts match entries and holds (I2)
 
 
 def violation(rows: Rows, changes: Changes) -> str | None:
-    """Return in one line what the changes would break; None if they are sound.
+    """Return a description of an invariant that the changes would violate; None if they are sound.
 
-    It compares rows before and after, and uses nothing that the decision has computed.
+    The check only compares the rows before and after, independently of the decision's code.
     """
     return (
         _unbalanced(changes)

@@ -1,4 +1,4 @@
-"""The decision on a batch (pure): each commit sees the changes of those before it."""
+"""The decision on a batch (pure): each commit sees the changes of earlier commits in the batch."""
 
 from collections.abc import Callable, Container, Sequence
 from datetime import datetime
@@ -58,9 +58,9 @@ def decide(
 ) -> tuple[Changes, list[Outcome]]:
     """Return the rows to write and the outcome of each commit.
 
-    ``again``: places of commits that an earlier attempt may have written, as its COMMIT got no
-    answer. If these commits find their changes done, the changes are their own, so they are
-    answered as ``Posted``.
+    ``again``: positions of commits that an earlier try may have written, as its COMMIT got no
+    answer. If the changes of such a commit are already made, that try made them, so the outcome is
+    ``Posted`` instead of ``Replayed``.
     """
     draft = Draft(rows, now, uuid)
     outcomes = [_attempt(draft, each, again=n in again) for n, each in enumerate(commits)]
@@ -69,7 +69,7 @@ def decide(
 
 def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     draft.begin()
-    outcome = _by_key(draft, commit, again=again) or _body(draft, commit, again=again)
+    outcome = _stored_answer(draft, commit, again=again) or _apply_all(draft, commit, again=again)
     if not isinstance(outcome, Posted | Replayed):
         draft.drop()
         return outcome
@@ -82,7 +82,7 @@ def _attempt(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     return outcome
 
 
-def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
+def _stored_answer(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
     """Return the answer that is stored under the commit's key; None if there is none."""
     key = commit.idempotency
     kept = None if key is None else draft.answers.get((key.user, key.key))
@@ -91,17 +91,17 @@ def _by_key(draft: Draft, commit: Commit, *, again: bool) -> Outcome | None:
     if kept.request != key.request:
         return KeyConflict(key.key)
     if again and _is_done(draft, commit):
-        return None  # the key comes from this very commit
+        return None  # an earlier try of this commit has stored the answer
     return Replayed(entries=_entries_before(draft, commit), answer=kept.answer)
 
 
 def _is_done(draft: Draft, commit: Commit) -> bool:
-    """Return True if this very commit was written; every request has new job ids."""
+    """Return True if an earlier try wrote this commit; the job ids of each request are new."""
     inserts = [effect for effect in commit.effects if isinstance(effect, JobInsert)]
     return bool(inserts) and all(draft.jobs.get(insert.job) is not None for insert in inserts)
 
 
-def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
+def _apply_all(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     changed = False
     for effect in commit.effects:
         step = _apply(draft, effect)
@@ -116,9 +116,9 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
         if not isinstance(step, bool):
             return step
         changed = changed or step
-    unheld = _unheld(draft, commit)
-    if unheld is not None:
-        return unheld
+    missing = _missing_hold(draft, commit)
+    if missing is not None:
+        return missing
     if changed and commit.act is not None:
         draft.note(commit.act)
     entries, units = tuple(draft.booked), draft.touched_states()
@@ -127,8 +127,8 @@ def _body(draft: Draft, commit: Commit, *, again: bool) -> Outcome:
     return Replayed(entries, units=units)
 
 
-def _unheld(draft: Draft, commit: Commit) -> GuardFailed | None:
-    """Refuse a job with a price for which no credits are held."""
+def _missing_hold(draft: Draft, commit: Commit) -> GuardFailed | None:
+    """Refuse new units whose holds differ from their prices."""
     for effect in commit.effects:
         if isinstance(effect, JobInsert):
             for number, piece in enumerate(effect.plan.units):
@@ -144,11 +144,11 @@ def _entries_before(draft: Draft, commit: Commit) -> tuple[Booked, ...]:
     return tuple(entry for entry in found if entry is not None)
 
 
-# -- effects, a closed set
+# -- effects
 
 
 def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
-    """Apply one effect: return True if it changed something, False if that was done before."""
+    """Apply one effect: return True if it changed something, False if it was applied before."""
     if isinstance(effect, JobInsert):
         return jobs.insert(draft, effect)
     if isinstance(effect, OfJob):
@@ -172,17 +172,17 @@ def _apply(draft: Draft, effect: Effect) -> bool | Refusal:
     if isinstance(effect, UnitCopy):
         return speculative_attempts.copy(draft, unit, effect)
     if unit.copy_node_id is not None:
-        left = speculative_attempts.heard(draft, unit, effect)
-        if not isinstance(left, UnitRow):
-            return left
-        unit = left
+        remaining = speculative_attempts.apply_to_pair(draft, unit, effect)
+        if not isinstance(remaining, UnitRow):
+            return remaining
+        unit = remaining
     return _apply_to_attempt(draft, unit, effect)
 
 
 def _apply_to_attempt(
     draft: Draft, unit: UnitRow, effect: speculative_attempts.OfAttempt
 ) -> bool | Refusal:
-    """Apply an effect on the only attempt at a unit."""
+    """Apply an effect to a unit that has no second attempt."""
     if isinstance(effect, UnitAssign):
         return units.assign(draft, unit, effect)
     if isinstance(effect, UnitStart):

@@ -1,4 +1,4 @@
-"""The books in memory while a batch is decided; each commit makes all of its changes, or none."""
+"""The rows of a batch in memory while it is decided; a commit makes all of its changes or none."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -39,8 +39,10 @@ V = TypeVar("V")
 
 
 class Layer(Generic[K, V]):
-    """Rows in three versions: as found, as changed by the batch, and as changed by the current
-    commit.
+    """Rows of one table in three versions.
+
+    ``found``: as read; ``kept``: as changed by earlier commits of the batch; ``tried``: as changed
+    by the current commit.
     """
 
     def __init__(self, found: Mapping[K, V]) -> None:
@@ -71,10 +73,10 @@ class Layer(Generic[K, V]):
 
 
 class Draft:
-    """Rows changed by a batch.
+    """Rows that a batch has locked or added.
 
-    ``uuid`` makes the ids of entries and holds. ``booked`` and ``touched`` belong to the current
-    commit.
+    ``uuid`` makes the ids of entries and holds. ``booked`` (posted transfers) and ``touched``
+    (units that effects named) are those of the current commit, for its outcome.
     """
 
     def __init__(self, rows: Rows, now: datetime, uuid: Callable[[], UUID]) -> None:
@@ -145,7 +147,7 @@ class Draft:
     # -- jobs
 
     def add_job(self, job: JobRow, units: Sequence[UnitRow]) -> None:
-        """Add a job and its QUEUED units; the outcome names the first unit."""
+        """Add a job and its QUEUED units; the commit's outcome contains only the first unit."""
         self.jobs.put(job.id, job)
         self._numbers.put(job.id, tuple(unit.number for unit in units))
         for unit in units:
@@ -153,7 +155,7 @@ class Draft:
         self.touched[job.id, 0] = None
 
     def units_of(self, job: UUID) -> list[UnitRow]:
-        """Return the locked units of a job: all of them if the whole job was locked."""
+        """Return a job's units that are locked: all of them if the whole job was locked."""
         found = [self.units.get((job, number)) for number in self._numbers.get(job) or ()]
         return [unit for unit in found if unit is not None]
 
@@ -164,12 +166,12 @@ class Draft:
         return job
 
     def put_unit(self, unit: UnitRow) -> None:
-        """Store a changed unit, which the outcome then names."""
+        """Store a changed unit; the commit's outcome contains it."""
         self.units.put((unit.job_id, unit.number), unit)
         self.touched[unit.job_id, unit.number] = None
 
     def touched_states(self) -> tuple[UnitState, ...]:
-        """Return the current states of the units that the current commit named."""
+        """Return the present states of the units that the current commit has touched."""
         if not self.touched:
             return ()
         found = [self.units.get(key) for key in self.touched]
@@ -177,7 +179,8 @@ class Draft:
 
     def _state(self, unit: UnitRow) -> UnitState:
         job = self.job_of(unit)
-        node = None if unit.state == "QUEUED" else unit.node_id  # the row keeps its last node
+        # A queued unit's row still has the node of the last attempt.
+        node = None if unit.state == "QUEUED" else unit.node_id
         answered = unit.copy_delivered_at is not None
         copy = (unit.copy_attempt, None if answered else unit.copy_node_id, answered)
         of = (job.id, unit.number, unit.state, unit.attempt, node, job.status, *copy)
@@ -186,10 +189,10 @@ class Draft:
     # -- money
 
     def enter(self, transfer: TransferRow, receipt: bytes | None = None) -> EntryRow:
-        """Write a transfer and its two entries; return the subject's entry.
+        """Add a transfer and its two entries; return the entry of its subject.
 
-        Both accounts must be locked. ``receipt``: the hash of the paid receipt, stored with the
-        subject's entry.
+        Both accounts must be locked. ``receipt``: the hash of the receipt that the transfer pays,
+        stored with the subject's entry.
         """
         of_debit = receipt if transfer.subject == transfer.debit else None
         of_credit = receipt if transfer.subject == transfer.credit else None
@@ -207,7 +210,7 @@ class Draft:
         self, transfer: TransferRow, name: str, amount: int, receipt: bytes | None
     ) -> EntryRow:
         account = self.accounts.get(name)
-        assert account is not None, "looked up before"
+        assert account is not None, "both accounts are locked"
         entry = EntryRow(
             entry_id=next(self._entry_ids),
             id=self.uuid(),

@@ -1,4 +1,4 @@
-"""Record of a failed attempt: the error text, who is at fault, and what counts against the node."""
+"""Consequences of a failed attempt: the unit's error, avoided nodes, and records of its node."""
 
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,41 +13,42 @@ from sql.checks import CheckRow, WordRow
 from sql.retry_policy import held_seconds, tries
 
 ERROR_CHARACTERS: Final = 2000
-SAID_MAX: Final = 500  # characters that a check's row keeps
-EXCUSES: Final = ("gateway", "verifier")  # parties that a node may name as being at fault
+SAID_MAX: Final = 500  # characters of an explanation that a check's row keeps
+EXCUSES: Final = ("gateway", "verifier")  # error classes with which a node blames another party
 
 
-def words(error: str) -> str:
-    """Return the text in the form in which the database stores it."""
+def stored_text(error: str) -> str:
+    """Return an error text as the database stores it: without NUL characters, and shortened."""
     return error.replace("\x00", "\ufffd")[:ERROR_CHARACTERS]
 
 
-def blamed(unit: UnitRow, effect: UnitFail) -> UnitRow:
-    """Return the unit with its error; a node at fault is counted and avoided.
+def with_failure(unit: UnitRow, effect: UnitFail) -> UnitRow:
+    """Return the unit with its error.
 
-    Other failures are counted as faults, unless the unit was returned or the failure is
-    ``uncounted``.
+    If the node is at fault, the unit's ``failures`` increase and it avoids the node. Otherwise its
+    ``faults`` increase, unless the node returned the unit or the failure is ``uncounted``.
     """
-    told = attrs.evolve(
+    failed = attrs.evolve(
         unit,
         error_class=effect.error_class,
         error_code=effect.error_code,
-        error_message=words(effect.error),
+        error_message=stored_text(effect.error),
         needs_memory=max(unit.needs_memory, effect.needs_memory),
         needs_opengl=unit.needs_opengl or effect.needs_opengl,
     )
     if effect.error_class != "node":
         nothing_failed = effect.given_back or effect.uncounted
-        return told if nothing_failed else attrs.evolve(told, faults=unit.faults + 1)
+        return failed if nothing_failed else attrs.evolve(failed, faults=unit.faults + 1)
     node = effect.node
     avoid = unit.avoid if node is None or node in unit.avoid else (*unit.avoid, node)
-    return attrs.evolve(told, failures=unit.failures + 1, avoid=avoid)
+    return attrs.evolve(failed, failures=unit.failures + 1, avoid=avoid)
 
 
-def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
-    """Exclude a node that failed a unit from the rest of its job.
+def avoided_by_job(draft: Draft, effect: UnitFail) -> dict[str, Any]:
+    """Return the change of the job's row that makes its other units avoid the node, if any.
 
-    This includes a node that merely claims another cause, and one that lacks what the job needs.
+    They avoid a node that failed the unit, also one that blames the gateway or a verifier, or lacks
+    what the unit needs.
     """
     job = draft.jobs.get(effect.job)
     is_excused = effect.uncounted or effect.error_class in EXCUSES
@@ -57,18 +58,21 @@ def shunned(draft: Draft, effect: UnitFail) -> dict[str, Any]:
     return {"avoid": (*job.avoid, effect.node)}
 
 
-def avoiding(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
-    """Return the nodes to avoid for the unit, without a node that has merely returned it."""
+def avoided_by_unit(unit: UnitRow, effect: UnitFail) -> tuple[UUID, ...]:
+    """Return the nodes that a unit avoids after a failure.
+
+    A node that returned the unit without a failure is not added.
+    """
     node, again = effect.node, effect.retry_at is not None and not effect.given_back
     if not again or node is None or node in unit.avoid:
         return unit.avoid
     return (*unit.avoid, node)
 
 
-def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
+def after_failed_send(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     """Return the waiting unit with one more node that it could not be sent to.
 
-    The node is avoided but not blamed: others are tried first.
+    Other nodes are tried first, but the failure does not count against this node.
     """
     nodes = unit.unsendable_to if node in unit.unsendable_to else (*unit.unsendable_to, node)
     avoid = unit.avoid if node in unit.avoid else (*unit.avoid, node)
@@ -76,8 +80,8 @@ def unsendable(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     return attrs.evolve(unit, unsendable_to=nodes, avoid=avoid, not_before=now + wait)
 
 
-def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
-    """Return the waiting unit after a node lost it: others are tried first, after a pause.
+def after_loss(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
+    """Return the waiting unit after a node lost it: after a pause, other nodes are tried first.
 
     The first loss has no consequence, as the node may have been restarted.
     """
@@ -89,20 +93,20 @@ def lost(unit: UnitRow, node: UUID, now: datetime) -> UnitRow:
     return attrs.evolve(unit, avoid=avoid, not_before=now + wait)
 
 
-def note(draft: Draft, effect: UnitFail, attempt: int) -> None:
-    """Record a failed attempt against its node: a false claim, or a report about the scene."""
+def record_claims(draft: Draft, effect: UnitFail, attempt: int) -> None:
+    """Record a false claim of the attempt's node, or its report that the scene is at fault."""
     if effect.caught is not None:
-        _note_lie(draft, effect, attempt, effect.caught)
+        _record_false_claim(draft, effect, attempt, effect.caught)
     elif effect.accused is not None:
-        assert effect.node is not None, "somebody said it"
+        assert effect.node is not None, "the report comes from a node"
         of = (effect.job, effect.unit, attempt)
         word = WordRow(*of, effect.node, effect.accused, draft.now)
         draft.words.put(word.id, word)
 
 
-def _note_lie(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
-    """Record an invalid result that was rejected before any check."""
-    assert effect.node is not None, "it is a node's failure"
+def _record_false_claim(draft: Draft, effect: UnitFail, attempt: int, device_class: str) -> None:
+    """Record a node's false claim as an invalid result, although no check was made."""
+    assert effect.node is not None, "a false claim comes from a node"
     row = CheckRow(
         job_id=effect.job,
         unit=effect.unit,

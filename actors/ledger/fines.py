@@ -1,7 +1,8 @@
-"""Fines over a draft of the books: stakes, forfeited shares, and their return.
+"""Fines for invalid results: an operator forfeits pending shares, and may get them back.
 
-A fine takes whole pending shares, newest first, until their sum covers it, so the last share may
-exceed it. It is taken once, with the verdict.
+A fine takes whole pending shares, newest first, until their sum covers it; so more than the fine
+may be taken. A fine is taken once, with the verdict. An operator's stake is the sum of their
+pending shares.
 """
 
 from collections.abc import Iterator
@@ -30,8 +31,13 @@ def operator_of(account: str | None) -> UUID | None:
     return UUID(account.removeprefix(OPERATOR))
 
 
-def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None, float | None]:
-    """Return whether the delivery is compared, and with which probability that was drawn."""
+def draw_comparison(
+    draft: Draft, unit: UnitRow, effect: UnitDeliver
+) -> tuple[bool | None, float | None]:
+    """Draw whether a delivery is compared with a verifier's renders; return also the odds.
+
+    The less an operator has at stake, the greater are the odds.
+    """
     if effect.draw is None:
         return None, None
     share = 0 if effect.operator is None else unit.price * effect.share_percent // 100
@@ -39,10 +45,11 @@ def drawn(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> tuple[bool | None
     return effect.draw < odds, odds
 
 
-def is_ripe(draft: Draft, share: EarningRow) -> bool:
+def can_mature(draft: Draft, share: EarningRow) -> bool:
     """Return True if a share can no longer be forfeited.
 
-    Its window is over, and all deliveries of its operator from before the end have their verdicts.
+    Its dispute window is over, and all results that its operator delivered before the end of the
+    window have their verdicts.
     """
     waiting = None if share.operator_id is None else draft.waiting.get(share.operator_id)
     return draft.now >= share.payable_at and (waiting is None or waiting >= share.payable_at)
@@ -67,12 +74,13 @@ def forfeit(draft: Draft, row: CheckRow, fine: int) -> Refusal | None:
     return _move(draft, (row.operator, REVENUE, row.operator), amount, reference_of(row.id), FINED)
 
 
-def give_back(draft: Draft, last: CheckRow) -> Refusal | None:
-    """Return the fines for results of a unit whose scene is at fault, after its last result.
+def return_fines(draft: Draft, last: CheckRow) -> Refusal | None:
+    """Pay the fines for a unit's results back, as its scene turned out to be at fault.
 
-    Nothing is returned if one of the equal results was certain to be compared: a new account, which
-    risks nothing, could otherwise excuse an invalid result of another. A share whose creator was
-    refunded stays forfeited, as it would have been reversed.
+    ``last``: the check of the unit's last result. Nothing is paid back if a result with the same
+    picture was certain to be compared: a new account, which risks nothing, could otherwise excuse
+    another's invalid result. A share stays forfeited if its creator was refunded after a dispute,
+    which would have reversed it.
     """
     unit = last.id[:2]
     results = [one for one in draft.checks.all() if one.id[:2] == unit and one.drawn]
@@ -113,21 +121,21 @@ def _move(
 
 
 def _stake(draft: Draft, operator: UUID | None) -> int:
-    """Return what was pending at the start of the batch, less what the batch has taken of it."""
+    """Return the sum of an operator's pending shares, without those that the batch has changed."""
     if operator is None:
         return 0
-    gone = sum(
+    changed = sum(
         before.amount
         for key, before in draft.earnings.found.items()
         if (before.operator_id, before.state) == (operator, "PENDING")
         if before.payable_at > draft.now
         if (after := draft.earnings.get(key)) is not None and after.state != "PENDING"
     )
-    return max(draft.stakes.get(operator, 0) - gone, 0)
+    return max(draft.stakes.get(operator, 0) - changed, 0)
 
 
 def _pending(draft: Draft, operator: UUID) -> Iterator[EarningRow]:
-    """Yield the pending shares that are locked, newest first."""
+    """Yield an operator's pending shares that the batch has locked, newest first."""
     found = [
         share
         for share in draft.earnings.all()

@@ -1,4 +1,4 @@
-"""The rows that a batch locks before it is decided."""
+"""The rows that a batch reads and locks before it is decided."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.ledger.commands.checks import falls
+from actors.ledger.commands.checks import rejects
 from actors.ledger.fines import operator_of
 from actors.ledger.messages import (
     DISPUTES,
@@ -56,11 +56,20 @@ from sql.books import Keys, TransferKey, UnitId
 from sql.purchases import NO_PURCHASES, PurchaseKeys
 
 OfNoJob: TypeAlias = OfPayout | PurchaseEffect
-POSTINGS_OF_EVENT = 5  # one purchase, two for refunds, two for disputes
+# Transfers that one Stripe event can cause: one for a purchase, two for refunds, two for disputes.
+POSTINGS_OF_EVENT = 5
 
 
 @attrs.define
 class TouchedRows:
+    """The keys of rows collected so far.
+
+    ``whole``: jobs of which all units are locked. ``tiled``: units of which the other tiles of the
+    same frame are locked. ``postings``: the most transfers that the batch can book. ``stakes``:
+    operators whose pending shares are summed. ``fines``: by operator, the sum of fines to take.
+    ``withdrawn``: units whose fines may be paid back.
+    """
+
     accounts: set[str] = attrs.field(factory=set[str])
     holds: set[str] = attrs.field(factory=set[str])
     units: set[UnitId] = attrs.field(factory=set[UnitId])
@@ -80,11 +89,11 @@ class TouchedRows:
 
 
 def keys_of(commits: Sequence[Commit]) -> Keys:
-    """Collect the keys of all rows that the commits touch.
+    """Collect the keys of all rows that the commits may read or change.
 
     A hold's account is locked with the hold. An effect that creates, ends or retries a job needs
-    all units of the job. A unit that may fail for good needs the other tiles of its frame, and so
-    does one that may be queued again.
+    all units of the job. An effect that may fail or requeue a unit needs the other tiles of its
+    frame.
     """
     gathered = TouchedRows()
     transfers = [p for c in commits for p in c.postings if isinstance(p, Transfer)]
@@ -94,8 +103,8 @@ def keys_of(commits: Sequence[Commit]) -> Keys:
     for effect in effects:
         _add_effect(gathered, effect)
     if gathered.purchases.intents or gathered.purchases.reversals:
-        # Accounts of existing purchases are locked with them; other gateways do not know new ones
-        # yet.
+        # Buyers' accounts are locked with purchases that are in the database. Debt accounts are
+        # added here for the purchases that this batch creates.
         gathered.accounts |= {debt_account(buyer) for buyer in gathered.buyers}
     used = [commit.idempotency for commit in commits if commit.idempotency is not None]
     return Keys(
@@ -157,7 +166,7 @@ def _add_effect(gathered: TouchedRows, effect: Effect) -> None:
         _add_of_unit(gathered, effect)
         return
     reference = work_reference(effect.job, effect.unit)
-    is_against = isinstance(effect, UnitVerdict) and falls(effect)
+    is_against = isinstance(effect, UnitVerdict) and rejects(effect)
     if is_against or isinstance(effect, UnitFail | UnitRequeue):
         gathered.tiled.add((effect.job, effect.unit))
     if isinstance(effect, CheckEffect):
@@ -201,7 +210,7 @@ def _add_settling(gathered: TouchedRows, reference: str, operator: str | None) -
 
 
 def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
-    """Add the keys of an earning; its account is locked with it."""
+    """Add the keys for an effect on an earning; the operator's account is locked with the row."""
     gathered.earnings.add((effect.job, effect.unit))
     if isinstance(effect, EarningClaim):
         gathered.accounts |= {SUSPENSE, operator_account(effect.owner)}
@@ -219,7 +228,7 @@ def _add_of_unit(gathered: TouchedRows, effect: OfUnit) -> None:
 
 
 def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
-    """Add the keys of a payout; its operator's account is locked with it."""
+    """Add the keys for an effect on a payout; the operator's account is locked with the row."""
     gathered.payouts.add(effect.id)
     if isinstance(effect, PayoutTake):
         gathered.payable.add(effect.operator)
@@ -231,7 +240,11 @@ def _add_payout(gathered: TouchedRows, effect: OfPayout) -> None:
 
 
 def _add_purchase(gathered: TouchedRows, effect: PurchaseEffect) -> None:
-    """Lock the account purchases for Stripe events, so that they are decided one by one."""
+    """Add the keys for an effect on a purchase.
+
+    Every Stripe event locks the accounts ``purchases`` and ``disputes``, so that gateways decide
+    these events one after the other.
+    """
     known = gathered.purchases
     if isinstance(effect, PurchaseOpen):
         gathered.accounts.add(user_account(effect.user))

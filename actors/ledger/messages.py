@@ -1,11 +1,11 @@
 """Messages of the Ledger, and their outcomes.
 
-A ``Commit`` is an all-or-nothing order of postings (money) and effects (guarded changes of rows, a
-closed set). Many commits share one database transaction; each gets a separate outcome.
+A ``Commit`` contains postings (changes of money) and effects (guarded changes of rows), which are
+made all or none. Many commits share one database transaction; each gets a separate outcome.
 
-``lock_set`` says which rows each order locks, ``commands`` what each effect does, ``postings`` what
-transfers and holds do. Effects of verifiers and on operators' money are declared with the messages
-of the actors that send them.
+``lock_set`` collects the rows that a commit locks, ``commands`` applies effects, ``postings``
+applies transfers and holds. Verifiers' effects and those on operators' money are declared with the
+messages of the actors that send them.
 """
 
 from datetime import datetime, timedelta
@@ -45,7 +45,7 @@ def debt_account(user: UUID) -> str:
 
 
 def work_reference(job: UUID, unit: int) -> str:
-    """Return the reference of everything that is booked for one unit."""
+    """Return the reference under which holds and transfers for one unit are booked."""
     return f"job:{job}:{unit}"
 
 
@@ -58,10 +58,11 @@ class Ledger:
 
 @attrs.frozen
 class Transfer:
-    """Move ``amount`` units (> 0) from ``debit`` to ``credit``.
+    """Move ``amount`` (> 0, in 1/10,000 credits) from account ``debit`` to account ``credit``.
 
-    At most once per (subject, kind, reference); ``subject`` is one of the two sides. ``kind``:
-    STRIPE, USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL, FINE or PAYOUT.
+    A transfer is made at most once per (subject, kind, reference); ``subject`` is one of the two
+    accounts. ``kind``: STRIPE, USAGE, ADJUSTMENT, REFUND, EARNING, DEDUCTION, CLAIM, REVERSAL, FINE
+    or PAYOUT.
     """
 
     debit: str
@@ -71,12 +72,12 @@ class Transfer:
     kind: str
     reference: str
     description: str = ""
-    receipt: bytes | None = None  # the hash of the paid receipt
+    receipt: bytes | None = None  # the hash of the receipt that the transfer pays
 
 
 @attrs.frozen
 class PlaceHold:
-    """Set ``amount`` units (> 0) of ``account`` aside under ``reference``."""
+    """Set ``amount`` (> 0, in 1/10,000 credits) of ``account`` aside under ``reference``."""
 
     account: str
     amount: int
@@ -85,11 +86,11 @@ class PlaceHold:
 
 @attrs.frozen
 class SettleHold:
-    """Charge ``amount`` (≤ the hold) to revenue, release the rest, and pay the share from revenue.
+    """Charge ``amount`` of a hold to revenue, release the rest, and pay the operator's share.
 
-    ``operator``: the account that gets the share; None if there is no share. If there is no hold of
-    this reference, nothing is settled: free work has none. ``receipt``: the hash of the paid
-    receipt.
+    ``operator``: the account that gets the share from revenue; None: no share is paid. If no hold
+    has this reference, nothing is settled: free work has none. ``receipt``: the hash of the receipt
+    for the charge.
     """
 
     reference: str
@@ -102,9 +103,10 @@ class SettleHold:
 
 @attrs.frozen
 class HoldUnits:
-    """Set ``amounts`` of ``account`` aside for the units of a job, by number; 0 needs no hold.
+    """Set credits of ``account`` aside for all units of a job: one hold for each amount above 0.
 
-    All or nothing: ``InsufficientCredits`` states the sum.
+    ``amounts`` are ordered by unit number. All holds are placed or none; ``InsufficientCredits``
+    states their sum.
     """
 
     account: str
@@ -118,7 +120,7 @@ class HoldUnits:
 
 @attrs.frozen
 class ReleaseHold:
-    """Release a whole hold. If there is no hold of this reference, nothing is released."""
+    """Release a whole hold. If no hold has this reference, nothing is released."""
 
     reference: str
 
@@ -131,10 +133,10 @@ Posting: TypeAlias = Transfer | PlaceHold | HoldUnits | SettleHold | ReleaseHold
 
 @attrs.frozen
 class JobInsert:
-    """A new job and its units, QUEUED, as the ``plan`` has them.
+    """Insert a QUEUED job and the units of its ``plan``.
 
-    With a price, the same commit must place a hold for each unit (``PlaceHold``, ``HoldUnits``).
-    The outcome names only the first unit. ``price_number``: the row of the price table.
+    The same commit must place a hold for each unit with a price (``PlaceHold``, ``HoldUnits``). The
+    outcome contains only the first unit. ``price_number``: the row of the price table.
     ``retry_of``: an ended job that this one repeats. A job is repeated at most once, so the new id
     must be derived from the old one.
     """
@@ -148,9 +150,9 @@ class JobInsert:
 
 @attrs.frozen
 class JobCancel:
-    """QUEUED or DISPATCHED → CANCELLED with all units, holds released; only by its owner.
+    """Cancel a QUEUED or DISPATCHED job and all its units, and release their holds.
 
-    A PAUSED job can be cancelled too, if none of its units ever ran.
+    A PAUSED job can be cancelled too, if none of its units ever ran. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -159,10 +161,10 @@ class JobCancel:
 
 @attrs.frozen
 class JobStop:
-    """An open job → CANCELLED: open units are cancelled and their holds released.
+    """Stop an open job: cancel its open units and release their holds.
 
-    Completed units stay, and stay paid. Delivered units wait for their verdicts while the job is
-    PAUSED. Only by its owner.
+    Completed units stay, and stay paid. While delivered units wait for their verdicts, the job is
+    PAUSED; afterwards it is CANCELLED. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -171,7 +173,7 @@ class JobStop:
 
 @attrs.frozen
 class JobPause:
-    """An open job → PAUSED: no unit starts; running units finish. Only by its owner."""
+    """Pause an open job: no unit starts; running units finish. Guard: ``user`` owns the job."""
 
     job: UUID
     user: UUID
@@ -179,9 +181,9 @@ class JobPause:
 
 @attrs.frozen
 class JobResume:
-    """A PAUSED job continues; only by its owner.
+    """Resume a PAUSED job. Guard: ``user`` owns the job.
 
-    Refused if its next unit would exceed the cap (``found``: 'CAP').
+    Refused if its next unit would exceed the cap (``GuardFailed`` with ``found`` 'CAP').
     """
 
     job: UUID
@@ -190,10 +192,10 @@ class JobResume:
 
 @attrs.frozen
 class JobChange:
-    """Change the priority or the cap of an open job; None: unchanged. Only by its owner.
+    """Change the priority or the cap of an open job; None: unchanged. Guard: ``user`` owns it.
 
-    ``uncapped``: remove the cap. A cap below what is already committed is refused (``found``:
-    'CAP').
+    ``uncapped``: remove the cap. A cap below the prices of units that are complete or assigned is
+    refused (``GuardFailed`` with ``found`` 'CAP').
     """
 
     job: UUID
@@ -204,15 +206,15 @@ class JobChange:
 
     @property
     def of_cap(self) -> bool:
-        """True if it changes or removes the cap."""
+        """True if the effect changes or removes the cap."""
         return self.uncapped or self.cap is not None
 
 
 @attrs.frozen
 class UnitRetry:
-    """FAILED → QUEUED, its price held again; not if the job was cancelled. Only by the job's owner.
+    """Queue a FAILED unit again and hold its price again, unless the job was cancelled.
 
-    For a frame in tiles, all its FAILED tiles are queued again, too.
+    For a frame in tiles, all its FAILED tiles are queued again, too. Guard: ``user`` owns the job.
     """
 
     job: UUID
@@ -222,10 +224,10 @@ class UnitRetry:
 
 @attrs.frozen
 class UnitCopy:
-    """A speculative ``attempt`` at a unit on another node, in addition to the attempt ``beside``.
+    """Assign a speculative ``attempt`` at a unit to ``node``, in addition to attempt ``beside``.
 
-    Guards: that attempt runs on another node and has no copy, the job is not paused, and
-    ``attempt`` was never assigned. The first complete attempt counts; the other is discarded.
+    Guards: attempt ``beside`` is at another node and has no copy, the job is not paused, and
+    ``attempt`` was never assigned. The first attempt that completes counts; the other is discarded.
     """
 
     job: UUID
@@ -243,10 +245,10 @@ OfJob: TypeAlias = JobCancel | JobStop | JobPause | JobResume | JobChange | Unit
 
 @attrs.frozen
 class UnitAssign:
-    """QUEUED → DISPATCHED on ``node`` with ``attempt`` (guard: it is the stored attempt + 1).
+    """Assign a QUEUED unit to ``node``. Guard: ``attempt`` is one more than the last attempt.
 
-    Units of a paused job, and units whose input units are not complete, are not assigned. If the
-    unit would exceed the job's cap, the job is PAUSED instead, and the unit waits.
+    Units of a paused job, and units assembled from others that are not complete, are not assigned.
+    If the unit would exceed the job's cap, the job is PAUSED instead, and the unit waits.
     """
 
     job: UUID
@@ -257,7 +259,7 @@ class UnitAssign:
 
 @attrs.frozen
 class UnitStart:
-    """DISPATCHED → RUNNING if attempt and node match; no error if already RUNNING."""
+    """Mark a DISPATCHED unit as RUNNING, if attempt and node match; no error if it is RUNNING."""
 
     job: UUID
     unit: int
@@ -267,11 +269,11 @@ class UnitStart:
 
 @attrs.frozen
 class UnitComplete:
-    """DISPATCHED or RUNNING → COMPLETED if attempt and node match; its hold is settled.
+    """Complete a DISPATCHED or RUNNING unit and charge its hold, if attempt and node match.
 
-    The effect charges the unit's hold and, if ``verified``, pays the node's owner their share.
-    ``attempt`` None: the attempt assigned to that node. ``free``: no operator is paid, so the
-    creator is not charged: the price becomes 0 and the hold is released.
+    If ``verified``, the node's owner is paid their share. ``attempt`` None: the attempt assigned to
+    that node. ``free``: no operator is paid, so the creator is not charged: the price becomes 0 and
+    the hold is released.
     """
 
     job: UUID
@@ -284,25 +286,27 @@ class UnitComplete:
     verified: bool = False
     operator: str | None = None  # the account that earns: the owner's, or suspense
     share_percent: int = 70
-    dispute_window: timedelta = timedelta(days=7)  # how long its earning stays pending
+    dispute_window: timedelta = timedelta(days=7)  # how long the operator's share stays pending
     receipt: IssuedReceipt | None = None
     free: bool = False
 
 
 @attrs.frozen
 class UnitFail:
-    """A failed attempt: back to QUEUED not before ``retry_at``, or FAILED (hold released) if None.
+    """End a failed attempt: requeue the unit, which waits until ``retry_at``, or fail the unit.
 
-    ``error_class``: scene, node, network, gateway or verifier. Only ``node`` counts as a failure of
-    the node; in every case another node is tried next. ``error_code`` gives the cause; without one,
-    ``error`` is the node's own report.
+    ``retry_at`` None: the unit is FAILED and its hold is released. ``error_class``: scene, node,
+    network, gateway or verifier. Only ``node`` counts as a failure of the node; in every case
+    another node is tried next. ``error_code`` gives the cause; REPORTED: ``error`` is the node's
+    report.
 
-    ``caught``: the device class of a node whose false claim the session detected; it counts like an
-    invalid result. ``accused``: the device class of a node that blames the scene; it counts against
-    the node if another node renders the scene. ``given_back``: the node returns the unit, and
-    nothing failed. ``uncounted``: another node is tried and nothing is counted, because the node
-    lacks what the unit needs, or because another node of its owner already had an excuse. From then
-    on the unit ``needs_memory`` (bytes) and ``needs_opengl``, if given.
+    ``caught``: the device class of a node whose false claim the session detected; the claim counts
+    like an invalid result. ``accused``: the device class of a node that blames the scene; the
+    report counts against the node if another node renders the scene. ``given_back``: the node
+    returns the unit without a failure. ``uncounted``: another node is tried and no failure is
+    counted, because the node lacks what the unit needs, or because another node of its owner
+    already failed the unit with an excuse. ``needs_memory`` (bytes) and ``needs_opengl`` raise the
+    unit's requirements.
     """
 
     job: UUID
@@ -323,13 +327,13 @@ class UnitFail:
 
 @attrs.frozen
 class UnitRequeue:
-    """DISPATCHED or RUNNING → QUEUED: the lease of ``attempt`` ended, or its node left.
+    """Requeue a DISPATCHED or RUNNING unit: the lease of ``attempt`` ended, or its node left.
 
-    If a speculative attempt is running, it continues and nothing is queued. ``unsent``: the node
-    never received the attempt, so this is no retry. ``unheard``: only if no session has taken a
-    lease for the unit. ``unsendable_to``: the node to which the unit could not be sent; another
-    node is tried next and nothing is counted. ``lost_by``: a node that received the unit and lost
-    it; from the second loss on, another node is tried next.
+    If the unit has another attempt, that one continues and nothing is queued. ``unsent``: the node
+    never received the attempt, so a new one is no retry. ``unheard``: requeue only if no session
+    has taken a lease for the unit. ``unsendable_to``: a node to which the unit could not be sent;
+    another node is tried next and no failure is counted. ``lost_by``: a node that received the unit
+    and lost it; from the second loss on, another node is tried next.
     """
 
     job: UUID
@@ -353,7 +357,7 @@ ReversalState: TypeAlias = Literal["PENDING", "COUNTS", "VOID"]
 class PurchaseOpen:
     """From the checkout: a user begins a purchase on these terms; nothing is credited yet.
 
-    ``units`` are credits; ``amount`` is money, in the currency's smallest unit.
+    ``units`` are 1/10,000 credits; ``amount`` is money, in the currency's smallest unit.
     """
 
     purchase: UUID
@@ -375,7 +379,7 @@ class PurchaseSession:
 
 @attrs.frozen
 class SessionFact:
-    """The outcome of a Stripe session; its purchase is found by id, or else by the session's id."""
+    """The outcome of a Stripe session; ``purchase`` None: ``session`` identifies the purchase."""
 
     session: str
     purchase: UUID | None
@@ -389,7 +393,7 @@ class SessionFact:
 class ReversalFact:
     """A refund or dispute, or its reversal, for the purchase with this payment intent.
 
-    ``amount`` is the total of the object ``id``, never the change by this event.
+    ``amount`` is the total of the Stripe object ``id``, never the change by this event.
     """
 
     id: str
@@ -439,8 +443,8 @@ class UnitState:
     """The state of a unit after a commit, for the Scheduler's index and the node's ack.
 
     ``copied``: the newest speculative attempt; ``copy_node``: the node that still runs it;
-    ``answered``: it delivered and waits for its verdict. ``unsendable_to``: the number of nodes
-    that it could not be sent to.
+    ``answered``: the speculative attempt delivered and waits for its verdict. ``unsendable_to``:
+    the number of nodes to which the unit could not be sent.
     """
 
     job: UUID
@@ -457,11 +461,11 @@ class UnitState:
 
 @attrs.frozen
 class Booked:
-    """One entry as written, as seen from the subject's account."""
+    """The entry of a posted transfer in its subject's account."""
 
     id: UUID
     entry_id: int
-    amount: int  # signed units
+    amount: int  # in 1/10,000 credits; negative for a debit
     kind: str
     reference: str
     description: str
@@ -471,10 +475,10 @@ class Booked:
 
 @attrs.frozen
 class Posted:
-    """Committed: something changed.
+    """The commit was written and changed something.
 
-    ``entries``: the subjects' entries of Transfer postings, in order. ``units``: the units that the
-    effects named, in order, as they are now.
+    ``entries``: for each ``Transfer``, its subject's entry. ``units``: the present states of the
+    units that the effects touched, in order.
     """
 
     entries: tuple[Booked, ...] = ()
@@ -483,7 +487,7 @@ class Posted:
 
 @attrs.frozen
 class Replayed:
-    """Everything was done before: the same entries, and the units as they are now.
+    """The same commit was written before: its entries, and the present states of its units.
 
     ``answer``: the answer stored under the idempotency key, None without a key.
     """
@@ -522,23 +526,24 @@ class HoldClosed:
 
 @attrs.frozen
 class GuardFailed:
-    """An effect found its row in another state; nothing was committed.
+    """An effect's guard failed: its row was in another state. Nothing was committed.
 
-    ``effect`` names its class. ``found`` is the present state of the unit (or status of the job),
-    '' if there is no such row. ``effect`` 'Commit' means that the database refused the data, which
-    is a bug of the sender; ``found`` then says what was refused.
+    ``effect``: the name of its class. ``found``: the present state of the unit (or status of the
+    job), '' if there is no such row. ``effect`` 'Commit': the database refused the data, because of
+    a bug of the sender; ``found`` is then its message.
     """
 
     effect: str
     found: str
-    units: tuple[UnitState, ...] = ()  # units named up to it, in their present states
+    units: tuple[UnitState, ...] = ()  # states of the units touched up to this effect
 
 
 @attrs.frozen
 class LedgerUnavailable:
-    """The database is down, or (to observers) the Ledger crashed: nothing was done, or all of it.
+    """The database is down, or the Ledger crashed (reported to observers only).
 
-    Repeating the commit with the same references and ids is safe.
+    The commit was written completely or not at all. Repeating it with the same references and ids
+    is safe.
     """
 
 
@@ -567,11 +572,11 @@ class Decided(Message[Any, None]):
 
 @attrs.frozen
 class Commit(Message[Ledger, Outcome]):
-    """From any actor or the web: do all of it or nothing.
+    """From any actor or the web: apply all effects and postings, or none.
 
-    Effects first, then postings, each in order. The observer receives the outcome, too, even if
-    nothing asked for it. Repeating a commit is safe: what was done before is found (by job id,
-    reference, attempt and node), and if everything was, the outcome is ``Replayed``.
+    Effects are applied first, then postings, each in order. The observer receives the outcome, also
+    if the commit was told, not asked. Repeating a commit is safe: changes that were made before are
+    recognised by job id, reference, attempt and node; if all were, the outcome is ``Replayed``.
 
     ``act``: an admin's action, recorded in the same transaction if anything changes.
     """
@@ -586,9 +591,9 @@ class Commit(Message[Ledger, Outcome]):
 
 @attrs.frozen
 class IsAccepting(Message[Ledger, bool]):
-    """From the web: can a commit be written now?
+    """From the web: ask whether commits can be written now.
 
-    Probes the database if there was no recent outcome.
+    The Ledger probes the database if there was no recent batch or probe.
     """
 
 
@@ -596,8 +601,8 @@ class IsAccepting(Message[Ledger, bool]):
 class RenewLeases(Message[Ledger, int]):
     """From a NodeSession: its node still works on these units.
 
-    Returns the number of renewed leases. A lease whose attempt or node no longer matches is not
-    renewed. 0 while the database is down.
+    The answer is the number of renewed leases; 0 while the database is down. A lease is not renewed
+    if the unit has another attempt or node by now.
     """
 
     leases: tuple[Lease, ...]

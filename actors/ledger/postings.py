@@ -1,6 +1,7 @@
-"""Transfers and holds, over a draft of the books: nothing else moves money or changes a hold.
+"""Transfers and holds in a draft of the books; only this module moves money and changes holds.
 
-Each function returns True if it changed something, False if that was done before, or a refusal.
+Functions that return ``bool | Refusal`` return True if they changed something, False if the posting
+was booked before, or the reason for refusing it.
 """
 
 from typing import TypeAlias
@@ -28,7 +29,7 @@ Refusal: TypeAlias = ExistsWithOtherAmount | GuardFailed | HoldClosed | Insuffic
 
 
 def book(draft: Draft, posting: Posting) -> bool | Refusal:
-    """Apply one posting."""
+    """Book one posting."""
     if isinstance(posting, Transfer):
         return _transfer(draft, posting, named=True)
     if isinstance(posting, PlaceHold):
@@ -41,7 +42,7 @@ def book(draft: Draft, posting: Posting) -> bool | Refusal:
 
 
 def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
-    """Move the charge to revenue, release the rest, and pay the operator's share from revenue."""
+    """Charge a hold to revenue, release its rest, and pay the operator's share from revenue."""
     hold = draft.holds.get(order.reference)
     if hold is None:
         return False
@@ -55,7 +56,7 @@ def settle(draft: Draft, order: SettleHold) -> bool | Refusal:
     _close(draft, hold, "SETTLED", charge)
     for transfer in _settling(order, hold.account, charge):
         moved = _transfer(draft, transfer)
-        if moved is not True:  # False: booked under this reference, but not by this hold
+        if moved is not True:  # False: another posting made this transfer under the reference
             return ExistsWithOtherAmount(order.reference) if moved is False else moved
     return True
 
@@ -72,7 +73,7 @@ def release(draft: Draft, reference: str) -> bool | Refusal:
 
 
 def reopen(draft: Draft, reference: str) -> bool | Refusal:
-    """Hold a released amount again, if it is available."""
+    """Hold the amount of a released hold again, if the account has it available."""
     hold = draft.holds.get(reference)
     if hold is None or hold.state == "OPEN":
         return False
@@ -90,7 +91,7 @@ def reopen(draft: Draft, reference: str) -> bool | Refusal:
 
 
 def booked_before(draft: Draft, order: Transfer) -> Booked | None:
-    """Return the entry of a transfer that was posted under this reference before."""
+    """Return the subject's entry if this transfer was booked before."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
     return None if before is None else _booked(*before)
 
@@ -113,7 +114,7 @@ def _settling(order: SettleHold, account: str, charge: int) -> list[Transfer]:
 
 
 def _transfer(draft: Draft, order: Transfer, *, named: bool = False) -> bool | Refusal:
-    """Post a transfer once. ``named``: its entry is part of the outcome."""
+    """Book a transfer once. ``named``: the commit's outcome contains its entry."""
     before = draft.transfers.get((order.subject, order.kind, order.reference))
     if before is not None:
         row, entry = before
@@ -161,7 +162,7 @@ def _short(account: AccountRow, amount: int) -> InsufficientCredits | None:
 
 def _place(draft: Draft, order: PlaceHold) -> bool | Refusal:
     before = draft.holds.get(order.reference)
-    if before is not None:  # it may be closed, as a reference is held only once
+    if before is not None:  # also if the hold is closed: a reference has only one hold ever
         same = (before.account, before.amount) == (order.account, order.amount)
         return False if same else ExistsWithOtherAmount(order.reference)
     account = draft.accounts.get(order.account)

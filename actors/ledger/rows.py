@@ -1,6 +1,6 @@
-"""Rows of units and jobs: what follows for a job's row from a change of one unit.
+"""Changes of units' rows, and the change of the job's row that follows from each.
 
-The cost does not depend on the number of units.
+A change of one unit costs the same however many units the job has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,20 @@ from sql.books import JobRow, UnitRow
 from sql.retry_policy import tries
 
 AT_WORK = frozenset({"DISPATCHED", "RUNNING"})
-STOPPED: Final = "stopped"  # why a job is paused that its owner stopped
+STOPPED: Final = "stopped"  # value of ``paused`` for a job that its owner stopped
 _COMMITTED: Final = AT_WORK | {"VERIFYING", "COMPLETED"}
 _PROGRESS: Final = ("QUEUED", "DISPATCHED", "RUNNING")
 
 
 def change(draft: Draft, unit: UnitRow, changed: UnitRow, **of_job: Any) -> None:
-    """Put the changed unit and update the job's row."""
+    """Store a changed unit and update its job's row; ``of_job``: further columns of the job."""
     job = draft.job_of(unit)
     draft.put_unit(changed)
-    draft.jobs.put(job.id, followed(job, unit, changed, draft.now, **of_job))
+    draft.jobs.put(job.id, job_after(job, unit, changed, draft.now, **of_job))
 
 
-def alone(unit: UnitRow) -> UnitRow:
-    """Return the unit without its copy."""
+def without_copy(unit: UnitRow) -> UnitRow:
+    """Return the unit without its speculative attempt."""
     return attrs.evolve(
         unit,
         copy_node_id=None,
@@ -39,11 +39,11 @@ def alone(unit: UnitRow) -> UnitRow:
     )
 
 
-def promoted(unit: UnitRow) -> UnitRow:
-    """Return the unit with the copy as its only attempt."""
+def with_copy_only(unit: UnitRow) -> UnitRow:
+    """Return the unit with its speculative attempt as the only one."""
     state = "DISPATCHED" if unit.copy_started_at is None else "RUNNING"
     return attrs.evolve(
-        alone(unit),
+        without_copy(unit),
         state=state if unit.copy_delivered_at is None else "VERIFYING",
         attempt=unit.copy_attempt,
         node_id=unit.copy_node_id,
@@ -58,8 +58,13 @@ def next_attempt(unit: UnitRow) -> int:
     return max(unit.attempt, unit.copy_attempt) + 1
 
 
-def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **changes: Any) -> JobRow:
-    """Return the job with its counters updated; ``changes`` are further columns."""
+def job_after(
+    job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **changes: Any
+) -> JobRow:
+    """Return the job with its counters updated after a change of one unit, and its status.
+
+    ``changes`` are further columns to set.
+    """
     counts: dict[str, Any] = {
         "open_units": job.open_units + _is_open(after) - _is_open(before),
         "failed_units": job.failed_units + _more("FAILED", before, after),
@@ -72,12 +77,12 @@ def followed(job: JobRow, before: UnitRow, after: UnitRow, now: datetime, **chan
     counts["paused"] = _paused(job, counts)
     if after.state == "FAILED" and before.state != "FAILED":
         counts["unit_error"] = after.error_message
-    return stated(attrs.evolve(job, **counts, **changes), now)
+    return with_status(attrs.evolve(job, **counts, **changes), now)
 
 
 def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
-    """Return the job after all these open units are cancelled."""
-    return stated(
+    """Return the job after these open units were cancelled."""
+    return with_status(
         attrs.evolve(
             job,
             open_units=job.open_units - len(units),
@@ -88,7 +93,7 @@ def cancelled(job: JobRow, units: Sequence[UnitRow], now: datetime) -> JobRow:
     )
 
 
-def stated(job: JobRow, now: datetime) -> JobRow:
+def with_status(job: JobRow, now: datetime) -> JobRow:
     """Return the job with the status that follows from its other columns.
 
     Apart from pauses and retried units, the status never goes backwards.
@@ -110,9 +115,9 @@ def stated(job: JobRow, now: datetime) -> JobRow:
 
 
 def _paused(job: JobRow, counts: Mapping[str, Any]) -> str | None:
-    """End a pause at the cap as soon as a unit's price is released."""
-    gives_back = counts["committed"] < job.committed
-    return None if job.paused == "cap" and gives_back else job.paused
+    """Return the job's ``paused``: a pause at the cap ends when a unit's price is released."""
+    is_less = counts["committed"] < job.committed
+    return None if job.paused == "cap" and is_less else job.paused
 
 
 def _is_open(unit: UnitRow) -> bool:
@@ -128,7 +133,7 @@ def _committed(unit: UnitRow) -> int:
 
 
 def _reached(unit: UnitRow) -> str:
-    """Return the furthest state of a unit, also if it waits again."""
+    """Return how far a unit has ever come, even if it waits again by now."""
     if unit.started_at is not None or unit.state in ("RUNNING", "VERIFYING", "COMPLETED"):
         return "RUNNING"
     return "DISPATCHED" if unit.attempt > 0 else "QUEUED"

@@ -1,4 +1,4 @@
-"""Dependencies between a frame and its tiles, over a draft of the books."""
+"""Effects of a tile's result or failure on its frame, and of the frame's failure on its tiles."""
 
 from typing import Final
 
@@ -13,48 +13,55 @@ from sql.books import UnitRow
 LOST: Final = "another tile of its frame failed"
 
 
-def feed(draft: Draft, unit: UnitRow) -> None:
-    """Count one part less as missing for the unit that is made from this one."""
-    fed = _fed(draft, unit)
-    if fed is not None:
-        draft.units.put((fed.job_id, fed.number), attrs.evolve(fed, missing=fed.missing - 1))
-        if fed.missing == 1:
-            draft.touched[fed.job_id, fed.number] = None
+def note_completed(draft: Draft, unit: UnitRow) -> None:
+    """Decrease ``missing`` of the unit that is assembled from this completed one."""
+    frame = _unit_assembled_from(draft, unit)
+    if frame is not None:
+        draft.units.put(
+            (frame.job_id, frame.number), attrs.evolve(frame, missing=frame.missing - 1)
+        )
+        if frame.missing == 1:
+            draft.touched[frame.job_id, frame.number] = None
 
 
-def is_lost(draft: Draft, unit: UnitRow) -> bool:
+def has_failed_frame(draft: Draft, unit: UnitRow) -> bool:
     """Return True if the tile's frame has failed and has not been retried."""
-    fed = _fed(draft, unit)
-    return fed is not None and fed.state == "FAILED"
+    frame = _unit_assembled_from(draft, unit)
+    return frame is not None and frame.state == "FAILED"
 
 
-def was_lost(unit: UnitRow) -> bool:
+def failed_with_frame(unit: UnitRow) -> bool:
     """Return True if the tile failed only because another part of its frame did."""
     return unit.state == "FAILED" and unit.feeds is not None and unit.error_code == "part_failed"
 
 
-def starve(draft: Draft, unit: UnitRow) -> bool | Refusal:
-    """Fail a frame whose tile failed, and all of its tiles that wait.
+def note_failed(draft: Draft, unit: UnitRow) -> bool | Refusal:
+    """Fail the frame of a failed tile, and all of the frame's tiles that wait.
 
-    Running tiles finish. So creators are not charged for tiles that are known to be useless.
+    Running tiles finish. Creators are not charged for waiting tiles that have become useless.
     """
-    fed = _fed(draft, unit)
-    if fed is None or fed.state != "QUEUED":
+    frame = _unit_assembled_from(draft, unit)
+    if frame is None or frame.state != "QUEUED":
         return True
     for tile in draft.units_of(unit.job_id):
         is_other = tile.feeds == unit.feeds and tile.number != unit.number
         if is_other and tile.state == "QUEUED":
-            lost = lose(draft, tile, tile)
-            if lost is not True:
-                return lost
+            failed = fail_tile(draft, tile, tile)
+            if failed is not True:
+                return failed
     change(
-        draft, fed, _failed(draft, fed, f"unit {unit.number}, which it is assembled from, failed")
+        draft,
+        frame,
+        _failed(draft, frame, f"unit {unit.number}, which it is assembled from, failed"),
     )
     return True
 
 
-def lose(draft: Draft, before: UnitRow, tile: UnitRow) -> bool | Refusal:
-    """Fail a waiting tile together with its frame."""
+def fail_tile(draft: Draft, before: UnitRow, tile: UnitRow) -> bool | Refusal:
+    """Fail a tile of a failed frame, and release its hold.
+
+    ``before``: the tile's row before the commit; ``tile``: the row with the commit's other changes.
+    """
     released = release(draft, work_reference(tile.job_id, tile.number))
     if not isinstance(released, bool):
         return released
@@ -75,5 +82,5 @@ def _failed(draft: Draft, unit: UnitRow, words: str) -> UnitRow:
     )
 
 
-def _fed(draft: Draft, unit: UnitRow) -> UnitRow | None:
+def _unit_assembled_from(draft: Draft, unit: UnitRow) -> UnitRow | None:
     return None if unit.feeds is None else draft.units.get((unit.job_id, unit.feeds))

@@ -2,8 +2,9 @@
 
 A job's pool says which nodes may see it: those of its owner and their organisations (``mine``),
 also those of operators whom the owner trusts (``trusted``), or all (``any``). A node's pools say
-whose work it takes: a node without a sandbox takes the work of its owner, of its organisation and
-of users whom *its owner* trusts. Trust has a direction: the side that takes the risk declares it.
+whose work it takes: that of its owner and organisation (``mine``), of users whom *its owner* trusts
+(``trusted``), or of every user (``any``). Trust has a direction: a creator trusts an operator with
+their scenes, an operator trusts a creator with their machine.
 """
 
 from typing import TypeAlias
@@ -14,28 +15,33 @@ from sql.access import Access
 from sql.nodes import QUARANTINED
 from sql.units import ANY, MINE, TRUSTED
 
-# A group of nodes, as (kind, user or organisation). OPEN and SHARED nodes take anybody's work,
-# PRIVATE and LENT ones their owner's or organisation's, TRUSTING ones that of trusted users.
-AccessGroup: TypeAlias = tuple[str, UUID] | None  # None: every node that takes anybody's work
+# A group of nodes: (kind, id of their owner or organisation). OPEN and SHARED: this owner's or
+# organisation's nodes that take every user's work. PRIVATE and LENT: those that take work of this
+# owner or organisation. TRUSTING: those that take work of users whom this owner trusts.
+AccessGroup: TypeAlias = tuple[str, UUID] | None  # None: all nodes that take every user's work
 OPEN, SHARED, PRIVATE, LENT, TRUSTING = "open", "shared", "private", "lent", "trusting"
 CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
 
 
 def is_own(node: Node, user: UUID | None, access: Access) -> bool:
-    """Return whether a node is the user's, or of an organisation that they are a member of."""
+    """Return whether a node belongs to the user, or is lent to one of their organisations."""
     if user is None:
         return False
     return node.owner == user or access.lent.get(node.id) in access.of_user(user)
 
 
 def is_trusted(node: Node, user: UUID | None, access: Access) -> bool:
-    """Return whether the user trusts a node: it is the gateway's, theirs, or a trusted owner's."""
+    """Return whether a user trusts a node.
+
+    That is so if the gateway's owner runs the node, if it belongs to the user or one of their
+    organisations, or if the user trusts its owner.
+    """
     trusts = user is not None and access.trust(user, node.owner)
     return node.is_ours or trusts or is_own(node, user, access)
 
 
 def may_do(node: Node, user: UUID | None, pool: str, access: Access) -> bool:
-    """Return whether a node may get a user's work in a pool; ``choose`` obeys it."""
+    """Return whether a node may get a user's work that was submitted to this pool."""
     if node.standing.name == QUARANTINED:
         return user is not None and node.owner == user
     as_own = is_own(node, user, access) and (node.is_open or MINE in node.pools)
@@ -45,13 +51,16 @@ def may_do(node: Node, user: UUID | None, pool: str, access: Access) -> bool:
     return takes and (pool != TRUSTED or access.trust(user, node.owner))
 
 
-def is_anybodys(node: Node) -> bool:
-    """Return whether a node may get every user's work of the pool ``any``."""
+def takes_every_user(node: Node) -> bool:
+    """Return whether a node may get every user's work that was submitted to the pool ``any``."""
     return node.is_open and node.standing.name != QUARANTINED
 
 
-def people_of(node: Node, access: Access) -> frozenset[UUID]:
-    """Return the users whose work a node may get beside anybody's, and perhaps a few others."""
+def related_users(node: Node, access: Access) -> frozenset[UUID]:
+    """Return a node's owner, users with a trust relation to them, and its organisation's members.
+
+    The node may get more work of these users than of strangers.
+    """
     owner, lent = node.owner, access.lent.get(node.id)
     found: set[UUID] = set()
     if lent is not None:
@@ -61,15 +70,19 @@ def people_of(node: Node, access: Access) -> frozenset[UUID]:
     return frozenset(found)
 
 
-def pool_seen_by(node: Node, user: UUID, access: Access) -> str:
-    """Return whose work it is seen by the node, as its dispatch says."""
+def pool_for_node(node: Node, user: UUID, access: Access) -> str:
+    """Return the pool that describes a user to a node to which their unit is sent.
+
+    ``mine``: its owner's or organisation's; ``trusted``: of a user whom its owner trusts; ``any``:
+    of another user.
+    """
     if is_own(node, user, access):
         return MINE
     return TRUSTED if access.trust(node.owner, user) else ANY
 
 
 def groups_of_node(node: Node, access: Access) -> frozenset[AccessGroup]:
-    """Return the groups that a node is in."""
+    """Return the access groups that a node belongs to."""
     owner, lent = node.owner, access.lent.get(node.id)
     if node.standing.name == QUARANTINED:
         return frozenset() if owner is None else frozenset({(PRIVATE, owner)})
@@ -88,7 +101,7 @@ def groups_of_node(node: Node, access: Access) -> frozenset[AccessGroup]:
 
 
 def groups_of_user(user: UUID | None, pool: str, access: Access) -> tuple[AccessGroup, ...]:
-    """Return the groups whose nodes may do a user's work; all of these may, and no others."""
+    """Return the groups that together contain exactly the nodes that may do a user's work."""
     if user is None:
         return (None,) if pool == ANY else ()
     orgs = access.of_user(user)

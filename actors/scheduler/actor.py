@@ -1,8 +1,7 @@
-"""The scheduler: finds a node for every unit, and tells the node's session.
+"""The scheduler: chooses a node for every unit and sends the assignment to the node's session.
 
-It writes nothing to the books itself. The Ledger commits assignments, and what is known here is
-read again from the database every few seconds. So the scheduler may be restarted, or miss a
-message, at any time.
+It writes nothing to the books: the Ledger commits its assignments. The scheduler reads its state
+again from the database every few seconds, so it may be restarted, or miss a message, at any time.
 """
 
 import logging
@@ -21,7 +20,7 @@ from actors.ports import Ports
 from actors.scheduler import ledger_commands, placement, queries
 from actors.scheduler.backlog_reader import JOBS_MOST, BacklogReader
 from actors.scheduler.messages import (
-    EVER,
+    LONG_AGO,
     AccessChanged,
     AllNodesFull,
     BalanceLoad,
@@ -75,20 +74,23 @@ from actors.scheduler.work_stealing import WorkStealing
 from rendertrust.protocol import CloseCode
 from sql.database import Unavailable
 
-USUAL: Final = SchedulerSettings()
-PAUSE_TIMES: Final = 3  # the pause between two pages, in times of what the last one took
-# The longest wait for a time at which a unit may begin: an earlier one may be queued by then.
+DEFAULT_SETTINGS: Final = SchedulerSettings()
+PAGE_PAUSE_FACTOR: Final = 3  # pause after reading a page, as a multiple of the time of the read
+# The longest time until delayed units are examined again. The timer is not shortened when a unit
+# with an earlier start time is queued.
 PLACE_SECONDS_MOST: Final = 60.0
-UNSURE_MOST: Final = 4096  # jobs to be read again; if there are more, all are read
-OVERLAP: Final = timedelta(seconds=10)  # earlier standings may be committed later
+REREAD_MOST: Final = 4096  # jobs that wait to be read again; beyond this, all open jobs are read
+# How long before the newest known standing the next read begins, as an older standing may be
+# committed after it.
+OVERLAP: Final = timedelta(seconds=10)
 log = logging.getLogger(__name__)
 
 
 class SchedulerActor(Actor[Scheduler]):
-    """Places units on nodes; its handlers follow in the order of a unit's life.
+    """Places units on nodes. The handlers are in the order of a unit's life cycle.
 
-    ``sessions`` returns the addresses of the living sessions. After a restart they are asked to
-    introduce themselves again.
+    ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks
+    them to send ``SessionOpened`` again.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class SchedulerActor(Actor[Scheduler]):
         ledger: Ref[Ledger],
         notifier: Ref[Notifier],
         sessions: Callable[[], Iterable[Ref[NodeSession]]],
-        settings: SchedulerSettings = USUAL,
+        settings: SchedulerSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._ledger, self._notifier = ledger, notifier
         self._store, self._clock = ports.store, ports.clock
@@ -106,16 +108,17 @@ class SchedulerActor(Actor[Scheduler]):
         self._work_stealing = WorkStealing(self._state)
         self._wait_reasons = queries.WaitReasons(self._state)
         self._backlog = BacklogReader(ports.store, self._state, ports.clock.now)
-        self._loaded = False  # everything open was read once
+        self._loaded = False  # all open units have been read from the database once
         self._pending = PendingDispatches()
-        self._answers: dict[Any, Later[DispatchOutcome]] = {}  # to pending dispatches, by job
+        # Replies to pending dispatches whose jobs are being committed, by job.
+        self._answers: dict[Any, Later[DispatchOutcome]] = {}
         self._serving: dict[Ref[NodeSession], Node] = {}
-        self._standings_until = EVER  # standings are known up to this time
+        self._standings_until = LONG_AGO  # all standings up to this time have been read
         self._nodes_due = -math.inf  # when the nodes are read again, by the monotonic clock
-        self._unsure: set[UUID] = set()  # jobs to be read again
+        self._to_reread: set[UUID] = set()  # jobs to be read again
         self._poll: Timer | None = None
         self._poll_is_soon = False
-        self._poll_again = False  # something changed while a pass was under way
+        self._poll_again = False  # begin a new pass soon after the present one
         self._reread_due: Timer | None = None
         self._refill_due: Timer | None = None
         self._place_due: Timer | None = None
@@ -132,32 +135,36 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(Dispatch)
     async def dispatch(self, message: Dispatch) -> DispatchOutcome | Later[DispatchOutcome]:
-        tag = self._book(message)
+        tag = self._reserve(message)
         if tag is None:
             later: Later[DispatchOutcome] = self.later(message)
             return later if self._pending.keep(message, later) else AllNodesFull(1)
         if not isinstance(tag, AssignmentTag):
             return tag
-        commit = ledger_commands.of_order(message, tag, self.ref)
+        commit = ledger_commands.commit_of_dispatch(message, tag, self.ref)
         return cast("Later[DispatchOutcome]", self.forward(self._ledger, commit))
 
-    def _book(
+    def _reserve(
         self, order: Dispatch
     ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
-        """Reserve a slot; None while the nodes are unknown, or a slot may soon come free."""
+        """Reserve a slot for a new job, or return why it is refused; None: it must wait.
+
+        A dispatch waits until the state is loaded, and while a slot is held for another new job
+        that is being committed.
+        """
         if not self._loaded:
             return None
         if (order.job, 0) in self._state.units:
-            return AllNodesFull(1)  # the same retry was asked for twice, and is being placed
+            return AllNodesFull(1)  # a repeated request: the job is already being placed
         if (refused := self._too_many(order)) is not None:
             return refused
-        tag = placement.book(self._state, order, self._clock.now(), self._clock.monotonic())
+        tag = placement.reserve(self._state, order, self._clock.now(), self._clock.monotonic())
         if isinstance(tag, AllNodesFull) and self._state.is_committing_new_job(order.plan.job_type):
             return None
         return tag
 
     def _too_many(self, order: Dispatch) -> TooManyOpen | None:
-        """Refuse a job if its user has too many open; their open jobs are never given up for it."""
+        """Return the limit for a user's open jobs that a new job would exceed, if any."""
         units, most = self._state.units, self._settings.limits
         if units.jobs_of(order.user) >= most.open_jobs:
             return TooManyOpen(most.open_jobs)
@@ -169,14 +176,14 @@ class SchedulerActor(Actor[Scheduler]):
         kind = kind_of(order.plan, many=order.is_many)
         return None if kind in kinds else TooManyOpen(most.open_kinds, "kinds")
 
-    def _settle(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
-        """Book or refuse a pending dispatch; return False if it must wait longer."""
-        tag = self._book(order)
+    def _try_dispatch(self, order: Dispatch, later: Later[DispatchOutcome]) -> bool:
+        """Reserve a slot for a pending dispatch, or refuse it; return False if it must wait."""
+        tag = self._reserve(order)
         if tag is None:
             return False
         if not isinstance(tag, AssignmentTag):
             later.answer(tag)
-        elif self._ledger.tell(ledger_commands.of_order(order, tag, self.ref)):
+        elif self._ledger.tell(ledger_commands.commit_of_dispatch(order, tag, self.ref)):
             self._answers[order.job] = later
         else:
             self._state.refuse(tag)
@@ -193,7 +200,7 @@ class SchedulerActor(Actor[Scheduler]):
     def _place(self) -> None:
         """Find nodes for the units that wait, then for the pending dispatches.
 
-        Must follow every change that may be of use to a unit.
+        Must be called after every change that may allow a waiting unit to be placed.
         """
         if not self._loaded:
             return
@@ -202,11 +209,11 @@ class SchedulerActor(Actor[Scheduler]):
         claimed: list[tuple[UUID, int, int]] = []
         for tag in placement.place(self._state, now, self._clock.monotonic()):
             if not self._commit(tag):
-                break  # the next poll queues it again
+                break  # the next poll queues the unit again
             claimed.append((*tag.unit.key, tag.attempt))
         if claimed:
             self._tell_others(PeerClaimed(tuple(claimed)))
-        self._pending.let_in(self._settle)
+        self._pending.answer_waiting(self._try_dispatch)
         if due is not None and self._place_due is None:
             within = min((due - now).total_seconds(), PLACE_SECONDS_MOST)
             self._place_due = self.after(within, PlaceDue())
@@ -216,7 +223,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _commit(self, tag: AssignmentTag) -> bool:
         """Commit the assignment; release the slot if the Ledger's mailbox is full."""
-        if self._ledger.tell(ledger_commands.of_waiting(tag, self.ref)):
+        if self._ledger.tell(ledger_commands.commit_of_waiting(tag, self.ref)):
             return True
         self._state.refuse(tag)
         return False
@@ -227,7 +234,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def decided(self, message: Decided) -> None:
         tag, outcome = message.tag, message.outcome
         assert isinstance(tag, AssignmentTag), "only assignments are committed here"
-        if ledger_commands.holds(tag, outcome):
+        if ledger_commands.is_committed(tag, outcome):
             self._state.confirm(tag, self._clock.now(), self._clock.monotonic())
             ledger_commands.DISPATCHES.inc(tag.node is not None)
             self._notifier.tell(UnitsMoved(ledger_commands.units_of(outcome)))
@@ -236,7 +243,7 @@ class SchedulerActor(Actor[Scheduler]):
         else:
             self._state.refuse(tag)
             ledger_commands.CLAIMS_LOST.inc(tag.unit.state != PENDING)
-            # It was changed elsewhere, or is in the books all the same: read what it is.
+            # Another gateway has changed the unit, or the unanswered commit took effect: read it.
             if tag.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
                 self._read_soon((tag.unit.job,))
         later = self._answers.pop(tag.unit.job, None)
@@ -248,7 +255,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(UnitsChanged)
     async def units_changed(self, message: UnitsChanged) -> None:
-        unknown = [state for state in message.units if self._state.hear(state)]
+        unknown = [state for state in message.units if self._state.apply(state)]
         self._read_soon(state.job for state in unknown if state.state != "QUEUED")
         self._place()
 
@@ -272,17 +279,17 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(RecallDeclined)
     async def recall_declined(self, message: RecallDeclined) -> None:
-        of, attempt = (message.job, message.unit), message.attempt
-        wanted_for = self._state.recall_declined(of, attempt, message.node)
+        key, attempt = (message.job, message.unit), message.attempt
+        wanted_for = self._state.recall_declined(key, attempt, message.node)
         if wanted_for is not None:
-            self._tell_others(RecallDeclined(*of, attempt, wanted_for))
+            self._tell_others(RecallDeclined(*key, attempt, wanted_for))
         self._balance_soon()
 
     @handles(StealRequests)
     async def steal_requests(self, message: StealRequests) -> None:
         now, clock = self._clock.now(), self._clock.monotonic()
         for one in message.requests:
-            if not self._work_stealing.lend(one, now, clock):
+            if not self._work_stealing.recall_for_peer(one, now, clock):
                 self._tell_others(RecallDeclined(one.job, one.unit, one.attempt, one.node))
 
     def _balance_soon(self) -> None:
@@ -311,13 +318,13 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(PeerAssigned)
     async def peer_assigned(self, message: PeerAssigned) -> None:
-        """Read what other gateways assigned to nodes that are served here."""
+        """Read the units that another gateway assigned to nodes with a session here."""
         known = (self._state.index.get(node) for node in message.nodes)
         try:
             for node in [node for node in known if node is not None and node.session is not None]:
                 self._state.take_over(await self._store.open_units_of(node.id), self._clock.now())
         except Unavailable as error:
-            log.warning("cannot read the units assigned elsewhere: %s", type(error).__name__)
+            log.warning("other gateways' assignments cannot be read: %s", type(error).__name__)
         self._place()
 
     # -- nodes
@@ -344,7 +351,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(StandingChanged)
     async def standing_changed(self, message: StandingChanged) -> None:
-        if self._state.stand(self._state.index.node(message.node), message.standing):
+        if self._state.set_standing(self._state.index.node(message.node), message.standing):
             self._place()
 
     @handles(StandingsDue)
@@ -359,7 +366,7 @@ class SchedulerActor(Actor[Scheduler]):
         rows = await self._store.standings(self._standings_until)
         if rows:
             self._standings_until = max(self._standings_until, rows[-1].at - OVERLAP)
-        if self._state.stand_all(rows):
+        if self._state.set_standings(rows):
             self._place()
 
     @handles(AccessChanged)
@@ -376,13 +383,13 @@ class SchedulerActor(Actor[Scheduler]):
             return
         node.owner, node.capabilities = message.owner, frozenset(message.capabilities)
         self._state.index.changed(node)
-        self._state.stand(node, message.standing)
+        self._state.set_standing(node, message.standing)
         self._state.fall_behind(node)
         self._resend()
         self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
-        """Let a new session serve the node; close it instead if a newer one exists anywhere."""
+        """Let a new session serve the node; close it instead if any gateway has a newer one."""
         if message.epoch < node.epoch:
             message.session.tell(Close(CloseCode.REPLACED, "replaced"))
             return False
@@ -400,7 +407,7 @@ class SchedulerActor(Actor[Scheduler]):
     async def session_ready(self, message: SessionReady) -> None:
         node = self._serving.get(message.session)
         if node is not None:
-            node.hear(message.hello)
+            node.take_hello(message.hello)
             self._state.index.changed(node)
             self._place()
 
@@ -429,7 +436,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._resend()
 
     def _resend(self) -> None:
-        """Tell sessions what they missed; before everything was read once there is nothing."""
+        """Send all assignments again to sessions that missed a message, once loaded."""
         if self._loaded and self._state.is_behind:
             self._state.catch_up()
         self._resend_soon()
@@ -484,17 +491,17 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll_in(wait)
 
     async def _read(self) -> float:
-        """Read a page of what is open; return in how many seconds the next one is due."""
+        """Read the next page of open jobs; return the seconds until the following one is due."""
         began = self._clock.monotonic()
         if not self._backlog.under_way:
             await self._begin_pass()
         await self._read_nodes(began)
         if not await self._backlog.read_page():
             took = self._clock.monotonic() - began
-            return took * PAUSE_TIMES if self._loaded else 0.0
+            return took * PAGE_PAUSE_FACTOR if self._loaded else 0.0
         if not self._loaded:
             self._loaded = True
-            log.info("scheduling, %d units are known", len(self._state.units))
+            log.info("the scheduler has loaded %d open units", len(self._state.units))
         again, self._poll_again = self._poll_again, False
         return self._settings.soon_seconds if again else self._settings.poll_seconds
 
@@ -506,8 +513,8 @@ class SchedulerActor(Actor[Scheduler]):
     async def _read_nodes(self, now: float) -> None:
         """Read the healthy nodes if that is due.
 
-        A pass over a large backlog takes minutes, so this runs at each page. ``now`` is before the
-        reading: what is newer counts at the next one.
+        This is called for each page, as a pass over a large backlog takes minutes. ``now`` must be
+        from before the query, so that a node whose session ends during it does not count as back.
         """
         if now < self._nodes_due:
             return
@@ -515,7 +522,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._nodes_due = now + self._settings.poll_seconds * self._settings.node_polls
         self._state.refresh(nodes, now)
         self._state.forget_silent(now)
-        for row in nodes:  # newer sessions of which no hint arrived
+        for row in nodes:  # the hint of a newer session may have been lost
             self._heed_epoch(self._state.index.node(row.id), row.epoch)
 
     @handles(Wake)
@@ -538,25 +545,25 @@ class SchedulerActor(Actor[Scheduler]):
     @handles(ReadJobs)
     async def read_jobs(self, message: ReadJobs) -> None:
         self._reread_due = None
-        jobs = set(islice(self._unsure, JOBS_MOST))
+        jobs = set(islice(self._to_reread, JOBS_MOST))
         try:
             await self._backlog.read(jobs)
         except Unavailable as error:
             log.warning("jobs cannot be read: %s", type(error).__name__)
             self._reread_due = self.after(self._settings.retry_seconds, ReadJobs())
             return
-        self._unsure -= jobs
+        self._to_reread -= jobs
         self._resend()
         self._place()
         self._read_soon(())
 
     def _read_soon(self, jobs: Iterable[UUID]) -> None:
-        """Read again what is open of jobs that are not fully known."""
-        self._unsure.update(jobs)
-        if len(self._unsure) > UNSURE_MOST:
-            self._unsure.clear()
+        """Schedule a read of these jobs' open units, and of those scheduled before."""
+        self._to_reread.update(jobs)
+        if len(self._to_reread) > REREAD_MOST:
+            self._to_reread.clear()
             self._poll_soon()
-        if self._unsure and self._reread_due is None:
+        if self._to_reread and self._reread_due is None:
             self._reread_due = self.after(self._settings.soon_seconds, ReadJobs())
 
     @handles(Refill)

@@ -1,4 +1,4 @@
-"""Reads everything that is open from the database in pages: no read grows with the backlog."""
+"""Reads all open jobs and units from the database, in pages of bounded size."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -12,18 +12,18 @@ from actors.scheduler.units import DormantJob, kind_of
 from sql.database import Unavailable
 from sql.units import JobPlace, OpenJob
 
-ROWS_LEAST, ROWS_MOST = 16, 512  # units of a page, about
-JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs of a page of which the number of units is not known
+ROWS_LEAST, ROWS_MOST = 16, 512  # approximate bounds for the number of units in a page
+JOBS_MOST: Final = ROWS_MOST // WINDOW  # jobs in a page if their numbers of units are unknown
 
 
 class BacklogReader:
-    """Lists the open jobs by (queued_at, id) and compares their units with the state: one pass.
+    """Reads the open jobs in (queued_at, id) order and corrects the state by their units.
 
-    Jobs that the state knew when the pass began and that were not listed are read by their ids at
-    the end: they have ended, or moved. A listed job without a unit to be read, because its owner
-    paused it, counts among its user's open jobs all the same. A page is read and taken over within
-    one message, so the state cannot know more of its jobs than the page. After a page that fails
-    the next is smaller: a slow database is read slowly, but it is read.
+    Reading all of them once is a pass. Jobs that the state knew when the pass began, but that were
+    not listed, have ended or were queued again; they are read by id at the end of the pass. A
+    listed job without units to read, for example a paused one, still counts among its user's open
+    jobs. A page is read and applied within one message, so the state does not change in between.
+    After a failed read the next page is smaller, so that a slow database can answer.
     """
 
     def __init__(self, store: Store, state: SchedulerState, now: Callable[[], datetime]) -> None:
@@ -35,7 +35,7 @@ class BacklogReader:
         self._is_listed = False
 
     async def read_page(self) -> bool:
-        """Read the next page; return True if it was the last of a pass. Raises Unavailable."""
+        """Read the next page; return True if it was the last of the pass. Raises Unavailable."""
         if not self.under_way:
             self._begin()
         try:
@@ -51,7 +51,7 @@ class BacklogReader:
         return not self.under_way
 
     async def read(self, jobs: Collection[UUID]) -> None:
-        """Compare what is open of some jobs. Raises Unavailable."""
+        """Read the open units of these jobs and correct the state. Raises Unavailable."""
         rows = await self._store.open_units(sorted(jobs), WINDOW, self._state.plan_of)
         self._state.reconcile(rows, self._now(), jobs)
 
@@ -85,11 +85,11 @@ class BacklogReader:
             return
         for row in await self._store.asked_for(unknown):
             kind = kind_of(row.plan, many=row.units > 1)
-            units.rest(row.job, DormantJob(row.user, row.is_free, kind))
+            units.add_dormant(row.job, DormantJob(row.user, row.is_free, kind))
 
 
 def page_of(jobs: Sequence[OpenJob], rows: int) -> Sequence[OpenJob]:
-    """Return the first jobs with about so many units to be read, but at least one job."""
+    """Return the first jobs whose units fit into a page of ``rows`` rows, but at least one job."""
     for number, job in enumerate(jobs):
         rows -= min(job.units, WINDOW)
         if rows < 0:

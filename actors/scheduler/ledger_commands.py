@@ -1,4 +1,4 @@
-"""Commands of the scheduler to the Ledger, and how their outcomes are read."""
+"""Commits that the scheduler sends to the Ledger, and the interpretation of their outcomes."""
 
 from typing import Any, Final
 
@@ -27,17 +27,17 @@ from actors.scheduler.messages import Dispatch
 from actors.scheduler.units import AssignmentTag, is_assigned, key_of
 
 CLAIMS_LOST: Final = Counter(
-    "rendertrust_claims_lost", "Units that were to be assigned, and another was faster."
+    "rendertrust_claims_lost", "Assignments that failed, usually as another gateway was faster."
 )
-DISPATCHES: Final = Counter("rendertrust_dispatches", "Units of work assigned to a node.")
+DISPATCHES: Final = Counter("rendertrust_dispatches", "Units assigned to a node.")
 
 
-def of_order(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """Return the commit of a new job: its hold, its key and its first assignment, or nothing."""
+def commit_of_dispatch(order: Dispatch, tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit of a new job: hold, idempotency key and, with a node, an assignment."""
     insert = JobInsert(
         job=order.job,
         user=order.user,
-        plan=tag.unit.plan,  # with what was chosen for it
+        plan=tag.unit.plan,  # the dispatch's plan, with the device class that was chosen
         price_number=order.price_number,
         retry_of=order.retry_of,
     )
@@ -63,12 +63,12 @@ def _hold(order: Dispatch) -> tuple[Posting, ...]:
     return (PlaceHold(account, amounts[0], work_reference(order.job, 0)),)
 
 
-def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
-    """Return the commit that assigns a unit of a job that exists already.
+def commit_of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
+    """Return the commit that assigns a unit of an existing job.
 
-    A unit that another node has is requeued in the same commit, as a failure that no node caused.
+    An unreachable unit is first requeued in the same commit, as an unsent attempt.
     """
-    assert tag.node is not None, "a unit that waits is placed on a node"
+    assert tag.node is not None, "a waiting unit's commit assigns it to a node"
     unit = tag.unit
     if unit.is_copy:
         copy = UnitCopy(unit.job, unit.number, tag.attempt, tag.node, tag.beside)
@@ -83,10 +83,10 @@ def of_waiting(tag: AssignmentTag, observer: Ref[Any]) -> Commit:
     return Commit(effects=effects, observer=observer, tag=tag)
 
 
-def holds(tag: AssignmentTag, outcome: Outcome) -> bool:
-    """Return whether the assignment is in the books, if only by a commit that was not answered.
+def is_committed(tag: AssignmentTag, outcome: Outcome) -> bool:
+    """Return whether the books contain the assignment, from this commit or an earlier try.
 
-    A unit that would cost its job more than the cap was not assigned.
+    False if the Ledger paused the job instead, because the unit would exceed its cap.
     """
     if isinstance(outcome, Replayed) and outcome.answer is not None:
         body: Any = outcome.answer.get("body")

@@ -16,8 +16,8 @@ from sql.nodes import NOTHING_SAID, StandingRecord
 from sql.retry_policy import tries
 from sql.units import PartResult
 
-MEMORY_MOST: Final = 4 << 40  # bytes: a hello that declares more counts as this
-EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MEMORY_MOST: Final = 4 << 40  # bytes; the most memory that a node is believed to have
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 OpenOf: TypeAlias = Literal["jobs", "free jobs", "kinds"]
 
@@ -28,12 +28,12 @@ class Scheduler:
 
 @attrs.frozen
 class Assignment:
-    """A unit that a node is to work on; sent to its session.
+    """A unit that is assigned to a node; sent to the node's session.
 
-    ``plan`` is the job's, and ``params`` are those of the unit. ``avoid`` are the nodes that failed
-    it before; ``parts`` are the results of the units that it is made of. ``pool``: whose work it
-    is, seen by the node: its owner's or organisation's (mine), of a user whom its owner trusts, or
-    anybody's.
+    ``plan`` is the job's plan; ``params`` are the unit's parameters. ``avoid``: nodes that failed
+    the unit. ``parts``: results of the units from which it is assembled. ``pool``: whose work it is
+    for the node: its owner's or organisation's (``mine``), of a user whom its owner trusts
+    (``trusted``), or of any user (``any``).
     """
 
     job: UUID
@@ -44,47 +44,48 @@ class Assignment:
     user: UUID
     state: str = "DISPATCHED"
     assigned_at: datetime | None = None
-    given_at: float | None = None  # by the monotonic clock, if this gateway assigned it
+    given_at: float | None = None  # monotonic time of the assignment, if this gateway made it
     failures: int = 0
     avoid: frozenset[UUID] = frozenset()
     parts: tuple[PartResult, ...] = ()
     pool: str = "any"
-    price: int = 0  # in units of money
-    paused: bool = False  # by the job's owner: it must not begin
+    price: int = 0  # in 1/10,000 credits
+    paused: bool = False  # the job's owner paused it: the unit must not begin
     faults: int = 0  # failures that no node caused
-    unsent: int = 0  # earlier attempts that no node ever had
+    unsent: int = 0  # earlier attempts that never reached a node
     priority: int = 0
-    queued_at: datetime = EVER  # its job; with ``place`` within the job it orders the units
+    queued_at: datetime = LONG_AGO  # of the job; units are sorted by it, then by ``place``
     place: int = 0
 
     @property
     def job_type(self) -> str:
-        """The type of its job."""
+        """The job's type."""
         return self.plan.job_type
 
     @property
     def tries(self) -> int:
-        """How many attempts a node had, this one included."""
+        """The number of attempts that reached a node, this one included."""
         return tries(self.attempt, self.unsent)
 
 
 @attrs.frozen
 class NoCapableNode:
-    """Answer: no healthy node has the capability."""
+    """Answer to ``Dispatch``: no healthy node can do the job."""
 
 
 @attrs.frozen
 class AllNodesFull:
-    """Answer: every capable node has its backlog full; try again in ``retry_after`` seconds."""
+    """Answer to ``Dispatch``: no capable node has room; try again in ``retry_after`` seconds."""
 
     retry_after: int = 5
 
 
 @attrs.frozen
 class TooManyOpen:
-    """Answer: the user has as many open jobs, free jobs or kinds of jobs as they may.
+    """Answer to ``Dispatch``: the user has reached a limit for open jobs.
 
-    A kind is what a job asks of a node: its type, pool and requirements.
+    ``of``: the limit is for all jobs, for free jobs, or for kinds of jobs. Jobs are of one kind if
+    they ask the same of a node (type, pool, requirements).
     """
 
     most: int
@@ -96,16 +97,16 @@ DispatchOutcome: TypeAlias = NoCapableNode | AllNodesFull | TooManyOpen | Outcom
 
 @attrs.frozen
 class Dispatch(Message[Scheduler, DispatchOutcome]):
-    """From the web: place a new job. Answered by the Ledger, or here if no node can take it.
+    """From the web: submit and place a new job. Answered by the Ledger, or here if refused.
 
-    Success is the Ledger's ``Posted``, whose unit names the node, or ``Replayed`` with the first
-    answer. A job of several units waits if all nodes are full; its first unit is placed here, the
-    others are read from the database. With ``queue`` in its spec the job also waits if no node is
-    capable.
+    Success is the Ledger's ``Posted``, whose unit names the node, or ``Replayed`` with the answer
+    to the first request. If all nodes are full, a job of several units is queued; with ``queue`` in
+    its spec any job is, even if no node is capable. Only the job's first unit is placed with the
+    dispatch; the others are read from the database afterwards.
 
-    ``job`` is chosen by the sender. ``idempotency``: (key, SHA-256 of the request).
-    ``price_number``: which price applies. ``retry_of``: the job that this one repeats; ``act``: of
-    the admin who ordered that.
+    The sender chooses the id ``job``. ``idempotency``: (key, SHA-256 of the request).
+    ``price_number``: the row of the price table. ``retry_of``: the job that this one repeats.
+    ``act``: the admin's action to record, if an admin repeats the job.
     """
 
     job: UUID
@@ -118,27 +119,29 @@ class Dispatch(Message[Scheduler, DispatchOutcome]):
 
     @property
     def is_many(self) -> bool:
-        """True if it has several units."""
+        """True if the job has several units."""
         return len(self.plan.units) > 1
 
     @property
     def is_free(self) -> bool:
-        """True if it costs nothing, so that nothing is held for it."""
+        """True if the job costs nothing, so that no credits are held for it."""
         return not self.plan.price
 
 
 @attrs.frozen
 class WaitCounts:
-    """Nodes with the unit's job type among their capabilities, counted by what keeps them from it.
+    """Numbers of nodes registered for a unit's job type, by the reason why they do not run it.
 
     ``ready`` have room now, ``full`` have none, ``paused`` declined work lately, ``barred`` are
-    drained, quarantined or revoked, ``silent`` give no sign of life, ``closed`` do not do this
-    user's work in its pool. ``unable`` left the job type out of their last hello, or lack several
-    things. The others lack one thing: ``wrong_class`` the device class that the job is pinned to,
-    ``low_memory``, ``wrong_device`` (cpu, gpu), ``old_blender`` or ``no_opengl``.
+    drained, quarantined or revoked, ``silent`` give no sign of life, ``closed`` may not do this
+    user's work in the job's pool. ``unable`` left the job type out of their last hello, or lack
+    several requirements. The others lack one requirement: ``wrong_class`` are not of the device
+    class that the job is pinned to; ``low_memory``, ``wrong_device`` (cpu, gpu), ``old_blender``
+    and ``no_opengl``.
 
-    ``unverifiable`` are ready or full, and no verifier can check their results: other idle nodes go
-    before them. ``reachable``: the unit's node has a session here; None: the unit has no node.
+    ``unverifiable``: ready or full nodes whose results no verifier can check; other idle nodes are
+    preferred. ``not_before``: the unit's start time. ``reachable``: whether the unit's node has a
+    session at this gateway; None if the unit has no node.
     """
 
     ready: int = 0
@@ -159,7 +162,7 @@ class WaitCounts:
 
     @property
     def known(self) -> int:
-        """How many nodes were counted, whatever keeps them from the unit."""
+        """The number of nodes counted, for all reasons together."""
         able = self.ready + self.full + self.paused + self.barred + self.closed + self.silent
         lacking = self.wrong_class + self.low_memory + self.wrong_device + self.old_blender
         return able + lacking + self.no_opengl + self.unable
@@ -167,9 +170,9 @@ class WaitCounts:
 
 @attrs.frozen
 class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
-    """From the web: what keeps units from beginning, by number; only of units that are known here.
+    """From the web: ask why units of a job do not begin; answered with counts by unit number.
 
-    The scheduler knows the next few units of each job.
+    Units that the scheduler has not read are left out: it reads the next few of each job.
     """
 
     job: UUID
@@ -180,9 +183,9 @@ class ExplainWaiting(Message[Scheduler, Mapping[int, WaitCounts]]):
 class FleetSummary:
     """Summary of the nodes that may do a kind of work now.
 
-    ``slots``: units that they run at once, in all. ``blender`` is their newest version and
-    ``memory`` the most bytes of one; (0, 0) and 0: none of them said. ``ours``: how many of them
-    the gateway's owner runs.
+    ``slots``: the total number of slots. ``blender``: their newest Blender version. ``memory``: the
+    most bytes that one of them has for a unit. (0, 0) and 0: no node declares it. ``ours``: the
+    number of connected nodes that the gateway's owner runs.
     """
 
     nodes: int = 0
@@ -204,9 +207,9 @@ class GetFleet(Message[Scheduler, FleetSummary]):
 
 @attrs.frozen
 class GetVerifierCoverage(Message[Scheduler, Mapping[UUID, bool]]):
-    """From the web: whether an online verifier can check these nodes' results.
+    """From the web: ask whether an online verifier can check these nodes' results.
 
-    Answered for those that are connected here and render.
+    The answer contains only the nodes that are connected here and render.
     """
 
     nodes: tuple[UUID, ...]
@@ -214,7 +217,7 @@ class GetVerifierCoverage(Message[Scheduler, Mapping[UUID, bool]]):
 
 @attrs.frozen
 class NodeProved(Message[Scheduler, None]):
-    """From the web: a node's key was proved; its session learns who owns the node."""
+    """From the web: a node proved that it has its key; its session is informed of the owner."""
 
     node: UUID
     owner: UUID | None
@@ -252,10 +255,10 @@ class NodeGone(Message[Scheduler, None]):
 
 @attrs.frozen
 class SessionOpened(Message[Scheduler, None]):
-    """From a NodeSession, repeated until it is answered: it serves this node now.
+    """From a NodeSession, repeated until it is answered: the session serves this node now.
 
-    Answered by a told ``Assignments``. ``epoch`` orders the sessions of one node at all gateways:
-    the one with the greatest serves the node, any other is closed with 4003.
+    The answer is the message ``Assignments``. ``epoch`` orders a node's sessions at all gateways:
+    the session with the greatest epoch serves the node, the others are closed with code 4003.
     """
 
     node: UUID
@@ -268,9 +271,9 @@ class SessionOpened(Message[Scheduler, None]):
 
 @attrs.frozen
 class SessionReady(Message[Scheduler, None]):
-    """From a NodeSession: its node said hello, or changed what it says of itself.
+    """From a NodeSession: its node sent a hello, or changed what its hello declares.
 
-    Its capabilities narrow the registered ones; a hello that names none does not.
+    Capabilities in the hello narrow the registered ones; without any, the registered ones count.
     """
 
     node: UUID
@@ -280,9 +283,9 @@ class SessionReady(Message[Scheduler, None]):
 
 @attrs.frozen
 class FindAlternatives(Message[Scheduler, None]):
-    """From a NodeSession: which other nodes could do a unit that its node could not do.
+    """From a NodeSession: ask which other nodes could do a unit that its node could not do.
 
-    ``memory`` in bytes, and ``opengl``, are what the node lacked. Answered by a told
+    ``memory`` (bytes) and ``opengl`` are what the node lacked. The answer is the message
     ``AlternativesFound``.
     """
 
@@ -313,9 +316,10 @@ class NodeDeclined(Message[Scheduler, None]):
 
 @attrs.frozen
 class RecallDeclined(Message[Scheduler, None]):
-    """From a NodeSession: its node has a unit already that was recalled for another node.
+    """From a NodeSession: a recalled unit stays, because its node has already received it.
 
-    From the Notifier, of another gateway: with the ``node`` here that the unit was recalled for.
+    Also from another gateway, through the Notifier: ``node`` is the node of this gateway for which
+    the unit was recalled.
     """
 
     job: UUID
@@ -336,9 +340,9 @@ class StealRequest:
 
 @attrs.frozen
 class StealRequests(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: units that its idle nodes would take from nodes here.
+    """From another gateway, through the Notifier: units that its idle nodes could take over.
 
-    Followed by ``PeerAssigned``, by ``RecallDeclined``, or by nothing.
+    The answer is ``PeerAssigned``, ``RecallDeclined`` or nothing.
     """
 
     requests: tuple[StealRequest, ...]
@@ -346,7 +350,7 @@ class StealRequests(Message[Scheduler, None]):
 
 @attrs.frozen
 class GatewayMembership(Message[Scheduler, None]):
-    """From the Notifier: this gateway's number, and how many gateways there are."""
+    """From the Notifier: this gateway's number, from 0, and the number of gateways."""
 
     index: int
     gateways: int
@@ -354,9 +358,9 @@ class GatewayMembership(Message[Scheduler, None]):
 
 @attrs.frozen
 class PeerClaimed(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: it assigns units, each with this attempt.
+    """From another gateway, through the Notifier: it is assigning these (job, unit, attempt).
 
-    The database says whether it did.
+    Whether the assignments were committed is read from the database later.
     """
 
     units: tuple[tuple[UUID, int, int], ...]
@@ -364,16 +368,16 @@ class PeerClaimed(Message[Scheduler, None]):
 
 @attrs.frozen
 class PeerAssigned(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: it assigned units to nodes that it does not serve."""
+    """From another gateway, through the Notifier: it assigned units to nodes that others serve."""
 
     nodes: tuple[UUID, ...]
 
 
 @attrs.frozen
 class PeerServes(Message[Scheduler, None]):
-    """From the Notifier, of another gateway: a session with this epoch serves the node there.
+    """From another gateway, through the Notifier: a session there serves this node.
 
-    An older session of the node here is closed.
+    A session of the node here with a lower epoch is closed.
     """
 
     node: UUID
@@ -396,7 +400,7 @@ class UnitsChanged(Message[Scheduler, None]):
 class JobPaused(Message[Scheduler, None]):
     """From the web, and the Notifiers of all gateways: a job's owner paused it.
 
-    Its units that were not sent to their nodes yet are recalled.
+    Its assigned units are recalled unless their nodes have received them.
     """
 
     job: UUID
@@ -404,21 +408,21 @@ class JobPaused(Message[Scheduler, None]):
 
 @attrs.frozen
 class Wake(Message[Scheduler, None]):
-    """From the web and the bus: something in the database is new; read it soon."""
+    """From the web and the message bus: the database has changed; begin a pass soon."""
 
     overflow: ClassVar[Overflow] = Overflow.COALESCE
 
 
 @attrs.frozen
 class JobsChanged(Message[Scheduler, None]):
-    """From the web: jobs changed in ways that ``UnitsChanged`` does not report; read them."""
+    """From the web: jobs changed in ways that ``UnitsChanged`` does not report; read them again."""
 
     jobs: tuple[UUID, ...]
 
 
 @attrs.frozen
 class IsLoaded(Message[Scheduler, bool]):
-    """From the web: whether everything open was read once; until then no dispatch is answered."""
+    """From the web: ask whether all open units have been read once; until then dispatches wait."""
 
 
 @attrs.frozen
@@ -428,12 +432,12 @@ class AccessChanged(Message[Scheduler, None]):
 
 @attrs.frozen
 class Poll(Message[Scheduler, None]):
-    """A timer: read the next page of what is open, and correct the state by it."""
+    """A timer: read the next page of open jobs, and correct the state by it."""
 
 
 @attrs.frozen
 class ReadJobs(Message[Scheduler, None]):
-    """A timer: read the jobs that are not fully known."""
+    """A timer: read the jobs whose state here may be incomplete or out of date."""
 
 
 @attrs.frozen
@@ -448,21 +452,21 @@ class Refill(Message[Scheduler, None]):
 
 @attrs.frozen
 class StandingsDue(Message[Scheduler, None]):
-    """A timer: read the standings that were set lately, here or at another gateway."""
+    """A timer: read the standings that changed lately, at this or another gateway."""
 
 
 @attrs.frozen
 class PlaceDue(Message[Scheduler, None]):
-    """A timer: a unit that had to wait may be placed now."""
+    """A timer: the start time or grace period of a unit is over, so it may be placed now."""
 
 
 @attrs.frozen
 class PauseOver(Message[Scheduler, None]):
-    """A timer: a node that declined units may get work again."""
+    """A timer: the pause of a node that declined units is over."""
 
     node: UUID
 
 
 @attrs.frozen
 class ResendMissed(Message[Scheduler, None]):
-    """A timer: tell sessions that missed a message everything again."""
+    """A timer: send all assignments again to sessions that missed a message."""

@@ -1,4 +1,4 @@
-"""A node as the scheduler knows it, its resources, and the requirements that these must meet."""
+"""A node as the scheduler knows it, its resources, and the requirements of units."""
 
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -13,7 +13,7 @@ from rendertrust.protocol import Hello
 from sql.nodes import ACTIVE, NOTHING_SAID, QUARANTINED, StandingRecord
 
 BACKLOG: Final = 32  # units that may wait for a node beyond its slots
-DEPTH: Final = 2  # units for each slot: one runs, and the next is there when it ends
+DEPTH: Final = 2  # units for each slot, so that the next one is at the node when one ends
 CPU: Final = "cpu"
 GPU: Final = "gpu"
 GIB: Final = 1 << 30
@@ -24,9 +24,9 @@ UnitKey: TypeAlias = tuple[UUID, int]
 class Requirements:
     """Requirements of a unit.
 
-    ``device``: cpu or gpu; ``blender``: at least (major, minor); ``memory``: in bytes, at least.
-    ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``: the
-    scene's engine draws with it (EEVEE, Workbench).
+    ``device``: cpu or gpu. ``blender``: the lowest version (major, minor). ``memory``: the least
+    bytes. ``device_class``: exactly this device, instruction set and build of Blender. ``opengl``:
+    the scene's render engine needs OpenGL (EEVEE, Workbench).
     """
 
     device: str = ""
@@ -41,10 +41,9 @@ NOTHING: Final = Requirements()
 
 @attrs.frozen
 class NodeResources:
-    """Resources of a node; the defaults are of a node that has not said hello.
+    """Resources of a node; the defaults are of a node that has not sent a hello.
 
-    ``memory`` is what one unit gets. A node that does not say whether it has OpenGL is believed to
-    have it.
+    ``memory``: bytes for one unit. ``opengl`` is True if the node does not declare it.
     """
 
     device: str = ""
@@ -54,7 +53,7 @@ class NodeResources:
     opengl: bool = True
 
     def has(self, needs: Requirements) -> bool:
-        """Return whether the node has what is needed."""
+        """Return whether the resources meet the requirements."""
         return (
             needs.device in ("", self.device)
             and needs.blender <= self.blender
@@ -75,15 +74,15 @@ def _no_units() -> set[UnitKey]:
 class Node:
     """A node as the database, its heartbeats and its session describe it.
 
-    ``assigned`` are the units that it has or is about to get. ``slots`` None: it never said hello.
-    ``offered``: the job types that its hello names. ``pools``: whose work it takes, as its hello
-    says; none named: anybody's. ``is_ours``: the gateway's owner runs it. ``is_unverifiable``: the
-    gateway has verifiers, and none of them can check what the node renders.
+    ``assigned``: the units that it has, and those for which it holds a slot. ``slots`` is None
+    without a hello. ``offered``: the job types in its hello; None: it named none. ``pools``: the
+    pools in its hello; empty: it takes every user's work. ``is_ours``: the gateway's owner runs it.
+    ``is_unverifiable``: the gateway has verifiers, but none of them can check this node's results.
 
-    ``behind``: its session missed a message and must be told everything again. ``declines`` counts
-    the units that it declined in a row; while ``is_paused`` it gets none. ``left_at``: when its
-    last session ended, by the monotonic clock. ``silent_since``: when it was first found that only
-    its name is known, by the same clock.
+    ``behind``: its session missed a message and must get all assignments again. ``declines`` counts
+    the units that it declined in a row; while ``is_paused`` it gets none. ``left_at``: monotonic
+    time when its last session ended. ``silent_since``: monotonic time when it was first found
+    without session, units, standing and sign of life.
     """
 
     id: UUID
@@ -94,7 +93,7 @@ class Node:
     healthy: bool = False
     slots: int | None = None
     session: Ref[Any] | None = None
-    epoch: int = 0  # of the newest session that is known, here or at another gateway
+    epoch: int = 0  # number of the newest known session, at this or another gateway
     left_at: float | None = None
     silent_since: float | None = None
     assigned: set[UnitKey] = attrs.field(factory=_no_units)
@@ -106,14 +105,14 @@ class Node:
     resources: NodeResources = UNKNOWN
     is_ours: bool = False
     is_unverifiable: bool = False
-    version: int = 0  # of its entries in the index
+    version: int = 0  # entries in the index's heaps with another version are stale
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
-        """Send its session a message; return False if there is none, or it did not accept."""
+        """Send a message to the node's session; return False if there is none, or it is full."""
         return self.session is not None and self.session.tell(message)
 
-    def hear(self, hello: Hello) -> None:
-        """Take over its hello."""
+    def take_hello(self, hello: Hello) -> None:
+        """Store what the node's hello declares."""
         self.slots = hello.slots
         self.offered = frozenset(hello.capabilities) if hello.capabilities else None
         self.pools = frozenset(hello.pools)
@@ -121,9 +120,9 @@ class Node:
         self.resources = resources_of(*machine, hello.slots, opengl=hello.opengl)
 
     def leave(self, now: float) -> None:
-        """Note that its session ended: it is not healthy until the next sign of life.
+        """Record that the session ended: the node is not healthy until its next sign of life.
 
-        A client that never said hello stays healthy by its heartbeats.
+        A client that never sent a hello stays healthy, as its heartbeats do not need the session.
         """
         self.session = None
         if self.slots is not None:
@@ -131,88 +130,88 @@ class Node:
         self.forget()
 
     def is_back(self, silent_seconds: float | None, now: float) -> bool:
-        """Return whether a sign of life came since its last session ended."""
+        """Return whether there was a sign of life after the node's last session ended."""
         if self.left_at is None or silent_seconds is None:
             return self.left_at is None
         return silent_seconds < now - self.left_at
 
     def forget(self) -> None:
-        """Forget what it said and did in its last session."""
+        """Reset what the node's last hello declared, and the count of units that it declined."""
         self.slots = self.offered = None
         self.pools, self.resources = frozenset(), UNKNOWN
         self.declines, self.is_paused = 0, False
 
     @property
     def eligible(self) -> bool:
-        """True if it is alive and its standing allows work.
+        """True if the node is alive and its standing allows work.
 
-        A quarantined node gets its owner's work only, so it must have an owner.
+        A quarantined node gets only its owner's work, so it must have an owner.
         """
-        if self.standing.name != ACTIVE and self.serves is None:
+        if self.standing.name != ACTIVE and self.only_user is None:
             return False
         return self.healthy or self.session is not None
 
     @property
     def is_known(self) -> bool:
-        """True if anything would be lost if it were forgotten."""
+        """True if the node is alive, has units, or has a standing: its record must be kept."""
         is_there = self.healthy or self.session is not None or bool(self.assigned)
         return is_there or self.standing.version > 0
 
     @property
-    def serves(self) -> UUID | None:
-        """The only user whose units it may get; None: anybody's."""
+    def only_user(self) -> UUID | None:
+        """The only user whose units the node may get; None: there is no such restriction."""
         return self.owner if self.standing.name == QUARANTINED else None
 
     @property
     def is_open(self) -> bool:
-        """True if it takes anybody's work, by its hello."""
+        """True if its hello allows every user's work."""
         return not self.pools or "any" in self.pools
 
     @property
     def is_own_online(self) -> bool:
-        """True if the gateway's owner runs it and it is connected."""
+        """True if the gateway's owner runs it and it is connected to this gateway."""
         return self.is_ours and self.session is not None
 
     @property
     def accepts_work(self) -> bool:
-        """True if its slots and its backlog have room."""
+        """True if the node is not paused, and its slots or its backlog have room."""
         return not self.is_paused and len(self.assigned) < (self.slots or 0) + BACKLOG
 
     @property
     def is_free(self) -> bool:
-        """True if it would begin a unit at once: it is connected and a slot is free."""
+        """True if the node would begin a unit at once: it is connected and a slot is free."""
         return self.session is not None and len(self.assigned) < (self.slots or 0)
 
     @property
     def has_backlog(self) -> bool:
-        """True if units wait at its session: it has more than it runs at once.
+        """True if units wait at its session, because it has more units than slots.
 
-        A node that did not say how many it runs gets everything at once.
+        Nothing waits for a node that did not declare its slots: it gets all units at once.
         """
         return self.session is not None and len(self.assigned) > (self.slots or len(self.assigned))
 
     @property
     def has_backlog_elsewhere(self) -> bool:
-        """True if units probably wait at it: it has several, and another gateway serves it.
+        """True if another gateway serves it and it has several units, so that some may wait.
 
-        False for a node whose session ended here, until its next sign of life.
+        False for a node whose session here ended, until its next sign of life.
         """
         may_live = self.healthy or self.left_at is None
         return self.session is None and may_live and len(self.assigned) > 1
 
     @property
     def is_saturated(self) -> bool:
-        """True if it has enough for now: the first free node should get the next unit."""
+        """True if the node has ``DEPTH`` units per slot: further ones should wait in the queue."""
         return self.session is not None and len(self.assigned) >= DEPTH * max(self.slots or 1, 1)
 
     @property
     def is_oversubscribed(self) -> bool:
-        """True if it has more than that, because new jobs were placed on it at once."""
+        """True if the node has more than ``DEPTH`` units per slot, for example from new jobs."""
         return self.session is not None and len(self.assigned) > DEPTH * max(self.slots or 1, 1)
 
     @property
     def does(self) -> frozenset[str]:
-        """The job types that it can do now: those registered, without those its hello left out."""
+        """The job types that the node can do: the registered ones that its hello names too."""
         if self.offered is None:
             return self.capabilities
         return self.capabilities & self.offered
@@ -229,9 +228,9 @@ def resources_of(
 ) -> NodeResources:
     """Return the resources that the fields of a hello declare.
 
-    The device class begins with the kind of device (``cpu/x86_64``). Memory is for all slots
-    together, and a unit gets one of them. On a GPU a unit must also fit into the GPU's memory, if
-    the node says how much of it may be used.
+    The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
+    all slots together; ``memory`` of the result is for one. On a GPU, ``memory`` is at most the
+    slot's part of ``vram``, if the node declares ``vram``.
     """
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else GPU
@@ -245,7 +244,7 @@ def resources_of(
 
 
 def version_of(text: str) -> tuple[int, int]:
-    """Parse a version: ``5.2.0 LTS`` is (5, 2), and (0, 0) a text without a version."""
+    """Parse a version: ``5.2.0 LTS`` gives (5, 2); a text without a version gives (0, 0)."""
     major, _, rest = text.strip().partition(".")
     minor = rest.split(".")[0].split(" ")[0]
     if not (major.isdecimal() and minor.isdecimal()):
@@ -259,16 +258,17 @@ def requirements_of(needs: NodeNeeds) -> Requirements:
     Memory is rounded up to a power of two, from 1 GiB, so that there are few kinds of units.
     """
     memory = needs.memory or 0
-    steps = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
+    rounded = 0 if memory <= 0 else max(GIB, 1 << (memory - 1).bit_length())
     version = version_of(needs.blender or "")
     names = needs.device or "", needs.device_class or ""
-    return Requirements(names[0], version, steps, names[1], opengl=bool(needs.opengl))
+    return Requirements(names[0], version, rounded, names[1], opengl=bool(needs.opengl))
 
 
-def raised(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
-    """Return the requirements with what nodes found besides: memory in bytes, and OpenGL.
+def raised_requirements(needs: Requirements, memory: int, *, opengl: bool) -> Requirements:
+    """Return the requirements, raised by what nodes lacked: memory in bytes, and OpenGL.
 
-    Memory is rounded up by an eighth at most: a node that had too little never has enough.
+    Memory is rounded up, so that there are few kinds of units: to a multiple of 256 MiB, or by an
+    eighth at most.
     """
     if not memory and not opengl:
         return needs

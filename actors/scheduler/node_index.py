@@ -1,4 +1,4 @@
-"""Index of the nodes by capability and load: a choice examines few of them."""
+"""Index of the nodes by capability and load, so that few are examined to choose one."""
 
 import heapq
 from collections import OrderedDict
@@ -11,7 +11,15 @@ import attrs
 from actors.scheduler.access import CLOSED, AccessGroup, groups_of_node, groups_of_user
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import NOTHING, Node, NodeResources, Requirements, UnitKey
-from actors.scheduler.policy import FOR_OURS, Rank, goes_before, has_untried, heard, is_last, rank
+from actors.scheduler.policy import (
+    PREFLIGHT,
+    Rank,
+    has_precedence,
+    has_untried,
+    owners_that_failed,
+    rank,
+    yields_to_verifiable,
+)
 from actors.scheduler.units import PlacementRequest
 from sql.access import ALONE, Access
 from sql.device_class import are_comparable
@@ -19,15 +27,16 @@ from sql.nodes import ACTIVE
 from sql.retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY
 
-HOLDERS_MOST: Final = 16  # nodes remembered for one input: the newest
-INPUTS_MOST: Final = 4_096  # inputs remembered; reached within minutes
+HOLDERS_MOST: Final = 16  # most recent nodes remembered for each input
+INPUTS_MOST: Final = 4_096  # inputs remembered; a busy gateway reaches this within minutes
 
 
 class CacheAffinity:
     """Nodes that got an input lately and so probably have it in their cache."""
 
     def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
-        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()  # the newest one last
+        # By input, the nodes that got it; the most recently assigned input is last.
+        self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()
         self._most = inputs_most
 
     def note(self, node: UUID, inputs: str) -> None:
@@ -41,15 +50,15 @@ class CacheAffinity:
             self._holders.popitem(last=False)
 
     def holders(self, inputs: str) -> Iterable[UUID]:
-        """Return the nodes that had the input last, the oldest first."""
+        """Return the nodes that got the input most recently, the latest of them last."""
         return self._holders.get(inputs, ()) if inputs else ()
 
 
 CHECK: Final = "check"
 
 
-def checks(node: Node) -> bool:
-    """Return whether a node is connected and may check results of others."""
+def can_run_checks(node: Node) -> bool:
+    """Return whether a node is connected, offers checks, and has the standing for them."""
     says = node.session is not None and CHECK in (node.offered or ())
     return says and node.standing.name == ACTIVE and bool(node.resources.device_class)
 
@@ -58,15 +67,15 @@ def checks(node: Node) -> bool:
 class VerifierClasses:
     """Device classes that the gateway's connected verifiers can check.
 
-    Results that none of them can check are unverifiable: such nodes get strangers' work last.
+    A node whose results no verifier can check is unverifiable: it gets strangers' work last.
     """
 
     _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
 
     def learn(self, node: Node) -> bool:
-        """Take over one of the gateway's nodes; return whether the classes may have changed."""
+        """Update the class of one of the gateway's nodes; return whether it has changed."""
         before = self._classes.pop(node.id, None)
-        if checks(node):
+        if can_run_checks(node):
             self._classes[node.id] = node.resources.device_class
         return before != self._classes.get(node.id)
 
@@ -77,22 +86,25 @@ class VerifierClasses:
         return not (classes and machine) or any(are_comparable(one, machine) for one in classes)
 
 
-Entry: TypeAlias = tuple[Rank, int, Node]  # with the node's version when it had this rank
-# Job type, access group, whether of jobs with many units, and requirements that its nodes meet.
-Line: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
-SLACK: Final = 64
-NEEDS_MOST: Final = 64  # requirements by which nodes are listed
-LISTING: Final = 16  # listing a node by requirements costs as much as examining it so often
-MISSES_MOST: Final = 1024
-NO_LINES: Final[frozenset[Line]] = frozenset()
+Entry: TypeAlias = tuple[Rank, int, Node]  # the rank, and the node's version when it had this rank
+# The key of a list of nodes: job type, access group, whether for jobs of several units, and
+# requirements that all its nodes meet.
+Bucket: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
+SLACK: Final = 64  # entries that a heap may have beyond two for each node
+NEEDS_MOST: Final = 64  # requirements that have their own buckets
+# Adding a node to a bucket costs about as much as examining the node so many times.
+LISTING: Final = 16
+MISSES_MOST: Final = 1024  # requirements without buckets whose failed examinations are counted
+NO_BUCKETS: Final[frozenset[Bucket]] = frozenset()
 
 
 class NodeIndex:
-    """Lists nodes in lines by what they can do and whose work they may do (``access``).
+    """Lists nodes in buckets by what they can do and whose work they may do (``access``).
 
-    A line gets a heap of ranks at its first use; stale entries are dropped when they are met. Only
-    nodes that said hello are in lines for jobs of many units: a client of the reference API cannot
-    tell the units of one job apart. ``ours`` are the few nodes that the gateway's owner runs.
+    A node is in several buckets (see ``Bucket``). At its first use a bucket gets a heap of its
+    nodes by rank; stale entries are dropped when they reach the top. Only nodes that sent a hello
+    are in buckets for jobs of several units, as clients of the reference API cannot distinguish
+    such units. ``ours``: the few nodes that the gateway's owner runs.
     """
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:
@@ -101,18 +113,19 @@ class NodeIndex:
         self.cache_affinity = CacheAffinity()
         self._verifiers = VerifierClasses()
         self._nodes: dict[UUID, Node] = {}
-        self._capable: dict[Line, dict[UUID, Node]] = {}  # the eligible nodes
-        self._listed: dict[UUID, frozenset[Line]] = {}  # the lines of a node
-        self._heaps: dict[Line, list[Entry]] = {}
-        self._needs: dict[Requirements, None] = {}  # nodes are listed by these; the latest is last
-        self._misses: dict[Requirements, int] = {}  # nodes that were examined and lack something
-        self._resources: dict[UUID, NodeResources] = {}  # of the nodes in ``_listed``
+        self._capable: dict[Bucket, dict[UUID, Node]] = {}  # the eligible nodes of each bucket
+        self._listed: dict[UUID, frozenset[Bucket]] = {}  # the buckets of each node
+        self._heaps: dict[Bucket, list[Entry]] = {}
+        self._needs: dict[Requirements, None] = {}  # with their own buckets; last used one last
+        # By requirements without their own buckets: how many examined nodes did not meet them.
+        self._misses: dict[Requirements, int] = {}
+        self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
         self.free: dict[UUID, Node] = {}  # nodes that would begin a unit at once
-        self.busy: dict[UUID, Node] = {}  # nodes at which units wait that others could begin
-        self.busy_elsewhere: dict[UUID, Node] = {}  # busy nodes of other gateways
-        self.oversubscribed: dict[UUID, Node] = {}  # nodes with more than they need for now
-        self._closed = 0  # how many lines are closed to strangers' work
+        self.busy: dict[UUID, Node] = {}  # nodes with a backlog and a session here
+        self.busy_elsewhere: dict[UUID, Node] = {}  # other gateways' nodes with a likely backlog
+        self.oversubscribed: dict[UUID, Node] = {}  # nodes with more than DEPTH units per slot
+        self._closed = 0  # number of buckets whose nodes do not take every user's work
         self._versions = 0
 
     def __iter__(self) -> Iterator[Node]:
@@ -127,7 +140,7 @@ class NodeIndex:
         return self._nodes.get(node)
 
     def node(self, node: UUID) -> Node:
-        """Return the record of a node, a new one if it is unknown."""
+        """Return the record of a node; create it if the node is unknown."""
         found = self._nodes.get(node)
         if found is None:
             found = self._nodes[node] = Node(node, is_ours=node in self._ours)
@@ -136,7 +149,7 @@ class NodeIndex:
     def forget(self, node: Node) -> None:
         """Drop the record of a node."""
         self.changed(node)
-        self._relist(node, self._listed.get(node.id, NO_LINES), NO_LINES)
+        self._relist(node, self._listed.get(node.id, NO_BUCKETS), NO_BUCKETS)
         for known in (self._nodes, self._listed, self._resources, self._changed):
             known.pop(node.id, None)
 
@@ -152,19 +165,19 @@ class NodeIndex:
             self.changed(node)
 
     def changed(self, node: Node) -> None:
-        """List a node where it belongs now; must follow every change of a node."""
+        """Update a node's buckets and rank; must be called after every change of a node."""
         if node.is_ours and self._verifiers.learn(node):
             for other in self._nodes.values():
                 self.changed(other)
         node.is_unverifiable = not self._verifiers.can_check(node)
-        lines = self._lines_of(node)
-        listed = self._listed.get(node.id, NO_LINES)
+        buckets = self._buckets_of(node)
+        listed = self._listed.get(node.id, NO_BUCKETS)
         if self._resources.get(node.id) is not node.resources:
             self._resources[node.id], self._changed[node.id] = node.resources, node
-        if lines != listed:
-            if not lines <= listed:
+        if buckets != listed:
+            if not buckets <= listed:
                 self._changed[node.id] = node
-            self._relist(node, listed, lines)
+            self._relist(node, listed, buckets)
         _list(self.free, node, listed=node.is_free)
         _list(self.busy, node, listed=node.has_backlog)
         _list(self.oversubscribed, node, listed=node.is_oversubscribed)
@@ -173,18 +186,18 @@ class NodeIndex:
         node.version = self._versions
         if node.accepts_work:
             entry = (rank(node), node.version, node)
-            for line in lines:
-                if line in self._heaps:
-                    self._push(line, entry)
+            for bucket in buckets:
+                if bucket in self._heaps:
+                    self._push(bucket, entry)
 
     def set_access(self, access: Access) -> bool:
-        """Take over organisations and trust; return whether they have changed."""
+        """Replace organisations and trust; return whether they have changed."""
         if access == self.access:
             return False
         self.access = access
         for node in self._nodes.values():
             self.changed(node)
-        self._changed |= self._nodes  # any of them may do other users' work now
+        self._changed |= self._nodes  # each may now be allowed the work of further users
         return True
 
     def take_changed(self) -> list[Node]:
@@ -193,7 +206,7 @@ class NodeIndex:
         return list(changed.values())
 
     @property
-    def is_the_same_for_all(self) -> bool:
+    def ignores_user(self) -> bool:
         """True if the choice in the pool ``any`` does not depend on the user."""
         return self._closed == 0
 
@@ -204,99 +217,111 @@ class NodeIndex:
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
         """Return the best node for a unit, as ``policy.choose`` defines it."""
-        demand, lines = self._for_whom(demand, failed)
+        demand, buckets = self._with_buckets(demand, failed)
         needs = demand.kind.needs
-        if not lines:
+        if not buckets:
             return NoCapableNode()
         if len(failed) >= NODE_FAILURES_MOST:
-            fresh = self._fresh(demand, lines, avoid, failed)
+            fresh = self._fresh(demand, buckets, avoid, failed)
             if fresh:
-                first = [node for node in fresh if goes_before(node, demand, self.access)]
+                first = [node for node in fresh if has_precedence(node, demand, self.access)]
                 return self._of_few(first or fresh, demand)
         for less in (failed, frozenset[UUID]()):
-            if avoid and all(node.id in avoid for node in self._able(lines, needs)):
+            if avoid and all(node.id in avoid for node in self._able(buckets, needs)):
                 avoid = less
-        if ours := self._able_of_ours(demand, lines, avoid):
+        if ours := self._with_precedence(demand, buckets, avoid):
             return self._of_few(ours, demand)
-        near = self._near(demand, lines, avoid)
+        near = self._near(demand, buckets, avoid)
         if near is not None:
             return near
-        found = [self._best(line, avoid, needs) for line in lines]
+        found = [self._best(bucket, avoid, needs) for bucket in buckets]
         return min((node for node in found if node is not None), key=rank, default=AllNodesFull())
 
-    def _for_whom(
+    def _with_buckets(
         self, demand: PlacementRequest, failed: frozenset[UUID]
-    ) -> tuple[PlacementRequest, list[Line]]:
-        """Return the request and its lines.
+    ) -> tuple[PlacementRequest, list[Bucket]]:
+        """Return the request and its buckets.
 
-        What nodes found that the unit needs is left out if no connected node is left that has it
-        and did not fail the unit.
+        Requirements that were raised after failures are lowered again to those of the job if no
+        node meets the raised ones, or if only the job's are met by a connected node that has not
+        failed the unit.
         """
-        lines = self._lines_for(demand)
+        buckets = self._buckets_for(demand)
         if demand.kind.asked is None:
-            return demand, lines
-        if has_untried(self._able(lines, demand.kind.needs), failed):
-            return demand, lines
+            return demand, buckets
+        if has_untried(self._able(buckets, demand.kind.needs), failed):
+            return demand, buckets
         asked = attrs.evolve(demand, kind=demand.kind.as_asked)
-        others = self._lines_for(asked)
-        if not lines or has_untried(self._able(others, asked.kind.needs), failed):
+        others = self._buckets_for(asked)
+        if not buckets or has_untried(self._able(others, asked.kind.needs), failed):
             return asked, others
-        return demand, lines
+        return demand, buckets
 
     def _fresh(
         self,
         demand: PlacementRequest,
-        lines: list[Line],
+        buckets: list[Bucket],
         avoid: frozenset[UUID],
         failed: frozenset[UUID],
     ) -> list[Node]:
-        """Return the connected nodes of owners without a node that failed the unit."""
+        """Return connected nodes of owners whose nodes have not failed the unit.
+
+        Empty until three nodes have failed it, or if there is no such owner.
+        """
         known = (self._nodes[name] for name in failed if name in self._nodes)
-        said = heard(known, demand.user, self.access)
-        if not said:
+        failed_owners = owners_that_failed(known, demand.user, self.access)
+        if not failed_owners:
             return []
-        able = self._able(lines, demand.kind.needs)
-        fresh = [node for node in able if node.session is not None and node.owner not in said]
+        able = self._able(buckets, demand.kind.needs)
+        fresh = [
+            node for node in able if node.session is not None and node.owner not in failed_owners
+        ]
         tiers = ([node for node in fresh if node.id not in shunned] for shunned in (avoid, failed))
         return next((tier for tier in tiers if tier), [])
 
-    def _lines_for(self, demand: PlacementRequest) -> list[Line]:
-        """Return the lines of the nodes that can do it; with unlisted needs of others too."""
+    def _buckets_for(self, demand: PlacementRequest) -> list[Bucket]:
+        """Return the buckets that contain the nodes for a request.
+
+        If the requirements have no buckets of their own, the returned buckets also contain nodes
+        that do not meet them.
+        """
         kind = demand.kind
         if kind.pool == ANY and not self._closed:
             groups: tuple[AccessGroup, ...] = (None,)
         else:
             groups = groups_of_user(demand.user, kind.pool, self.access)
         of = [(kind.job_type, group, kind.many, NOTHING) for group in groups]
-        lines = [line for line in of if line in self._capable]
+        buckets = [bucket for bucket in of if bucket in self._capable]
         if kind.needs == NOTHING:
-            return lines
+            return buckets
         if self._is_listed(kind.needs):
-            lines = [(*line[:3], kind.needs) for line in lines]
-            return [line for line in lines if line in self._capable]
-        return [line for line in lines if self._has_able(line, kind.needs)]
+            buckets = [(*bucket[:3], kind.needs) for bucket in buckets]
+            return [bucket for bucket in buckets if bucket in self._capable]
+        return [bucket for bucket in buckets if self._has_able(bucket, kind.needs)]
 
-    def _has_able(self, line: Line, needs: Requirements) -> bool:
-        for number, node in enumerate(self._capable[line].values()):
+    def _has_able(self, bucket: Bucket, needs: Requirements) -> bool:
+        for number, node in enumerate(self._capable[bucket].values()):
             if node.resources.has(needs):
                 self._note_misses(needs, number)
                 return True
-        self._note_misses(needs, len(self._capable[line]))
+        self._note_misses(needs, len(self._capable[bucket]))
         return False
 
-    def _able(self, lines: list[Line], needs: Requirements) -> Iterator[Node]:
-        """Yield the nodes in these lines that have what is needed."""
-        nodes = (node for line in lines for node in self._capable[line].values())
+    def _able(self, buckets: list[Bucket], needs: Requirements) -> Iterator[Node]:
+        """Yield the nodes in these buckets that meet the requirements."""
+        nodes = (node for bucket in buckets for node in self._capable[bucket].values())
         return (node for node in nodes if node.resources.has(needs))
 
-    def _can(self, node: Node, lines: list[Line], needs: Requirements) -> bool:
-        return node.resources.has(needs) and any(node.id in self._capable[line] for line in lines)
+    def _can(self, node: Node, buckets: list[Bucket], needs: Requirements) -> bool:
+        return node.resources.has(needs) and any(
+            node.id in self._capable[bucket] for bucket in buckets
+        )
 
     def _is_listed(self, needs: Requirements) -> bool:
-        """Return whether nodes are listed by these requirements; list them if that pays.
+        """Return whether these requirements have their own buckets; create them if that pays.
 
-        Listing takes long, so it is done once searches have taken as long. If there are too many
-        requirements, the least recently used are dropped.
+        Creating them takes long, so it happens after searches without them have taken as long. If
+        too many requirements have buckets, the buckets of the least recently used are dropped.
         """
         if needs in self._needs:
             self._needs[needs] = self._needs.pop(needs)
@@ -309,7 +334,7 @@ class NodeIndex:
         self._needs[needs], changed = None, dict(self._changed)
         for node in list(self._nodes.values()):
             self.changed(node)
-        self._changed = changed  # no node can do more than before
+        self._changed = changed  # new buckets do not enable a node to do more
         return True
 
     def _note_misses(self, needs: Requirements, number: int) -> None:
@@ -318,35 +343,37 @@ class NodeIndex:
             if len(self._misses) > MISSES_MOST:
                 del self._misses[next(iter(self._misses))]
 
-    def _able_of_ours(
-        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+    def _with_precedence(
+        self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> list[Node]:
-        """Return the nodes that can do it and go before all others."""
-        if demand.kind.job_type != FOR_OURS and not demand.is_final:
+        """Return the nodes that can do the request and have precedence over all others."""
+        if demand.kind.job_type != PREFLIGHT and not demand.is_final:
             return []
         names = self._nodes if demand.is_final else self._ours
         found = (self._nodes[n] for n in names if n in self._nodes and n not in avoid)
-        first = (node for node in found if goes_before(node, demand, self.access))
-        return [node for node in first if self._can(node, lines, demand.kind.needs)]
+        first = (node for node in found if has_precedence(node, demand, self.access))
+        return [node for node in first if self._can(node, buckets, demand.kind.needs)]
 
     def _of_few(self, nodes: list[Node], demand: PlacementRequest) -> Node | AllNodesFull:
         holders = self.cache_affinity.holders(demand.inputs)
         room = [node for node in nodes if node.accepts_work]
-        near = [n for n in room if n.is_free and n.id in holders and not is_last(n, demand)]
+        near = [
+            n for n in room if n.is_free and n.id in holders and not yields_to_verifiable(n, demand)
+        ]
         return min(near or room, key=rank, default=AllNodesFull())
 
     def _near(
-        self, demand: PlacementRequest, lines: list[Line], avoid: frozenset[UUID]
+        self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> Node | None:
-        """Return the best of the nodes that had the input lately and would begin at once."""
+        """Return the best node that probably has the input cached and would begin at once."""
         names = self.cache_affinity.holders(demand.inputs)
         holders = [node for name in names if (node := self._nodes.get(name)) is not None]
         free = [n for n in holders if n.is_free and n.accepts_work and n.id not in avoid]
-        able = (n for n in free if self._can(n, lines, demand.kind.needs))
-        return min((n for n in able if not is_last(n, demand)), key=rank, default=None)
+        able = (n for n in free if self._can(n, buckets, demand.kind.needs))
+        return min((n for n in able if not yields_to_verifiable(n, demand)), key=rank, default=None)
 
-    def _best(self, line: Line, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
-        heap = self._heap(line)
+    def _best(self, bucket: Bucket, avoid: frozenset[UUID], needs: Requirements) -> Node | None:
+        heap = self._heap(bucket)
         aside: list[Entry] = []
         found: Node | None = None
         misses = 0
@@ -366,40 +393,40 @@ class NodeIndex:
         self._note_misses(needs, misses)
         return found
 
-    def _heap(self, line: Line) -> list[Entry]:
-        heap = self._heaps.get(line)
+    def _heap(self, bucket: Bucket) -> list[Entry]:
+        heap = self._heaps.get(bucket)
         if heap is None:
-            there = (node for node in self._capable[line].values() if node.accepts_work)
-            heap = self._heaps[line] = [(rank(node), node.version, node) for node in there]
+            there = (node for node in self._capable[bucket].values() if node.accepts_work)
+            heap = self._heaps[bucket] = [(rank(node), node.version, node) for node in there]
             heapq.heapify(heap)
         return heap
 
-    def _relist(self, node: Node, listed: frozenset[Line], lines: frozenset[Line]) -> None:
-        for line in listed - lines:
-            capable = self._capable[line]
+    def _relist(self, node: Node, listed: frozenset[Bucket], buckets: frozenset[Bucket]) -> None:
+        for bucket in listed - buckets:
+            capable = self._capable[bucket]
             del capable[node.id]
             if not capable:
-                del self._capable[line]
-                self._heaps.pop(line, None)
-                self._closed -= _is_closed(line)
-        for line in lines - listed:
-            if line not in self._capable:
-                self._capable[line] = {}
-                self._closed += _is_closed(line)
-            self._capable[line][node.id] = node
-        self._listed[node.id] = lines
+                del self._capable[bucket]
+                self._heaps.pop(bucket, None)
+                self._closed -= _is_closed(bucket)
+        for bucket in buckets - listed:
+            if bucket not in self._capable:
+                self._capable[bucket] = {}
+                self._closed += _is_closed(bucket)
+            self._capable[bucket][node.id] = node
+        self._listed[node.id] = buckets
 
-    def _push(self, line: Line, entry: Entry) -> None:
-        heap = self._heaps[line]
-        capable = self._capable[line]
+    def _push(self, bucket: Bucket, entry: Entry) -> None:
+        heap = self._heaps[bucket]
+        capable = self._capable[bucket]
         if len(heap) > 2 * len(capable) + SLACK:
             heap[:] = [e for e in heap if e[1] == e[2].version]
             heapq.heapify(heap)
         heapq.heappush(heap, entry)
 
-    def _lines_of(self, node: Node) -> frozenset[Line]:
+    def _buckets_of(self, node: Node) -> frozenset[Bucket]:
         if not node.eligible:
-            return NO_LINES
+            return NO_BUCKETS
         groups = groups_of_node(node, self.access)
         kinds = (False,) if node.slots is None else (False, True)
         met = [NOTHING, *(needs for needs in self._needs if node.resources.has(needs))]
@@ -419,5 +446,5 @@ def _list(nodes: dict[UUID, Node], node: Node, *, listed: bool) -> None:
         nodes.pop(node.id, None)
 
 
-def _is_closed(line: Line) -> bool:
-    return line[1] is not None and line[1][0] in CLOSED
+def _is_closed(bucket: Bucket) -> bool:
+    return bucket[1] is not None and bucket[1][0] in CLOSED

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from actors.scheduler.access import is_anybodys, may_do, people_of
+from actors.scheduler.access import may_do, related_users, takes_every_user
 from actors.scheduler.messages import AllNodesFull, Dispatch, NoCapableNode
 from actors.scheduler.node import Node
 from actors.scheduler.policy import can_do
@@ -25,31 +25,33 @@ from actors.scheduler.units import (
 )
 from sql.access import Access
 
-ORDER_SECONDS: Final = 3.0  # the web waits two; a commit not answered by then never happens
-PLACING_SECONDS: Final = 30.0  # no client waits for these commits: the Ledger may be slow
+# How long a slot is held for a new job: the web and the Ledger give up within two seconds.
+NEW_JOB_SECONDS: Final = 3.0
+# How long a slot is held for a waiting unit: no client waits, so the Ledger may be slow.
+PLACING_SECONDS: Final = 30.0
 OVERSUBSCRIBED_MOST: Final = 8  # oversubscribed nodes that are examined for one unit
 
 # -- new jobs
 
 
-def book(
+def reserve(
     state: SchedulerState, order: Dispatch, now: datetime, clock: float
 ) -> AssignmentTag | NoCapableNode | AllNodesFull:
-    """Reserve a slot for a new job, or only keep the job where it may wait in the queue."""
+    """Reserve a slot for a new job; without one, register the job if it may wait in the queue."""
     pinned_order = pinned(order, state.index, state.index.access)
     if isinstance(pinned_order, NoCapableNode):
         return pinned_order
     unit = of_dispatch(pinned_order, now)
     unit.not_before = order.plan.spec.start_after
     if unit.not_before is not None and unit.not_before > now:
-        return state.reserve_queued(unit, clock + ORDER_SECONDS)
+        return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
     choice = state.index.choose(unit.demand)
     if isinstance(choice, AllNodesFull) and state.expire(now, clock):
         choice = state.index.choose(unit.demand)
     if isinstance(choice, Node):
-        return state.reserve(unit, choice, clock + ORDER_SECONDS)
+        return state.reserve(unit, choice, clock + NEW_JOB_SECONDS)
     if _may_wait(state, order, unit, choice):
-        return state.reserve_queued(unit, clock + ORDER_SECONDS)
+        return state.reserve_queued(unit, clock + NEW_JOB_SECONDS)
     return choice
 
 
@@ -58,7 +60,7 @@ def _may_wait(
 ) -> bool:
     """Return whether a job may wait in the queue.
 
-    A job of many units also waits where a node has not said hello yet.
+    A job of several units also waits if nodes that could do it have not sent a hello yet.
     """
     if isinstance(choice, AllNodesFull):
         return order.plan.spec.queue or order.is_many
@@ -69,11 +71,11 @@ def _may_wait(
 
 
 def pinned(order: Dispatch, nodes: Iterable[Node], access: Access) -> Dispatch | NoCapableNode:
-    """Return the order with the device class that its units are pinned to, if they must be alike.
+    """Return the order, pinned to a device class if its frames must look alike.
 
     Frames of an animation flicker unless the device, instruction set and build of Blender are the
     same for all; and only a verifier of the same class can check them. The class is stored with the
-    job and never changes. A node of it must be connected now.
+    job and never changes. A node of the class must be connected now.
     """
     needs = order.plan.needs
     if not needs.alike or needs.device_class:
@@ -88,7 +90,7 @@ def pinned(order: Dispatch, nodes: Iterable[Node], access: Access) -> Dispatch |
 def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str | None:
     """Return the class with the most connected nodes that can do the job.
 
-    A class whose nodes have two owners or more goes first: they can check each other's work.
+    Classes whose nodes have at least two owners are preferred: these can check each other's work.
     """
     kind = kind_of(order.plan, many=order.is_many)
     found: defaultdict[str, list[UUID | None]] = defaultdict(list)
@@ -107,13 +109,13 @@ def chosen_class(order: Dispatch, nodes: Iterable[Node], access: Access) -> str 
 def place(state: SchedulerState, now: datetime, clock: float) -> Iterator[AssignmentTag]:
     """Reserve slots for units that wait; each tag must be committed or refused.
 
-    Units that came back for other gateways' nodes go first, then the queue, then units whose node
-    cannot be reached.
+    Units that were recalled for other gateways' nodes go first, then the queue, then unreachable
+    units.
     """
     if changed := state.index.take_changed():
         _wake(state, changed)
     returned = (pair for pair in state.take_returned() if pair[0].waits and not pair[0].ticket)
-    alike = state.index.is_the_same_for_all and not state.index.oversubscribed
+    alike = state.index.ignores_user and not state.index.oversubscribed
     queued = state.queue.placeable(partial(choose, state), alike=alike)
     unreachable = state.unreachable.placeable(state.index.choose)
     for unit, node in itertools.chain(returned, queued, unreachable):
@@ -121,9 +123,10 @@ def place(state: SchedulerState, now: datetime, clock: float) -> Iterator[Assign
 
 
 def _wake(state: SchedulerState, changed: Iterable[Node]) -> None:
-    """Unpark the units that these nodes may be given.
+    """Unpark the units that these nodes may be able to do.
 
-    One node of each sort of machine is asked: after a change of trust all nodes are among them.
+    Of nodes with equal job types and resources only one is examined, as a change of trust changes
+    all nodes.
     """
     sorts: dict[tuple[object, ...], list[Node]] = {}
     for node in changed:
@@ -134,10 +137,10 @@ def _wake(state: SchedulerState, changed: Iterable[Node]) -> None:
         def can(kind: RequestKind, node: Node = first) -> bool:
             return can_do(node, kind.as_asked)
 
-        if any(map(is_anybodys, nodes)):
+        if any(map(takes_every_user, nodes)):
             state.queue.wake(can)
         access = state.index.access
-        users = frozenset[UUID]().union(*(people_of(node, access) for node in nodes))
+        users = frozenset[UUID]().union(*(related_users(node, access) for node in nodes))
         state.queue.wake_of(users, can)
 
 
@@ -150,8 +153,8 @@ def choose(
 ) -> Node | NoCapableNode | AllNodesFull:
     """Return the best node for a unit that waits, unless that node is saturated.
 
-    The best has the fewest units per slot: if it is saturated, all are. One that was given more
-    than that by new jobs may take a unit all the same (``_may_add``): a few are examined.
+    The best node has the fewest units per slot: if it is saturated, all are. A saturated node still
+    gets the unit if ``_may_add`` allows it; if the best is oversubscribed, a few more are examined.
     """
     choice = state.index.choose(demand, avoid, failed)
     tried = avoid
@@ -169,9 +172,9 @@ def choose(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    A user's first units do not wait behind later ones that a node already has: as many of them as
-    the node runs at once may wait there. A user with nothing waiting at an oversubscribed node need
-    not wait for the end of what it has.
+    The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
+    of the user's units come before it than the node has slots. An oversubscribed node also gets a
+    unit of a user who has none waiting there, so that others' backlog does not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

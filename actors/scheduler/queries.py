@@ -10,9 +10,9 @@ import attrs
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.access import may_do
 from actors.scheduler.messages import FindAlternatives, FleetSummary, WaitCounts
-from actors.scheduler.node import CPU, Node, raised
-from actors.scheduler.node_index import checks
-from actors.scheduler.policy import can_do, is_last
+from actors.scheduler.node import CPU, Node, raised_requirements
+from actors.scheduler.node_index import can_run_checks
+from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import RequestKind, Unit, is_assigned
 from sql.access import Access
@@ -43,10 +43,12 @@ RENDER: Final = "render"
 
 
 def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID, bool]:
-    """Return which nodes' results a connected verifier can check, of those that render."""
+    """Return for each connected node that renders whether a verifier can check its results."""
     known = (state.index.get(node) for node in nodes)
     asked = [one for one in known if one is not None and one.session and RENDER in one.does]
-    classes = {one.resources.device_class for one in state.index if one.is_ours and checks(one)}
+    classes = {
+        one.resources.device_class for one in state.index if one.is_ours and can_run_checks(one)
+    }
     return {
         one.id: one.is_ours
         or any(are_comparable(each, one.resources.device_class) for each in classes)
@@ -55,16 +57,16 @@ def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID
 
 
 def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
-    """Return what other connected nodes there are for a unit that its node cannot do.
+    """Describe the other connected nodes for a unit that its node cannot do.
 
-    A unit that is not known here is tried again. Nodes without an account, and unknown nodes, count
-    as one owner's.
+    For a unit that is unknown here, the answer lets it be tried again. All nodes without an owner,
+    and unknown nodes, count as one owner's.
     """
     about = (asked.job, asked.unit, asked.attempt)
     unit = state.units.get((asked.job, asked.unit))
     if unit is None:
         return AlternativesFound(*about, is_able=True, is_other=True, is_untried=True)
-    needs = raised(unit.kind.needs, asked.memory, opengl=asked.opengl)
+    needs = raised_requirements(unit.kind.needs, asked.memory, opengl=asked.opengl)
     kind = attrs.evolve(unit.kind, needs=needs)
     owner = state.index.node(asked.node).owner
     tried = [state.index.get(name) for name in unit.avoid - {asked.node}]
@@ -74,7 +76,7 @@ def alternatives(state: SchedulerState, asked: FindAlternatives) -> Alternatives
     seconds = (n for n in tried if n is not None and n.session is not None and n.owner != owner)
     return AlternativesFound(
         *about,
-        is_able=any(can_do(node, kind) or _is_afar(node, unit) for node in others),
+        is_able=any(can_do(node, kind) or _may_be_elsewhere(node, unit) for node in others),
         is_other=any(node.owner not in owners for node in fresh),
         is_seconded=any(seconds),
         is_untried=bool(fresh),
@@ -83,7 +85,7 @@ def alternatives(state: SchedulerState, asked: FindAlternatives) -> Alternatives
 
 
 def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Iterator[Node]:
-    """Yield the nodes that may do the user's work and have a session here or elsewhere."""
+    """Yield the other nodes that may do the user's work and have a session at any gateway."""
     is_alone = state.membership[1] < 2
     for node in state.index:
         is_there = node.session is not None or not (is_alone or node.epoch == 0)
@@ -93,18 +95,19 @@ def _others(state: SchedulerState, unit: Unit, asked: FindAlternatives) -> Itera
 
 
 def _may_do(node: Node, unit: Unit) -> bool:
-    """Return whether a node has what the unit needs, or what its job asked for."""
+    """Return whether a node meets the unit's requirements, or those that its job asked for."""
     kind = unit.kind
-    return can_do(node, kind) or can_do(node, kind.as_asked) or _is_afar(node, unit)
+    return can_do(node, kind) or can_do(node, kind.as_asked) or _may_be_elsewhere(node, unit)
 
 
-def _is_afar(node: Node, unit: Unit) -> bool:
-    """Return whether another gateway may serve it, which knows its resources."""
+def _may_be_elsewhere(node: Node, unit: Unit) -> bool:
+    """Return whether another gateway may serve the node; its resources are unknown here then."""
     return node.session is None and node.healthy and unit.job_type in node.capabilities
 
 
-GOOD_SECONDS: Final = 1.0
+REUSE_SECONDS: Final = 1.0  # how long counts are reused
 ABLE: Final = ("ready", "full")
+# By reason: the requirement that a node does not meet, with a value that every node meets.
 LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "wrong_class": {"device_class": ""},
     "low_memory": {"memory": 0},
@@ -115,7 +118,7 @@ LACKS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 class WaitReasons:
-    """Counts nodes once for all units of a kind and user; counts are kept for a second."""
+    """Counts nodes once for all units of the same kind and user, and reuses counts for a second."""
 
     def __init__(self, state: SchedulerState) -> None:
         self._state = state
@@ -123,22 +126,22 @@ class WaitReasons:
         self._until = 0.0
 
     def of(self, job: UUID, units: Iterable[int], clock: float) -> dict[int, WaitCounts]:
-        """Return the counts of the units that are open here, by number."""
+        """Return the counts for those of the units that this scheduler knows, by number."""
         if clock >= self._until:
             self._counted.clear()
-            self._until = clock + GOOD_SECONDS
+            self._until = clock + REUSE_SECONDS
         known = ((number, self._state.units.get((job, number))) for number in units)
         return {number: self._of(unit) for number, unit in known if unit is not None}
 
     def _of(self, unit: Unit) -> WaitCounts:
         key = (unit.kind, unit.user)
         if key not in self._counted:
-            self._counted[key] = counted(self._state, unit)
+            self._counted[key] = count_nodes(self._state, unit)
         return waiting_of(self._state, unit, self._counted[key])
 
 
-def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
-    """Count the nodes by what keeps them from the unit."""
+def count_nodes(state: SchedulerState, unit: Unit) -> WaitCounts:
+    """Count the nodes by the reason why they do not run the unit."""
     found: dict[str, Any] = Counter(
         _kind(node, unit, state.index.access)
         for node in state.index
@@ -147,7 +150,7 @@ def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
     able = [
         node
         for node in state.index
-        if is_last(node, unit.demand) and _kind(node, unit, state.index.access) in ABLE
+        if yields_to_verifiable(node, unit.demand) and _kind(node, unit, state.index.access) in ABLE
     ]
     return WaitCounts(
         unverifiable=len(able),
@@ -167,7 +170,7 @@ def counted(state: SchedulerState, unit: Unit) -> WaitCounts:
 
 
 def waiting_of(state: SchedulerState, unit: Unit, figures: WaitCounts) -> WaitCounts:
-    """Return the counts with what concerns this unit only."""
+    """Return the counts with the unit's start time, and whether its node can be reached."""
     has_node = is_assigned(unit.state) and unit.node is not None
     reachable = unit.node.session is not None if has_node and unit.node is not None else None
     return attrs.evolve(figures, not_before=unit.not_before, reachable=reachable)
@@ -183,15 +186,15 @@ def _kind(node: Node, unit: Unit, access: Access) -> str:
     if not may_do(node, unit.user, unit.kind.pool, access):
         return "closed"
     if not can_do(node, unit.kind):
-        hung_up = node.session is None and node.offered is None  # its last hello is forgotten
-        return "silent" if hung_up else _lack(node, unit.kind)
+        is_reset = node.session is None and node.offered is None  # no hello since its session ended
+        return "silent" if is_reset else _lack(node, unit.kind)
     if node.is_paused:
         return "paused"
     return "ready" if node.accepts_work else "full"
 
 
 def _lack(node: Node, kind: RequestKind) -> str:
-    """Return why a node cannot do such work, by the one thing that it lacks, if it is one."""
+    """Return the one requirement that a node lacks; ``unable`` if it lacks several."""
     for lack, asks_not in LACKS.items():
         if can_do(node, attrs.evolve(kind, needs=attrs.evolve(kind.needs, **asks_not))):
             return lack

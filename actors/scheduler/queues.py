@@ -13,48 +13,48 @@ from actors.kernel import Later
 from actors.scheduler import policy
 from actors.scheduler.messages import AllNodesFull, Dispatch, DispatchOutcome, NoCapableNode
 from actors.scheduler.node import Node
-from actors.scheduler.units import PlacementRequest, RequestKind, Unit, Within
+from actors.scheduler.units import PlacementRequest, RequestKind, Unit, UnitOrder
 from sql.units import ANY
 
-Asker: TypeAlias = Later[DispatchOutcome]
-MOST: Final = 4096
+Reply: TypeAlias = Later[DispatchOutcome]
+MOST: Final = 4096  # pending dispatches in all
 MOST_OF_USER: Final = 256
 
 
 class PendingDispatches:
     """Dispatches that cannot be answered yet: each user has a line, and users take turns.
 
-    Bounded in all and for each user: a user who sends too many fills only their own line.
+    Their number is bounded in all and for each user, so that one user cannot take all places.
     """
 
     def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
-        self._lines: dict[UUID, deque[tuple[Dispatch, Asker]]] = {}
+        self._lines: dict[UUID, deque[tuple[Dispatch, Reply]]] = {}
         self._most, self._most_of_user = most, most_of_user
         self._waiting = 0
 
-    def keep(self, order: Dispatch, asker: Asker) -> bool:
+    def keep(self, order: Dispatch, reply: Reply) -> bool:
         """Let a dispatch wait; return False if there is no room for it."""
         line = self._lines.get(order.user, deque())
         if self._waiting >= self._most or len(line) >= self._most_of_user:
             return False
-        line.append((order, asker))
+        line.append((order, reply))
         self._lines[order.user] = line
         self._waiting += 1
         return True
 
-    def let_in(self, settle: Callable[[Dispatch, Asker], bool]) -> None:
-        """Settle one dispatch of each user in turn, until none can be settled.
+    def answer_waiting(self, answer: Callable[[Dispatch, Reply], bool]) -> None:
+        """Answer one dispatch of each user in turn, until none can be answered.
 
-        ``settle`` returns False for a dispatch that must wait longer; then all of its job type do.
-        Dispatches whose client has gone are dropped.
+        ``answer`` answers a dispatch, or returns False if it must wait longer; all others of its
+        job type then wait, too. Dispatches whose client has gone are dropped.
         """
         stuck: set[str] = set()
         passed = 0
         while passed < len(self._lines):
             user = next(iter(self._lines))
             line = self._lines.pop(user)
-            order, asker = line[0]
-            if asker.gone or (order.plan.job_type not in stuck and settle(order, asker)):
+            order, reply = line[0]
+            if reply.gone or (order.plan.job_type not in stuck and answer(order, reply)):
                 line.popleft()
                 self._waiting -= 1
                 passed = 0
@@ -65,14 +65,14 @@ class PendingDispatches:
                 self._lines[user] = line
 
 
-Rank: TypeAlias = tuple[Within, int]  # the order of a user's own, and the ticket
-Turn: TypeAlias = tuple[policy.Turn, int, int, UUID]  # with ticket, version and user
-SLACK: Final = 64
+Rank: TypeAlias = tuple[UnitOrder, int]  # a unit's place among its user's units, and its ticket
+Turn: TypeAlias = tuple[policy.Turn, int, int, UUID]  # the turn, ticket, version and user
+SLACK: Final = 64  # stale entries that a heap may always have
 
 
 @attrs.frozen(order=True)
 class QueueEntry:
-    """A unit's place in its user's line, with the ticket that tells stale entries apart."""
+    """A unit's place in its user's line; stale if the unit has another ticket by now."""
 
     rank: Rank
     unit: Unit = attrs.field(order=False, eq=False, repr=False)
@@ -103,7 +103,7 @@ class FairQueue:
         self._version = 0
         self._aside: set[UUID] = set()
         self._parked: set[UUID] = set()
-        self._bounds: dict[UUID, int] = {}  # a longer heap is rid of stale entries
+        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries are removed
 
     @property
     def is_parked(self) -> bool:
@@ -112,7 +112,7 @@ class FairQueue:
 
     @property
     def entries(self) -> int:
-        """How many entries it holds, stale ones included."""
+        """The number of entries, stale ones included."""
         return sum(map(len, self._units.values()))
 
     @property
@@ -120,11 +120,11 @@ class FairQueue:
         return not self._units
 
     def put(self, unit: Unit) -> None:
-        """Let a unit wait."""
+        """Add a unit."""
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Put an entry back in its place."""
+        """Add an entry at its place in the order, for example one that was skipped."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
@@ -137,9 +137,9 @@ class FairQueue:
             self.turn(user)
 
     def turn(self, user: UUID) -> bool:
-        """Compute a user's turn; return False if they have no unit here.
+        """Compute a user's turn again; return False if the user has no unit here.
 
-        Must follow every change of the user's first unit or share.
+        Must be called after every change of the user's first unit or share.
         """
         heap = self._units.get(user)
         if not heap:
@@ -160,13 +160,13 @@ class FairQueue:
         return True
 
     def next(self) -> tuple[policy.Turn, int] | None:
-        """Return the first turn, to be compared with other queues; None if no user has one."""
+        """Return the next user's turn, to compare it with other queues; None if no user has one."""
         while self._turns and not self._holds(self._turns[0]):
             heapq.heappop(self._turns)
         return self._turns[0][:2] if self._turns else None
 
     def first(self) -> QueueEntry | None:
-        """Return the entry whose turn it is; its unit may not wait any longer."""
+        """Return the entry whose turn it is; it may be stale."""
         return None if self.next() is None else self._units[self._turns[0][-1]][0]
 
     def set_aside(self, user: UUID) -> None:
@@ -196,7 +196,7 @@ class FairQueue:
         """Remove the first entry of a user."""
         user = entry.unit.user
         taken = heapq.heappop(self._units[user])
-        assert taken is entry, "the first of its user's"
+        assert taken is entry, "it is the first entry of its user"
         self.turn(user)
 
     def _holds(self, turn: Turn) -> bool:
@@ -205,12 +205,12 @@ class FairQueue:
 
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
-LOOK_AHEAD: Final = 64  # units with nodes to avoid that are passed over in one line
-FEW: Final = 8  # units of a job: if at most so many wait here, others are read
+LOOK_AHEAD: Final = 64  # units that a pass skips in one line because of nodes that they avoid
+FEW: Final = 8  # if at most so many units of a job wait here, more are read from the database
 
 
 class NodeChooser(Protocol):
-    """Chooses a node that is not to be avoided, or at least has not failed the unit."""
+    """Chooses a node for a unit; ``avoid`` and ``failed`` are those of ``policy.choose``."""
 
     def __call__(
         self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /
@@ -218,10 +218,11 @@ class NodeChooser(Protocol):
 
 
 class UnitQueue:
-    """Units that wait for a node: a fair queue for each kind, and the units that wait for a time.
+    """Units that wait to be placed: a line (fair queue) for each kind, and delayed units.
 
-    Stale entries are dropped when they are met. ``drained`` are jobs with few units left here.
-    Units that no node can do are parked: they are skipped until ``wake`` says that a node may.
+    Stale entries are dropped when they are reached. ``drained``: jobs of which few units are left
+    here. Units that no node can do are parked: they are skipped until ``wake`` or ``wake_of``
+    reports that a node may be able to do them.
     """
 
     def __init__(self) -> None:
@@ -229,17 +230,17 @@ class UnitQueue:
         self.drained: set[UUID] = set()
         self._lines: dict[RequestKind, FairQueue] = {}
         self._awake: dict[RequestKind, None] = {}  # lines in which a user may have a turn
-        # Lines in which a user is parked, by pool.
+        # Kinds in whose lines a user is parked, by pool.
         self._parked: defaultdict[str, set[RequestKind]] = defaultdict(set)
         self._waiting: Counter[RequestKind] = Counter()  # units in each line
-        self._lines_of: dict[UUID, set[RequestKind]] = {}  # where a user waits, or did lately
+        self._lines_of: dict[UUID, set[RequestKind]] = {}  # lines where a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: dict[Unit, RequestKind | None] = {}  # None: it waits for a time
+        self._in_line: dict[Unit, RequestKind | None] = {}  # a unit's line; None: it is delayed
         self._entries: Counter[UUID] = Counter()  # units that wait here, by job
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
-        """Queue a unit, or move it to the place that it has now."""
+        """Queue a unit; a unit that is queued already moves to its present place."""
         self.forget(unit)
         self._tickets += 1
         unit.ticket = self._tickets
@@ -270,7 +271,7 @@ class UnitQueue:
         self._waiting[kind] -= 1
         if not self._waiting[kind]:
             del self._waiting[kind]
-            if kind in self._parked[kind.pool]:  # any other is dropped by the next pass
+            if kind in self._parked[kind.pool]:  # the next pass drops a line that is not parked
                 self._drop(kind)
 
     def _drop(self, kind: RequestKind) -> None:
@@ -279,14 +280,14 @@ class UnitQueue:
         self._parked[kind.pool].discard(kind)
 
     def wake(self, can: Callable[[RequestKind], bool]) -> None:
-        """Unpark the kinds of the pool ``any`` that nodes which take anybody's work can do."""
+        """Unpark the kinds in the pool ``any`` for which ``can`` returns True."""
         for kind in [kind for kind in self._parked[ANY] if can(kind)]:
             self._parked[ANY].discard(kind)
             self._lines[kind].wake()
             self._awake[kind] = None
 
     def wake_of(self, users: Iterable[UUID], can: Callable[[RequestKind], bool]) -> None:
-        """Unpark these users' units of kinds that nodes can do, in every pool."""
+        """Unpark these users' units of kinds for which ``can`` returns True, in every pool."""
         for user in users:
             for kind in self._lines_of.get(user, ()):
                 if kind in self._parked[kind.pool] and can(kind):
@@ -296,7 +297,7 @@ class UnitQueue:
                         self._parked[kind.pool].discard(kind)
 
     def share(self, user: UUID, change: int) -> None:
-        """Note that nodes have more units of a user, or fewer."""
+        """Add to the number of a user's units that nodes have, and update the user's turns."""
         self.shares[user] += change
         if not self.shares[user]:
             del self.shares[user]
@@ -309,12 +310,12 @@ class UnitQueue:
 
     @property
     def lines(self) -> int:
-        """How many lines there are."""
+        """The number of lines."""
         return len(self._lines)
 
     @property
     def entries(self) -> int:
-        """How many entries the lines hold, stale ones included."""
+        """The number of entries in all lines, stale ones included."""
         return sum(line.entries for line in self._lines.values())
 
     def is_low(self, job: UUID) -> bool:
@@ -322,7 +323,7 @@ class UnitQueue:
         return self._entries[job] <= FEW
 
     def due(self, now: datetime) -> datetime | None:
-        """Queue the units whose time has come; return when the next one's comes."""
+        """Put delayed units whose start time has come into lines; return the next start time."""
         while self._delayed and (self._delayed[0][0] <= now or not _waits(self._delayed[0])):
             entry = heapq.heappop(self._delayed)
             if _waits(entry):
@@ -330,9 +331,9 @@ class UnitQueue:
         return self._delayed[0][0] if self._delayed else None
 
     def placeable(self, choose: NodeChooser, *, alike: bool = True) -> Iterator[tuple[Unit, Node]]:
-        """Remove and yield the units for which a node has room, by turns over all lines.
+        """Remove and yield the units for which a node has room, in the order of turns in all lines.
 
-        ``alike``: in the pool ``any`` the choice does not depend on the user.
+        ``alike``: in the pool ``any`` the choice of a node does not depend on the user.
         """
         aside: dict[RequestKind, list[QueueEntry]] = {kind: [] for kind in self._awake}
         waiting = [(kind, self._lines[kind]) for kind in aside]
@@ -353,7 +354,7 @@ class UnitQueue:
                 elif isinstance(choice, NoCapableNode):
                     self._parked[kind.pool].add(kind)
                     line.park(*(() if is_same else (unit.user,)))
-                elif unit.shuns:  # the units behind it may have more nodes
+                elif unit.shuns:  # the units behind it may avoid fewer nodes
                     _pass_over(line, entry, aside[kind])
                 elif is_same:
                     turns.end()
@@ -365,7 +366,7 @@ class UnitQueue:
     def _restore(self, aside: Mapping[RequestKind, list[QueueEntry]]) -> None:
         for kind, entries in aside.items():
             line = self._lines.get(kind)
-            if line is None:  # it is empty
+            if line is None:  # dropped, as it was empty
                 continue
             for entry in entries:
                 line.put_back(entry)
@@ -384,7 +385,7 @@ class UnitQueue:
 class TurnHeap:
     """Finds the line whose turn is next.
 
-    During a pass turns only move later, so a line is moved when it is reached.
+    During a pass turns only become later, so a line is sorted in again only when it is reached.
     """
 
     def __init__(self, lines: Iterable[FairQueue]) -> None:
@@ -407,12 +408,12 @@ class TurnHeap:
         return None
 
     def end(self) -> None:
-        """Give the line whose turn it is no other turn."""
+        """Remove the line whose turn it is: it gets no other turn."""
         heapq.heappop(self._heap)
 
 
 def _pass_over(line: FairQueue, entry: QueueEntry, aside: list[QueueEntry]) -> None:
-    """Go on to the unit behind, but at most ``LOOK_AHEAD`` times for a user."""
+    """Skip a user's first unit, and set the user aside after ``LOOK_AHEAD`` skipped units."""
     line.take(entry)
     aside.append(entry)
     user = entry.unit.user
@@ -432,26 +433,28 @@ GRACE: Final = timedelta(seconds=5)
 
 
 class UnreachableUnits:
-    """Units that were assigned to a node which never heard of them and has no session.
+    """Assigned units whose node has no session at this gateway and never received them.
 
     Each kind of each user has a line. Stale entries are dropped.
     """
 
     def __init__(self) -> None:
-        self._young: deque[Entry] = deque()
+        self._in_grace: deque[Entry] = deque()  # units in their grace period
         self._lines: dict[tuple[RequestKind, UUID], deque[Entry]] = {}
         self._tickets = 0
 
     def add(self, unit: Unit, now: datetime) -> None:
-        """Give the unit's node the time of grace to connect."""
+        """Begin a unit's grace period, in which its node may still connect."""
         self._tickets += 1
         unit.ticket = self._tickets
-        self._young.append((now + GRACE, unit.ticket, unit))
+        self._in_grace.append((now + GRACE, unit.ticket, unit))
 
     def due(self, now: datetime) -> datetime | None:
-        """Release the units whose grace is over; return when the next one's is."""
-        while self._young and (self._young[0][0] <= now or not _unreachable(self._young[0])):
-            entry = self._young.popleft()
+        """Put units whose grace period is over into lines; return when the next period ends."""
+        while self._in_grace and (
+            self._in_grace[0][0] <= now or not _unreachable(self._in_grace[0])
+        ):
+            entry = self._in_grace.popleft()
             if _unreachable(entry):
                 unit = entry[2]
                 self._lines.setdefault((unit.kind, unit.user), deque()).append(entry)
@@ -460,7 +463,7 @@ class UnreachableUnits:
                 line.popleft()
             if not line:
                 del self._lines[key]
-        return self._young[0][0] if self._young else None
+        return self._in_grace[0][0] if self._in_grace else None
 
     def placeable(self, choose: NodeChooser) -> Iterator[tuple[Unit, Node]]:
         """Remove and yield the units for which a connected node has room."""

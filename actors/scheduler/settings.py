@@ -9,19 +9,20 @@ from config.settings import DEFAULTS, Limits, Scheduling
 
 @attrs.frozen
 class SchedulerSettings:
-    """Intervals in seconds; ``ours`` are the nodes that the gateway's owner runs.
+    """Settings of the scheduler; times are in seconds.
 
-    Of ``limits`` these count: how many jobs, free jobs and kinds of jobs of one user may be open at
-    this gateway. A kind is what a job asks of a node.
+    ``ours``: the nodes that the gateway's owner runs. Of ``limits``, the scheduler applies those
+    for one user's open jobs, free jobs and kinds of jobs (``RequestKind``) at this gateway.
     """
 
     limits: Limits = DEFAULTS.limits
     scheduling: Scheduling = DEFAULTS.scheduling
     ours: frozenset[UUID] = frozenset()
     poll_seconds: float = 5.0
-    soon_seconds: float = 0.1  # from a hint to the read that it asks for
-    refill_seconds: float = 0.02  # until more units of a job are read
+    soon_seconds: float = 0.1  # delay from a hint to the read that it causes
+    refill_seconds: float = 0.02  # delay from a placement to the read of the job's next units
     balance_seconds: float = 0.5  # between two attempts to balance the load
-    retry_seconds: float = 1.0  # while the database is away
-    node_polls: int = 12  # times poll_seconds: how often the nodes are read
-    standings_seconds: float = 0.5  # a node that is revoked elsewhere is closed within a second
+    retry_seconds: float = 1.0  # between two tries to read while the database is down
+    node_polls: int = 12  # nodes are read every ``node_polls * poll_seconds`` seconds
+    # Between two reads of standings; a node that another gateway revokes is disconnected soon.
+    standings_seconds: float = 0.5

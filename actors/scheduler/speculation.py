@@ -1,7 +1,7 @@
 """Speculation: a second attempt beside a unit that straggles near the end of its job.
 
-A unit straggles when it takes far longer than the others of its job. Nothing is copied while units
-of the job wait: until then an idle node has better things to do.
+A unit straggles when it takes far longer than the others of its job. While units of the job wait,
+nothing is copied, as they are a better use for an idle node.
 """
 
 import logging
@@ -21,16 +21,17 @@ from config.settings import Scheduling
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
-DONE_LEAST: Final = 3  # units of a job, before one of the others may count as a straggler
+DONE_LEAST: Final = 3  # completed units of a job before one of the others can be a straggler
 log = logging.getLogger(__name__)
 
 # -- policy
 
 
 def straggles(seconds: float, frames: int, pace: UnitDurations | None, policy: Scheduling) -> bool:
-    """Return True if a unit of so many frames is at work for far too long.
+    """Return True if a unit of so many frames has been at work for far too long.
 
-    That is ``straggler_times`` as long as half of the others of its job took; 0: never.
+    That is ``straggler_times`` times the median of its job's completed units, and at least
+    ``straggler_seconds``. If ``straggler_times`` is 0, no unit straggles.
     """
     if pace is None or pace.done < DONE_LEAST or not policy.straggler_times:
         return False
@@ -40,7 +41,7 @@ def straggles(seconds: float, frames: int, pace: UnitDurations | None, policy: S
 def late(
     units: Iterable[Unit], partial_jobs: Iterable[UUID], now: datetime, policy: Scheduling
 ) -> list[Unit]:
-    """Return the units that might straggle: at work for long, in jobs of which nothing waits.
+    """Return the units that might straggle: long at work, in jobs without waiting units.
 
     ``partial_jobs`` have waiting units that are not among ``units``.
     """
@@ -79,7 +80,7 @@ def stragglers(
     return sorted(found, key=lambda unit: (unit.active_since, unit.job, unit.number))
 
 
-# -- over the state
+# -- applied to the scheduler's state
 
 
 async def speculate(
@@ -87,7 +88,7 @@ async def speculate(
 ) -> Sequence[AssignmentTag]:
     """Reserve idle nodes for copies of stragglers; each tag must be committed or refused.
 
-    Mostly no unit is late, and nothing is read. While the database is away nothing is copied.
+    Usually no unit is late, and nothing is read. While the database is down, nothing is copied.
     """
     now = clock.now()
     suspects = late_units(state, now, policy)
@@ -96,7 +97,7 @@ async def speculate(
     try:
         done = await store.done_units(sorted({unit.job for unit in suspects}), DONE_MOST)
     except Unavailable as error:
-        log.warning("the pace of jobs cannot be read: %s", type(error).__name__)
+        log.warning("durations of completed units cannot be read: %s", type(error).__name__)
         return ()
     found = stragglers(suspects, paces(done), now, policy)
     copies = (reserve_copy(state, unit, clock.monotonic()) for unit in found)
@@ -104,7 +105,7 @@ async def speculate(
 
 
 def late_units(state: SchedulerState, now: datetime, policy: Scheduling) -> list[Unit]:
-    """Return the units that may be copied if their jobs' others were faster."""
+    """Return the units to compare with their jobs' completed units; none if no node is idle."""
     if not state.index.free:
         return []
     known = state.units.values()
@@ -113,8 +114,8 @@ def late_units(state: SchedulerState, now: datetime, policy: Scheduling) -> list
 
 
 def reserve_copy(state: SchedulerState, unit: Unit, clock: float) -> AssignmentTag | None:
-    """Reserve a slot of an idle node for a copy of the unit; None if no such node is idle."""
-    assert unit.node is not None, "it is at work"
+    """Reserve a slot of an idle node for a copy of the unit; None if no capable node is idle."""
+    assert unit.node is not None, "a straggler has a node"
     shunned = unit.shuns | {unit.node.id}
     node = state.index.choose(unit.demand, shunned)
     if not isinstance(node, Node) or not node.is_free or node.id in shunned:

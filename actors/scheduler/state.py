@@ -1,11 +1,11 @@
 """The scheduler's state: nodes, open units, queues, and every transition between them.
 
-There is no other way in which a unit comes to a node or leaves it, or in which a node's session is
-told of a unit. ``placement``, ``work_stealing`` and ``speculation`` decide; this module carries
-out. Nothing here waits.
+Only this module assigns units to nodes, removes them, and sends them to nodes' sessions.
+``placement``, ``work_stealing`` and ``speculation`` decide; this module carries out their
+decisions. Nothing here waits for I/O.
 
-The database is the truth. What is known here may be late, but never ahead: a unit's age (attempt,
-then state) tells which of two reports is the newer.
+The database is authoritative. This state may be behind it, but never ahead. Of two reports about a
+unit, the one with the greater age (attempt, then state) is newer.
 """
 
 import heapq
@@ -27,7 +27,7 @@ from actors.node_session.messages import (
     StandingUpdate,
     Withdraw,
 )
-from actors.scheduler.access import pool_seen_by
+from actors.scheduler.access import pool_for_node
 from actors.scheduler.messages import Assignment
 from actors.scheduler.node import Node, UnitKey
 from actors.scheduler.node_index import NodeIndex
@@ -50,11 +50,11 @@ from sql.job_plan import JobPlan
 from sql.nodes import NodeRow, StandingRecord, StandingRow
 from sql.units import OpenUnit
 
-SILENCE_MOST: Final = 86_400.0  # seconds
-WINDOW: Final = 16  # units of a job that are read with everything else
-REFILL: Final = 256  # units of a job that are read when few of it are left
-REFILL_JOBS: Final = 16  # jobs whose next units are read at once
-CLAIMED: Final = timedelta(seconds=2)  # for so long another gateway's commit may be under way
+SILENCE_MOST: Final = 86_400.0  # seconds after which a silent node is forgotten
+WINDOW: Final = 16  # waiting units of each job that a pass over all jobs reads
+REFILL: Final = 256  # further waiting units of a job that are read when few are left here
+REFILL_JOBS: Final = 16  # jobs whose further units one query reads
+CLAIMED: Final = timedelta(seconds=2)  # how long another gateway's commit may be under way
 CLAIMS_MOST: Final = 10_000
 NOT_CLAIMED: Final = (0, datetime.min.replace(tzinfo=UTC))
 
@@ -62,13 +62,13 @@ NOT_CLAIMED: Final = (0, datetime.min.replace(tzinfo=UTC))
 class SchedulerState:
     """Units, nodes, queues and indices of one gateway's scheduler.
 
-    ``say`` sends a message to a node's session and returns False if it was not accepted. ``ours``
-    are the nodes that the gateway's owner runs. ``membership``: this gateway's number, and how many
-    gateways there are. ``copies`` are second attempts, each beside the unit that it copies.
+    ``send`` sends a message to a node's session and returns False if it was not accepted. ``ours``
+    are the nodes that the gateway's owner runs. ``membership``: this gateway's number, and the
+    number of gateways. ``copies``: speculative attempts, by the key of the unit that each copies.
     """
 
     def __init__(
-        self, say: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
+        self, send: Callable[[Node, Message[NodeSession, None]], bool], ours: Collection[UUID] = ()
     ) -> None:
         self.index = NodeIndex(ours)
         self.queue = UnitQueue()
@@ -78,13 +78,14 @@ class SchedulerState:
         self.membership: tuple[int, int] = (0, 1)
         self.partial_jobs: set[UUID] = set()  # jobs with more waiting units than are known here
         self._stale: set[UUID] = set()  # jobs whose waiting units must be read again
-        self._say = say
+        self._send = send
         self._behind: dict[UUID, Node] = {}  # nodes whose session missed a message
-        self._new_jobs: dict[UnitKey, Node] = {}  # where new jobs go that are being committed
+        self._new_jobs: dict[UnitKey, Node] = {}  # nodes of new jobs that are being committed
         self._expiries: list[tuple[float, int, Unit, Reservation]] = []
         self._reservations = 0
         self._claims: OrderedDict[UnitKey, tuple[int, datetime]] = OrderedDict()
-        self._returned: list[tuple[Unit, Node]] = []  # recalled for nodes of other gateways
+        # Units that were recalled for nodes of other gateways, each with that node.
+        self._returned: list[tuple[Unit, Node]] = []
 
     # -- lookups
 
@@ -103,11 +104,14 @@ class SchedulerState:
         return node is not None and node.session is not None
 
     def is_committing_new_job(self, job_type: str) -> bool:
-        """Return whether a new job holds a slot for such work, which may come free at once."""
+        """Return whether a new job that is being committed holds a slot for this type of job.
+
+        The slot is free again if the commit fails.
+        """
         return any(node.eligible and job_type in node.does for node in self._new_jobs.values())
 
     def due(self, now: datetime) -> datetime | None:
-        """Return when the next unit may be placed that may not be placed yet."""
+        """Return when the next delayed or unreachable unit may be placed."""
         dues = [self.queue.due(now), self.unreachable.due(now)]
         return min((due for due in dues if due is not None), default=None)
 
@@ -123,24 +127,24 @@ class SchedulerState:
         return AssignmentTag(unit, node.id, attempt)
 
     def reserve_queued(self, unit: Unit, expires: float) -> AssignmentTag:
-        """Keep a new job that is committed without a node, to wait in the queue."""
+        """Register a new job that is committed without a node and will wait in the queue."""
         self._keep(unit, Reservation(None, 0, expires))
         return AssignmentTag(unit, None, 0)
 
     def confirm(self, tag: AssignmentTag, now: datetime, clock: float) -> None:
         """Assign or queue the unit: its commit is durable.
 
-        The commit may be of an earlier instance of the actor, or answered very late.
+        The commit may be one of an earlier instance of the actor, or be answered very late.
         """
-        shelf = self._shelf(tag.unit)
-        unit = shelf.get(tag.unit.key)
+        table = self._table_of(tag.unit)
+        unit = table.get(tag.unit.key)
         is_new = unit is None or unit.state == PENDING
         if unit is None:
             unit = tag.unit
             unit.reservation, unit.node, unit.ticket = None, None, 0
-            shelf[unit.key] = unit
+            table[unit.key] = unit
         if unit.units > 1 and is_new and not unit.is_copy:
-            self._look_for_more(unit.job)  # later the queue says when few of its units are left
+            self._look_for_more(unit.job)  # afterwards the queue finds when few units are left
         if tag.node is None:
             if unit.state == PENDING:
                 unit.state, unit.reservation = "QUEUED", None
@@ -148,17 +152,20 @@ class SchedulerState:
         elif age("DISPATCHED", tag.attempt) > unit.age:
             unit.assigned_at, unit.given_at = now, clock
             self._assign(unit, self.index.node(tag.node), "DISPATCHED", tag.attempt)
-            self._line_up(unit, now)
+            self._enqueue(unit, now)
             if unit.is_copy:
                 self._note_copy(unit)
 
     def refuse(self, tag: AssignmentTag) -> None:
-        """Release the slot: the commit did nothing. A unit that waits must be read again first."""
-        unit = self._shelf(tag.unit).get(tag.unit.key)
+        """Release the slot of a commit that changed nothing.
+
+        A waiting unit is placed again only after it was read again.
+        """
+        unit = self._table_of(tag.unit).get(tag.unit.key)
         if unit is not None and unit.reservation and unit.reservation.attempt == tag.attempt:
             self._release_reservation(unit)
             if unit.state == PENDING:
-                del self._shelf(unit)[unit.key]
+                del self._table_of(unit)[unit.key]
 
     def expire(self, now: datetime, clock: float) -> bool:
         """Release the slots of commits that were never answered; return whether there were any."""
@@ -170,23 +177,23 @@ class SchedulerState:
             expired = True
             self._release_reservation(unit)
             if unit.state == PENDING:
-                del self._shelf(unit)[unit.key]
+                del self._table_of(unit)[unit.key]
             else:
-                self._line_up(unit, now)
+                self._enqueue(unit, now)
         return expired
 
     # -- what happens to units
 
-    def hear(self, state: UnitState) -> bool:
-        """Take over a unit's new state; return whether the rest must be read from the database.
+    def apply(self, state: UnitState) -> bool:
+        """Apply a unit's new state; return whether the unit must be read from the database.
 
-        The next ``top_up`` reads the rest of a unit that waits.
+        A waiting unit is read by the next ``top_up``.
         """
-        self._hear_of_copy(state)
-        self._hear_of_failure(state)
+        self._apply_to_copy(state)
+        self._note_failure(state)
         unit = self.units.get(key_of(state))
         if unit is None:
-            self._hear_of_end(state)
+            self._note_end(state)
             if state.state == "QUEUED":
                 self._look_for_more(state.job)
             return state.state == "QUEUED"
@@ -196,30 +203,30 @@ class SchedulerState:
         if state.state == "RUNNING" and state.attempt == unit.attempt:
             self._begin(unit)
             return False
-        if self._came_back(unit, state):
+        if self._requeue_returned(unit, state):
             return False
         # It ended, or was queued or assigned by another gateway: the database knows the rest.
-        by_it = state.attempt == unit.attempt  # otherwise a copy of it ended
-        finished = by_it and state.state in ("VERIFYING", "COMPLETED")
+        is_its_attempt = state.attempt == unit.attempt  # otherwise its copy ended
+        finished = is_its_attempt and state.state in ("VERIFYING", "COMPLETED")
         if finished and unit.node is not None:
             unit.node.declines = 0
         self._drop(unit, finished=finished)
-        self._hear_of_end(state)
+        self._note_end(state)
         if state.state == "QUEUED":
             self._look_for_more(state.job)
         return not has_ended(state.state)
 
-    def _hear_of_end(self, state: UnitState) -> None:
+    def _note_end(self, state: UnitState) -> None:
         if is_over(state.job_status):
             self.units.forget(state.job)
 
-    def _hear_of_failure(self, state: UnitState) -> None:
-        """Bar a node that failed a unit from the job's other units until the reason is known."""
+    def _note_failure(self, state: UnitState) -> None:
+        """Bar a node that failed a unit from the job's other units until these are read again."""
         others = self.units.of(state.job)
         failed = state.state == "FAILED" or (state.state == "QUEUED" and state.attempt > 0)
         known = self.units.get(key_of(state))
-        is_recalled = known is not None and known.is_recalled  # it goes to another node
-        node = state.node or _had_by(known, state)
+        is_recalled = known is not None and known.is_recalled  # returned, not failed
+        node = state.node or _node_with_attempt(known, state)
         if not failed or is_recalled or node is None or len(others) < 2:
             return
         for unit in others:
@@ -230,32 +237,32 @@ class SchedulerState:
 
     def _begin(self, unit: Unit) -> None:
         unit.state = "RUNNING"
-        self._stay(unit)
+        self._end_recall(unit)
 
     def pause(self, job: UUID) -> None:
-        """Recall what nodes have not begun of a job that its owner paused."""
+        """Recall units that nodes have not begun, of a job that its owner paused."""
         copies = [unit for unit in self.copies.values() if unit.job == job]
         for unit in (*self.units.of(job), *copies):
             self._note_pause(unit, paused=True)
 
     def _note_pause(self, unit: Unit, *, paused: bool) -> None:
-        """Recall a unit that was paused: only the session knows whether its node has it."""
+        """Recall a unit of a job that was paused; its session knows whether the node has it."""
         is_new = paused and not unit.paused
         unit.paused = paused
         if is_new and unit.state == "DISPATCHED" and unit.node is not None:
             self._tell(unit.node, Recall(unit.job, unit.number, unit.attempt))
 
     def _note_priority(self, unit: Unit, priority: int) -> None:
-        """Reorder a unit that waits at its node; what the node has is not sent again."""
+        """Let the session reorder a unit that it has not sent to its node yet."""
         is_new, unit.priority = priority != unit.priority, priority
         if is_new and unit.state == "DISPATCHED" and unit.node is not None:
             self._tell(unit.node, Promote(unit.job, unit.number, unit.attempt, priority))
 
-    # -- recalls: a unit changes nodes; until its session gives it back it is its node's
+    # -- recalls: a unit moves to another node; until its session returns it, it stays assigned
 
     def recall(self, unit: Unit, idle: Node, expires: float) -> bool:
-        """Ask the unit's node to give it back for an idle node, and hold a slot there."""
-        assert unit.node is not None, "its node has it"
+        """Ask the session of the unit's node to return it, and hold a slot of the idle node."""
+        assert unit.node is not None, "a unit that is recalled has a node"
         message = Recall(unit.job, unit.number, unit.attempt, for_another=True)
         if not self._tell(unit.node, message):
             return False
@@ -268,10 +275,10 @@ class SchedulerState:
         self._take(unit, idle)
 
     def recall_declined(self, key: UnitKey, attempt: int, node: UUID | None = None) -> UUID | None:
-        """Leave a recalled unit where it is, as its node has it already.
+        """Leave a recalled unit at its node, which has already received it.
 
-        ``node``: for which one it was recalled, where another gateway says so. Return the node that
-        another gateway wanted it for.
+        ``node``: the node for which the unit was recalled, if another gateway reports this. Return
+        the node for which another gateway asked for the unit, so that it can be informed.
         """
         unit = self.units.get(key)
         if unit is None or unit.attempt != attempt or not unit.is_recalled:
@@ -279,16 +286,16 @@ class SchedulerState:
         idle = unit.reservation.node if unit.reservation is not None else None
         if idle is None or node not in (None, idle.id):
             return None
-        unit.kept = True
-        self._stay(unit)
+        unit.recall_refused = True
+        self._end_recall(unit)
         return idle.id if node is None and idle.session is None else None
 
-    def _stay(self, unit: Unit) -> None:
+    def _end_recall(self, unit: Unit) -> None:
         if unit.is_recalled:
             self._release_reservation(unit)
 
-    def _came_back(self, unit: Unit, state: UnitState) -> bool:
-        """Queue a unit that was recalled and waits now; return False for any other."""
+    def _requeue_returned(self, unit: Unit, state: UnitState) -> bool:
+        """Queue a recalled unit that its session returned; return False for any other unit."""
         is_back = state.state == "QUEUED" and state.attempt == unit.attempt
         reservation = unit.reservation
         if not is_back or reservation is None or not reservation.is_recall:
@@ -298,7 +305,7 @@ class SchedulerState:
         self._release_reservation(unit)
         self._take_away(unit, unit.node, finished=True)
         unit.state, unit.node, unit.unsent = "QUEUED", None, unit.unsent + 1
-        unit.told, unit.not_before = False, None
+        unit.is_at_session, unit.not_before = False, None
         if reservation.node.session is None:
             self._returned.append((unit, reservation.node))
         else:
@@ -306,22 +313,22 @@ class SchedulerState:
         return True
 
     def take_returned(self) -> list[tuple[Unit, Node]]:
-        """Return the units that came back for nodes of other gateways, each with its node."""
+        """Remove and return the units recalled for nodes of other gateways, each with that node."""
         returned, self._returned = self._returned, []
         return returned
 
-    # -- copies: second attempts, each a unit beside the one that it copies
+    # -- copies: speculative attempts, each a ``Unit`` beside the one that it copies
 
-    def _shelf(self, unit: Unit) -> MutableMapping[UnitKey, Unit]:
+    def _table_of(self, unit: Unit) -> MutableMapping[UnitKey, Unit]:
         return self.copies if unit.is_copy else self.units
 
     def _note_copy(self, copy: Unit) -> None:
-        """Note at the unit that the copy's attempt number is used."""
+        """Record at the copied unit that the copy's attempt number is used."""
         first = self.units.get(copy.key)
         if first is not None:
             first.copied = max(first.copied, copy.attempt)
 
-    def _hear_of_copy(self, state: UnitState) -> None:
+    def _apply_to_copy(self, state: UnitState) -> None:
         copy = self.copies.get(key_of(state))
         if copy is None or copy.state == PENDING:
             return
@@ -331,7 +338,7 @@ class SchedulerState:
             self._drop(copy)
 
     def _promote_copy(self, job: UUID, number: int, attempt: int) -> None:
-        """Make the copy the unit, if that attempt is the copy's."""
+        """Replace the unit by its copy, if ``attempt`` is the copy's."""
         copy = self.copies.get((job, number))
         if copy is None or copy.state == PENDING or copy.attempt != attempt:
             return
@@ -345,7 +352,7 @@ class SchedulerState:
     def _compare_copies(
         self, rows: Sequence[OpenUnit], now: datetime, jobs: AbstractSet[UUID]
     ) -> None:
-        """Take over the copies at work that the database has of these jobs."""
+        """Make the copies of these jobs match the database's rows."""
         for row in rows:
             copy = self.copies.get((row.job, row.unit))
             if copy is not None and copy.attempt < row.attempt:
@@ -355,7 +362,7 @@ class SchedulerState:
                 self._admit(row, now)
             elif copy.attempt == row.attempt:
                 copy.state, copy.started_at = row.state, row.started_at
-                copy.told = copy.told or row.lease_until is not None
+                copy.is_at_session = copy.is_at_session or row.lease_until is not None
                 self._note_pause(copy, paused=row.paused == "owner")
         seen = {(row.job, row.unit, row.attempt) for row in rows}
         for copy in [c for c in self.copies.values() if c.state != PENDING]:
@@ -367,8 +374,8 @@ class SchedulerState:
     def note_claims(self, claims: Iterable[tuple[UUID, int, int]], now: datetime) -> None:
         """Drop units that another gateway is assigning.
 
-        They are not admitted again for as long as its commit may take. If it fails, a later reading
-        finds them.
+        While its commit may be under way, rows read from the database do not add them again. If
+        that commit fails, a later read adds them.
         """
         for job, number, attempt in claims:
             self._claims[job, number] = (attempt, now + CLAIMED)
@@ -389,7 +396,7 @@ class SchedulerState:
     # -- nodes and their sessions
 
     def refresh(self, rows: Sequence[NodeRow], now: float) -> None:
-        """Take over what the database says about healthy nodes."""
+        """Update all nodes from the database's list of healthy nodes."""
         healthy = {row.id for row in rows}
         for node in [n for n in self.index if n.healthy and n.id not in healthy]:
             node.healthy = False
@@ -402,7 +409,7 @@ class SchedulerState:
             self.index.changed(node)
 
     def forget_silent(self, now: float) -> None:
-        """Forget nodes that were silent for a day: registering one costs nothing."""
+        """Forget nodes that were silent for a day, as anybody can register many nodes."""
         for node in list(self.index):
             if node.is_known:
                 node.silent_since = None
@@ -412,33 +419,33 @@ class SchedulerState:
                 self.index.forget(node)
 
     def note_silent(self, name: UUID) -> None:
-        """Note that a node is not healthy."""
+        """Record that a node is not healthy."""
         node = self.index.get(name)
         if node is not None:
             node.healthy = False
             self.index.changed(node)
 
-    def stand(self, node: Node, standing: StandingRecord) -> bool:
-        """Take over a node's standing; return False if it is not newer than the known one."""
+    def set_standing(self, node: Node, standing: StandingRecord) -> bool:
+        """Set a node's standing; return False if it is not newer than the known one."""
         if standing.version <= node.standing.version:
             return False
         node.standing = standing
         self.index.changed(node)
-        if node.session is not None and not self._say(node, StandingUpdate(standing)):
+        if node.session is not None and not self._send(node, StandingUpdate(standing)):
             self.fall_behind(node)
         return True
 
-    def stand_all(self, rows: Iterable[StandingRow]) -> bool:
-        """Take over standings that were read; return whether one of them is new."""
+    def set_standings(self, rows: Iterable[StandingRow]) -> bool:
+        """Set standings that were read; return whether one of them is new."""
         news = False
         for row in rows:
             node = self.index.node(row.node)
             node.owner = node.owner or row.owner
-            news |= self.stand(node, row.standing)
+            news |= self.set_standing(node, row.standing)
         return news
 
     def fall_behind(self, node: Node) -> None:
-        """Let the next ``catch_up`` tell the node's session everything again."""
+        """Let the next ``catch_up`` send all assignments to the node's session again."""
         node.behind = True
         self._behind[node.id] = node
 
@@ -448,32 +455,32 @@ class SchedulerState:
         return bool(self._behind)
 
     def catch_up(self) -> None:
-        """Tell the sessions that missed a message everything again."""
+        """Send all assignments again to the sessions that missed a message."""
         behind, self._behind = self._behind, {}
         for node in behind.values():
-            node.behind = node.session is not None and not self._say(node, self._assignments(node))
+            node.behind = node.session is not None and not self._send(node, self._assignments(node))
             if node.behind:
                 self._behind[node.id] = node
 
     def _assignments(self, node: Node) -> Assignments:
-        """Return everything that a node is to work on."""
-        shelves = (self.units, self.copies)
-        known = (shelf.get(key) for key in sorted(node.assigned) for shelf in shelves)
+        """Return all assignments of a node, and mark its units as sent to the session."""
+        tables = (self.units, self.copies)
+        known = (table.get(key) for key in sorted(node.assigned) for table in tables)
         units = [unit for unit in known if unit is not None and unit.node is node]
         for unit in units:
-            unit.told = True
+            unit.is_at_session = True
         assignments = tuple(self._assignment(unit, node) for unit in units)
         return Assignments(assignments, node.standing)
 
     def _assignment(self, unit: Unit, node: Node) -> Assignment:
-        return unit.assignment(pool_seen_by(node, unit.user, self.index.access))
+        return unit.assignment(pool_for_node(node, unit.user, self.index.access))
 
-    # -- what the database says
+    # -- rows read from the database
 
     def reconcile(
         self, rows: Sequence[OpenUnit], now: datetime, jobs: Iterable[UUID] | None = None
     ) -> None:
-        """Take over the open units that the database has of some jobs (None: of all known ones)."""
+        """Make the units of these jobs (None: of all known jobs) match the database's rows."""
         read = self.jobs if jobs is None else frozenset(jobs)
         seen: set[UnitKey] = set()
         waiting: dict[UUID, list[OpenUnit]] = {}
@@ -487,16 +494,16 @@ class SchedulerState:
         self.partial_jobs |= windows.keys()
         known = [unit for job in read for unit in self.units.of(job)]
         for unit in [unit for unit in known if unit.key not in seen]:
-            # The Ledger decides about a reserved unit: until then it is read as waiting.
+            # Keep a reserved unit: its commit may be newer than the rows.
             if unit.reservation is None and not _is_beyond(unit, windows.get(unit.job)):
                 self._drop(unit)
                 if unit.job in windows:
-                    self.queue.drained.add(unit.job)  # more of it waits: that is read at once
+                    self.queue.drained.add(unit.job)  # more units wait in the database: read them
         self._compare_copies([row for row in rows if row.is_copy], now, read)
         self.queue.drained |= {job for job in windows if self.queue.is_low(job)}
 
     def take_over(self, rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over what the database says about some units."""
+        """Add or update units from the database's rows; rows of copies are skipped."""
         for row in rows:
             if not row.is_copy:
                 self._compare(row, now)
@@ -512,7 +519,7 @@ class SchedulerState:
         return [unit.key for unit in units if unit.reservation is not None or unit.ticket]
 
     def top_up(self, jobs: Iterable[UUID], rows: Sequence[OpenUnit], now: datetime) -> None:
-        """Take over the next units of jobs, which leave out the ``waiting_keys``."""
+        """Add the next waiting units of some jobs; the rows do not contain the ``waiting_keys``."""
         self.queue.drained = set(self.jobs_to_refill.difference(jobs))
         found = Counter(row.job for row in rows)
         self.partial_jobs -= {job for job in jobs if found[job] < REFILL}
@@ -525,7 +532,7 @@ class SchedulerState:
         self.queue.drained.add(job)
 
     def _compare(self, row: OpenUnit, now: datetime) -> None:
-        if self.copies:  # of thousands of rows hardly any has one
+        if self.copies:  # few of thousands of units have a copy
             self._promote_copy(row.job, row.unit, row.attempt)
         unit = self.units.get((row.job, row.unit))
         if unit is None:
@@ -538,7 +545,7 @@ class SchedulerState:
                 return
             self._drop(unit)
             self._admit(row, now)
-        elif unit.waits and (unit.ticket == 0 or not _is_as(unit, row)):
+        elif unit.waits and (unit.ticket == 0 or not _is_unchanged(unit, row)):
             unit.avoid, unit.failures, unit.not_before = row.avoid, row.failures, row.not_before
             unit.priority, unit.barred = row.priority, row.barred
             unit.faults, unit.unsent = row.faults, row.unsent
@@ -546,26 +553,26 @@ class SchedulerState:
         elif row.attempt == unit.attempt:
             unit.copied, unit.answered = max(unit.copied, row.copied), row.answered
             unit.started_at = row.started_at
-            unit.told = unit.told or row.lease_until is not None
+            unit.is_at_session = unit.is_at_session or row.lease_until is not None
             unit.learn(row)
             self._note_pause(unit, paused=row.paused == "owner")
             self._note_priority(unit, row.priority)
             if unit.ticket == 0:
-                self._line_up(unit, now)
+                self._enqueue(unit, now)
 
     def _admit(self, row: OpenUnit, now: datetime) -> None:
         unit = of_row(row)
         unit.elsewhere = begins_elsewhere(unit.key, *self.membership)
-        self._shelf(unit)[unit.key] = unit
+        self._table_of(unit)[unit.key] = unit
         if is_assigned(row.state) and row.node is not None:
             self._assign(unit, self.index.node(row.node), row.state, row.attempt)
-            unit.told = unit.told or row.lease_until is not None
-        self._line_up(unit, now)
+            unit.is_at_session = unit.is_at_session or row.lease_until is not None
+        self._enqueue(unit, now)
 
     # -- steps of the transitions
 
     def _keep(self, unit: Unit, reservation: Reservation) -> None:
-        self._shelf(unit)[unit.key], unit.reservation = unit, reservation
+        self._table_of(unit)[unit.key], unit.reservation = unit, reservation
         self._reservations += 1
         entry = (reservation.expires, self._reservations, unit, reservation)
         heapq.heappush(self._expiries, entry)
@@ -584,10 +591,10 @@ class SchedulerState:
         self._new_jobs.pop(unit.key, None)
         if unit.node is not None and unit.node is not node:
             self._take_away(unit, unit.node)
-        unit.node, unit.state, unit.attempt, unit.kept = node, state, attempt, False
+        unit.node, unit.state, unit.attempt, unit.recall_refused = node, state, attempt, False
         self._take(unit, node)
         self.index.cache_affinity.note(node.id, unit.payload_ref)
-        unit.told = self._tell(node, Send(self._assignment(unit, node)))
+        unit.is_at_session = self._tell(node, Send(self._assignment(unit, node)))
 
     def _take(self, unit: Unit, node: Node) -> None:
         if unit.key not in node.assigned:
@@ -599,8 +606,8 @@ class SchedulerState:
             self.index.release(node, unit.key)
             self.queue.share(unit.user, -1)
 
-    def _line_up(self, unit: Unit, now: datetime) -> None:
-        """Queue the unit if it waits for a node, or for another node."""
+    def _enqueue(self, unit: Unit, now: datetime) -> None:
+        """Queue the unit if it waits for a node, or if its node is unreachable."""
         if unit.waits:
             self.queue.add(unit, now)
         elif unit.is_unreachable:
@@ -609,8 +616,8 @@ class SchedulerState:
     def _drop(self, unit: Unit, *, finished: bool = False) -> None:
         """Forget a unit, and withdraw it from its node unless that node finished it."""
         self._release_reservation(unit)
-        self.queue.forget(unit)  # otherwise it is placed beside what is read of it next
-        del self._shelf(unit)[unit.key]
+        self.queue.forget(unit)  # otherwise it could be placed twice once it is read again
+        del self._table_of(unit)[unit.key]
         if unit.node is not None:
             self._take_away(unit, unit.node, finished=finished)
 
@@ -620,29 +627,29 @@ class SchedulerState:
             self._tell(node, Withdraw(unit.job, unit.number, unit.attempt))
 
     def _tell(self, node: Node, message: Message[NodeSession, None]) -> bool:
-        """Tell the node's session; one that is behind will be told everything at once."""
+        """Send a message to the node's session; skip it if all assignments must be sent again."""
         if node.session is None or node.behind:
             return False
-        if not self._say(node, message):
+        if not self._send(node, message):
             self.fall_behind(node)
         return not node.behind
 
 
-def _had_by(unit: Unit | None, state: UnitState) -> UUID | None:
-    """Return the node that had this attempt, as far as is known here; a queued unit names none."""
+def _node_with_attempt(unit: Unit | None, state: UnitState) -> UUID | None:
+    """Return the node that had this attempt, if known here; a queued unit's state has no node."""
     if unit is None or unit.node is None or unit.attempt != state.attempt:
         return None
     return unit.node.id
 
 
-def _is_as(unit: Unit, row: OpenUnit) -> bool:
-    """Return whether the unit waits as the database says."""
+def _is_unchanged(unit: Unit, row: OpenUnit) -> bool:
+    """Return whether the row changes nothing about when and where the unit may be placed."""
     mine = (unit.not_before, unit.priority, unit.barred)
     return mine == (row.not_before, row.priority, row.barred)
 
 
 def _is_beyond(unit: Unit, first: OpenUnit | None) -> bool:
-    """Return whether the unit waits behind those that were read of its job."""
+    """Return whether the unit waits behind the window of its job's units that was read."""
     if first is None or not unit.waits:
         return False
     return (unit.priority, unit.barred) == (first.priority, first.barred)

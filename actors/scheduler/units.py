@@ -10,16 +10,23 @@ import attrs
 
 from actors.ledger.messages import UnitState
 from actors.scheduler.messages import Assignment, Dispatch
-from actors.scheduler.node import NOTHING, Node, Requirements, UnitKey, raised, requirements_of
+from actors.scheduler.node import (
+    NOTHING,
+    Node,
+    Requirements,
+    UnitKey,
+    raised_requirements,
+    requirements_of,
+)
 from sql.job_plan import JobPlan
 from sql.retry_policy import tries, wait_seconds
 from sql.units import ANY, OpenUnit, PartResult
 
-Within: TypeAlias = tuple[int, datetime, int, bool, int]  # the order of one user's units
+UnitOrder: TypeAlias = tuple[int, datetime, int, bool, int]  # a unit's place among its user's units
 Age: TypeAlias = tuple[int, int]
-PENDING: Final = "PENDING"  # of a new job that is being committed
+PENDING: Final = "PENDING"  # state of a new job's unit, or of a copy, that is being committed
 
-# How far a unit is within one attempt; only the next attempt brings it back.
+# The order of the states of one attempt, which only advances; the next attempt begins again.
 _STEP: Final = {"DISPATCHED": 1, "RUNNING": 2, "QUEUED": 3}
 _ENDED: Final = 4
 
@@ -29,10 +36,10 @@ _ENDED: Final = 4
 
 @attrs.frozen
 class RequestKind:
-    """A kind of units, which wait in one line.
+    """The kind of a unit: all that decides which nodes can do it. Units of a kind wait in one line.
 
-    ``many``: its jobs have several units, which a client of the reference API cannot tell apart.
-    ``asked``: what the job asked for, if nodes found that the unit needs more.
+    ``many``: its job has several units, which clients of the reference API cannot distinguish.
+    ``asked``: the job's requirements, if ``needs`` were raised by what nodes lacked.
     """
 
     job_type: str
@@ -43,7 +50,7 @@ class RequestKind:
 
     @property
     def as_asked(self) -> "RequestKind":
-        """The same kind without what nodes found that it needs besides."""
+        """The same kind with the requirements that the job asked for."""
         return self if self.asked is None else attrs.evolve(self, needs=self.asked, asked=None)
 
 
@@ -58,24 +65,25 @@ class PlacementRequest:
     kind: RequestKind
     user: UUID | None = None
     inputs: str = ""
-    turn: Within | None = None
+    turn: UnitOrder | None = None
     is_final: bool = False
 
 
 def kind_of(plan: JobPlan, *, many: bool, memory: int = 0, opengl: bool = False) -> RequestKind:
-    """Return the kind of a unit; ``memory`` and ``opengl``: what nodes lacked for it."""
+    """Return the kind of a unit; ``memory`` and ``opengl`` are what nodes lacked for it."""
     asked = requirements_of(plan.needs)
-    needs = raised(asked, memory, opengl=opengl)
+    needs = raised_requirements(asked, memory, opengl=opengl)
     asked_besides = None if needs == asked else asked
     return RequestKind(plan.job_type, plan.spec.pool, many, needs, asked_besides)
 
 
-def within(
+def unit_order(
     priority: int, queued_at: datetime, job: UUID, place: int, *, elsewhere: bool = False
-) -> Within:
-    """Order one user's units, the least first: priority comes before all else.
+) -> UnitOrder:
+    """Return a unit's sort key among its user's units, the least first; priority matters most.
 
-    Units of a job that other gateways place first come after the others, the last of them first.
+    Within a job, the units that other gateways place first (``elsewhere``) come last and in reverse
+    order.
     """
     return (-priority, queued_at, job.int, elsewhere, -place if elsewhere else place)
 
@@ -99,7 +107,7 @@ def has_ended(state: str) -> bool:
 
 
 def is_assigned(state: str) -> bool:
-    """Return whether a node has a unit in this state."""
+    """Return whether a unit in this state is assigned to a node."""
     return state in ("DISPATCHED", "RUNNING")
 
 
@@ -111,8 +119,8 @@ def key_of(state: UnitState) -> tuple[UUID, int]:
 class Reservation:
     """A slot that is held while the Ledger commits the assignment, until ``expires`` at most.
 
-    node None: the commit only queues a new job. ``is_recall``: the slot is held while the unit's
-    node is asked to give the unit back, and nothing is committed yet.
+    ``node`` None: the commit only queues a new job. ``is_recall``: the slot is held while the
+    session of the unit's present node is asked to return the unit; nothing is committed yet.
     """
 
     node: Node | None
@@ -126,10 +134,10 @@ class Unit:
     """A unit that has not ended.
 
     ``priority``, ``queued_at`` of its job and ``place`` within the job decide when its turn is.
-    ``ticket`` is its entry in a queue, or 0. ``told``: its node's session heard of this attempt.
-    ``avoid`` are nodes that failed it, ``barred`` those that failed another unit of its job.
-    ``copied`` is the newest attempt that was a copy; a unit that ``is_copy`` is such an attempt.
-    ``kept``: its node has it already, and is not asked for it again.
+    ``ticket`` is its entry in a queue, or 0. ``is_at_session``: its node's session has this
+    attempt. ``avoid``: nodes that failed it; ``barred``: nodes that failed any unit of its job.
+    ``copied``: the newest speculative attempt; ``is_copy``: this ``Unit`` is a speculative attempt.
+    ``recall_refused``: its node has received it, so it is not recalled again.
     """
 
     job: UUID
@@ -144,9 +152,9 @@ class Unit:
     failures: int = 0
     not_before: datetime | None = None
     assigned_at: datetime | None = None  # by this gateway's clock if ``given_at`` is set
-    given_at: float | None = None  # by the monotonic clock: this gateway assigned it
-    told: bool = False
-    kept: bool = False
+    given_at: float | None = None  # monotonic time of the assignment, if this gateway made it
+    is_at_session: bool = False
+    recall_refused: bool = False
     reservation: Reservation | None = None
     ticket: int = 0
     place: int = 0
@@ -155,19 +163,19 @@ class Unit:
     parts: tuple[PartResult, ...] = ()
     priority: int = 0
     barred: frozenset[UUID] = frozenset()
-    units: int = 1  # units of its whole job
-    price: int = 0  # in units of money
-    started_at: datetime | None = None  # of this attempt, or of one before it
+    units: int = 1  # number of units of its job
+    price: int = 0  # in 1/10,000 credits
+    started_at: datetime | None = None  # when this or an earlier attempt started
     copied: int = 0
     is_copy: bool = False
-    paused: bool = False  # by the job's owner
+    paused: bool = False  # the job's owner paused it
     faults: int = 0  # failures that no node caused
-    unsent: int = 0  # earlier attempts that no node ever had
-    answered: bool = False  # its copy is delivered and waits for its verdict
-    elsewhere: bool = False  # other gateways place it first
-    needs_memory: int = 0  # bytes: nodes that offered less had too little
-    needs_opengl: bool = False  # found by a node that has none
-    is_priced: bool = False  # it or its parts cost something
+    unsent: int = 0  # earlier attempts that never reached a node
+    answered: bool = False  # its copy has delivered and waits for its verdict
+    elsewhere: bool = False  # another gateway places it first
+    needs_memory: int = 0  # bytes; a node with less ran out of memory
+    needs_opengl: bool = False  # set when a node without OpenGL failed it
+    is_priced: bool = False  # it, or a unit from which it is assembled, costs something
     _kind: RequestKind | None = attrs.field(default=None, init=False, repr=False)
 
     @property
@@ -176,17 +184,17 @@ class Unit:
 
     @property
     def job_type(self) -> str:
-        """The type of its job."""
+        """The job's type."""
         return self.plan.job_type
 
     @property
     def payload_ref(self) -> str:
-        """What names its input among those that nodes have in their caches."""
+        """The job's payload, which names the input that nodes may have in their caches."""
         return self.plan.payload_ref
 
     @property
     def kind(self) -> RequestKind:
-        """The line that it waits in. It changes with the attempt, when the unit is replaced."""
+        """The unit's kind, which decides in which line it waits."""
         if self._kind is None:
             self._kind = kind_of(
                 self.plan,
@@ -197,9 +205,9 @@ class Unit:
         return self._kind
 
     def learn(self, row: OpenUnit) -> None:
-        """Take over what a node lacked for an attempt beside this one; copies need it.
+        """Store what a node lacked for the other attempt at this unit, for further copies.
 
-        A unit that waits in a queue is replaced before that.
+        A unit in a queue is left unchanged, as its kind must not change there.
         """
         needs = (row.needs_memory, row.needs_opengl)
         if not self.ticket and needs != (self.needs_memory, self.needs_opengl):
@@ -213,7 +221,7 @@ class Unit:
 
     @property
     def is_final(self) -> bool:
-        """True if nodes failed it, and the next failure that counts ends it."""
+        """True if nodes failed the unit, and the next failure that a node causes ends it."""
         least = wait_seconds(
             failures=self.failures,
             faults=self.faults,
@@ -223,14 +231,14 @@ class Unit:
         return bool(self.avoid) and least is None
 
     @property
-    def turn(self) -> Within:
-        """Its place among its user's units, the least first."""
+    def turn(self) -> UnitOrder:
+        """The unit's place among its user's units, the least first."""
         of = (self.priority, self.queued_at, self.job, self.place)
-        return within(*of, elsewhere=self.elsewhere)
+        return unit_order(*of, elsewhere=self.elsewhere)
 
     @property
     def next_attempt(self) -> int:
-        """The least attempt number that was never used."""
+        """The lowest attempt number that was never used."""
         return max(self.attempt, self.copied) + 1
 
     @property
@@ -239,38 +247,38 @@ class Unit:
 
     @property
     def shuns(self) -> frozenset[UUID]:
-        """The nodes that it is assigned to only if there is no other."""
+        """The nodes that get the unit only if no other node can do it."""
         return self.avoid | self.barred
 
     @property
     def active_since(self) -> datetime:
-        """Since when the attempt is at work, or waits for its node."""
+        """When the attempt was started, or assigned if that was later."""
         return max(at for at in (self.assigned_at, self.started_at) if at is not None)
 
     @property
     def waits(self) -> bool:
-        """True if it waits to be placed."""
+        """True if the unit waits to be placed."""
         return self.state == "QUEUED" and self.reservation is None
 
     @property
     def is_recalled(self) -> bool:
-        """True if its node is asked to give it back for another node."""
+        """True while the session of the unit's node is asked to return it for another node."""
         return self.reservation is not None and self.reservation.is_recall
 
     @property
     def is_unreachable(self) -> bool:
-        """True if its node never heard of it and has no session here."""
+        """True if the unit's node never received it and has no session at this gateway."""
         return (
             self.state == "DISPATCHED"
             and not self.is_copy
-            and not self.told
+            and not self.is_at_session
             and self.reservation is None
             and self.node is not None
             and self.node.session is None
         )
 
     def assignment(self, pool: str = ANY) -> Assignment:
-        """Return the assignment for its node; ``pool``: whose work it is, seen by the node."""
+        """Return the assignment for its node; ``pool``: whose work it is for the node."""
         return Assignment(
             job=self.job,
             unit=self.number,
@@ -328,7 +336,7 @@ def of_dispatch(order: Dispatch, now: datetime) -> Unit:
 
 
 def copy_of(unit: Unit) -> Unit:
-    """Return another attempt at the unit, that has no node yet."""
+    """Return a speculative attempt at the unit, without a node yet."""
     return attrs.evolve(
         unit,
         state=PENDING,
@@ -337,8 +345,8 @@ def copy_of(unit: Unit) -> Unit:
         assigned_at=None,
         given_at=None,
         started_at=None,
-        told=False,
-        kept=False,
+        is_at_session=False,
+        recall_refused=False,
         reservation=None,
         ticket=0,
         is_copy=True,
@@ -395,8 +403,8 @@ class DormantJob:
 class Units(UserDict[UnitKey, Unit]):
     """Open units by job and number, and those of new jobs that are being committed.
 
-    A job whose last unit is removed counts as open until ``forget``: its owner may have paused it.
-    ``dormant`` are such jobs.
+    A job whose last unit is removed is ``dormant``: it counts as open until ``forget``, as its
+    owner may have paused it.
     """
 
     def __init__(self) -> None:
@@ -405,7 +413,7 @@ class Units(UserDict[UnitKey, Unit]):
         self._priced: Counter[UUID] = Counter()  # job -> number of units that cost something
         self._free: Counter[UUID] = Counter()  # user -> number of open jobs that cost nothing
         self._kinds: dict[UUID, Counter[RequestKind]] = {}  # user -> number of units by kind
-        self._kind_of: dict[UnitKey, RequestKind] = {}  # the kind that was counted
+        self._kind_of: dict[UnitKey, RequestKind] = {}  # unit -> kind under which it was counted
         self.dormant: dict[UUID, DormantJob] = {}  # by job
         super().__init__()
 
@@ -419,7 +427,7 @@ class Units(UserDict[UnitKey, Unit]):
         return self._of.keys()
 
     def free_jobs_of(self, user: UUID) -> int:
-        """Return how many open jobs of a user cost nothing, as far as is known here."""
+        """Return how many open jobs of a user cost nothing, as far as their units are known."""
         return self._free[user]
 
     def kinds_of(self, user: UUID) -> Set[RequestKind]:
@@ -430,8 +438,8 @@ class Units(UserDict[UnitKey, Unit]):
         """Return the open units of a job."""
         return self._of.get(job, {}).values()
 
-    def rest(self, job: UUID, dormant: DormantJob) -> None:
-        """Count a job as open that has no units here."""
+    def add_dormant(self, job: UUID, dormant: DormantJob) -> None:
+        """Count a job without units here as open."""
         if job in self._of or job in self.dormant:
             return
         self.dormant[job] = dormant
@@ -453,7 +461,7 @@ class Units(UserDict[UnitKey, Unit]):
             return
         if before is not None:
             del self[key]
-        self.forget(unit.job)  # it is counted by its units now
+        self.forget(unit.job)  # from now on the job is counted by its units
         self.data[key] = unit
         was_free = self._is_free(unit.job)
         self._of.setdefault(unit.job, {})[key] = unit
@@ -475,7 +483,7 @@ class Units(UserDict[UnitKey, Unit]):
         kind = self._kind_of.pop(key)
         self._remove_kind(unit.user, kind)
         if unit.state != PENDING:
-            self.rest(unit.job, DormantJob(unit.user, was_free, kind))
+            self.add_dormant(unit.job, DormantJob(unit.user, was_free, kind))
 
     def _is_free(self, job: UUID) -> bool:
         return job in self._of and not self._priced[job]

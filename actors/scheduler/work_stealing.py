@@ -1,12 +1,13 @@
 """Work stealing: units that wait behind others at a busy node move to an idle one.
 
-Only the session of the busy node knows whether a unit was sent. So the session is asked to give the
-unit back (a recall). A unit that was not sent comes back as an unsent attempt, which is no retry,
-and is placed like any other that waits. A slot of the idle node is held for as long as that takes.
+Only the session of the busy node knows whether it has sent a unit to the node. So the scheduler
+recalls the unit: it asks the session to return it. A unit that was not sent is requeued as an
+unsent attempt, which is no retry, and is then placed like any other. Until then a slot of the idle
+node is held.
 
-Where another gateway serves the busy node, its scheduler gets a ``StealRequest`` and recalls the
-unit. When the unit comes back there, it is assigned to the node that the request names, whose
-gateway hears of it.
+If another gateway serves the busy node, that gateway's scheduler gets a ``StealRequest`` and
+recalls the unit. It assigns the returned unit to the node that the request names, and informs the
+other gateways with ``PeerAssigned``.
 """
 
 from collections import deque
@@ -23,8 +24,9 @@ from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import RequestKind, Unit
 
 BUSY_MOST: Final = 256  # nodes with a backlog that one round examines
-RECALL_SECONDS: Final = 10.0  # a later answer is too late: the session is gone or the Ledger slow
-Sort: TypeAlias = tuple[RequestKind, UUID, frozenset[UUID]]  # units that the same nodes can do
+RECALL_SECONDS: Final = 10.0  # how long the idle node's slot is held for a recalled unit
+# Kind, user and avoided nodes: units with the same value can go to the same nodes.
+Movability: TypeAlias = tuple[RequestKind, UUID, frozenset[UUID]]
 
 
 class WorkStealing:
@@ -32,7 +34,7 @@ class WorkStealing:
 
     def __init__(self, state: SchedulerState) -> None:
         self._state = state
-        self._round: deque[Node] = deque()  # with a backlog, still to be examined
+        self._round: deque[Node] = deque()  # nodes with a backlog that are still to be examined
 
     @property
     def is_uneven(self) -> bool:
@@ -43,17 +45,17 @@ class WorkStealing:
     def balance(self, now: datetime, clock: float) -> list[StealRequest]:
         """Recall units that idle nodes would begin at once; return the requests to other gateways.
 
-        The node with the most units per slot gives first, and of its units the last ones.
+        The node with the most units per slot is relieved first; of its units the last ones move.
         """
-        no_idle_node: set[Sort] = set()
+        no_idle_node: set[Movability] = set()
         requests: list[StealRequest] = []
         expires = clock + RECALL_SECONDS
         for unit, busy in self._in_backlogs(now):
-            sort = (unit.kind, unit.user, unit.shuns)
-            if sort in no_idle_node:
+            movability = (unit.kind, unit.user, unit.shuns)
+            if movability in no_idle_node:
                 continue
             if (idle := self._idle_for(unit, busy)) is None:
-                no_idle_node.add(sort)
+                no_idle_node.add(movability)
             elif busy.session is None:
                 requests.append(StealRequest(unit.job, unit.number, unit.attempt, idle.id))
                 self._state.reserve_recalled(unit, idle, expires)
@@ -61,10 +63,11 @@ class WorkStealing:
                 self._state.recall(unit, idle, expires)
         return requests
 
-    def lend(self, request: StealRequest, now: datetime, clock: float) -> bool:
-        """Recall a unit for another gateway's node; return False if it stays where it is.
+    def recall_for_peer(self, request: StealRequest, now: datetime, clock: float) -> bool:
+        """Recall a unit for another gateway's node; return False if the unit must stay.
 
-        True also where the unit is not known, or is at no node of this gateway: others may know.
+        True also if the unit is unknown here, or its node has no session here: another gateway may
+        recall it.
         """
         unit = self._state.units.get((request.job, request.unit))
         if unit is None or unit.attempt != request.attempt or unit.node is None:
@@ -77,7 +80,10 @@ class WorkStealing:
         return self._state.recall(unit, idle, clock + RECALL_SECONDS)
 
     def _in_backlogs(self, now: datetime) -> Iterator[tuple[Unit, Node]]:
-        """Yield the units that could move, while a node is idle; first of this gateway's nodes."""
+        """Yield units that could move, and their nodes, while a node is idle.
+
+        Nodes with a session here come first.
+        """
         for busy in self._busy_nodes():
             for unit in self._movable(busy, now):
                 if not self._state.index.free:
@@ -85,9 +91,9 @@ class WorkStealing:
                 yield unit, busy
 
     def _busy_nodes(self) -> Iterator[Node]:
-        """Yield the next nodes of a round over all that had a backlog when it began.
+        """Yield the next nodes of a round over all nodes that had a backlog when it began.
 
-        The bound keeps a call short where there are many.
+        At most ``BUSY_MOST`` are examined in one call; the next call continues the round.
         """
         here, elsewhere = self._state.index.busy.values(), self._state.index.busy_elsewhere.values()
         if not self._round or len(here) + len(elsewhere) <= BUSY_MOST:
@@ -110,14 +116,19 @@ class WorkStealing:
         yield from here[: max(waiting - leaving, 0)]
 
     def _may_move(self, unit: Unit, busy: Node, now: datetime) -> bool:
-        if unit.node is not busy or unit.reservation is not None or unit.kept or unit.paused:
+        if (
+            unit.node is not busy
+            or unit.reservation is not None
+            or unit.recall_refused
+            or unit.paused
+        ):
             return False
         if unit.state != "DISPATCHED" or unit.key in self._state.copies or unit.is_unreachable:
             return False
         return may_move(unit.state, (now - unit.active_since).total_seconds(), unit.unsent)
 
     def _idle_for(self, unit: Unit, busy: Node) -> Node | None:
-        """Return the node that would be chosen for the unit, if it would begin it at once."""
+        """Return the node that would be chosen for the unit, if it would begin the unit at once."""
         node = self._state.index.choose(unit.demand, unit.shuns)
         if not isinstance(node, Node) or node.id in unit.shuns or not relieves(node, busy):
             return None

@@ -1,8 +1,8 @@
--- Jobs for their owners. In the queries job_view_… of the console, $1 is the owner; null: all owners.
+-- Reads of jobs for their owners and the console. In queries job_view_… that take an owner, null means all owners.
 
 -- name: job_terms
--- For each order: the price and its row, whether the user may submit the job, and the earlier answer for its
--- idempotency key.
+-- For each job to submit (user, job type, idempotency key): the price and its row in the price table, whether the user
+-- is active, and the stored request and answer of the key.
 SELECT p.units AS price, p.number AS price_number,
        coalesce((SELECT is_active FROM users u WHERE u.id = o.user_id), false) AS active,
        k.request, k.answer
@@ -21,8 +21,8 @@ LEFT JOIN idempotency_keys k ON k.user_id = o.user_id AND k.key = o.key
 ORDER BY o.place;
 
 -- name: jobs_of_user
--- A page of a user's jobs, newest first: those older than job $4, if given. All bounds use an index, so a late page
--- costs as much as the first.
+-- A page of a user's jobs, newest first: those older than job $4, if given. The conditions use an index, so a late
+-- page costs as much as the first.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
@@ -35,7 +35,7 @@ ORDER BY j.created_at DESC, j.id DESC
 LIMIT $2 OFFSET $3;
 
 -- name: jobs_of_user_with_status
--- The same with one status, as a separate query: an optional condition could not use an index.
+-- Like jobs_of_user, for jobs with status $5. It is a separate query, as an optional condition could not use an index.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
@@ -56,24 +56,24 @@ SELECT count(*) FROM jobs WHERE user_id = $1;
 SELECT count(*) FROM jobs WHERE user_id = $1 AND status = $2;
 
 -- name: job_is_of_user
--- Does the job belong to the user, so that a page may begin after it?
+-- A row if the job belongs to the user, so that a page may begin after it.
 SELECT FROM jobs WHERE id = $2 AND user_id = $1;
 
 -- name: job_of_user
--- A job, only for its owner.
+-- A job, if the user is its owner.
 SELECT j.*, j.units - j.open_units - j.failed_units - j.cancelled_units AS done, j.failed_units AS failed,
        (SELECT coalesce(sum(d.charge), 0)::bigint FROM disputes d
         WHERE d.job_id = j.id AND d.state = 'UPHELD') AS refunded
 FROM jobs j WHERE j.id = $1 AND j.user_id = $2;
 
 -- name: job_result
--- Size and SHA-256 of the result of a job with one unit, as its node reported them.
+-- Size and SHA-256 of the result of a job with one unit, as its node reported them, and whether it has been deleted.
 SELECT u.result_size AS size, u.result_sha256 AS sha256,
        EXISTS (SELECT FROM expired_results x WHERE x.job_id = u.job_id AND x.unit = u.number) AS expired
 FROM units u WHERE u.job_id = $1 AND u.state = 'COMPLETED' ORDER BY u.number LIMIT 1;
 
 -- name: job_to_retry
--- A job as submitted, for its owner ($2; null: any), and the job that retries it.
+-- A job of user $2 (null: of any user) as it was submitted, and the job that repeats it.
 SELECT j.id, j.user_id, j.job_type, j.payload_ref, j.plan, j.status, j.price,
        j.units, (SELECT u.frames FROM units u WHERE u.job_id = j.id AND u.number = 0) AS frames,
        (SELECT r.id FROM jobs r WHERE r.retry_of = j.id) AS retried_by
@@ -81,8 +81,8 @@ FROM jobs j WHERE j.id = $1 AND ($2::uuid IS NULL OR j.user_id = $2);
 
 -- name: unit_page
 -- A page of a job's units by number: those above $2. A render of a single frame has its frame in the parameters.
--- Verified: a verifier compared or opened the result, and no dispute of it was upheld. A delivered result is shown
--- before its verdict.
+-- verified: a verifier compared or opened the result, and no dispute of it was upheld. The result of a unit that waits
+-- for its verdict is contained, too.
 SELECT u.number, u.frames, u.tile, u.state, u.attempt,
        CASE WHEN u.state <> 'QUEUED' THEN u.node_id END AS node_id, u.price,
        CASE WHEN NOT EXISTS (SELECT FROM expired_results x
@@ -105,27 +105,27 @@ WHERE u.job_id = $1 AND u.number > $2
 ORDER BY u.number LIMIT $3;
 
 -- name: open_checks
--- Those of these units that wait for a verdict, and since when.
+-- Of the units $2 of a job, those that wait for a verdict, and since when.
 SELECT c.unit, c.opened_at AS since
 FROM checks c JOIN units u ON u.job_id = c.job_id AND u.number = c.unit AND u.attempt = c.attempt
 WHERE c.job_id = $1 AND c.unit = ANY($2::integer[]) AND c.state = 'PENDING' AND u.state = 'VERIFYING';
 
 -- name: loose_tiles
--- A job's delivered tiles of frames that cannot be completed: their number, how many are being checked, and the
--- charges of the others.
+-- A job's orphan tiles (delivered tiles of frames that cannot be completed): their number, how many are being checked,
+-- and the charges of the others.
 SELECT count(*) AS tiles, count(*) FILTER (WHERE t.state = 'VERIFYING') AS checking,
        coalesce(sum(t.price) FILTER (WHERE t.state = 'COMPLETED'), 0)::bigint AS charged
 FROM units t JOIN units f ON f.job_id = t.job_id AND f.number = t.feeds
 WHERE t.job_id = $1 AND t.state IN ('COMPLETED', 'VERIFYING') AND f.state IN ('FAILED', 'CANCELLED');
 
 -- name: job_given_back
--- Count a job's units whose charge was refunded because a later check found them invalid.
+-- Count a job's units whose charge was refunded after an upheld dispute.
 SELECT count(*) FROM disputes WHERE job_id = $1 AND state = 'UPHELD';
 
 -- name: job_pace
--- The pace of a job's units, without assembled ones: how many are complete and their mean duration, how long each
--- running one has taken, and how many remain. The pause between two units of a node counts towards the second. If a
--- node has started none of its units, the first counts as running; the rest of its queue remains.
+-- Progress of a job's units, without assembled ones: how many are complete and their mean duration, how long each
+-- running one has taken so far, and how many wait. The pause between two units of a node counts towards the second. If
+-- a node has started none of its units, the first of them counts as running and the others as waiting.
 WITH mine AS (
     SELECT u.number, u.node_id, u.state, u.assigned_at, u.ended_at,
            CASE WHEN u.state IN ('RUNNING', 'COMPLETED') THEN greatest(u.started_at, u.assigned_at) END AS begun_at,
@@ -156,7 +156,7 @@ SELECT count(*) FILTER (WHERE state = 'COMPLETED') AS done,
 FROM taken;
 
 -- name: job_units
--- The states of a job's units.
+-- The state, attempt and node of each of a job's units.
 SELECT number, state, attempt, node_id FROM units WHERE job_id = $1 ORDER BY number;
 
 -- name: job_view_page
@@ -190,13 +190,12 @@ ORDER BY CASE $11::text WHEN 'type' THEN f.job_type WHEN 'status' THEN f.status
 LIMIT $12 OFFSET $13;
 
 -- name: job_view_counts
--- Count by status the newest $10 jobs that match, whatever their status ($2: statuses that are counted without that
--- limit).
+-- The number of matching jobs by status, among the newest $10 that match the filter.
 SELECT status AS name, count(*) AS count FROM jobs_found($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 GROUP BY status;
 
 -- name: job_view_words
--- Values to offer in the filter: the types of the newest jobs, and their nodes.
+-- Values to offer in the job list's filter: types and nodes of the newest 500 jobs, at most 50 each.
 WITH newest AS (
     SELECT job_type, node_id FROM jobs WHERE $1::uuid IS NULL OR user_id = $1
     ORDER BY created_at DESC, id DESC LIMIT 500
@@ -206,7 +205,7 @@ SELECT ARRAY(SELECT DISTINCT job_type FROM newest ORDER BY job_type LIMIT 50) AS
              ORDER BY n.name LIMIT 50) AS nodes;
 
 -- name: job_view_job
--- A job, with the names of its user and node.
+-- A job with the names of its user, node and file, and with counts and sums over its units.
 SELECT j.id, j.user_id, u.email, u.name AS user_name, j.node_id, n.name AS node_name, j.job_type,
        j.payload_ref, j.plan, j.status, j.price, j.retry_count, j.retry_of, j.result_ref,
        j.error_message, j.created_at, j.dispatched_at, j.completed_at,
@@ -229,7 +228,7 @@ LEFT JOIN nodes n ON n.id = j.node_id
 WHERE j.id = $2 AND ($1::uuid IS NULL OR j.user_id = $1);
 
 -- name: job_view_units
--- The units of a job, at most 100.
+-- The first 100 units of a job, with the verdicts on their last attempts.
 SELECT w.number, w.frames, w.tile, w.state, w.attempt, w.node_id, n.name AS node_name, w.assigned_at,
        w.started_at, w.ended_at, w.not_before, w.failures, w.error_class, w.error_message, w.verified,
        w.result_size, w.result_sha256, CASE WHEN d.id IS NULL THEN c.verdict ELSE 'given back' END AS verdict,
@@ -242,8 +241,8 @@ LEFT JOIN disputes d ON d.job_id = w.job_id AND d.unit = w.number AND d.state = 
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_view_frames
--- The frames of a job by number, in state $2 (null: any); a frame in tiles is the assembled unit, with sums over its
--- tiles and their number.
+-- A page of a job's frames or chunks by number, in state $2 (null: any). The row of a frame in tiles is that of its
+-- assembled unit; its sums include the tiles.
 SELECT w.number, w.frames, w.state, w.attempt, n.name AS node_name, w.missing, w.error_message,
        w.started_at, w.ended_at, w.result_size, w.result_key IS NOT NULL AS has_result,
        EXISTS (SELECT FROM receipts r WHERE r.job_id = w.job_id AND r.unit = w.number) AS has_receipt,
@@ -271,13 +270,13 @@ LEFT JOIN LATERAL (
 ORDER BY w.number;
 
 -- name: job_view_frame_counts
--- Count a job's frames, and those that are done or failed; a chunk counts as one, tiles do not count.
+-- Count a job's frames and chunks, and those that are complete or failed; tiles do not count.
 SELECT count(*) AS total, count(*) FILTER (WHERE state = 'COMPLETED') AS done,
        count(*) FILTER (WHERE state = 'FAILED') AS failed
 FROM units WHERE job_id = $1 AND tile IS NULL;
 
 -- name: job_view_attempts
--- Failed attempts, oldest first, at most 100.
+-- A job's failed attempts by unit and attempt number, at most 100.
 SELECT a.number, w.frames, w.tile, a.attempt, a.node_id, n.name AS node_name, a.assigned_at, a.started_at,
        a.ended_at, a.error_class, a.error, c.verdict, c.said
 FROM attempts a LEFT JOIN units w ON w.job_id = a.job_id AND w.number = a.number
@@ -286,14 +285,14 @@ LEFT JOIN checks c ON c.job_id = a.job_id AND c.unit = a.number AND c.attempt = 
 WHERE a.job_id = $1 ORDER BY a.number, a.attempt LIMIT 100;
 
 -- name: job_view_holds
--- The holds of a job, at most 100.
+-- The holds of a job's first 100 units that have one.
 SELECT w.number, w.frames, w.tile, h.amount, h.settled, h.state, h.created_at, h.closed_at
 FROM units w JOIN holds h ON h.reference = 'job:' || w.job_id || ':' || w.number
 WHERE w.job_id = $1 ORDER BY w.number LIMIT 100;
 
 -- name: job_view_entries
--- At most 100 entries for a job on its owner's account, and their progress: the leaf, and the first checkpoint and
--- first confirmed anchor that include it.
+-- At most 100 entries for a job on its owner's account, each with its leaf in the log, and the times of the first
+-- checkpoint and the first confirmed anchor that include the leaf.
 SELECT w.number, w.frames, w.tile, e.entry_id, t.kind, e.amount, e.after, t.description, e.created_at, l.leaf_index,
        (SELECT c.at FROM checkpoints c WHERE c.size > l.leaf_index ORDER BY c.size LIMIT 1) AS signed_at,
        (SELECT x.confirmed_at FROM chain_transactions x
@@ -308,8 +307,8 @@ LEFT JOIN leaves l ON l.entry_id = e.entry_id
 WHERE w.job_id = $1 ORDER BY e.entry_id LIMIT 100;
 
 -- name: job_view_charges
--- All charges for a job: their number, the last time, when all of them were in the log and on the chain, and the
--- refunded sum.
+-- All charges for a job: their number, the time of the last one, when a checkpoint and a confirmed anchor included
+-- all of them, and the sum of refunds.
 WITH moved AS (
     SELECT t.kind, e.amount, e.created_at, l.leaf_index
     FROM units w
@@ -335,10 +334,10 @@ SELECT number, at,
 FROM last;
 
 -- name: job_view_parts
--- The frames of a job's units as submitted, without tiles.
+-- The frames of each of a job's units, without tiles, and the unit's place in the job's order.
 SELECT w.number, w.frames, w.place FROM units w
 WHERE w.job_id = $1 AND w.tile IS NULL AND w.frames IS NOT NULL ORDER BY w.number;
 
 -- name: job_view_pieces
--- The frames or tiles of the units $2.
+-- The frames or the tile of each of the units $2.
 SELECT w.number, w.frames, w.tile FROM units w WHERE w.job_id = $1 AND w.number = ANY($2::integer[]);

@@ -1,7 +1,7 @@
--- Open jobs and units, outside the books: reads of the Scheduler, the Lifeline and NodeSessions; leases.
+-- Reads of open jobs and units for the Scheduler, the Lifeline and NodeSessions, and writes of leases.
 
 -- name: jobs_open_page
--- The next $3 open jobs after the position ($1, $2); null: from the first on.
+-- The next $3 open jobs after the one that was queued at $1 with id $2; null: from the first on.
 SELECT id, queued_at, open_units AS units FROM jobs
 WHERE completed_at IS NULL
   AND (queued_at, id) > (coalesce($1::timestamptz, '-infinity'),
@@ -9,15 +9,15 @@ WHERE completed_at IS NULL
 ORDER BY queued_at, id LIMIT $3;
 
 -- name: jobs_placement
--- The terms of those of the jobs $1 that are open, without their parameters, which may be long.
+-- The jobs $1 that are open, with their plans but without the plans' parameters, which may be long.
 SELECT id AS job, user_id AS "user", job_type, payload_ref, units, price = 0 AS is_free,
        plan #- '{spec,params}' AS plan
 FROM jobs WHERE id = ANY($1::uuid[]) AND completed_at IS NULL;
 
 -- name: units_of_jobs
--- Every unit of the jobs $1 that is at a node, and the next $2 to assign, oldest job first: only a few units are
--- read, however many a job has. COALESCE makes the planner use the index on a job's running units, and on all copies,
--- which are few. The jobs' plans, which may be long, are read by jobs_plans.
+-- All assigned units of the jobs $1, their speculative attempts, and of each job the next $2 units to assign; oldest
+-- job first. Only few units are read, however many a job has. COALESCE makes the planner use the indexes on a job's
+-- assigned units and on speculative attempts, which are few. Plans, which may be long, are read by jobs_plans.
 SELECT job, unit, "user", state, attempt, node, avoid, failures, not_before, assigned_at,
        lease_until, queued_at, place, frames, tile, parts, priority, barred, units, price, started_at, copied,
        is_copy, paused, faults, unsent, answered, needs_memory, needs_opengl
@@ -41,7 +41,7 @@ ORDER BY o.queued_at, o.job, o.place, o.unit, o.attempt;
 SELECT id AS job, job_type, payload_ref, plan FROM jobs WHERE id = ANY($1::uuid[]);
 
 -- name: units_ready
--- For each of the jobs $1, the next $2 units to assign, without the known units $4 of the jobs $3.
+-- For each of the jobs $1, the next $2 units to assign, without those that the caller knows: job $3[i], unit $4[i].
 SELECT n.* FROM jobs j
 CROSS JOIN LATERAL (SELECT w.* FROM work w
                     WHERE w.job = j.id AND w.state = 'QUEUED' AND w.missing = 0
@@ -64,7 +64,7 @@ SELECT c.* FROM work_copies c WHERE c.node = $1
 ORDER BY assigned_at, job, unit;
 
 -- name: units_lost
--- Units whose lease has ended, and units that were assigned longer than $1 ago and never sent.
+-- Units whose lease has ended, and units that were assigned longer than $1 ago and never got a lease.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state IN ('DISPATCHED', 'RUNNING')
   AND (w.lease_until <= now() OR (w.lease_until IS NULL AND w.assigned_at < now() - $1::interval))
@@ -74,8 +74,8 @@ WHERE c.lease_until <= now() OR (c.lease_until IS NULL AND c.assigned_at < now()
 ORDER BY job, unit, attempt;
 
 -- name: units_waiting
--- Queued units without activity for $1. The wait of a job's only unit begins when it was queued; that of a job with
--- several restarts while nodes get some of them. A job that starts later waits from its start on.
+-- Queued units that have waited longer than $1. The wait begins when the job was queued, or at its start time. In a job
+-- of several units it begins again whenever one of them is assigned to a node.
 SELECT w.* FROM work w
 WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::interval
   AND coalesce((w.plan #>> '{spec,start_after}')::timestamptz, '-infinity') < now() - $1::interval
@@ -83,8 +83,8 @@ WHERE w.ended_at IS NULL AND w.state = 'QUEUED' AND w.queued_at < now() - $1::in
 ORDER BY w.job, w.unit LIMIT 1000;
 
 -- name: units_renew_leases
--- Renew leases whose attempt and node match the unit. COALESCE keeps the planner from starting with all open units,
--- which are few at planning time and many later.
+-- Renew leases whose attempt and node match the unit. COALESCE keeps the planner from scanning all open units first,
+-- which may have been few when the statement was planned.
 UPDATE units u SET lease_until = now() + make_interval(secs => n.seconds)
 FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::uuid[], $5::float8[])
      AS n (job_id, number, attempt, node_id, seconds)
@@ -103,7 +103,7 @@ WHERE u.job_id = n.job_id AND u.number = n.number AND u.copy_attempt = n.attempt
 RETURNING u.job_id AS job, u.number AS unit, u.copy_attempt AS attempt, u.copy_node_id AS node;
 
 -- name: units_done
--- For each of the jobs $1, the $2 units completed last and how long each took, without the wait for the verdict.
+-- For each of the jobs $1, the $2 units completed last and the duration of each until its result was delivered.
 SELECT d.* FROM unnest($1::uuid[]) AS j (id)
 CROSS JOIN LATERAL (
     SELECT u.job_id AS job, u.frames, u.tile IS NOT NULL AS is_tile,

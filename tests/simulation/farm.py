@@ -175,7 +175,7 @@ class Farm:
         self._left[job] = order.frames
         self._rows[job] = [self._row(order, job, unit) for unit in range(order.frames)][::-1]
         state = UnitState(job, 0, "QUEUED", 0, None, "QUEUED")
-        self._board.hear(state)
+        self._board.apply(state)
 
     def _row(self, order: Order, job: UUID, unit: int) -> OpenUnit:
         return OpenUnit(
@@ -214,7 +214,7 @@ class Farm:
             UnitDuration(job, str(unit), False, self._clock - began)
         )
         state = UnitState(job, unit, "COMPLETED", attempt, name, "RUNNING", copied)
-        self._board.hear(state)
+        self._board.apply(state)
         self._begin(machine)
 
     def _look_for_stragglers(self) -> None:
@@ -243,7 +243,7 @@ class Farm:
         if key in machine.waiting:
             machine.waiting.remove(key)
             self._outcome.moves += 1
-            self._board.hear(UnitState(*key[:2], "QUEUED", message.attempt, None, "RUNNING"))
+            self._board.apply(UnitState(*key[:2], "QUEUED", message.attempt, None, "RUNNING"))
         else:
             self._board.recall_declined(key[:2], message.attempt)
 

@@ -168,7 +168,7 @@ class Farm:
             state = UnitState(*key, "COMPLETED", row.attempt, row.node, "RUNNING")
             for board in self.boards:
                 if row.node is not None and board.serves(row.node):
-                    board.hear(state)
+                    board.apply(state)
 
 
 @pytest.mark.parametrize("frames", [1, 4000])

@@ -1,1 +1,1 @@
-"""Functions that apply the ledger's effects to a draft of the books, one module per noun."""
+"""Functions that apply effects to a draft of the books; a module for each kind of row."""

@@ -1,11 +1,12 @@
-"""Deliveries and verdicts over a draft of the books; money moves only with the verdict.
+"""Effects of deliveries and verdicts on a draft of the books; money moves only with the verdict.
 
-A result arrives in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded,
-with the draw on whether the result is compared. ``UnitVerdict``: a valid result ends any other
-attempt, settles the hold, pays the operator's share, keeps the receipt, and completes the unit; an
-invalid one counts as a failure of its node. Afterwards fines are taken, and the check is decided.
+A result is booked in two steps. ``UnitDeliver``: the unit is VERIFYING, and its check is recorded;
+a draw decides whether a verifier compares the result. ``UnitVerdict``: a valid result ends any
+other attempt, settles the hold, pays the operator's share, stores the receipt and completes the
+unit; an invalid one counts as a failure of its node. Then fines are taken, and the check is closed.
 
-Each function returns True if it changed something, False if that was done before, or a refusal.
+Functions that return ``bool | Refusal`` return True if they changed something, False if the effect
+was applied before, or the reason for refusing it.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ Fail: TypeAlias = Callable[[Draft, UnitRow, UnitFail, frozenset[str]], bool | Re
 
 
 def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
-    """Record a delivery, which waits for its verdict."""
+    """Record the delivery of a unit's result; the unit then waits for its verdict."""
     ours = (unit.attempt, unit.node_id) == (effect.attempt, effect.node)
     if ours and unit.state in ("VERIFYING", "COMPLETED"):
         return False
@@ -45,16 +46,15 @@ def deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool | Refusal:
         error_class=None,
         error_code=None,
         error_message=None,
-        started_at=unit.started_at
-        or draft.now,  # it ran, even if its node did not report the start
+        started_at=unit.started_at or draft.now,  # the node may not have reported the start
     )
     change(draft, unit, waiting)
     return True
 
 
 def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
-    """Record the delivered result and whether it is drawn for a comparison."""
-    is_drawn, odds = fines.drawn(draft, unit, effect)
+    """Record the check of a delivered result, and whether the result is drawn for a comparison."""
+    is_drawn, odds = fines.draw_comparison(draft, unit, effect)
     row = CheckRow(
         job_id=effect.job,
         unit=effect.unit,
@@ -80,7 +80,7 @@ def open_check(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> None:
 
 
 def overtaken(draft: Draft, unit: UnitRow) -> None:
-    """End the check of a delivery because the other attempt counts."""
+    """Close the check of a delivered attempt without a verdict, as the unit's other one counts."""
     row = draft.checks.get((unit.job_id, unit.number, unit.attempt))
     if row is not None and row.state == "PENDING":
         ended = attrs.evolve(
@@ -92,10 +92,7 @@ def overtaken(draft: Draft, unit: UnitRow) -> None:
 def judge(
     draft: Draft, unit: UnitRow, effect: UnitVerdict, fail: Fail = units.fail
 ) -> bool | Refusal:
-    """Apply a verdict: complete the unit, or ``fail`` it.
-
-    Then take fines, and update the check's row.
-    """
+    """Apply a verdict: complete the unit or call ``fail``, take fines, and close the check."""
     row = draft.checks.get((unit.job_id, unit.number, effect.attempt))
     if row is None:
         return GuardFailed("UnitVerdict", unit.state)
@@ -104,7 +101,7 @@ def judge(
     is_its = row.attempt == unit.attempt and unit.state == "VERIFYING"
     if not is_its or effect.operator != row.operator:
         return GuardFailed("UnitVerdict", unit.state)
-    if falls(effect):
+    if rejects(effect):
         done = fail(draft, unit, _failure(row, effect), VERIFYING)
     else:
         done = units.complete(draft, unit, _completion(row, effect), VERIFYING)
@@ -119,7 +116,7 @@ def judge(
 def refute(draft: Draft, effect: UnitVerdict) -> Refusal | None:
     """Replace the verdict on a settled result that a later check found invalid.
 
-    The dispute that asked for the check moves the charge and the share.
+    The charge and the operator's share are moved by the dispute, not here.
     """
     row = draft.checks.get((effect.job, effect.unit, effect.attempt))
     if row is None or row.state != "DECIDED" or effect.operator != row.operator:
@@ -149,12 +146,12 @@ def _decide(draft: Draft, row: CheckRow, effect: UnitVerdict) -> None:
 
 def _fines(draft: Draft, row: CheckRow, effect: UnitVerdict) -> Refusal | None:
     if effect.withdrawn:
-        return fines.give_back(draft, row)
+        return fines.return_fines(draft, row)
     return fines.forfeit(draft, row, effect.fine) if effect.strike and effect.fine > 0 else None
 
 
-def falls(effect: UnitVerdict) -> bool:
-    """Return True if the result is rejected."""
+def rejects(effect: UnitVerdict) -> bool:
+    """Return True if the verdict rejects the result."""
     return effect.outcome == "invalid"
 
 
@@ -184,7 +181,7 @@ def _failure(row: CheckRow, effect: UnitVerdict) -> UnitFail:
         attempt=row.attempt,
         node=row.node_id,
         error_class="scene" if effect.withdrawn else "node",
-        error=f"the check found something else: {effect.said}",
+        error=f"a check rejected the result: {effect.said}",
         error_code="invalid",
         retry_at=effect.retry_at,
     )

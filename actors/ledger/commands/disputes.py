@@ -1,14 +1,14 @@
-"""Disputes over a draft of the books: a creator opens one per unit, and an admin decides it.
+"""Effects of disputes on a draft of the books: a creator or the gateway opens one for a unit.
 
-A refund is another transfer. The unit stays COMPLETED, and its receipt stays as it was signed, with
-the entry that charged for it; the API shows beside a receipt that it was withdrawn.
+A refund is a new transfer. The unit stays COMPLETED, and its signed receipt and the entry of its
+charge stay unchanged; the API states beside the receipt that it was withdrawn.
 """
 
 import attrs
 
 from actors.ledger.commands.checks import refute
 from actors.ledger.draft import Draft
-from actors.ledger.fines import is_ripe
+from actors.ledger.fines import can_mature
 from actors.ledger.messages import (
     REVENUE,
     SUSPENSE,
@@ -22,27 +22,28 @@ from actors.ledger.postings import Refusal, book
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
 from sql.earnings import ComparisonRow, DisputeRow, EarningRow
 
-# Reasons to refuse a dispute, besides the state of a unit that is not COMPLETED.
 WORDS = "Dispute upheld"
+# Reasons to refuse a dispute of a COMPLETED unit.
 UNCHARGED, CLOSED, DISPUTED = "uncharged", "closed", "disputed"
 
 
 def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
-    """Open a dispute within the window.
+    """Open a dispute of a unit within its dispute window.
 
-    A creator's replaces one by the gateway that was rejected, and the other way round.
+    A creator's dispute replaces a rejected one of the gateway, and a gateway's a rejected one of
+    the creator.
     """
     key = (effect.job, effect.unit)
     before = draft.disputes.get(key)
     if before is not None and before.id == effect.id:
         return False
-    wrong = _wrong(draft, effect)
-    if wrong is not None:
-        return GuardFailed("DisputeOpen", wrong)
-    if before is not None and not _gives_way(before, effect):
+    reason = _reason_to_refuse(draft, effect)
+    if reason is not None:
+        return GuardFailed("DisputeOpen", reason)
+    if before is not None and not _is_replaceable(before, effect):
         return GuardFailed("DisputeOpen", DISPUTED)
     hold = draft.holds.get(work_reference(*key))
-    assert hold is not None, "it was charged"
+    assert hold is not None, "a charged unit has a hold"
     opened = DisputeRow(
         *(effect.id, *key, effect.user, effect.reason),
         charge=hold.settled,
@@ -55,12 +56,12 @@ def open_dispute(draft: Draft, effect: DisputeOpen) -> bool | Refusal:
     return True
 
 
-def _gives_way(before: DisputeRow, effect: DisputeOpen) -> bool:
+def _is_replaceable(before: DisputeRow, effect: DisputeOpen) -> bool:
     return before.state == "REJECTED" and before.by_gateway != effect.by_gateway
 
 
 def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
-    """Decide a dispute: refund the charge, or release the share once its window is over."""
+    """Decide a dispute: refund the charge, or make the share payable if its window is over."""
     key = (effect.job, effect.unit)
     found = draft.disputes.get(key)
     if found is None or found.user_id != effect.creator:
@@ -70,12 +71,12 @@ def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
         return False if found.state == state else GuardFailed("DisputeDecide", found.state)
     share = draft.earnings.get(key)
     if effect.upheld:
-        reversed_ = _give_back(draft, found, share)
+        reversed_ = _refund(draft, found, share)
         if not isinstance(reversed_, bool):
             return reversed_
     if share is not None and share.state == "PENDING":
         after = "REVERSED" if effect.upheld else "PAYABLE"
-        if effect.upheld or is_ripe(draft, share):
+        if effect.upheld or can_mature(draft, share):
             draft.earnings.put(key, attrs.evolve(share, state=after))
     decided = attrs.evolve(found, state=state, decision=effect.reason, decided_at=draft.now)
     draft.disputes.put(key, decided)
@@ -83,8 +84,8 @@ def decide_dispute(draft: Draft, effect: DisputeDecide) -> bool | Refusal:
     return True if refusal is None else refusal
 
 
-def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
-    """Return the reason to refuse the dispute; '' if this user has no such unit."""
+def _reason_to_refuse(draft: Draft, effect: DisputeOpen) -> str | None:
+    """Return the reason to refuse opening a dispute; '' if the unit is not the user's."""
     key = (effect.job, effect.unit)
     job, unit = draft.jobs.get(effect.job), draft.units.get(key)
     if job is None or unit is None or job.user_id != effect.user:
@@ -95,14 +96,14 @@ def _wrong(draft: Draft, effect: DisputeOpen) -> str | None:
     if hold is None or hold.settled == 0:
         return UNCHARGED
     if share is not None and share.state in ("PAYABLE", "PAID"):
-        return CLOSED  # a gateway whose clock is ahead has closed it
+        return CLOSED  # a gateway whose clock is ahead has made the share payable
     closes = unit.ended_at + effect.window if share is None else share.payable_at
-    # The gateway can still withhold a share after its window while the share is pending.
+    # The gateway may still dispute a unit after the window, while its share is pending.
     return CLOSED if draft.now >= closes and not effect.by_gateway else None
 
 
 def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
-    """Return the amount to refund: the charge less what an admin has already refunded by hand."""
+    """Return the transfer that refunds a charge, less an admin's earlier refund; None if 0."""
     work, creator = work_reference(found.job_id, found.unit), user_account(found.user_id)
     before = draft.transfers.get((creator, "REFUND", work))
     amount = found.charge - (0 if before is None else before[0].amount)
@@ -113,12 +114,12 @@ def refund_of(draft: Draft, found: DisputeRow) -> Transfer | None:
 
 
 def dispute_reference(found: DisputeRow) -> str:
-    """Return the reference of a partial refund; a full one is booked under the unit's reference."""
+    """Return the reference of a dispute's refund if an admin has refunded a part of the charge."""
     return f"dispute:{found.job_id}:{found.unit}"
 
 
-def _give_back(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
-    """Move the share to revenue, unless it went there as a fine; and refund the whole charge."""
+def _refund(draft: Draft, found: DisputeRow, share: EarningRow | None) -> bool | Refusal:
+    """Move the share to revenue, unless a fine has moved it there; and refund the charge."""
     refund = refund_of(draft, found)
     transfers = [] if refund is None else [refund]
     if share is not None and share.state != "FORFEITED":

@@ -1,7 +1,8 @@
-"""Operators' shares: earned with a unit's charge, claimed, payable after a time, and paid out.
+"""Effects on operators' shares: earned with a charge, claimed, made payable, and paid out.
 
-Payouts of credits happen at once, those of money in an approved batch. Each function returns True
-if it changed something, False if that was done before, or a refusal.
+Payouts of credits happen at once, those of money in an approved batch. Functions that return
+``bool | Refusal`` return True if they changed something, False if the effect was applied before, or
+the reason for refusing it.
 """
 
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import attrs
 
 from actors.ledger.draft import Draft
-from actors.ledger.fines import is_ripe
+from actors.ledger.fines import can_mature
 from actors.ledger.messages import (
     PAYOUTS,
     SUSPENSE,
@@ -34,11 +35,11 @@ from sql.books import UnitRow
 from sql.earnings import OPERATOR, EarningRow, PayableRow, PayoutRow
 
 OWED = ("PENDING", "PAYABLE")
-NOTHING = "nothing"  # nothing is payable
+NOTHING = "nothing"  # reason to refuse a payout: the operator has no payable share
 
 
 def earned(draft: Draft, unit: UnitRow, effect: UnitComplete) -> None:
-    """Record the share that the completion of a unit has just paid."""
+    """Record the operator's share that was paid when the unit was completed."""
     found = draft.transfers.get((effect.operator or "", "EARNING", _reference(effect)))
     if found is None or effect.operator is None:
         return  # the unit was free, or the share rounds to zero
@@ -67,19 +68,19 @@ def _reference(effect: UnitComplete) -> str:
 
 
 def mature(draft: Draft, effect: EarningMature) -> bool | Refusal:
-    """Make a share payable once its window is over, unless it is in an open dispute."""
+    """Make a share payable after its dispute window, unless a dispute of its unit is open."""
     key = (effect.job, effect.unit)
     share, unit, disputed = draft.earnings.get(key), draft.units.get(key), draft.disputes.get(key)
     may = unit is not None and unit.verified and (disputed is None or disputed.state != "OPEN")
     state = "" if share is None else share.state
-    if share is not None and may and state == "PENDING" and is_ripe(draft, share):
+    if share is not None and may and state == "PENDING" and can_mature(draft, share):
         draft.earnings.put(key, attrs.evolve(share, state="PAYABLE"))
         return True
     return False if state in ("PAYABLE", "PAID") else GuardFailed("EarningMature", state)
 
 
 def claim(draft: Draft, effect: EarningClaim) -> bool | Refusal:
-    """Move a share from suspense to the node's new owner."""
+    """Move a share, earned while the node had no owner, from suspense to the node's owner."""
     share = draft.earnings.get((effect.job, effect.unit))
     if share is None:
         return GuardFailed("EarningClaim", "")
@@ -110,7 +111,7 @@ def payout_reference(payout: PayoutRow) -> str:
 
 
 def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
-    """Apply one effect on payouts."""
+    """Apply one effect on a payout."""
     if isinstance(effect, PayoutTake):
         return _take(draft, effect)
     payout = draft.payouts.found.get(effect.id) and draft.payouts.get(effect.id)
@@ -124,7 +125,7 @@ def of_payout(draft: Draft, effect: OfPayout) -> bool | Refusal:
 
 
 def _take(draft: Draft, effect: PayoutTake) -> bool | Refusal:
-    """Pay out everything that was payable at the start of the batch."""
+    """Create a payout of all of an operator's shares that were payable when the batch began."""
     if draft.payouts.get(effect.id) is not None:
         return False
     payable = draft.payable.get(effect.operator)

@@ -1,6 +1,7 @@
-"""Transitions of whole jobs, over a draft of the books.
+"""Effects on whole jobs, applied to a draft of the books.
 
-Each function returns True if it changed something, False if that was done before, or a refusal.
+Functions that return ``bool | Refusal`` return True if they changed something, False if the effect
+was applied before, or the reason for refusing it.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, reopen
-from actors.ledger.rows import STOPPED, alone, cancelled, change, promoted, stated
+from actors.ledger.rows import STOPPED, cancelled, change, with_copy_only, with_status, without_copy
 from rendertrust.job_status import ENDED
 from sql.books import JobRow, UnitRow
 from sql.job_plan import NewUnit
@@ -83,11 +84,14 @@ def _same(draft: Draft, job: JobRow, effect: JobInsert) -> bool:
     found = (job.user_id, job.job_type, job.payload_ref, job.plan, len(units))
     wanted = (effect.user, plan.job_type, plan.payload_ref, plan.stored(), len(plan.units))
     pairs = zip(units, plan.units, strict=False)
-    return found == wanted and all(_is_of(unit, piece) for unit, piece in pairs)
+    return found == wanted and all(_matches(unit, piece) for unit, piece in pairs)
 
 
-def _is_of(unit: UnitRow, piece: NewUnit) -> bool:
-    """Return True if the unit is this piece; the price of an unpaid unit is 0."""
+def _matches(unit: UnitRow, piece: NewUnit) -> bool:
+    """Return True if the unit's row was inserted from this ``NewUnit`` of a plan.
+
+    The row's price may be 0 by now: a unit that is completed without a charge gets that price.
+    """
     is_priced = unit.price in (piece.price, 0)
     return is_priced and (unit.frames, unit.tile) == (piece.frames, piece.tile)
 
@@ -97,7 +101,7 @@ def of_job(draft: Draft, effect: OfJob) -> bool | Refusal:
     job = draft.jobs.get(effect.job)
     if job is None or job.user_id != effect.user:
         return GuardFailed(type(effect).__name__, "")
-    return _DO[type(effect)](draft, job, effect)
+    return _HANDLERS[type(effect)](draft, job, effect)
 
 
 # -- cancel and stop
@@ -111,7 +115,7 @@ def _cancel(draft: Draft, job: JobRow, effect: JobCancel) -> bool | Refusal:
         return GuardFailed("JobCancel", job.status)
     if any(unit.is_delivered_beside for unit in draft.units_of(job.id)):
         _touch(draft, job)
-        return GuardFailed("JobCancel", "RUNNING")  # its copy was delivered and is being checked
+        return GuardFailed("JobCancel", "RUNNING")  # a copy was delivered and is being checked
     return _end(draft, job)
 
 
@@ -130,10 +134,11 @@ def _touch(draft: Draft, job: JobRow) -> bool:
 
 
 def _end(draft: Draft, job: JobRow) -> bool | Refusal:
-    """Cancel all open units. There may be thousands, so the job's counters change once.
+    """Cancel all open units of a job, except delivered ones.
 
     Delivered units keep their hold until their verdict. Otherwise a creator could watch frames
-    arrive, stop the job and have the frames for nothing.
+    arrive, stop the job and have the frames for nothing. The job's counters are updated once, as
+    there may be thousands of units.
     """
     kept = {*ENDED, "VERIFYING"}
     for unit in draft.units_of(job.id):
@@ -146,12 +151,12 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
         if not isinstance(released, bool):
             return released
         ended = attrs.evolve(
-            alone(unit),
+            without_copy(unit),
             state="CANCELLED",
             lease_until=None,
             not_before=None,
             ended_at=draft.now,
-            # Without a failure the text says why the unit waited, not why it ended.
+            # Without an error class the message says why the unit waited, not why it ended.
             error_message=None if unit.error_class is None else unit.error_message,
         )
         draft.put_unit(ended)
@@ -160,15 +165,15 @@ def _end(draft: Draft, job: JobRow) -> bool | Refusal:
 
 
 def _keep_delivered(draft: Draft, unit: UnitRow) -> None:
-    """End the attempt that is still running; a delivered one stays."""
+    """Keep the delivered attempt of a unit, and end its other attempt if that is running."""
     if unit.state != "VERIFYING":
-        change(draft, unit, promoted(unit))
+        change(draft, unit, with_copy_only(unit))
     elif unit.copy_delivered_at is None:
-        change(draft, unit, alone(unit))
+        change(draft, unit, without_copy(unit))
 
 
-def _over(job: JobRow) -> str | None:
-    """Return how the job has ended, or STOPPED; None if it is open."""
+def _ended_as(job: JobRow) -> str | None:
+    """Return the status of a job that has ended, or STOPPED; None if the job is open."""
     if job.status in ENDED:
         return job.status
     return "STOPPED" if job.paused == STOPPED else None
@@ -178,23 +183,23 @@ def _over(job: JobRow) -> str | None:
 
 
 def _pause(draft: Draft, job: JobRow, effect: JobPause) -> bool | Refusal:
-    if over := _over(job):
-        return GuardFailed("JobPause", over)
+    if ended_as := _ended_as(job):
+        return GuardFailed("JobPause", ended_as)
     return _put(draft, job, paused="owner")
 
 
 def _resume(draft: Draft, job: JobRow, effect: JobResume) -> bool | Refusal:
-    if over := _over(job):
-        return GuardFailed("JobResume", over)
+    if ended_as := _ended_as(job):
+        return GuardFailed("JobResume", ended_as)
     if job.paused is not None and _is_at_cap(draft, job):
         return GuardFailed("JobResume", "CAP")
     return _put(draft, job, paused=None)
 
 
 def _is_at_cap(draft: Draft, job: JobRow) -> bool:
-    """Return True if the next unit would exceed the cap, so that the job would pause at once.
+    """Return True if the job's next unit would exceed the cap and pause the job again.
 
-    Units that cost nothing may always start.
+    False if a waiting unit costs nothing, as such units may always start.
     """
     waiting = [
         unit for unit in draft.units_of(job.id) if unit.state == "QUEUED" and not unit.missing
@@ -206,8 +211,8 @@ def _is_at_cap(draft: Draft, job: JobRow) -> bool:
 
 
 def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
-    if over := _over(job):
-        return GuardFailed("JobChange", over)
+    if ended_as := _ended_as(job):
+        return GuardFailed("JobChange", ended_as)
     cap = None if effect.uncapped else job.cap if effect.cap is None else effect.cap
     if cap is not None and cap < job.committed:
         return GuardFailed("JobChange", "CAP")
@@ -221,7 +226,7 @@ def _change(draft: Draft, job: JobRow, effect: JobChange) -> bool | Refusal:
 def _put(draft: Draft, job: JobRow, **changes: Any) -> bool:
     if all(getattr(job, name) == value for name, value in changes.items()):
         return False
-    draft.jobs.put(job.id, stated(attrs.evolve(job, **changes), draft.now))
+    draft.jobs.put(job.id, with_status(attrs.evolve(job, **changes), draft.now))
     return True
 
 
@@ -234,12 +239,12 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
         return GuardFailed("UnitRetry", "")
     draft.touched[unit.job_id, unit.number] = None
     if unit.state not in ENDED:
-        return False  # it was retried before, and waits or runs
-    if (over := _over(job)) in ("CANCELLED", "STOPPED"):
-        return GuardFailed("UnitRetry", over)
+        return False  # the unit was retried before, and waits or runs
+    if (ended_as := _ended_as(job)) in ("CANCELLED", "STOPPED"):
+        return GuardFailed("UnitRetry", ended_as)
     if unit.state != "FAILED":
         return GuardFailed("UnitRetry", unit.state)
-    for one in _together(draft, unit):
+    for one in _units_to_retry(draft, unit):
         held = reopen(draft, work_reference(one.job_id, one.number))
         if not isinstance(held, bool):
             return held
@@ -249,14 +254,14 @@ def _retry(draft: Draft, job: JobRow, effect: UnitRetry) -> bool | Refusal:
     return True
 
 
-def _together(draft: Draft, unit: UnitRow) -> list[UnitRow]:
-    """Return the unit; for a frame in tiles, all its FAILED tiles and the assembling unit."""
+def _units_to_retry(draft: Draft, unit: UnitRow) -> list[UnitRow]:
+    """Return the units to retry: the unit, or for a frame in tiles all its FAILED units."""
     whole = unit.number if unit.feeds is None else unit.feeds
     found = [one for one in draft.units_of(unit.job_id) if whole in (one.number, one.feeds)]
     return [one for one in found if one.state == "FAILED"]
 
 
-_DO: Final[Mapping[type[Any], Callable[[Draft, JobRow, Any], bool | Refusal]]] = {
+_HANDLERS: Final[Mapping[type[Any], Callable[[Draft, JobRow, Any], bool | Refusal]]] = {
     JobCancel: _cancel,
     JobStop: _stop,
     JobPause: _pause,

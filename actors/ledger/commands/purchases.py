@@ -1,8 +1,8 @@
-"""Purchases over a draft of the books. Pure: the result does not depend on the order of events.
+"""Effects on purchases, applied to a draft of the books; Stripe's events may come in any order.
 
-For each Stripe object the furthest known state is kept. The refunds of a purchase follow from these
-states alone, and the difference from earlier postings is posted. So an event may arrive twice,
-late, or before its purchase.
+The furthest known state of each Stripe object is stored. How much of a purchase is refunded or
+disputed follows from these states alone; only the difference from earlier postings is posted. So an
+event may arrive twice, late, or before its purchase.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ _UNPAID: Final = {"failed": "FAILED", "expired": "EXPIRED"}
 
 
 def of_purchase(draft: Draft, effect: PurchaseEffect) -> bool | Refusal:
-    """Apply one effect: return True if it changed something, False if that was done before."""
+    """Apply one effect: return True if it changed something, False if it was applied before."""
     if isinstance(effect, PurchaseOpen):
         return _open(draft, effect)
     if isinstance(effect, PurchaseSession):
@@ -96,7 +96,7 @@ def _session_fact(draft: Draft, fact: SessionFact) -> str:
 def _pay(draft: Draft, row: PurchaseRow, fact: SessionFact) -> str:
     """Credit the purchase if the payment matches its price.
 
-    Then apply refunds that arrived earlier.
+    Then post refunds and disputes that were reported before the payment.
     """
     paid, price = (fact.amount, fact.currency), (row.amount, row.currency)
     if paid != price or row.session not in (None, fact.session):
@@ -135,7 +135,7 @@ def _is_of_another(draft: Draft, session: str, row: PurchaseRow) -> bool:
 
 
 def purchase_paid_by(draft: Draft, payment_intent: str) -> PurchaseRow | None:
-    """Return the purchase that this payment intent paid."""
+    """Return the purchase that was paid with this payment intent."""
     rows = draft.purchases.all()
     return next((row for row in rows if row.payment_intent == payment_intent), None)
 
@@ -145,7 +145,7 @@ def purchase_paid_by(draft: Draft, payment_intent: str) -> PurchaseRow | None:
 
 def _reversal_fact(draft: Draft, fact: ReversalFact) -> str:
     before = draft.reversals.get(fact.id)
-    known = merged(before, fact, draft)
+    known = updated_reversal(before, fact, draft)
     draft.reversals.put(known.id, known)
     purchase = purchase_paid_by(draft, known.payment_intent)
     if purchase is None:
@@ -154,28 +154,29 @@ def _reversal_fact(draft: Draft, fact: ReversalFact) -> str:
     return "COUNTED" if counted or known != before else "REPEATED"
 
 
-def merged(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> ReversalRow:
-    """Return the furthest known state, whatever the order of events."""
+def updated_reversal(before: ReversalRow | None, fact: ReversalFact, draft: Draft) -> ReversalRow:
+    """Return a Stripe object's row, updated by a fact; the order of facts has no effect."""
     if before is None:
         return ReversalRow(**attrs.asdict(fact), seen_at=draft.now)
     state = max(before.state, fact.state, key=_RANK.index)
     return attrs.evolve(before, amount=max(before.amount, fact.amount), state=state)
 
 
-def gone_back(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int, int]:
-    """Return the units lost to refunds and to disputes; together at most those of the purchase.
+def reversed_units(purchase: PurchaseRow, facts: Iterable[ReversalRow]) -> tuple[int, int]:
+    """Return the refunded and the disputed part of a purchase, in 1/10,000 credits.
 
-    Stripe reports refunds one by one, as a total of the charge, or both; the larger figure counts.
-    The total still includes refunds that failed later, so those are subtracted.
+    Their sum is at most the purchase. Stripe reports refunds one by one, as a total of the charge,
+    or both; the larger figure counts. The total still includes refunds that failed later, so those
+    are subtracted.
     """
     known = list(facts)
-    told = [fact.amount for fact in known if fact.kind == "CHARGE"]
+    totals = [fact.amount for fact in known if fact.kind == "CHARGE"]
     refunds = [fact for fact in known if fact.kind == "REFUND" and fact.state != "PENDING"]
     void = sum(fact.amount for fact in refunds if fact.state == "VOID")
-    refunded = max([*told, sum(fact.amount for fact in refunds)]) - void
+    refunded = max([*totals, sum(fact.amount for fact in refunds)]) - void
     refunded = min(max(refunded, 0), purchase.amount)
     disputes = [fact for fact in known if fact.kind == "DISPUTE" and fact.state == "COUNTS"]
-    # A dispute in another currency counts as the whole purchase, as its share is unknown.
+    # A dispute in another currency counts as the whole purchase, as exchange rates are unknown.
     sums = [f.amount if f.currency == purchase.currency else purchase.amount for f in disputes]
     both = min(refunded + sum(sums), purchase.amount)
     units = purchase.units * refunded // purchase.amount
@@ -186,7 +187,7 @@ def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
     """Post the difference between Stripe's facts and the books; return False if there is none."""
     rows = draft.reversals.all()
     facts = [row for row in rows if row.payment_intent == purchase.payment_intent]
-    refunded, disputed = gone_back(purchase, facts)
+    refunded, disputed = reversed_units(purchase, facts)
     moves = [
         (refunded - purchase.refunded, PURCHASES, "Refund"),
         (disputed - purchase.disputed, DISPUTES, "Disputed payment"),
@@ -204,9 +205,9 @@ def reconcile(draft: Draft, purchase: PurchaseRow, cause: str) -> bool:
 def _move(
     draft: Draft, purchase: PurchaseRow, platform: str, units: int, named: tuple[str, str]
 ) -> None:
-    """Take units from the buyer, and record the missing rest as debt.
+    """Take credits from the buyer, and record what is not available as debt.
 
-    Negative units are credited again.
+    ``units`` are 1/10,000 credits; negative ones are credited to the buyer again.
     """
     reference, words = named
     account, debt = account_of(purchase.user_id), debt_of(purchase.user_id)
@@ -215,12 +216,12 @@ def _move(
         _post(draft, attrs.evolve(again, description=f"{words}: reversed"))
         return
     row = draft.accounts.get(account)
-    assert row is not None, "it is locked with the purchase"
-    there = min(row.available, units)
-    if there > 0:
-        _post(draft, Transfer(account, platform, platform, there, "REFUND", reference, words))
-    if units > there:
-        owed, reference = units - there, f"{reference}:debt"
+    assert row is not None, "a buyer's account is locked with the purchase"
+    available = min(row.available, units)
+    if available > 0:
+        _post(draft, Transfer(account, platform, platform, available, "REFUND", reference, words))
+    if units > available:
+        owed, reference = units - available, f"{reference}:debt"
         _post(draft, Transfer(debt, platform, platform, owed, "REFUND", reference, words))
 
 
@@ -234,12 +235,12 @@ def _post(draft: Draft, order: Transfer) -> None:
 
 
 def pay_debts(draft: Draft) -> None:
-    """Pay debts from what this commit has made available, before it can be spent."""
+    """Repay users' debts from the credits that this commit has made available to them."""
     if not draft.owing:
         return
     for name in [name for name in draft.accounts.tried if name.startswith("user:")]:
         user, debt = draft.accounts.get(name), draft.accounts.get(name.replace("user:", "debt:"))
-        assert user is not None, "it was changed"
+        assert user is not None, "the commit has changed it"
         units = 0 if debt is None else min(user.available, -debt.balance)
         if debt is not None and units > 0:
             reference = f"payment:{debt.version + 1}"

@@ -1,7 +1,7 @@
-"""Speculative attempts: a second attempt at a unit beside the first, and which of them counts.
+"""Effects on units with a speculative attempt: which of the two attempts counts.
 
-The unit's row describes its first attempt while that is at work. Attempt numbers are never reused:
-the next number is greater by one than the greatest of either kind.
+The unit's row describes its first attempt; its ``copy_`` columns describe the speculative one.
+Attempt numbers are never reused: the next one is one more than the greatest of both attempts.
 """
 
 from typing import TypeAlias
@@ -12,7 +12,14 @@ import attrs
 from actors.ledger import tile_dependencies
 from actors.ledger.commands import checks
 from actors.ledger.draft import Draft
-from actors.ledger.failure_attribution import blamed, lost, note, shunned, unsendable, words
+from actors.ledger.failure_attribution import (
+    after_failed_send,
+    after_loss,
+    avoided_by_job,
+    record_claims,
+    stored_text,
+    with_failure,
+)
 from actors.ledger.messages import (
     GuardFailed,
     UnitAssign,
@@ -23,7 +30,7 @@ from actors.ledger.messages import (
     UnitStart,
 )
 from actors.ledger.postings import Refusal
-from actors.ledger.rows import AT_WORK, alone, change, next_attempt, promoted
+from actors.ledger.rows import AT_WORK, change, next_attempt, with_copy_only, without_copy
 from actors.verifier.messages import CheckEffect, UnitDeliver, UnitVerdict
 from sql.books import UnitRow
 
@@ -31,7 +38,7 @@ OfAttempt: TypeAlias = UnitAssign | UnitStart | UnitComplete | UnitFail | UnitRe
 
 
 def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
-    """Assign the unit to a second node as well; no further credits are held."""
+    """Assign a speculative attempt to a second node; no further credits are held."""
     if (unit.copy_attempt, unit.copy_node_id) == (effect.attempt, effect.node):
         return False
     may = unit.state in AT_WORK and unit.copy_node_id is None and unit.node_id != effect.node
@@ -39,7 +46,7 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
         return GuardFailed("UnitCopy", unit.state)
     if draft.job_of(unit).paused is not None:
         return GuardFailed("UnitCopy", "PAUSED")
-    if tile_dependencies.is_lost(draft, unit):
+    if tile_dependencies.has_failed_frame(draft, unit):
         return GuardFailed("UnitCopy", "FAILED")
     copied = attrs.evolve(
         unit,
@@ -51,12 +58,12 @@ def copy(draft: Draft, unit: UnitRow, effect: UnitCopy) -> bool | Refusal:
     return True
 
 
-def heard(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Refusal:
-    """Apply an effect on one of two attempts.
+def apply_to_pair(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Refusal:
+    """Apply an effect to a unit with two attempts.
 
-    Returns the row with which the effect continues, or the result. A delivery ends nothing: the
-    first result that counts, if necessary after its verdict, ends the other attempt. A failed
-    attempt leaves the unit to the other one.
+    Return the effect's result, or the unit's row if the caller must still apply the effect to that
+    row. A delivery does not end the other attempt, only an accepted result does. If an attempt
+    fails, the other one continues.
     """
     whose = _whose(unit, effect)
     if whose is None:
@@ -66,55 +73,67 @@ def heard(draft: Draft, unit: UnitRow, effect: OfAttempt) -> UnitRow | bool | Re
         return _start(draft, unit) if is_copy else unit
     if isinstance(effect, UnitDeliver):
         return _deliver(draft, unit, effect) if is_copy else unit
-    mine, other = (promoted(unit), alone(unit)) if is_copy else (alone(unit), promoted(unit))
+    mine, other = (
+        (with_copy_only(unit), without_copy(unit))
+        if is_copy
+        else (without_copy(unit), with_copy_only(unit))
+    )
     if isinstance(effect, UnitVerdict):
-        return _judged(draft, AttemptPair(unit, mine, other), effect)
+        return _apply_verdict(draft, AttemptPair(unit, mine, other), effect)
     if isinstance(effect, UnitFail | UnitRequeue):
         if mine.state == "VERIFYING":
             return GuardFailed(type(effect).__name__, mine.state)
         if other.state == "VERIFYING" or not _ends_both(effect):
             _end(draft, unit, other, effect)
             if isinstance(effect, UnitFail):
-                note(draft, effect, mine.attempt)
+                record_claims(draft, effect, mine.attempt)
             return True
-    return _won(draft, AttemptPair(unit, mine, other))
+    return _keep_only_mine(draft, AttemptPair(unit, mine, other))
 
 
 @attrs.frozen
 class AttemptPair:
-    """A unit with two attempts, and its row with only one of them."""
+    """A unit's row with two attempts, and the same row with only one of the attempts.
+
+    ``mine``: the row with the attempt that the effect names; ``other``: with the other attempt.
+    """
 
     unit: UnitRow
     mine: UnitRow
     other: UnitRow
 
 
-def _won(draft: Draft, pair: AttemptPair) -> UnitRow:
-    """Make one attempt the only one of the unit."""
+def _keep_only_mine(draft: Draft, pair: AttemptPair) -> UnitRow:
+    """Make the attempt ``mine`` the only one of the unit."""
     checks.overtaken(draft, pair.other)
     change(draft, pair.unit, pair.mine)
     return pair.mine
 
 
-def _judged(draft: Draft, pair: AttemptPair, effect: UnitVerdict) -> UnitRow | bool | Refusal:
-    """Apply a verdict on one attempt: it ends the other attempt, or lets it continue."""
+def _apply_verdict(
+    draft: Draft, pair: AttemptPair, effect: UnitVerdict
+) -> UnitRow | bool | Refusal:
+    """Apply a verdict on one attempt: a valid result ends the other attempt.
+
+    After an invalid result the other attempt continues.
+    """
     if pair.mine.state != "VERIFYING":
         return GuardFailed("UnitVerdict", pair.mine.state)
-    if not checks.falls(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
-        return _won(draft, pair)
+    if not checks.rejects(effect) or (effect.withdrawn and pair.other.state != "VERIFYING"):
+        return _keep_only_mine(draft, pair)
 
-    def fell(_: Draft, __: UnitRow, failure: UnitFail, ___: frozenset[str]) -> bool:
+    def end_mine(_: Draft, __: UnitRow, failure: UnitFail, ___: frozenset[str]) -> bool:
         _end(draft, pair.unit, pair.other, failure)
         return True
 
-    return checks.judge(draft, pair.mine, effect, fell)
+    return checks.judge(draft, pair.mine, effect, end_mine)
 
 
 def _whose(
     unit: UnitRow,
     effect: OfAttempt,
 ) -> UUID | None:
-    """Return the node that the effect is about; None: neither of the two."""
+    """Return the node whose attempt the effect names; None if it names neither attempt."""
     if isinstance(effect, UnitAssign) or (effect.attempt is None and _node_of(effect) is None):
         return None
     for attempt, node in (
@@ -135,7 +154,7 @@ def _node_of(
 
 
 def _deliver(draft: Draft, unit: UnitRow, effect: UnitDeliver) -> bool:
-    """Record the delivery of the copy; the first attempt is unchanged."""
+    """Record the delivery of the speculative attempt; the first one continues."""
     if unit.copy_delivered_at is not None:
         return False
     checks.open_check(draft, unit, effect)
@@ -157,22 +176,26 @@ def _start(draft: Draft, unit: UnitRow) -> bool:
 
 
 def _end(draft: Draft, unit: UnitRow, left: UnitRow, effect: UnitFail | UnitRequeue) -> None:
-    """Record the end of one attempt; the other one continues."""
+    """Record that one attempt failed or was lost; ``left`` is the row with the other one."""
     if isinstance(effect, UnitFail):
-        change(draft, unit, blamed(left, effect), **shunned(draft, effect))
+        change(draft, unit, with_failure(left, effect), **avoided_by_job(draft, effect))
     else:
-        told = attrs.evolve(
+        updated = attrs.evolve(
             left,
             error_class=None,
             error_code=None,
-            error_message=words(effect.reason),
+            error_message=stored_text(effect.reason),
             unsent=left.unsent + effect.unsent,
         )
         if effect.unsendable_to is not None:
-            told = attrs.evolve(unsendable(told, effect.unsendable_to, draft.now), not_before=None)
+            updated = attrs.evolve(
+                after_failed_send(updated, effect.unsendable_to, draft.now), not_before=None
+            )
         if effect.lost_by is not None:
-            told = attrs.evolve(lost(told, effect.lost_by, draft.now), not_before=told.not_before)
-        change(draft, unit, told)
+            updated = attrs.evolve(
+                after_loss(updated, effect.lost_by, draft.now), not_before=updated.not_before
+            )
+        change(draft, unit, updated)
 
 
 def _ends_both(effect: UnitFail | UnitRequeue) -> bool:

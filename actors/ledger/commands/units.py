@@ -1,8 +1,8 @@
 """Effects on one attempt at a unit: assign, start, complete, fail, requeue.
 
-Each function returns True if it changed something, False if that was done before, or a refusal.
-"Done before" means by the same attempt and node: an attempt number is assigned once, so the same
-node means the same decision.
+Functions that return ``bool | Refusal`` return True if they changed something, False if the effect
+was applied before, or the reason for refusing it. An effect was applied before if the unit is in
+its target state with the same attempt and node, as an attempt number is assigned only once.
 """
 
 import attrs
@@ -11,13 +11,13 @@ from actors.ledger import tile_dependencies
 from actors.ledger.commands.earnings import earned
 from actors.ledger.draft import Draft
 from actors.ledger.failure_attribution import (
-    avoiding,
-    blamed,
-    lost,
-    note,
-    shunned,
-    unsendable,
-    words,
+    after_failed_send,
+    after_loss,
+    avoided_by_job,
+    avoided_by_unit,
+    record_claims,
+    stored_text,
+    with_failure,
 )
 from actors.ledger.messages import (
     GuardFailed,
@@ -31,7 +31,7 @@ from actors.ledger.messages import (
     work_reference,
 )
 from actors.ledger.postings import Refusal, release, settle
-from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, stated
+from actors.ledger.rows import AT_WORK, STOPPED, change, next_attempt, with_status
 from rendertrust.receipt import IssuedReceipt
 from sql.books import UnitRow
 from sql.receipts import ReceiptRow
@@ -47,7 +47,7 @@ def assign(draft: Draft, unit: UnitRow, effect: UnitAssign) -> bool | Refusal:
     if job.paused is not None and not (job.paused == "cap" and unit.price == 0):
         return GuardFailed("UnitAssign", "PAUSED")
     if job.cap is not None and job.committed + unit.price > job.cap:
-        draft.jobs.put(job.id, stated(attrs.evolve(job, paused="cap"), draft.now))
+        draft.jobs.put(job.id, with_status(attrs.evolve(job, paused="cap"), draft.now))
         return True
     assigned = attrs.evolve(
         unit,
@@ -103,23 +103,22 @@ def complete(
         ended_at=draft.now,
     )
     job = draft.job_of(unit)
-    # with several units, each has its own result
-    result = effect.result_ref if job.units == 1 else None
+    result = effect.result_ref if job.units == 1 else None  # otherwise results are per unit
     change(draft, unit, completed, result_ref=result)
     if effect.verified:
         earned(draft, unit, effect)
-    tile_dependencies.feed(draft, unit)
+    tile_dependencies.note_completed(draft, unit)
     return True
 
 
 def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal:
-    """Settle the unit's hold, or release it if the unit is free, and keep the receipt."""
+    """Settle the unit's hold, or release it if the unit is free, and store the receipt."""
     reference = work_reference(unit.job_id, unit.number)
     if unit.price > 0 and draft.holds.get(reference) is None:
         return GuardFailed("UnitComplete", "no hold")
-    # A receipt with another price is not for this charge.
-    told = effect.receipt is not None and effect.receipt.price == unit.price
-    receipt = effect.receipt if told else None
+    # A receipt that states another price is not stored.
+    matches = effect.receipt is not None and effect.receipt.price == unit.price
+    receipt = effect.receipt if matches else None
     if effect.free:
         charged = release(draft, reference)
     else:
@@ -137,7 +136,7 @@ def _charge(draft: Draft, unit: UnitRow, effect: UnitComplete) -> bool | Refusal
 
 
 def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
-    """Store the receipt with the creator's entry that pays for it; it never changes later."""
+    """Store the receipt with the entry of the creator's charge; the receipt never changes."""
     account = user_account(draft.job_of(unit).user_id)
     reference = work_reference(unit.job_id, unit.number)
     paid = draft.transfers.get((account, "USAGE", reference))
@@ -157,23 +156,27 @@ def _keep_receipt(draft: Draft, unit: UnitRow, issued: IssuedReceipt) -> None:
 def fail(
     draft: Draft, unit: UnitRow, effect: UnitFail, states: frozenset[str] = AT_WORK
 ) -> bool | Refusal:
-    error = words(effect.error)
+    error = stored_text(effect.error)
     attempt = unit.attempt if effect.attempt is None else effect.attempt
     ours = unit.attempt == attempt and effect.node in (None, unit.node_id)
-    told = (unit.error_class, unit.error_message) == (effect.error_class, error)
-    if ours and told and unit.state == ("FAILED" if effect.retry_at is None else "QUEUED"):
+    is_same_error = (unit.error_class, unit.error_message) == (effect.error_class, error)
+    if ours and is_same_error and unit.state == ("FAILED" if effect.retry_at is None else "QUEUED"):
         return False
-    # Without a node the gateway itself fails the unit, which may be waiting.
+    # Without a node the gateway itself fails the unit; then the unit may be QUEUED.
     may_fail = AT_WORK | {"QUEUED"} if effect.node is None else states
     if not ours or unit.state not in may_fail:
         return GuardFailed("UnitFail", unit.state)
-    done = _give_back(draft, unit, attrs.evolve(blamed(unit, effect), lease_until=None), effect)
+    done = _requeue_or_end(
+        draft, unit, attrs.evolve(with_failure(unit, effect), lease_until=None), effect
+    )
     if done is True:
-        note(draft, effect, attempt)
+        record_claims(draft, effect, attempt)
     return done
 
 
-def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -> bool | Refusal:
+def _requeue_or_end(
+    draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail
+) -> bool | Refusal:
     """Requeue the unit, or end it and release its hold.
 
     A unit of a stopped job, or of a failed frame, is not retried.
@@ -182,28 +185,31 @@ def _give_back(draft: Draft, unit: UnitRow, failed: UnitRow, effect: UnitFail) -
     if (
         effect.retry_at is not None
         and not is_stopped
-        and not tile_dependencies.is_lost(draft, unit)
+        and not tile_dependencies.has_failed_frame(draft, unit)
     ):
         waiting = attrs.evolve(
-            failed, state="QUEUED", not_before=effect.retry_at, avoid=avoiding(failed, effect)
+            failed,
+            state="QUEUED",
+            not_before=effect.retry_at,
+            avoid=avoided_by_unit(failed, effect),
         )
-        change(draft, unit, waiting, **shunned(draft, effect))
+        change(draft, unit, waiting, **avoided_by_job(draft, effect))
         return True
     released = release(draft, work_reference(effect.job, effect.unit))
     if not isinstance(released, bool):
         return released
     state = "CANCELLED" if is_stopped else "FAILED"
     ended = attrs.evolve(failed, state=state, not_before=None, ended_at=draft.now)
-    starved = tile_dependencies.starve(draft, unit)
-    if not isinstance(starved, bool):
-        return starved
-    change(draft, unit, ended, **shunned(draft, effect))
+    refused = tile_dependencies.note_failed(draft, unit)
+    if not isinstance(refused, bool):
+        return refused
+    change(draft, unit, ended, **avoided_by_job(draft, effect))
     return True
 
 
 def requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
     if unit.attempt == effect.attempt and (
-        unit.state == "QUEUED" or tile_dependencies.was_lost(unit)
+        unit.state == "QUEUED" or tile_dependencies.failed_with_frame(unit)
     ):
         return False
     if unit.attempt != effect.attempt or unit.state not in AT_WORK:
@@ -215,21 +221,21 @@ def requeue(draft: Draft, unit: UnitRow, effect: UnitRequeue) -> bool | Refusal:
         state="QUEUED",
         lease_until=None,
         not_before=None,
-        error_message=words(effect.reason),
+        error_message=stored_text(effect.reason),
         unsent=unit.unsent + (effect.unsent and not _is_begun(unit)),
     )
     if effect.unsendable_to is not None:
-        waiting = unsendable(waiting, effect.unsendable_to, draft.now)
+        waiting = after_failed_send(waiting, effect.unsendable_to, draft.now)
     if effect.lost_by is not None:
-        waiting = lost(waiting, effect.lost_by, draft.now)
-    if tile_dependencies.is_lost(draft, unit):
-        return tile_dependencies.lose(draft, unit, waiting)
+        waiting = after_loss(waiting, effect.lost_by, draft.now)
+    if tile_dependencies.has_failed_frame(draft, unit):
+        return tile_dependencies.fail_tile(draft, unit, waiting)
     change(draft, unit, waiting)
     return True
 
 
 def _is_begun(unit: UnitRow) -> bool:
-    """Return True if this attempt has started, so that it must have been sent to its node."""
+    """Return True if the present attempt has started, so its node has received it."""
     if unit.started_at is None or unit.assigned_at is None:
         return False
     return unit.started_at >= unit.assigned_at

@@ -616,7 +616,7 @@ def signed(fields: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "made_of_it",
-    ["failed on 3 nodes, last by: no memory", "the check found something else: 9 times the noise"],
+    ["failed on 3 nodes, last by: no memory", "a check rejected the result: 9 times the noise"],
 )
 async def test_what_the_gateway_makes_of_failures_is_no_nodes_word(
     stage: Stage, made_of_it: str

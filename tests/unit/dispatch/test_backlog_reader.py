@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from actors.ledger.messages import Commit, Posted
 from actors.node_session.messages import Assignments, Close
-from actors.scheduler.actor import PAUSE_TIMES
+from actors.scheduler.actor import PAGE_PAUSE_FACTOR
 from actors.scheduler.backlog_reader import ROWS_LEAST, ROWS_MOST, BacklogReader, page_of
 from actors.scheduler.messages import IsLoaded, JobsChanged, Wake
 from actors.scheduler.state import WINDOW, SchedulerState
@@ -221,7 +221,7 @@ async def test_nodes_are_read_once_a_minute_however_long_a_pass_takes(
         store.seconds = 2.0  # with pauses, a pass takes over a minute and a half
         store.nodes = [attrs.evolve(node_row(), epoch=3)]  # a newer session, of which no hint came
         minute = USUAL.poll_seconds * USUAL.node_polls
-        page = (1 + PAUSE_TIMES) * store.seconds
+        page = (1 + PAGE_PAUSE_FACTOR) * store.seconds
         closed = await play.cast.session.expect(Close, within=minute + page)
         assert closed.code == 4003
         read = store.node_reads

@@ -33,7 +33,7 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
     """The job's other units were read before the failure, so they do not name the node yet."""
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
-    board.hear(GIVEN_UP)
+    board.apply(GIVEN_UP)
     assert NODE not in {booking.node for booking in placement.place(board, EPOCH, 0.0)}
     assert board.waiting_keys(board.jobs_to_refill) == [], "they are read again"
 
@@ -41,7 +41,7 @@ def test_a_node_that_fails_a_unit_is_not_given_the_next_of_its_job_at_once() -> 
 def test_who_was_not_to_blame_gets_the_next_as_soon_as_that_is_known() -> None:
     at_work = attrs.evolve(rows()[0], state="RUNNING", attempt=1, node=NODE, assigned_at=EPOCH)
     board, _ = farm(at_work, *rows()[1:])
-    board.hear(GIVEN_UP)
+    board.apply(GIVEN_UP)
     board.top_up(board.jobs_to_refill, rows(), EPOCH)
     assert NODE in {booking.node for booking in placement.place(board, EPOCH, 0.0)}
 

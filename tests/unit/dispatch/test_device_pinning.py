@@ -44,10 +44,10 @@ def chosen(board: SchedulerState, **needs: Any) -> str | None:
 
 def test_the_class_with_the_most_nodes_is_chosen_and_written_down() -> None:
     board = farm(OLD, NEW, NEW)
-    booking = placement.book(board, alike(), EPOCH, 0.0)
+    booking = placement.reserve(board, alike(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node in {UUID(int=2), UUID(int=3)}
-    commit = ledger_commands.of_order(alike(), booking, Ref("scheduler"))
+    commit = ledger_commands.commit_of_dispatch(alike(), booking, Ref("scheduler"))
     assert commit.effects[0].plan.needs == NodeNeeds(alike=True, device_class=NEW)  # type: ignore[union-attr]
 
 
@@ -59,7 +59,7 @@ def test_nodes_that_are_away_or_say_nothing_do_not_count() -> None:
         board.index.changed(node)
     assert chosen(board) == OLD
     assert chosen(board, memory=1 << 40) is None
-    assert isinstance(placement.book(board, alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, alike(memory=1 << 40), EPOCH, 0.0), NoCapableNode)
 
 
 def test_a_class_that_can_check_itself_comes_first() -> None:
@@ -73,7 +73,7 @@ def test_a_class_that_can_check_itself_comes_first() -> None:
 
 def test_a_class_that_is_named_stays_as_it_is() -> None:
     board = farm(OLD, NEW, NEW)
-    booking = placement.book(board, alike(device_class=OLD), EPOCH, 0.0)
+    booking = placement.reserve(board, alike(device_class=OLD), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == UUID(int=1)
 
@@ -92,4 +92,4 @@ def test_units_wait_for_their_class_and_say_so() -> None:
 
 def test_who_asks_for_nothing_is_given_what_is_there() -> None:
     board = farm("")
-    assert isinstance(placement.book(board, order(user=USER), EPOCH, 0.0), AssignmentTag)
+    assert isinstance(placement.reserve(board, order(user=USER), EPOCH, 0.0), AssignmentTag)

@@ -78,9 +78,9 @@ def test_another_gateway_is_asked_for_the_last_and_gives_it_to_the_node_that_was
     assert wish == StealRequest(JOBS[2], 0, 1, OTHER)
     assert (taken(ours)[OTHER], told) == (1, [])
     assert WorkStealing(ours).balance(LATER, 5.5) == [], "its slot is reserved"
-    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
+    assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
     assert recalls(heard) == [(NODE, JOBS[2])]
-    assert not theirs.hear(state_of("QUEUED", JOBS[2])), "nothing is to be read"
+    assert not theirs.apply(state_of("QUEUED", JOBS[2])), "nothing is to be read"
     [booking] = placement.place(theirs, LATER, 6.0)
     assert (booking.unit.job, booking.node, booking.attempt) == (JOBS[2], OTHER, 2)
     theirs.confirm(booking, LATER, 0.0)
@@ -97,7 +97,7 @@ def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
     ours, _ = serving(OTHER, rows=rows)
     theirs, _ = serving(NODE, rows=rows)
     [wish] = WorkStealing(ours).balance(LATER, 5.0)
-    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
+    assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
     assert theirs.recall_declined((JOBS[2], 0), 1) == OTHER, "whoever asked is to know"
     assert ours.recall_declined((JOBS[2], 0), 1, THIRD) is None
     assert taken(ours)[OTHER] == 1, "somebody else was told so"
@@ -110,11 +110,17 @@ def test_a_gateway_says_at_once_what_it_does_not_give() -> None:
     rows = [*held(NODE, JOBS[0], state="RUNNING"), *held(NODE, JOBS[1])]
     theirs, heard = serving(NODE, rows=rows)
     wish = StealRequest(JOBS[1], 0, 1, OTHER)
-    assert not WorkStealing(theirs).lend(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), "it runs"
-    assert WorkStealing(theirs).lend(attrs.evolve(wish, attempt=2), LATER, 5.0), "not known here"
-    assert WorkStealing(theirs).lend(attrs.evolve(wish, job=JOB), LATER, 5.0), "not known here"
-    assert WorkStealing(theirs).lend(wish, LATER, 5.0)
-    assert not WorkStealing(theirs).lend(attrs.evolve(wish, node=THIRD), LATER, 5.0), (
+    assert not WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, job=JOBS[0]), LATER, 5.0), (
+        "it runs"
+    )
+    assert WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, attempt=2), LATER, 5.0), (
+        "not known here"
+    )
+    assert WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, job=JOB), LATER, 5.0), (
+        "not known here"
+    )
+    assert WorkStealing(theirs).recall_for_peer(wish, LATER, 5.0)
+    assert not WorkStealing(theirs).recall_for_peer(attrs.evolve(wish, node=THIRD), LATER, 5.0), (
         "another was faster"
     )
     assert recalls(heard) == [(NODE, JOBS[1])]
@@ -148,8 +154,8 @@ def test_a_wish_that_nobody_hears_keeps_no_slot_for_ever() -> None:
 def test_what_came_back_and_is_not_given_is_placed_like_anything_that_waits() -> None:
     rows = held(NODE, *JOBS[:2])
     theirs, _ = serving(NODE, rows=rows, slots=2)
-    assert WorkStealing(theirs).lend(StealRequest(JOBS[1], 0, 1, OTHER), LATER, 5.0)
-    theirs.hear(state_of("QUEUED", JOBS[1]))
+    assert WorkStealing(theirs).recall_for_peer(StealRequest(JOBS[1], 0, 1, OTHER), LATER, 5.0)
+    theirs.apply(state_of("QUEUED", JOBS[1]))
     [booking] = placement.place(theirs, LATER, 6.0)
     theirs.refuse(booking)
     waits = attrs.evolve(rows[1], state="QUEUED", node=None, unsent=1)
@@ -202,7 +208,7 @@ class Pair:
         if lost:
             return
         if isinstance(hint, StealRequest):
-            if not one.stealing.lend(hint, self.now, self.clock):
+            if not one.stealing.recall_for_peer(hint, self.now, self.clock):
                 other.hints.append(RecallDeclined(hint.job, 0, hint.attempt, hint.node))
         elif isinstance(hint, RecallDeclined):
             one.board.recall_declined((hint.job, 0), hint.attempt, hint.node)
@@ -226,7 +232,7 @@ class Pair:
             return
         back = attrs.evolve(row, state="QUEUED", node=None, lease_until=None, unsent=row.unsent + 1)
         self.rows[told.job] = back
-        one.board.hear(state_of("QUEUED", told.job, attempt=told.attempt, node=row.node))
+        one.board.apply(state_of("QUEUED", told.job, attempt=told.attempt, node=row.node))
 
     def place(self, number: int, *, answered: bool = True) -> None:
         """Commit the Scheduler's decisions; the database accepts the first commit for a unit."""
@@ -270,7 +276,7 @@ class Pair:
             del self.rows[row.job]
         state = "RUNNING" if row.state == "DISPATCHED" else "COMPLETED"
         told = state_of(state, row.job, attempt=row.attempt, node=row.node)
-        self.both[number].board.hear(told)
+        self.both[number].board.apply(told)
 
     def poll(self, number: int) -> None:
         board = self.both[number].board

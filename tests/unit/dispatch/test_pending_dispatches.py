@@ -114,5 +114,5 @@ async def test_everybody_comes_in_turn_and_a_stuck_type_holds_up_no_other() -> N
             settled.append(wanted.job.int)
         return wanted.plan.job_type != "render"
 
-    pending_dispatches.let_in(settle)
+    pending_dispatches.answer_waiting(settle)
     assert settled == [0, 10, 1, 2, 3]

@@ -16,19 +16,19 @@ from actors.scheduler.node import (
     Node,
     NodeResources,
     Requirements,
-    raised,
+    raised_requirements,
     requirements_of,
     resources_of,
 )
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.policy import FOR_OURS, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, candidates, choose, rank
 from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 from sql.units import ANY, MINE, TRUSTED
 
-TYPES = ("echo", "render", FOR_OURS)
+TYPES = ("echo", "render", PREFLIGHT)
 SESSION: Ref[object] = Ref("session")
 USERS = (UUID(int=100), UUID(int=101))
 STANDINGS = (ACTIVE, ACTIVE, ACTIVE, QUARANTINED, DRAINING, REVOKED)
@@ -214,7 +214,7 @@ def test_what_is_for_the_gateways_own_nodes_goes_to_others_only_where_none_of_th
     choice = choose(made, demand, avoid, circles)
     able = candidates(made, demand, frozenset(), circles)
     ours = [node for node in able if node.is_own_online and node.id not in avoid]
-    if demand.kind.job_type == FOR_OURS and ours:
+    if demand.kind.job_type == PREFLIGHT and ours:
         assert choice in ours or (
             isinstance(choice, AllNodesFull) and not any(node.accepts_work for node in ours)
         )
@@ -355,13 +355,13 @@ def test_only_three_states_are_ends() -> None:
 def test_who_had_too_little_memory_never_has_enough_and_who_has_a_fifth_more_does(
     given: int, asked: int
 ) -> None:
-    needs = raised(Requirements(memory=asked), given + 1, opengl=False)
+    needs = raised_requirements(Requirements(memory=asked), given + 1, opengl=False)
     assert not NodeResources(memory=given).has(needs)
     assert NodeResources(memory=max(asked, given + given // 5 + GIB // 2)).has(needs)
 
 
 def test_what_needs_opengl_goes_to_all_but_those_that_said_that_they_have_none() -> None:
-    needs = raised(NOTHING, 0, opengl=True)
+    needs = raised_requirements(NOTHING, 0, opengl=True)
     for said, is_enough in ((True, True), (None, True), (False, False)):
         assert resources_of("cpu/x", "5.2.0", 0, opengl=said).has(needs) == is_enough
     assert requirements_of(NodeNeeds(opengl=True)) == needs

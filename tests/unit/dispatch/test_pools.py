@@ -40,20 +40,20 @@ def test_a_node_without_a_sandbox_is_given_no_strangers_work() -> None:
     board, _ = board_with(node_row(NODE))
     remove_sandbox(board.index.node(NODE))
     board.index.changed(board.index.node(NODE))
-    assert isinstance(placement.book(board, order(), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), NoCapableNode)
     assert board.index.set_access(TRUSTING)
     assert not board.index.set_access(TRUSTING)
-    booking = placement.book(board, order(), EPOCH, 0.0)
+    booking = placement.reserve(board, order(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node == NODE
     assert board.index.set_access(Access())
-    assert isinstance(placement.book(board, order(job=JOB2), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, order(job=JOB2), EPOCH, 0.0), NoCapableNode)
 
 
 def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
     board, heard = board_with(node_row(NODE))
     board.index.set_access(TRUSTING)
-    booking = placement.book(board, order(), EPOCH, 0.0)
+    booking = placement.reserve(board, order(), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     board.fall_behind(board.index.node(NODE))
@@ -88,8 +88,8 @@ def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
 def test_orders_of_one_pool_are_refused_where_those_of_another_are_placed() -> None:
     board, _ = board_with(node_row(NODE))
     mine = with_plan(order(), pool=MINE)
-    assert isinstance(placement.book(board, mine, EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, mine, EPOCH, 0.0), NoCapableNode)
     board.index.node(NODE).owner = USER
     board.index.changed(board.index.node(NODE))
-    booking = placement.book(board, mine, EPOCH, 0.0)
+    booking = placement.reserve(board, mine, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)

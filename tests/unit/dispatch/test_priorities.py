@@ -64,7 +64,7 @@ def test_a_greater_priority_does_not_wait_for_the_end_of_ones_own_backlog() -> N
         [booking] = placed(board)
         assert (booking.unit.job, booking.unit.number) == (JOB, number)
         assert not placed(board), "one of it waits there"
-        board.hear(attrs.evolve(state_of("RUNNING", JOB), unit=number))
+        board.apply(attrs.evolve(state_of("RUNNING", JOB), unit=number))
 
 
 def test_it_is_the_same_at_each_node_that_was_given_more() -> None:
@@ -129,7 +129,7 @@ def test_what_is_read_anew_is_placed_once() -> None:
         for booking in found:
             numbers.append(booking.unit.number)
             done = attrs.evolve(state_of("COMPLETED", JOB), unit=booking.unit.number)
-            board.hear(done)
+            board.apply(done)
     assert numbers == list(range(40))
 
 
@@ -140,7 +140,7 @@ def test_old_places_do_not_count_as_units_that_wait() -> None:
     board.top_up([JOB], more, EPOCH)
     assert not board.jobs_to_refill
     for booking in (found for _ in range(WINDOW + REFILL) for found in placed(board)):
-        board.hear(attrs.evolve(state_of("COMPLETED", JOB), unit=booking.unit.number))
+        board.apply(attrs.evolve(state_of("COMPLETED", JOB), unit=booking.unit.number))
     assert board.jobs_to_refill == {JOB}
     assert raised[0].priority == HIGH
 

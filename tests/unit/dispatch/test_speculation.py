@@ -108,7 +108,7 @@ def units(*rows: OpenUnit) -> list[Unit]:
 def found_late(*rows: OpenUnit, more: tuple[UUID, ...] = (), patience: Scheduling = USUAL) -> int:
     known = units(*rows)
     for unit in known:
-        unit.told = True
+        unit.is_at_session = True
     return len(late(known, more, MINUTE, patience))
 
 
@@ -141,7 +141,7 @@ def test_an_idle_node_is_given_the_unit_too_and_both_keep_it() -> None:
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     assert (booking.node, booking.attempt, booking.beside) == (OTHER, 2, 1)
-    commit = ledger_commands.of_waiting(booking, Probe[Any]("scheduler").ref)
+    commit = ledger_commands.commit_of_waiting(booking, Probe[Any]("scheduler").ref)
     assert commit.effects == (UnitCopy(JOB, 0, 2, OTHER, 1),)
     assert speculation.late_units(board, MINUTE, USUAL) == [], "it is copied once"
     board.confirm(booking, MINUTE, 0.0)
@@ -157,11 +157,11 @@ def test_a_booking_holds_where_the_copy_stands_in_the_books() -> None:
     booking = speculation.reserve_copy(board, unit, 0.0)
     assert booking is not None
     first = UnitState(JOB, 0, "RUNNING", 1, NODE, "RUNNING")
-    assert ledger_commands.holds(
+    assert ledger_commands.is_committed(
         booking, Posted(units=(attrs.evolve(first, copied=2, copy_node=OTHER),))
     )
-    assert not ledger_commands.holds(booking, Posted(units=(first,)))
-    assert not ledger_commands.holds(booking, GuardFailed("UnitCopy", "COMPLETED"))
+    assert not ledger_commands.is_committed(booking, Posted(units=(first,)))
+    assert not ledger_commands.is_committed(booking, GuardFailed("UnitCopy", "COMPLETED"))
     board.refuse(booking)
     assert working(board) == {NODE: 1, OTHER: 0}
     assert len(speculation.late_units(board, MINUTE, USUAL)) == 1
@@ -190,7 +190,7 @@ def test_there_is_no_copy_where_no_other_node_is_idle() -> None:
 def test_when_the_first_is_done_the_copy_is_taken_back() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("COMPLETED"), copied=2))
+    board.apply(attrs.evolve(state_of("COMPLETED"), copied=2))
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]
     assert (working(board), board.copies) == ({NODE: 0, OTHER: 0}, {})
 
@@ -198,7 +198,7 @@ def test_when_the_first_is_done_the_copy_is_taken_back() -> None:
 def test_when_the_copy_is_done_the_first_is_taken_back() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
+    board.apply(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
     assert heard == [(NODE, Withdraw(JOB, 0, 1))]
     assert (working(board), board.copies) == ({NODE: 0, OTHER: 0}, {})
 
@@ -206,7 +206,7 @@ def test_when_the_copy_is_done_the_first_is_taken_back() -> None:
 def test_when_the_first_fails_the_copy_is_the_unit() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("RUNNING", attempt=2, node=OTHER), copied=2))
+    board.apply(attrs.evolve(state_of("RUNNING", attempt=2, node=OTHER), copied=2))
     assert heard == [(NODE, Withdraw(JOB, 0, 1))]
     assert (board.units[JOB, 0].attempt, board.copies) == (2, {})
     assert working(board) == {NODE: 0, OTHER: 1}
@@ -219,7 +219,7 @@ def test_when_the_copy_fails_its_number_is_not_used_again() -> None:
     third.session, third.slots = board.index.node(NODE).session, 1
     board.index.changed(third)
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("RUNNING"), copied=2))
+    board.apply(attrs.evolve(state_of("RUNNING"), copied=2))
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]
     (unit,) = speculation.late_units(board, MINUTE, USUAL)
     again = speculation.reserve_copy(board, unit, 0.0)
@@ -230,7 +230,7 @@ def test_when_the_copy_fails_its_number_is_not_used_again() -> None:
 def test_what_was_said_before_the_copy_was_made_does_not_end_it() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    assert not board.hear(state_of("RUNNING"))
+    assert not board.apply(state_of("RUNNING"))
     assert (heard, len(board.copies)) == ([], 1)
 
 
@@ -238,9 +238,9 @@ def test_when_the_first_delivers_the_copy_goes_on_until_its_verdict() -> None:
     board, heard = two_nodes()
     copied(board, heard)
     waits = attrs.evolve(state_of("VERIFYING"), copied=2, copy_node=OTHER)
-    board.hear(waits)
+    board.apply(waits)
     assert (heard, working(board)) == ([], {NODE: 0, OTHER: 1})
-    board.hear(attrs.evolve(waits, state="COMPLETED", copy_node=None))
+    board.apply(attrs.evolve(waits, state="COMPLETED", copy_node=None))
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]
     assert (working(board), board.copies) == ({NODE: 0, OTHER: 0}, {})
 
@@ -248,8 +248,8 @@ def test_when_the_first_delivers_the_copy_goes_on_until_its_verdict() -> None:
 def test_when_what_the_first_delivered_falls_the_copy_is_the_unit() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("VERIFYING"), copied=2, copy_node=OTHER))
-    board.hear(attrs.evolve(state_of("RUNNING", attempt=2, node=OTHER), copied=2))
+    board.apply(attrs.evolve(state_of("VERIFYING"), copied=2, copy_node=OTHER))
+    board.apply(attrs.evolve(state_of("RUNNING", attempt=2, node=OTHER), copied=2))
     assert (heard, working(board)) == ([], {NODE: 0, OTHER: 1})
     assert (board.units[JOB, 0].attempt, board.copies) == (2, {})
 
@@ -258,7 +258,7 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
     board, heard = two_nodes()
     copied(board, heard)
     waits = attrs.evolve(state_of("RUNNING"), copied=2, answered=True)
-    board.hear(waits)
+    board.apply(waits)
     assert heard == [(OTHER, Withdraw(JOB, 0, 2))]  # the session has already dropped the copy
     assert (working(board), speculation.late_units(board, MINUTE, USUAL)) == (
         {NODE: 1, OTHER: 0},
@@ -267,7 +267,7 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
     board.reconcile([row(copied=2, answered=True)], MINUTE)
     assert speculation.late_units(board, MINUTE, USUAL) == []
     heard.clear()
-    board.hear(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
+    board.apply(attrs.evolve(state_of("COMPLETED", attempt=2, node=OTHER), copied=2))
     assert heard == [(NODE, Withdraw(JOB, 0, 1))]
     assert working(board) == {NODE: 0, OTHER: 0}
 
@@ -275,8 +275,8 @@ def test_when_the_copy_delivers_the_first_goes_on_until_its_verdict() -> None:
 def test_when_what_the_copy_delivered_falls_another_may_be_made() -> None:
     board, heard = two_nodes()
     copied(board, heard)
-    board.hear(attrs.evolve(state_of("RUNNING"), copied=2, answered=True))
-    board.hear(attrs.evolve(state_of("RUNNING"), copied=2))
+    board.apply(attrs.evolve(state_of("RUNNING"), copied=2, answered=True))
+    board.apply(attrs.evolve(state_of("RUNNING"), copied=2))
     (unit,) = speculation.late_units(board, MINUTE, USUAL)
     assert unit.next_attempt == 3
 

@@ -27,7 +27,7 @@ def test_it_is_queued_and_placed_when_its_time_has_come(units: int) -> None:
     board, _ = board_with(node_row(NODE))
     board.index.node(NODE).slots = 1
     board.index.changed(board.index.node(NODE))
-    tag = placement.book(board, later(units=units), EPOCH, 0.0)
+    tag = placement.reserve(board, later(units=units), EPOCH, 0.0)
     assert isinstance(tag, AssignmentTag)
     assert tag.node is None
     board.confirm(tag, EPOCH, 0.0)
@@ -40,15 +40,15 @@ def test_it_is_queued_and_placed_when_its_time_has_come(units: int) -> None:
 
 def test_it_is_accepted_where_no_node_can_do_it_yet() -> None:
     board, _ = board_with(node_row(NODE))
-    tag = placement.book(board, later(job_type="render"), EPOCH, 0.0)
+    tag = placement.reserve(board, later(job_type="render"), EPOCH, 0.0)
     assert isinstance(tag, AssignmentTag)
-    now = placement.book(board, later(EPOCH, job_type="render"), EPOCH, 0.0)
+    now = placement.reserve(board, later(EPOCH, job_type="render"), EPOCH, 0.0)
     assert isinstance(now, NoCapableNode)
 
 
 def test_a_time_that_is_over_changes_nothing() -> None:
     board, _ = board_with(node_row(NODE))
-    tag = placement.book(board, later(EPOCH - timedelta(hours=1)), EPOCH, 0.0)
+    tag = placement.reserve(board, later(EPOCH - timedelta(hours=1)), EPOCH, 0.0)
     assert isinstance(tag, AssignmentTag)
     assert tag.node == NODE
 

@@ -11,7 +11,7 @@ from actors.node_session.messages import Assignments, Recall, Send, Withdraw
 from actors.scheduler import placement
 from actors.scheduler.messages import AllNodesFull, NoCapableNode
 from actors.scheduler.node import BACKLOG, Node
-from actors.scheduler.placement import ORDER_SECONDS
+from actors.scheduler.placement import NEW_JOB_SECONDS
 from actors.scheduler.state import CLAIMED, SchedulerState
 from actors.scheduler.units import AssignmentTag
 from sql.nodes import StandingRecord
@@ -56,7 +56,7 @@ def board_with(*nodes: Any, session: bool = True) -> tuple[SchedulerState, Messa
 
 
 def booked(board: SchedulerState, **changes: Any) -> AssignmentTag:
-    booking = placement.book(board, order(**changes), EPOCH, 0.0)
+    booking = placement.reserve(board, order(**changes), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     return booking
 
@@ -88,15 +88,15 @@ def test_a_booking_that_is_never_answered_gives_its_slot_back() -> None:
     board, _ = board_with()
     for number in range(BACKLOG):
         booked(board, job=type(JOB)(int=number))
-    assert placement.book(board, order(), EPOCH, 1.0) == AllNodesFull()
-    assert isinstance(placement.book(board, order(), EPOCH, ORDER_SECONDS), AssignmentTag)
+    assert placement.reserve(board, order(), EPOCH, 1.0) == AllNodesFull()
+    assert isinstance(placement.reserve(board, order(), EPOCH, NEW_JOB_SECONDS), AssignmentTag)
     assert taken(board) == 1
 
 
 def test_a_confirmation_that_comes_after_all_is_taken() -> None:
     board, heard = board_with()
     booking = booked(board)
-    board.expire(EPOCH, ORDER_SECONDS)
+    board.expire(EPOCH, NEW_JOB_SECONDS)
     board.confirm(booking, EPOCH, 0.0)
     assert taken(board) == 1
     assert isinstance(heard[0][1], Send)
@@ -113,7 +113,7 @@ def test_a_confirmation_of_an_earlier_instance_is_taken() -> None:
 
 def test_no_capable_node_is_said_or_queued_as_the_order_wishes() -> None:
     board, _ = board_with(node_row(NODE, "render"))
-    assert placement.book(board, order(), EPOCH, 0.0) == NoCapableNode()
+    assert placement.reserve(board, order(), EPOCH, 0.0) == NoCapableNode()
     booking = booked(board, queue=True)
     assert booking.node is None
     board.confirm(booking, EPOCH, 0.0)
@@ -126,8 +126,8 @@ def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
     board, _ = board_with()
     board.index.node(NODE).assigned |= {(JOB2, n) for n in range(BACKLOG)}
     board.index.changed(board.index.node(NODE))
-    assert placement.book(board, order(), EPOCH, 0.0) == AllNodesFull()
-    waits = placement.book(board, order(queue=True), EPOCH, 0.0)
+    assert placement.reserve(board, order(), EPOCH, 0.0) == AllNodesFull()
+    waits = placement.reserve(board, order(queue=True), EPOCH, 0.0)
     assert isinstance(waits, AssignmentTag)
     assert waits.node is None
 
@@ -135,15 +135,15 @@ def test_where_all_nodes_are_full_those_wait_who_wish_to() -> None:
 def test_a_finished_unit_frees_its_slot_and_its_node_is_not_told() -> None:
     board, heard = board_with()
     board.confirm(booked(board), EPOCH, 0.0)
-    assert not board.hear(state_of("RUNNING"))
-    assert not board.hear(state_of("COMPLETED"))
+    assert not board.apply(state_of("RUNNING"))
+    assert not board.apply(state_of("COMPLETED"))
     assert (taken(board), dict(board.units), len(heard)) == (0, {}, 1)
 
 
 def test_a_cancelled_unit_is_withdrawn_from_its_node() -> None:
     board, heard = board_with()
     board.confirm(booked(board), EPOCH, 0.0)
-    board.hear(state_of("CANCELLED"))
+    board.apply(state_of("CANCELLED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
 
 
@@ -178,15 +178,15 @@ def test_a_session_that_opens_while_a_job_is_paused_hears_that_it_is() -> None:
 def test_a_late_hint_changes_nothing() -> None:
     board, _ = board_with()
     board.reconcile([open_unit(state="DISPATCHED", attempt=2, node=NODE)], EPOCH)
-    assert not board.hear(state_of("RUNNING", attempt=1))
-    assert not board.hear(state_of("QUEUED", attempt=1))
+    assert not board.apply(state_of("RUNNING", attempt=1))
+    assert not board.apply(state_of("QUEUED", attempt=1))
     assert board.units[JOB, 0].state == "DISPATCHED"
 
 
 def test_a_unit_that_is_queued_again_is_read_before_it_is_placed() -> None:
     board, heard = board_with(node_row(NODE), node_row(OTHER))
     board.confirm(booked(board), EPOCH, 0.0)
-    assert board.hear(state_of("QUEUED"))
+    assert board.apply(state_of("QUEUED"))
     assert heard[-1] == (NODE, Withdraw(JOB, 0, 1))
     assert list(placement.place(board, EPOCH, 0.0)) == []
     later = EPOCH + timedelta(seconds=2)
@@ -246,7 +246,7 @@ def test_a_session_that_missed_a_message_is_told_everything_when_it_can_be() -> 
     board.catch_up()
     assert board.is_behind
     heard.deaf = False
-    board.hear(state_of("RUNNING"))
+    board.apply(state_of("RUNNING"))
     board.catch_up()
     assert not board.is_behind
     [(node, told)] = heard
@@ -279,7 +279,7 @@ def test_a_node_that_is_healthy_no_more_gets_nothing_and_keeps_its_units() -> No
     board.confirm(booked(board), EPOCH, 0.0)
     board.refresh([], 0.0)
     assert taken(board) == 1
-    assert placement.book(board, order(JOB2), EPOCH, 0.0) == NoCapableNode()
+    assert placement.reserve(board, order(JOB2), EPOCH, 0.0) == NoCapableNode()
 
 
 def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> None:
@@ -288,7 +288,7 @@ def test_open_jobs_are_counted_for_each_user_from_the_booking_to_the_end() -> No
     assert (board.units.jobs_of(USER), board.units.jobs_of(OWNER)) == (1, 0)
     board.confirm(booking, EPOCH, 0.0)
     assert board.units.jobs_of(USER) == 1
-    board.hear(state_of("COMPLETED"))
+    board.apply(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0
 
 
@@ -340,7 +340,7 @@ def test_a_node_that_is_silent_for_a_day_is_forgotten_unless_something_is_known_
     assert board.index.get(NODE) is not None
     board.forget_silent(25 * HOUR)
     assert {node.id for node in board.index} == {busy.id, spoken.id, there.id}
-    assert isinstance(placement.book(board, order(), EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), NoCapableNode)
     board.refresh([node_row()], 25 * HOUR)
     assert booked(board).node == NODE, "as new, when it is back"
 
@@ -356,7 +356,7 @@ def test_a_node_that_is_heard_of_within_the_day_is_kept() -> None:
 def test_one_that_was_to_queue_and_is_never_answered_is_forgotten() -> None:
     board, _ = board_with(node_row(NODE, "render"))
     booked(board, queue=True)
-    board.expire(EPOCH, ORDER_SECONDS)
+    board.expire(EPOCH, NEW_JOB_SECONDS)
     assert (board.units.jobs_of(USER), dict(board.units)) == (0, {})
 
 
@@ -369,7 +369,7 @@ def test_a_job_is_open_once_however_many_units_it_has() -> None:
     assert board.units.jobs_of(USER) == 1
     board.reconcile([], EPOCH)
     assert board.units.jobs_of(USER) == 1, "it may be paused"
-    board.hear(state_of("COMPLETED"))
+    board.apply(state_of("COMPLETED"))
     assert board.units.jobs_of(USER) == 0
 
 

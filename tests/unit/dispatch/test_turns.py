@@ -130,7 +130,7 @@ def test_nodes_are_given_what_they_need_for_now_and_no_more() -> None:
     assert Counter(b.node for b in bookings) == {UUID(int=n): 2 * DEPTH for n in (1, 2, 3)}
     assert [b.unit.number for b in bookings] == list(range(12))
     board.confirm(bookings[0], EPOCH, 0.0)
-    board.hear(attrs.evolve(state_of("COMPLETED"), unit=0))
+    board.apply(attrs.evolve(state_of("COMPLETED"), unit=0))
     assert [b.unit.number for b in place(board)] == [12]
 
 
@@ -193,7 +193,7 @@ def test_a_unit_that_waits_again_is_found_before_those_in_line() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     first = place(board)[0]
     board.confirm(first, EPOCH, 0.0)
-    board.hear(attrs.evolve(state_of("QUEUED"), unit=first.unit.number))
+    board.apply(attrs.evolve(state_of("QUEUED"), unit=first.unit.number))
     assert board.jobs_to_refill == {JOB}
     assert first.unit.key not in board.waiting_keys({JOB})
     board.top_up({JOB}, rows_of(1, first.unit.number), EPOCH)
@@ -206,18 +206,18 @@ def test_a_job_of_many_units_waits_where_others_are_refused() -> None:
     node = board.index.node(UUID(int=1))
     node.assigned |= {(UUID(int=9), number) for number in range(100)}
     board.index.changed(node)
-    assert isinstance(placement.book(board, order(), EPOCH, 0.0), AllNodesFull)
+    assert isinstance(placement.reserve(board, order(), EPOCH, 0.0), AllNodesFull)
     many = with_plan(order(), units=(PIECE, PIECE))
-    booking = placement.book(board, many, EPOCH, 0.0)
+    booking = placement.reserve(board, many, EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None
     nowhere = SchedulerState(take)
-    assert isinstance(placement.book(nowhere, many, EPOCH, 0.0), NoCapableNode)
+    assert isinstance(placement.reserve(nowhere, many, EPOCH, 0.0), NoCapableNode)
 
 
 def test_the_rest_of_a_new_job_is_asked_for_at_once() -> None:
     board = board_with()
-    booking = placement.book(board, with_plan(order(), units=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
+    booking = placement.reserve(board, with_plan(order(), units=(PIECE,) * (FEW + 1)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     board.confirm(booking, EPOCH, 0.0)
     assert board.jobs_to_refill == {JOB}
@@ -243,6 +243,6 @@ def test_a_client_of_the_reference_is_not_given_one_of_many_units() -> None:
     alone = board_with()
     alone.index.node(UUID(int=1)).slots = None
     alone.index.changed(alone.index.node(UUID(int=1)))
-    booking = placement.book(alone, with_plan(order(), units=(PIECE, PIECE)), EPOCH, 0.0)
+    booking = placement.reserve(alone, with_plan(order(), units=(PIECE, PIECE)), EPOCH, 0.0)
     assert isinstance(booking, AssignmentTag)
     assert booking.node is None  # the node may still say hello

@@ -67,7 +67,7 @@ def recalls(heard: MessageRecorder) -> list[tuple[UUID, UUID]]:
 
 def comes_back(board: SchedulerState, job: UUID, attempt: int = 1) -> bool:
     """Tell the state that the session has returned the unit."""
-    return board.hear(state_of("QUEUED", job, attempt=attempt))
+    return board.apply(state_of("QUEUED", job, attempt=attempt))
 
 
 def taken(board: SchedulerState) -> dict[UUID, int]:
@@ -136,7 +136,7 @@ def test_what_its_node_has_already_stays_and_the_next_is_asked_for() -> None:
 def test_what_begins_meanwhile_stays() -> None:
     board, _ = farm(*at(NODE, *JOBS[:2]))
     WorkStealing(board).balance(LATER, 5.0)
-    board.hear(state_of("RUNNING", JOBS[1]))
+    board.apply(state_of("RUNNING", JOBS[1]))
     assert taken(board) == {NODE: 2, OTHER: 0}
 
 
@@ -209,7 +209,7 @@ def test_who_has_most_gives_first() -> None:
 def test_a_paused_job_gets_nothing_in_its_place() -> None:
     board, _ = farm(*at(NODE, *JOBS[:2]))
     WorkStealing(board).balance(LATER, 5.0)
-    board.hear(attrs.evolve(state_of("QUEUED", JOBS[1]), job_status="PAUSED"))
+    board.apply(attrs.evolve(state_of("QUEUED", JOBS[1]), job_status="PAUSED"))
     assert list(placement.place(board, LATER, 6.0)) == []
     assert taken(board) == {NODE: 1, OTHER: 0}
 
@@ -249,7 +249,7 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
             board.expire(now, clock)
         elif step == "done" and board.units:
             unit = chance.choice(list(board.units.values()))
-            board.hear(state_of("COMPLETED", unit.job, attempt=unit.attempt, node=None))
+            board.apply(state_of("COMPLETED", unit.job, attempt=unit.attempt, node=None))
             ended += 1
         elif asked:
             unit = chance.choice(asked)
@@ -260,7 +260,7 @@ def test_whatever_happens_no_unit_is_lost_and_no_slot_is_promised_twice(
             elif step == "kept":
                 board.recall_declined(unit.key, unit.attempt)
             elif step == "begins":
-                board.hear(state_of("RUNNING", unit.job, attempt=unit.attempt))
+                board.apply(state_of("RUNNING", unit.job, attempt=unit.attempt))
         units = list(board.units.values())
         assert len(units) + ended == len(rows)
         recalled = sum(unit.is_recalled for unit in units)
