@@ -324,7 +324,7 @@ async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
-        assert "its SHA-256 and its size" in effect.error
+        assert "its SHA-256 and size" in effect.error
 
 
 @simulated
