@@ -1,4 +1,4 @@
-"""The order of checks: turns of creators, results that share a check, and claims of gateways."""
+"""Order of checks: fair queueing over creators, batches of results, and claims of gateways."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -12,7 +12,7 @@ from rendertrust.relay_frames import BATCH_MAX
 
 CREATORS_MOST: Final = 10_000
 # limit of a batch, as all its files are fetched before the first is opened
-BYTES_MOST: Final = 256 << 20
+BYTES_MOST: Final = 256 << 20  # bytes
 Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 
 
@@ -20,8 +20,9 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
-    A creator's turn is the virtual time at which their last check ended, or the present if that is
-    later. So a creator with many long frames comes later, and unused time is not saved up.
+    A creator's next check has the virtual time at which their last one ended, or the present one if
+    that is later. So creators whose checks take long are served less often, and unused time is not
+    saved up.
     """
 
     _now: float = 0.0  # virtual time of the check that began last
@@ -51,9 +52,9 @@ def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ..
 
     The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
     batch can only clear results. Results that it calls wrong, or does not report on, are opened
-    alone next, so that no result is invalid, and no check fails, because of a file that was opened
-    before it. All results of a batch come from nodes of one owner, so a file that attacks its
-    verifier affects only that owner's results.
+    alone next, so that a file cannot make the results that are opened after it invalid. All results
+    of a batch come from nodes of one owner, so a file that attacks its verifier affects only that
+    owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -93,9 +94,9 @@ def _bytes(case: Case) -> int:
 
 @attrs.frozen
 class Claims:
-    """Claims of this ``gateway``: only one gateway makes a check, until its claim runs out.
+    """Claims of pending results by this ``gateway``, so that no other gateway checks them, too.
 
-    A claim lasts ``seconds``, and is renewed in every round.
+    A claim expires after ``seconds`` unless the gateway renews it in its next round.
     """
 
     store: Store
