@@ -11,7 +11,7 @@ class Lifeline:
 
 @attrs.frozen
 class Sweep(Message[Lifeline, None]):
-    """From the Lifeline's own timer: look for expired leases, silent nodes and lost assignments."""
+    """From the Lifeline's own timer: look for ended leases, silent nodes and unsent units."""
 
 
 @attrs.frozen

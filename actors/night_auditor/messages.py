@@ -11,7 +11,7 @@ class NightAuditor:
 
 @attrs.frozen
 class RunWhole(Message[NightAuditor, None]):
-    """From a starting Auditor, as rows before its first mark were not checked; or from an admin."""
+    """From an Auditor that has just started, or from an admin: audit all rows now."""
 
 
 @attrs.frozen

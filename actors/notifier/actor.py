@@ -1,7 +1,7 @@
-"""The Notifier: passes on events of jobs, to subscribers here and to other gateways.
+"""The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint. It keeps the progress of units, which the database does not
-have.
+Everything that it sends is a hint, which may be lost. It keeps the progress and recent log lines of
+running units, which are not in the database.
 """
 
 from collections.abc import Sequence
@@ -42,16 +42,18 @@ from rendertrust.job_status import ENDED
 
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)
-HERE_SECONDS: Final = 5.0
+HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
-PUBLISH_SECONDS: Final = 1.0
+PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
 JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
 
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits on what is kept; the oldest is dropped first."""
+    """Limits of the Notifier's memory: units with progress, subscribers, jobs with log lines, and
+    jobs with log lines that were not sent to other gateways yet.
+    """
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
@@ -60,9 +62,10 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints between gateways; ``name`` is that of this gateway.
+    """Forwards news about jobs to subscribers and, over the ``bus``, to other gateways.
 
-    ``scheduler`` is this gateway's Scheduler, and receives the hints of the others.
+    ``scheduler``: this gateway's Scheduler, which receives the hints from other gateways.
+    ``name``: the id of this gateway.
     """
 
     def __init__(
@@ -104,18 +107,18 @@ class NotifierActor(Actor[Notifier]):
         await self._bus.publish(PAUSED, message.job.bytes)
 
     def _hear_paused(self, payload: bytes) -> None:
-        """Handle a hint from the bus, even this gateway's own; handling it twice is harmless."""
+        """Handle a hint that a job was paused; handling this gateway's own hint is harmless."""
         if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
             self._scheduler.tell(JobPaused(UUID(bytes=payload)))
 
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
-        """Publish a hint; claims only if there are other gateways."""
+        """Publish a hint for other Schedulers; a PeerClaimed only if there are other gateways."""
         if not isinstance(message.hint, PeerClaimed) or self._others:
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Handle a hint from the bus; the Scheduler ignores this gateway's own."""
+        """Forward a hint of a Scheduler; this gateway's Scheduler ignores its own."""
         hint = scheduler_hints.decoded(payload)
         if self._scheduler is not None and hint is not None:
             self._scheduler.tell(hint)

@@ -80,7 +80,7 @@ class ProgressOfUnits(Message[Notifier, "tuple[Progress, ...]"]):
 
 @attrs.frozen
 class UnitLogLines(Message[Notifier, None]):
-    """From a NodeSession: lines of a unit's log, or details of its failure."""
+    """From a NodeSession: new lines of a unit's log, or of the details of its failure."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 

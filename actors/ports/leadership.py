@@ -1,4 +1,4 @@
-"""The port of leadership: which of several gateways performs a task that only one should do."""
+"""Port of leadership: decides which of several gateways does a task that only one should do."""
 
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -23,7 +23,7 @@ class Leadership(Protocol):
 
 
 class Alone:
-    """Leadership of a gateway that runs alone."""
+    """Leadership for an installation of one gateway, which always leads."""
 
     async def leads(self, role: Role) -> bool:
         return True

@@ -11,4 +11,4 @@ class Pulse:
 
 @attrs.frozen
 class Beat(Message[Pulse, None]):
-    """From the Pulse's own timer."""
+    """From the Pulse's own timer: measure the loop's lag, and look for stuck actors when due."""

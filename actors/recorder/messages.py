@@ -11,4 +11,4 @@ class Recorder:
 
 @attrs.frozen
 class Write(Message[Recorder, None]):
-    """From the Recorder's own timer: write what has happened, and that this gateway is alive."""
+    """From the Recorder's own timer: write connections and disconnections since the last time."""

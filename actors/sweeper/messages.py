@@ -11,4 +11,4 @@ class Sweeper:
 
 @attrs.frozen
 class SweepDue(Message[Sweeper, None]):
-    """From the Sweeper's own timer: remove what has expired."""
+    """From the Sweeper's own timer: delete what has expired or was abandoned."""

@@ -11,4 +11,4 @@ class Watchman:
 
 @attrs.frozen
 class IsOpen(Message[Watchman, bool]):
-    """From the web: is new work accepted?"""
+    """From the web: reply True if the gateway accepts new work."""

@@ -155,7 +155,7 @@ async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Perso
     done = await do(boss, "messages", "retry", first, "999")
     assert [each["why"] for each in done["refused"]] == [
         "notifier of old has ended, or has no room for it",
-        "it has been dropped",
+        "the message has been dropped",
     ]
     assert (await do(boss, "messages", "discard", first))["done"] == [first]
     assert second in await listed(boss, "messages")
