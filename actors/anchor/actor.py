@@ -91,7 +91,10 @@ class AnchorActor(Actor[Anchor]):
         self.after(wait, AnchorDue(), jitter=0.1)
 
     async def run_once(self) -> None:
-        """Check sent transactions, and send what is due. Raises the errors of its ports."""
+        """Check sent transactions, and send an anchor or a higher fee if due.
+
+        Raises the errors of its ports.
+        """
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
         situation = situation_of(state, sent)

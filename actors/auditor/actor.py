@@ -58,8 +58,8 @@ class _Kept:
 class AuditorActor(Actor[Auditor]):
     """Checks the invariants on new rows; a violation that breaks the books ends the process.
 
-    Of several gateways only the leader audits. The others read its findings, and end if these break
-    the books.
+    Of several gateways only the leader audits. The other gateways read the leader's findings, and
+    end, too, if a finding breaks the books.
 
     The position up to which rows were audited is kept in memory, so everything is audited once
     after a start. A finding is kept until a later audit of everything no longer finds it.

@@ -134,10 +134,7 @@ class HubActor(Actor[Hub]):
             self.after(TICK_SECONDS, RefreshDue())
 
     def _beat(self) -> None:
-        """Send a sign of life to all viewers.
-
-        It comes from the hub, so that a stuck hub is noticed.
-        """
+        """Send a sign of life to all viewers, so that their pages notice if the hub is stuck."""
         if self._clock.monotonic() < self._beat_at:
             return
         for watched in self._views.values():
@@ -145,7 +142,7 @@ class HubActor(Actor[Hub]):
         self._beat_at = self._clock.monotonic() + BEAT_SECONDS
 
     async def _look(self) -> None:
-        """Probe the database; while it is away, no page is read."""
+        """Probe whether the database answers; while it does not, no page is read."""
         if self._clock.monotonic() < self._look_at:
             return
         try:

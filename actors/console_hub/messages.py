@@ -13,7 +13,7 @@ Word: TypeAlias = Literal["", "beat", "here", "away"]
 
 
 class Hub:
-    """Marker: the address of the hub."""
+    """Marker type for the address of the hub."""
 
 
 @attrs.frozen
@@ -44,7 +44,8 @@ class PageUpdate:
 
 
 class PageWatcher:
-    """Pending changes of a page for one viewer. The viewer's stream takes them, the hub adds them.
+    """Pending changes of a page for one viewer; the hub adds changes, the viewer's stream sends
+    them.
 
     Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
     ``filled`` is set when there is something to take; several watchers of one stream share it.
@@ -86,7 +87,7 @@ class PageWatcher:
 
 @attrs.frozen(eq=False)
 class LiveView:
-    """A page as some users see it; views of the same ``key`` are read and rendered once.
+    """A page with its data, for one or more viewers; views of the same ``key`` are read only once.
 
     The view is read again when one of its ``topics`` changes, at least every ``every`` seconds, and
     at most every ``rest`` seconds. ``inside``: it can be read without the database. ``read``

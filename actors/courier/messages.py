@@ -15,7 +15,7 @@ Sending: TypeAlias = "asyncio.Task[Sequence[Answered | NotSent]]"
 
 
 class Courier:
-    """Marker: the address of the courier actor."""
+    """Marker type for the address of the courier actor."""
 
 
 @attrs.frozen

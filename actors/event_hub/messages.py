@@ -10,11 +10,11 @@ import attrs
 
 from actors.kernel import Message, Overflow
 
-PROGRESS_MAX: Final = 256  # units of one job whose progress is kept for a reader that takes none
+PROGRESS_MAX: Final = 256  # units whose progress is kept for a stream that does not read it
 
 
 class EventHub:
-    """Marker: the address of the event hub."""
+    """Marker type for the address of the event hub."""
 
 
 class Admission(Enum):

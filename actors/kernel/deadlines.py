@@ -17,8 +17,8 @@ Bucket = dict["asyncio.Future[Any]", str]
 class Deadlines:
     """Timer wheel that fails futures at the first tick after their deadline.
 
-    They fail never early, and at most 50 ms late. The wheel keeps no reference to its event loop,
-    as that would keep both alive.
+    Futures fail never early, and at most 50 ms late. The wheel keeps no reference to its event
+    loop, as that would keep both alive.
     """
 
     def __init__(self) -> None:

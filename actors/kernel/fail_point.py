@@ -56,7 +56,7 @@ def crash() -> None:
 
 
 def pause() -> None:
-    """Pause the process until SIGCONT, so that a test can meanwhile kill other processes."""
+    """Pause the process until SIGCONT, so that a test can kill other processes first."""
     os.kill(os.getpid(), signal.SIGSTOP)
 
 

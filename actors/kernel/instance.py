@@ -37,7 +37,7 @@ async def refuse(actor: Actor[Any], message: Message[Any, Any]) -> Later[Any]:
 
 
 def awaited(item: Item, now: float) -> bool:
-    """Return False for an ask whose sender no longer waits."""
+    """Return False if the item is an ask whose sender no longer waits for the reply."""
     if not isinstance(item, Envelope) or item.reply is None:
         return True
     return not item.reply.done() and item.deadline > now

@@ -67,7 +67,7 @@ class Mailbox:
     def offered(self) -> int:
         """The depth up to which ``Ref.offer`` fills the mailbox: an eighth of its capacity.
 
-        The rest is left to other messages.
+        The rest of the mailbox is left to messages that are not offered.
         """
         return (self.capacity + 7) // 8
 
@@ -87,7 +87,7 @@ class Mailbox:
     def _drop_oldest(self, message: Message[Any, Any]) -> bool:
         """Make room for ``message`` by dropping the oldest queued ``tell`` of its class.
 
-        False if its policy is not DROP_OLDEST, or there is none.
+        False if the policy of the message is not DROP_OLDEST, or no such ``tell`` is queued.
         """
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False

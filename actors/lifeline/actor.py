@@ -48,10 +48,11 @@ class Clocks:
 class LifelineActor(Actor[Lifeline]):
     """Finds lost and overdue units, and commits their requeue or failure.
 
-    A lost commit is repeated in the next sweep. Of several gateways only the leader sweeps; all
-    watch the clocks, as each may have to take over. After a start, a database outage, or a jump of
-    the database's clock it pauses for ``leases.grace_seconds``: leases could not be renewed in the
-    meantime, and a node agent waits up to 30 s between two tries to connect.
+    A lost commit is repeated in the next sweep. Of several gateways only the leader sweeps. After a
+    start, a database outage, or a jump of the database's clock it pauses for
+    ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
+    to 30 s between two tries to connect. All gateways watch the clocks, as any may become the
+    leader.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Lifeline:
-    """Marker: the address of the lifeline actor."""
+    """Marker type for the address of the lifeline actor."""
 
 
 @attrs.frozen

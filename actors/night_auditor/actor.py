@@ -1,6 +1,6 @@
 """The NightAuditor actor: audits all rows of the books once a night, however long that takes.
 
-It is separate from the Auditor, which meanwhile continues to audit new rows.
+It is separate from the Auditor, which continues to audit new rows at the same time.
 """
 
 import logging

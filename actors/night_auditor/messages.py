@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class NightAuditor:
-    """Marker: the address of the actor that audits everything."""
+    """Marker type for the address of the actor that audits everything."""
 
 
 @attrs.frozen

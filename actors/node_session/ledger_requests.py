@@ -149,10 +149,10 @@ class LeaseRenewal:
 
 
 def vouched_at(held: HeldUnit, now: float) -> float | None:
-    """Return the time from which the unit's lease runs; None if its node was not heard of yet.
+    """Return the time from which the unit's lease runs; None if its node has not reported on it.
 
-    That is the node's last report while the node has the unit. The session itself vouches for
-    units that wait for a slot, and for results that it settles: then it is ``now``.
+    While the node has the unit, it is the time of the node's last report. It is ``now`` for units
+    that wait for a slot, and for results that are being settled, as the session has these.
     """
     return held.heard_at if held.phase in (Phase.SENT, Phase.RUNNING) else now
 

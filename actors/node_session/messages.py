@@ -232,7 +232,7 @@ class PingDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class ResultInspected(Message[NodeSession, None]):
-    """To itself, from a background task: the object store was asked for a result's objects.
+    """To itself, from a background task: a result's objects were inspected in the object store.
 
     ``found`` is a ``result_objects.Found``; None if the store is unavailable or too slow.
     """
@@ -245,7 +245,7 @@ class ResultInspected(Message[NodeSession, None]):
 
 @attrs.frozen
 class PartsInspected(Message[NodeSession, None]):
-    """To itself, from a background task: the object store was asked which parts have arrived.
+    """To itself, from a background task: answer to a node's request for upload URLs of parts.
 
     ``what``: ``result`` or ``evidence``. ``is_known`` False: the store is unavailable or too slow.
     ``offered`` None with ``is_known``: the stored parts were of a file of another length, and were

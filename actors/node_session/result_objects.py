@@ -320,7 +320,7 @@ class PartOffers:
         self._actor.background(offer, within=settings.look_seconds, otherwise=failed)
 
     async def answer(self, held: HeldUnit, message: PartsInspected) -> None:
-        """Send the node the upload URLs, then handle the last request that arrived meanwhile."""
+        """Send the node the upload URLs, then handle the last request that arrived since."""
         following = held.part_requests.pop(message.what, None)
         if message.offered is not None:
             unit, offered = held.running, message.offered

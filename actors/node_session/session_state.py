@@ -169,7 +169,7 @@ class HeldUnits:
         return self._held.get((job, unit))
 
     def exactly(self, job: UUID, unit: int, attempt: int) -> HeldUnit | None:
-        """Return the unit if its attempt is this one."""
+        """Return the unit if the session holds this attempt of it."""
         held = self._held.get((job, unit))
         return held if held is not None and held.attempt == attempt else None
 
@@ -221,8 +221,8 @@ class HeldUnits:
 class HelloComparison:
     """Comparison of the units that a hello lists with the units of the session.
 
-    ``keep``: in both. ``drop``: listed, but not the node's. Units that the hello does not list are
-    ``lost`` if they were RUNNING, and ``unsent`` if they were only SENT.
+    ``keep``: units in both. ``drop``: units in the hello that are not the node's. Units that the
+    hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only SENT.
     """
 
     keep: tuple[HeldUnit, ...]
@@ -279,7 +279,7 @@ class SessionState:
     def is_outsider(self, unit: Assignment) -> bool:
         """Return whether neither the gateway nor the unit's creator owns or trusts the node.
 
-        A failure that only such a node reports does not end the unit.
+        A failure that such a node reports does not end the unit while other owners' nodes could try it.
         """
         node, own = self.node, self.settings.own
         return pool_of(unit, node.owner) == ANY and node.id not in own
@@ -287,9 +287,8 @@ class SessionState:
     def assigned_time(self, unit: Assignment) -> float:
         """Return when a unit was assigned, on the monotonic clock; at most the present.
 
-        It stands for the begin of an attempt that an earlier session sent, maybe at another
-        gateway. Database times are converted by ``opened_at``, as this machine's clock may be
-        wrong.
+        For units that an earlier session sent, this counts as the begin of the attempt. Database
+        times are converted by ``opened_at``, as this machine's clock may be wrong.
         """
         now = self.now
         if unit.given_at is not None:

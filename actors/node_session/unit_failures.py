@@ -75,7 +75,7 @@ def failed(
     twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
-    Attempts that were lost or given back then do not count towards the twelve.
+    Attempts that were lost or returned then do not count towards the twelve.
     """
     error_class, error, code = failure.error_class, failure.error, failure.code
     wait = wait_seconds(
@@ -111,8 +111,8 @@ def failed(
 def is_agreed(others: AlternativesFound) -> bool:
     """Return whether failures that outside nodes report end a unit.
 
-    They do if nodes of three owners tried it, or no node of a further owner could. Nodes without an
-    account count as one owner's.
+    They do if nodes of three owners tried the unit, or no other owner has a node that could. Nodes
+    without an account count as one owner's.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 
@@ -141,8 +141,8 @@ def incapable(
     """Return the effect of an attempt on a node that lacks what the unit needs.
 
     The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
-    memory, and no node has more, the unit ends. Otherwise it is retried. The unit's requirements
-    are raised on the report of a trusted node. On that of an outside node they are raised only if a
+    memory, and no node has more, the unit ends. Otherwise the unit is retried. The report of a
+    trusted node raises the unit's requirements. The report of an outside node raises them only if a
     node of another owner has tried the unit, too, and a capable node exists.
     """
     is_memory = lack.what == MEMORY
@@ -166,9 +166,8 @@ def incapable(
 
 
 def is_stuck(unit: Assignment, node: UUID, others: AlternativesFound) -> bool:
-    """Return whether admins are alerted about a unit that its nodes cannot do.
-
-    They are once three nodes have tried it, and no node is left that has not.
+    """Return whether admins are alerted about a unit that its nodes cannot do: three nodes have
+    tried it, and no node is left that has not.
     """
     return not others.is_untried and len(unit.avoid | {node}) >= HELD_NODES
 

@@ -137,7 +137,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
-        """Publish the newest progress of each unit, once a second however often nodes report."""
+        """Publish the newest progress of each unit to other gateways, at most once a second."""
         told, self._unpublished = list(self._unpublished.values()), {}
         await self._bus.publish(PROGRESS, orjson.dumps([_how_far(one) for one in told]))
 
@@ -155,7 +155,7 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the lines to publish, once a second however many there are."""
+        """Return the collection of lines to publish; start its timer if it is empty."""
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold

@@ -15,7 +15,7 @@ from actors.scheduler.messages import Hint
 
 
 class Notifier:
-    """Marker: the address of the notifier actor."""
+    """Marker type for the address of the notifier actor."""
 
 
 @attrs.frozen
@@ -92,7 +92,7 @@ class UnitLogLines(Message[Notifier, None]):
 
 @attrs.frozen
 class AskOthers(Message[Notifier, None]):
-    """From its own timer: ask the other gateways for logs from before the start."""
+    """From its own timer: ask the other gateways for log lines from before this gateway's start."""
 
 
 @attrs.frozen

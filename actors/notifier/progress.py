@@ -44,8 +44,9 @@ class ProgressStore:
     def moved(self, unit: UnitState) -> None:
         """Update the reports after a unit changed its state.
 
-        The unit's reports are dropped if it has ended or was requeued; those of all units of its
-        job if the job has ended. A delivered unit that waits for its verdict gets the progress 1.
+        The unit's reports are dropped if the unit has ended or was requeued. Reports on all units
+        of its job are dropped if the job has ended. A delivered unit that waits for its verdict
+        gets the progress 1.
         """
         if unit.state == "VERIFYING":
             self.put(Progress(unit.job, unit.unit, unit.attempt, 1.0))

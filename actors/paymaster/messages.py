@@ -1,6 +1,6 @@
 """Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
+Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
 """
 
 from datetime import timedelta
@@ -17,7 +17,7 @@ PayoutKind: TypeAlias = Literal["CREDITS", "MONEY"]
 
 
 class Paymaster:
-    """Marker: the address of the paymaster actor."""
+    """Marker type for the address of the paymaster actor."""
 
 
 @attrs.frozen
@@ -45,8 +45,8 @@ class EarningClaim:
 class DisputeOpen:
     """From the web: the creator disputes the charge of a unit, once per unit.
 
-    A creator may open one even if a dispute by the gateway was rejected. It must be opened within
-    the dispute window of the share or, without a share, within ``window`` after the unit's end.
+    A creator may open one even if a dispute by the gateway was rejected. A dispute must be opened
+    within the window of the share or, without a share, within ``window`` after the unit's end.
     ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere and
     this unit was not compared; it may follow a rejected dispute by the creator. ``comparison``: the
     creator's comparison with their own render; a check then decides the dispute.

@@ -179,7 +179,7 @@ class Objects(Protocol):
         ...
 
     async def abort_multipart(self, key: str, multipart: str) -> None:
-        """Discard the parts; no effect if there is no such upload."""
+        """Abort a multipart upload and discard its parts; no effect if there is no such upload."""
         ...
 
     async def check(self) -> None:

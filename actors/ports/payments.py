@@ -43,7 +43,7 @@ class Payments(Protocol):
     """Stripe, which takes payments and reports their outcome by webhooks."""
 
     async def open(self, order: PaymentOrder) -> PaymentSession:
-        """Return the session for the order; the same session if called again.
+        """Open a checkout session for the order and return it; a repeated call returns the same.
 
         Raises PaymentsUnavailable within eight seconds.
         """

@@ -62,7 +62,7 @@ class Store(Protocol):
         ...
 
     async def audit(self) -> Sequence[Finding]:
-        """Check all invariants of the books on all rows. This may take minutes."""
+        """Check all invariants of the books on all rows, which may take minutes."""
         ...
 
     async def note_audit(
@@ -97,9 +97,9 @@ class Store(Protocol):
     ) -> Sequence[OpenUnit]:
         """Return, for each job, the units at nodes and the next ``window`` units to assign.
 
-        ``known`` returns a job's parameters if the caller has them; only others are read, as they
-        never change. The oldest job comes first, and units of a job come in their order. Units of
-        paused jobs, and units that wait for other units, are left out.
+        ``known`` returns the plan of a job that the caller has read before; plans never change, so
+        only others are read. The oldest job comes first, and units of a job come in their order.
+        Units of paused jobs, and units that wait for other units, are left out.
         """
         ...
 
@@ -200,7 +200,7 @@ class Store(Protocol):
         ...
 
     async def ripe_earnings(self, limit: int) -> Sequence[MaturedEarning]:
-        """Return pending shares without an open dispute whose dispute window is over, oldest first."""
+        """Return undisputed pending shares whose dispute window is over, oldest first."""
         ...
 
     async def claimable_earnings(self, limit: int) -> Sequence[ClaimableEarning]:
@@ -210,15 +210,14 @@ class Store(Protocol):
     async def unlooked_shares(self, limit: int) -> "Sequence[UncheckedEarning]":
         """Return pending shares that were settled without a comparison, newest first.
 
-        The shares are those of nodes that have delivered an invalid result, and of their owners'
-        other nodes.
+        Only nodes that have delivered an invalid result, and other nodes of their owners, count.
         """
         ...
 
     async def pending_checks(self, limit: int, after: "Place | None" = None) -> "Sequence[Pending]":
-        """Return deliveries that wait for their verdict, oldest first, after a position if given.
+        """Return results that wait for their verdict, oldest first, after a position if given.
 
-        Deliveries of units that no longer wait are left out.
+        Results of units that were cancelled or decided in the meantime are left out.
         """
         ...
 

@@ -53,8 +53,8 @@ class Process:
 class PulseActor(Actor[Pulse]):
     """Measures the loop's lag, feeds the watchdog, and ends a process with a stuck actor.
 
-    When it receives its timer's message, the event loop runs and actors are served. If another
-    actor is stuck, it ends the process, and the service manager starts it again.
+    If the Pulse receives the message of its timer, the event loop runs and actors are served. If
+    another actor is stuck, the Pulse ends the process, and the service manager starts it again.
     """
 
     def __init__(

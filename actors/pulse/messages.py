@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Pulse:
-    """Marker: the address of the pulse actor."""
+    """Marker type for the address of the pulse actor."""
 
 
 @attrs.frozen

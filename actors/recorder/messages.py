@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Recorder:
-    """Marker: the address of the recorder actor."""
+    """Marker type for the address of the recorder actor."""
 
 
 @attrs.frozen

@@ -42,7 +42,7 @@ class RevocationSet(Protocol):
     """The revocations that authentication checks; they outlive the actor."""
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add revocations that were read."""
+        """Add revocations to the set."""
         ...
 
     def read_at(self, monotonic: float) -> None:

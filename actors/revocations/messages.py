@@ -8,7 +8,7 @@ from actors.kernel import Message, Overflow
 
 
 class Revocations:
-    """Marker: the address of the revocations actor."""
+    """Marker type for the address of the revocations actor."""
 
 
 @attrs.frozen

@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Sequencer:
-    """Marker: the address of the sequencer actor."""
+    """Marker type for the address of the sequencer actor."""
 
 
 @attrs.frozen

@@ -41,9 +41,8 @@ def is_due(look: LogView, size: int, now: datetime, settings: SequencerSettings)
 def rest_after(worked: float, lag: float) -> float:
     """Return the seconds to pause after ``worked`` seconds of work.
 
-    ``lag``: the age of the last appended entry. While it is small, the Sequencer works a tenth of
-    the time, to leave the database to the Ledger. As it grows, the Sequencer works more, to keep
-    up.
+    ``lag``: the age of the last appended entry. While the lag is small, the Sequencer works a tenth
+    of the time, to leave the database to the Ledger. As the lag grows, the Sequencer works more.
     """
     behind = (lag - LAG_SECONDS) / (LAG_SECONDS_MAX - LAG_SECONDS)
     share = SHARE + (1.0 - SHARE) * min(max(behind, 0.0), 1.0)

@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Sweeper:
-    """Marker: the address of the sweeper actor."""
+    """Marker type for the address of the sweeper actor."""
 
 
 @attrs.frozen

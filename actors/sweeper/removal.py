@@ -13,7 +13,8 @@ from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from sql.units import beside, evidence_key, result_key
 
 ABANDONED_AFTER: Final = timedelta(days=1)
-OVER_AFTER: Final = timedelta(hours=2)  # for ended attempts, whose presigned URLs have expired
+# Like ABANDONED_AFTER, for attempts that have ended: presigned URLs of parts have expired by then.
+OVER_AFTER: Final = timedelta(hours=2)
 JOBS_AT_ONCE: Final = 100  # jobs whose thumbnails and logs are removed at once
 log = logging.getLogger("sweeper")
 

@@ -1,4 +1,4 @@
-"""State of one delivered result until its verdict: its next check, and what reports mean for it."""
+"""State of one delivered result until its verdict, and decisions on its checks (pure)."""
 
 from collections.abc import Callable
 from typing import Final, Literal, TypeAlias
@@ -316,7 +316,7 @@ class Case:
         if self.why == "disputed":
             self._hear_disputed(report, limits, across=across)
             return
-        # the verifier could not even make a picture of its own render
+        # the verifier could not even make a picture of the frame that it rendered
         if self.why == "unmade" and not report.is_finished:
             self._cannot_tell(self.said)
             return
@@ -443,7 +443,7 @@ class Case:
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that the verifier was lost during its check; return the pause in seconds.
 
-        If that happens LOST_MOST times in a row, the result may crash verifiers, so it is given up.
+        After LOST_MOST losses its checks are given up, as the result may crash verifiers.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:

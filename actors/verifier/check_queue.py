@@ -33,7 +33,7 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case]) -> list[Case]:
-        """Sort the cases; those whose checks failed or gave way wait until no other case waits."""
+        """Sort the cases fairly; cases with failed or dropped checks (``is_last``) come last."""
         return sorted(cases, key=lambda one: (one.is_last, self.of(one.turn), one.pending.place))
 
     def begin(self, creator: UUID) -> None:

@@ -24,14 +24,14 @@ REASON: Final = "the gateway: another result of its node was invalid, and this o
 
 @attrs.frozen
 class ClawbackTag:
-    """Tag of a commit that withholds a share."""
+    """Tag of a commit that opens a dispute to withhold a share."""
 
     share: UncheckedEarning
 
 
 @attrs.define
 class Clawback:
-    """Clawback by one gateway. ``_due_at``: when to look for shares to withhold."""
+    """Search for shares to withhold, in one gateway. ``_due_at``: when to search again."""
 
     _peers: VerifierPeers
     _due_at: float = float("-inf")

@@ -1,6 +1,6 @@
 """Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
+Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ COMPARED: Final = ("exact", "consistent")
 
 
 class Verifier:
-    """Marker: the address of the verifier actor."""
+    """Marker type for the address of the verifier actor."""
 
 
 @attrs.frozen
@@ -114,7 +114,7 @@ def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
 def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
     """Return True if the creator is charged.
 
-    They pay whenever an operator is paid, and for ``unverified`` work in any case.
+    Creators pay whenever an operator is paid, and for ``unverified`` work in any case.
     """
     return outcome == "unverified" or earns(row, outcome, pays=pays)
 

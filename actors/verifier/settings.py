@@ -44,9 +44,9 @@ class VerifierSettings:
         """Return the time limit of the next check, in seconds.
 
         A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``,
-        so that a scene that is too large for the verifiers does not delay others for long. Further
-        checks may take longer. Whatever its limit, a check may be dropped for waiting results of
-        other creators after ``wait_seconds``.
+        so that a scene that is too large for the verifiers does not delay others for long. Later
+        checks of the same result may take longer. Any check may be dropped after ``wait_seconds``
+        if results of other creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):
@@ -54,7 +54,7 @@ class VerifierSettings:
         return min(max(self.first_seconds, FIRST_FACTOR * took), most)
 
 
-TOOK_MOST = 3600.0  # seconds of a unit that count, as they are only the node's claim
+TOOK_MOST = 3600.0  # limit of the seconds that a unit took, as these are only the node's claim
 FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 

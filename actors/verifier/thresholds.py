@@ -34,7 +34,7 @@ class Thresholds:
 
     @property
     def across(self) -> "Thresholds":
-        """Return the thresholds for a check by a machine of another class."""
+        """Return the thresholds for a check by a verifier of another device class."""
         return attrs.evolve(self, match=self.other_class)
 
 

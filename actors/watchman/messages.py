@@ -6,7 +6,7 @@ from actors.kernel import Message
 
 
 class Watchman:
-    """Marker: the address of the watchman actor."""
+    """Marker type for the address of the watchman actor."""
 
 
 @attrs.frozen

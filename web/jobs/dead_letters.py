@@ -110,7 +110,7 @@ class LettersDone:
 
 @attrs.frozen
 class DeadLetterActions:
-    """The dead letters that one gateway can list, for an admin (``doer``) to retry or discard."""
+    """Actions of an admin (``doer``) on the dead letters of a gateway: list, retry, discard."""
 
     doer: AdminIdentity
 

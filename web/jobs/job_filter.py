@@ -111,7 +111,7 @@ def without(text: str, word: str) -> str:
 
 
 def with_status(text: str, status: str) -> str:
-    """Return the filter with this status instead of its own; without one if ``status`` is ''."""
+    """Return the filter with its status replaced; without a status if ``status`` is ''."""
     rest = without(text, "status")
     return f"status:{status} {rest}".strip() if status else rest
 

@@ -152,7 +152,7 @@ def too_many(most: int, seconds: int) -> Problem:
 async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> FleetSummary:
     """Return a summary of the nodes that may do a job of this type and pool now.
 
-    It is empty while the Scheduler does not answer.
+    The summary is empty while the Scheduler does not answer.
     """
     wanted = GetFleet(user, job_type, pool)
     try:

@@ -69,8 +69,8 @@ def _without_past_start(found: WaitCounts, plan: JobPlan, now: datetime) -> Wait
 
 
 def _counts_for_later_units(found: Mapping[int, WaitCounts]) -> WaitCounts | None:
-    """Return the counts that also explain later units of the job; None if nothing but these
-    earlier units keeps them waiting.
+    """Return the counts that explain why later units of the job wait, too; None if they only wait
+    for these units.
     """
     first = next((one for one in found.values() if one.reachable is None), None)
     if first is None or first.ready:
@@ -134,7 +134,7 @@ def unverifiable_note(found: WaitCounts) -> str:
 
 
 def obstacles(found: WaitCounts) -> list[str]:
-    """Return for each obstacle how many nodes it keeps from doing the unit, in words."""
+    """Return phrases that say how many nodes cannot do a unit for which reason."""
     kinds = (
         (found.silent, "is not connected", "are not connected"),
         (found.barred, "is drained or in quarantine", "are drained or in quarantine"),
