@@ -219,7 +219,7 @@ def read_signed_work(
         return ResultRefused("the node signed work on a different unit or attempt", is_lie=True)
     found, proof = seen.found, seen.proof
     if found is not None and not _names(work, result, found):
-        return ResultRefused("the node signed an object that differs from the stored", is_lie=True)
+        return ResultRefused("the node signed a file that differs from the stored one", is_lie=True)
     if proof is not None and work.document["measured"].get(EVIDENCE) != _named(proof):
         words = "the node signed evidence that differs from the stored evidence"
         return ResultRefused(words, is_lie=True)

@@ -279,7 +279,7 @@ class SessionState:
     def is_outsider(self, unit: Assignment) -> bool:
         """Return whether neither the gateway nor the unit's creator owns or trusts the node.
 
-        A failure that such a node reports does not end the unit while other owners' nodes could try it.
+        Its report of a failure does not end the unit while nodes of other owners could try it.
         """
         node, own = self.node, self.settings.own
         return pool_of(unit, node.owner) == ANY and node.id not in own
