@@ -38,11 +38,13 @@ AT_ONCE: Final = 64  # endpoints to which deliveries are sent at the same time
 FORGET_SECONDS: Final = 3_600.0
 FORGET_AT_ONCE, FORGET_MOST = 1_000, 100
 
-TRIES: Final = Counter("rendertrust_webhook_tries", "Tries to deliver, by result.", ["result"])
+TRIES: Final = Counter(
+    "rendertrust_webhook_tries", "Tries to deliver a webhook, by result.", ["result"]
+)
 DISABLED: Final = Counter(
     "rendertrust_webhook_endpoints_disabled", "Endpoints disabled by this gateway."
 )
-WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Deliveries waiting to be sent.")
+WAITING: Final = Gauge("rendertrust_webhook_deliveries_waiting", "Webhooks waiting to be sent.")
 log = logging.getLogger("courier")
 
 

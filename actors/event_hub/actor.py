@@ -30,7 +30,7 @@ LOOK_SECONDS: Final = 1.0  # interval of polls
 FOLLOWERS_MAX: Final = 5_000  # streams at this gateway
 JOBS, PROGRESS = "jobs", "progress"  # topics of the Notifier
 
-FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Streams of events that are open here.")
+FOLLOWERS: Final = Gauge("rendertrust_event_followers", "Event streams open at this gateway.")
 
 
 class NewestEvents(Protocol):

@@ -25,7 +25,8 @@ class Statistics:
     """A snapshot of an actor's statistics.
 
     ``depth`` and ``peak``: the present and the greatest number of queued messages.
-    ``handle_seconds``: the total duration of handler runs. ``samples``: durations of the last 128.
+    ``handle_seconds``: the total duration of handler runs. ``samples``: the durations of the last
+    128 handler runs.
     """
 
     state: State

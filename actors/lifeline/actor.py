@@ -80,13 +80,13 @@ class LifelineActor(Actor[Lifeline]):
     async def sweep(self, message: Sweep) -> None:
         try:
             if await self._stepped():
-                log.warning("no sweep: the database's clock was set ahead")
+                log.warning("no sweep for ended leases: the database's clock was set ahead")
                 self.after(self._leases.grace_seconds, Sweep())
                 return
             if await self._leadership.leads("lifeline"):
                 await self._sweep()
         except Unavailable as error:
-            log.warning("no sweep: %s", type(error).__name__)
+            log.warning("no sweep for ended leases: %s", type(error).__name__)
             self.after(self._leases.grace_seconds, Sweep())
         else:
             self.after(self._leases.sweep_seconds, Sweep(), jitter=0.1)
@@ -103,7 +103,7 @@ class LifelineActor(Actor[Lifeline]):
             leads = await self._leadership.leads("lifeline")
             waiting = await self._store.waiting_units(WAITING_MOST) if leads else ()
         except Unavailable as error:
-            log.warning("no units expired: %s", type(error).__name__)
+            log.warning("units that waited too long cannot be read: %s", type(error).__name__)
         else:
             self._commit([(unit, expired(unit)) for unit in waiting])
 

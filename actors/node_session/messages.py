@@ -65,10 +65,11 @@ class AlternativesFound(Message[NodeSession, None]):
     """From the Scheduler, in answer to ``FindAlternatives``: which other nodes could do the unit.
 
     ``is_able``: a node has what this session's node lacked, or may have it, because another gateway
-    serves it. ``is_untried``: a node that has not tried the unit may do it. ``is_other``: so may a
-    node of an owner none of whose nodes has tried it. ``is_seconded``: a connected node of another
-    owner has tried the unit, too. ``owners``: how many owners the nodes have that tried it,
-    including this session's node. Nodes without an account count as one owner's.
+    serves it. ``is_untried``: a node that has not tried the unit could do it. ``is_other``: an
+    owner none of whose nodes has tried the unit has a node that could do it. ``is_seconded``: a
+    connected node of another owner has tried the unit, too. ``owners``: how many owners the nodes
+    have that tried the unit, including this session's node. Nodes without an account count as one
+    owner's.
     """
 
     job: UUID

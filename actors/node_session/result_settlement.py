@@ -40,11 +40,11 @@ from sql.retry_policy import HELD_NODES
 log = logging.getLogger("node-session")
 UNSENDABLE: Final = Counter(
     "rendertrust_units_unsendable",
-    "Tries to send a unit that could not be sent to three nodes or more.",
+    "Failed tries to send a unit that could not be sent to three or more nodes.",
 )
 HELD: Final = Counter(
     "rendertrust_units_held",
-    "Attempts that three nodes or more lost, or that were beyond all of them.",
+    "Attempts at units that three or more nodes lost or could not do.",
 )
 # Failure class with which a node returns a unit: it drains, stops, or cannot reach the gateway.
 DECLINES: Final = "network"

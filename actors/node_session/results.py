@@ -234,7 +234,7 @@ def _implausible_claim(
 ) -> str | None:
     """Return the error of a wrong Blender build or impossible times in a work record, or None.
 
-    Such an error may be honest.
+    Such an error is no lie, as an honest node may make it.
     """
     build = work.document["renderer"].get("build") or ""
     is_other = bool(device_class) and build != kin_of(device_class)[1]

@@ -91,7 +91,7 @@ class Sampling:
     def _is_aged(self, secret: bytes, sealed: bytes | None) -> bool:
         """Return whether the secret is still sealed with the previous key of the log.
 
-        Gateways lose that key at the next rotation, and could then no longer open the secret.
+        Gateways lose the previous key at the next rotation; no gateway could open the secret then.
         """
         nonce = (sealed or b"")[:NONCE_BYTES]
         return sealed != self._signer.seal(secret, nonce)

@@ -69,13 +69,13 @@ def failed(
 ) -> UnitFail:
     """Return the effect of a failed attempt: a retry, or the end of the unit.
 
-    A failure of the scene ends the unit if it is ``confirmed``. So does the third failure that is
-    a node's fault; if these were three different nodes, the scene is blamed. Other failures are
+    A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
+    fault ends it, too; if these were three different nodes, the scene is blamed. Other failures are
     retried after 1, 2 and 4 seconds. A unit that is ``given_back`` did not fail, and is tried up to
     twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
-    Attempts that were lost or returned then do not count towards the twelve.
+    For such a report, lost and returned attempts do not count towards the twelve tries.
     """
     error_class, error, code = failure.error_class, failure.error, failure.code
     wait = wait_seconds(

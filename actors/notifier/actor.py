@@ -46,7 +46,9 @@ HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
 PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
-JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
+JOBS_ENDED: Final = Counter(
+    "rendertrust_jobs_ended", "Jobs that ended at this gateway, by state.", ["state"]
+)
 
 
 @attrs.frozen

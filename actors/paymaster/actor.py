@@ -64,7 +64,7 @@ class PaymasterActor(Actor[Paymaster]):
         try:
             found = await self._store.ripe_earnings(self._settings.at_once)
         except Unavailable as error:
-            log.warning("no share became payable: %s", type(error).__name__)
+            log.warning("matured shares cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))
             self._ask([EarningMature(share.job, share.unit) for share in found])
@@ -76,7 +76,7 @@ class PaymasterActor(Actor[Paymaster]):
         try:
             found = await self._store.claimable_earnings(self._settings.at_once)
         except Unavailable as error:
-            log.warning("no share was claimed: %s", type(error).__name__)
+            log.warning("shares in suspense cannot be read: %s", type(error).__name__)
         else:
             wait = self._pause(wait, len(found))
             self._ask([EarningClaim(share.job, share.unit, share.owner) for share in found])

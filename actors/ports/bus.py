@@ -18,8 +18,9 @@ class Bus(Protocol):
         ...
 
     def subscribe(self, topic: str, receive: Callable[[bytes], None]) -> Subscription:
-        """Call ``receive`` for every hint of the topic, also after a reconnect; it must not block.
+        """Call ``receive``, which must not block, for every hint of the topic.
 
-        Hints published before the subscription is active are not received.
+        The subscription survives a reconnect of the bus. Hints published before the subscription is
+        active are not received.
         """
         ...

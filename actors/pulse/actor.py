@@ -15,7 +15,8 @@ BEAT_SECONDS: Final = 0.25
 LOOK_SECONDS: Final = 5.0  # how often the tree is checked
 TIDY_SECONDS: Final = 60.0  # how often unused memory is freed
 STUCK: Final = Gauge(
-    "rendertrust_actors_stuck", "Actors that have had the same message in hand for a minute."
+    "rendertrust_actors_stuck",
+    "Actors that handle or queue messages but finished none for a minute.",
 )
 
 

@@ -46,8 +46,8 @@ from sql.reputation import NEW
 from sql.units import MINE
 
 SECRET_BYTES: Final = 32
-ROUND_SECONDS: Final = 20.0  # for the steps of one round, as the store may be slow
-STORE_SECONDS: Final = 5.0  # for the store's answer about a result, which is then requested again
+ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
+STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
 RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the rest is for its files
 SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"

@@ -455,8 +455,8 @@ class Case:
     def give_up(self) -> None:
         """End the case because its checks fail.
 
-        If regions differed, the result is invalid but no strike. If only the scene made the checks
-        fail, the scene is at fault, unless regions may differ.
+        If regions differed, the result is invalid, but no strike. If all checks failed because of
+        the scene, the scene is at fault, unless a comparison left regions in doubt.
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"

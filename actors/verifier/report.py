@@ -61,7 +61,7 @@ class Report:
     is_unseen: bool = False  # the verifier cannot read the pixels that the node signed
     samples: int | None = None  # per pixel, as the scene was rendered
     pixels: str | None = None  # SHA-256 of the pixels as the verifier read them
-    # from a device of another kind with evidence, or for EEVEE
+    # outcome for a verifier of another device kind, or for frames that EEVEE drew
     across: OtherClassReport | None = None
     depends: str | None = None  # why honest devices of other kinds render the scene differently
 
