@@ -111,7 +111,7 @@ class SessionPeers:
     progress: ProgressTracker  # shared by all sessions
     overruns: OverrunTracker  # shared by all sessions
     verifier: Ref[Verifier] | None = None  # None: the node is never asked to check results
-    sampling: Sampling | None = None  # shared by all sessions; None: no odds are drawn
+    sampling: Sampling | None = None  # shared by all sessions; None: compare all results
     manifests: Manifests = attrs.field(factory=Manifests)  # shared by all sessions
 
 

@@ -41,7 +41,7 @@ PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
 TOO_LARGE: Final = "the verifiers have too little memory or time to render the scene"
 UNREAD: Final = "its regions match, but the verifier cannot read this kind of picture"
-# Codes for findings of a verifier of another device kind; text may follow.
+# Codes in verdicts by a verifier of another device kind; an explanation may follow the code.
 OTHER_SEEDS: Final = "other-seeds"
 OTHER_DEVICE: Final = "other-device"
 DEVICE_DEPENDENT: Final = "device-dependent"

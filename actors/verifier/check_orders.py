@@ -66,7 +66,7 @@ def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
     """Draw the numbers (0 to 1) that place three crops: x, y, and the cell or None.
 
     A crop without a cell lies anywhere, and one with a cell lies where there is detail. The first
-    has none, the second has one, and for the third that is random.
+    crop has no cell, the second has one, and the third has one at random.
     """
 
     def drawn(purpose: bytes, number: int) -> float:

@@ -66,7 +66,7 @@ async def commit_effects(
 ) -> Problem | None:
     """Commit effects on one job without checking its owner; return why they are refused, or None.
 
-    ``act``: an admin's, to be recorded.
+    ``act``: the admin's act that is recorded with them, if an admin makes the change.
     """
     retried = [effect.unit for effect in effects if isinstance(effect, UnitRetry)]
     if (underquoted := await refusal_of(gateway, effects[0].job, retried)) is not None:
