@@ -34,7 +34,7 @@ class FramesHandled(Message[NodeSession, bool]):
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
-    """From the relay: a WebSocket pong arrived. It counts towards the node's frame rate limit."""
+    """From the relay: a WebSocket pong arrived. A pong counts towards the node's frame rate limit."""
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
@@ -43,7 +43,7 @@ class PongSeen(Message[NodeSession, None]):
 class PingSeen(Message[NodeSession, None]):
     """From the relay, which answers the ping: a WebSocket ping arrived.
 
-    It counts towards the node's frame rate limit.
+    A ping counts towards the node's frame rate limit.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM

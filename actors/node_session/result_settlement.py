@@ -169,7 +169,7 @@ class ResultSettlement:
     def _is_missing(self, result: JobResult) -> bool:
         """Return whether the failure is due to a capability that the node lacks.
 
-        False if its hello claimed that capability.
+        False if the node's hello claimed that capability.
         """
         hello = self._state.hello
         has_opengl = hello is not None and hello.opengl is True

@@ -37,7 +37,7 @@ class Bid:
 class Signed:
     """A signed transaction; sending it repeatedly is safe.
 
-    ``contract``: the address that it would create.
+    ``contract``: the address of the contract that it deploys, if any.
     """
 
     hash: str
