@@ -34,7 +34,10 @@ class FramesHandled(Message[NodeSession, bool]):
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
-    """From the relay: a WebSocket pong arrived. A pong counts towards the node's frame rate limit."""
+    """From the relay: a WebSocket pong arrived.
+
+    A pong counts towards the node's frame rate limit.
+    """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
 
