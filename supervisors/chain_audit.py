@@ -6,9 +6,9 @@ from typing import Final
 
 import attrs
 
-from actors.anchor.actor import AnchorActor, astray
+from actors.anchor.actor import AnchorActor, unknown_contract_error
 from actors.anchor.chain_check import ChainCheck, ChainChecker
-from actors.anchor.policy import AnchorSettings, sorted_out
+from actors.anchor.policy import AnchorSettings, situation_of
 from actors.ports import Anchored, Chain, ChainState, Clock
 from config.settings import Chain as ChainSettings
 from sql.anchors import PENDING, Anchors, SentRow
@@ -64,7 +64,7 @@ async def see(chain: Chain, anchors: Anchors, clock: Clock) -> ChainView:
     """Read the chain and the database. Raises ChainUnavailable, Unavailable."""
     state = await chain.state()
     sent = await anchors.sent(state.chain_id, state.sender, state.nonce)
-    contract = sorted_out(state, sent).contract
+    contract = situation_of(state, sent).contract
     standing: ChainCheck = await ChainChecker(chain, anchors).standing(state, contract, clock.now())
     first = await anchors.first(state.chain_id, state.sender)
     unknown = await anchors.unknown(state.chain_id, state.sender, state.nonce)
@@ -145,12 +145,12 @@ async def make_contract(
     )
     told = ""
     while True:
-        await anchor.see_to_it()
+        await anchor.run_once()
         seen = await see(chain, anchors, clock)
         if seen.halt is not None:
             raise ForeignLog(seen.halt.text)
         if seen.strays:
-            raise ForeignLog(astray(seen.strays[0][0]))
+            raise ForeignLog(unknown_contract_error(seen.strays[0][0]))
         making = [row for row in seen.pending if row.size is None]
         if seen.contract is not None and not making:
             return seen.contract

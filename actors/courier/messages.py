@@ -15,17 +15,17 @@ Sending: TypeAlias = "asyncio.Task[Sequence[Answered | NotSent]]"
 
 
 class Courier:
-    """Marker: the address of the courier actor."""
+    """Marker type for the address of the courier actor."""
 
 
 @attrs.frozen
 class Deliver(Message[Courier, int]):
-    """From the Courier's own timer: begin to send due deliveries; returns their number."""
+    """From the Courier's own timer: begin to send due deliveries; the reply is their number."""
 
 
 @attrs.frozen
 class Sent(Message[Courier, None]):
-    """From a finished send: the ``due`` deliveries of an endpoint, and the finished task."""
+    """From a finished task (``became``): it has sent these ``due`` deliveries of an endpoint."""
 
     endpoint: UUID
     due: Sequence[DueDelivery]

@@ -13,7 +13,7 @@ from actors.kernel.timer import Timer
 
 
 class Life(Protocol):
-    """An actor's view of its instance; documented at ``Actor``."""
+    """Interface of the instance that runs an actor; ``Actor`` documents its methods."""
 
     def one_in_hand(self) -> Envelope: ...
     def forward(self, ref: Ref[Any], message: Message[Any, Any]) -> Later[Any]: ...
@@ -37,7 +37,7 @@ class Actor(Generic[To]):
 
     __handlers__: ClassVar[Table] = {}
     __marker__: ClassVar[Any] = None
-    ref: Ref[To]  # its own address, set before ``started``
+    ref: Ref[To]  # the actor's own address, set before ``started``
     __instance__: Life
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -53,7 +53,9 @@ class Actor(Generic[To]):
         """Run after the last message, both at a stop and after a crash (even of ``started``)."""
 
     def forward(self, ref: "Ref[Any]", message: Message[Any, R]) -> Later[R]:
-        """Let another actor answer the sender of the current message, within the same deadline."""
+        """Send ``message`` to another actor, which then answers the sender of the current message
+        within the same deadline.
+        """
         return self.__instance__.forward(ref, message)
 
     @overload
@@ -63,16 +65,17 @@ class Actor(Generic[To]):
     @overload
     def later(self, reply: UnionType) -> Later[Any]: ...
     def later(self, reply: object) -> Later[Any]:
-        """Let a later handler answer the current message; its sender keeps waiting.
+        """Return an object with which a later handler answers the current message.
 
-        ``reply`` is that message, or the type of its reply; it only helps the type checker.
+        Its sender keeps waiting. ``reply``: the current message, or the type of its reply, which
+        only the type checker uses.
         """
         return Later(self.__instance__.one_in_hand())
 
     def after(self, seconds: float, message: Message[To, Any], *, jitter: float = 0.0) -> Timer:
         """Send ``message`` to this actor in ``seconds`` times 1 to 1 + ``jitter``.
 
-        It is cancelled when this instance ends. A full mailbox accepts it.
+        The timer is cancelled when this instance ends. Even a full mailbox accepts the message.
         """
         return self.__instance__.after(seconds, message, jitter)
 
@@ -85,8 +88,8 @@ class Actor(Generic[To]):
     ) -> None:
         """Run ``work`` beside message handling, and send the message that it returns to this actor.
 
-        ``otherwise`` is sent instead if it takes more than ``within`` seconds or raises. It is
-        cancelled when this instance ends. A full mailbox accepts its message.
+        ``otherwise`` is sent instead if ``work`` takes more than ``within`` seconds or raises. The
+        work is cancelled when this instance ends. Even a full mailbox accepts the message.
         """
         self.__instance__.background(work, within, otherwise)
 

@@ -28,16 +28,16 @@ class Envelope:
             reply.set_result(value)
 
     def fail(self, error: AskFailed) -> None:
-        """Fail the ask."""
+        """Let the sender's ``ask`` raise ``error``; no effect if the sender does not wait."""
         reply = self.reply
         if reply is not None and not reply.done():
             reply.set_exception(error)
 
 
 class Reminder(Envelope):
-    """A timer's message.
+    """Message of a timer or of background work, which even a full mailbox accepts.
 
-    A full mailbox accepts it; it is dropped with the instance that set the timer.
+    It is dropped when the instance that requested it (``owner``) ends.
     """
 
     __slots__ = ("owner",)

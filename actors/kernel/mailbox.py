@@ -14,10 +14,10 @@ from actors.kernel.message import Message, Overflow
 
 
 class Mailbox:
-    """A deque with one waiter; filled by ``tell`` and ``ask`` and emptied by the actor.
+    """Bounded queue of an actor's messages.
 
-    ``closed`` is the reason once the address is down for good. The capacity is 0 from then on, so
-    that sending needs only one comparison.
+    ``closed``: why the address is down for good; None while it is not. A closed mailbox has the
+    capacity 0, so that sending needs only one comparison.
     """
 
     __slots__ = (
@@ -58,15 +58,16 @@ class Mailbox:
         if message.overflow is Overflow.COALESCE:
             return self._coalesce(message)
         capacity = self.offered if message.overflow is Overflow.AWAIT_ROOM else self.capacity
-        if len(self.items) >= capacity and not self._give_way(message):
+        if len(self.items) >= capacity and not self._drop_oldest(message):
             return False
         self._append(message)
         return True
 
     @property
     def offered(self) -> int:
-        """The depth up to which offers fill the mailbox: an eighth, which leaves room for other
-        messages.
+        """The depth up to which ``Ref.offer`` fills the mailbox: an eighth of its capacity.
+
+        The rest of the mailbox is left to messages that are not offered.
         """
         return (self.capacity + 7) // 8
 
@@ -83,8 +84,11 @@ class Mailbox:
         self._append(envelope)
         return True
 
-    def _give_way(self, message: Message[Any, Any]) -> bool:
-        """Drop the oldest queued ``tell`` of the kind, if its policy is DROP_OLDEST."""
+    def _drop_oldest(self, message: Message[Any, Any]) -> bool:
+        """Make room for ``message`` by dropping the oldest queued ``tell`` of its class.
+
+        False if the policy of the message is not DROP_OLDEST, or no such ``tell`` is queued.
+        """
         if message.overflow is not Overflow.DROP_OLDEST or self.closed is not None:
             return False
         for position, queued in enumerate(self.items):
@@ -98,7 +102,7 @@ class Mailbox:
         """Queue a message whose sender waits for a reply; False if there is no room."""
         items = self.items
         depth = len(items)
-        if depth >= self.capacity and not self._give_way(envelope.message):
+        if depth >= self.capacity and not self._drop_oldest(envelope.message):
             return False
         items.append(envelope)
         if depth >= self.peak:
@@ -108,8 +112,9 @@ class Mailbox:
         return True
 
     def remind(self, reminder: Reminder) -> None:
-        """Queue a timer's message even if the mailbox is full: a refusal would end a chain of
-        timers.
+        """Queue a timer's message even if the mailbox is full.
+
+        A refusal would end periodic timers, as handlers start the next timer themselves.
         """
         self._append(reminder)
 
@@ -158,7 +163,10 @@ class Mailbox:
                 return
 
     async def wait_for_room(self, *, again: bool) -> None:
-        """Wait for room; ``again`` keeps the sender's place at the head of the line."""
+        """Wait until the mailbox has room for an offer.
+
+        ``again``: the sender was woken but found no room, so it waits at the head of the line.
+        """
         waiting = asyncio.get_running_loop().create_future()
         if self.room is None:
             self.room = deque()
@@ -171,12 +179,12 @@ class Mailbox:
         except asyncio.CancelledError:
             if waiting in self.room:
                 self.room.remove(waiting)
-            else:  # woken, but it no longer waits: the next sender's turn
+            else:  # it was woken for room that it does not use, so wake the next sender
                 self.make_room()
             raise
 
     def bury(self, message: Message[Any, Any], reason: str) -> None:
-        """Count a ``tell`` that was not handled as a dead letter."""
+        """Count and keep a ``tell`` that was not handled as a dead letter."""
         self.lost += 1
         if self.dead_letters is not None:
             letter = DeadLetter(type(message).__name__, self.name, reason)

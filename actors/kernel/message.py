@@ -1,4 +1,4 @@
-"""Messages: typed by the actor they are addressed to and by what it replies."""
+"""Messages: typed by the actor to which they are addressed, and by its reply."""
 
 from collections.abc import Hashable
 from enum import Enum, auto
@@ -9,13 +9,13 @@ R = TypeVar("R")  # the type of the reply
 
 
 class Overflow(Enum):
-    """Policy for messages of a kind when the addressee's mailbox is full."""
+    """Policy of a message class for a full mailbox."""
 
     REJECT = auto()  # refused: ``tell`` returns False, ``ask`` raises MailboxFull
-    # replaces the queued message with the same key, in its place, even if the mailbox is not full
+    # replaces a queued message of the class with the same key, even if the mailbox is not full
     COALESCE = auto()
-    DROP_OLDEST = auto()  # the oldest queued ``tell`` of its kind is dropped
-    # senders use ``Ref.offer``, and wait while it is an eighth full; a tell is refused
+    DROP_OLDEST = auto()  # the oldest queued ``tell`` of the class is dropped
+    # senders use ``Ref.offer``, which waits while the mailbox is an eighth full; ``tell`` refuses
     AWAIT_ROOM = auto()
 
 

@@ -1,7 +1,7 @@
-"""The Notifier: passes on events of jobs, to subscribers here and to other gateways.
+"""The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint. It keeps the progress of units, which the database does not
-have.
+Everything that it sends is a hint, which may be lost. It keeps the progress and recent log lines of
+running units, which are not in the database.
 """
 
 from collections.abc import Sequence
@@ -42,16 +42,20 @@ from rendertrust.job_status import ENDED
 
 TOPIC, PROGRESS, PAUSED, MOVES, SAID = "jobs", "progress", "paused", "moves", "said"
 NOBODY: Final = UUID(int=0)
-HERE_SECONDS: Final = 5.0
+HERE_SECONDS: Final = 5.0  # interval of this gateway's announcements
 SILENT_MOST: Final = 3  # missed announcements after which a gateway counts as gone
-PUBLISH_SECONDS: Final = 1.0
+PUBLISH_SECONDS: Final = 1.0  # interval at which progress is published
 PUBLISHED_MOST: Final = 1_000  # reports published per interval
-JOBS_ENDED: Final = Counter("rendertrust_jobs_ended", "Jobs that ended here, by state.", ["state"])
+JOBS_ENDED: Final = Counter(
+    "rendertrust_jobs_ended", "Jobs that ended at this gateway, by state.", ["state"]
+)
 
 
 @attrs.frozen
 class NotifierSettings:
-    """Limits on what is kept; the oldest is dropped first."""
+    """Limits of the Notifier's memory: units with progress, subscribers, jobs with log lines, and
+    jobs with log lines that were not sent to other gateways yet.
+    """
 
     progress_most: int = 20_000
     feeds_most: int = 5_000
@@ -60,9 +64,10 @@ class NotifierSettings:
 
 
 class NotifierActor(Actor[Notifier]):
-    """``bus`` carries hints between gateways; ``name`` is that of this gateway.
+    """Forwards news about jobs to subscribers and, over the ``bus``, to other gateways.
 
-    ``scheduler`` is this gateway's Scheduler, and receives the hints of the others.
+    ``scheduler``: this gateway's Scheduler, which receives the hints from other gateways.
+    ``name``: the id of this gateway.
     """
 
     def __init__(
@@ -104,18 +109,18 @@ class NotifierActor(Actor[Notifier]):
         await self._bus.publish(PAUSED, message.job.bytes)
 
     def _hear_paused(self, payload: bytes) -> None:
-        """Handle a hint from the bus, even this gateway's own; handling it twice is harmless."""
+        """Handle a hint that a job was paused; handling this gateway's own hint is harmless."""
         if self._scheduler is not None and len(payload) == len(UUID(int=0).bytes):
             self._scheduler.tell(JobPaused(UUID(bytes=payload)))
 
     @handles(ToOthers)
     async def to_others(self, message: ToOthers) -> None:
-        """Publish a hint; claims only if there are other gateways."""
+        """Publish a hint for other Schedulers; a PeerClaimed only if there are other gateways."""
         if not isinstance(message.hint, PeerClaimed) or self._others:
             await self._bus.publish(MOVES, scheduler_hints.encoded(message.hint))
 
     def _hear_of_moves(self, payload: bytes) -> None:
-        """Handle a hint from the bus; the Scheduler ignores this gateway's own."""
+        """Forward a hint of a Scheduler; this gateway's Scheduler ignores its own."""
         hint = scheduler_hints.decoded(payload)
         if self._scheduler is not None and hint is not None:
             self._scheduler.tell(hint)
@@ -134,7 +139,7 @@ class NotifierActor(Actor[Notifier]):
 
     @handles(Publish)
     async def publish(self, _: Publish) -> None:
-        """Publish the newest progress of each unit, once a second however often nodes report."""
+        """Publish the newest progress of each unit to other gateways, at most once a second."""
         told, self._unpublished = list(self._unpublished.values()), {}
         await self._bus.publish(PROGRESS, orjson.dumps([_how_far(one) for one in told]))
 
@@ -152,7 +157,7 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the lines to publish, once a second however many there are."""
+        """Return the collection of lines to publish; start its timer if it is empty."""
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold

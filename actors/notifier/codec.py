@@ -15,7 +15,10 @@ NAME_BYTES: Final = 16
 
 @attrs.frozen
 class LogNews:
-    """Log lines and progress by job. ``asked``: the gateway whose request this answers, if any."""
+    """Recent log lines by job, from another gateway.
+
+    ``asked``: the gateway whose request this answers, if any.
+    """
 
     of: tuple[tuple[UUID, JobTail], ...]
     asked: UUID | None = None
@@ -23,13 +26,13 @@ class LogNews:
 
 @attrs.frozen
 class LogRequest:
-    """A gateway without logs asks for those of the others."""
+    """Request of a gateway that has just started for the log lines that others have kept."""
 
     name: UUID
 
 
 def asking(name: UUID) -> bytes:
-    """Encode the request of gateway ``name`` for the logs of the others."""
+    """Encode the request of gateway ``name`` for the log lines that others have kept."""
     return name.bytes + orjson.dumps({"asks": True})
 
 

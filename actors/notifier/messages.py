@@ -15,7 +15,7 @@ from actors.scheduler.messages import Hint
 
 
 class Notifier:
-    """Marker: the address of the notifier actor."""
+    """Marker type for the address of the notifier actor."""
 
 
 @attrs.frozen
@@ -80,7 +80,7 @@ class ProgressOfUnits(Message[Notifier, "tuple[Progress, ...]"]):
 
 @attrs.frozen
 class UnitLogLines(Message[Notifier, None]):
-    """From a NodeSession: lines of a unit's log, or details of its failure."""
+    """From a NodeSession: new lines of a unit's log, or of the details of its failure."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 
@@ -92,7 +92,7 @@ class UnitLogLines(Message[Notifier, None]):
 
 @attrs.frozen
 class AskOthers(Message[Notifier, None]):
-    """From its own timer: ask the other gateways for logs from before the start."""
+    """From its own timer: ask the other gateways for log lines from before this gateway's start."""
 
 
 @attrs.frozen

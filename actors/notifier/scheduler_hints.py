@@ -19,7 +19,7 @@ MOST: Final = 1_000  # steal requests, nodes or units in one hint
 
 
 def encoded(hint: Hint) -> bytes:
-    """Encode a hint for the bus. Ids become text: orjson refuses the database's UUID class."""
+    """Encode a hint for the bus; ids become text, as orjson refuses the database's UUID class."""
     return orjson.dumps(_plain(hint), default=str)
 
 

@@ -1,7 +1,7 @@
 """Ports: the outside world for actors, each with a real implementation and an in-memory twin.
 
-Real implementations are in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``. One
-conformance suite per port runs on both.
+Real implementations are in ``supervisors/engines/`` and ``sql/``, twins in ``tests/twins/``. Each
+port has one conformance suite, which tests both implementations.
 """
 
 from actors.ports.bus import Bus, Subscription

@@ -1,4 +1,4 @@
-"""The port of leadership: which of several gateways performs a task that only one should do."""
+"""Port of leadership: decides which of several gateways does a task that only one should do."""
 
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -15,15 +15,16 @@ class Leadership(Protocol):
     async def leads(self, role: Role) -> bool:
         """Return True if this gateway leads now; it takes the role if that is free.
 
-        A gateway that must not write (``sql.halts``) neither takes nor keeps "lifeline", as all its
-        decisions would be refused. It may be the auditor, which only reads and records findings.
+        A gateway that must not write (``sql.halts``) neither takes nor keeps the role "lifeline",
+        as all its decisions would be refused. It may have the role "auditor", in which it only
+        reads and records findings.
         Raises ``sql.database.Unavailable``: the role may have been lost.
         """
         ...
 
 
 class Alone:
-    """Leadership of a gateway that runs alone."""
+    """Leadership for an installation of one gateway, which always leads."""
 
     async def leads(self, role: Role) -> bool:
         return True

@@ -1,4 +1,4 @@
-"""The object store."""
+"""Port of the object store."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def place_of(reference: str) -> ObjectReference | None:
 
 
 class ObjectsUnavailable(Exception):
-    """The object store is down, too slow, or refuses our key; try again later."""
+    """The object store is down, too slow, or refuses the gateway's key; try again later."""
 
 
 class ObjectMissing(LookupError):
@@ -36,7 +36,7 @@ class ObjectTooLarge(ValueError):
 
 
 class PartsRefused(ValueError):
-    """The store refuses to assemble these parts, because one of them does not match."""
+    """The store refuses to complete a multipart upload, as a part does not match its SHA-256."""
 
 
 @frozen
@@ -105,10 +105,10 @@ class Objects(Protocol):
         once: bool = True,
         base: str | None = None,
     ) -> PresignedPut:
-        """Return a presigned upload of ``key`` for ``within`` seconds. The store is not contacted.
+        """Return a presigned upload of ``key`` that is valid for ``within`` seconds.
 
-        ``once``: a second upload is refused with 412. ``size`` and ``sha256``: other content is
-        refused with 403 or 400.
+        The store is not contacted. ``once``: a second upload is refused with 412. ``size`` and
+        ``sha256``: other content is refused with 403 or 400.
         """
         ...
 
@@ -179,7 +179,7 @@ class Objects(Protocol):
         ...
 
     async def abort_multipart(self, key: str, multipart: str) -> None:
-        """Discard the parts; no effect if there is no such upload."""
+        """Abort a multipart upload and discard its parts; no effect if there is no such upload."""
         ...
 
     async def check(self) -> None:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Ports:
-    """The outside world, for the actors and the routes of a gateway.
+    """All interfaces to outside systems, for the actors and the routes of a gateway.
 
     ``store`` has the books, ``log`` the transparency log, ``anchors`` the transactions that were
-    sent to ``chain``, ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides among
-    several gateways.
+    sent to ``chain``, and ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides
+    which of several gateways does tasks that only one should do.
     """
 
     clock: Clock
@@ -38,8 +38,8 @@ class Ports:
     payments: Payments
     post: Post
     leadership: Leadership = ALONE
-    receipts: ReceiptSigner | None = None  # None: there are no receipts
-    memory: LogMemory | None = None  # None: only the database remembers the log
+    receipts: ReceiptSigner | None = None  # None: no receipts are issued
+    memory: LogMemory | None = None  # None: the newest checkpoint is kept only in the database
     chain: Chain | None = None  # None: nothing is anchored
     anchors: AnchorStore | None = None
-    deliveries: "Deliveries | None" = None  # None: no webhooks
+    deliveries: "Deliveries | None" = None  # None: no webhooks are sent

@@ -24,10 +24,13 @@ log = logging.getLogger("revocations")
 
 
 class RevocationSource(Protocol):
-    """The source of revocations."""
+    """The revocations in the database."""
 
     async def read(self, since: int, now: datetime) -> Revoked:
-        """Return at least the revocations from ``since`` on. Raises Unavailable within a second."""
+        """Return the revocations from database transaction ``since`` on, perhaps with earlier ones.
+
+        Raises Unavailable within a second.
+        """
         ...
 
     def close(self) -> None:
@@ -39,20 +42,20 @@ class RevocationSet(Protocol):
     """The revocations that authentication checks; they outlive the actor."""
 
     def learn(self, found: Iterable[Revocation]) -> None:
-        """Add revocations that were read."""
+        """Add revocations to the set."""
         ...
 
     def read_at(self, monotonic: float) -> None:
-        """Record that the set includes everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before this monotonic time."""
         ...
 
     def tidy(self) -> None:
-        """Remove what has expired."""
+        """Remove revocations of tokens that have expired."""
         ...
 
 
 class ExpiringRows(Protocol):
-    """Rows that concern no valid token once they have expired."""
+    """Rows of the database that are no longer needed once they have expired."""
 
     async def purge(self, before: datetime) -> None:
         """Delete rows that expired before then. Raises Unavailable."""
@@ -60,10 +63,10 @@ class ExpiringRows(Protocol):
 
 
 class RevocationsActor(Actor[Revocations]):  # a metric label has this class's name
-    """Fills ``revocations`` from the source that ``connect`` makes, given a function to wake this
-    actor.
+    """Adds new revocations to the set ``revocations``, which authentication checks.
 
-    It also deletes old rows of revocations and ``logins``.
+    ``connect`` opens their source; its argument is a function that wakes this actor. The actor also
+    deletes expired ``rows`` of revocations and of ``logins``.
     """
 
     def __init__(
@@ -113,7 +116,7 @@ class RevocationsActor(Actor[Revocations]):  # a metric label has this class's n
         self.after(TIDY_EVERY_SECONDS, RemoveExpired(), jitter=0.1)
 
     async def _look(self) -> None:
-        assert self._feed is not None, "it was made when the actor started"
+        assert self._feed is not None, "the source was opened when the actor started"
         began = self._clock.monotonic()
         try:
             revoked = await self._feed.read(self._since, self._clock.now())

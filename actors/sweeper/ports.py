@@ -1,4 +1,4 @@
-"""Rows that the Sweeper removes, and its settings.
+"""Interfaces to the rows that the Sweeper deletes, and its settings.
 
 Methods raise ``sql.database.Unavailable`` while the database is down.
 """
@@ -19,7 +19,7 @@ class MultipartRows(Protocol):
     """Unfinished multipart uploads of inputs."""
 
     async def abandoned(self, since: datetime) -> Sequence[Multipart]:
-        """Return some without activity since then, oldest first."""
+        """Return some uploads without activity since then, oldest first."""
         ...
 
     async def end(self, multipart: Multipart) -> None:
@@ -31,9 +31,9 @@ class ResultMultipartRows(Protocol):
     """Unfinished multipart uploads of results."""
 
     async def abandoned(self, since: datetime, over: datetime) -> Sequence[ResultMultipart]:
-        """Return some without activity since then, oldest first.
+        """Return some uploads without activity since ``since``, oldest first.
 
-        If the attempt has ended, without activity since ``over``.
+        Uploads of attempts that have ended are returned if they had no activity since ``over``.
         """
         ...
 
@@ -43,7 +43,7 @@ class ResultMultipartRows(Protocol):
 
 
 class RetentionRows(Protocol):
-    """Inputs, results and attempts: first marked as gone, then deleted."""
+    """Expired inputs, results and attempts, whose objects must be deleted."""
 
     async def inputs(self, before: datetime, now: datetime) -> Sequence[ExpiredInput]:
         """Mark some inputs for deletion that were unused since ``before`` and that no job needs."""
@@ -52,13 +52,13 @@ class RetentionRows(Protocol):
     async def input_gone(self, upload: UUID) -> None: ...
 
     async def results(self, before: datetime, now: datetime) -> Sequence[ExpiredResult]:
-        """Mark some results of jobs that ended before; return those whose objects remain."""
+        """Mark some results of jobs that ended before then; return those whose objects remain."""
         ...
 
     async def result_gone(self, result: ExpiredResult, now: datetime) -> None: ...
 
     async def attempts(self, before: datetime) -> Sequence[ExpiredAttempt]:
-        """Return some failed attempts that ended before, whose objects are to be deleted."""
+        """Return some failed attempts that ended before then, whose objects must be deleted."""
         ...
 
     async def attempt_gone(self, one: ExpiredAttempt, now: datetime) -> None: ...
@@ -73,7 +73,7 @@ class PreflightRows(Protocol):
 
 
 class JobRows(Protocol):
-    """Rows that are deleted job by job: thumbnails, and logs of attempts."""
+    """Rows that are deleted together for each job: thumbnails, or logs of attempts."""
 
     async def expire(self, before: datetime, jobs: int, /) -> bool:
         """Delete the rows of some jobs that ended before then; True if there were any."""
@@ -94,7 +94,7 @@ class EventRows(Protocol):
     async def expire(self, since: datetime, before: datetime, most: int) -> datetime:
         """Delete events of up to ``most`` jobs that ended from ``since`` to ``before``.
 
-        Return where to continue.
+        Returns the time from which the next call must continue.
         """
         ...
 
@@ -103,9 +103,8 @@ class NodeRows(Protocol):
     """Registrations of nodes."""
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Delete some registrations from before then whose key was never proved.
-
-        Return how many.
+        """Delete some nodes registered before then that never proved their key; return their
+        number.
         """
         ...
 
@@ -129,9 +128,10 @@ class SweeperPorts:
 
 @attrs.frozen
 class SweeperSettings:
-    """How long inputs, results and events are kept; only results in our own ``bucket`` are removed.
+    """Settings of the Sweeper: how long inputs, results and events are kept.
 
-    ``require_proof``: nodes that never proved their key are removed.
+    ``bucket``: the gateway's bucket; results elsewhere are not deleted. ``require_proof``: delete
+    nodes that never proved their key.
     """
 
     bucket: str

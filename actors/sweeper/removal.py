@@ -13,7 +13,8 @@ from actors.sweeper.ports import SweeperPorts, SweeperSettings
 from sql.units import beside, evidence_key, result_key
 
 ABANDONED_AFTER: Final = timedelta(days=1)
-OVER_AFTER: Final = timedelta(hours=2)  # presigned uploads of parts have expired by then
+# Like ABANDONED_AFTER, for attempts that have ended: presigned URLs of parts have expired by then.
+OVER_AFTER: Final = timedelta(hours=2)
 JOBS_AT_ONCE: Final = 100  # jobs whose thumbnails and logs are removed at once
 log = logging.getLogger("sweeper")
 
@@ -23,14 +24,14 @@ async def remove_abandoned(ports: SweeperPorts) -> None:
     since = ports.clock.now() - ABANDONED_AFTER
     while abandoned := await ports.multiparts.abandoned(since):
         for multipart in abandoned:
-            # First in the store: while it is in the database, it is retried.
+            # Abort in the store first: if that fails, the row remains and the next run retries.
             await ports.objects.abort_multipart(multipart.object_key, multipart.store_id)
             await ports.multiparts.end(multipart)
             log.info("removed the abandoned multipart upload %s", multipart.upload_id)
 
 
 async def remove_abandoned_results(ports: SweeperPorts) -> None:
-    """Abort multipart uploads of results that were abandoned, or whose attempts have ended."""
+    """Abort multipart uploads of results that were abandoned, or whose attempt has ended."""
     now = ports.clock.now()
     since, over = now - ABANDONED_AFTER, now - OVER_AFTER
     while abandoned := await ports.result_multiparts.abandoned(since, over):
@@ -80,7 +81,7 @@ async def _results(ports: SweeperPorts, settings: SweeperSettings) -> None:
 
 
 async def _attempts(ports: SweeperPorts, before: datetime) -> None:
-    """Delete objects that were delivered and refused, or came too late; most attempts left none."""
+    """Delete objects of failed attempts, such as refused or late results; most have none."""
     now = ports.clock.now()
     while attempts := await ports.retention.attempts(before):
         for one in attempts:

@@ -1,4 +1,4 @@
-"""The order of checks: turns of creators, results that share a check, and claims of gateways."""
+"""Order of checks: fair queueing over creators, batches of results, and claims of gateways."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -23,12 +23,13 @@ Group: TypeAlias = tuple[UUID, UUID | None, UUID | None]
 class CheckQueue:
     """Start-time fair queueing over creators, in seconds of verifiers' time.
 
-    A creator's turn is the virtual time at which their last check ended, or the present if that is
-    later. So a creator with many long frames comes later, and unused time is not saved up.
+    A creator's next check has the virtual time at which their last one ended, or the present one if
+    that is later. So creators whose checks take long are served less often, and unused time is not
+    saved up.
 
-    Cases whose checks failed or gave way wait until no other case waits. One that was delivered
-    more than ``patience`` seconds ago is overdue: it takes its turn again, and its check does not
-    give way. Such checks take at most a quarter of the time.
+    Cases with failed or dropped checks (``is_last``) come last. One that was delivered more than
+    ``patience`` seconds ago is overdue: it is served in fair order again, and its check may not be
+    dropped soon. Such checks take at most a quarter of the time.
     """
 
     patience: float = math.inf
@@ -41,7 +42,7 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
-        """Sort the cases by their turn."""
+        """Sort the cases fairly; those with failed or dropped checks come last until overdue."""
 
         def key(case: Case) -> tuple[bool, float, Place]:
             is_last = case.is_last and not self.is_overdue(case, now)
@@ -50,7 +51,7 @@ class CheckQueue:
         return sorted(cases, key=key)
 
     def is_overdue(self, case: Case, now: float) -> bool:
-        """Return True if the next check of the case need not give way."""
+        """Return True if the next check of the case may begin although other results wait."""
         is_old = now - case.since >= self.patience
         return case.is_last and is_old and now >= self._rests_until
 
@@ -78,9 +79,9 @@ def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ..
 
     The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
     batch can only clear results. Results that it calls wrong, or does not report on, are opened
-    alone next, so that no result is invalid, and no check fails, because of a file that was opened
-    before it. All results of a batch come from nodes of one owner, so a file that attacks its
-    verifier affects only that owner's results.
+    alone next, so that a file cannot make the results that are opened after it invalid. All results
+    of a batch come from nodes of one owner, so a file that attacks its verifier affects only that
+    owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):
@@ -120,9 +121,9 @@ def _bytes(case: Case) -> int:
 
 @attrs.frozen
 class Claims:
-    """Claims of this ``gateway``: only one gateway makes a check, until its claim runs out.
+    """Claims of pending results by this ``gateway``, so that no other gateway checks them, too.
 
-    A claim lasts ``seconds``, and is renewed in every round.
+    A claim expires after ``seconds`` unless the gateway renews it in its next round.
     """
 
     store: Store

@@ -1,6 +1,6 @@
 """Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-As with effects on jobs and units, only the Ledger applies them; each docstring says who sends it.
+Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ COMPARED: Final = ("exact", "consistent")
 
 
 class Verifier:
-    """Marker: the address of the verifier actor."""
+    """Marker type for the address of the verifier actor."""
 
 
 @attrs.frozen
@@ -31,9 +31,9 @@ class UnitDeliver:
     """From a NodeSession. DISPATCHED or RUNNING → VERIFYING if attempt and node match.
 
     The delivery is recorded; nothing is charged or paid yet. ``work``: the work record that the
-    node signed, canonical. ``draw``: a number from 0 up to 1; the result is compared if it is below
-    the ``odds``, which depend on the node's record, or below the odds at which the operator's
-    pending shares cover a fine. The other fields are as in ``UnitComplete``.
+    node signed, as canonical JSON. ``draw``: a random number from 0 to 1. The result is compared if
+    ``draw`` is below the ``odds``, which depend on the node's record, or below the odds at which
+    the operator's pending shares cover a fine. The other fields are as in ``UnitComplete``.
     """
 
     job: UUID
@@ -58,10 +58,11 @@ class UnitDeliver:
 
 @attrs.frozen
 class Comparison:
-    """The scope of a comparison: regions of the frame, or the whole frame.
+    """Scope and result of a comparison of a result with the verifier's render.
 
-    ``remade``: the picture was also rebuilt from the evidence and compared. ``distance``: the
-    largest difference, in multiples of the noise; None if unknown.
+    ``compared``: regions of the frame, or the whole frame. ``remade``: the picture was also rebuilt
+    from the evidence and compared. ``distance``: the largest difference, in multiples of the noise;
+    None if unknown.
     """
 
     compared: Literal["regions", "whole"]
@@ -71,17 +72,17 @@ class Comparison:
 
 @attrs.frozen
 class UnitVerdict:
-    """From the Verifier. VERIFYING → COMPLETED with its hold settled; not if it is invalid.
+    """From the Verifier. VERIFYING → COMPLETED, and the hold is settled.
 
-    A result whose ``outcome`` is ``invalid`` is a failure of its node, which is not paid: → QUEUED,
-    or FAILED without ``retry_at``.
+    If the ``outcome`` is ``invalid``, the attempt is a failure of its node, which is not paid:
+    VERIFYING → QUEUED, or FAILED without ``retry_at``.
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
     ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: its scope; None: nothing was compared. ``strike``: the invalid result counts
-    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
-    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
-    so no invalid result of the unit is a strike, and fines for them are returned.
+    ``comparison``: the last comparison; None if there was none. ``strike``: the invalid result
+    counts against its node. ``fine``: the penalty in addition to the lost pay; pending shares of
+    the operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at
+    fault, so no invalid result of the unit is a strike, and fines for them are returned.
     """
 
     job: UUID
@@ -113,7 +114,7 @@ def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
 def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
     """Return True if the creator is charged.
 
-    They pay whenever an operator is paid, and for ``unverified`` work in any case.
+    Creators pay whenever an operator is paid, and for ``unverified`` work in any case.
     """
     return outcome == "unverified" or earns(row, outcome, pays=pays)
 
@@ -123,10 +124,10 @@ def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
 
 @attrs.frozen
 class CheckerSeen(Message[Verifier, None]):
-    """From a NodeSession whose node can check: it is available, for one check at a time.
+    """From a NodeSession: its node is available for checks, one at a time.
 
-    ``session`` takes ``RunCheck``. Nodes that are not verifiers of this gateway get no checks.
-    ``batches``: it can open several results in one check.
+    ``session`` accepts ``RunCheck``. ``batches``: the node can open several results in one check.
+    The Verifier ignores nodes that are not verifiers of its gateway.
     """
 
     node: UUID
@@ -137,7 +138,7 @@ class CheckerSeen(Message[Verifier, None]):
 
 @attrs.frozen
 class CheckerGone(Message[Verifier, None]):
-    """From a NodeSession: it ends, or its node may no longer work for other users."""
+    """From a NodeSession: the session ends, or its node may no longer check results."""
 
     node: UUID
     session: Ref[Any]
@@ -147,8 +148,8 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
-    None: the check failed, for ``reason``. ``is_unread``: the result could not be read.
-    ``is_scene``: memory or time ran out while the verifier itself rendered the scene.
+    ``report`` None: the check failed, for ``reason``. ``is_unread``: the delivered result could not
+    be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -161,9 +162,9 @@ class Reported(Message[Verifier, None]):
 
 @attrs.frozen
 class ReadBack(Message[Verifier, None]):
-    """To itself: the end of a second read of a result that a verifier could not read.
+    """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` None: the store was down or too slow, so nothing is known.
+    ``is_readable`` None: the object store was down or too slow, so that is not known.
     """
 
     job: UUID

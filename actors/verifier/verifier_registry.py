@@ -18,9 +18,9 @@ MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of
 
 @attrs.define(eq=False)
 class ConnectedVerifier:
-    """A connected verifier. It runs one check at a time, whose id is ``busy``.
+    """A connected verifier, which runs one check at a time.
 
-    ``batches``: it can open several results in one check.
+    ``busy``: the id of its running check. ``batches``: it can open several results in one check.
     """
 
     node: UUID
@@ -34,15 +34,18 @@ class ConnectedVerifier:
         return are_comparable(self.device_class, case.device_class)
 
     def has_kind_of(self, case: Case) -> bool:
-        """Return True if it also has the node's device kind, so that no statistics are needed."""
+        """Return True if the verifier has the device kind of the case's node.
+
+        Renders with the same seed can then be compared directly, without statistics.
+        """
         return is_kin(self.device_class, case.device_class)
 
 
 @attrs.frozen(eq=False)
 class RunningCheck:
-    """A running check. ``since`` and ``until`` are times of the monotonic clock.
+    """A check that a verifier runs. A batch has several cases, all of one job.
 
-    A batch has several cases, all of one job.
+    ``since``: its start; ``until``: its deadline, both by the monotonic clock.
     """
 
     order: RunCheck
@@ -59,7 +62,7 @@ class RunningCheck:
 
 @attrs.define
 class VerifierFleet:
-    """The verifiers that any gateway had within ``seconds``.
+    """The verifiers that were connected to any gateway within the last ``seconds``.
 
     ``own``: ids of all nodes that serve as verifiers, connected or not.
     """
@@ -87,7 +90,7 @@ class VerifierFleet:
         """
         seen, owner = self.seen.get(verifier), case.pending.owner
         if seen is None:
-            return False  # its owner is not known yet
+            return False  # the verifier's owner is not known yet
         return owner is None or seen.owner != owner or case.pending.row.node_id in self.own
 
     def classes_for(self, case: Case) -> frozenset[str]:
@@ -97,7 +100,7 @@ class VerifierFleet:
         )
 
     def lacks(self, case: Case) -> bool:
-        """Return True if verifiers may check the case, but none has its build of Blender."""
+        """Return True if verifiers may check the case, but none has its node's Blender build."""
         classes, wanted = self.classes_for(case), case.device_class
         return bool(classes) and not any(are_comparable(one, wanted) for one in classes)
 
@@ -141,9 +144,10 @@ class VerifierRegistry:
     def free_for(self, case: Case, fleet: VerifierFleet) -> ConnectedVerifier | None:
         """Return the verifier for the case's next check, or None.
 
-        Any verifier can open a result. To compare it, a verifier of the same class is preferred,
-        since only that can find it exact. One of another device kind is used only if none of the
-        same kind is connected, free or busy, or was recently, to any gateway of the ``fleet``.
+        Any verifier can open a result. To compare it, a verifier of the node's device class is
+        preferred, since only that can find it exact. A verifier of another device kind is used only
+        if no verifier of the node's kind is connected here or was recently connected to any gateway
+        (``fleet``).
         """
         wanted, failed = case.device_class, case.failed_by
         return min(
@@ -162,14 +166,14 @@ class VerifierRegistry:
             able = same if same or is_known else able
         return able
 
-    def ask(
+    def start(
         self,
         cases: tuple[Case, ...],
         by: ConnectedVerifier,
         order: RunCheck,
         times: tuple[float, float],
     ) -> bool:
-        """Send a check; return False if the session is full or gone.
+        """Send a check to a verifier; return False if its session's mailbox is full or closed.
 
         ``times``: the present, and the deadline for the report.
         """
@@ -193,7 +197,7 @@ class VerifierRegistry:
         return running
 
     def drop(self, running: RunningCheck) -> None:
-        """Cancel a check."""
+        """End a running check, and tell its verifier's session to cancel it."""
         self.end(running.order.check, running.by.node)
         running.by.session.tell(DropCheck(running.order.check))
 

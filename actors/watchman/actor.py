@@ -18,9 +18,11 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class WatchmanSettings:
-    """Sockets are closed in batches; the next batch follows when the last is closed or time is up.
+    """Settings of the Watchman, which closes nodes' sockets in batches.
 
-    So not all nodes reconnect at once, and the loop stays responsive.
+    The next batch follows once the last one is closed, or after ``batch_seconds``. So not all nodes
+    reconnect at once, and the event loop stays responsive. ``orphans_seconds``: time limit for
+    counting the units that still run.
     """
 
     batch: int = 100
@@ -29,9 +31,10 @@ class WatchmanSettings:
 
 
 class WatchmanActor(Actor[Watchman]):
-    """``sessions`` returns the addresses of the living sessions.
+    """Reports while the gateway accepts new work, and closes all sessions when it stops.
 
-    Its ``stop_within`` must be long enough for all batches: 20,000 sessions make 200 of them.
+    ``sessions`` returns the addresses of the running sessions. The actor's ``stop_within`` must be
+    long enough for all batches; 20,000 sessions make 200 of them.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class WatchmanActor(Actor[Watchman]):
 
     @handles(IsOpen)
     async def is_open(self, message: IsOpen) -> bool:
-        # While it stops it does not answer, and callers treat a timeout as "no".
+        # A Watchman that stops does not answer, and callers treat the timeout as "no".
         return True
 
     async def stopped(self) -> None:

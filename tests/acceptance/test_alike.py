@@ -51,7 +51,7 @@ async def wait_until_known(creator: Creator, count: int) -> None:
 
     async def known() -> bool:
         unit, _ = await units(creator, answer["job_id"])
-        return f"{count} are of another class" in unit["waiting"]["words"]
+        return f"{count} are of another device class" in unit["waiting"]["words"]
 
     await until(known)
 
@@ -80,7 +80,7 @@ async def test_all_frames_are_done_by_the_class_that_most_nodes_have(
 
         async def told() -> bool:
             unit, _ = await units(creator, answer["job_id"])
-            return "1 is of another class" in unit["waiting"]["words"]
+            return "1 is of another device class" in unit["waiting"]["words"]
 
         await until(told)
         unit, _ = await units(creator, answer["job_id"])

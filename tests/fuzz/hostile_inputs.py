@@ -26,7 +26,7 @@ from tests.support.plans import in_frames
 from web.http import json_document
 from web.http.body import read_body
 from web.http.converter import Email, structure, structure_query
-from web.jobs.job_filter import CHARACTERS_MAX, wish_of
+from web.jobs.job_filter import CHARACTERS_MAX, filter_of
 from web.jobs.unit_plan import UNITS_MAX, plan_of
 from web.objects.multipart_uploads import missing, parts_sha256
 from web.objects.zip_layout import ENTRIES_MAX, NotABundle, members_of
@@ -126,7 +126,7 @@ def _of_words(_: Path) -> Iterator[Case]:
         "states": lambda size: "status:" + repeated("failed,", size),
     }
     for name, make in filters.items():
-        yield Case(f"filter, {name}", make, lambda text: wish_of(text, NOW), CHARACTERS_MAX - 20)
+        yield Case(f"filter, {name}", make, lambda text: filter_of(text, NOW), CHARACTERS_MAX - 20)
     addresses: Mapping[str, Callable[[int], str]] = {
         "dots": lambda size: "a" + ".a" * (size // 2) + "@example.org",
         "labels": lambda size: "a@" + "a." * (size // 2) + "org",

@@ -1,4 +1,4 @@
-"""A node's report on a scene: validated as untrusted input, all or nothing."""
+"""Parser of a node's preflight report on a scene, which is untrusted; one fault refuses it all."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -25,9 +25,9 @@ Frame = Annotated[int, Meta(ge=-(2**31), le=2**31)]
 
 @attrs.frozen
 class MissingFile:
-    """A file that the scene names and that is not among the inputs.
+    """A file that the scene refers to, and that is not among the inputs.
 
-    ``file``: its name; ``frames``: those of the scene that show it, if not all do.
+    ``file``: its name. ``frames``: the frames that show it; None if all do.
     """
 
     kind: Text
@@ -76,7 +76,7 @@ class SceneProbe:
     frames: Annotated[list[ProbedFrame], Meta(min_length=1, max_length=3)]
 
     def probe(self) -> Probe:
-        """Return it as the input of estimates."""
+        """Return the probe in the form that estimates and prices use, sorted by frame."""
         frames = tuple(
             MeasuredFrame(**attrs.asdict(one))
             for one in sorted(self.frames, key=lambda one: one.frame)
@@ -90,9 +90,9 @@ def _names() -> list[str]:
 
 @attrs.frozen
 class SceneFacts:
-    """Input of ``rendertrust.preflight.findings``.
+    """Facts that a node reports about a scene; the input of ``rendertrust.preflight.findings``.
 
-    A scene that could not be opened has only the first few.
+    If the scene could not be opened, only the first few attributes are set.
     """
 
     opened: bool
@@ -131,7 +131,7 @@ class SceneFacts:
     tile_obstacles: Names = attrs.field(factory=_names)
     device_dependent: Names = attrs.field(factory=_names)
     probe: SceneProbe | None = None
-    starting: Seconds = 0.0  # until Blender had opened the scene; 0: not measured
+    starting: Seconds = 0.0  # time until Blender had opened the scene; 0: not measured
     unprobed: Text = ""
     probe_failed: bool = False
 

@@ -13,8 +13,8 @@ from sql.jobs import JobViews, ListedJob
 from web.http.operations import Answer, Audience, Call, Operations
 from web.http.problem import Fault, Problem, invalid
 from web.http.responses import from_row
-from web.jobs.job_filter import CHARACTERS_MAX, Misread, wish_of
-from web.jobs.submission import NOT_FOUND, again, call_off
+from web.jobs.job_filter import CHARACTERS_MAX, Misread, filter_of
+from web.jobs.submission import NOT_FOUND, cancel_job, retry_as_new_job
 from web.openapi.examples import jobs as examples
 from web.routes.admin import Because, Limit, act_on
 from web.routes.jobs import retried
@@ -70,7 +70,7 @@ class ListedJobs:
 async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     """List the jobs of all users that match the filter, newest first."""
     query, gateway = call.query, call.gateway
-    wish = wish_of(query.q, gateway.ports.clock.now())
+    wish = filter_of(query.q, gateway.ports.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
     desk, wanted = JobViews(gateway.database), query.limit + 1
@@ -100,7 +100,7 @@ async def retry(call: Call[Because]) -> Answer | Problem:
     act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)
     if isinstance(act, Problem):
         return act
-    return retried(await again(call.gateway, job, None, act))
+    return retried(await retry_as_new_job(call.gateway, job, None, act))
 
 
 @operations.post(
@@ -116,7 +116,7 @@ async def cancel(call: Call[Because]) -> Placed | Problem:
     act = await act_on(call, "jobs.cancel", f"job:{job}", call.body.reason)
     if isinstance(act, Problem):
         return act
-    called_off = await call_off(call.gateway, job, None, act)
+    called_off = await cancel_job(call.gateway, job, None, act)
     return called_off if isinstance(called_off, Problem) else Placed(str(job), None, "CANCELLED")
 
 

@@ -10,7 +10,7 @@ from rendertrust.value_types import Amount
 from sql.job_plan import PRIORITIES
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
-from web.jobs.job_control import controlled
+from web.jobs.job_control import commit_for_owner
 from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as examples
 from web.routes.jobs import in_full
@@ -92,7 +92,7 @@ async def change(call: Call[JobWish]) -> Job | Problem:
 
 async def _done(call: Call | Call[JobWish], effect: OfJob) -> Job | Problem:
     """Apply the effect and return the job."""
-    refused = await controlled(call, effect)
+    refused = await commit_for_owner(call, effect)
     if refused is not None:
         return refused
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)

@@ -29,10 +29,10 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
 from web.jobs.eta import seconds_left
-from web.jobs.orphan_tiles import loose_tiles
+from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submission import NOT_FOUND, RetryOutcome, again, call_off, order
+from web.jobs.submission import NOT_FOUND, RetryOutcome, cancel_job, retry_as_new_job, submit_job
 from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
@@ -98,7 +98,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
         return offer
     if (found := await _refusal(call, offer)) is not None:
         return found
-    return placed(*await order(call.gateway, call.caller, offer.plan, terms.price_number, key))
+    return placed(*await submit_job(call.gateway, call.caller, offer.plan, terms.price_number, key))
 
 
 async def _refusal(call: Call[NewJob], offer: PricedJob) -> Problem | None:
@@ -153,7 +153,7 @@ async def show(call: Call) -> Job | Problem:
 async def cancel(call: Call) -> Job | Problem:
     """Cancel a job that no node has begun; its hold is released."""
     job = call.ids["job_id"]
-    called_off = await call_off(call.gateway, job, call.caller)
+    called_off = await cancel_job(call.gateway, job, call.caller)
     if isinstance(called_off, Problem):
         return called_off
     row = await call.gateway.tables.jobs.by_id(job, call.caller)
@@ -177,7 +177,7 @@ async def retry(call: Call) -> Answer | Problem:
 
     Repeating the request returns the same new job; its ``retry_of`` names the old one.
     """
-    return retried(await again(call.gateway, call.ids["job_id"], call.caller))
+    return retried(await retry_as_new_job(call.gateway, call.ids["job_id"], call.caller))
 
 
 @operations.get(
@@ -304,7 +304,7 @@ async def shown(call: Call[Any, Any], row: OwnerJobRow) -> Job:
 
 async def in_full(call: Call[Any, Any], row: OwnerJobRow) -> Job:
     """Return the job, including the members that lists omit."""
-    loose = await loose_tiles(call.gateway, row)
+    loose = await orphan_tiles_shown(call.gateway, row)
     seconds = await _eta(call, row)
     back = await call.gateway.tables.jobs.given_back(row.id)
     found = await shown(call, row)

@@ -22,9 +22,9 @@ from web.jobs.preflights import (
     PreflightState,
     asked_frames,
     begin,
+    findings_for,
     fleet,
-    known,
-    meant,
+    known_preflight,
     scene_of,
 )
 from web.jobs.scene_facts import SceneFacts
@@ -102,7 +102,7 @@ async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
     gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])
-    found = await known(gateway, call.caller, content)
+    found = await known_preflight(gateway, call.caller, content)
     again = call.body.again and found is not None and found.status != "PENDING"
     if found is not None and not again:
         return found
@@ -124,7 +124,7 @@ async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
 async def preflight_of(call: Call[Any], plan: JobPlan) -> Preflight | None:
     """Return the preflight of a job's scene; None if no node has checked it or it has no scene."""
     content = scene_of(plan)
-    found = None if content is None else await known(call.gateway, call.caller, content)
+    found = None if content is None else await known_preflight(call.gateway, call.caller, content)
     return None if found is None else await _shown(call, plan, found)
 
 
@@ -132,7 +132,7 @@ async def _shown(call: Call[Any], plan: JobPlan, found: PreflightState) -> Prefl
     spec, facts = plan.spec, found.facts
     nodes = await fleet(call.gateway, call.caller, "render", spec.pool)
     frames = () if spec.frames is None else parse(spec.frames)
-    said = () if facts is None else meant(facts, nodes, asked_frames(facts, spec))
+    said = () if facts is None else findings_for(facts, nodes, asked_frames(facts, spec))
     estimate = None if facts is None else estimate_of(facts, frames, spec, nodes.slots)
     return Preflight(
         status=found.status,

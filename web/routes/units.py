@@ -14,7 +14,7 @@ from sql.jobs import PagedUnit
 from web.http.operations import Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.responses import from_row
-from web.jobs.job_control import NO_UNIT, controlled
+from web.jobs.job_control import NO_UNIT, commit_for_owner
 from web.jobs.submission import EXPIRED, NOT_FOUND
 from web.jobs.wait_reasons import reasons_of
 from web.openapi.examples import jobs as examples
@@ -88,7 +88,7 @@ async def retry(call: Call) -> Unit | Problem:
         job, call.caller, call.gateway.ports.clock.now()
     ):
         return EXPIRED
-    refused = await controlled(call, UnitRetry(job, number, call.caller))
+    refused = await commit_for_owner(call, UnitRetry(job, number, call.caller))
     if refused is not None:
         return refused
     rows = await call.gateway.tables.jobs.unit_page(job, number - 1, 1)

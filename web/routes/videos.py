@@ -25,7 +25,7 @@ from web.http.idempotency import answered_before, key_of
 from web.http.operations import TOKEN_REFUSED, Answer, Call, Operations, Scope
 from web.http.problem import Fault, Problem, invalid
 from web.http.refusal_code import RefusalCode
-from web.jobs.submission import NOT_FOUND, order
+from web.jobs.submission import NOT_FOUND, submit_job
 from web.objects.archives import ZIP, is_chunk, padded, result_of, suffix_of_singles
 from web.objects.manifests import keep
 from web.openapi.examples import jobs as examples
@@ -112,7 +112,7 @@ async def made(
     plan = await _plan(gateway, past, wish, terms.in_pool(past.plan.spec.pool).price)
     if isinstance(plan, Problem):
         return plan
-    return placed(*await order(gateway, user, plan, terms.price_number, key))
+    return placed(*await submit_job(gateway, user, plan, terms.price_number, key))
 
 
 async def price_of_one(gateway: Gateway, user: UUID, pool: Pool) -> int:

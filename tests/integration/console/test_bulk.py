@@ -51,7 +51,7 @@ async def test_what_failed_of_an_animation_is_tried_again_beside_other_jobs(
     film, one = await animation(face, jane, 2), await single(face, jane)
     whole = await animation(face, jane, 0)
     words = await said(jane, SELECTED, film, one, whole)
-    assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of it failed."
+    assert words == "2 of 3 jobs are retried; 1 cannot be, because no frame of the job failed."
     assert await states(face, film) == ["QUEUED"] * 3
     past = await face.gateway.tables.jobs.past(one, UUID(jane.id))
     assert past is not None
@@ -66,7 +66,7 @@ async def test_a_cancelled_animation_is_said_to_be_submitted_anew(
     words = await said(jane, SELECTED, film)
     assert words == (
         "The job cannot be retried, "
-        "because job was cancelled, a job of several units is submitted again."
+        "because a cancelled job of several units must be submitted as a new job."
     )
 
 

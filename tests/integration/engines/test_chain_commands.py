@@ -127,7 +127,7 @@ class Place:
         anchor = AnchorActor(chain, anchors, SystemClock(), settings=settings, signer=signer)
 
         async def done() -> bool:
-            await anchor.see_to_it()
+            await anchor.run_once()
             due = await anchors.due()
             confirmed = await anchors.confirmed(1)
             return due is not None and [(row.size, row.root) for row in confirmed] == [due]

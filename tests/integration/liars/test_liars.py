@@ -509,7 +509,10 @@ async def test_what_was_delivered_before_its_job_is_stopped_is_paid_if_it_is_rig
         assert (answer["status"], answer["paused"]) == ("PAUSED", "stopped")
     for wish in ("pause", "resume"):
         status, refused = await farm.jane.call("POST", f"/jobs/{job}/{wish}")
-        assert (status, refused["detail"]) == (409, "Job was stopped; it ends with its checks")
+        assert (status, refused["detail"]) == (
+            409,
+            "Job was stopped; it ends once its last results are verified",
+        )
     await farm.verifier(said)
     unit = await farm.ends(job)
     assert (unit["state"], unit["attempt"]) == (state, 1)

@@ -107,6 +107,6 @@ async def test_more_than_may_be_is_a_failure_of_the_node(farm: Farm) -> None:
     wanted = PartsWanted(what="result", size=2**50, parts=(WantedPart(number=1, sha256=ANY),))
     await node.send(UrlsRequest(job_id=dispatch.job_id, unit=0, attempt=1, wanted=wanted))
     unit = await farm.blamed(job)
-    assert "does not come in parts" in unit["error_message"]
+    assert "cannot be uploaded in parts" in unit["error_message"]
     assert await begun(farm) == []
     await farm.sound()

@@ -29,7 +29,7 @@ async def anchored(scene: Scene, anchor: AnchorActor) -> tuple[int, bytes]:
     """Grow the log and let this gateway anchor it; return the size and the root."""
     due = await scene.grow()
     for _ in range(10):
-        await anchor.see_to_it()
+        await anchor.run_once()
         if any((row.size, row.state) == (due[0], CONFIRMED) for row in await scene.page()):
             return due
     raise AssertionError(f"{due[0]} leaves are not anchored: {await scene.page()}")
@@ -70,19 +70,19 @@ async def test_it_is_looked_for_again_and_again_while_the_gateway_runs(scene: Sc
     anchor = gateway(scene)
     sizes = [await anchored(scene, anchor)]
     sizes.append(await scene.grow())
-    await anchor.see_to_it()
+    await anchor.run_once()
     scene.chain.blind = True
-    await anchor.see_to_it()
+    await anchor.run_once()
     scene.stage.clock.pass_by(LONG)
-    await anchor.see_to_it()
+    await anchor.run_once()
     assert (await rows(scene))[-1].state == FAILED
     for _ in range(3):
         scene.stage.clock.pass_by(LONG)
-        await anchor.see_to_it()
+        await anchor.run_once()
     scene.chain.blind = False
     scene.stage.clock.pass_by(LONG)
     for _ in range(3):
-        await anchor.see_to_it()
+        await anchor.run_once()
     await check(scene, *sizes)
 
 
@@ -98,7 +98,7 @@ async def test_what_the_contract_refused_stays_failed(scene: Scene) -> None:
     named = (CHAIN_ID, SENDER, nonce, contract, size, root, raw, (name,))
     await scene.anchors.keep(SentRow(*named, "PENDING", None, scene.stage.clock.now()))
     for _ in range(4):
-        await anchor.see_to_it()
+        await anchor.run_once()
         scene.stage.clock.pass_by(LONG)
     failed = await scene.anchors.failed(CHAIN_ID, SENDER, nonce + 1, 16)
     assert [row.nonce for row in failed] == [nonce]
@@ -113,19 +113,19 @@ async def test_a_doubt_from_long_ago_proves_nothing(scene: Scene) -> None:
     one, other = gateway(scene), gateway(scene)
     sizes = [await anchored(scene, one)]
     sizes.append(await scene.grow())
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = True
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = False
     sizes.append(await anchored(scene, other))
-    await one.see_to_it()
+    await one.run_once()
     scene.stage.clock.pass_by(LONG)
     scene.chain.lose(2)
-    await one.see_to_it()
+    await one.run_once()
     scene.chain.blind = True
-    await one.see_to_it()
+    await one.run_once()
     assert FAILED not in {row.state for row in await rows(scene)}
     scene.chain.blind = False
     for _ in range(3):
-        await one.see_to_it()
+        await one.run_once()
     await check(scene, *sizes)

@@ -52,7 +52,7 @@ async def test_failed_jobs_are_retried_or_put_aside_and_listed_no_more(
     assert await listed(boss, "jobs") == jobs[::-1]
     done = await do(boss, "jobs", "retry", jobs[0], str(uuid4()), "nonsense")
     assert done["done"] == [jobs[0]]
-    assert {each["why"] for each in done["refused"]} == {"it is not a dead letter (any longer)"}
+    assert {each["why"] for each in done["refused"]} == {"it is not, or no longer, a dead letter"}
     assert await balance(jane) == (1_000_000, 100_000)
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == [jobs[1]]
     assert (await do(boss, "jobs", "discard", jobs[1]))["done"] == []
@@ -104,7 +104,7 @@ async def test_one_that_cannot_be_retried_keeps_no_other_from_it(
     done = await do(boss, "jobs", "retry", poor, rich)
     await execute(database.owner_dsn, taken.format(jane.id).replace("= 0", "= 1000000"))
     assert done["done"] == [rich]
-    assert done["refused"] == [{"id": poor, "why": "its owner has not the credits for it"}]
+    assert done["refused"] == [{"id": poor, "why": "its owner does not have enough credits"}]
 
 
 async def test_an_event_that_did_not_fit_is_read_again(
@@ -159,7 +159,7 @@ async def test_messages_are_told_again_or_kept_no_longer(face: Face, boss: Perso
     done = await do(boss, "messages", "retry", first, "999")
     assert [each["why"] for each in done["refused"]] == [
         "notifier of old has ended, or has no room for it",
-        "it has been dropped",
+        "the message has been dropped",
     ]
     assert (await do(boss, "messages", "discard", first))["done"] == [first]
     assert second in await listed(boss, "messages")

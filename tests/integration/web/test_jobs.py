@@ -220,7 +220,7 @@ async def test_other_buckets_are_taken_by_a_setting_alone(database: PostgresEndp
             found, body, _ = await dispatch(face, user, payload_ref=f"s3://{bucket}/a")
             assert found == status, bucket
         (fault,) = body["errors"]
-        assert "the bucket bucket, which this gateway does not take" in fault["message"]
+        assert "the bucket bucket, which this gateway does not accept" in fault["message"]
 
 
 async def test_an_inactive_user_orders_nothing(

@@ -259,7 +259,7 @@ async def test_what_a_node_says_is_a_strangers_word(gateway: Whole, jane: Creato
             scene = await sent(gateway, jane, b"BLENDER %d" % number)
             found = await wait_for_look(jane, scene)
             assert (found["status"], found["stops"]) == ("FAILED", False), lie
-            assert found["error"].startswith("What the node said of the scene cannot be read")
+            assert found["error"].startswith("The node's report on the scene cannot be read")
 
 
 async def test_nobody_is_told_what_another_ones_scene_is(

@@ -283,4 +283,4 @@ async def test_without_nodes_of_its_own_all_frames_cost_the_same(
             await wait_for_look(jane, scene)
             quote = await quoted(jane, scene)
             assert (quote["priced_by"], quote["price"]) == ("table", "100.0000")
-            assert quote["priced_how"] == "Each frame costs what the table says."
+            assert quote["priced_how"] == "Each frame costs the fixed price in the price table."

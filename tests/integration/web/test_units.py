@@ -256,7 +256,7 @@ async def test_a_quote_says_what_an_order_would_hold_and_holds_nothing(
         "max_credits": "20.0000",
         "frame_price_least": "5.0000",
         "priced_by": "table",
-        "priced_how": "Each frame costs what the table says.",
+        "priced_how": "Each frame costs the fixed price in the price table.",
         "reference_seconds": None,
         "measurable": False,
         "preflight": None,

@@ -302,9 +302,9 @@ async def test_picture_and_evidence_have_places_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("proof", "error"),
     [
-        (None, "there is no evidence where it should be"),
-        (b"other eviden", "the evidence is another one than the result says"),
-        (b"eVidence", "the evidence is another one than the result says"),
+        (None, "no evidence was uploaded"),
+        (b"other eviden", "the evidence differs from what the result says"),
+        (b"eVidence", "the evidence differs from what the result says"),
     ],
 )
 async def test_evidence_is_what_the_node_says(proof: bytes | None, error: str) -> None:
@@ -324,7 +324,7 @@ async def test_what_is_to_be_checked_has_a_name(missing: str) -> None:
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
-        assert "its SHA-256 and its size" in effect.error
+        assert "its SHA-256 and size" in effect.error
 
 
 @simulated
@@ -336,7 +336,9 @@ async def test_what_is_to_be_checked_is_signed() -> None:
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
         assert effect.error_class == "node"
-        assert effect.error == "a result that waits for a verdict is signed by its node's key"
+        assert (
+            effect.error == "a result that waits for a verdict must be signed with its node's key"
+        )
         assert effect.caught is None, "it is no lie"
 
 
@@ -436,7 +438,7 @@ async def test_a_wrong_sum_is_seen_though_the_store_cannot_tell_it() -> None:
         assert found.sha256 is None
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
-        assert effect.error == "the object has another SHA-256 than the result says"
+        assert effect.error == "the object's SHA-256 differs from the result's"
         assert effect.caught == CLASS
 
 
@@ -447,7 +449,7 @@ async def test_a_chunk_says_what_it_is() -> None:
         await delivered(play, unit, sha256=None)
         effect = await play.effect()
         assert isinstance(effect, UnitFail), effect
-        assert effect.error == "a result that waits for a verdict says its SHA-256 and its size"
+        assert effect.error == "a result that waits for a verdict must name its SHA-256 and size"
 
 
 @simulated

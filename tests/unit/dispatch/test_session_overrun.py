@@ -23,8 +23,8 @@ from tests.unit.dispatch.stage import JOB, NODE, OWNER, assignment, state_of
 from tests.unit.dispatch.test_session_progress import PATIENT, began, report_progress
 from tests.unit.simulated_time import simulated
 
-QUOTED = 100  # seconds; ten credits, and a credit pays for ten seconds
-FAR: dict[str, Any] = {**PATIENT, "still_seconds": 1e6}
+QUOTED = 100  # seconds: ten credits, of which one pays for ten seconds
+FAR: dict[str, Any] = {**PATIENT, "stall_seconds": 1e6}
 PRICED: dict[str, Any] = {
     "price": 100_000,
     "pricing": Pricing(work=1, price=10_000, pays_for=10),
@@ -75,7 +75,7 @@ async def test_what_passes_before_the_first_of_it_is_rendered_is_no_work() -> No
 
 def test_what_is_quoted_in_hundredths_of_a_second_is_not_called_nothing() -> None:
     unit = assignment(price=53)
-    assert "quoted were 0.032 s" in overrun_error(0.0318, 62.0)
+    assert "the quoted 0.032 s" in overrun_error(0.0318, 62.0)
     assert "Quoted were 0.032 s of work for 0.0053 credits, and it takes about 0.11 s" in (
         underquoted_error(unit, 0.0318, 350)
     )

@@ -219,7 +219,7 @@ async def test_what_is_short_or_too_long_comes_in_no_parts(size: int) -> None:
 
 @simulated
 async def test_whoever_changes_the_length_again_and_again_is_done_with() -> None:
-    async with session(part_bytes=PART, begun_most=2) as play:
+    async with session(part_bytes=PART, aborted_uploads_most=2) as play:
         await working(play)
         await offered(play, 1)
         play.hear(asked(1, size=len(WHOLE) + 1))
@@ -228,7 +228,7 @@ async def test_whoever_changes_the_length_again_and_again_is_done_with() -> None
         failed = await play.effect()
         assert (failed.error_class, failed.error) == (
             "node",
-            "its result is of another length each time",
+            "the node announced another length of its result too often",
         )
         assert play.objects.multiparts.open == set()
 

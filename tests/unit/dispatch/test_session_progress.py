@@ -28,7 +28,7 @@ from tests.unit.dispatch.stage import JOB, assignment, state_of
 from tests.unit.simulated_time import simulated
 
 STILL = 100.0
-PATIENT: dict[str, Any] = {"still_seconds": STILL, "pong_seconds": 1e6, "leases": Leases(80_000.0)}
+PATIENT: dict[str, Any] = {"stall_seconds": STILL, "pong_seconds": 1e6, "leases": Leases(80_000.0)}
 
 
 async def began(play: Play, **fields: Any) -> None:
@@ -177,7 +177,7 @@ async def test_how_long_a_node_has_a_unit_is_not_told_by_the_gateways_time_of_da
 ) -> None:
     clock, limit = TwinClock(), 1000.0
     clock.skew = skew
-    limits: dict[str, Any] = {**PATIENT, "still_seconds": 2 * limit, "runtime_seconds_most": limit}
+    limits: dict[str, Any] = {**PATIENT, "stall_seconds": 2 * limit, "runtime_seconds_most": limit}
     async with session(clock=clock, **limits) as play:
         await asyncio.sleep(limit - 100)
         began_at = clock.monotonic() - (limit - 100)
@@ -204,7 +204,7 @@ async def test_a_node_that_alternates_between_gateways_holds_no_unit_for_ever(
     for turn in range(10):
         limits: dict[str, Any] = {
             **PATIENT,
-            "still_seconds": 2 * limit,
+            "stall_seconds": 2 * limit,
             "runtime_seconds_most": limit,
         }
         async with session(progress=gateways[turn % 2], clock=clock, **limits) as play:

@@ -182,7 +182,7 @@ def test_what_strangers_nodes_lack_ends_nothing_and_counts_where_another_owner_s
         is_untried=is_untried,
     )
     lack = unit_failures.MissingCapability(unit_failures.MEMORY, 1 << 30, "it is big")
-    effect = unit_failures.beyond(unit, NODE, lack, others, is_trusted=False, now=EPOCH)
+    effect = unit_failures.incapable(unit, NODE, lack, others, is_trusted=False, now=EPOCH)
     assert effect.retry_at is not None
     assert effect.uncounted
     assert 1 <= (effect.retry_at - EPOCH).total_seconds() <= (4 if is_untried else 600)
@@ -231,7 +231,7 @@ def test_an_unowned_node_earns_for_suspense() -> None:
     node = NodeIdentity(NODE, None, ("echo",), verified=True)
     found = ObjectInfo("key", 3, None)
     effect = results.completion(
-        assignment(), node, SETTINGS, worth=results.OwnObject(), found=found
+        assignment(), node, SETTINGS, named=results.OwnObject(), found=found
     )
     assert (effect.verified, effect.operator) == (True, "suspense")
 

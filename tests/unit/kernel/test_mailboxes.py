@@ -279,7 +279,7 @@ async def test_a_dead_letter_is_told_once_more_or_kept_no_longer() -> None:
         assert it.log[-1] == "one too many"
         assert letters.discard(second)
         assert not letters.discard(second)
-        assert letters.retry(second) == "it has been dropped"
+        assert letters.retry(second) == "the message has been dropped"
 
 
 @simulated

@@ -26,11 +26,11 @@ async def for_ever(*_: Any) -> None:
 def test_an_actor_that_hangs_is_noticed_also_where_its_own_timer_is_its_only_message(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def laced(address: str, table: Table) -> Table:
+    def with_fail_points(address: str, table: Table) -> Table:
         hangs: Table = {kind: (for_ever, limit) for kind, (_, limit) in table.items()}
         return hangs if address == name else table
 
-    monkeypatch.setattr(fail_point, "laced", laced)
+    monkeypatch.setattr(fail_point, "with_fail_points", with_fail_points)
     assert first_stuck_actors() == {name}
 
 

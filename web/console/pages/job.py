@@ -26,9 +26,9 @@ from web.jobs.attempt_logs import tail_of
 from web.jobs.check_progress import checking_of
 from web.jobs.dead_letters import CLASSES
 from web.jobs.eta import seconds_left
-from web.jobs.orphan_tiles import loose_of
+from web.jobs.orphan_tiles import orphan_tiles_of
 from web.jobs.submission import CANCELLABLE, NOT_FOUND, RETRYABLE
-from web.jobs.wait_reasons import why
+from web.jobs.wait_reasons import waiting_words
 from web.routes import ledger, receipts, videos
 
 pages = Pages()
@@ -113,7 +113,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
         "progress": await progress_of(view, row),
         "lines": lines,
         "pieces": await desk.pieces(row.id, {line.unit for line in lines}),
-        "why": await why(view.gateway, row),
+        "why": await waiting_words(view.gateway, row),
         "blame": CLASSES.get(failed.error_class, "") if failed else "",
         "advice": ADVICE.get(failed.error_class or "", "") if failed else "",
         "cut_into": cut_into(row, parts),
@@ -137,7 +137,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
 async def apart(view: View[JobPageQuery], row: ConsoleJob) -> Shown:
     """Return the job's orphan tiles, and the units that are or can be disputed."""
     return {
-        "loose": await loose_of(view.gateway, row),
+        "loose": await orphan_tiles_of(view.gateway, row),
         "disputes": await view.gateway.tables.disputes.of_job(row.id),
         "disputable_since": window_of(view.gateway, view.now),
     }
