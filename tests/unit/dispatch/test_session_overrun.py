@@ -53,7 +53,7 @@ async def test_over_three_times_its_quote_it_goes_to_another_node() -> None:
         effect = await stopped(play)
         assert effect.retry_at is not None
         assert effect.error_code == "too_slow"
-        assert "quoted were 100 s: over 3 times" in effect.error
+        assert "over 3 times the quoted 100 s" in effect.error
         (noted,) = play.cast.store.overruns
         assert (noted.attempt, noted.node, noted.owner) == (1, NODE, OWNER)
         assert 600 <= noted.percent <= 640, "three times at its half"
