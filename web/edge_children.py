@@ -114,7 +114,7 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that wakes streams of events; if it stays down, only these fail."""
+    """Return the child that wakes streams of events; if it stays down, only the streams fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
     return Child("events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref)
 

@@ -68,7 +68,9 @@ class Monitoring:
 
 @attrs.frozen
 class TreeView:
-    """The supervision tree for pages and metrics. ``root`` returns it once it is built."""
+    """The supervision tree for pages and metrics. ``root`` returns the root of the tree once the
+    tree is built.
+    """
 
     root: Callable[[], Supervisor]
 

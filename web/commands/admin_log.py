@@ -89,7 +89,7 @@ def rotated(settings: "Settings") -> None:
 
 
 def verifier_of(settings: "Settings", origin: str) -> str:
-    """Return the public key of the present key."""
+    """Return the public part of the current key."""
     from config.data_folder import data_folder
     from web.log.log_keys import given, key_file, keys_of
 

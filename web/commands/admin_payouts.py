@@ -9,8 +9,8 @@ from web.commands.admin_command import (
     act,
     as_requested,
     decided,
+    require_confirmation,
     required_reason,
-    sure,
     with_database,
 )
 from web.commands.options import config_option, data_option, where_options
@@ -67,7 +67,7 @@ def approve(
     rows = with_database(where, lambda database: payouts_of(database, payout, ()))
     if len(rows) != len(payout) or len(payout) > 100:
         raise click.ClickException("There must be 1 to 100 existing payouts, each named once")
-    sure(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
+    require_confirmation(f"Approve {len(rows)} payouts, {summed(rows)} credits in total", yes=yes)
     batch = SystemRandom().uuid()
     details = {"payouts": [str(row.id) for row in rows], "amount": summed(rows)}
     record = act("payout.approve", f"batch:{batch}", reason, **details)
@@ -113,7 +113,9 @@ def paid(
         raise click.ClickException(other)
     left = [row for row in rows if row.state == "APPROVED"]
     if left:
-        sure(f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes)
+        require_confirmation(
+            f"Mark {len(left)} payouts as paid, {summed(left)} credits in total", yes=yes
+        )
     orders: list[Commit] = []
     for row in left:
         details = {"reference": reference, "amount": money.render(row.amount)}
@@ -145,7 +147,7 @@ def reject(
         raise click.ClickException("There is no such payout")
     if rows[0].state == "APPROVED" and not not_paid:
         raise click.ClickException(ON_THE_WAY)
-    sure(f"Reject the payout to {rows[0].email}", yes=yes)
+    require_confirmation(f"Reject the payout to {rows[0].email}", yes=yes)
     details = {"not_paid": True} if not_paid else {}
     record = act("payout.reject", f"payout:{payout}", reason, **details)
     decided(where, [Commit(effects=(PayoutReject(payout, not_paid),), act=record)])

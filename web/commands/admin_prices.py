@@ -56,7 +56,7 @@ def set_(*, job_type: str, price: str, as_json: bool, reason: str, **where: Any)
 @click.argument("job_type")
 @common
 def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
-    """Remove the price of JOB_TYPE, which then has the price of all others."""
+    """Remove the price of JOB_TYPE, which then has the price of all other types."""
     change(where, job_type, None, reason, as_json=as_json)
 
 

@@ -27,8 +27,8 @@ NO_FOLDER = "{} is not a gateway's data folder; name it with --data (the demo's 
 async def database_of(settings: Any, *, make: bool = False) -> "AsyncGenerator[PostgresEndpoint]":
     """Yield the database of the settings: by URL, or in the data folder.
 
-    With ``make``, a missing database is created; otherwise the folder is the wrong one, and stays
-    unchanged.
+    With ``make``, a missing embedded database is created. Without it, a folder that has no database
+    raises UsageError and stays unchanged.
     """
     from config.data_folder import data_folder
     from supervisors.engines.offline_postgres import embedded_database, kept_endpoint
@@ -133,8 +133,8 @@ def migrate(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 def status(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Show applied, pending and newer migrations.
 
-    Newer migrations are from a later version. Exit code 1: some are pending, or this version cannot
-    work with the newer ones.
+    Newer migrations are from a later version. The exit code is 1 if migrations are pending, or if
+    this version cannot work with the newer ones.
     """
     from sql.migrate import status as read
 

@@ -73,9 +73,7 @@ async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
 
 
 async def on_chain(settings: Any, dsn: str) -> "tuple[Sequence[Finding], str | None]":
-    """Return the findings that only the chain shows, and why it could not be asked, if it could
-    not.
-    """
+    """Return the findings that only the chain shows, or the reason why the chain did not answer."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.data_folder import data_folder
     from sql.anchors import Anchors

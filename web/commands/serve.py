@@ -35,7 +35,9 @@ def gateway_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def settings_to_serve(
     port: int | None, host: str | None, data: Path | None, config: Path | None, *, insecure: bool
 ) -> Any:
-    """Return the settings of a gateway to run; also exit with 2 if they would expose it."""
+    """Return the settings of a gateway to run. Exit with 2 if they are invalid or would expose the
+    gateway.
+    """
     from config.loader import SettingsError, refuse_exposed
 
     settings = settings_from(port, host, data, config, insecure=insecure)

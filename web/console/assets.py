@@ -65,7 +65,8 @@ class Assets:
     async def serve(self, request: web.Request) -> web.Response:
         """Serve a file.
 
-        A page of another gateway may ask for another version; it gets the version of this gateway.
+        A page that another gateway served may ask for another version; the answer is this gateway's
+        version.
         """
         asset = self.files.get(sent_as(request.match_info["name"]))
         if asset is None:
@@ -153,7 +154,7 @@ def bundles(sources: Mapping[str, str]) -> dict[str, str]:
 def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) -> str:
     """Return a module, preceded by the modules that only it imports.
 
-    They share one scope, so their top-level names must differ.
+    The joined modules share one scope, so their top-level names must differ.
     """
     parts = list(_parts(name, sources, shared))
     texts = [_EXPORT.sub("", sources[part]) for part in parts[:-1]]

@@ -92,8 +92,8 @@ class TypedValues(dict[str, str]):
 class FormErrors:
     """The errors of a form.
 
-    ``said`` is about the whole form, or '' if ``faults`` says everything. ``values``: the form as
-    it was sent.
+    ``said`` is about the whole form; it is '' if ``faults`` has an error for each wrong field.
+    ``values``: the form as it was sent.
     """
 
     said: str
@@ -104,7 +104,7 @@ class FormErrors:
 def plain(fault: Fault) -> str:
     """Return a fault in plain words, without terms of the API.
 
-    It is shown after the field's name.
+    Pages show the words after the field's name.
     """
     said = fault.message
     for api, people in WORDS.items():
@@ -119,7 +119,7 @@ def named(fault: Fault) -> str:
 
 
 def refusal_of(problem: Problem, values: Mapping[str, str]) -> FormErrors:
-    """Return what a page shows about the refusal."""
+    """Return the errors that the form's page shows for a refusal."""
     faults = {fault.field: plain(fault) for fault in problem.errors}
     typed = TypedValues((name, text[:CHARACTERS_MAX]) for name, text in values.items())
     return FormErrors("" if faults else problem.detail, faults, typed)

@@ -18,13 +18,14 @@ _UNSEEN: Final = ("OPEN_EXR",)  # formats that browsers cannot display
 
 @attrs.frozen
 class JobFrame:
-    """A frame. ``picture``: its result can be displayed. ``took``: seconds of its last attempt.
+    """A row of the list of frames. ``picture``: browsers can display its result. ``took``: the
+    seconds of its last attempt.
 
-    ``paid``: charged and not refunded; ``held``: the rest of its hold while it is open (some tiles
-    may be charged already).
+    ``paid``: what was charged and not refunded. ``held``: what is still held, as some tiles may be
+    charged already.
 
-    ``small``: the address of its thumbnail from the node, or ''. ``progress``: as the node last
-    reported it, while it runs.
+    ``small``: the address of its thumbnail from the node, or ''. ``progress``: the last report of
+    the node, while the frame is rendered.
     """
 
     number: int
@@ -53,7 +54,8 @@ def frames_of(
     shown: Iterable[ThumbnailInfo],
     told: Iterable[Progress] = (),
 ) -> list[JobFrame]:
-    """Return the frames of a page. ``shown``: the thumbnails, of which a unit's last one counts.
+    """Return the frames of a page. ``shown``: thumbnails, of which the last one of each attempt is
+    used.
 
     ``told``: the progress of the job's units.
     """

@@ -73,7 +73,7 @@ class LedgerHealth:
 async def soundness_of(gateway: Gateway) -> LedgerHealth:
     """Return the state, from the Auditor or its last report, and from the chain's halt."""
     known = gateway.console.audit
-    with suppress(AskFailed, LookupError):  # it may be auditing
+    with suppress(AskFailed, LookupError):  # the Auditor may be busy with an audit
         known.last = await gateway.registry.ref(Auditor).ask(LastAudit(), within=ASK_SECONDS)
     return judged(known.last, await gateway.halts.now(), chain=bool(gateway.settings.chain.url))
 

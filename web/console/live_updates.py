@@ -34,7 +34,7 @@ from web.identity.tokens import Claims
 
 LIVE: Final = f"{ROOT}/live"
 LOOK_SECONDS: Final = 2.0  # how often the viewer's access is checked again
-HUB_SECONDS: Final = 5.0  # the hub may be reading for others
+HUB_SECONDS: Final = 5.0  # the hub may first read pages for other viewers
 OF_ONE_MAX: Final = 60  # pages that one user may follow at once
 NAMED_MAX: Final = 200
 NO_PAGE: Final = Problem(404, "There is no live page at this address: give its address with ?of=")
@@ -180,8 +180,8 @@ class LiveHandler(ConsoleHandler):
 class LiveStream:
     """The pages of one browser. ``lost``: the reason for each page that is not followed.
 
-    ``gone``: the page cannot be seen (any more); ``crowded``: it is followed once others are
-    closed; ``other``: another account opened it.
+    The reasons: ``gone``, the user cannot see the page; ``crowded``, the user follows too many
+    pages; ``other``, another account opened the page.
     """
 
     filled: asyncio.Event

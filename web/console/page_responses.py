@@ -64,7 +64,9 @@ AGAIN: Final = (
 
 @attrs.frozen
 class PageChrome:
-    """The frame around a page: the user, their menu, and the message about their last action."""
+    """What surrounds the content of a page: the user, their menu, and a message about their last
+    action.
+    """
 
     user: UserRow | None
     menu: list[ConsolePage]
@@ -167,7 +169,7 @@ def html(
     answer.headers["Cache-Control"] = "no-store"
     # without Origin, posts over plain http could not be attributed to a page
     answer.headers["Referrer-Policy"] = "same-origin"
-    if is_trusted(request, gateway):  # on other origins browsers ignore it, and log a warning
+    if is_trusted(request, gateway):  # elsewhere browsers ignore this header, with a warning
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
     if FLASH in request.cookies:
         answer.del_cookie(FLASH, **_flash_options(request, gateway))
@@ -225,7 +227,7 @@ def _candidates(request: web.Request) -> Iterator[str]:
 
 
 def _may(visitor: SignedInVisitor | None, page: ConsolePage) -> bool:
-    """Return True if the user may see the page; for an unknown user the page decides."""
+    """Return True if the user may see the page, or if nobody is signed in."""
     return visitor is None or visitor.who.role in page.who
 
 
@@ -234,7 +236,7 @@ def _label(page: ConsolePage) -> str:
 
 
 def _query_of(request: web.Request, path: str) -> str:
-    """Return that page's filter and tab, if the browser came from there."""
+    """Return the filter and tab of the page at ``path``, if the browser came from that page."""
     came = _came(request)
     return f"?{came.query}" if came.path == path and came.query else ""
 
@@ -328,7 +330,7 @@ def own_path(text: str) -> str:
     """Return the path if it belongs to the console, otherwise the console's first page.
 
     Browsers treat a backslash as a slash and drop control characters; either could name another
-    site. They resolve dot segments, even escaped ones, which could leave the console.
+    site. Browsers also resolve dot segments, even escaped ones, which could leave the console.
     """
     harmless = text.isascii() and text.isprintable() and "\\" not in text
     inside = text == ROOT or text.startswith((f"{ROOT}/", f"{ROOT}?"))

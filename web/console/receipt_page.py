@@ -28,7 +28,7 @@ MEANINGS: Final = {
 
 
 class ReceiptPage:
-    """Handler of the page. It shows only what a holder of the receipt may know."""
+    """Handler of the page. The page shows only what a holder of the receipt may know."""
 
     def __init__(self, gateway: Gateway, pages: Pages) -> None:
         self._gateway, self._pages = gateway, pages

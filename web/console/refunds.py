@@ -37,7 +37,7 @@ HEX: Final = frozenset("0123456789abcdef-")
 
 @attrs.frozen
 class ChosenUnits:
-    """Units that match the typed text. ``several``: they are refunded together, and in full."""
+    """Units that match the typed text. ``several``: all are refunded together, in full."""
 
     units: Sequence[RefundableUnit]
     several: bool = False
@@ -169,18 +169,18 @@ def _together(job: UUID, chosen: ChosenUnits, amount: str, of: int) -> RefundPre
     return RefundPreview(job, chosen, now, sum(u.charged for u in now), of, len(left) - len(now))
 
 
-async def _job_of(desk: JobViews, user: UUID, name: str) -> UUID | Problem:
+async def _job_of(views: JobViews, user: UUID, name: str) -> UUID | Problem:
     if uuid_of(name) is None and (len(name) < SHORT or not set(name) <= HEX):
         return NO_ID
-    own = await _begin_so(desk, user, name)
+    own = await _begin_so(views, user, name)
     if own:
         return own[0].id if len(own) == 1 else SEVERAL
-    others = await _begin_so(desk, None, name)
+    others = await _begin_so(views, None, name)
     if not others:
         return NO_JOB
     return Problem(404, f"The job belongs to another user, {others[0].email}")
 
 
-async def _begin_so(desk: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:
+async def _begin_so(views: JobViews, user: UUID | None, name: str) -> Sequence[ListedJob]:
     id_ = uuid_of(name)
-    return await desk.page(user, JobFilter(id=name if id_ is None else str(id_)), NEWEST, 2, 0)
+    return await views.page(user, JobFilter(id=name if id_ is None else str(id_)), NEWEST, 2, 0)

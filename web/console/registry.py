@@ -39,7 +39,7 @@ ID: Final = re.compile(r"\{(\w+)\}")  # a placeholder for a UUID
 
 @attrs.frozen
 class Nav:
-    """An entry of the menu: ``key`` opens it after ``g``, ``order`` is its position.
+    """A menu item. Pressing ``g`` and then ``key`` opens it; ``order`` is its position.
 
     ``of_nodes``: only for users who have or have had a node, and for admins and auditors.
     """
@@ -59,13 +59,13 @@ class Nav:
 class ConsolePage:
     """A page: what ``read`` returns, shown by ``template``.
 
-    ``live`` are blocks of the template, each inside an element whose id is the block's name. They
-    are rendered again when one of the ``topics`` changes, at least every ``every`` seconds, and at
-    most every ``rest`` seconds; viewers get the changed blocks. The blocks may depend only on the
-    reader's result and the view's ``owner`` and role, because one rendering is for all viewers.
-    ``own``: every user, even an admin, sees their own data, so each has a rendering. ``inside``:
-    the page shows this process, and works without the database. ``form_on``: the page whose form
-    leads here, and that shows errors of the form.
+    ``live`` are blocks of the template, each inside an element whose id is the block's name. The
+    blocks are rendered again when one of the ``topics`` changes, at least every ``every`` seconds,
+    and at most every ``rest`` seconds; viewers get the changed blocks. The blocks may depend only
+    on the reader's result and the view's ``owner`` and role, because one rendering is for all
+    viewers. ``own``: every user, even an admin, sees their own data, so each has a rendering.
+    ``inside``: the page shows this process, and works without the database. ``form_on``: the page
+    whose form leads here, and that shows errors of the form.
     """
 
     path: str

@@ -10,7 +10,7 @@ from msgspec import Meta
 Kind: TypeAlias = Literal["text", "number", "figure", "time"]  # figures are not sorted as numbers
 
 
-SORTED_MOST: Final = 1_000  # newest rows, which are sorted in memory
+SORTED_MOST: Final = 1_000  # only the newest rows are sorted, in memory
 ORDERS: Final = {  # names of ascending and descending order, by kind
     "text": ("from A to Z", "from Z to A"),
     "number": ("the smallest first", "the greatest first"),

@@ -16,9 +16,8 @@ WITH_ATTEMPT: Final = ("DISPATCHED", "RUNNING", "VERIFYING", "COMPLETED")
 
 @attrs.frozen
 class TimelineStep:
-    """A step. ``took``: seconds since the previous step.
-
-    ``waits``: nothing works on it now, for the reason in ``note``.
+    """A step of the timeline. ``took``: seconds since the previous step. ``waits``: the job waits,
+    for the reason in ``note``.
     """
 
     name: str
@@ -30,13 +29,13 @@ class TimelineStep:
 
     @property
     def when(self) -> str:
-        """Return a text in place of an unknown time; empty if the note says it."""
+        """Return the text for a step without a time: ``now``, ``not yet`` or ''."""
         return {"now": "" if self.waits else "now", "next": "not yet"}.get(self.state, "")
 
 
 @attrs.frozen
 class TimelineFacts:
-    """The facts from which the timeline is made. ``anchoring``: there is a chain."""
+    """The data from which the timeline is made. ``anchoring``: the log is anchored on a chain."""
 
     job: ConsoleJob
     units: Sequence[ConsoleUnit]

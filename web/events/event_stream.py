@@ -2,7 +2,7 @@
 
 A stream reads events from the database page by page, each after the previous one was sent. So a
 slow reader keeps one page in memory, and a reader that reconnects, at any gateway, continues where
-it stopped. Only progress can be lost, and of that only the newest counts.
+it stopped. Only reports of progress can be lost, and only the newest report counts.
 """
 
 from contextlib import suppress

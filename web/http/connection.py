@@ -72,7 +72,8 @@ SEAT: Final = web.RequestKey("seat", ConnectionSlot)
 
 
 class ConnectionLimits:
-    """Counts of open connections and of seats. The relay counts node sockets once established.
+    """Counts of open connections, and of seats: connections that serve requests, per address. A
+    node's open socket has no seat, as the relay limits sockets.
 
     ``files``: the limit of open files; a connection beyond it would stop all accepting for a
     second.
@@ -131,7 +132,8 @@ class ConnectionBounds:
 class FragmentCounter:
     """Limits the data through a WebSocket.
 
-    Fragments that are not a frame yet are counted only here. Times are seconds of the loop.
+    Fragments of a WebSocket message that is not complete yet are counted only here. Times are
+    seconds of the loop.
     """
 
     __slots__ = ("_bytes", "_since")
@@ -140,7 +142,7 @@ class FragmentCounter:
         self._bytes, self._since = 0, 0.0
 
     def admits(self, size: int, now: float) -> bool:
-        """Count so many bytes; return False if they exceed the rate."""
+        """Count ``size`` more bytes; return False if the bytes of the period exceed the limit."""
         if now - self._since >= FLOW_SECONDS:
             self._bytes, self._since = 0, now
         self._bytes += size

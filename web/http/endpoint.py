@@ -131,7 +131,7 @@ class Endpoint:
     ) -> Problem | None:
         """Return 429 if the user or node has made too many requests.
 
-        Others are counted by address.
+        Requests without valid credentials are counted by address.
         """
         if self.operation.rate not in PER_CALLER:
             return None
@@ -182,7 +182,9 @@ class Endpoint:
 
 
 async def is_open(registry: Registry) -> bool:
-    """Return True if the Watchman admits new work; it does not answer while it starts or stops."""
+    """Return True if the Watchman admits new work; False if the Watchman does not answer, as while
+    it starts or stops.
+    """
     try:
         return await registry.ref(Watchman).ask(IsOpen(), within=ADMISSION_SECONDS)
     except AskFailed:

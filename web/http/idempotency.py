@@ -1,4 +1,6 @@
-"""``Idempotency-Key``: repeats the first answer to a repeated request; 422 for another request."""
+"""``Idempotency-Key``: a repeated request gets the first answer again; another request with the
+same key gets 422.
+"""
 
 import re
 from typing import Any

@@ -69,7 +69,9 @@ def unwritable(document: Any) -> Iterator[Fault]:
 
 
 def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
-    """Yield the path to each such text. The list is reused, and changes as the search continues."""
+    """Yield the path to each text that cannot be stored. All paths are one list, which changes as
+    the search continues.
+    """
     if isinstance(value, str):
         if not writable(value):
             yield path

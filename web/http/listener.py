@@ -44,7 +44,9 @@ class PortTaken(CannotListen):
 
 @attrs.define
 class ListenAddress:
-    """Host and port; ``port`` is 0 until one is found. It outlives restarts of the listener."""
+    """Host and port; ``port`` is 0 until one is found. The chosen port stays the same when the
+    listener restarts.
+    """
 
     host: str
     port: int = 0
@@ -58,7 +60,7 @@ class ListenAddress:
 class ListenerActor(Actor[Listener]):
     """Serves the application that ``make`` returns.
 
-    Each start needs a new one, as it cannot run twice.
+    Each start of the actor makes a new application, as an application cannot run twice.
     """
 
     def __init__(
@@ -123,7 +125,7 @@ def bind(place: ListenAddress) -> socket.socket:
 
 def _hold_little(opened: socket.socket) -> None:
     """Limit the send buffer; accepted sockets inherit this."""
-    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # not on all systems
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # some systems lack this option
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_MAX)
 
 

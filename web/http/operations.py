@@ -118,12 +118,12 @@ class Operation:
 
     @property
     def writes(self) -> bool:
-        """Return True if it is refused while writing is stopped."""
+        """Return True if the operation is refused while writing is stopped."""
         return self.method != "GET" and not self.while_halted
 
     @property
     def noun(self) -> str:
-        """Return the noun that it is about, which is the name of its file."""
+        """Return the noun that the operation is about, which is the name of its file."""
         return self.handler.__module__.rpartition(".")[2]
 
     @property
@@ -138,7 +138,7 @@ class Operation:
 
 
 def type_arguments(annotation: Any, of: type[Any]) -> tuple[Any, ...]:
-    """The operations of one noun, or of all."""
+    """Return the types in ``annotation``, a use of the generic class ``of``, padded with None."""
     given = get_args(annotation) if get_origin(annotation) is of else ()
     return (*(None if each is type(None) else each for each in given), None, None)
 
@@ -155,7 +155,9 @@ def read_signature(handler: Handler) -> dict[str, Any]:
 
 
 class Operations:
-    """The operations of one noun, or all of them. ``usual``: members that they do not name."""
+    """The operations of one noun, or all of them. ``usual``: values of members that an operation
+    does not name.
+    """
 
     def __init__(self, parts: Iterable["Operations"] = (), **usual: Any) -> None:
         self._all: list[Operation] = [operation for part in parts for operation in part]

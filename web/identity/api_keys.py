@@ -43,7 +43,9 @@ def digest(key: str) -> bytes:
 
 
 class VerifiedKeys:
-    """A cache of keys that were looked up recently. After a revocation they are looked up again."""
+    """A cache of keys that were looked up recently. After a revocation the affected keys are looked
+    up again.
+    """
 
     def __init__(self, rows: ApiKeys, clock: Clock, *, cached_max: int = CACHED_MAX) -> None:
         self._rows = rows

@@ -56,9 +56,10 @@ class Claims:
 
 
 class _Presented(dict[str, Any]):
-    """The part of a request that the middleware reads, so that a token can come from anywhere.
+    """A stand-in for a request, for the middleware that verifies tokens: not every token comes in a
+    request.
 
-    The middleware's parsing of headers is not relied on: the scheme was checked before.
+    The middleware need not check the header's scheme, as the gateway has checked it before.
     """
 
     method = "POST"
@@ -139,20 +140,19 @@ class Tokens:
             return None
         return claims if claims.type is kind else None
 
-    def seal(self, text: str) -> str:
-        """Return a signature of ``text`` by the current key, which shows that an address is
-        ours.
+    def sign(self, text: str) -> str:
+        """Return a signature of ``text`` by the current key, as proof that the gateway made an
+        address.
         """
         self._look()
-        return _sealed(self._keys.current, text)
+        return _signature(self._keys.current, text)
 
-    def is_sealed(self, text: str, seal: str) -> bool:
-        """Return True if one of the keys made ``seal`` for this text."""
+    def is_signed(self, text: str, signature: str) -> bool:
+        """Return True if ``signature`` was made for this text with one of the keys."""
         self._look()
-        given = seal.encode(errors="replace")
-        return any(
-            hmac.compare_digest(_sealed(secret, text).encode(), given) for secret in self._keys.all
-        )
+        given = signature.encode(errors="replace")
+        made = (_signature(secret, text).encode() for secret in self._keys.all)
+        return any(hmac.compare_digest(each, given) for each in made)
 
     def _lifetime(self, kind: TokenType) -> timedelta:
         if kind is TokenType.ACCESS:
@@ -210,8 +210,8 @@ class Tokens:
         try:
             await verifier(presented, _accept)
         except web.HTTPException as refused:
-            # The middleware allows no clock skew. Verify such a token again with PyJWT, which
-            # allows five minutes.
+            # The middleware allows no clock skew. Verify a token that is not valid yet again with
+            # PyJWT, with a leeway of five minutes.
             if not isinstance(refused.__context__, jwt.ImmatureSignatureError):
                 return None
             return self._early(token, kid, audience)
@@ -220,7 +220,7 @@ class Tokens:
     def _early(self, token: str, kid: str, audience: str) -> Claims | None:
         """Return the claims of a token from a gateway whose clock is ahead by at most five minutes.
 
-        ``verify`` checks its expiry without this leeway.
+        ``verify`` checks the token's expiry without this leeway.
         """
         try:
             payload = jwt.decode(
@@ -245,7 +245,7 @@ _KINDS = {kind.value: kind for kind in TokenType}
 _ROLES = {role.value: role for role in UserRole}
 
 
-def _sealed(secret: str, text: str) -> str:
+def _signature(secret: str, text: str) -> str:
     return hmac.new(secret.encode(), b"rendertrust-seal\n" + text.encode(), "sha256").hexdigest()
 
 

@@ -1,6 +1,6 @@
 """Preflights: a node inspects a scene before its creator pays for rendering.
 
-A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. It
+A node inspects each content once, in its sandbox, in a free job of the type ``preflight``. The node
 reports facts about the scene. The gateway derives findings from them for the nodes that are
 connected now.
 """
@@ -164,7 +164,7 @@ async def fleet(gateway: Gateway, user: UUID, job_type: str, pool: Pool) -> Flee
 def findings_for(
     facts: SceneFacts, nodes: FleetSummary, frames: Sequence[int] = ()
 ) -> tuple[Finding, ...]:
-    """Return the findings for these nodes; if there are none, for the preflight's Blender."""
+    """Return the findings for these nodes; without nodes, for the preflight's Blender version."""
     inspected_with = (facts.blender[0], facts.blender[1])
     node_class = NodeClass(
         blender=nodes.blender if any(nodes.blender) else inspected_with,

@@ -35,7 +35,7 @@ class MissingFile:
     path: Text
     file: Text
     frames: ShownIn | None = None
-    bytes: None = None  # read by the findings: None for a missing file
+    bytes: None = None  # findings read the size of each file; a missing file has none
 
 
 @attrs.frozen

@@ -33,7 +33,7 @@ NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As)
 @attrs.frozen
 class NewJob(JobSpec):
     """A job to submit. With ``frames`` it has a unit for each frame, or for each ``chunk`` of them;
-    with ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    with ``tiles`` each frame has a unit for each tile, and a unit that merges the tiles.
     """
 
     payload_ref: Annotated[Reference, Doc("The ``payload_ref`` of an upload.")] = attrs.field(

@@ -58,7 +58,8 @@ def order_of(movement: CreditMovement, act: Act, key: IdempotencyKey | None = No
 def refund_of(
     unit: ChargedUnit, units: int, description: str, act: Act, key: IdempotencyKey | None = None
 ) -> Commit:
-    """Return a refund out of revenue, once per unit of work, as its reference is that of the work.
+    """Return a refund out of revenue. Its reference is that of the unit's charge, so a unit is
+    refunded once.
 
     The charge of an ended unit never changes, so it may be read before the commit.
     """

@@ -1,7 +1,7 @@
 """Headers of objects that are downloaded from the gateway's origin.
 
-Uploads may have stored headers with an object. None of them is passed on: the gateway decides an
-object's type and name.
+Uploads may have stored headers with an object. The gateway passes none of these headers on, and
+decides an object's type and name itself.
 """
 
 import re

@@ -187,7 +187,7 @@ class RequestBody:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         if self.awaits_leave:
-            await give_leave(self._request)
+            await send_continue(self._request)
         while chunk := await self._chunk():
             yield chunk
         self.done = True
@@ -229,7 +229,7 @@ def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
 async def copy_body(
     begin: bytes, answer: aiohttp.ClientResponse, response: web.StreamResponse
 ) -> None:
-    """Send what comes in as fast as the client takes it, but not below the minimum rate."""
+    """Send the object as fast as the client takes it; raise TimeoutError below the minimum rate."""
     pace, chunk = TransferRate(), begin or await answer.content.readany()
     while chunk:
         await write_in_pace(response, chunk, pace, IDLE_SECONDS)
@@ -237,7 +237,7 @@ async def copy_body(
 
 
 def failed(error: Exception, body: RequestBody) -> Problem:
-    """Return the refusal by cause: the client's body, an unavailable store, or a failed one."""
+    """Return the refusal for the cause: a bad body, or a store that is away or has failed."""
     if body.slow:
         return Problem(408, "The body came too slowly", code=RefusalCode.BODY_TOO_SLOW)
     if body.broken:
@@ -250,16 +250,18 @@ def failed(error: Exception, body: RequestBody) -> Problem:
     return Problem(502, "The object store failed", code=RefusalCode.OBJECTS_FAILED)
 
 
-async def give_leave(request: web.Request) -> None:
+async def send_continue(request: web.Request) -> None:
     """Send ``100 Continue``."""
     writer = request.writer
     await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # So that it does not count as a part of the answer.
+    # These bytes must not count as a part of the answer.
     writer.output_size = 0
 
 
-async def leave_later(request: web.Request) -> None:
-    """Replace aiohttp's answer to ``Expect``, which would come before the headers are checked."""
+async def no_continue(request: web.Request) -> None:
+    """Refuse an unknown ``Expect``. Unlike aiohttp's handler, send no ``100 Continue`` before the
+    headers are checked.
+    """
     if request.headers[hdrs.EXPECT].lower() != "100-continue":
         raise web.HTTPExpectationFailed
 
@@ -298,7 +300,7 @@ def add_object_routes(
     forwarder = ObjectForwarder(store, bucket, objects)
     serve = through(forwarder.handle)
     for method in METHODS:
-        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=leave_later)
+        app.router.add_route(method, f"/{bucket}/{{key:.+}}", serve, expect_handler=no_continue)
 
     async def close(_app: web.Application) -> None:
         await forwarder.close()

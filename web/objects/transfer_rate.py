@@ -25,7 +25,7 @@ class TransferRate:
         return min(idle, PACE_SECONDS - self._waited)
 
     def moved(self, size: int, waited: float) -> None:
-        """Count bytes that moved after so many seconds of waiting."""
+        """Count ``size`` bytes that moved after ``waited`` seconds."""
         self._bytes += size
         self._waited += waited
         if self._bytes >= PACE_BYTES:

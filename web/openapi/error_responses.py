@@ -50,10 +50,10 @@ class Refusal:
     """Why there is no success; the members beside ``detail`` are those of RFC 9457.
 
     ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, for an entry that
-    is not in the ledger: what reopenings of the log gave up, if anything, which may include it.
-    Programs branch on ``code``; ``detail`` is for people and may change. ``underquoted``:
-    ``frames`` take far more than the ``price`` that they had, and cost about ``new_price`` as a
-    separate job.
+    is not in the ledger: the leaves that reopenings of the log gave up, if any. The entry may have
+    been one of these leaves. Programs branch on ``code``; ``detail`` is for people and may change.
+    ``underquoted``: ``frames`` take far more than the ``price`` that they had, and cost about
+    ``new_price`` as a separate job.
     """
 
     detail: str
@@ -66,7 +66,9 @@ class Refusal:
 
 @attrs.frozen
 class GivenUp:
-    """Leaves ``first`` to ``last`` of the earlier log are not part of this epoch, begun then."""
+    """Leaves that epoch ``epoch`` of the log, begun at ``time``, does not contain: ``first`` to
+    ``last`` of the previous epoch.
+    """
 
     epoch: int
     time: datetime

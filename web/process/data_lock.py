@@ -1,4 +1,6 @@
-"""The lock of a data folder: a second gateway is refused at once, before its engines would wait."""
+"""The lock of a data folder: a second gateway is refused at once, instead of waiting for the
+engines of the first.
+"""
 
 import fcntl
 import os

@@ -36,11 +36,11 @@ class LogState:
 
 @attrs.frozen
 class Readiness:
-    """``checks`` names all that is needed: ``connected`` or ``unavailable``.
+    """``checks`` has each dependency that submissions need: ``connected`` or ``unavailable``.
 
-    ``database``, ``redis`` and ``objects`` answer. ``scheduler``: everything open was read, so jobs
-    are taken. ``ledger``: it can write. ``log``: nothing forbids writing. The other ``log`` is null
-    before the log exists, and while the database does not answer.
+    ``database``, ``redis`` and ``objects`` answer. ``scheduler``: it has read all open units, so
+    jobs are accepted. ``ledger``: it can write. ``log``: no halt forbids writing. The member
+    ``log`` beside ``checks`` is null before the log exists, and while the database does not answer.
     """
 
     status: Literal["ready", "degraded"]

@@ -144,7 +144,7 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
         return key
     units = None if body.amount is None else money.parse(body.amount)
     of = Refunded(body.job_id, body.unit, units, body.description)
-    return await give_back(doer_of(call), of, body.reason, _kept(call.caller, key))
+    return await refund_unit(doer_of(call), of, body.reason, _kept(call.caller, key))
 
 
 @attrs.frozen
@@ -161,7 +161,7 @@ class Refunded:
     user: UUID | None = None
 
 
-async def give_back(
+async def refund_unit(
     doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
     """Refund a unit, once."""

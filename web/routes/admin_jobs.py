@@ -73,8 +73,8 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     wish = filter_of(query.q, gateway.ports.clock.now())
     if isinstance(wish, Misread):
         return invalid([Fault("q", "value", wish.said)])
-    desk, wanted = JobViews(gateway.database), query.limit + 1
-    rows = await desk.page(None, wish, "-created", wanted, query.offset)
+    views, wanted = JobViews(gateway.database), query.limit + 1
+    rows = await views.page(None, wish, "-created", wanted, query.offset)
     return ListedJobs([shown(row) for row in rows[: query.limit]], len(rows) == wanted)
 
 

@@ -64,8 +64,8 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):
-        return csv_of(kind, await _desk(call).page(kind, limit=FILE_MOST))
-    return await _desk(call).page(kind, limit=query.limit, offset=query.offset)
+        return csv_of(kind, await _actions(call).page(kind, limit=FILE_MOST))
+    return await _actions(call).page(kind, limit=query.limit, offset=query.offset)
 
 
 @operations.post(
@@ -81,7 +81,7 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     """Retry each: a job as a new job, failed frames within their job, an event by processing it
     again, a webhook or message by sending it again.
     """
-    return await _desk(call).retry(_kind(call), call.body.ids, call.body.reason)
+    return await _actions(call).retry(_kind(call), call.body.ids, call.body.reason)
 
 
 @operations.post(
@@ -92,7 +92,7 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
     """Discard letters: they are no longer listed. The job or event itself is not changed."""
-    done = await _desk(call).discard(_kind(call), call.body.ids, call.body.reason)
+    done = await _actions(call).discard(_kind(call), call.body.ids, call.body.reason)
     return TOKEN_REFUSED if done is None else done
 
 
@@ -109,7 +109,7 @@ def _cell(letter: Letter, name: str) -> str:
     return spreadsheet.harmless("" if value is None else str(value))
 
 
-def _desk(call: Call[Any, Any]) -> DeadLetterActions:
+def _actions(call: Call[Any, Any]) -> DeadLetterActions:
     return DeadLetterActions(AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID]))
 
 

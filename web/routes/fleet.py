@@ -26,7 +26,7 @@ from web.identity.admin_identity import AdminIdentity
 from web.identity.roles import UserRole
 from web.nodes.connections import OpenConnection
 from web.nodes.standing import StandingAction
-from web.nodes.standing_change import say
+from web.nodes.standing_change import change_standing
 from web.nodes.verifier_coverage import checkable
 from web.openapi.examples import reference as examples
 from web.routes.admin import Because
@@ -184,7 +184,7 @@ async def _say(call: Call[Said] | Call[Because], verb: StandingAction) -> Node |
     if row is None:
         return NOT_FOUND
     doer = AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
-    said = await say(doer, _role(call), row, verb, call.body.reason)
+    said = await change_standing(doer, _role(call), row, verb, call.body.reason)
     return said if isinstance(said, Problem) else await _shown(call, said)
 
 

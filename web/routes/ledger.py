@@ -95,10 +95,10 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 
     A new entry is added to the log for this. `docs/PROOF.md` explains how to verify it.
     """
-    standing = await standing_of(call)
-    if isinstance(standing, Problem):
-        return standing
-    return await proof_of(call.gateway, standing, opening=call.query.opening)
+    position = await position_of(call)
+    if isinstance(position, Problem):
+        return position
+    return await proof_of(call.gateway, position, opening=call.query.opening)
 
 
 @operations.get(
@@ -161,7 +161,7 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
 
 
 @attrs.frozen
-class Standing:
+class LogPosition:
     """An entry, its leaf, the newest checkpoint that covers it, and the newest anchor over it.
 
     They are read once, so that all members of an answer agree.
@@ -173,12 +173,14 @@ class Standing:
     covering: CoveringAnchor | None
 
 
-async def standing_of(call: Call[Any, Any]) -> Standing | Problem:
+async def position_of(call: Call[Any, Any]) -> LogPosition | Problem:
     """Return the log position of the path's entry, if it belongs to the caller."""
-    return await stands(call.gateway, call.caller, _key(call.words["entry_id"]))
+    return await logged_position(call.gateway, call.caller, _key(call.words["entry_id"]))
 
 
-async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Standing | Problem:
+async def logged_position(
+    gateway: Gateway, owner: UUID | None, key: int | UUID
+) -> LogPosition | Problem:
     """Return an entry's position in the log, adding it if needed. ``owner`` None: any owner."""
     found = await gateway.tables.proofs.entry(owner, key)
     if found is None:
@@ -196,7 +198,7 @@ async def stands(gateway: Gateway, owner: UUID | None, key: int | UUID) -> Stand
     if signed is None or found.place is None or found.place.leaf_index >= signed.size:
         return NOT_YET
     covering = await gateway.tables.anchors.covering(found.place.leaf_index)
-    return Standing(found, found.place, signed, covering)
+    return LogPosition(found, found.place, signed, covering)
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
@@ -226,10 +228,10 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     return Problem(404, detail, extra={"given_up": shown}, code=RefusalCode.ENTRY_NOT_FOUND)
 
 
-async def proof_of(gateway: Gateway, standing: Standing, *, opening: bool = False) -> EntryProof:
+async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = False) -> EntryProof:
     """Return the proof at the anchored checkpoint if there is one, otherwise at the newest."""
-    entry, place, covering = standing.own.entry, standing.place, standing.covering
-    signed = standing.signed if covering is None else covering.signed
+    entry, place, covering = position.own.entry, position.place, position.covering
+    signed = position.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
     hashes = await gateway.tables.proofs.inclusion(place.leaf_index, signed.size)
     ranges = inclusion_ranges(place.leaf_index, signed.size)

@@ -28,7 +28,7 @@ from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import REQUEST_ID, from_row
 from web.identity.admin_identity import AdminIdentity
-from web.nodes.access_updates import tell_circles
+from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 
@@ -250,5 +250,5 @@ async def changed(
     became = await change(call.gateway.tables.organisations, organisation, *what, act)
     if became is not ChangeOutcome.DONE:
         return PROBLEMS.get(became, NOT_FOUND)
-    await tell_circles(call.gateway)
+    await announce_access_change(call.gateway)
     return Done(said)

@@ -90,14 +90,14 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     offer = await offer_of(call, idea, attrs.evolve(terms, price=0))  # a preflight is free
     if isinstance(offer, Problem):
         return offer
-    found = await _looked(call, offer.plan)
+    found = await _known_or_begun(call, offer.plan)
     if isinstance(found, Problem):
         return found
     shown = await _shown(call, offer.plan, found)
     return Answer(202 if found.status == "PENDING" else 200, shown)
 
 
-async def _looked(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
+async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
     """Return what is known, or let a node check it now."""
     gateway, content = call.gateway, plan.inputs.content
     if content is None:

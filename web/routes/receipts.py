@@ -15,7 +15,7 @@ from web.jobs.submission import NOT_FOUND
 from web.openapi.examples import jobs as job_examples
 from web.openapi.examples import log as examples
 from web.routes.jobs import URL_SECONDS
-from web.routes.ledger import proof_of, stands
+from web.routes.ledger import logged_position, proof_of
 from web.routes.units import UnitWord
 
 operations = Operations()
@@ -105,5 +105,5 @@ async def _proof(call: Call, entry: int | None) -> EntryProof | None:
     if entry is None:
         return None
     # The entry is the creator's; nothing beyond the receipt's content is revealed.
-    standing = await stands(call.gateway, None, entry)
-    return None if isinstance(standing, Problem) else await proof_of(call.gateway, standing)
+    position = await logged_position(call.gateway, None, entry)
+    return None if isinstance(position, Problem) else await proof_of(call.gateway, position)

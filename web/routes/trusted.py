@@ -15,7 +15,7 @@ from web.http.operations import TOKEN_REFUSED, Call, Operations, Scope
 from web.http.problem import Problem
 from web.http.refusal_code import RefusalCode
 from web.http.responses import from_row
-from web.nodes.access_updates import tell_circles
+from web.nodes.access_updates import announce_access_change
 from web.openapi.examples import organisations as examples
 from web.routes.auth import Done
 from web.routes.organisations import act_of
@@ -73,7 +73,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     said = await gateway.tables.organisations.trust(email, act)
     if said is ChangeOutcome.TOO_MANY:
         return TRUSTED_FULL
-    await tell_circles(gateway)
+    await announce_access_change(gateway)
     return Done("If there is an account with this address, you trust its user")
 
 
@@ -92,7 +92,7 @@ async def distrust(call: Call) -> Done | Problem:
     said = await call.gateway.tables.organisations.distrust(user, act)
     if said is ChangeOutcome.ABSENT:
         return NOT_TRUSTED
-    await tell_circles(call.gateway)
+    await announce_access_change(call.gateway)
     return Done("You no longer trust this account")
 
 

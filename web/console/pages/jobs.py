@@ -65,14 +65,14 @@ class JobsQuery:
 )
 async def jobs(view: View[JobsQuery]) -> Shown:
     """Return a page of matching jobs, and their number per state."""
-    query, desk, everybody = view.query, JobViews(view.gateway.database), view.owner is None
+    query, views, everybody = view.query, JobViews(view.gateway.database), view.owner is None
     columns = ALL if everybody else OWN
     sort = sort_of(query.sort, columns, USUAL)
     wish = filter_of(query.q, view.now, of_everybody=everybody)
     misread = wish.said if isinstance(wish, Misread) else ""
     meant = JobFilter() if isinstance(wish, Misread) else wish
-    rows = [] if misread else await desk.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
-    counts = await desk.counts(view.owner, meant)
+    rows = [] if misread else await views.page(view.owner, meant, sort.text, ROWS + 1, query.offset)
+    counts = await views.counts(view.owner, meant)
     return {
         "columns": columns,
         "sort": sort,
@@ -84,7 +84,7 @@ async def jobs(view: View[JobsQuery]) -> Shown:
         "before": max(0, query.offset - ROWS) if query.offset else None,
         "after": query.offset + ROWS if len(rows) > ROWS else None,
         "first": query.offset + 1,
-        "words": words_of(await desk.words(view.owner), everybody=everybody),
+        "words": words_of(await views.words(view.owner), everybody=everybody),
         "url": view.url,
     }
 
