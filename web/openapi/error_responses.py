@@ -31,9 +31,18 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "WWW-Authenticate": ("The scheme, and what was wrong with the token.", {"type": "string"}),
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "RateLimit-Limit": ("Requests per minute that are allowed.", {"type": "integer"}),
-    "RateLimit-Remaining": ("How many of them are left.", {"type": "integer", "minimum": 0}),
-    "RateLimit-Reset": ("Seconds until all are there again.", {"type": "integer", "minimum": 1}),
-    "Idempotency-Replayed": ("The answer was given before.", {"const": "true"}),
+    "RateLimit-Remaining": (
+        "Requests that are left in this minute.",
+        {"type": "integer", "minimum": 0},
+    ),
+    "RateLimit-Reset": (
+        "Seconds until all requests of the limit are available again.",
+        {"type": "integer", "minimum": 1},
+    ),
+    "Idempotency-Replayed": (
+        "The answer is that of an earlier request with the same key.",
+        {"const": "true"},
+    ),
 }
 _NAMED: Final = ("X-Request-ID",)
 RATE_LIMIT: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")

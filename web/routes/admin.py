@@ -69,9 +69,8 @@ class UserQuery:
 
 @attrs.frozen
 class AuditQuery:
-    """Filter and page of the audit log.
-
-    ``target``: as in the records. ``before``: the last number of the previous page.
+    """Filter and page of the audit log. ``target``: a target as the records show it. ``before``:
+    the last number of the previous page.
     """
 
     target: Annotated[str, Meta(max_length=255)] | None = None
@@ -93,8 +92,8 @@ class Account:
 class AccountList:
     """A page of users.
 
-    ``count``: how many match. ``next``: pass it as ``after`` for the next page; null: there is
-    none.
+    ``count``: the number of matching users. ``next``: pass it as ``after`` for the next page; null:
+    there is none.
     """
 
     users: list[Account]

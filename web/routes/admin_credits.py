@@ -36,7 +36,7 @@ NO_UNIT = Problem(404, "The job has no such unit", code=RefusalCode.UNIT_NOT_FOU
 NOT_CHARGED = Problem(409, "Nothing was charged for it", code=RefusalCode.NOT_CHARGED)
 REFUNDED = Problem(409, "Another amount of it was refunded before", code=RefusalCode.REFUND_DIFFERS)
 
-# Limits the damage of a typing error.
+# At most 9 digits, to limit the damage of a typing error.
 GivenAmount = Annotated[
     str,
     Meta(
@@ -149,8 +149,7 @@ async def refund(call: Call[Refund]) -> Answer | Problem:
 
 @attrs.frozen
 class Refunded:
-    """A unit, and how much of its charge to refund; None: all of it.
-
+    """A unit to refund. ``units``: how much of its charge, in units of money; None: all of it.
     ``user``: the expected owner of the job, if known.
     """
 
@@ -164,7 +163,7 @@ class Refunded:
 async def refund_unit(
     doer: AdminIdentity, of: Refunded, reason: str, key: IdempotencyKey | None = None
 ) -> Answer | Problem:
-    """Refund a unit, once."""
+    """Refund a unit of a job, once."""
     unit = await doer.gateway.tables.credits.charged_unit(of.job, of.unit)
     if unit is None or of.user not in (None, unit.user_id):
         return NO_UNIT
@@ -186,7 +185,7 @@ def signed(text: str) -> int:
 
 
 def too_much(charged: int) -> Problem:
-    """Return 422: the refund is higher than the charge."""
+    """Return 422 for a refund that is higher than the charge."""
     words = f"must not be higher than the charge: {money.render(charged)}"
     return invalid([Fault("amount", "value", words)])
 

@@ -83,7 +83,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
     request_example=examples.JOB_REASON,
     answers={200: Placed, 202: Placed},
     refusals={
-        402: "Its owner does not have enough credits",
+        402: "The job's owner does not have enough credits",
         409: "The job is not FAILED or CANCELLED, or would cost more than before",
     },
     absent=NOT_FOUND,

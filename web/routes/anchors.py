@@ -155,7 +155,9 @@ async def difference(
     covering: CoveringAnchor,
     on_chain: bytes | None,
 ) -> str | None:
-    """Return what differs from the time when it was anchored; None if nothing does."""
+    """Return how the entry or the chain differs from the anchored state; None if nothing
+    differs.
+    """
     signed = covering.signed
     if own.entry.leaf_hash(place.salt) != place.hash:
         return ALTERED
@@ -164,7 +166,7 @@ async def difference(
     if not merkle.verify_inclusion(*arguments):
         return "the leaf does not lead to the anchored root: the log was altered"
     if on_chain is None:
-        return "the chain has no root for it"
+        return "the chain has no root for the anchored checkpoint"
     return None if on_chain == signed.root else "the chain has another root"
 
 

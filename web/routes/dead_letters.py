@@ -78,8 +78,8 @@ async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     example=examples.LETTERS_DONE,
 )
 async def retry(call: Call[NamedLetters]) -> LettersDone:
-    """Retry each: a job as a new job, failed frames within their job, an event by processing it
-    again, a webhook or message by sending it again.
+    """Retry dead letters: a job as a new job, failed frames within their job, an event by
+    processing it again, a webhook or message by sending it again.
     """
     return await _actions(call).retry(_kind(call), call.body.ids, call.body.reason)
 
@@ -97,7 +97,7 @@ async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
 
 
 def csv_of(kind: Kind, page: LetterList) -> web.Response:
-    """Return a file to save."""
+    """Return the dead letters as a CSV file."""
     rows = [[_cell(letter, name) for name in COLUMNS] for letter in page.letters]
     return spreadsheet.attachment(f"dead-{kind}.csv", spreadsheet.lines([COLUMNS, *rows]))
 

@@ -89,8 +89,8 @@ class Comparison:
 class Complaint:
     """A new dispute: why the unit was not worth its charge, for the admin who decides.
 
-    With a ``comparison``, a gateway verifier renders the whole frame and decides; if it cannot, an
-    admin decides.
+    With a ``comparison``, one of the gateway's verifiers renders the whole frame and decides the
+    dispute. If no verifier can, an admin decides.
     """
 
     reason: Complaining
@@ -133,7 +133,9 @@ class DisputeToDecide(Dispute):
 
 @attrs.frozen
 class DisputesToDecide:
-    """A page of disputes. ``count`` is how many match, ``next`` the ``after`` of the next page."""
+    """A page of disputes. ``count`` is the number of matching disputes, ``next`` the ``after`` of
+    the next page.
+    """
 
     disputes: list[DisputeToDecide]
     count: int
@@ -145,7 +147,7 @@ class DisputesToDecide:
     scope=Scope.JOBS_WRITE,
     words=UnitOfJob,
     answers={201: Dispute, 200: Dispute},
-    refusals={409: "The unit cannot be disputed, or no longer"},
+    refusals={409: "The unit cannot be disputed, or can no longer be disputed"},
     absent=NO_UNIT,
     request_example=examples.COMPLAINT,
     example=examples.DISPUTE,
@@ -194,7 +196,7 @@ def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
 )
 async def picture(call: Call) -> web.Response | Problem:
     """Get the side-by-side picture of a dispute: for its creator, and for the operator of the node
-    that delivered the frame. It is what the creator sent.
+    that delivered the frame. The creator has sent the picture.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     found = await call.gateway.tables.disputes.comparison_picture(job, unit, call.caller)
@@ -205,7 +207,7 @@ async def picture(call: Call) -> web.Response | Problem:
 
 @attrs.frozen
 class Opened:
-    """A dispute; ``is_new``: it did not exist before."""
+    """A dispute; ``is_new`` is true if this request opened it."""
 
     row: DisputeShown
     is_new: bool
@@ -288,7 +290,7 @@ async def to_decide(call: Call[None, AdminQuery]) -> DisputesToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/uphold",
     audience=Audience.ADMIN,
-    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
     absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.UPHELD_DISPUTE,
@@ -301,7 +303,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
 @operations.post(
     "/api/v1/admin/disputes/{dispute_id}/reject",
     audience=Audience.ADMIN,
-    refusals={409: "It was already decided otherwise, or you are a party to it"},
+    refusals={409: "The dispute was already decided otherwise, or you are a party to it"},
     absent=NO_DISPUTE,
     request_example=examples.DECISION,
     example=examples.REJECTED_DISPUTE,

@@ -18,8 +18,9 @@ NOTHING_INLINE: Final = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "style-src 'self'"
 )
-# ReDoc creates two style elements. One is empty (this is the hash of nothing; its rules come
-# through the CSSOM, which no policy forbids); the other has the rules of its scroll bars.
+# ReDoc creates two style elements, whose hashes these are. The first element is empty: its rules
+# come through the CSSOM, which no policy forbids. The second element has the rules of the scroll
+# bars.
 STYLES_OF_REDOC: Final = (
     " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
     " 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"

@@ -1,4 +1,4 @@
-"""Epochs of the log: each continues it from a backup; public."""
+"""Epochs of the log; each continues the log from a backup of the database; public."""
 
 from typing import Annotated, Literal
 
@@ -30,8 +30,9 @@ class InTree:
 class Epoch:
     """An epoch after the first: the log continued from a backup.
 
-    ``leaf`` is its first leaf, a text that names the previous log and what a chain had of it. All
-    leaves before ``leaf_index`` were kept. The proof has the form of an entry's.
+    ``leaf`` is the first leaf of the epoch: a text that names the previous log, and the part of
+    that log that a chain had. All leaves before ``leaf_index`` were kept. The proof has the form of
+    an entry's proof.
     """
 
     number: int

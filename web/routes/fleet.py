@@ -76,7 +76,7 @@ async def index(call: Call[None, Cursor]) -> NodeList | Problem:
     example=examples.NODE,
 )
 async def show(call: Call) -> Node | Problem:
-    """Get one of your nodes; admins can get any."""
+    """Get one of your nodes; admins can get any node."""
     row = await _visible(call, call.ids["node_id"])
     return NOT_FOUND if row is None else await _shown(call, row)
 
@@ -144,7 +144,9 @@ async def quarantine(call: Call[Because]) -> Node | Problem:
 
 @_verb(StandingAction.RELEASE, examples.SPOKEN)
 async def release(call: Call[Said]) -> Node | Problem:
-    """Release a node, so that it gets work again; from quarantine only an admin can."""
+    """Release a node, so that it gets work again; only an admin can release a node from
+    quarantine.
+    """
     return await _say(call, StandingAction.RELEASE)
 
 

@@ -164,7 +164,7 @@ async def consistency(call: Call[None, Between]) -> Consistency | Problem:
 class LogPosition:
     """An entry, its leaf, the newest checkpoint that covers it, and the newest anchor over it.
 
-    They are read once, so that all members of an answer agree.
+    All four are read once, so that the members of an answer agree.
     """
 
     own: OwnEntry
@@ -204,7 +204,8 @@ async def logged_position(
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
     """Return 404; name the entry's leaf if it was removed from the books.
 
-    If a reopening gave up leaves, the entry may have been among them; the answer says so.
+    If a reopening of the log gave up leaves, the answer says that the entry may have been one of
+    these leaves.
     """
     leaf = await gateway.tables.proofs.orphan(key) if isinstance(key, int) else None
     if leaf is not None:
@@ -229,7 +230,7 @@ async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
 
 
 async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = False) -> EntryProof:
-    """Return the proof at the anchored checkpoint if there is one, otherwise at the newest."""
+    """Return the proof at the anchored checkpoint; without an anchor, at the newest checkpoint."""
     entry, place, covering = position.own.entry, position.place, position.covering
     signed = position.signed if covering is None else covering.signed
     named = covering if covering is not None and _is_vouched_for(covering) else None
@@ -259,7 +260,7 @@ async def proof_of(gateway: Gateway, position: LogPosition, *, opening: bool = F
 def _is_vouched_for(covering: CoveringAnchor) -> bool:
     """Return True if the checkpoint's key signed the anchor's note.
 
-    Not if the key was rotated in between.
+    If the key was rotated between checkpoint and anchor, the result is False.
     """
     signed = covering.anchor
     return signed is not None and note.is_signed_by(signed, covering.signed.verifier)

@@ -26,7 +26,7 @@ operations = Operations()
 CHALLENGE_SECONDS = 300
 CHALLENGES_KEPT = timedelta(
     days=1
-)  # after their expiry; until then the error says that they expired
+)  # after expiry, so that the error can say that a challenge expired
 SHUT_OUT = Problem(403, "The node was revoked; its key is refused", code=RefusalCode.NODE_REVOKED)
 METADATA_BYTES_MAX = 10_240
 
@@ -57,8 +57,8 @@ class RegisteredNode:
 @attrs.frozen
 class Proof:
     """Proof of possession. ``signature``: Ed25519, hex, over
-    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and
-    port of the gateway as the node knows them. Without ``authority`` it is over
+    ``rendertrust-node-v2\\n{node_id}\\n{challenge}\\n{authority}``; ``authority`` is host and port
+    of the gateway as the node knows them. Without ``authority`` the signature is over
     ``rendertrust-node-v1\\n{node_id}\\n{challenge}``.
     """
 
@@ -70,7 +70,9 @@ class Proof:
 
 @attrs.frozen
 class VerifiedNode:
-    """A verified node. ``owner_id`` is the user who earns by it; null: it is unowned."""
+    """A verified node. ``owner_id`` is the user who earns by the node; null: the node is
+    unowned.
+    """
 
     node_id: UUID
     token: str = attrs.field(repr=False)
@@ -118,7 +120,7 @@ async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
         node, kind = call.gateway.ports.random.uuid(), TokenType.NODE
         kept = await call.gateway.tables.nodes.insert(_row(node, raw, call.body), challenge)
     else:
-        # The caller has proved nothing yet: this token can only be exchanged for another.
+        # The caller has not proved the key yet, so this token can only be exchanged for a full one.
         node, kind = known, TokenType.UNPROVED
         kept = await call.gateway.tables.nodes.insert_challenge(node, challenge)
     if not kept:

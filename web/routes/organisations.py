@@ -139,7 +139,7 @@ async def show(call: Call) -> OrganisationPage | Problem:
     example=examples.DONE,
 )
 async def end(call: Call) -> Done | Problem:
-    """End an organisation; its nodes serve only their owners again."""
+    """End an organisation; the nodes lent to it serve only their owners again."""
     return await changed(call, "end", Rows.end, "by an owner", "The organisation has ended")
 
 
@@ -191,8 +191,8 @@ async def set_role(call: Call[Role]) -> Done | Problem:
     example=examples.DONE,
 )
 async def leave(call: Call) -> Done | Problem:
-    """Leave, decline an invitation, or, as an owner, remove a member. Their nodes then serve
-    only them.
+    """Leave the organisation, decline an invitation, or, as an owner, remove a member. The nodes of
+    a user who has left serve only that user.
     """
     user = call.ids["user_id"]
     return await changed(call, "leave", Rows.leave, str(user), "Done", user)

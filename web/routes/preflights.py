@@ -49,8 +49,8 @@ NOT_NOW: Final = unavailable(
 class Look:
     """A scene to check: an upload, and the ``manifest`` of its files if it has some.
 
-    ``frames`` and ``params`` as in a job: the estimate is for those. ``pool``: the nodes that may
-    see it. ``again``: check again even if a node has.
+    ``frames`` and ``params`` are those of the job to estimate. ``pool``: the nodes that may see the
+    scene. ``again``: check the scene again even if a node has checked it before.
     """
 
     payload_ref: Reference
@@ -73,9 +73,9 @@ class Look:
 async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
     """Have a node check a scene in its sandbox; this is free, and nothing is held.
 
-    202 until a node has checked it; repeat the request, or follow its job. The same content is
-    checked once and answered at once from then on. Findings are for the nodes of its pool that are
-    online.
+    The answer is 202 until a node has checked the scene; repeat the request, or follow the
+    preflight's job. The same content is checked once; later requests for it are answered at once.
+    Findings are for the nodes of the pool that are online.
     """
     body = call.body
     idea = JobSpec(
@@ -98,7 +98,7 @@ async def preflight(call: Call[Look]) -> Answer | Preflight | Problem:
 
 
 async def _known_or_begun(call: Call[Look], plan: JobPlan) -> PreflightState | Problem:
-    """Return what is known, or let a node check it now."""
+    """Return the known preflight of the scene, or start one."""
     gateway, content = call.gateway, plan.inputs.content
     if content is None:
         return invalid([NOT_OURS])

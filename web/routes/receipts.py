@@ -50,7 +50,9 @@ async def of_unit(call: Call) -> ReceiptFile | Problem:
     example=examples.RECEIPT_FILE,
 )
 async def of_job(call: Call) -> ReceiptFile | Problem:
-    """Get the receipt of a job of one unit; with several units each has its own."""
+    """Get the receipt of a job of one unit. In a job of several units, each unit has its own
+    receipt.
+    """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:
         return NOT_FOUND

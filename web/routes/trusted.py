@@ -43,9 +43,8 @@ class Somebody:
     example=examples.TRUSTED,
 )
 async def index(call: Call) -> TrustedPeople:
-    """List the users you trust. Jobs with the pool ``trusted`` go to their nodes besides your own.
-
-    Your nodes without a sandbox accept their jobs. Trust is not mutual.
+    """List the users you trust. Your jobs with the pool ``trusted`` also go to the nodes of users
+    you trust. Your nodes without a sandbox accept jobs of users you trust. Trust is not mutual.
     """
     rows = await call.gateway.tables.organisations.trusted(call.caller)
     return TrustedPeople(tuple(from_row(Trusted, row) for row in rows))
@@ -54,15 +53,15 @@ async def index(call: Call) -> TrustedPeople:
 @operations.post(
     "/api/v1/trusted",
     scope=Scope.NODES_WRITE,
-    refusals={409: "You trust too many, or it is your own address"},
+    refusals={409: "You trust too many addresses, or this address is your own"},
     request_example=examples.SOMEBODY,
     example=examples.DONE,
 )
 async def trust(call: Call[Somebody]) -> Done | Problem:
     """Trust the user who has an account with this address now.
 
-    The answer is the same if there is none. An account created later is not trusted: remove the
-    address and add it again.
+    The answer is the same if the address has no account. An account created later is not trusted:
+    remove the address and add it again.
     """
     gateway, email = call.gateway, call.body.email
     if await is_own(gateway, call.caller, email):
@@ -84,7 +83,7 @@ async def trust(call: Call[Somebody]) -> Done | Problem:
     example=examples.DONE,
 )
 async def distrust(call: Call) -> Done | Problem:
-    """Stop trusting a user. Running units on their nodes are finished."""
+    """Stop trusting a user. The user's nodes finish the units of yours that they run."""
     user = call.ids["user_id"]
     act = await act_of(call, "trust.end", f"user:{user}", "ended")
     if act is None:

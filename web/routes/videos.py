@@ -52,9 +52,8 @@ NO_FRAMES = Problem(
 
 @attrs.frozen
 class NewVideo:
-    """A video. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001.
-
-    Omitted, it is the scene's.
+    """A video to make. ``fps`` / ``fps_base`` is the frame rate: 24, or 24000 / 1001. Without
+    ``fps``, the video has the scene's frame rate.
     """
 
     container: Literal["MP4", "WEBM"] = "MP4"
@@ -185,9 +184,8 @@ def _entry(unit: PagedUnit, key: str, suffix: str) -> ManifestEntry:
 
 
 async def _scene(gateway: Gateway, past: PastJob) -> ManifestEntry | None:
-    """Return the job's scene, which has the frame rate and the view transform.
-
-    None if it is no longer stored.
+    """Return the job's scene, which has the frame rate and the view transform; None if the scene is
+    no longer stored.
     """
     file, listed = past.plan.inputs.file, past.plan.inputs.files
     if file is not None and file.path.endswith(".blend"):

@@ -169,7 +169,9 @@ async def open_one(view: View[ComplaintForm]) -> Redirect | Problem:
     if isinstance(done, Problem):
         return done
     words = (
-        "The dispute is open: an admin decides it." if done.is_new else "It was already disputed."
+        "The dispute is open: an admin decides it."
+        if done.is_new
+        else "The unit was already disputed."
     )
     return Redirect(f"{PATH}/{done.row.id}", words)
 

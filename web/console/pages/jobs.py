@@ -145,7 +145,7 @@ async def retry_one(view: View) -> Redirect | Problem:
 def _done(job: UUID, outcome: RetryOutcome) -> str:
     if outcome.job == job:
         return "Failed units are retried." + in_part([outcome.missing] if outcome.missing else [])
-    return "This job retries it." if outcome.is_new else "It was already retried."
+    return "This job retries it." if outcome.is_new else "The job was already retried."
 
 
 @pages.action("/jobs/{id}/cancel", absent=NOT_FOUND)
