@@ -70,7 +70,8 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
         402: "Insufficient credits",
         404: "Job or unit not found",
         409: (
-            "The unit has not failed, its job was cancelled, its input has expired, or it was underquoted"
+            "The unit has not failed or was underquoted, its job was cancelled,"
+            " or the input has expired"
         ),
     },
     absent=NO_UNIT,
