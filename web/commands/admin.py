@@ -189,7 +189,7 @@ def new_password(*, from_input: bool) -> str:
 
 
 def registration(email: str, name: str, password: str) -> Any:
-    """Return the validated registration; raise UsageError for what the API would refuse."""
+    """Return the validated registration; raise UsageError if the API would refuse it."""
     from web.routes.auth import Registration
 
     return as_requested(Registration, email=email, name=name, password=password)

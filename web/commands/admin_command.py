@@ -134,7 +134,7 @@ async def refuse_halted(settings: Any, database: "Database") -> None:
 def decided(where: dict[str, Any], orders: "Sequence[Commit]") -> None:
     """Commit the orders in turn.
 
-    Raise ClickException unless each is done now or was done before.
+    Raise ClickException unless each order is done now or was done before.
     """
     from actors.ledger.messages import Posted, Replayed
 

@@ -121,7 +121,7 @@ NOBODY: Final = (
 
 
 def checked(kind: str, given: dict[str, Any], **body: Any) -> Any:
-    """Return the validated body; raise UsageError for what the API would refuse."""
+    """Return the validated body; raise UsageError if the API would refuse it."""
     from web.routes import admin_credits
 
     said = {"reason": given["reason"], "description": given["description"], **body}
@@ -180,7 +180,7 @@ def do(given: dict[str, Any], plan: "Callable[[Database], Awaitable[Plan]]") -> 
 
 
 async def told(database: "Database", what: str, user: "UserRow", units: int) -> str:
-    """Return a sentence on what is about to be done, and one on the user's present balance."""
+    """Return text that says what is about to be done, and what the user's balance is."""
     from sql.credits import Credits
 
     before = await Credits(database).balance(user.id)
@@ -240,7 +240,7 @@ async def known(database: "Database", email: str) -> "UserRow":
 
 
 def credits_of(units: int) -> str:
-    """Return the amount as people write it."""
+    """Return units of money as a decimal number of credits."""
     from rendertrust import money
 
     return money.render(units)

@@ -23,7 +23,7 @@ STATES: Final = ("open", "upheld", "rejected")
 
 
 def options(command: "Callable[..., Any]") -> "Callable[..., Any]":
-    """Add the options that every decision has."""
+    """Add the options that upholding and rejecting a dispute share."""
     for option in (
         where_options,
         click.option("--yes", is_flag=True, help="Do not ask for confirmation."),

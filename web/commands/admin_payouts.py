@@ -100,7 +100,7 @@ def export(*, batch: UUID, **where: Any) -> None:
 def paid(
     *, batch: UUID, reference: str, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Record that the money of a BATCH was sent. This cannot be undone."""
+    """Record that the money of a BATCH was sent. The command cannot be undone."""
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutPay
     from rendertrust import money
@@ -138,7 +138,9 @@ def paid(
 def reject(
     *, payout: UUID, not_paid: bool, reason: str, yes: bool, as_json: bool, **where: Any
 ) -> None:
-    """Reject a PAYOUT. Its money is not sent, and its earnings become payable again."""
+    """Reject a PAYOUT. The money of the payout is not sent, and the earnings in it become payable
+    again.
+    """
     from actors.ledger.messages import Commit
     from actors.paymaster.messages import PayoutReject
 
@@ -158,7 +160,7 @@ def reject(
 async def payouts_of(
     database: "Database", ids: "Sequence[UUID]", batches: "Sequence[UUID]"
 ) -> "Sequence[PayoutShown]":
-    """Return these payouts, and those of these batches."""
+    """Return the payouts with these ids, and all payouts of these batches."""
     from sql.operators import Operators
 
     return await Operators(database).payouts_by_id(ids, batches)

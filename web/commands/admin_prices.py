@@ -25,7 +25,7 @@ def prices() -> None:
 @prices.command("list")
 @where_options
 def list_(*, as_json: bool, **where: Any) -> None:
-    """List the price of each job type; * means all others."""
+    """List the price of each job type; * means all other types."""
     from sql.prices import Prices
 
     tell(with_database(where, lambda database: Prices(database).now()), as_json=as_json)
@@ -63,7 +63,7 @@ def unset(*, job_type: str, as_json: bool, reason: str, **where: Any) -> None:
 def change(
     where: dict[str, Any], job_type: str, price: str | None, reason: str, *, as_json: bool
 ) -> None:
-    """Make one change, validated as in the API."""
+    """Set or remove one price, validated as in the API."""
     from rendertrust import money
     from sql.prices import EVERY_OTHER, Prices
     from web.routes.prices import NewPrice, PriceWords, target_of

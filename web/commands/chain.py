@@ -69,8 +69,8 @@ def status(*, as_json: bool, **where: Any) -> int:
 def deploy(*, within: float, as_json: bool, **where: Any) -> None:
     """Deploy the contract and wait for its confirmation.
 
-    A gateway does this, too, when it starts. An existing contract is kept and shown. Publish its
-    address for people who verify proofs.
+    A gateway also deploys the contract when it starts. An existing contract is kept and shown.
+    Publish the contract's address for people who verify proofs.
     """
 
     def tell(what: str) -> None:
@@ -158,7 +158,7 @@ def with_chain(
 
 
 async def _expected(work: Awaitable[T]) -> T:
-    """Report expected errors in one line."""
+    """Report expected errors of ``work`` in one line."""
     from actors.ports import ChainRefused, ChainUnavailable
     from config.loader import SettingsError
     from rendertrust.cli import exit_codes
@@ -212,7 +212,9 @@ async def _lifted(database: "Database", halt: "Halt | None", reason: str) -> dic
 async def _reopened(
     database: "Database", seen: "ChainView", halt: "Halt | None", reason: str, left: dict[str, Any]
 ) -> dict[str, Any]:
-    """Begin a new epoch after everything signed so far, and record which leaves it gives up."""
+    """Begin a new epoch, later than every signed checkpoint, and record which leaves the epoch
+    gives up.
+    """
     from datetime import timedelta
 
     from sql.epochs import ChainPosition, reopen
@@ -374,7 +376,7 @@ def reopened_lines(found: dict[str, Any]) -> list[str]:
 
 
 def left_behind_lines(found: dict[str, Any]) -> list[str]:
-    """Return the lines about what an epoch gives up."""
+    """Return lines that list the leaves which an epoch gives up."""
     lines = [
         f"Here: {found['leaves']} leaves of the log. Lost: at least {found['lost']}.",
         f"Given up: contract {found['contract']}, with {found['size']} leaves.",

@@ -61,7 +61,9 @@ def fsck(config: Path | None, data: Path | None, *, as_json: bool) -> None:
 
 
 async def given_up(dsn: str) -> "Sequence[LeavesGivenUp]":
-    """Return the leaves that were given up at reopenings; they are printed but are no findings."""
+    """Return the leaves that new epochs gave up; the command prints them, but they are no
+    findings.
+    """
     from sql.database import Database
     from sql.epochs import read_given_up
 

@@ -62,8 +62,9 @@ def serve(
 ) -> None:
     """Run the gateway until it is stopped.
 
-    In development it serves only this machine, unless --insecure-development is given. SIGTERM and
-    SIGINT stop it in order; a second one stops it at once. SIGHUP reloads the log level.
+    In development the gateway serves only this machine, unless --insecure-development is given.
+    SIGTERM and SIGINT stop the gateway in order; a second signal stops it at once. SIGHUP reloads
+    the log level.
     """
     from config.redaction import hide_settings
     from web.process.log_writer import LAST_LINES_SECONDS, LINES

@@ -53,7 +53,7 @@ class Asset:
 
 @attrs.frozen
 class Assets:
-    """All files below one versioned folder name, so that modules find each other."""
+    """All static files, below one versioned folder name, so that scripts can import each other."""
 
     files: dict[str, Asset]
     version: str
@@ -166,7 +166,7 @@ def script(name: str, sources: Mapping[str, str], shared: Collection[str] = ()) 
 
 
 def style(sources: Mapping[str, str]) -> str:
-    """Return all styles, those of every page first."""
+    """Return all styles as one text; the styles that all pages use come first."""
     names = sorted(name for name in sources if name.endswith(".css") and name != STYLE)
     return "".join(sources[name] for name in [STYLE, *names])
 

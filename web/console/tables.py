@@ -81,7 +81,7 @@ class ColumnHead:
 
 
 def sort_of(text: str, columns: Sequence[Column], usual: str) -> SortOrder:
-    """Return the order in the address, or the usual order if that is invalid."""
+    """Return the order in the address; if the order there is invalid, the usual one."""
     known = {column.key for column in columns if column.key}
     chosen = text if text.removeprefix("-") in known else usual
     return SortOrder(chosen.removeprefix("-"), chosen.startswith("-"))
@@ -108,7 +108,8 @@ def _head(column: Column, sort: SortOrder) -> ColumnHead:
 class Table:
     """Sorted rows. ``name`` distinguishes the tables of a page.
 
-    ``before`` and ``after``: the offsets of the adjacent pages; None if there is none.
+    ``before`` and ``after``: the offsets of the previous and the next page; None if there is no
+    such page.
     """
 
     columns: Sequence[Column]

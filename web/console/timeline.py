@@ -97,7 +97,9 @@ def _work(known: TimelineFacts) -> list[TimelineStep]:
 
 
 def _stands(known: TimelineFacts) -> str:
-    """Return whether the job waits, is assigned, or runs; a single unit's own state counts."""
+    """Return the status of the job; for a job of one unit that is not paused, the state of the
+    unit.
+    """
     job, units = known.job, known.units
     return units[0].state if job.units == 1 and units and job.status != "PAUSED" else job.status
 

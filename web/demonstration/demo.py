@@ -77,7 +77,7 @@ class DemoOptions:
     port: int | None = None
     host: str | None = None
     stay: bool = True
-    frames: str | None = None  # None: the demo's default, for its own scene
+    frames: str | None = None  # None: default frames, for the demo's own scene
     chaos: bool = False
     insecure: bool = False  # other machines may reach the gateway
 

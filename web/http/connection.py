@@ -100,7 +100,7 @@ class ConnectionLimits:
         CONNECTIONS.set(self._open)
 
     def seat(self, subject: str) -> ConnectionSlot | None:
-        """Return a seat for the address; None if it has too many."""
+        """Return a seat for the address; None if the address has too many seats."""
         if self._seats[subject] >= self._most_of_one:
             self._refuse("address")
             return None
@@ -174,9 +174,10 @@ class ChunkCounter:
 class Connection(RequestHandler):
     """A connection that is closed if request line and headers take longer than ``header_seconds``.
 
-    It is also closed if the client reads nothing for ``write_seconds``, or sends a body in tiny
-    chunks. The deadline of a body is set where the body is read. ``seat`` is None for a proxy's
-    connection. ``deaf``: incoming data is dropped, because the connection ends with its response.
+    The connection is also closed if the client reads nothing for ``write_seconds``, or sends a body
+    in tiny chunks. The deadline of a body is set where the body is read. ``seat`` is None for a
+    proxy's connection. ``deaf``: incoming data is dropped, because the connection ends with its
+    response.
     """
 
     __slots__ = (

@@ -93,7 +93,7 @@ class Operation:
     answers: Mapping[int, Any]
     rate: Rate
     audience: Audience = Audience.USER
-    scope: Scope | None = None  # scope that an API key needs; None: only for logged-in users
+    scope: Scope | None = None  # scope that an API key needs; None: API keys are refused
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs

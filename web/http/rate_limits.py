@@ -91,7 +91,7 @@ class RateCounters:
     def _make_room(self, now: float) -> None:
         """Drop expired windows and, if the table is full, the oldest one.
 
-        Constant work per request.
+        The work per request is constant.
         """
         while self._windows:
             first = next(iter(self._windows))

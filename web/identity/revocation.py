@@ -107,7 +107,7 @@ class Revocations:
         self._reading.set()
 
     def tidy(self) -> None:
-        """Remove what has expired."""
+        """Remove revocations that have expired."""
         now = self._clock.now()
         for id_ in [id_ for id_, until in self._until.items() if until <= now]:
             del self._until[id_]

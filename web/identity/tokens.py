@@ -51,7 +51,7 @@ class Claims:
     issued: datetime
     expires: datetime
     role: UserRole = UserRole.USER
-    # those of an API key; None: a logged-in user, who may do everything
+    # scopes of an API key; None: a logged-in user, who has all rights
     scopes: frozenset[Scope] | None = None
 
 

@@ -55,7 +55,7 @@ _AGAIN: Final = unavailable("The job has changed; try again", code=RefusalCode.C
 async def commit_for_owner(call: Call[Any, Any], effect: OfJob) -> Problem | None:
     """Commit an effect on a job of the caller; return why it is refused, or None.
 
-    None also if the effect was committed before. Raises AskFailed, Unavailable.
+    Also return None if the effect was committed before. Raises AskFailed, Unavailable.
     """
     row = await call.gateway.tables.jobs.by_id(effect.job, call.caller)
     return NOT_FOUND if row is None else await commit_effects(call.gateway, effect)

@@ -1,7 +1,7 @@
 """Submission, retry and cancellation of jobs, for the API and the console.
 
-A retry is a new job at the present price, which is held when it is submitted. Its id is derived
-from the old job's id, so that two requests create only one job.
+A retry is a new job at the present price, which is held when it is submitted. The new job's id is
+derived from the old job's id, so that two requests create only one job.
 """
 
 import hashlib
@@ -101,8 +101,8 @@ async def retry_as_new_job(
     """Retry a failed or cancelled job of one unit as a new job.
 
     If the Ledger refuses the new job, its request and the refusal are returned. ``owner`` None: an
-    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job that
-    costs more now than its owner agreed to.
+    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job whose
+    present price is above the price that the owner agreed to.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None:

@@ -1,8 +1,8 @@
 """A gateway's memory of the log: the newest checkpoint that it has signed or seen.
 
-If an older backup of the database is restored, this file still has the newer checkpoint. It is a
-small JSON object: origin, size, root in hexadecimal, time. A missing file does not prevent the
-start.
+If an older backup of the database is restored, this file still has the newer checkpoint. The file
+has a small JSON object: origin, size, root in hexadecimal, time. A missing file does not prevent
+the start.
 """
 
 import asyncio

@@ -61,13 +61,13 @@ class AcceptedNode:
 
 @attrs.frozen(eq=False)
 class ServedSession:
-    """A session, and the address that its node came from, as limits count it."""
+    """A session, and the address of its node in the form in which limits count it."""
 
     session: Ref[NodeSession]
     subject: str
 
 
-# Starts a session for a node on a socket; given by the composition root.
+# A function that starts a session for a node on a socket; the composition root provides it.
 OpenSession: TypeAlias = Callable[[AcceptedNode, NodeSocket], Awaitable[Ref[NodeSession]]]
 
 

@@ -43,7 +43,9 @@ log = structlog.get_logger(__name__)
 
 @attrs.define
 class DownloadHeaders:
-    """``_suffixes`` caches types; the object under the key of a result never changes."""
+    """Makes the headers of downloads. ``_suffixes`` caches file types, as the object under a
+    result's key never changes.
+    """
 
     objects: Objects
     _suffixes: OrderedDict[str, str] = attrs.field(factory=OrderedDict[str, str])
@@ -64,7 +66,7 @@ class DownloadHeaders:
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
-            # the type of the store's own messages
+            # errors of the store keep their type
             headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]
         return headers
 

@@ -219,7 +219,7 @@ async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> byt
 
 
 def head_of(answer: aiohttp.ClientResponse, begin: bytes) -> bytes | None:
-    """Return ``begin`` if it is the start of the object; None if it is from another part of it."""
+    """Return ``begin`` if these bytes are the start of the object; otherwise None."""
     is_first = answer.headers.get(hdrs.CONTENT_RANGE, "").startswith("bytes 0-")
     if answer.status == 200 and begin:
         return begin

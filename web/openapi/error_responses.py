@@ -32,7 +32,7 @@ HEADERS: Final[dict[str, tuple[str, Schema]]] = {
     "Retry-After": ("Seconds to wait.", {"type": "integer", "minimum": 1}),
     "RateLimit-Limit": ("Requests per minute that are allowed.", {"type": "integer"}),
     "RateLimit-Remaining": (
-        "Requests that are left in this minute.",
+        "Requests that are left in this period.",
         {"type": "integer", "minimum": 0},
     ),
     "RateLimit-Reset": (

@@ -1,7 +1,7 @@
 """Metrics of the whole gateway: the database's figures, its pool, the dependencies, the log.
 
-They are read on request; the database and the dependencies at most every ten seconds, however many
-requests there are.
+The metrics are read on request. The database and the dependencies are read at most every ten
+seconds, however many requests there are.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """The writer of log lines: a bounded queue and a thread, so that a stuck stderr blocks nothing.
 
-It is not a child of the tree, as lines are logged before the tree starts and after it stops.
+The writer is not a child of the tree, because lines are logged before the tree starts and after it
+stops.
 """
 
 import os
@@ -21,8 +22,8 @@ Line = Callable[[], bytes]
 
 
 class LogWriter:
-    """``put`` never blocks: lines beyond the limit are dropped and counted, and the log reports it
-    later.
+    """A queue of log lines and the thread that writes them. ``put`` never blocks: lines beyond the
+    limit are dropped, counted, and reported in the log later.
 
     Before ``start`` and after ``close``, lines are written at once, by the calling thread. Callers
     put a function, which makes the line, newline included, when it is written.

@@ -59,9 +59,9 @@ async def run(
 ) -> int:
     """Start, serve, stop, and return the exit code: 0 after a signal.
 
-    1 if the gateway gave up, or the code of a ``Fatal``. ``ready`` is called once it serves;
-    ``tell`` gets a line that explains an exit code other than 0. ``manager`` is also notified;
-    ``reload`` is called on SIGHUP.
+    The code is 1 if the gateway gave up, or that of a ``Fatal``. ``ready`` is called once the
+    gateway serves; ``tell`` gets a line that explains an exit code other than 0. ``manager`` is
+    notified of start and stop; ``reload`` is called on SIGHUP.
     """
     stop = StopSignals(manager, reload)
     stop.install()

@@ -215,9 +215,8 @@ async def act_of(
     reason: str,
     details: Mapping[str, Any] | None = None,
 ) -> Act | Problem:
-    """Return the audit record of the caller's action on a user.
-
-    Refuse an action on their own account.
+    """Return the audit record of the caller's action on a user; refuse an action on the caller's
+    own account.
     """
     return await act_upon(doer_of(call), name, user, reason, details)
 
@@ -237,7 +236,7 @@ async def act_upon(
 
 
 def doer_of(call: Call[Any, Any]) -> AdminIdentity:
-    """Return the admin who calls."""
+    """Return the admin who made the request."""
     return AdminIdentity(call.gateway, call.caller, call.request[REQUEST_ID])
 
 

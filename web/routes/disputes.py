@@ -155,7 +155,7 @@ class DisputesToDecide:
 async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
     """Dispute a completed unit of your job, once, before its window closes.
 
-    Its earning stays pending until the decision. Repeating the request answers 200.
+    The unit's earning stays pending until the decision. Repeating the request answers 200.
     """
     job, unit = call.ids["job_id"], int(call.words["unit"])
     given = given_of(call.body.comparison)

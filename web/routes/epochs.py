@@ -62,7 +62,7 @@ class EpochList:
 async def epochs(call: Call[None, InTree]) -> EpochList | Problem:
     """List when the log continued from a backup, with proofs; public.
 
-    The list is empty unless something was lost.
+    The list is empty if no leaves of the log were ever lost.
     """
     gateway = call.gateway
     signed = await gateway.tables.proofs.newest()

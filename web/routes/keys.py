@@ -41,7 +41,7 @@ class NewKey:
     example=examples.CREATED_KEY,
 )
 async def create(call: Call[NewKey]) -> CreatedApiKey | Problem:
-    """Create a key. It is shown in this answer and never again."""
+    """Create a key. The key is shown in this answer and never again."""
     gateway, body, now = call.gateway, call.body, call.gateway.ports.clock.now()
     if (fault := expiry_fault(body.expires_at, now)) is not None:
         return invalid([fault])

@@ -93,7 +93,7 @@ class Consistency:
 async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
     """Get the proof that your entry is in the log.
 
-    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify it.
+    A new entry is added to the log for this. `docs/PROOF.md` explains how to verify the proof.
     """
     position = await position_of(call)
     if isinstance(position, Problem):
@@ -110,8 +110,8 @@ async def proof(call: Call[None, WithOpening]) -> EntryProof | Problem:
 async def checkpoint(call: Call[None, AskedOf]) -> LogCheckpoint | Problem:
     """Get the signed size and root of the log; public.
 
-    Keep it, and request the consistency proof from it to the next one. A checkpoint can be copied
-    by anybody: send a `nonce` to check that the gateway holds the key.
+    Keep the checkpoint, and request the consistency proof from it to the next one. A checkpoint can
+    be copied by anybody: send a `nonce` to check that the gateway holds the key.
     """
     signed = await call.gateway.tables.proofs.newest()
     if signed is None:
@@ -181,7 +181,9 @@ async def position_of(call: Call[Any, Any]) -> LogPosition | Problem:
 async def logged_position(
     gateway: Gateway, owner: UUID | None, key: int | UUID
 ) -> LogPosition | Problem:
-    """Return an entry's position in the log, adding it if needed. ``owner`` None: any owner."""
+    """Return an entry's position in the log; add the entry to the log if needed. ``owner`` None:
+    any owner.
+    """
     found = await gateway.tables.proofs.entry(owner, key)
     if found is None:
         return await _absent(gateway, key)

@@ -106,7 +106,7 @@ class HeartbeatSeen:
     example=examples.REGISTERED_NODE,
 )
 async def register(call: Call[NewNode]) -> RegisteredNode | Problem:
-    """Register a node; with a user's token it becomes theirs once its key is proved."""
+    """Register a node; with a user's token the node belongs to the user once its key is proved."""
     key = read_public_key(call.body.public_key)
     faults = [*_metadata_faults(call.body.metadata)]
     if isinstance(key, KeyRefused):
@@ -178,7 +178,7 @@ async def verify(call: Call[Proof]) -> VerifiedNode | Problem:
             code=RefusalCode.CHALLENGE_USED,
         )
     call.gateway.registry.ref(Scheduler).tell(NodeProved(node.id, node.owner_id))
-    if node.owner_id is not None:  # earnings of the unowned node go to its owner
+    if node.owner_id is not None:  # the node got an owner: its waiting earnings go to the owner
         call.gateway.registry.ref(Paymaster).tell(FindClaimable())
     _tell_scheduler(call, node, None)
     token = _token(call, TokenType.NODE, node.id)

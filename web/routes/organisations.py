@@ -239,9 +239,10 @@ async def changed(
     said: str,
     *what: object,
 ) -> Done | Problem:
-    """Change the organisation of the path, with its record: ``change`` is a method of its rows.
+    """Change the organisation of the path, and record the change. ``change`` is a method of
+    ``OrganisationRows``.
 
-    Answers ``said`` if it was done, after informing the Scheduler.
+    If the change was made, inform the Scheduler, and answer with ``said``.
     """
     organisation = call.ids["organisation_id"]
     act = await act_of(call, f"organisation.{name}", f"organisation:{organisation}", reason)

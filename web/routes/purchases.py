@@ -201,7 +201,7 @@ async def _with_session(
 
 
 def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> PaymentOrder:
-    """Return the order for Stripe; it is the same each time for one purchase."""
+    """Return the order for Stripe, which is always the same for one purchase."""
     return PaymentOrder(
         purchase=purchase.id,
         title=title,

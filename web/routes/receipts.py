@@ -69,8 +69,8 @@ async def of_job(call: Call) -> ReceiptFile | Problem:
 async def manifest(call: Call) -> ResultUrl | Problem:
     """Get the download address of the list of a job's files; valid for an hour.
 
-    It lists the scene and its linked files, each with path, SHA-256 and size. The job's receipts
-    name it by its SHA-256.
+    The list names the scene and its linked files, each with path, SHA-256 and size. The job's
+    receipts name the list by its SHA-256.
     """
     row = await call.gateway.tables.jobs.past(call.ids["job_id"], call.caller)
     if row is None:

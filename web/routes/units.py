@@ -78,7 +78,7 @@ async def units(call: Call[None, UnitQuery]) -> Units | Problem:
     example=examples.UNIT_AGAIN,
 )
 async def retry(call: Call) -> Unit | Problem:
-    """Retry a failed unit; its price is held again, and is the same as before.
+    """Retry a failed unit; the same price as before is held again.
 
     For a frame in tiles all failed tiles are retried. A unit that takes far more than its quote is
     refused: `code` is `underquoted`, and `new_price` is about what its `frames` cost as a new job,

@@ -105,7 +105,7 @@ class SentParts:
 async def announce(call: Call[NewUpload]) -> Answer | Problem:
     """Announce content; if you have stored it already, nothing is to be sent (200).
 
-    Announcing it again, also after an interruption, returns which parts have arrived.
+    Announcing the same content again, also after an interruption, returns which parts have arrived.
     """
     body, gateway = call.body, call.gateway
     if (fault := name_fault(body.filename)) is not None:
@@ -267,7 +267,7 @@ async def put_of(call: Call[Any, Any], row: UploadRow) -> PutUrl | None:
 
 
 async def parts_of(call: Call[Any, Any], row: UploadRow) -> Parts | None:
-    """Return the progress of content in parts; None if it is complete or small."""
+    """Return the progress of content in parts; None if the content is complete or small."""
     if row.completed_at is not None or not in_parts(row.size):
         return None
     arrived = [part.number for part in await UploadParts(call.gateway, row).arrived()]
