@@ -41,7 +41,7 @@ class Identity:
 
     @classmethod
     def of(cls, tokens: Tokens, tables: Tables, clock: Clock) -> "Identity":
-        """Return a new instance, which has read no revocation yet."""
+        """Return a new identity object, which has read no revocations yet."""
         revocations = Revocations(clock)
         keys = VerifiedKeys.over(tables.api_keys, clock, revocations)
         return cls(tokens, Passwords(), keys, revocations)

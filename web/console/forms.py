@@ -22,7 +22,7 @@ NOT_A_FORM: Final = Problem(415, f"A form must be sent as {MEDIA}")
 STATUSES: Final = frozenset(
     {400, 402, 404, 409, 422}
 )  # statuses of errors that the form's user can correct
-CHARACTERS_MAX: Final = 2_000  # limit of a field's value that is shown again
+CHARACTERS_MAX: Final = 2_000  # most characters of a field's value that the page shows again
 WORDS: Final = {
     "a decimal string": "an amount",
     "an integer": "a whole number",
@@ -58,7 +58,9 @@ def query_of(asked: MultiMapping[str], kind: Any) -> Any:
 
 
 def params_of(asked: MultiMapping[str], kind: Any) -> Mapping[str, str]:
-    """Return the query parameters that the page knows; others are dropped from its address."""
+    """Return the query parameters that the page knows; other parameters are dropped from the page's
+    address.
+    """
     if kind is None:
         return {}
     names = (parameter_of(field.name) for field in attrs.fields(kind))

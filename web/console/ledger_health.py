@@ -1,4 +1,6 @@
-"""State of the ledger: the audits' findings by invariant, and when each was last checked."""
+"""State of the ledger: the audits' findings by invariant, and when each invariant was last
+checked.
+"""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -39,7 +41,9 @@ NO_CHAIN: Final = "there is no chain to compare with"
 
 @attrs.frozen
 class InvariantRow:
-    """An invariant, last checked ``at``. ``findings`` None: this gateway never checked it."""
+    """An invariant, last checked ``at``. ``findings`` None: this gateway never checked the
+    invariant.
+    """
 
     name: str
     says: str
@@ -94,8 +98,8 @@ def judged(audit: Audit | None, halt: Halt | None, *, chain: bool) -> LedgerHeal
 def _line(name: str, audit: Audit | None, halt: Halt | None, *, chain: bool) -> InvariantRow:
     """Return an invariant's row.
 
-    For I12 the audits check the database, and a halt is the result of comparing it with the chain.
-    Without a chain nothing was compared, so the result is neither good nor bad.
+    For I12 the audits check the database, and a halt is the result of comparing the database with
+    the chain. Without a chain nothing was compared, so the result is neither good nor bad.
     """
     elsewhere = ELSEWHERE.get(name, "")
     names = [] if audit is None else [finding.invariant for finding in audit.findings]

@@ -4,7 +4,7 @@
 event's id is the line number of its page. The part after a ``#`` names the page's user, so that a
 page that another account opened is reloaded. All windows of a browser share one stream, because
 browsers open at most six connections to a host (docs/adr/0037-render-the-console-on-the-server.md).
-``GET …?of=…&of=…`` is the same for a few pages.
+``GET …?of=…&of=…`` does the same for a few pages.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ def live_view(page: ConsolePage, view: View[Any]) -> LiveView:
 
 @attrs.frozen
 class WatchedPage:
-    """A page of a stream; ``place`` is its line number."""
+    """A page of a stream; ``place`` is the line of the request that names the page."""
 
     place: int
     view: LiveView
@@ -167,8 +167,8 @@ class LiveHandler(ConsoleHandler):
         return answer
 
     async def _may(self, claims: Claims) -> bool:
-        """Return True if the session is still valid: an open page must not show more than a new
-        one.
+        """Return True if the session is still valid: an open page must not show more than a newly
+        loaded page.
         """
         revocations = self.gateway.identity.revocations
         if claims.expires <= self.gateway.ports.clock.now() or not await revocations.current():
@@ -198,7 +198,9 @@ class LiveStream:
             self.looks.append(WatchedPage(place, found, PageWatcher(self.filled)))
 
     def goes_on(self) -> bool:
-        """Return True if there is a page to follow; otherwise the client starts again."""
+        """Return True if a page is still followed; without one, the stream ends, and the browser
+        opens a new one.
+        """
         return any(look.watcher.is_open for look in self.looks)
 
     async def pass_on(self, sent: EventSourceResponse) -> None:

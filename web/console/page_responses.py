@@ -104,7 +104,7 @@ def frame_of(
 def policy_of(request: web.Request, gateway: Gateway, nonce: str = "") -> str:
     """Return the Content-Security-Policy: nothing inline, nothing external but the object store.
 
-    ``nonce``: that of the page's own tags, if the assets' path cannot be named.
+    ``nonce``: the nonce of the page's own tags, if the policy cannot name the path of the assets.
     """
     pictures = urlsplit(gateway.settings.objects.public_url)
     store = f" {pictures.scheme}://{pictures.netloc}" if pictures.netloc else ""
@@ -146,8 +146,8 @@ def _nonce(request: web.Request, gateway: Gateway) -> str:
 
 
 def _of_moment(request: web.Request, gateway: Gateway) -> Mapping[str, Any]:
-    """Return the gateway's time in milliseconds: relative times use it, as browsers' clocks may be
-    wrong.
+    """Return the gateway's time in milliseconds: relative times on pages count from this time, as
+    browsers' clocks may be wrong.
     """
     now = int(gateway.ports.clock.now().timestamp() * 1000)
     return {"request_id": request.get(REQUEST_ID, ""), "served_at": now}
@@ -204,7 +204,9 @@ HOME: Final = ReturnLink(ROOT, "To the console")
 
 
 def way_back(request: web.Request, pages: Pages, visitor: SignedInVisitor | None) -> ReturnLink:
-    """Return a link to the nearest page above the requested one, as the user last saw it."""
+    """Return a link to the nearest page above the requested one, with the filter and tab that the
+    user last saw there.
+    """
     for path in _candidates(request):
         found = pages.at(path)
         if found is None or found[0].path == ROOT or not _may(visitor, found[0]):

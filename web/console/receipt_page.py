@@ -61,7 +61,7 @@ class ReceiptPage:
 
 
 def meaning_of(verdict: str, reason: str | None) -> str:
-    """Return what a verdict means, and why nothing was checked, if nothing was."""
+    """Return what a verdict means; for an unverified result, the reason why nothing was checked."""
     said = MEANINGS.get(verdict, "")
     why = REASONS.get(reason or "")
     return f"{said[:-1]}: {why}." if why and said else said

@@ -49,7 +49,7 @@ class ChosenUnits:
 class RefundPreview:
     """Units of one job to refund, and their sum. ``left``: how many remain for another step.
 
-    ``of``: the number of units of the job. ``word``: what to call one of them.
+    ``of``: the number of units of the job. ``word``: the word for one of the units.
     """
 
     job: UUID
@@ -61,7 +61,9 @@ class RefundPreview:
 
     @property
     def word(self) -> str:
-        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever applies to all of them."""
+        """Return ``tile``, ``frame``, ``chunk`` or ``unit``, whichever applies to all units of the
+        preview.
+        """
         first = self.units[0]
         if first.tile is not None:
             return "tile"

@@ -1,6 +1,6 @@
 """Console sessions: a login like any other, in a cookie that scripts cannot read.
 
-The cookie is a signed token of the session, valid for some hours. While the cookie is used it is
+The cookie is a signed token of the session, valid for some hours. A cookie that is in use is
 renewed. Each renewal asks the database whether the session is still active, so ending the session,
 through the API or here, also ends the use of the cookie.
 """
@@ -29,7 +29,9 @@ FOREIGN: Final = Problem(403, "This request came from another site; nothing was 
 
 @attrs.frozen
 class SignedInVisitor:
-    """A user with a valid cookie; ``renewed``: its replacement, if there is one."""
+    """A user with a valid cookie; ``renewed``: the cookie that replaces the old one, if it is
+    renewed now.
+    """
 
     claims: Claims
     renewed: str | None = attrs.field(default=None, repr=False)

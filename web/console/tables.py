@@ -32,7 +32,9 @@ class SortQuery:
 
 @attrs.frozen
 class Column:
-    """A column. ``key`` is its name in the address; '' means that it cannot be sorted."""
+    """A column. ``key`` is the column's name in the address; '' means that the table cannot be
+    sorted by the column.
+    """
 
     label: str
     key: str = ""

@@ -63,7 +63,7 @@ def _end(job: ConsoleJob) -> TimelineStep:
 
 
 def with_durations(steps: Sequence[TimelineStep]) -> list[TimelineStep]:
-    """Return each step with the time since the last step that has one."""
+    """Return each step with the time since the previous step that has a time."""
     found: list[TimelineStep] = []
     last: datetime | None = None
     for step in steps:
@@ -127,7 +127,7 @@ def _tries(known: TimelineFacts) -> str:
 
 
 def _money(known: TimelineFacts) -> list[TimelineStep]:
-    """Return the steps of all holds, and of the entries that charged them."""
+    """Return the steps for all holds, and for the charges of these holds."""
     job, charges = known.job, known.charges
     if job.price == 0:
         return []
@@ -166,10 +166,11 @@ def _log(known: TimelineFacts) -> list[TimelineStep]:
 
 @attrs.frozen
 class AttemptRow:
-    """An attempt. ``place``: its unit, and its number there. ``state``: the unit's, LOST or FAILED.
+    """An attempt. ``place``: the unit, and the number of the attempt at this unit. ``state``: the
+    unit's, LOST or FAILED.
 
-    ``frames``: those of the unit, None if it is not part of an animation; ``tile``: a tile of one
-    frame. ``took``: in seconds; None if it never began, or is running.
+    ``frames``: the frames of the unit, None if the job has no frames; ``tile``: a tile of one
+    frame. ``took``: the duration in seconds; None if the attempt never began, or is running.
     """
 
     place: tuple[int, int]

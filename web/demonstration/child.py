@@ -15,7 +15,7 @@ SAYS = "rendertrust: "
 
 
 class ChildFailed(Exception):
-    """A child ended early; the text says which, and its last message."""
+    """A child process ended early; the text names the process and has its last message."""
 
 
 def die_with_parent() -> None:

@@ -61,8 +61,8 @@ def mended(text: str) -> str:
 
 
 def unwritable(document: Any) -> Iterator[Fault]:
-    """Yield a fault for each text that cannot be stored, as escapes can produce NUL and lone
-    surrogates.
+    """Yield a fault for each text that cannot be stored, because JSON escapes can produce NUL and
+    lone surrogates.
     """
     for path in _unwritable(document, []):
         yield Fault(place_of(path), "value", "must not contain NUL or lone surrogates")

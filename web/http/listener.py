@@ -1,4 +1,4 @@
-"""Actor of the HTTP listener: bound while it lives, on the same port after a restart."""
+"""Actor of the HTTP listener, which binds the same port again after a restart."""
 
 import errno
 import socket
@@ -15,8 +15,8 @@ from web.process.file_limit import files
 FIRST_PORT = 8000
 PORTS_TRIED = 200
 BACKLOG = 1024
-# Bytes that the kernel buffers for a client. Otherwise a client that reads nothing would take
-# megabytes unnoticed.
+# Bytes that the kernel buffers for a client. Without this limit, a client that reads nothing would
+# take megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
 # At a stop: time for bodies being received, again for their responses, and again for cancelled
 # handlers.
@@ -44,8 +44,8 @@ class PortTaken(CannotListen):
 
 @attrs.define
 class ListenAddress:
-    """Host and port; ``port`` is 0 until one is found. The chosen port stays the same when the
-    listener restarts.
+    """Host and port; ``port`` is 0 until a free port is found. The chosen port stays the same when
+    the listener restarts.
     """
 
     host: str

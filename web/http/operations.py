@@ -36,8 +36,8 @@ class Audience(Enum):
 class Call(Generic[B, Q]):
     """A validated request, as the handler gets it.
 
-    ``ids``: the UUIDs of the path by name; ``words``: its other parameters. ``digest``: the SHA-256
-    of method, path and body, for idempotency keys.
+    ``ids``: the UUIDs in the path by name; ``words``: the other parameters of the path. ``digest``:
+    the SHA-256 of method, path and body, for idempotency keys.
     """
 
     gateway: Gateway
@@ -82,9 +82,9 @@ NOT_FOUND: Final = Problem(404, "Not found", code=RefusalCode.NOT_FOUND)
 class Operation:
     """One method of one path. A plain value is sent with the first status of ``answers``.
 
-    The types of the handler declare ``body``, ``query`` and an answer with status 200:
-    ``Call[Body, Query]``, returning ``Shape | Problem``. ``rate`` is that of reads or of writes
-    unless it is named.
+    The types of the handler declare ``body``, ``query`` and an answer with status 200: ``Call[Body,
+    Query]``, returning ``Shape | Problem``. ``rate``: without a rate, GET counts as a read and
+    other methods as a write.
     """
 
     method: str
@@ -102,12 +102,14 @@ class Operation:
     )  # plus 401, 403, 422, 429, 503
     absent: Problem = NOT_FOUND  # if a path parameter is malformed
     new_work: bool = False  # refused while the gateway is closing
-    while_halted: bool = False  # allowed while writing is stopped: a login, which reading needs
+    while_halted: bool = (
+        False  # allowed while writing is stopped, like a login, without which nobody could read
+    )
     idempotency: bool = False  # accepts an Idempotency-Key
     media: str = "application/json"  # media type of the answers
     headers: Mapping[str, str] = attrs.field(
         factory=dict[str, str]
-    )  # request headers that it reads, with descriptions
+    )  # request headers that the handler reads, with descriptions
     raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
     # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
     within: float | None = 1.85

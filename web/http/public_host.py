@@ -48,8 +48,8 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
     """Return True if ``authority`` (host and port) is this gateway, and not a relay in between.
 
-    A relay can choose the Host. If the settings name the gateway's address, only that counts;
-    otherwise private addresses count, and public names do not.
+    A relay can choose the Host. If the settings name the gateway's address, only this address is
+    accepted. Otherwise every private address is accepted, and no public name.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):

@@ -40,7 +40,7 @@ PER_CALLER: Final[frozenset[Rate]] = frozenset({"read", "write", "dispatch"})
 WINDOW_SECONDS: Final = 60
 SHARED_SECONDS: Final = 0.5  # deadline for an answer of the shared counters
 REST_SECONDS: Final = 1.0  # how long the shared counters are not asked after a failure
-# Limits that guard passwords and accounts; they must not grow with the number of gateways.
+# Limits that guard passwords and accounts; these limits must not grow with the number of gateways.
 GUARDS: Final = frozenset({"login", "refresh", "register"})
 NOT_COUNTED: Final = unavailable(
     "Requests cannot be counted now; try again", retry_after=2, code=RefusalCode.RATES_UNAVAILABLE

@@ -25,7 +25,8 @@ KEPT: Final = timedelta(days=1)  # no access token and no cached key lives longe
 # cached keys.
 REFUSED: Final = frozenset({"session", "token", "key", "node"})
 
-# Called with the ids, at once and in the order of revocation; it must not block.
+# A function that is called with revoked ids, at once and in the order of revocation. The function
+# must not block.
 Heard: TypeAlias = Callable[[frozenset[UUID]], None]
 
 
@@ -85,7 +86,7 @@ class Revocations:
         self.learn(Revocation(id_, "session", until) for id_ in ids)
 
     def changed(self, user: UUID) -> None:
-        """Drop what is cached about a user whom this gateway has just changed."""
+        """Drop cached keys of a user whom this gateway has just changed."""
         self.learn([Revocation(user, "user", self._clock.now() + KEPT)])
 
     def learn(self, found: Iterable[Revocation]) -> None:
@@ -102,7 +103,7 @@ class Revocations:
                 heard(frozenset(fresh))
 
     def read_at(self, monotonic: float) -> None:
-        """Record that the set includes everything that was revoked before then."""
+        """Record that the set includes everything that was revoked before ``monotonic``."""
         self._read_at = monotonic
         self._reading.set()
 

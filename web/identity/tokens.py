@@ -26,7 +26,7 @@ CACHED_MAX = 10_000
 TOKEN_BYTES_MAX = 4_096
 # How far gateways' clocks may differ: a token of a gateway that is ahead has a time in the future.
 CLOCKS_APART = timedelta(minutes=5)
-CONSOLE_HOURS = 12  # a browser that does not use the console for so long is signed out
+CONSOLE_HOURS = 12  # after so many hours without a use of the console, a browser is signed out
 
 # The package logs every refused token with a traceback, but refusals are routine.
 logging.getLogger("aiohttp_jwt").setLevel(logging.CRITICAL)
@@ -36,7 +36,9 @@ class TokenType(Enum):
     ACCESS = "access"
     REFRESH = "refresh"
     NODE = "node"
-    UNPROVED = "node_unproved"  # for a known key that was registered again; opens nothing
+    UNPROVED = (
+        "node_unproved"  # of a node whose known key was registered again; this token opens nothing
+    )
     CONSOLE = "console"  # in a browser's cookie; opens the console, and nothing of the API
 
 
@@ -125,7 +127,9 @@ class Tokens:
         return jwt.encode(payload, secret, ALGORITHM, headers=headers), claims
 
     async def verify(self, token: str, kind: TokenType) -> Claims | None:
-        """Return the claims of the token; None unless it is ours, of this type and not expired."""
+        """Return the claims of the token; None unless the token is the gateway's own, of this type
+        and not expired.
+        """
         self._look()
         claims = self._cache.get(token)
         if claims is None:
@@ -174,7 +178,9 @@ class Tokens:
             self._use(keys)
 
     def _use(self, keys: TokenKeys) -> None:
-        """Use ``keys``, and verify cached tokens again, as their key may be gone."""
+        """Use ``keys``, and verify cached tokens again, as the key of a token may have been
+        removed.
+        """
         self._keys = keys
         self._cache.clear()
         self._secrets = {key_id(secret): secret for secret in keys.all}
@@ -255,7 +261,9 @@ def key_id(secret: str) -> str:
 
 
 def claims_of(payload: dict[str, Any]) -> Claims | None:
-    """Return the claims of a payload whose signature is valid; None unless it is well-formed."""
+    """Return the claims of a payload whose signature is valid; None unless the payload is
+    well-formed.
+    """
     subject, family, identity = (uuid_of(str(payload.get(n))) for n in ("sub", "sid", "jti"))
     issued, expires = payload.get("iat"), payload.get("exp")
     kind = _KINDS.get(str(payload.get("token_type")))

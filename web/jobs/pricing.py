@@ -175,7 +175,9 @@ def _lower(words: str) -> str:
 
 
 def unmeasured(gateway: Gateway, tariff: Tariff) -> Problem | None:
-    """Return the refusal to submit a scene that must be measured first; None if it need not."""
+    """Return the refusal to submit a scene that must be measured first; None if the scene need not
+    be measured.
+    """
     if not (tariff.owed and gateway.settings.pricing.look_first):
         return None
     return Problem(

@@ -17,7 +17,9 @@ from rendertrust import epoch, untrusted
 from sql.halts import Kept, SeenHead, UnreadableHead
 from supervisors.engines.secret import write_private
 
-Signature: TypeAlias = tuple[int, int, int] | None  # of the file when it was last read
+Signature: TypeAlias = (
+    tuple[int, int, int] | None
+)  # modification time, inode and size of the file when it was last read
 log = structlog.get_logger("log")
 
 

@@ -1,4 +1,4 @@
-"""The connections of nodes: since when, when they last answered, how they ended.
+"""The connections of nodes: when each began, when its node last answered, and how it ended.
 
 The gateway writes its connections to the database soon after each change, in batches. Only a
 request for the history waits for the writing. So every gateway shows the same history, even after a
@@ -126,7 +126,7 @@ class Connections:
     # -- writing to the database
 
     async def write(self) -> None:
-        """Write all changes, and that this gateway is alive.
+        """Write all changes of connections, and the time at which this gateway is alive.
 
         Raises Unavailable and Conflict; the next call writes what this one could not.
         """
@@ -154,7 +154,7 @@ class Connections:
         await self._rows.end(SILENT_SECONDS, LOST)
 
     async def expire(self, before: datetime) -> bool:
-        """Delete some connections that ended before then; True if there were any.
+        """Delete some connections that ended before ``before``; return True if there were any.
 
         Raises Unavailable.
         """

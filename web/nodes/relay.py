@@ -43,7 +43,9 @@ from web.nodes.socket_quota import SocketQuota
 PATH: Final = "/api/v1/relay/ws/{node_id}"
 SOCKETS: Final = Gauge("rendertrust_sockets", "Sockets of nodes that are open.")
 AHEAD_MAX: Final = 128 * 1024  # characters that a session may have yet to handle
-CATCH_UP_SECONDS: Final = 30.0  # three times what a session waits for a node that does not read
+CATCH_UP_SECONDS: Final = (
+    30.0  # three times as long as a session waits for a node that does not read
+)
 log = structlog.get_logger("relay")
 
 
@@ -51,7 +53,7 @@ log = structlog.get_logger("relay")
 class AcceptedNode:
     """A node that may connect.
 
-    ``expires``: the end of its token; ``base``: the address that it used.
+    ``expires``: when the node's token expires; ``base``: the gateway's address that the node used.
     """
 
     node: NodeIdentity
@@ -175,7 +177,9 @@ class Relay:
             session.tell(Disconnected())
 
     async def _identify(self, request: web.Request, node: UUID | None) -> AcceptedNode | None:
-        """Return the token's node, if it is the one in the path and may connect."""
+        """Return the node of the token, if the path names the same node and the node may
+        connect.
+        """
         token = request.query.get("token") or bearer(request)
         if not token or node is None:
             return None

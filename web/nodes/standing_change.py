@@ -21,7 +21,7 @@ async def change_standing(
     """Store the new standing, tell the Scheduler, and return the node. ``doer`` must be allowed to
     see the node.
 
-    What an admin does to another user's node is recorded.
+    An admin's change of another user's node gets an audit record.
     """
     is_admin, gateway = role is UserRole.ADMIN, doer.gateway
     if not is_admin and node.owner_id != doer.user:
@@ -43,6 +43,6 @@ async def change_standing(
 async def _act(
     doer: AdminIdentity, node: NodeShown, verb: StandingAction, reason: str
 ) -> Act | None:
-    """Return the record of what an admin does to another user's node."""
+    """Return the audit record of an admin's change of another user's node."""
     said = reason or "none was given"
     return await doer.act(f"node.{verb.value}", f"node:{node.id}", said, {})

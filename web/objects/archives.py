@@ -43,7 +43,7 @@ from web.objects.zip_layout import (
 )
 
 PATH: Final = "/archives/{user}/{job}.zip"
-IDLE_SECONDS: Final = 30.0  # a client that takes nothing for so long is cut off
+IDLE_SECONDS: Final = 30.0  # a client that takes no bytes for so long is disconnected
 UNITS_MAX: Final = 10_000
 KEPT_SECONDS: Final = 60.0
 MEMBERS_KEPT: Final = 50_000  # files in the layouts that are cached: some 20 MB
@@ -308,7 +308,9 @@ async def suffix_of_singles(objects: Objects, kept: Sequence[tuple[PagedUnit, st
 
 
 def tag_of(layout: ZipLayout) -> str:
-    """Return an ETag made from the files; keys contain the attempt, so a retry is another file."""
+    """Return an ETag made from the files; keys contain the attempt, so a retried unit changes the
+    ETag.
+    """
     digest = hashlib.sha256()
     for member in layout.members:
         digest.update(f"{member.name}\n{member.key}\n{member.start}\n{member.size}\n".encode())

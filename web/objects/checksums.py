@@ -81,7 +81,7 @@ class Checksums:
 async def content(
     objects: Objects, member: ZipMember, start: int, is_gone: IsGone
 ) -> AsyncIterator[bytes]:
-    """Yield a member's bytes from ``start`` on. Raises as ``Checksums.of`` does."""
+    """Yield a member's bytes from ``start`` on. Raises the errors of ``Checksums.of``."""
     for at in range(start, member.size, PIECE_BYTES):
         if is_gone():
             raise ClientLeftError

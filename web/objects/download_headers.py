@@ -17,7 +17,7 @@ from actors.ports import ObjectMissing, Objects, ObjectsUnavailable
 from rendertrust.file_types import BYTES, HEAD_BYTES, MEDIA, suffix_of
 
 REMEMBERED_MAX: Final = 10_000
-# The store's headers about the bytes that it sends.
+# The store's headers that describe the sent bytes.
 KEPT: Final = (
     hdrs.ACCEPT_RANGES,
     hdrs.CONTENT_LENGTH,

@@ -1,4 +1,4 @@
-"""Multipart uploads: their parts, what has arrived, and how parts are joined."""
+"""Multipart uploads: cut content into parts, find the parts that have arrived, and join them."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -74,7 +74,7 @@ class UploadParts:
         return [] if multipart is None else self._whole(await self._listed(multipart) or ())
 
     async def begin(self) -> Multipart:
-        """Return the multipart upload, which is begun now unless it was before."""
+        """Return the multipart upload, and begin it if it has not begun yet."""
         gateway, now = self.gateway, self.gateway.ports.clock.now()
         multipart = await self._begun()
         if multipart is not None and await self._listed(multipart) is not None:

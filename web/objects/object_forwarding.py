@@ -1,7 +1,7 @@
 """Presigned URLs through the gateway: ``/{bucket}/…`` is forwarded to the object store.
 
 Clients and nodes need only one port and one TLS certificate. Path, Host and signed headers reach
-the store as they were signed; bodies stream both ways with back-pressure, and none is buffered.
+the store as they were signed. Bodies stream both ways with back-pressure, and no body is buffered.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ from web.objects.transfer_rate import TransferRate, write_in_pace
 METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 TRANSFERS_MAX = 512  # concurrent transfers; further ones wait for CONNECT_SECONDS
 CONNECT_SECONDS = 5.0
-TRANSFERS_OF_ONE_MAX = 64  # per address, so that it takes eight addresses to use all of them
+TRANSFERS_OF_ONE_MAX = 64  # per address, so that eight addresses are needed to use all transfers
 # A transfer ends after this time without a byte in either direction, and after its maximum
 # duration.
 IDLE_SECONDS = 30.0
 TRANSFER_SECONDS = 3_600.0
-# Forwarded besides the signed headers; without them there would be no body and no range.
+# Forwarded besides the signed headers; without these headers there would be no body and no range.
 ALWAYS_FORWARDED = ("host", "content-length")
 READING = (
     "range",
@@ -63,7 +63,8 @@ log = structlog.get_logger(__name__)
 class ObjectForwarder:
     """Handler of the object routes. ``store`` returns the store's address; None: not started yet.
 
-    Only requests that our presigned URLs cover are forwarded; others take no connection.
+    Only requests that our presigned URLs cover are forwarded; other requests take no connection to
+    the store.
     """
 
     def __init__(
@@ -193,7 +194,9 @@ class RequestBody:
         self.done = True
 
     async def _chunk(self) -> bytes:
-        """Return the next bytes, b'' at the end; TimeoutError if none come, or too few."""
+        """Return the next bytes, b'' at the end; raise TimeoutError if no bytes come, or too
+        few.
+        """
         loop = asyncio.get_running_loop()
         begin = loop.time()
         try:
@@ -210,7 +213,9 @@ class RequestBody:
 
 
 async def beginning(request: web.Request, answer: aiohttp.ClientResponse) -> bytes:
-    """Read the bytes that show a download's file type, or all of it if it is shorter."""
+    """Read the first bytes of a download, which show the file type; all bytes of a short
+    download.
+    """
     begin = b""
     if request.method == hdrs.METH_GET and answer.status in (200, 206):
         while len(begin) < HEAD_BYTES and (chunk := await answer.content.readany()):
@@ -270,7 +275,8 @@ def forwarded(request: web.Request) -> CIMultiDict[str]:
     """Return the headers to forward.
 
     These are the headers that the signature of the URL names and, with GET, the range and the
-    conditions. All others are dropped: the store would keep, for example, a Content-Encoding.
+    conditions. All other headers are dropped: the store would keep, for example, a
+    Content-Encoding.
     """
     signed = request.query.get("X-Amz-SignedHeaders", "").lower().split(";")
     names = {name for name in signed if name == "if-none-match" or name.startswith("x-amz-")}

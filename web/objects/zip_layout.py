@@ -1,4 +1,4 @@
-"""The layout of a zip of stored files, known before any of them is read.
+"""The layout of a zip of stored files, which is known before any file is read.
 
 Files are stored uncompressed, one after the other, followed by their directory (APPNOTE.TXT 6.3.10,
 §4.3). Sizes above 4 GiB are written as ZIP64. All lengths and offsets follow from names and sizes,

@@ -13,7 +13,7 @@ from web.http.problem import Fault, Problem
 from web.http.refusal_code import RefusalCode, table
 from web.openapi.schemas import Schema
 
-# The same text for each answer that comes from the steps that all operations share.
+# Texts for the refusals that come from the steps which all operations share.
 SHARED: Final = {
     400: "The request is not valid HTTP, its Host is not valid, or a header occurs twice",
     401: "Not authenticated, or the token is invalid or expired",
@@ -56,12 +56,12 @@ _OF_STATUS: Final[dict[int, tuple[str, ...]]] = {
 
 @attrs.frozen
 class Refusal:
-    """Why there is no success; the members beside ``detail`` are those of RFC 9457.
+    """A refused request; the members beside ``detail`` are those of RFC 9457.
 
     ``errors`` names the faults of an invalid request, 20 at most. ``given_up``, for an entry that
     is not in the ledger: the leaves that reopenings of the log gave up, if any. The entry may have
     been one of these leaves. Programs branch on ``code``; ``detail`` is for people and may change.
-    ``underquoted``: ``frames`` take far more than the ``price`` that they had, and cost about
+    ``underquoted``: ``frames`` take far more than their old ``price`` pays for, and cost about
     ``new_price`` as a separate job.
     """
 
@@ -94,7 +94,7 @@ class Shortfall(Refusal):
 
 
 def refusals_of(operation: Operation) -> dict[int, str]:
-    """Return every status that is no success, and what it means here."""
+    """Return every status of a refusal of this operation, and what the status means here."""
     statuses = [400, 429, 500, 503]
     if operation.audience is not Audience.PUBLIC:
         statuses += [401]

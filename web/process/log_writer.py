@@ -56,7 +56,9 @@ class LogWriter:
             self._thread.start()
 
     def put(self, line: Line, *, hurry: bool = True) -> None:
-        """Queue a line; without ``hurry`` it may wait a moment to be written with others."""
+        """Queue a line; without ``hurry`` the line may wait a moment, to be written together with
+        other lines.
+        """
         if self._thread is None:
             self._write(line())
         elif len(self._queue) >= self._lines_max:
@@ -71,7 +73,7 @@ class LogWriter:
     def close(self, *, within: float) -> None:
         """Write what is queued, for at most ``within`` seconds.
 
-        If the thread is stuck by then, it stays stuck, and later lines are not waited for either.
+        If the thread is stuck by then, later calls do not wait for the thread either.
         """
         if self._thread is not None:
             self._closing = True
@@ -110,7 +112,7 @@ class LogWriter:
                 # not through sys.stderr, whose lock a stuck thread may hold: the exit would block
             ):
                 data = data[os.write(self._descriptor, data) :]
-        except (OSError, ValueError):  # the reader is gone
+        except (OSError, ValueError):  # the reader of stderr is gone
             self.dropped += data.count(b"\n") or 1
 
 

@@ -1,4 +1,4 @@
-"""Run a gateway until a signal stops it, or it gives up."""
+"""Run a gateway until a signal stops it or its supervision tree gives up."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ class StopSignals:
     """The first SIGTERM or SIGINT asks for an orderly stop; the second ends the process at once.
 
     The engines' tethers then notice the end of the process, and still stop the engines in order.
-    SIGHUP calls ``reload``; without that it is ignored.
+    SIGHUP calls ``reload``; without ``reload``, SIGHUP is ignored.
     """
 
     def __init__(self, manager: ServiceManager, reload: Callable[[], None] | None) -> None:
@@ -82,7 +82,7 @@ async def run(
 async def _run(
     application: Application, ready: Callable[[], None], stop: StopSignals
 ) -> str | None:
-    """Run it; return why it gave up, or None after a signal."""
+    """Run the application; return why it gave up, or None after a signal."""
     root = application.root
     async with asyncio.TaskGroup() as group:
         asked = group.create_task(stop.asked.wait())

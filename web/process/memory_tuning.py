@@ -24,8 +24,9 @@ KEPT_BYTES: Final = 1 << 20  # bytes that may stay free at the heap's end
 COLLECT_AFTER: Final = 20_000  # new objects that are still alive, until the next collection
 OLDER_AFTER: Final = 3  # young collections until an older one
 ALL_AFTER: Final = 50  # older collections until a full one, if that happens within the minute
-# asyncio allocates a buffer for each reading from a socket, and cuts it to what came. With the
-# default of 256 KiB each would be mapped and unmapped: ten microseconds for each packet.
+# asyncio allocates a buffer for each reading from a socket, and then shrinks the buffer to the
+# received bytes. With the default size of 256 KiB, each buffer would be mapped and unmapped: ten
+# microseconds for each packet.
 READ_BYTES: Final = 64 << 10
 
 
@@ -45,8 +46,8 @@ def keep_heap_small() -> None:
 def settle_down() -> None:
     """After the start, exempt existing objects from collections, and collect less often.
 
-    What was imported and built stays for good. With default settings the collector takes some 8 %
-    of the CPU time.
+    Objects that were imported and built by then stay for good. With default settings the collector
+    takes some 8 % of the CPU time.
     """
     gc.collect()
     gc.freeze()

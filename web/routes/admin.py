@@ -92,8 +92,8 @@ class Account:
 class AccountList:
     """A page of users.
 
-    ``count``: the number of matching users. ``next``: pass it as ``after`` for the next page; null:
-    there is none.
+    ``count``: the number of matching users. ``next``: the ``after`` of the next page; null if this
+    page is the last one.
     """
 
     users: list[Account]
@@ -105,7 +105,7 @@ class AccountList:
 class AuditRecord:
     """A record of an admin's action.
 
-    ``actor_id`` is null if it was done on the console of the gateway's machine.
+    ``actor_id`` is null if the action was a command on the gateway's machine.
     """
 
     number: int
@@ -123,7 +123,7 @@ class AuditRecord:
 class AuditList:
     """A page of the audit log.
 
-    ``next``: pass it as ``before`` for the next page; null: there is none.
+    ``next``: the ``before`` of the next page; null if this page is the last one.
     """
 
     records: list[AuditRecord]

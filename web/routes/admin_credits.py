@@ -81,7 +81,7 @@ class Adjustment:
 
 @attrs.frozen
 class Refund:
-    """A refund of a job's unit: its whole charge, or ``amount`` of it."""
+    """A refund of a unit of a job: of the whole charge, or of ``amount``."""
 
     job_id: UUID
     reason: Reason
@@ -218,6 +218,6 @@ async def move(
 def _kept(admin: UUID, key: tuple[str, bytes] | None) -> IdempotencyKey | None:
     """Return the idempotency key.
 
-    The answer is the entry, which is found by its reference and never changes.
+    The stored answer is only a status; the entry is found by its reference, and never changes.
     """
     return None if key is None else IdempotencyKey(admin, *key, answer={"status": 200})

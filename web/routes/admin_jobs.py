@@ -34,8 +34,8 @@ class JobQuery:
 
 @attrs.frozen
 class Listed:
-    """A job in a list. ``retry_of`` is the job that it retries, ``retried_by`` the job that
-    retries it.
+    """A job in a list. ``retry_of`` is the job that this job retries, ``retried_by`` the job that
+    retries this one.
     """
 
     id: UUID
@@ -94,7 +94,7 @@ async def index(call: Call[None, JobQuery]) -> ListedJobs | Problem:
 async def retry(call: Call[Because]) -> Answer | Problem:
     """Retry a user's failed or cancelled job: a new job, charged to its owner if it succeeds.
 
-    The price is held again, and never higher than the one that the owner agreed to.
+    The price is held again, and is never above the price that the owner agreed to.
     """
     job = call.ids["job_id"]
     act = await act_on(call, "jobs.retry", f"job:{job}", call.body.reason)

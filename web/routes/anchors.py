@@ -33,7 +33,7 @@ DISABLED = "this gateway anchors nothing: no chain is configured"
 
 @attrs.frozen
 class ListedAnchor:
-    """The root of a checkpoint on a chain; ``confirmed`` when it has enough blocks above it."""
+    """The root of a checkpoint on a chain; ``confirmed`` when its block has enough blocks above."""
 
     size: int
     merkle_root: Hash
@@ -49,7 +49,7 @@ class ListedAnchor:
 
 @attrs.frozen
 class AnchorList:
-    """A page of anchors, newest first; ``count`` is their total number in that period."""
+    """A page of anchors, newest first; ``count`` is the number of all anchors in the period."""
 
     anchors: list[ListedAnchor]
     count: int
@@ -69,7 +69,7 @@ class Verification:
     """The result of checking an entry, as stored now, against the chain, as it is now.
 
     ``verified`` is false with a ``reason`` if anything differs, or while nothing is anchored.
-    ``private``: the chain is run by the gateway, so it proves nothing to outsiders.
+    ``private``: the gateway runs the chain itself, so the chain proves nothing to outsiders.
     """
 
     verified: bool

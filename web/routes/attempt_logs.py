@@ -1,4 +1,4 @@
-"""Log lines of attempts at a job's units, and why they failed."""
+"""Log lines of attempts at a job's units, and why attempts failed."""
 
 from typing import Annotated
 

@@ -21,7 +21,7 @@ NO_LETTERS: Final = Problem(
 )
 operations = Operations(absent=NO_LETTERS, audience=Audience.ADMIN)
 COLUMNS = ("id", "at", "about", "whose", "where", "reason", "blame", "job", "tried")
-FILE_MOST = 10_000  # letters in a CSV file
+FILE_MOST = 10_000  # most dead letters in a CSV file
 
 
 @attrs.frozen
@@ -60,7 +60,7 @@ class NamedLetters:
 async def index(call: Call[None, LetterQuery]) -> LetterList | web.Response:
     """List the dead letters of a kind, newest first.
 
-    JSON is paged; CSV (``format=csv``, or by Accept) has all of them.
+    JSON is paged; CSV (``format=csv``, or by Accept) has all dead letters of the kind.
     """
     query, kind = call.query, _kind(call)
     if spreadsheet.wants_csv(call, query.format):
@@ -91,7 +91,9 @@ async def retry(call: Call[NamedLetters]) -> LettersDone:
     example=examples.LETTERS_DONE,
 )
 async def discard(call: Call[NamedLetters]) -> LettersDone | Problem:
-    """Discard letters: they are no longer listed. The job or event itself is not changed."""
+    """Discard dead letters, which are then no longer listed. The job or event itself is not
+    changed.
+    """
     done = await _actions(call).discard(_kind(call), call.body.ids, call.body.reason)
     return TOKEN_REFUSED if done is None else done
 

@@ -111,7 +111,9 @@ class DisputeQuery(Cursor):
 
 @attrs.frozen
 class AdminQuery(DisputeQuery):
-    """Filter for admins. ``by_gateway``: only disputes opened by the gateway, or only others."""
+    """Filter for admins. ``by_gateway``: true for disputes that the gateway opened, false for all
+    others.
+    """
 
     by_gateway: bool | None = None
 
@@ -121,8 +123,8 @@ class DisputeToDecide(Dispute):
     """A dispute as admins see it.
 
     ``share`` is what the unit earned for ``operator_id`` (null: the node is unowned).
-    ``withheld_until``, for an open dispute that the gateway opened: if no check has decided it by
-    then, an admin decides. An admin may also decide earlier.
+    ``withheld_until``, for an open dispute that the gateway opened: if no check has decided the
+    dispute by then, an admin decides. An admin may also decide earlier.
     """
 
     user_id: UUID
@@ -153,7 +155,7 @@ class DisputesToDecide:
     example=examples.DISPUTE,
 )
 async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
-    """Dispute a completed unit of your job, once, before its window closes.
+    """Dispute a completed unit of your job, once, before the dispute window of the unit closes.
 
     The unit's earning stays pending until the decision. Repeating the request answers 200.
     """
@@ -168,7 +170,7 @@ async def open_dispute(call: Call[Complaint]) -> Answer | Problem:
 
 
 def given_of(told: Comparison | None) -> GivenComparison | Problem | None:
-    """Return the comparison of a dispute, or its fault."""
+    """Return the comparison that comes with a dispute, or its fault."""
     if told is None:
         return None
     places = [(min(spot.x, LAST), min(spot.y, LAST)) for spot in told.places]
@@ -309,7 +311,7 @@ async def uphold(call: Call[Because]) -> DisputeToDecide | Problem:
     example=examples.REJECTED_DISPUTE,
 )
 async def reject(call: Call[Because]) -> DisputeToDecide | Problem:
-    """Reject a dispute: the unit's earning matures when its window is over."""
+    """Reject a dispute: the unit's earning matures when the dispute window is over."""
     return await _decide(call, upheld=False)
 
 

@@ -11,8 +11,9 @@ from web.openapi.description import DESCRIPTION
 operations = Operations(audience=Audience.PUBLIC)
 FOLDER: Final = Path(__file__).parent.parent / "documentation"
 MEDIA: Final = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-# Nothing external, nothing inline. ReDoc also loads its maker's logo from a CDN, and searches in a
-# worker made from text; both are blocked: the logo is not shown, and the search is off.
+# The policy allows nothing external and nothing inline. ReDoc also loads its maker's logo from a
+# CDN, and searches in a worker made from text; both are blocked: the logo is not shown, and the
+# search is off.
 NOTHING_INLINE: Final = (
     "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "

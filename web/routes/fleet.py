@@ -130,13 +130,13 @@ def _verb(verb: StandingAction, example: examples.Example) -> Callable[[Handler]
 
 @_verb(StandingAction.DRAIN, examples.DRAINING_NODE)
 async def drain(call: Call[Said]) -> Node | Problem:
-    """Drain a node: it finishes its running units and gets no new ones."""
+    """Drain a node: the node finishes its running units and gets no new ones."""
     return await _say(call, StandingAction.DRAIN)
 
 
 @_verb(StandingAction.QUARANTINE, examples.QUARANTINED_NODE)
 async def quarantine(call: Call[Because]) -> Node | Problem:
-    """Quarantine a node (admins): it gets only its owner's work. The operator is shown the
+    """Quarantine a node (admins): the node gets only its owner's work. The operator is shown the
     reason.
     """
     return await _say(call, StandingAction.QUARANTINE)

@@ -83,7 +83,7 @@ async def dispatch(call: Call[NewJob]) -> Answer | Problem:
     The price is the sum over all frames (`POST /jobs/quote`), or the table's price for a job
     without frames. The whole price is held; the holds of units that fail or are stopped are
     released. If a preflight found errors in the scene (`POST /jobs/preflight`), the answer is 422
-    and nothing is held; `as_is` renders it anyway.
+    and nothing is held; with `as_is` the scene is rendered anyway.
     """
     key = key_of(call)
     if isinstance(key, Problem):
@@ -192,8 +192,8 @@ async def retry(call: Call) -> Answer | Problem:
 async def result(call: Call) -> ResultUrl | Problem:
     """Get the download address of the result; valid for an hour.
 
-    For a job of several units this is a zip of all frames, generated while it is sent; ``Range``
-    works. The frames of a job that did not complete are available at its units.
+    For a job of several units the result is a zip of all frames, generated while it is sent;
+    ``Range`` works. The frames of a job that did not complete are available at its units.
     """
     row = await call.gateway.tables.jobs.by_id(call.ids["job_id"], call.caller)
     if row is None:

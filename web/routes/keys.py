@@ -92,7 +92,7 @@ async def revoke(call: Call) -> Done | Problem:
 
 
 def expiry_fault(expires_at: datetime | None, now: datetime) -> Fault | None:
-    """Return the fault of an expiry time, if it has one."""
+    """Return the fault of an expiry time; None if the time is valid."""
     if expires_at is None or expires_at > now:
         return None
     return Fault("expires_at", "value", "must be in the future")

@@ -47,7 +47,7 @@ class EntryWord:
 
 @attrs.frozen
 class WithOpening:
-    """Query. ``opening``: also return the private part; omit it from what you pass on."""
+    """Query. ``opening``: also return the private part of the leaf; do not pass this part on."""
 
     opening: bool = False
 
@@ -204,7 +204,7 @@ async def logged_position(
 
 
 async def _absent(gateway: Gateway, key: int | UUID) -> Problem:
-    """Return 404; name the entry's leaf if it was removed from the books.
+    """Return 404; name the leaf if the entry was removed from the books.
 
     If a reopening of the log gave up leaves, the answer says that the entry may have been one of
     these leaves.

@@ -151,7 +151,7 @@ async def end(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def invite(call: Call[Invitation]) -> Done | Problem:
-    """Invite the user with this e-mail address; they become a member when they accept.
+    """Invite the user with this e-mail address; the user becomes a member by accepting.
 
     The answer is the same if the address has no account. A user who registers later must be invited
     again: remove the invitation first.
@@ -205,7 +205,7 @@ async def leave(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def lend(call: Call) -> Done | Problem:
-    """Lend one of your nodes: members render on it for free (``pool: mine``)."""
+    """Lend one of your nodes: members render on the lent node for free (``pool: mine``)."""
     node = call.ids["node_id"]
     return await changed(call, "lend", Rows.lend, str(node), "The node is lent", node)
 
@@ -217,7 +217,7 @@ async def lend(call: Call) -> Done | Problem:
     example=examples.DONE,
 )
 async def unlend(call: Call) -> Done | Problem:
-    """Take a node back, or, as an owner of the organisation, return it."""
+    """Take a lent node back, or, as an owner of the organisation, return the node."""
     node, said = call.ids["node_id"], "The node serves only its owner again"
     return await changed(call, "unlend", Rows.unlend, str(node), said, node)
 

@@ -197,7 +197,8 @@ async def approve(call: Call[Approval]) -> Answer | Problem:
 async def reject(call: Call[Rejection]) -> OperatorsPayout | Problem:
     """Reject a payout: its money is not sent, and its earnings are payable again.
 
-    For an approved payout, which may already have been sent, ``not_paid`` confirms that it was not.
+    For an approved payout, which may already have been sent, ``not_paid`` confirms that the money
+    was not paid.
     """
     id_, kept, not_paid = call.ids["payout_id"], call.gateway.tables.operators, call.body.not_paid
     details = {"not_paid": True} if not_paid else {}

@@ -214,7 +214,7 @@ def order_of(call: Call[Any, Any], purchase: PurchaseRow, title: str) -> Payment
 
 def return_url(call: Call[Any, Any], how: Literal["done", "cancelled"]) -> str:
     """Return the address to which a buyer returns: the page of the settings with the outcome, or
-    our own.
+    the gateway's own page.
     """
     given = call.gateway.settings.stripe.return_url
     if given:

@@ -1,5 +1,5 @@
-"""Trusted users: their nodes may render your scenes (pool ``trusted``), and you accept their
-jobs on nodes without a sandbox.
+"""Trusted users: their nodes may render your scenes (pool ``trusted``), and your nodes without a
+sandbox accept their jobs.
 """
 
 from typing import Final

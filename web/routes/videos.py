@@ -79,7 +79,8 @@ class NewVideo:
     example=examples.PLACED,
 )
 async def video(call: Call[NewVideo]) -> Answer | Problem:
-    """Make a video of the frames of an ended job: a new job of type ``video``, at its price.
+    """Make a video of the frames of an ended job: a new job of type ``video``, at the price of this
+    type.
 
     If the job did not complete, the video has the complete frames.
     """
@@ -157,7 +158,9 @@ async def _plan(gateway: Gateway, past: PastJob, wish: NewVideo, price: int) -> 
 async def _keep_scene(
     gateway: Gateway, user: UUID, manifest: str, scene: ManifestEntry | None
 ) -> None:
-    """Keep the scene until the video is made; the frames are kept as results of the other job."""
+    """Keep the scene until the video is made; the frames are kept as results of the rendering
+    job.
+    """
     upload = None if scene is None else await gateway.tables.uploads.by_key(user, scene.place)
     if upload is not None:
         await gateway.tables.retention.list_manifest(manifest, [upload.id])

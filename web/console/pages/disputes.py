@@ -46,8 +46,8 @@ class DisputesQuery:
 
 @attrs.frozen
 class DisputedUnitForm:
-    """Form that names the unit to dispute. For a frame in tiles this is the unit that merges the
-    tiles.
+    """Form that names the unit to dispute. For a frame in tiles, ``unit`` is the unit that merges
+    the tiles.
     """
 
     unit: Annotated[int, Meta(ge=0, le=10**7)] = 0

@@ -121,12 +121,12 @@ async def _chain(gateway: Gateway, position: LogPosition) -> dict[str, Any]:
 
 def proof_file(shown: Mapping[str, Any]) -> str:
     """Return the proof viewer as one HTML file. The file's policy allows only the script and the
-    style inside it.
+    style that are inside the file.
     """
     style = _whole(STYLE, assets().files[STYLE].plain)
     texts = [
         _whole(name, sources()[name]) for name in SCRIPTS
-    ]  # unminified, so that people can read what is checked
+    ]  # unminified scripts, so that people can read how a proof is checked
     script = "\n".join(_EXPORT.sub("", _IMPORT.sub("", text)) for text in texts)
     policy = f"default-src 'none'; script-src '{_digest(script)}'; style-src '{_digest(style)}'"
     # The text between these tags must not change after its hash is computed.

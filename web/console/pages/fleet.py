@@ -99,7 +99,7 @@ async def fleet(view: View[FleetQuery]) -> Shown:
 
 
 def lines_of(view: View[FleetQuery], rows: Sequence[ListedNode]) -> list[FleetRow]:
-    """Return each node with its present socket."""
+    """Return each node with its open connection at this gateway, if any."""
     known = view.gateway.connections
     return [FleetRow(row, known.open_of(row.id)) for row in rows]
 

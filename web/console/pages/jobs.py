@@ -48,7 +48,9 @@ ALL: Final = (*OWN[:2], Column("User", "user"), *OWN[2:])
 
 @attrs.frozen
 class JobsQuery:
-    q: str = ""  # the filter checks the length, so that the message is beside the field
+    q: str = (
+        ""  # the filter's parser checks the length, so that its message is shown beside the field
+    )
     sort: Annotated[str, order_by(ALL)] = USUAL
     offset: Annotated[int, Meta(ge=0, le=SORTED_MOST)] = 0
 

@@ -87,8 +87,8 @@ class UserPageQuery(SortQuery):
 class CreditStep:
     """A change of credits that must be confirmed.
 
-    ``once`` is an id in the address of this step. With it, going back and confirming again grants
-    nothing more.
+    ``once`` is an id in the address of this step. With this id, going back and confirming again
+    grants nothing more.
     """
 
     reason: Reason
@@ -102,7 +102,7 @@ class CreditStep:
 
 @attrs.frozen
 class GrantForm:
-    """Form for a grant. ``once`` is its id: a form that is sent twice grants once."""
+    """Form for a grant. ``once`` is the form's id: a form that is sent twice grants once."""
 
     amount: GivenAmount
     reason: Reason
@@ -112,8 +112,8 @@ class GrantForm:
 
 @attrs.frozen
 class RefundForm:
-    """Form for a refund. ``amount`` is the sum that the admin confirmed; ``several``: it is for
-    several units.
+    """Form for a refund. ``amount`` is the sum that the admin confirmed; ``several``: the refund is
+    for several units.
     """
 
     job: UUID
@@ -338,7 +338,7 @@ async def _end(view: View[RevocationForm], name: str, absent: Problem) -> Redire
 
 
 def _key(view: View[GrantForm]) -> IdempotencyKey:
-    """Return the idempotency key of this step; it does not depend on the form's content."""
+    """Return the idempotency key of this step, which does not depend on the form's content."""
     form = view.query
     said = "\n".join((str(view.ids["id"]), form.amount, form.reason, form.description))
     digest = hashlib.sha256(said.encode()).digest()
