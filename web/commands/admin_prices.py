@@ -99,14 +99,14 @@ def tell(rows: "Sequence[PriceRow]", *, as_json: bool) -> None:
 
 
 def document(row: "PriceRow") -> dict[str, Any]:
-    """Return the row for programs."""
+    """Return the row as an object for JSON."""
     from web.routes.prices import changed
 
     return attrs.asdict(changed(row))
 
 
 def shown(row: "PriceRow") -> str:
-    """Return the price for people."""
+    """Return the price as people read it."""
     from sql.prices import shown as price
 
     return price(row.units) or NONE

@@ -30,7 +30,7 @@ ALL: Final[Mapping[str, str]] = {
     "I11": "Each Stripe event, refund and dispute counts once",
     "I12": "The chain and this log agree",
 }
-# Invariants that the audits of a running gateway do not check, or only in part.
+# Invariants that the audits of a running gateway check only in part or not at all.
 ELSEWHERE: Final[Mapping[str, str]] = {
     "I6": "shown by tests that kill gateways; not checked here",
     "I10": "not checked here",

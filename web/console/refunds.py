@@ -47,7 +47,8 @@ class ChosenUnits:
 
 @attrs.frozen
 class RefundPreview:
-    """Units of one job to refund, and their sum. ``left``: how many remain for another step.
+    """Units of one job to refund, and their sum. ``left``: how many units remain, to be refunded in
+    further steps.
 
     ``of``: the number of units of the job. ``word``: the word for one of the units.
     """

@@ -97,9 +97,8 @@ class Operation:
     body: Any = None  # an attrs class; None: no fields, and the body may be absent
     query: Any = None
     words: Any = None  # an attrs class for path parameters that are not UUIDs
-    refusals: Mapping[int, str] = attrs.field(
-        factory=dict[int, str]
-    )  # plus 401, 403, 422, 429, 503
+    # Refusals of the handler; all operations can also answer 401, 403, 422, 429 and 503.
+    refusals: Mapping[int, str] = attrs.field(factory=dict[int, str])
     absent: Problem = NOT_FOUND  # if a path parameter is malformed
     new_work: bool = False  # refused while the gateway is closing
     while_halted: bool = (
@@ -107,9 +106,8 @@ class Operation:
     )
     idempotency: bool = False  # accepts an Idempotency-Key
     media: str = "application/json"  # media type of the answers
-    headers: Mapping[str, str] = attrs.field(
-        factory=dict[str, str]
-    )  # request headers that the handler reads, with descriptions
+    # Request headers that the handler reads, with descriptions.
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     raw: bool = False  # the handler gets the raw bytes; ``body`` only describes them
     # Deadline of the handler in seconds; answers are due within two. None: the handler streams.
     within: float | None = 1.85

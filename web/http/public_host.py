@@ -46,10 +46,10 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 
 
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
-    """Return True if ``authority`` (host and port) is this gateway, and not a relay in between.
+    """Return True if ``authority`` (host and port) names this gateway.
 
-    A relay can choose the Host. If the settings name the gateway's address, only this address is
-    accepted. Otherwise every private address is accepted, and no public name.
+    The settings may name the gateway's address. The request's Host also counts, but somebody in
+    between can choose it. So if the settings name an address, a public Host is not accepted.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):

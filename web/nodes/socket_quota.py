@@ -57,8 +57,8 @@ class SocketQuota:
         self._resting[node] = now + REST_SECONDS
 
     def resting(self, node: UUID) -> Problem | None:
-        """Return a refusal if the node must wait. This is checked before any work is done for the
-        node.
+        """Return a refusal if the node must wait. The relay checks this before it does any work for
+        the node.
         """
         left = self._resting.get(node, -math.inf) - self._clock.monotonic()
         if left <= 0:

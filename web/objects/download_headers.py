@@ -66,7 +66,7 @@ class DownloadHeaders:
             headers[hdrs.CONTENT_TYPE] = MEDIA.get(suffix, BYTES)
             headers[hdrs.CONTENT_DISPOSITION] = f'attachment; filename="{name}"'
         elif hdrs.CONTENT_TYPE in told:
-            # errors of the store keep their type
+            # an error message of the store keeps its own media type
             headers[hdrs.CONTENT_TYPE] = told[hdrs.CONTENT_TYPE]
         return headers
 

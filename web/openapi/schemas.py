@@ -13,7 +13,7 @@ from web.http.converter import parameter_of
 Schema: TypeAlias = dict[str, Any]
 TEMPLATE: Final = "#/components/schemas/{name}"
 MODELS: Final = "rendertrust."
-# Models that have another name in the document than in the client.
+# Models whose names in the document and in the client differ.
 NAMES: Final[Mapping[str, str]] = {
     "ApiKey": "Key",
     "ApiKeys": "KeyList",

@@ -2,8 +2,8 @@
 
 glibc maps large blocks separately and unmaps them when they are freed. But freeing a large block
 raises the size from which blocks count as large, up to 32 MiB. Buffers of hundreds of KiB then come
-from the heap, between small blocks that stay. The gaps are too small for the next buffer, so the
-heap grows although nothing leaks (measured: 2 to 5 KiB for each job).
+from the heap, between small blocks that stay. The gaps between these small blocks do not fit the
+next buffer, so the heap grows although nothing leaks (measured: 2 to 5 KiB for each job).
 
 Objects are freed with their last reference, except those in cycles, which the garbage collector
 finds. With a thousand nodes connected, a full collection stops the process for a sixth of a second.

@@ -24,9 +24,8 @@ from web.openapi.examples import reference as examples
 
 operations = Operations()
 CHALLENGE_SECONDS = 300
-CHALLENGES_KEPT = timedelta(
-    days=1
-)  # after expiry, so that the error can say that a challenge expired
+# How long expired challenges are kept, so that the error can say that a challenge has expired.
+CHALLENGES_KEPT = timedelta(days=1)
 SHUT_OUT = Problem(403, "The node was revoked; its key is refused", code=RefusalCode.NODE_REVOKED)
 METADATA_BYTES_MAX = 10_240
 
