@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 import attrs
 from msgspec import Meta
 
-Kind: TypeAlias = Literal["text", "number", "figure", "time"]  # figures are not sorted as numbers
+# A figure is sorted like a number, but its column is aligned like text.
+Kind: TypeAlias = Literal["text", "number", "figure", "time"]
 
 
 SORTED_MOST: Final = 1_000  # only the newest rows are sorted, in memory

@@ -18,8 +18,7 @@ BACKLOG = 1024
 # Bytes that the kernel buffers for a client. Without this limit, a client that reads nothing would
 # take megabytes unnoticed.
 UNSENT_MAX = 128 * 1024
-# At a stop, the listener waits so long for bodies, again for the responses, and again for cancelled
-# handlers.
+# Time at a stop for request bodies, then for responses, then for cancelled handlers.
 SHUTDOWN_SECONDS = 10.0
 # After a response to an unread body: how long the client may take to finish sending.
 LINGERING_SECONDS = 2.0

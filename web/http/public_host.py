@@ -48,8 +48,9 @@ def reached_at(request: web.Request, settings: Settings) -> str | None:
 def is_reached_as(request: web.Request, settings: Settings, authority: str) -> bool:
     """Return True if ``authority`` (host and port) names this gateway.
 
-    The settings may name the gateway's address. The request's Host also counts, but somebody in
-    between can choose it. So if the settings name an address, a public Host is not accepted.
+    ``authority`` may be the address in the settings. ``authority`` may also be the Host of the
+    request. But somebody between node and gateway can choose the Host, so if the settings name an
+    address, a public Host is refused.
     """
     public = settings.server.public_url
     if public and authority == authority_of(public):
