@@ -31,8 +31,8 @@ READ_BYTES: Final = 64 << 10
 
 
 def keep_heap_small() -> None:
-    """Fix the size of mapped blocks, and read less at once from sockets. Without glibc, only read
-    less.
+    """Fix the size of mapped blocks, and read less at once from sockets. Without glibc, only the
+    reads from sockets become smaller.
     """
     transport: Any = getattr(asyncio.selector_events, "_SelectorTransport", None)
     if transport is not None:
