@@ -17,8 +17,8 @@ class SocketResponse(web.WebSocketResponse):
     def let_go(self) -> None:
         """Drop the tracebacks of the socket's exceptions, whose stack frames refer to the socket.
 
-        Otherwise the unread data would stay in memory until the cycle collector runs, which is
-        rare. A node that floods leaves a lot of unread data.
+        With these tracebacks, the unread data would stay in memory until the cycle collector runs,
+        which happens rarely. A node that floods leaves a lot of unread data.
         """
         reader = self._reader
         for ended in (self.exception(), None if reader is None else reader.exception()):
