@@ -7,7 +7,7 @@ from uuid import UUID
 
 import attrs
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from sql.database import Table
 
 _OF_EVENT: Final = (

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from sql.device_class import kin_of
+from rendertrust.device_class import kin_of
 from sql.reputation import Record, strikes_of
 
 ALWAYS_UNTIL: Final = 10  # valid results in a row

@@ -27,8 +27,8 @@ from actors.node_session.unit_failures import SCENE, Failure
 from actors.ports import Store
 from actors.scheduler.messages import Assignment
 from actors.verifier.messages import UnitDeliver
-from rendertrust.error_code import UNDERQUOTED, ErrorCode
 from rendertrust.money import render
+from rendertrust.unit_error_code import UNDERQUOTED, ErrorCode
 from sql.database import Unavailable
 from sql.overruns import Overrun, agreed
 from sql.units import DONE_MOST, UnitDurations, frames_in, paces

@@ -14,9 +14,9 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
+from rendertrust.device_class import kin_of
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.device_class import kin_of
 from sql.units import CHECKED, RENDER, evidence_key, kind_of, result_key
 
 SCHEME: Final = "s3://"

@@ -9,8 +9,8 @@ import attrs
 from actors.ledger.messages import UnitFail, UnitRequeue
 from actors.node_session.messages import AlternativesFound
 from actors.scheduler.messages import Assignment
-from rendertrust.error_code import REPORTED, ErrorCode
 from rendertrust.protocol import LACKS
+from rendertrust.unit_error_code import REPORTED, ErrorCode
 from sql.retry_policy import (
     HELD_NODES,
     NODE_FAILURES_MOST,

@@ -21,8 +21,8 @@ from actors.scheduler.policy import (
     yields_to_verifiable,
 )
 from actors.scheduler.units import PlacementRequest
+from rendertrust.device_class import are_comparable
 from sql.access import ALONE, Access
-from sql.device_class import are_comparable
 from sql.nodes import ACTIVE
 from sql.retry_policy import NODE_FAILURES_MOST
 from sql.units import ANY

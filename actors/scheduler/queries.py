@@ -15,8 +15,8 @@ from actors.scheduler.node_index import can_run_checks
 from actors.scheduler.policy import can_do, yields_to_verifiable
 from actors.scheduler.state import SchedulerState
 from actors.scheduler.units import RequestKind, Unit, is_assigned
+from rendertrust.device_class import are_comparable
 from sql.access import Access
-from sql.device_class import are_comparable
 from sql.nodes import ACTIVE
 
 

@@ -16,9 +16,9 @@ from actors.verifier.check_orders import (
 from actors.verifier.messages import Comparison, Outcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
+from rendertrust.device_class import is_kin
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
-from sql.device_class import is_kin
 from sql.sampling import unit_name
 from sql.units import Kind, kind_of
 

@@ -10,8 +10,8 @@ from actors.kernel import Ref
 from actors.node_session.messages import DropCheck, NodeSession, RunCheck
 from actors.ports import Store
 from actors.verifier.case import Case
+from rendertrust.device_class import are_comparable, is_kin
 from sql.checks import SeenVerifier
-from sql.device_class import are_comparable, is_kin
 
 MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of verifiers
 
