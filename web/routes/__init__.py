@@ -6,7 +6,6 @@ from web.routes import (
     admin_credits,
     admin_jobs,
     anchors,
-    api_keys,
     archives,
     attempt_logs,
     auth,
@@ -21,6 +20,7 @@ from web.routes import (
     fleet,
     health,
     jobs,
+    keys,
     ledger,
     nodes,
     operators,
@@ -47,7 +47,7 @@ from web.routes import credits as credits_
 OPERATIONS = Operations(
     module.operations
     for module in (
-        *(health, auth, sessions, api_keys, credits_, uploads, storage, jobs, quotes, units),
+        *(health, auth, sessions, keys, credits_, uploads, storage, jobs, quotes, units),
         preflights,
         *(
             receipts,

@@ -25,7 +25,7 @@ from web.identity.admin_identity import AdminIdentity
 from web.money.credit_adjustments import GRANT, CreditMovement, reference_of
 from web.routes.admin import NOT_FOUND, Reason, act_upon
 from web.routes.admin_credits import GivenAmount, Refunded, Words, give_back, move
-from web.routes.api_keys import NOT_FOUND as NO_KEY
+from web.routes.keys import NOT_FOUND as NO_KEY
 from web.routes.sessions import NOT_FOUND as NO_SESSION
 
 pages = Pages()
