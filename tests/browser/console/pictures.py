@@ -164,7 +164,7 @@ def works(frames: Sequence[Painted]) -> Behaviour:
             return
         if frame == SHOWN:
             await _goes_on(node, dispatch, frame)
-            await asyncio.sleep(9.4)  # as long as it takes
+            await asyncio.sleep(9.4)  # the pictures show how long this frame took
         if frame == FAILING:
             await fails("scene", "Frame 404: the scene has no camera at this frame")(node, dispatch)
         elif frame >= SLOW:

@@ -17,7 +17,7 @@ from rendertrust.node.sandbox import NOBODY, Sandbox
 
 # Everything of our own worker but Blender: its bounds, then the program.
 WORKER = """
-import json, os, resource, socket, subprocess, sys, time
+import json, os, resource, signal, socket, subprocess, sys, time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker.resource_limits import come_last, limit
 order = json.loads(sys.argv[-1])
@@ -34,7 +34,7 @@ def tries(action):
     return "worked"
 def forever():
     while True:
-        time.sleep(1)
+        signal.pause()
 say(begun=True)
 """
 READS = """
@@ -111,6 +111,7 @@ except OSError:
     pass
 say(born=born)
 """
+# It goes on trying for ever; the sleep keeps it from taking all of the machine's time.
 BOMBS = """
 while True:
     try:
