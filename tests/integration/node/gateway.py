@@ -180,7 +180,7 @@ class Gateway:
     async def send(self, frame: FromGateway) -> None:
         await self.sockets[-1].send_str(encode(frame))
 
-    async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
+    async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
         """The next frame of ``kind`` that was not asked for yet; others are passed over."""
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -191,7 +191,7 @@ class Gateway:
                         return frame
                 await self._arrived.wait()
 
-    async def result(self, job_id: str, *, within: float = 60) -> JobResult:
+    async def result(self, job_id: str, *, within: float = 120) -> JobResult:
         while True:
             result = await self.next(JobResult, within=within)
             if result.job_id == job_id:
