@@ -28,6 +28,7 @@ from rendertrust.protocol import (
     decode_from_node,
     encode,
 )
+from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
 
@@ -178,7 +179,16 @@ class Gateway:
     # ---------------------------------------------------------------- what tests use
 
     async def send(self, frame: FromGateway) -> None:
-        await self.sockets[-1].send_str(encode(frame))
+        """Send over the newest connection; a node that has just lost one comes back."""
+
+        async def sent() -> bool:
+            try:
+                await self.sockets[-1].send_str(encode(frame))
+            except ConnectionResetError:
+                return False
+            return True
+
+        await until(sent)
 
     async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
         """The next frame of ``kind`` that was not asked for yet; others are passed over."""
