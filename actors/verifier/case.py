@@ -219,7 +219,10 @@ class Case:
     def order(self, check: UUID, secret: bytes, device_class: str) -> RunCheck:
         """Return the request for the next check, for a verifier of this ``device_class``."""
         at, again = self._places(secret), NOWHERE
-        if at != NOWHERE and self.is_cut and not is_kin(device_class, self.device_class):
+        # Another instruction set gives nearly equal pixels, so other seeds are the second step.
+        is_other_set = self.step == "more" and device_class != self.device_class
+        is_other = is_other_set or not is_kin(device_class, self.device_class)
+        if at != NOWHERE and self.is_cut and is_other:
             again = self._drawn(secret, 2)
         return order_for(self.pending, check, at, whole=self.step == "whole", again=again)
 
@@ -256,6 +259,8 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
+        elif self.step == "more" and report.across is not None and across:
+            self._hear_other_seeds(report, report.across, limits)
         elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
             self._hear_opened(report, across=across)
         elif report.unable is not None:
@@ -286,9 +291,29 @@ class Case:
         elif found == "open" and self.step == "regions":
             self.step, self.said = "more", _distance(report)
         elif self.is_cut and report.rests_on_crops(limits):
-            self._render_whole("regions", _distance(report))
+            if across and self.step == "regions":
+                self.step, self.said = "more", _distance(report)
+            else:
+                self._render_whole("regions", _distance(report))
         else:
             self._is_invalid(_distance(report), strike=not report.is_loose)
+
+    def _hear_other_seeds(
+        self, report: Report, other: OtherClassReport, limits: Thresholds
+    ) -> None:
+        """Handle a comparison with other seeds by a verifier of another instruction set.
+
+        It can clear the result. Otherwise the whole frame decides.
+        """
+        is_cleared = other.outcome in ("exact", "consistent", "accepted")
+        if not report.is_made_of_evidence(limits):
+            self._is_invalid(_distance(report), strike=not report.is_loose)
+        elif not is_cleared:
+            self._render_whole("regions", _distance(report))
+        elif other.outcome == "accepted" and report.is_finished and not report.is_unseen:
+            self.verdict = Verdict("consistent", OTHER_SEEDS)
+        else:
+            self._hear_match(report, "match", across=True)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
