@@ -132,8 +132,8 @@ class AnchorActor(Actor[Anchor]):
         return standing
 
     async def _has_moved(self, situation: Situation) -> bool:
-        """Set the newest confirmed transaction to PENDING if the chain replaced its block; return
-        True if so.
+        """Set the newest confirmed transaction to PENDING, and return True, if the chain replaced
+        its block.
 
         The blocks of earlier transactions may be replaced, too; the next run checks the newest of
         them.
@@ -151,8 +151,8 @@ class AnchorActor(Actor[Anchor]):
         return True
 
     async def _found_failed(self, state: ChainState) -> bool:
-        """Look for failed transactions on the chain, every ``doubt_seconds``; set those found to
-        PENDING, and return True if there are any.
+        """Look for failed transactions on the chain, every ``doubt_seconds``; set the transactions
+        found to PENDING, and return True if there are any.
 
         A transaction may have been marked as failed because a node of the chain lagged behind, or
         because its block was replaced.
@@ -225,7 +225,7 @@ class AnchorActor(Actor[Anchor]):
         """Send a transaction again; after ``rebid_seconds``, sign a version with a higher fee."""
         if needs_higher_fee(row, self._clock.now(), self._settings):
             signed = await self._signed(row, raised=len(row.hashes))
-            if signed.hash != row.hashes[-1]:  # otherwise it already offers the maximum fee
+            if signed.hash != row.hashes[-1]:  # equal at the maximum fee
                 now = self._clock.now()
                 if not await self._store.rebid(row, signed.raw, signed.hash, now):
                     return

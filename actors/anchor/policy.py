@@ -16,7 +16,8 @@ class AnchorSettings:
     ``every_seconds``: interval of its runs. ``anchor_seconds``: least time between anchors.
     ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this time in no
     block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a node of the
-    chain must repeat that something is missing before that is believed, as it may only lag behind.
+    chain must report something as missing before the Anchor believes it. A node that only lags
+    behind reports it for a shorter time.
     """
 
     every_seconds: float = 5.0
@@ -31,8 +32,8 @@ class AnchorSettings:
 class Situation:
     """Sent transactions, grouped by what to do about them.
 
-    ``unmined``: in no block yet. ``lost``: those of them that were in a block before, which the
-    chain has replaced. ``to_check``: pending ones whose number the chain has used.
+    ``unmined``: in no block yet. ``lost``: unmined transactions that had been in a block, which the
+    chain has replaced. ``to_check``: pending transactions whose number the chain has used.
     """
 
     unmined: tuple[SentRow, ...]
@@ -79,7 +80,7 @@ def may_send(situation: Situation) -> bool:
 
 
 def has_lost_anchors(situation: Situation, newest: Anchored | None) -> bool:
-    """Return True if the chain lacks a confirmed anchor or contract, as blocks were replaced."""
+    """Return True if replaced blocks removed a confirmed anchor or contract from the chain."""
     if newest is None:
         return situation.contract is not None
     known = situation.newest

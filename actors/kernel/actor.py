@@ -67,8 +67,8 @@ class Actor(Generic[To]):
     def later(self, reply: object) -> Later[Any]:
         """Return an object with which a later handler answers the current message.
 
-        Its sender keeps waiting. ``reply``: the current message, or the type of its reply, which
-        only the type checker uses.
+        Its sender keeps waiting. ``reply`` has no effect; it tells the type checker the type of the
+        reply. Pass the current message, or the type of its reply.
         """
         return Later(self.__instance__.one_in_hand())
 
@@ -94,7 +94,8 @@ class Actor(Generic[To]):
         self.__instance__.background(work, within, otherwise)
 
     def watch(self, ref: Ref[Any]) -> None:
-        """Receive one ``Down`` when ``ref`` is down for good, or at once if it already is.
+        """Receive one ``Down`` when ``ref`` is down for good, or at once if ``ref`` is down
+        already.
 
         A watch ends with the instance. Raises TypeError if the actor has no handler for ``Down``.
         """

@@ -94,7 +94,7 @@ class Cell:
         finally:
             self._note(end)
             ended.set_result(end)
-            if self.instance is instance:  # otherwise it was abandoned, and another instance runs
+            if self.instance is instance:  # false if this instance was abandoned
                 self._vacate(end)
 
     def _vacate(self, end: Exit) -> None:

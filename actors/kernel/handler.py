@@ -35,7 +35,7 @@ class handles_batch(Generic[M_co]):
 
     A batch has at most ``limit`` messages.
 
-    It returns one reply per message, in the same order.
+    The method returns one reply per message, in the same order.
     """
 
     def __init__(self, kind: type[M_co], *, limit: int = 1000) -> None:

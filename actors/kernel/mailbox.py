@@ -16,8 +16,8 @@ from actors.kernel.message import Message, Overflow
 class Mailbox:
     """Bounded queue of an actor's messages.
 
-    ``closed``: why the address is down for good; None while it is not. A closed mailbox has the
-    capacity 0, so that sending needs only one comparison.
+    ``closed``: why the address is down for good; None until then. A closed mailbox has the capacity
+    0, so that sending needs only one comparison.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Mailbox:
             return True
         if len(self.items) >= self.capacity:
             return False
-        # In an envelope, so that a newer message can replace it.
+        # The message gets an envelope, in which a newer message can replace it.
         self.latest[key] = envelope = Envelope(message, None, 0.0)
         self._append(envelope)
         return True

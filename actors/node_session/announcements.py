@@ -21,12 +21,14 @@ class Announcements:
         self._state = state
         self._scheduler = scheduler
         self._actor = actor
-        self._ready: SessionReady | None = None  # the last one sent
-        self._ready_at: float | None = None  # when it was sent, on the monotonic clock
+        self._ready: SessionReady | None = None  # the last SessionReady that was sent
+        self._ready_at: float | None = None  # monotonic time when ``_ready`` was sent
         self._is_ready_due = False  # a ReadyDue timer is running
 
     def opened(self) -> None:
-        """Tell the Scheduler that the session is open; repeat until it sends the assignments."""
+        """Tell the Scheduler that the session is open; repeat until the Scheduler sends the
+        assignments.
+        """
         state, node = self._state, self._state.node
         opened = SessionOpened(
             node.id, node.owner, node.capabilities, self._actor.ref, state.epoch, state.standing

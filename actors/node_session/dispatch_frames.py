@@ -134,7 +134,7 @@ class FrameBuilder:
         )
 
     async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
-        """Return an input of a frame: an object, its URL, and its ``path`` on the node."""
+        """Return an input for a relay frame: an object, its URL, and its ``path`` on the node."""
         url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
         return Input(path=path, url=url, sha256=sha256, size=size)
 
@@ -173,7 +173,9 @@ class FrameBuilder:
         return (await self.input(file.path, file.key, file.sha256, file.size), *parts)
 
     async def _manifest(self, unit: Assignment) -> Input | None:
-        """Return the unit's manifest; the node asks for URLs of its files as it needs them."""
+        """Return the unit's manifest; the node asks for the URLs of the manifest's files as it
+        needs the files.
+        """
         files = unit.plan.inputs.files
         if files is None:
             return None

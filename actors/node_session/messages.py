@@ -17,7 +17,7 @@ class NodeSession:
 
 @attrs.frozen
 class Received(Message[NodeSession, None]):
-    """From the relay: an undecoded text frame.
+    """From the relay: an undecoded relay frame.
 
     The relay waits while the mailbox is full, so TCP slows the node down.
     """
@@ -29,14 +29,16 @@ class Received(Message[NodeSession, None]):
 
 @attrs.frozen
 class FramesHandled(Message[NodeSession, bool]):
-    """From the relay, periodically: the session answers once it has handled all earlier frames."""
+    """From the relay, periodically: the session answers once it has handled all earlier relay
+    frames.
+    """
 
 
 @attrs.frozen
 class PongSeen(Message[NodeSession, None]):
     """From the relay: a WebSocket pong arrived.
 
-    A pong counts towards the node's frame rate limit.
+    A pong counts towards the node's rate limit for relay frames.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
@@ -46,7 +48,7 @@ class PongSeen(Message[NodeSession, None]):
 class PingSeen(Message[NodeSession, None]):
     """From the relay, which answers the ping: a WebSocket ping arrived.
 
-    A ping counts towards the node's frame rate limit.
+    A ping counts towards the node's rate limit for relay frames.
     """
 
     overflow: ClassVar[Overflow] = Overflow.AWAIT_ROOM
@@ -118,7 +120,8 @@ class RunCheck(Message[NodeSession, None]):
     positions of the frames to compare in a chunk or video. ``whole``: render the whole frame or
     tile, and cut the crops out of it. ``across``: positions for a second comparison, for a result
     from another kind of device. ``further``: more results of a batch, which are only opened, and
-    not compared; only verifiers that offer batches get one. ``seconds``: time limit for rendering.
+    not compared; only verifiers that offer batches get further results. ``seconds``: time limit for
+    rendering.
     """
 
     check: UUID
@@ -251,9 +254,9 @@ class ResultInspected(Message[NodeSession, None]):
 class PartsInspected(Message[NodeSession, None]):
     """To itself, from a background task: answer to a node's request for upload URLs of parts.
 
-    ``what``: ``result`` or ``evidence``. ``is_known`` False: the store is unavailable or too slow.
-    ``offered`` None with ``is_known``: the stored parts were of a file of another length, and were
-    discarded.
+    ``what``: ``result`` or ``evidence``. ``is_known`` is False if the store is unavailable or too
+    slow. Otherwise, if ``offered`` is None, the stored parts were of a file of another length, and
+    were discarded.
     """
 
     job: UUID

@@ -32,7 +32,7 @@ class StandingUpdates:
         self._tokens = tokens
         self._actor = actor
         self._on_change = on_change
-        self._is_draining = False  # a Drain frame was sent
+        self._is_draining = False  # a Drain relay frame was sent
 
     def start(self) -> None:
         """Start the timer for the node's next token; send Drain again if the node is DRAINING."""

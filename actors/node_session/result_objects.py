@@ -139,7 +139,8 @@ class ResultObjects:
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
         """Return the object with its SHA-256, computed if the store does not know it.
 
-        Objects above HASHED_MOST are returned without. None if the object is no longer there.
+        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer
+        there.
         """
         if found.sha256 is not None or found.size > HASHED_MOST:
             return found
@@ -262,7 +263,9 @@ class ResultObjects:
         return -(-size // self.settings.part_bytes)
 
     def _size_of(self, number: int, size: int) -> int:
-        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is none."""
+        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is no such
+        part.
+        """
         part_bytes = self.settings.part_bytes
         return max(0, min(part_bytes, size - (number - 1) * part_bytes))
 

@@ -77,7 +77,10 @@ class ResultSettlement:
         self._signer = signer
 
     async def settle(self, held: HeldUnit) -> None:
-        """Ask the Ledger to end a unit, with the effect if it is decided, or else by its result."""
+        """Ask the Ledger to end a unit.
+
+        If its effect is not decided yet, the effect follows from the unit's result.
+        """
         result = held.result
         if held.doubted is not None:
             self._commits.find_alternatives(held)
@@ -91,7 +94,9 @@ class ResultSettlement:
                 await self._settle_completed(held, result)
 
     async def alternatives_found(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Settle a failure, now that the Scheduler has named the ``others`` that could do it."""
+        """Settle a failure, now that the Scheduler has described the other nodes (``others``) that
+        could do the unit.
+        """
         if held.effect is not None:
             return
         if held.doubted is not None:

@@ -40,7 +40,9 @@ def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether the node must deliver evidence beside the result, as it must for one frame."""
+    """Return whether the node must deliver evidence: if the result is a single frame that waits for
+    a verdict.
+    """
     return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
 
 

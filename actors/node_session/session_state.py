@@ -23,13 +23,13 @@ from sql.units import ANY
 
 UnitKey: TypeAlias = tuple[UUID, int]
 AttemptId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
-LINES_MOST: Final = 80  # of one unit's log
+LINES_MOST: Final = 80  # lines of one unit's log
 LINE_CHARACTERS_MOST: Final = 400
-LOG_CHARACTERS_MOST: Final = 16_000  # of all lines together
+LOG_CHARACTERS_MOST: Final = 16_000  # characters of these lines together
 
 
 class ActorContext(Protocol):
-    """Services of the session's actor for the classes in it: address, timers, background work."""
+    """Services of the session's actor for the objects in it: address, timers, background work."""
 
     @property
     def ref(self) -> Ref[NodeSession]:
@@ -102,7 +102,7 @@ class HeldUnit:
     vouched_at: float | None = None
     asked_at: float | None = None
     begun_at: float | None = None
-    pace_checked_at: float | None = None  # when it was last compared with others of its job
+    pace_checked_at: float | None = None  # when it was last compared with other units
     quote_checked_at: float | None = None  # when it was last compared with its quote
     is_started: bool = False  # the Ledger has booked it as RUNNING
     result: JobResult | None = None
@@ -117,7 +117,7 @@ class HeldUnit:
     part_requests: dict[str, PartsWanted | None] = attrs.field(
         factory=dict[str, PartsWanted | None]
     )
-    tries: int = 0  # to send or settle it, since it was last sent
+    tries: int = 0  # tries to send or settle the unit since it was last sent
     aborted_uploads: int = 0  # multipart uploads that were aborted for another length
     log: LogTail = attrs.field(factory=LogTail)
     thumbnails: set[int] = attrs.field(factory=set[int])  # frames with a stored thumbnail
@@ -174,7 +174,9 @@ class HeldUnits:
         return held if held is not None and held.attempt == attempt else None
 
     def named(self, job_id: str, unit: int | None, attempt: int | None) -> HeldUnit | None:
-        """Return the unit that a relay frame names; it may omit the unit's number and attempt."""
+        """Return the unit that a relay frame names; the relay frame may omit the unit's number and
+        attempt.
+        """
         try:
             job = UUID(job_id)
         except ValueError:
@@ -221,8 +223,9 @@ class HeldUnits:
 class HelloComparison:
     """Comparison of the units that a hello lists with the units of the session.
 
-    ``keep``: units in both. ``drop``: units in the hello that are not the node's. Units that the
-    hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only SENT.
+    ``keep``: units in both. ``drop``: units in the hello that are not assigned to the node. Units
+    that the hello does not list are ``lost`` if they were RUNNING, and ``unsent`` if they were only
+    SENT.
     """
 
     keep: tuple[HeldUnit, ...]
@@ -272,7 +275,9 @@ class SessionState:
         return 0 if hello is None else min(hello.ram or 0, MEMORY_MOST) // hello.slots
 
     def serves(self, pool: str) -> bool:
-        """Return whether the node accepts work of a pool; with no pools in its hello, of all."""
+        """Return whether the node accepts work of a pool; a node whose hello names no pools accepts
+        all work.
+        """
         pools = () if self.hello is None else self.hello.pools
         return not pools or pool in pools
 
@@ -287,8 +292,8 @@ class SessionState:
     def assigned_time(self, unit: Assignment) -> float:
         """Return when a unit was assigned, on the monotonic clock; at most the present.
 
-        For units that an earlier session sent, this counts as the begin of the attempt. Database
-        times are converted by ``opened_at``, as this machine's clock may be wrong.
+        For units that an earlier session sent, this time counts as the start of the attempt.
+        Database times are converted by ``opened_at``, as this machine's clock may be wrong.
         """
         now = self.now
         if unit.given_at is not None:

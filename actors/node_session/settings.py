@@ -16,7 +16,7 @@ class NodeSessionSettings:
     """Settings of node sessions.
 
     ``bucket``: the gateway's bucket in the object store. ``require_object``: refuse results that
-    have no object in it.
+    have no object in this bucket.
     """
 
     bucket: str
@@ -37,12 +37,12 @@ class NodeSessionSettings:
     url_seconds: int = 3600  # validity of presigned URLs
     part_bytes: int = 64 << 20  # size of a part; longer files may be uploaded in parts
     aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
-    send_seconds: float = 10.0  # limit for sending a frame, then the socket is aborted
-    close_seconds: float = 2.0  # limit for sending the close frame
+    send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
+    close_seconds: float = 2.0  # limit for sending the WebSocket close frame
     token_share: float = 0.5  # share of a token's life after which the node gets a new one
     verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
     unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
-    require_evidence: bool = True  # False: results without evidence are accepted as unverified
+    require_evidence: bool = True  # if False, results without evidence are unverified
     pays_unverified: bool = True  # whether nodes are paid for unverified work
     own: frozenset[UUID] = frozenset()  # the gateway's own nodes, whose reports are trusted
     result_bytes_most: int = 16 * 2**30  # limit of one object, as evidence is large
@@ -50,8 +50,8 @@ class NodeSessionSettings:
     stall_seconds: float = 1800.0  # limit without progress; transfers of files extend it
     expected_times: float = 20.0  # limit as a multiple of the job's median unit; 0: no limit
     quote_start_seconds: float = 60.0  # allowance for loading the scene, which quotes exclude
-    flood_seconds: float = 10.0  # window of the rate limit of frames
-    flood_frames: int = 2000  # frames that a node may send in that window
+    flood_seconds: float = 10.0  # window of the rate limit of relay frames
+    flood_frames: int = 2000  # relay frames that a node may send in that window
 
 
 @attrs.frozen
@@ -59,7 +59,7 @@ class NodeIdentity:
     """Identity of a session's node.
 
     ``verified``: the node proved its key; only then its owner earns. ``base``: scheme and host at
-    which the node reached the gateway; None: the address in the settings.
+    which the node reached the gateway; if None, the address in the settings counts.
     """
 
     id: UUID

@@ -26,8 +26,8 @@ class FairOrder:
 
     The Scheduler may assign a node far more units than it runs, so a user who submits one job after
     another could fill the node's backlog. The more of a user's units were sent lately, the later
-    the user's next unit is sent. A new user starts at the present virtual time, and unused turns
-    are not saved.
+    the user's next unit is sent. A new user starts at the present virtual time, and a user without
+    waiting units saves up no turns.
     """
 
     def __init__(self) -> None:
@@ -162,7 +162,7 @@ class UnitDispatcher:
     async def _return_unsendable(self, held: HeldUnit, fault: ValueError) -> bool:
         """Fail a unit that cannot be sent to any node; requeue it if only this node is affected.
 
-        Returns False if the object store is unavailable, so that the unit still waits.
+        Returns False if the object store is unavailable; the unit then still waits.
         """
         unit, node = held.assignment, self._state.node.id
         try:

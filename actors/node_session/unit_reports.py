@@ -17,7 +17,7 @@ from rendertrust.protocol import JobStatus, Preview
 from sql.database import Unavailable
 
 JPEG: Final = b"\xff\xd8\xff"
-FRAMES_MAX: Final = 64  # of one unit
+FRAMES_MAX: Final = 64  # frames of one unit whose thumbnails are stored
 log = logging.getLogger(__name__)
 
 

@@ -157,7 +157,9 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the collection of lines to publish; start its timer if it is empty."""
+        """Return the collection of lines to publish; if it is empty, start the timer that publishes
+        them.
+        """
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold

@@ -1,4 +1,4 @@
-"""Messages of the Notifier. All of them are hints: the database has the facts."""
+"""Messages of the Notifier. All of these messages are hints; only the database is authoritative."""
 
 import asyncio
 from collections import deque

@@ -27,7 +27,8 @@ class PaymasterSettings:
     """Settings of the Paymaster.
 
     ``claims_seconds``: interval of searches for shares in suspense whose node has an owner now.
-    ``at_once``: shares per query. ``again_seconds``: pause after a query that found that many.
+    ``at_once``: shares per query. ``again_seconds``: pause after a query that returned ``at_once``
+    shares.
     """
 
     earnings: Earnings = DEFAULTS.earnings

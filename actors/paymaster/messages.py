@@ -45,11 +45,11 @@ class EarningClaim:
 class DisputeOpen:
     """From the web: the creator disputes the charge of a unit, once per unit.
 
-    A creator may open one even if a dispute by the gateway was rejected. A dispute must be opened
-    within the window of the share or, without a share, within ``window`` after the unit's end.
-    ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere and
-    this unit was not compared; it may follow a rejected dispute by the creator. ``comparison``: the
-    creator's comparison with their own render; a check then decides the dispute.
+    A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
+    opened within the window of the share or, without a share, within ``window`` after the unit's
+    end. ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere
+    and this unit was not compared; it may follow a rejected dispute by the creator. ``comparison``:
+    the creator's comparison with their own render; a check then decides the dispute.
     """
 
     id: UUID

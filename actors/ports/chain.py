@@ -96,7 +96,9 @@ class Chain(Protocol):
         ...
 
     async def mined(self, name: str) -> Mined | None:
-        """Return the block of the transaction with this hash, if it is in one."""
+        """Return the block of the transaction with this hash; None if the transaction is in no
+        block.
+        """
         ...
 
     async def contract_by(self, nonce: int) -> str | None:
@@ -112,5 +114,5 @@ class Chain(Protocol):
         ...
 
     async def is_kept(self, mined: Mined) -> bool:
-        """Return True if the block survives if the chain's node is killed."""
+        """Return True if the block would survive a kill of the chain's node."""
         ...

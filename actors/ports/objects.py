@@ -90,8 +90,8 @@ class Objects(Protocol):
 
         The store is not contacted. ``bucket``: another bucket, into which a node of the plain API
         has put its result. ``base``: scheme and host by which the caller reaches the gateway, and
-        the store through it; None: those of the settings. Raises ValueError if ``base`` is not an
-        address.
+        through the gateway the store. If ``base`` is None, the address in the settings is used.
+        Raises ValueError if ``base`` is not an address.
         """
         ...
 
@@ -157,7 +157,7 @@ class Objects(Protocol):
         within: int = 3600,
         base: str | None = None,
     ) -> PresignedPut:
-        """Return a presigned upload of one part, which may replace an earlier one.
+        """Return a presigned upload of one part, which may replace an earlier upload of that part.
 
         The store is not contacted.
         """

@@ -51,14 +51,14 @@ class Store(Protocol):
     def transaction(self) -> "AbstractAsyncContextManager[BooksTransaction]":
         """Begin the Ledger's transaction on the books: lock, decide, write; commit at exit.
 
-        Raises AnswerLost if it is unknown whether it was committed. After all other errors nothing
-        was written: Unavailable, Conflict (repeat everything), Mismatch (repeat, possibly without
-        success) and Refused (the data breaks a rule of the schema).
+        Raises AnswerLost if it is unknown whether the transaction was committed. After all other
+        errors nothing was written. After Conflict or Mismatch the caller repeats all steps; after
+        Mismatch that may never succeed. Refused means that the data breaks a rule of the schema.
         """
         ...
 
     async def renew_leases(self, leases: Sequence[Lease]) -> frozenset[LeaseId]:
-        """Renew the leases whose attempt and node still match the unit; return those renewed."""
+        """Renew leases whose attempt and node still match the unit; return the renewed leases."""
         ...
 
     async def audit(self) -> Sequence[Finding]:
@@ -89,7 +89,7 @@ class Store(Protocol):
         ...
 
     async def asked_for(self, jobs: Sequence[UUID]) -> Sequence[OpenJobTerms]:
-        """Return the terms of these jobs, without those that have ended."""
+        """Return the terms of those of these jobs that have not ended."""
         ...
 
     async def open_units(
@@ -98,8 +98,8 @@ class Store(Protocol):
         """Return, for each job, the units at nodes and the next ``window`` units to assign.
 
         ``known`` returns the plan of a job that the caller has read before; plans never change, so
-        only others are read. The oldest job comes first, and units of a job come in their order.
-        Units of paused jobs, and units that wait for other units, are left out.
+        only unknown plans are read. The oldest job comes first, and units of a job come in their
+        order. Units of paused jobs, and units that wait for other units, are left out.
         """
         ...
 
@@ -143,7 +143,7 @@ class Store(Protocol):
         ...
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:
-        """Return the nodes whose standing has changed since then, oldest change first.
+        """Return the nodes whose standing has changed since the given time, oldest change first.
 
         Times are the database's. To poll, pass a time somewhat before the last change returned.
         """
@@ -224,15 +224,15 @@ class Store(Protocol):
     async def claim_checks(
         self, gateway: UUID, checks: "Collection[CheckId]", seconds: float
     ) -> "frozenset[CheckId]":
-        """Claim those of the checks that no other gateway has claimed, for ``seconds``.
+        """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Returns those of the checks that this gateway has claimed now. A gateway that must not write
-        (``sql.halts``) claims none, and releases those of the checks that it has claimed.
+        Returns the checks of ``checks`` that this gateway has claimed now. A gateway that must not
+        write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
         """
         ...
 
     async def release_checks(self, gateway: UUID, checks: "Collection[CheckId]") -> None:
-        """Release this gateway's claims."""
+        """Give up this gateway's claims on these checks."""
         ...
 
     async def note_finding(self, job: UUID, unit: int, finding: str) -> None:
@@ -262,7 +262,7 @@ class Store(Protocol):
     async def keep_draw_secret(self, sealed: bytes, instead_of: bytes | None) -> None:
         """Store the sealed secret if there is none, or if the current one is ``instead_of``.
 
-        As several gateways may do so at once, read it back to learn which secret was stored.
+        As several gateways may store a secret at once, read it back to learn which one was stored.
         """
         ...
 
@@ -302,7 +302,7 @@ class Store(Protocol):
     ) -> "ResultMultipart":
         """Record a multipart upload unless the result has one; return the recorded upload.
 
-        It is marked as used at ``now``.
+        The recorded upload is marked as used at ``now``.
         """
         ...
 

@@ -19,7 +19,9 @@ class ConnectionHistory(Protocol):
     """Record of nodes' connections in the database. Methods raise Unavailable and Conflict."""
 
     async def write(self) -> None:
-        """Write connections and disconnections since the last call, and that this gateway runs."""
+        """Record the connections and disconnections since the last call, and that this gateway
+        runs.
+        """
         ...
 
     async def miss(self) -> None:

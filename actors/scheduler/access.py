@@ -15,9 +15,9 @@ from sql.access import Access
 from sql.nodes import QUARANTINED
 from sql.units import ANY, MINE, TRUSTED
 
-# A group of nodes: (kind, id of their owner or organisation). OPEN and SHARED: this owner's or
-# organisation's nodes that take every user's work. PRIVATE and LENT: those that take work of this
-# owner or organisation. TRUSTING: those that take work of users whom this owner trusts.
+# A group of nodes: (kind, id of their owner or organisation). OPEN and SHARED: nodes of this owner
+# or organisation that take every user's work. PRIVATE and LENT: nodes that take work of this owner
+# or organisation. TRUSTING: nodes that take work of users whom this owner trusts.
 AccessGroup: TypeAlias = tuple[str, UUID] | None  # None: all nodes that take every user's work
 OPEN, SHARED, PRIVATE, LENT, TRUSTING = "open", "shared", "private", "lent", "trusting"
 CLOSED = frozenset({PRIVATE, LENT, TRUSTING})
@@ -73,8 +73,8 @@ def related_users(node: Node, access: Access) -> frozenset[UUID]:
 def pool_for_node(node: Node, user: UUID, access: Access) -> str:
     """Return the pool that describes a user to a node to which their unit is sent.
 
-    ``mine``: its owner's or organisation's; ``trusted``: of a user whom its owner trusts; ``any``:
-    of another user.
+    ``mine`` for the node's owner and members of its organisation, ``trusted`` for a user whom its
+    owner trusts, and ``any`` for other users.
     """
     if is_own(node, user, access):
         return MINE

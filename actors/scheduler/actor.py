@@ -147,7 +147,8 @@ class SchedulerActor(Actor[Scheduler]):
     def _reserve(
         self, order: Dispatch
     ) -> AssignmentTag | NoCapableNode | AllNodesFull | TooManyOpen | None:
-        """Reserve a slot for a new job, or return why it is refused; None: it must wait.
+        """Reserve a slot for a new job, or return why the job is refused; None if the job must
+        wait.
 
         A dispatch waits until the state is loaded, and while a slot is held for another new job
         that is being committed.
@@ -243,7 +244,8 @@ class SchedulerActor(Actor[Scheduler]):
         else:
             self._state.refuse(tag)
             ledger_commands.CLAIMS_LOST.inc(tag.unit.state != PENDING)
-            # Another gateway has changed the unit, or the unanswered commit took effect: read it.
+            # Another gateway has changed the unit, or the unanswered commit took effect: read the
+            # unit.
             if tag.unit.state != PENDING or isinstance(outcome, LedgerUnavailable):
                 self._read_soon((tag.unit.job,))
         later = self._answers.pop(tag.unit.job, None)
@@ -389,7 +391,9 @@ class SchedulerActor(Actor[Scheduler]):
         self._place()
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
-        """Let a new session serve the node; close it instead if any gateway has a newer one."""
+        """Let a new session serve the node; close the session instead if any gateway has a newer
+        one.
+        """
         if message.epoch < node.epoch:
             message.session.tell(Close(CloseCode.REPLACED, "replaced"))
             return False
@@ -436,7 +440,9 @@ class SchedulerActor(Actor[Scheduler]):
         self._resend()
 
     def _resend(self) -> None:
-        """Send all assignments again to sessions that missed a message, once loaded."""
+        """Once all open units are loaded, send all assignments again to sessions that missed a
+        message.
+        """
         if self._loaded and self._state.is_behind:
             self._state.catch_up()
         self._resend_soon()
@@ -514,7 +520,8 @@ class SchedulerActor(Actor[Scheduler]):
         """Read the healthy nodes if that is due.
 
         This is called for each page, as a pass over a large backlog takes minutes. ``now`` must be
-        from before the query, so that a node whose session ends during it does not count as back.
+        from before the query, so that a node whose session ends during the query does not count as
+        alive again.
         """
         if now < self._nodes_due:
             return

@@ -92,7 +92,7 @@ Entry: TypeAlias = tuple[Rank, int, Node]  # the rank, and the node's version wh
 Bucket: TypeAlias = tuple[str, AccessGroup, bool, Requirements]
 SLACK: Final = 64  # entries that a heap may have beyond two for each node
 NEEDS_MOST: Final = 64  # requirements that have their own buckets
-# Adding a node to a bucket costs about as much as examining the node so many times.
+# Number of examinations of a node that cost about as much as adding the node to a bucket.
 LISTING: Final = 16
 MISSES_MOST: Final = 1024  # requirements without buckets whose failed examinations are counted
 NO_BUCKETS: Final[frozenset[Bucket]] = frozenset()
@@ -116,7 +116,7 @@ class NodeIndex:
         self._capable: dict[Bucket, dict[UUID, Node]] = {}  # the eligible nodes of each bucket
         self._listed: dict[UUID, frozenset[Bucket]] = {}  # the buckets of each node
         self._heaps: dict[Bucket, list[Entry]] = {}
-        self._needs: dict[Requirements, None] = {}  # with their own buckets; last used one last
+        self._needs: dict[Requirements, None] = {}  # with own buckets; the last used is last
         # By requirements without their own buckets: how many examined nodes did not meet them.
         self._misses: dict[Requirements, int] = {}
         self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
@@ -197,7 +197,7 @@ class NodeIndex:
         self.access = access
         for node in self._nodes.values():
             self.changed(node)
-        self._changed |= self._nodes  # each may now be allowed the work of further users
+        self._changed |= self._nodes  # each node may now be allowed the work of further users
         return True
 
     def take_changed(self) -> list[Node]:
@@ -242,9 +242,9 @@ class NodeIndex:
     ) -> tuple[PlacementRequest, list[Bucket]]:
         """Return the request and its buckets.
 
-        Requirements that were raised after failures are lowered again to those of the job if no
-        node meets the raised ones, or if only the job's are met by a connected node that has not
-        failed the unit.
+        Requirements that were raised after failures may be lowered again to those of the job. They
+        are lowered if no node meets the raised requirements. They are also lowered if only those of
+        the job are met by a connected node that has not failed the unit.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:
@@ -266,7 +266,8 @@ class NodeIndex:
     ) -> list[Node]:
         """Return connected nodes of owners whose nodes have not failed the unit.
 
-        Empty until three nodes have failed it, or if there is no such owner.
+        The list is empty while fewer than three nodes have failed the unit, and if no other owner
+        has a suitable connected node.
         """
         known = (self._nodes[name] for name in failed if name in self._nodes)
         failed_owners = owners_that_failed(known, demand.user, self.access)
@@ -320,8 +321,9 @@ class NodeIndex:
     def _is_listed(self, needs: Requirements) -> bool:
         """Return whether these requirements have their own buckets; create them if that pays.
 
-        Creating them takes long, so it happens after searches without them have taken as long. If
-        too many requirements have buckets, the buckets of the least recently used are dropped.
+        Creating buckets takes long, so they are created after searches without them have taken as
+        long. If too many requirements have buckets, those of the least recently used requirements
+        are dropped.
         """
         if needs in self._needs:
             self._needs[needs] = self._needs.pop(needs)

@@ -59,8 +59,8 @@ def verifier_coverage(state: SchedulerState, nodes: Iterable[UUID]) -> dict[UUID
 def alternatives(state: SchedulerState, asked: FindAlternatives) -> AlternativesFound:
     """Describe the other connected nodes for a unit that its node cannot do.
 
-    For a unit that is unknown here, the answer lets it be tried again. All nodes without an owner,
-    and unknown nodes, count as one owner's.
+    For a unit that this scheduler does not know, the answer is one after which the unit is tried
+    again. All nodes without an owner, and unknown nodes, count as one owner's.
     """
     about = (asked.job, asked.unit, asked.attempt)
     unit = state.units.get((asked.job, asked.unit))
@@ -101,7 +101,7 @@ def _may_do(node: Node, unit: Unit) -> bool:
 
 
 def _may_be_elsewhere(node: Node, unit: Unit) -> bool:
-    """Return whether another gateway may serve the node; its resources are unknown here then."""
+    """Return whether another gateway may serve the node, whose resources are then unknown here."""
     return node.session is None and node.healthy and unit.job_type in node.capabilities
 
 

@@ -45,8 +45,8 @@ class PendingDispatches:
     def answer_waiting(self, answer: Callable[[Dispatch, Reply], bool]) -> None:
         """Answer one dispatch of each user in turn, until none can be answered.
 
-        ``answer`` answers a dispatch, or returns False if it must wait longer; all others of its
-        job type then wait, too. Dispatches whose client has gone are dropped.
+        ``answer`` answers a dispatch, or returns False if the dispatch must wait longer; all other
+        dispatches of its job type then wait, too. Dispatches whose client has gone are dropped.
         """
         stuck: set[str] = set()
         passed = 0
@@ -92,7 +92,7 @@ class FairQueue:
 
     ``policy.turn`` orders the users by ``shares``, the number of each user's units that nodes have.
     A user who is set aside gets no turn until the end of the pass. A user who is parked, because no
-    node can do the work, gets none until a node may be able to.
+    node can do the work, gets no turn until a node may be able to do it.
     """
 
     def __init__(self, shares: Counter[UUID]) -> None:
@@ -206,7 +206,7 @@ class FairQueue:
 Delayed: TypeAlias = tuple[datetime, int, Unit]
 Choice: TypeAlias = Node | NoCapableNode | AllNodesFull
 LOOK_AHEAD: Final = 64  # units that a pass skips in one line because of nodes that they avoid
-FEW: Final = 8  # if at most so many units of a job wait here, more are read from the database
+FEW: Final = 8  # if at most so many units of a job wait here, its next units are read
 
 
 class NodeChooser(Protocol):
@@ -221,7 +221,7 @@ class UnitQueue:
     """Units that wait to be placed: a line (fair queue) for each kind, and delayed units.
 
     Stale entries are dropped when they are reached. ``drained``: jobs of which few units are left
-    here. Units that no node can do are parked: they are skipped until ``wake`` or ``wake_of``
+    here. Units that no node can do are parked: the queue skips them until ``wake`` or ``wake_of``
     reports that a node may be able to do them.
     """
 
@@ -474,7 +474,7 @@ class UnreachableUnits:
 def _from_line(line: deque[Entry], choose: NodeChooser) -> Iterator[tuple[Unit, Node]]:
     aside: list[Entry] = []
     try:
-        # Connected nodes come first: if the best one is not connected, no other has room.
+        # Connected nodes come first: if the best node is not connected, no connected node has room.
         while (
             line
             and len(aside) < LOOK_AHEAD

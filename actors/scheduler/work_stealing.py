@@ -1,13 +1,13 @@
 """Work stealing: units that wait behind others at a busy node move to an idle one.
 
 Only the session of the busy node knows whether it has sent a unit to the node. So the scheduler
-recalls the unit: it asks the session to return it. A unit that was not sent is requeued as an
-unsent attempt, which is no retry, and is then placed like any other. Until then a slot of the idle
-node is held.
+recalls the unit: it asks the session to return the unit. A unit that was not sent is requeued as an
+unsent attempt, which is no retry, and is then placed like any other. Until the unit is placed, a
+slot of the idle node is held.
 
 If another gateway serves the busy node, that gateway's scheduler gets a ``StealRequest`` and
-recalls the unit. It assigns the returned unit to the node that the request names, and informs the
-other gateways with ``PeerAssigned``.
+recalls the unit. That scheduler assigns the returned unit to the node that the request names, and
+informs the other gateways with ``PeerAssigned``.
 """
 
 from collections import deque

@@ -52,8 +52,8 @@ class SequencerActor(Actor[Sequencer]):
     def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:
         """Prepare the actor.
 
-        If there is a chain, it signs nothing until the Anchor reports that the chain agrees with
-        the log. New checkpoints are recorded in ``ports.memory``.
+        If there is a chain, the actor signs nothing until the Anchor reports that the chain agrees
+        with the log. New checkpoints are recorded in ``ports.memory``.
         """
         self._store, self._signer = ports.log, ports.signer
         self._clock, self._random = ports.clock, ports.random
@@ -99,9 +99,9 @@ class SequencerActor(Actor[Sequencer]):
     async def _caught_up(self) -> CheckpointReady | CheckpointLate:
         """Append one batch of entries, with a checkpoint that covers them.
 
-        CheckpointLate if more entries wait, or the checkpoint cannot be signed.
+        Return CheckpointLate if more entries wait, or the checkpoint cannot be signed.
         """
-        with self._kept():
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 look = await books.look(self._settings.batch)
                 if look is None:
@@ -123,7 +123,7 @@ class SequencerActor(Actor[Sequencer]):
             SIZE.set(seen.head.size)
             await self._note(head_of(seen))
             return self._settings.every_seconds
-        with self._kept():
+        with self._edge_forgotten_on_error():
             async with self._store.log() as books:
                 if not await books.lead():
                     return self._settings.every_seconds
@@ -208,7 +208,7 @@ class SequencerActor(Actor[Sequencer]):
             await self._memory.note(head)
 
     @contextmanager
-    def _kept(self) -> Generator[None]:
+    def _edge_forgotten_on_error(self) -> Generator[None]:
         """Forget the tree's edge if an error leaves unknown whether the append was committed."""
         try:
             yield

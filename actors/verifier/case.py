@@ -58,7 +58,7 @@ class Verdict:
 
     ``said``: an explanation. ``strike``: the invalid result is the node's fault. ``from_scene``:
     the scene makes the result unverifiable. ``withdrawn``: the scene is at fault, so no invalid
-    result of the unit is a strike. ``reason``: the code for why the result is unverified.
+    result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
     """
 
     outcome: Outcome
@@ -157,7 +157,8 @@ class Case:
         if self.pending.disputed is None:
             return outcome == "unverifiable"
         is_unsure = outcome == "invalid" and not self.verdict.strike
-        # Other seeds show how a frame was made, but miss a small mark in it.
+        # A comparison with other seeds shows how a frame was made, but misses a small mark in the
+        # frame.
         return outcome == "unverifiable" or is_unsure or self.verdict.said == OTHER_SEEDS
 
     @property
@@ -249,7 +250,7 @@ class Case:
         self.comparison = report.comparison
         limits = limits.across if across else limits
         if report.fault is not None:
-            self._is_invalid(report.fault, strike=True)
+            self._end_invalid(report.fault, strike=True)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
@@ -274,7 +275,8 @@ class Case:
             self.compare()
             self.said = report.suspect or ""
         elif report.is_loose or (across and (report.is_uncut or self.pending.is_uncut)):
-            # Such an invalid result is no strike, so sampling would not deter: always compare.
+            # An invalid result is no strike here, so sampling would not deter cheating: always
+            # compare.
             self.compare()
         else:
             self.verdict = Verdict("sampled-out")
@@ -288,13 +290,13 @@ class Case:
         elif self.is_cut and report.rests_on_crops(limits):
             self._render_whole("regions", _distance(report))
         else:
-            self._is_invalid(_distance(report), strike=not report.is_loose)
+            self._end_invalid(_distance(report), strike=not report.is_loose)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
             self._render_whole("unmade", UNMADE)
         elif report.is_unseen:
-            self._is_invalid(UNSEEN, strike=False)
+            self._end_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
         else:
@@ -306,7 +308,7 @@ class Case:
         if report.is_uncut and self.kind == "frame":
             self._render_whole("uncut", reason)
         elif report.suspect or report.is_unseen:
-            self._is_invalid(report.suspect or UNSEEN, strike=False)
+            self._end_invalid(report.suspect or UNSEEN, strike=False)
         else:
             self.verdict = Verdict("unverifiable", reason, from_scene=True)
 
@@ -324,11 +326,13 @@ class Case:
         found = of_all(report.compared if self.why != "regions" else report.crops, limits)
         if not is_match(found):
             is_sure = self.why == "regions" or not (across or self._is_loose(report))
-            self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
+            self._end_invalid(
+                f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure
+            )
         elif self.why == "uncut" and not report.is_finished:
             self._cannot_tell(UNREAD)
         elif report.is_unseen:
-            self._is_invalid(UNSEEN, strike=False)
+            self._end_invalid(UNSEEN, strike=False)
         else:
             self.differs = self.why != "unmade"
             said = DIFFERS if self.why == "regions" else ""
@@ -344,11 +348,11 @@ class Case:
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
-            self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
+            self._end_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
             self._cannot_tell(UNREAD)
         elif not is_match(of_region(report.compared[-1], limits)):
-            self._is_invalid(said, strike=not (across or report.is_loose))
+            self._end_invalid(said, strike=not (across or report.is_loose))
         else:
             self._is_valid(found, said, across=across)
 
@@ -361,7 +365,7 @@ class Case:
         elif report.unable is not None:
             self._is_unable(report)
         elif not report.is_made_of_evidence(limits):
-            self._is_invalid(_distance(report), strike=False)
+            self._end_invalid(_distance(report), strike=False)
         else:
             self._hear_across(report, limits)
 
@@ -371,11 +375,11 @@ class Case:
             # The node may have caused the difference, so it is not paid.
             self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif across.outcome == "refused":
-            self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
+            self._end_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
         elif across.outcome == "unsaid":
             self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
         elif report.is_unseen:
-            self._is_invalid(UNSEEN, strike=False)
+            self._end_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
         elif across.outcome == "accepted":
@@ -387,8 +391,8 @@ class Case:
         """Handle frames that EEVEE drew.
 
         Frames are equal within a drawing class, which the node signs. Across classes the nearest
-        number of samples decides, and a refusal is no strike. Without a signed drawing class a node
-        could avoid a comparison, so a refusal is a strike then.
+        number of samples decides, and a refused frame is no strike. Without a signed drawing class
+        a node could avoid a comparison, so a refused frame is then a strike.
         """
         signed, is_sure = drawing_of(self.pending.row.work), not report.is_loose
         is_same = is_sure and device_class == self.device_class and signed == across.drawing
@@ -397,11 +401,11 @@ class Case:
         code = SAME_DRIVER if is_same else OTHER_DRIVER
         if across.outcome == "refused" or (is_same and across.outcome != "exact"):
             why = f"{code}: {across.why or NOT_EQUAL}"
-            self._is_invalid(why, strike=is_same or is_unsigned)
+            self._end_invalid(why, strike=is_same or is_unsigned)
         elif across.outcome == "unsaid":
             self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
         elif report.is_unseen:
-            self._is_invalid(UNSEEN, strike=False)
+            self._end_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNREAD)
         else:
@@ -437,7 +441,7 @@ class Case:
         self.failed_by |= {verifier}
 
     def give_way(self, again_seconds: float) -> float:
-        """Record that its check was dropped for other results; return the pause in seconds."""
+        """Record that a check was dropped for other results; return the pause in seconds."""
         self.yielded += 1
         return again_seconds * 2.0 ** min(self.yielded, DOUBLED_MOST)
 
@@ -461,7 +465,7 @@ class Case:
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
-            self._is_invalid(said, strike=False)
+            self._end_invalid(said, strike=False)
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
@@ -469,7 +473,7 @@ class Case:
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
-        self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
+        self._end_invalid(f"it cannot be read: {self.unread}", strike=False)
 
     def end_missing(self) -> None:
         """End the case: the store lost the object, which is not the node's fault.
@@ -479,7 +483,7 @@ class Case:
         if self.is_again:
             self.verdict = Verdict("unverifiable", MISSING)
         else:
-            self._is_invalid(MISSING, strike=False)
+            self._end_invalid(MISSING, strike=False)
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""
@@ -501,7 +505,7 @@ class Case:
         is_exact = found == "exact" and not across
         self.verdict = Verdict("exact" if is_exact else "consistent", said[:SAID_MOST])
 
-    def _is_invalid(self, said: str, *, strike: bool) -> None:
+    def _end_invalid(self, said: str, *, strike: bool) -> None:
         """End the case as invalid.
 
         If nodes of three owners delivered the same pixels, the scene is at fault. All three results

@@ -20,7 +20,7 @@ from sql.sampling import draw
 from sql.units import VIDEO, Kind, evidence_key, result_key
 
 COUNT: Final = 3  # crops of a frame or tile
-IN_CHUNK: Final = 8  # one frame per this many, or part of it, is rendered again
+IN_CHUNK: Final = 8  # of this many frames of a chunk, or fewer, one is rendered again
 IN_VIDEO: Final = 16  # frames of a video that are compared with the pictures it is made from
 SHOWN_MOST: Final = 16  # frames of a chunk that are compared
 

@@ -49,7 +49,7 @@ class Clawback:
             self.again()
 
     async def attend(self, observer: Ref[Any]) -> None:
-        """Open disputes that withhold shares until they are checked; do nothing before it is due.
+        """Open disputes that withhold shares until they are checked; do nothing before ``_due_at``.
 
         Raises Unavailable; the next call tries again.
         """

@@ -148,8 +148,8 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
-    ``report`` None: the check failed, for ``reason``. ``is_unread``: the delivered result could not
-    be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
+    If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
+    could not be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -164,7 +164,7 @@ class Reported(Message[Verifier, None]):
 class ReadBack(Message[Verifier, None]):
     """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` None: the object store was down or too slow, so that is not known.
+    ``is_readable`` is None if the object store was down or too slow.
     """
 
     job: UUID

@@ -12,7 +12,7 @@ from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, o
 from rendertrust.node.worker.formats.picture_digest import NAMED_MAX, are_its_own
 from sql.units import kind_of
 
-CROPS_MAX: Final = 256  # over all view layers
+CROPS_MAX: Final = 256  # crops over all view layers
 WORDS_MAX: Final = 300
 SAMPLES_MOST: Final = 1 << 24  # Blender's maximum
 UNSEEN: Final = "its node signed pixels that the verifier cannot read in the delivered file"
@@ -44,7 +44,8 @@ class Report:
 
     ``compared``: differences of the crops, and, if ``is_finished``, of the rebuilt picture as the
     last one. ``fault``: the defect of the delivery. ``unable``: why the scene cannot be compared.
-    ``looked``: the result was only opened, as requested. ``suspect``: why it should be compared.
+    ``looked``: the result was only opened, as requested. ``suspect``: why the result should be
+    compared.
     """
 
     compared: tuple[RegionDifference, ...] = ()
@@ -92,7 +93,9 @@ class Report:
         return self.is_made_of_evidence(limits)
 
     def is_made_of_evidence(self, limits: Thresholds) -> bool:
-        """Return True unless the picture rebuilt from the evidence differs from the delivered."""
+        """Return True unless the picture rebuilt from the evidence differs from the delivered
+        picture.
+        """
         return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
@@ -116,8 +119,8 @@ class NoReport:
 def answer(raw: Mapping[str, Any], crops: int, least: int | None = None) -> Report | NoReport:
     """Parse the report on a check that was to compare ``crops`` crops. Never raises.
 
-    NoReport if crops are missing, unless there are at least ``least`` of them, or the whole frame
-    was compared at once.
+    Return NoReport if crops are missing. Crops may be missing if the whole frame was compared at
+    once, or if the report has at least ``least`` crops.
     """
     read = read_report(raw)
     if not (isinstance(read, Report) and read.compared and crops):
@@ -132,7 +135,7 @@ def answer(raw: Mapping[str, Any], crops: int, least: int | None = None) -> Repo
 
 
 def answers(raw: Mapping[str, Any] | None, count: int) -> list[Report | None]:
-    """Parse the report on a batch of ``count`` results; None: no report on this result.
+    """Parse the report on a batch of ``count`` results; None for a result without a report.
 
     Never raises.
     """
@@ -152,7 +155,7 @@ def held_to(report: Report, work: str | None) -> Report:
 
     A check must be repeatable from the signed work, so unsigned pixels, or a chunk's pictures
     without their names, are a fault. If the verifier cannot read the signed pixels, that is no
-    fault (``is_unseen``), as other releases may read more kinds of pictures.
+    fault (``is_unseen``), as other versions of the verifier may read more kinds of pictures.
     """
     if report.fault or work is None:
         return report
@@ -169,8 +172,8 @@ def held_to(report: Report, work: str | None) -> Report:
 
 
 def _are_named(document: Mapping[str, Any]) -> bool:
-    """Return False if the signed work is a chunk of up to NAMED_MAX frames whose pictures it does
-    not name.
+    """Return False if the signed work record is of a chunk of up to NAMED_MAX frames, but does not
+    name their pictures.
     """
     kind = kind_of(document.get("job_type", ""), document.get("parameters", {}))
     is_listed = isinstance(document["pixels"].get("pictures"), dict)

@@ -42,8 +42,8 @@ class Thresholds:
 class RegionDifference:
     """Difference of a region that the verifier rendered from the same region of the delivery.
 
-    ``off``: the distance, in multiples of the noise. It is 0 if they are ``equal``, and infinite if
-    they cannot be compared; NaN is no match.
+    ``off``: the distance, in multiples of the noise. The distance is 0 if the regions are
+    ``equal``, and infinite if they cannot be compared; NaN is no match.
     """
 
     equal: bool

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class WatchmanSettings:
     """Settings of the Watchman, which closes nodes' sockets in batches.
 
-    The next batch follows once the last one is closed, or after ``batch_seconds``. So not all nodes
-    reconnect at once, and the event loop stays responsive. ``orphans_seconds``: time limit for
-    counting the units that still run.
+    The next batch follows once all sockets of the last batch are closed, or after
+    ``batch_seconds``. So not all nodes reconnect at once, and the event loop stays responsive.
+    ``orphans_seconds``: time limit for counting the units that still run.
     """
 
     batch: int = 100
@@ -34,7 +34,7 @@ class WatchmanActor(Actor[Watchman]):
     """Reports while the gateway accepts new work, and closes all sessions when it stops.
 
     ``sessions`` returns the addresses of the running sessions. The actor's ``stop_within`` must be
-    long enough for all batches; 20,000 sessions make 200 of them.
+    long enough for all batches; 20,000 sessions make 200 batches.
     """
 
     def __init__(
