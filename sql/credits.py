@@ -14,7 +14,7 @@ from sql.batched_reads import BatchedReads
 from sql.database import Database, Table
 from sql.page import Page
 
-SORTED_MOST: Final = 10_000  # only the newest are sorted; a filter finds older ones
+SORTED_MOST: Final = 10_000  # only so many newest entries are sorted; a filter finds older ones
 NEWEST: Final = "-entry_id"
 KINDS: Final = (
     *("STRIPE", "USAGE", "ADJUSTMENT", "DEDUCTION", "REFUND"),
@@ -96,7 +96,10 @@ class RefundableUnit:
 
 
 class Credits:
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down."""
+    """Queries of balances, entries, holds and charges.
+
+    Methods raise ``sql.database.Unavailable`` while the database is down.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -111,7 +114,7 @@ class Credits:
     async def page(self, user: UUID, span: Page) -> Sequence[AccountEntryRow] | None:
         """Return a page of a user's entries, newest first.
 
-        None if ``span.after`` is not the user's.
+        None if ``span.after`` is not an entry of the user.
         """
         if span.after is not None:
             known = await self._database.one("entry_is_of_user", user, span.after)
@@ -137,7 +140,7 @@ class Credits:
         return await self._database.rows(UsageRow, "usage_of_user", user, first, last)
 
     async def charged_unit(self, job: UUID, number: int) -> ChargedUnit | None:
-        """Return the charge for a unit of a job; None: there is no such unit."""
+        """Return the charge for a unit of a job; None if there is no such unit."""
         return await self._database.row(ChargedUnit, "charged_unit", job, number)
 
     async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
@@ -198,9 +201,10 @@ class ConsoleEntryRow:
 
 
 class LedgerViews(Table):
-    """Reads; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries of entries for the console.
 
-    ``owner`` None: all accounts.
+    Methods raise ``sql.database.Unavailable`` while the database is down. If ``owner`` is None, the
+    entries of all accounts are read.
     """
 
     async def page(

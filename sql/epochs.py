@@ -29,7 +29,10 @@ class BrokenLogEnd(Exception):
 
 @attrs.frozen
 class EpochRow:
-    """An epoch after the first. ``leaf_index``: its first leaf; earlier leaves were kept."""
+    """An epoch after the first.
+
+    ``leaf_index``: the epoch's first leaf; the leaves before it were kept.
+    """
 
     number: int
     leaf_index: int

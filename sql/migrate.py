@@ -19,8 +19,8 @@ import asyncpg
 import attrs
 
 LOCK: Final = 0x52656E646572  # 'Render': of many gateways that start at once, only one migrates
-TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # how often the lock is tried
-# Other users of the table, such as commits of gateways, wait as long; those give up after 1.8 s.
+TURN_SECONDS, TURN_SECONDS_MOST = 0.05, 1.0  # pauses between tries to lock, at first and at most
+# Other users of the table, such as commits of gateways, wait as long; gateways give up after 1.8 s.
 # PostgreSQL ends a blocking autovacuum after one second (deadlock_timeout), so this must be longer.
 LOCK_MILLISECONDS: Final = 1_200
 PAUSE_SECONDS_MOST: Final = 30.0
@@ -37,7 +37,7 @@ SELECT set_config(name, value, false) FROM (VALUES
 WHERE current_setting(name, true) IS NOT NULL
 """
 # ``compatible_from``: the oldest program that works with the schema after this migration, named by
-# its newest migration. Null: only programs that have this migration.
+# its newest migration. Null: only programs that have this migration are compatible.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version         integer PRIMARY KEY,
@@ -113,9 +113,9 @@ class Migration:
 
 @attrs.frozen
 class MigrationStatus:
-    """The state of the database's migrations, by name; ``newer``: those of a later program.
+    """The state of the database's migrations, by name; ``newer``: migrations of a later program.
 
-    ``refused``: why this program cannot use the database, if it cannot.
+    ``refused``: why this program cannot use the database; None if it can.
     """
 
     applied: tuple[str, ...]
@@ -206,8 +206,8 @@ def _needs_role() -> str:
 async def turn(connection: Any) -> AsyncGenerator[None]:
     """Hold the migration lock during the block; other processes poll for it.
 
-    They do not wait in a statement, as it would hold a snapshot, and a new index waits for all
-    snapshots: each would wait for the other.
+    They do not wait within a statement, as a statement holds a snapshot. The creation of an index
+    waits for all snapshots, so the processes would wait for each other.
     """
     pause = TURN_SECONDS
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):

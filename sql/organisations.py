@@ -28,8 +28,8 @@ class ChangeOutcome(Enum):
     """The outcome of a change."""
 
     DONE = auto()
-    ABSENT = auto()  # it does not exist, as far as the caller may see
-    NOT_OWNER = auto()  # only owners may
+    ABSENT = auto()  # there is none that the caller may see
+    NOT_OWNER = auto()  # only owners may make the change
     ALREADY = auto()  # nothing to change
     TOO_MANY = auto()
     LAST_OWNER = auto()  # an organisation needs an owner
@@ -39,7 +39,7 @@ class ChangeOutcome(Enum):
 class Organisation:
     """An organisation as one user sees it.
 
-    ``joined`` False: only invited. ``role``: the user's role.
+    ``joined`` is False for a user who is only invited. ``role``: the user's role.
     """
 
     id: UUID
@@ -87,7 +87,7 @@ class Trusted:
 def handle(scope: UUID, email: str) -> UUID:
     """Return an id for an e-mail address within the list of a user or organisation.
 
-    It does not depend on whether an account has the address.
+    The id does not depend on whether an account has the address.
     """
     return uuid5(scope, email)
 
@@ -95,8 +95,8 @@ def handle(scope: UUID, email: str) -> UUID:
 class Organisations(Table):
     """Organisations and trust.
 
-    Raises ``sql.database.Unavailable``: it is unknown whether it happened. The caller is
-    ``act.actor_id``.
+    Methods raise ``sql.database.Unavailable``; it is then unknown whether the change was made. The
+    caller is ``act.actor_id``.
     """
 
     # -- read
@@ -116,7 +116,7 @@ class Organisations(Table):
     # -- as an owner
 
     async def found(self, organisation: UUID, name: str, act: Act) -> Organisation | None:
-        """Create an organisation; None: the user has too many."""
+        """Create an organisation; None if the user has too many."""
         async with self._database.transaction() as connection:
             values = (organisation, name, act.actor_id, act.at, OF_USER_MOST)
             row = await connection.fetchrow(QUERIES["organisation_found"], *values)
@@ -213,7 +213,10 @@ class Organisations(Table):
         return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 
     async def trust(self, email: str, act: Act) -> ChangeOutcome:
-        """Trust the current owner of this address. The outcome does not reveal an account."""
+        """Trust the current owner of this address.
+
+        The outcome does not reveal whether an account has the address.
+        """
         async with self._database.transaction() as connection:
             values = (act.actor_id, email, act.at, TRUSTED_MOST)
             return await _addressed(connection, "trust_add", values, act)

@@ -1,4 +1,4 @@
-"""A range of a list."""
+"""A range of a list, as a page of the API or the console shows it."""
 
 from uuid import UUID
 
@@ -16,5 +16,5 @@ class Page:
     after: UUID | None = None
 
     async def is_known(self, database: Database, query: str, owner: UUID | None) -> bool:
-        """Return True if ``after`` is an element of the owner's list, by the query."""
+        """Return True if ``after`` is None, or the query finds it among the owner's elements."""
         return self.after is None or await database.one(query, owner, self.after) is not None

@@ -16,7 +16,7 @@ from sql.database import Database
 from sql.log import LogEntry, edge_tiles
 from sql.query_loader import QUERIES
 
-TILES_KEPT: Final = 1024  # some 40 KiB each
+TILES_KEPT: Final = 1024  # log tiles of some 40 KiB each
 EDGES_KEPT: Final = 8  # right edges of the newest sizes
 Rows: TypeAlias = Mapping[TilePlace, TileHashes]
 _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
@@ -26,7 +26,7 @@ _ENTRY: Final = tuple(field.name for field in attrs.fields(LogEntry))
 class LeafPosition:
     """The position of an entry in the log.
 
-    ``hash``: the one in the log, even if the entry was altered.
+    ``hash``: the leaf's hash in the log, even if the entry was altered.
     """
 
     leaf_index: int
@@ -60,7 +60,7 @@ class SignedCheckpoint:
 
 
 class Proofs:
-    """Reads for proofs; each raises ``sql.database.Unavailable`` while the database is down.
+    """Queries for proofs. Methods raise ``sql.database.Unavailable`` while the database is down.
 
     Parts of the tree are cached: a complete log tile never changes, nor does the right edge of a
     log of a given size.
@@ -111,7 +111,7 @@ class Proofs:
     async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
         """Return a log of ``size`` leaves with all rows in memory that these ranges need.
 
-        It has its own rows, as the cache may drop some during the read.
+        That log has its own rows, as the cache may drop rows during the read.
         """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
         whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}
@@ -127,7 +127,7 @@ class Proofs:
     async def _read(
         self, places: Sequence[TilePlace], size: int, edge: Rows | None
     ) -> tuple[Rows, Rows]:
-        """Read complete log tiles and, if ``edge`` is None, the incomplete ones at the right
+        """Read complete log tiles and, if ``edge`` is None, the incomplete log tiles at the right
         edge.
         """
         names = [place.level for place in places], [place.index for place in places]
@@ -142,7 +142,7 @@ class Proofs:
 
 
 def _keep(kept: "OrderedDict[Any, Any]", used: Mapping[Any, Any], most: int) -> None:
-    """Add to the cache, and drop the least recently used entries."""
+    """Add rows to the cache, and drop the least recently used rows."""
     for key, value in used.items():
         kept[key] = value
         kept.move_to_end(key)

@@ -395,7 +395,7 @@ class AnchorStore(Protocol):
         ...
 
     async def resume(self) -> None:
-        """End a halt that the chain caused, as the chain agrees with the log now.
+        """End the halt that follows a restore, as the chain has no anchor newer than the backup.
 
         Halts with other causes stay.
         """
