@@ -1,4 +1,4 @@
-"""The settings of a gateway: each with its type, default, bounds and meaning.
+"""The settings of a gateway, each with its type, default, bounds and meaning.
 
 To add a setting, add a field here; ``scripts/settings_table.py`` then updates the documentation.
 """
@@ -403,7 +403,7 @@ class Limits:
         (1, 100_000_000),
         development=10_000_000,
     )
-    # Requests per 60 s, these per address:
+    # Requests per 60 s; the limits below are per address:
     login: int = setting(5, "login attempts, successful ones too", (1, 1_000_000))
     refresh: int = setting(3, "refreshing a login", (1, 1_000_000))
     register: int = setting(10, "new accounts", (1, 1_000_000))
@@ -419,7 +419,7 @@ class Limits:
         (1, 100_000_000),
         development=10_000_000,
     )
-    # These per user or node; per address for anonymous callers:
+    # The limits below are per user or node, and for anonymous callers per address:
     read: int = setting(
         3000, "requests that change nothing", (1, 100_000_000), development=10_000_000
     )

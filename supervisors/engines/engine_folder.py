@@ -61,9 +61,11 @@ class EngineFolder:
         return (self.account.uid, self.account.gid) if self.account else None
 
     async def lock(self, *, within: float) -> int:
-        """Return a descriptor that holds the lock, once an older engine's last process has ended.
+        """Return a descriptor that holds the folder's lock.
 
-        Raises FolderBusy if it is not free within ``within`` seconds.
+        First wait until the last process of an older engine has ended.
+
+        Raises FolderBusy if the lock is not free within ``within`` seconds.
         """
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + within

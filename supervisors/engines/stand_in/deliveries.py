@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 
 
 class Deliveries:
-    """Delivers events, one task each, so that they may overtake each other like Stripe's.
+    """Delivers events, one task each, so events may overtake each other as Stripe's do.
 
-    ``place`` returns the URL, at which the gateway may not listen yet.
+    ``place`` returns the gateway's URL, at which the gateway may not listen yet.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Deliveries:
         self._session: aiohttp.ClientSession | None = None
 
     def add(self, event: Json) -> None:
-        """Deliver an event from now on; once, however often it is added."""
+        """Deliver an event from now on; an event that is added repeatedly is delivered once."""
         if event["id"] not in self._tasks:
             task = asyncio.get_running_loop().create_task(self._deliver(event))
             self._tasks[event["id"]] = task
@@ -64,7 +64,7 @@ class Deliveries:
         await self._told(event["id"])
 
     async def _sent(self, event: Json) -> bool:
-        """Return True if it was accepted.
+        """Send an event once, and return True if the gateway accepted it.
 
         Each try is signed again, as signatures expire after 300 s.
         """

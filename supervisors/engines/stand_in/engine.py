@@ -1,7 +1,7 @@
 """The stand-in as an engine: a small server on a loopback port, in the gateway's process.
 
-It contains no foreign code, so it needs no separate process and starts at once. Its state is in
-``data/stripe``: payments and undelivered events survive a kill.
+The stand-in contains no foreign code, so it needs no separate process and starts at once. Its state
+is in ``data/stripe``: payments and undelivered events survive a kill.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class EmbeddedStripe:
         return endpoint
 
     async def _listen(self, within: float) -> StripeEndpoint:
-        """Serve; on another port if the stored one is taken."""
+        """Serve the API and the pages; on another port if the stored port is taken."""
         deadline = asyncio.get_running_loop().time() + within
         while True:
             endpoint, port = await asyncio.to_thread(self._prepare)

@@ -31,7 +31,7 @@ DEPTH_MAX: Final = 8
 class StripeApi:
     """The API of the stand-in.
 
-    ``save`` stores changes and sends events; it runs before every answer.
+    ``save`` stores changes and sends events, and runs before every answer.
     """
 
     def __init__(self, till: StripeState, key: str, page: str, save: Save) -> None:
