@@ -30,7 +30,8 @@ _CALLED = (
 _NAME = re.compile(rf"(?i)(?:{_CALLED})")
 _NO_SECRETS = frozenset({"token_type"})
 _HARMLESS = re.compile(r"[a-z0-9/.-]*")  # most paths, for example, which match no pattern below
-# Each pattern's first group is kept. All take linear time, because the texts are untrusted.
+# The first group of each pattern is kept. All patterns take linear time, because the texts are
+# untrusted.
 _SHAPES = (
     # token=… password: "…" 'secret': '…' X-Amz-Signature%3D… and \"api_key\": \"…\" in JSON in JSON
     re.compile(
@@ -42,7 +43,7 @@ _SHAPES = (
     re.compile(r"()(?<![\w-])eyJ[\w-]{5,}\.[\w-]+\.[\w-]*"),  # JSON web tokens
     # keys of Stripe and of this gateway
     re.compile(r"()(?<![A-Za-z0-9])(?:whsec|sk|rk|rtk)_[\w.+/=-]{4,}"),
-    # A password in a DSN: up to the last @, because it may contain one.
+    # A password in a DSN: up to the last @, because the password may contain an @.
     re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@]{0,100}:)[^\s\"'<>]{1,512}(?=@)"),
     re.compile(r"(?i)(\bbearer\s{1,4})(?!\[hidden\])[\w.~+/-]+=*"),
     re.compile(r"(\bBasic\s{1,4})[A-Za-z0-9+/]{8,}={0,2}"),

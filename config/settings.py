@@ -372,7 +372,7 @@ class Events:
 
 @attrs.frozen
 class Webhooks:
-    """Allowed webhook endpoints, and when a failing one is disabled."""
+    """Allowed webhook endpoints, and when a failing endpoint is disabled."""
 
     private: bool = setting(
         False,

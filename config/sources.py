@@ -86,7 +86,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _is_same(value: Any, said: Any) -> bool:
     """Return True if the value ``said`` by a source is the effective value.
 
-    This is assumed if a variable gives a yes-or-no setting.
+    Always return True for yes-or-no settings that a variable sets.
     """
     if isinstance(value, bool) and not isinstance(said, bool):
         return True

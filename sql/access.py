@@ -21,9 +21,9 @@ def _ties(pairs: Iterable[tuple[UUID, UUID]]) -> Ties:
 class Access:
     """Relations between users.
 
-    ``organisations``: those of each user. ``trusts``: for each user, the users whom they trust.
-    ``trusting``: for each user, the users who trust them. ``lent``: for each lent node, the
-    organisation to which it is lent.
+    ``organisations``: the organisations of each user. ``trusts``: for each user, the users whom
+    they trust. ``trusting``: for each user, the users who trust them. ``lent``: for each lent node,
+    the organisation to which it is lent.
     """
 
     organisations: Ties = attrs.field(factory=dict[UUID, frozenset[UUID]])

@@ -1,4 +1,6 @@
-"""Batch reads of many callers: requests that arrive during one query are answered by the next."""
+"""Batch reads of many callers: one query answers the requests that arrived during the previous
+query.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence

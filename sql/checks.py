@@ -193,7 +193,7 @@ _OF_WORD: Final = tuple(field.name for field in attrs.fields(WordRow))
 async def lock_checks(connection: Connection, keys: "Keys", rows: "Rows") -> None:
     """Read the checks of all attempts at the units into ``rows``.
 
-    If a unit has two attempts, a verdict on one may end the other.
+    If a unit has two attempts, a verdict on one attempt may end the other attempt.
     """
     both = {key for key, unit in rows.units.items() if unit.is_delivered_beside}
     concerned = sorted(keys.checks | both)

@@ -1,4 +1,4 @@
-"""Balances, entries and holds of a user, and those of all accounts for the console.
+"""Balances, entries and holds of a user, and entries of all accounts for the console.
 
 Only the Ledger writes them.
 """
@@ -86,7 +86,9 @@ class ChargedUnit:
 
 @attrs.frozen
 class RefundableUnit:
-    """A unit of work, its charge and the refunded part of it (None: not refunded)."""
+    """A unit of work, its charge, and the refunded part of the charge; None if nothing was
+    refunded.
+    """
 
     number: int
     frames: str | None
@@ -144,7 +146,7 @@ class Credits:
         return await self._database.row(ChargedUnit, "charged_unit", job, number)
 
     async def refundable_units(self, job: UUID) -> Sequence[RefundableUnit]:
-        """Return the units of a job by number, including free ones."""
+        """Return the units of a job by number, including free units."""
         return await self._database.rows(RefundableUnit, "refundable_units", job)
 
 

@@ -35,7 +35,7 @@ RETRY_SECONDS: Final = 0.05
 SNAPSHOT: Final[dict[str, Any]] = {"isolation": "repeatable_read", "readonly": True}
 _NOT_YET = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 AWAY = (
-    OSError,  # refused, reset, no such socket; includes TimeoutError
+    OSError,  # connection refused or reset, no such socket; includes TimeoutError
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timed out
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full
@@ -93,7 +93,7 @@ def refused(error: Exception) -> bool:
 
 @attrs.frozen
 class PoolUse:
-    """Numbers of open connections and of those in use, and the limit."""
+    """The number of open connections, the number of connections in use, and the limit."""
 
     open: int
     busy: int

@@ -9,7 +9,7 @@ Kin: TypeAlias = tuple[str, str]  # the kind of device, the build
 def is_kin(one: str, other: str) -> bool:
     """Return True if two device classes have the same kind of device and the same build of Blender.
 
-    Their instruction sets may differ.
+    The instruction sets of the two may differ.
     """
     return kin_of(one) == kin_of(other)
 

@@ -1,4 +1,6 @@
-"""Epochs of the log: an operator begins a new one after a backup was restored."""
+"""Epochs of the log: the person who runs the gateway begins a new epoch after restoring a
+backup.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

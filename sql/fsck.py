@@ -33,7 +33,7 @@ from sql.query_loader import QUERIES
 FINDINGS_MAX: Final = 1000  # per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
 INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
-BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # a violation of one of these stops all postings
+BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # each violation stops all postings
 # How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}
 WALKS: Final = 1200  # audits that one walk over the whole log takes: most of a day's minutes
@@ -131,7 +131,7 @@ async def run_fsck(
 async def run_audit(
     connection: Any, *, log_since: int = 0, log_most: int = SIZE_MAX
 ) -> AuditResult:
-    """Check all rows, and up to ``log_most`` leaves after the first ``log_since`` ones."""
+    """Check all rows, and up to ``log_most`` leaves after the first ``log_since`` leaves."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         return await audit_within(connection, log_since=log_since, log_most=log_most)
 

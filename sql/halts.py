@@ -140,7 +140,7 @@ class Halts:
 
     ``chain``: the gateway has a chain. ``seen`` returns this gateway's memory of the log, by which
     the gateway notices an older database before the chain does. A memory of another log, or an
-    unreadable one, halts only this gateway. Raises Unavailable while the database is down.
+    unreadable memory, halts only this gateway. Raises Unavailable while the database is down.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ class SqlLeadership:
         return True
 
     async def _give_up(self, role: str) -> None:
-        """Give up one role and keep the others."""
+        """Give up one role and keep the other roles."""
         if role not in self._held or self._connection is None:
             return
         try:

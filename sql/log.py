@@ -121,13 +121,15 @@ class LogTransaction(Protocol):
     """One transaction over the log."""
 
     async def lead(self) -> bool:
-        """Become the appending gateway for this transaction; False if another one is appending."""
+        """Become the appending gateway for this transaction; False if another gateway is
+        appending.
+        """
         ...
 
     async def look(self, limit: int) -> LogView | None:
         """Lock the head and read the log, with at most ``limit`` waiting entries.
 
-        None: no log yet.
+        None before the log has begun.
         """
         ...
 

@@ -39,7 +39,7 @@ class LogAuditResult:
 async def audit_log(
     connection: Any, *, since: int = 0, most: int = SIZE_MAX, faults_max: int = 1000
 ) -> LogAuditResult:
-    """Check up to ``most`` leaves after the first ``since`` ones.
+    """Check up to ``most`` leaves after the first ``since`` leaves.
 
     The connection must be in a transaction that sees one snapshot.
     """
@@ -165,7 +165,7 @@ async def audit_notes(connection: Any, most: int) -> Sequence[tuple[str, str]]:
 
 
 def _says(row: Mapping[str, Any], known: Sequence[Verifier]) -> bool:
-    """Return True if one of the keys signed what the row says."""
+    """Return True if one of the keys signed the anchor that the row describes."""
     expected = AnchorNote(
         origin=row["origin"],
         chain_id=row["chain_id"],

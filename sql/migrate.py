@@ -1,8 +1,8 @@
 """Migrations: numbered SQL files, applied in order, each in a separate transaction.
 
-Gateways of the previous version keep running, so no migration may block them for long: one that
-waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY cannot
-run in a transaction, so files with them are executed one statement at a time.
+Gateways of the previous version keep running, so no migration may block them for long: a migration
+that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
+cannot run in a transaction, so files with them are executed one statement at a time.
 ``docs/OPERATIONS.md`` explains how to upgrade gateways.
 """
 
@@ -29,7 +29,7 @@ TOLD_SECONDS, TOLD_SECONDS_MOST = 10.0, 600.0
 APPLICATION: Final = "rendertrust_app"  # migrations grant rights to this role
 # A new index may take hours, so no setting of the server or role may end a migration. On a new
 # database, syncing to disk would take most of the time, so only the last migration syncs: earlier
-# ones precede it in PostgreSQL's log.
+# migrations precede it in PostgreSQL's log.
 _SETTINGS: Final = """
 SELECT set_config(name, value, false) FROM (VALUES
     ('statement_timeout', '0'), ('transaction_timeout', '0'), ('lock_timeout', '0'),
@@ -105,7 +105,7 @@ class Migration:
     def compatible_from(self) -> int | None:
         """The newest migration of the oldest compatible program.
 
-        None: no older program is compatible.
+        None if no older program is compatible.
         """
         found = _COMPATIBLE.search(self.text)
         return int(found[1]) if found else None
@@ -136,8 +136,8 @@ async def migrate(
 ) -> list[str]:
     """Apply pending migrations, as the schema's owner; return their names. Raises MigrationError.
 
-    There is no time limit. If the process is killed, finished migrations stay and the next call
-    continues. ``application``: the gateways' database URL, whose role is checked first.
+    Migrations have no time limit. If the process is killed, finished migrations stay and the next
+    call continues. ``application``: the gateways' database URL, whose role is checked first.
     """
     connection = await asyncpg.connect(dsn)
     try:
@@ -206,8 +206,8 @@ def _needs_role() -> str:
 async def turn(connection: Any) -> AsyncGenerator[None]:
     """Hold the migration lock during the block; other processes poll for it.
 
-    They do not wait within a statement, as a statement holds a snapshot. The creation of an index
-    waits for all snapshots, so the processes would wait for each other.
+    Waiting processes do not wait within a statement, as a statement holds a snapshot. The creation
+    of an index waits for all snapshots, so the processes would wait for each other.
     """
     pause = TURN_SECONDS
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
@@ -230,7 +230,9 @@ class _Comparison:
 
 
 def check_release(first: str | None) -> None:
-    """Raise MigrationError if the database's first migration is not one of a released version."""
+    """Raise MigrationError if the database's first migration is not the first migration of released
+    versions.
+    """
     if first not in (None, FIRST):
         raise MigrationError(UNRELEASED)
 

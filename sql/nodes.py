@@ -23,7 +23,10 @@ STANDINGS: Final = (ACTIVE, DRAINING, QUARANTINED, REVOKED)
 
 @attrs.frozen
 class StandingRecord:
-    """A node's standing with its reason. Of two records the one with the greater version counts."""
+    """A node's standing with its reason.
+
+    Of two records the record with the greater version counts.
+    """
 
     name: str = ACTIVE
     version: int = 0
@@ -437,7 +440,7 @@ class NodeViews(Table):
         return found
 
     async def work(self, node: UUID, limit: int) -> Sequence[NodeWork]:
-        """Return a node's running units, then its queued ones."""
+        """Return a node's running units, then its queued units."""
         return await self._database.rows(NodeWork, "node_view_units", node, limit)
 
     async def earned(self, owner: UUID, node: UUID, since: datetime) -> NodeEarnings:

@@ -188,7 +188,7 @@ class Organisations(Table):
             return await _do(connection, "organisation_leave", left, act)
 
     async def lend(self, organisation: UUID, node: UUID, act: Act) -> ChangeOutcome:
-        """Lend one's own node to an organisation, whose members may use it for free."""
+        """Lend a node of the caller to an organisation, whose members may use the node for free."""
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)
             if mine is None or not mine["joined"]:
@@ -208,7 +208,7 @@ class Organisations(Table):
     # -- trust
 
     async def trusted(self, user: UUID) -> Sequence[Trusted]:
-        """Return the addresses that a user trusts, including those without an account."""
+        """Return the addresses that a user trusts, including addresses without an account."""
         rows = await self._database.all("trust_list", user)
         return [Trusted(handle(user, row["email"]), row["email"], row["since"]) for row in rows]
 

@@ -58,7 +58,7 @@ class Minute:
 
 @attrs.frozen
 class JobThumbnail:
-    """A job with thumbnails; ``frame``: the last frame that has one.
+    """A job with thumbnails; ``frame``: the last frame that has a thumbnail.
 
     ``first`` and ``last``: the frames of its first and last unit, None if its parameters have them.
     ``feeds``: the unit that is assembled from its first unit. ``file``: the scene's name, if known.
@@ -76,7 +76,9 @@ class JobThumbnail:
 
     @property
     def frames(self) -> int:
-        """The number of frames; the frames of a chunk count singly, the tiles of a frame as one."""
+        """The number of frames; each frame of a chunk counts, and the tiles of a frame count as one
+        frame.
+        """
         if self.first is None or self.last is None:
             return self.units
         if self.feeds is not None:

@@ -9,7 +9,10 @@ from sql.database import Database
 
 @attrs.frozen
 class Page:
-    """At most ``limit`` elements, ``offset`` after ``after`` (None: the beginning)."""
+    """At most ``limit`` elements, from ``offset`` elements after the element ``after`` on.
+
+    If ``after`` is None, the range counts from the beginning.
+    """
 
     limit: int
     offset: int = 0

@@ -77,7 +77,9 @@ class Proofs:
         self._edges.clear()
 
     async def entry(self, user: UUID | None, key: int | UUID) -> OwnEntry | None:
-        """Return an entry of this user's accounts (None: of any account), by number or id."""
+        """Return an entry of this user's accounts, or of any account if ``user`` is None, by number
+        or id.
+        """
         named = (key, None) if isinstance(key, int) else (None, key)
         row = await self._database.one("log_entry_of_user", user, *named)
         if row is None:
@@ -111,7 +113,7 @@ class Proofs:
     async def _tree(self, ranges: Sequence[Range], size: int) -> LogTree:
         """Return a log of ``size`` leaves with all rows in memory that these ranges need.
 
-        That log has its own rows, as the cache may drop rows during the read.
+        The returned log has its own rows, as the cache may drop rows during the read.
         """
         wanted = {place for place in needed(ranges) if _is_whole(place, size)}
         whole = {place: row for place in wanted if (row := self._whole.get(place)) is not None}

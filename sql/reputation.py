@@ -7,7 +7,7 @@ from uuid import UUID
 import attrs
 
 STRIKES_MOST: Final = 3  # strikes that lead to quarantine
-FORGIVEN_BY: Final = 20  # this many valid results in a row remove one strike
+FORGIVEN_BY: Final = 20  # valid results in a row that remove one strike
 FORGIVEN_MOST: Final = 2  # strikes removed in total; otherwise occasional lying would pay
 HISTORY: Final = 1000  # newest verdicts that count
 VALID, INVALID = "v", "m"  # letters of a record
@@ -19,8 +19,8 @@ class Reputation:
     """The reputation of a node in one device class; only compared results count.
 
     ``valid_in_row``: the number of valid results in a row, which makes checks rarer. ``strikes``:
-    invalid results, less forgiven ones. ``work``: the sum of the shares of the valid results in a
-    row.
+    invalid results, without forgiven ones. ``work``: the sum of the shares of the valid results in
+    a row.
     """
 
     valid_in_row: int = 0
@@ -108,9 +108,9 @@ def _struck(records: Sequence[Record]) -> int:
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
     """Return True if a release resets the node's record to two strikes.
 
-    It does if the gateway quarantined the node for invalid results that still count, or for another
-    key of the same owner (``caught``). After a quarantine by an admin the record is kept, as it has
-    fewer than three strikes.
+    A release resets the record if the gateway quarantined the node for invalid results that still
+    count, or for another key of the same owner (``caught``). After a quarantine by an admin the
+    record is kept, as it has fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True

@@ -15,7 +15,7 @@ OWNERS_MOST: Final = 3
 
 
 def tries(attempt: int, unsent: int) -> int:
-    """Count the tries, including this one.
+    """Count the tries of a unit, including the present try.
 
     ``unsent`` attempts, which no node received, do not count.
     """
@@ -25,7 +25,7 @@ def tries(attempt: int, unsent: int) -> int:
 def wait_seconds(
     *, failures: int, faults: int, tried: int, is_nodes: bool, is_given_back: bool = False
 ) -> int | None:
-    """Return the pause after a failure; None: it was the last try.
+    """Return the pause after a failure; None after the last try.
 
     ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures.
     ``is_given_back``: the node returned the unit without a failure, which only counts towards the

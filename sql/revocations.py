@@ -1,4 +1,4 @@
-"""Rows of revocations, and the connection over which a gateway learns of new ones."""
+"""Rows of revocations, and the connection over which a gateway learns of new revocations."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ class Revocation:
 
 @attrs.frozen
 class Revoked:
-    """The result of a read; ``horizon``: where the next one begins."""
+    """The result of a read; ``horizon``: the transaction from which the next read begins."""
 
     horizon: int
     found: Sequence[Revocation]

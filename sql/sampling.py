@@ -44,9 +44,9 @@ def odds_of(
 ) -> float:
     """Return the probability of a comparison that a node's record requires for such a share.
 
-    The probability is 1 while the node has strikes. It is also 1 on devices other than processors,
-    where an invalid result is no strike because the noise was not measured. ``waited``: the seconds
-    that the oldest delivery has been waiting for its check.
+    The probability is 1 while the node has strikes. The probability is also 1 on devices other than
+    processors, where an invalid result is no strike because the noise was not measured. ``waited``:
+    the seconds that the oldest delivery has been waiting for its check.
     """
     if strikes_of(records) > 0 or kin_of(device_class)[0] not in ("", MEASURED_KIND):
         return 1.0

@@ -59,8 +59,8 @@ class Sessions(Table):
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``.
 
-        Of several calls at once, one returns True. False also if the family has ended or the user
-        is not active.
+        Of several calls at once, only one returns True. False also if the family has ended or the
+        user is not active.
         """
         row = await self._database.one(
             "session_rotate",
@@ -69,7 +69,7 @@ class Sessions(Table):
         return row is not None
 
     async def reused(self, sid: UUID, jti: UUID, now: datetime) -> bool:
-        """After a failed rotation: return True if the token is an old one, and end its family."""
+        """After a failed rotation: return True if the token is an old token, and end its family."""
         row = await self._database.one("session_reused", sid, jti, now, GRACE)
         return row is not None
 

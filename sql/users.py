@@ -136,7 +136,7 @@ class Administration(Table):
     async def change_password(
         self, user: UUID, old_hash: str, new_hash: str, keep: UUID, now: datetime
     ) -> EndedLogins | None:
-        """Change one's own password, given the old hash; all logins but ``keep`` end."""
+        """Change the user's own password, given the old hash; all logins but ``keep`` end."""
         async with self._database.transaction() as connection:
             return await _password(connection, (user, old_hash, new_hash), keep, now)
 

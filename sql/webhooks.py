@@ -100,7 +100,7 @@ _OF_DELIVERY = tuple(field.name for field in attrs.fields(DeliveryRow))
 class Endpoints(Table):
     """Webhook endpoints.
 
-    Methods raise ``sql.database.Unavailable``. They return None or False if the user has no such
+    Methods raise ``sql.database.Unavailable``. Methods return None or False if the user has no such
     endpoint.
     """
 

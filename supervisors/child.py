@@ -41,7 +41,9 @@ class ChildSupervisor(Protocol):
         ...
 
     async def launch(self) -> Exit | None:
-        """Start all children; if one fails, stop the others and return its Exit."""
+        """Start all children; if a child fails to start, stop the other children and return its
+        Exit.
+        """
         ...
 
     async def halt(self) -> None:

@@ -156,7 +156,10 @@ VITAL: Final = ("Books", "Dispatch", "Edge")
 
 
 class Tree:
-    """The tree before its start. Start ``root``; ``registry`` has the addresses."""
+    """The supervision tree, built but not started.
+
+    Start ``root``; ``registry`` has the addresses.
+    """
 
     def __init__(
         self,

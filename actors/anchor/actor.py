@@ -52,8 +52,8 @@ class AnchorActor(Actor[Anchor]):
     """Writes the root hash of the newest checkpoint to the chain.
 
     Several gateways may share a sender account, as the database keeps transaction numbers unique.
-    Transactions survive a crash: they are stored before they are sent, and one that is in no block
-    is sent again.
+    Transactions survive a crash: they are stored before they are sent, and a transaction that is in
+    no block is sent again.
     """
 
     def __init__(
@@ -186,8 +186,8 @@ class AnchorActor(Actor[Anchor]):
     def _is_gone(self, row: SentRow) -> bool:
         """Return True once a transaction has been in no block for ``doubt_seconds``.
 
-        One request is not enough: behind a load balancer, it may reach a node of the chain that
-        lags behind.
+        One request is not enough, as a load balancer may send it to a node of the chain that lags
+        behind.
         """
         if not self._doubts.last(_unknown(row), self._clock.now()):
             return False

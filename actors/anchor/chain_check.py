@@ -34,7 +34,7 @@ class ChainChecker:
 
     If a backup from before the first anchor was restored, the database has no trace of the
     contract. The only hint is that the sender account has used transaction numbers without a row in
-    the database, one of which deployed a contract.
+    the database. One of the transactions with these numbers deployed the contract.
     """
 
     def __init__(self, chain: Chain, store: AnchorStore) -> None:

@@ -25,7 +25,7 @@ class AnchorSettings:
     confirmations: int = 1
     rebid_seconds: float = 120.0
     doubt_seconds: float = 120.0
-    anchors: bool = True  # False: only deploy the contract
+    anchors: bool = True  # if False, only the contract is deployed
 
 
 @attrs.frozen
@@ -44,12 +44,14 @@ class Situation:
 
     @property
     def contract(self) -> str | None:
-        """The address of the contract that receives the anchors; None before it is deployed."""
+        """The address of the contract that receives the anchors; None before the contract is
+        deployed.
+        """
         return None if self.made is None else self.made.contract
 
     @property
     def newest_confirmed(self) -> SentRow | None:
-        """The newest confirmed anchor; before the first one, the deployment of the contract."""
+        """The newest confirmed anchor; before the first anchor, the deployment of the contract."""
         return self.newest or self.made
 
 

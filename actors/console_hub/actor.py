@@ -155,7 +155,7 @@ class HubActor(Actor[Hub]):
     async def _show(self, watched: OpenView) -> None:
         """Read a view, and send its viewers the changed blocks.
 
-        An error in one page does not affect others.
+        An error in one page does not affect other pages.
         """
         begun = self._clock.monotonic()
         watched.begun()

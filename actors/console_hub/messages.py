@@ -47,8 +47,9 @@ class PageWatcher:
     """Pending changes of a page for one viewer; the hub adds changes, the viewer's stream sends
     them.
 
-    Only the newest version of a block is kept, so a slow reader gets fewer updates, not later ones.
-    ``filled`` is set when there is something to take; all watchers of one stream share this event.
+    Only the newest version of a block is kept, so a slow reader gets fewer updates, but no outdated
+    updates. ``filled`` is set when there is something to take; all watchers of one stream share
+    this event.
     """
 
     def __init__(self, filled: asyncio.Event) -> None:

@@ -196,7 +196,7 @@ class CourierActor(Actor[Courier]):
 def letter(due: DueDelivery, event: EventRow, timestamp: int) -> Letter:
     """Return the signed request for a delivery, as defined by Standard Webhooks.
 
-    Its header ``webhook-id`` is the same for every try.
+    The header ``webhook-id`` of a delivery is the same for every try.
     """
     body = orjson.dumps(
         {"type": event.type, "timestamp": event.at, "data": _event_fields(due, event)},

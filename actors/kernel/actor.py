@@ -67,8 +67,8 @@ class Actor(Generic[To]):
     def later(self, reply: object) -> Later[Any]:
         """Return an object with which a later handler answers the current message.
 
-        Its sender keeps waiting. ``reply`` has no effect; it tells the type checker the type of the
-        reply. Pass the current message, or the type of its reply.
+        The sender of the current message keeps waiting. ``reply`` has no effect; it tells the type
+        checker the type of the reply. Pass the current message, or the type of its reply.
         """
         return Later(self.__instance__.one_in_hand())
 

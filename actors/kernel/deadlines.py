@@ -81,7 +81,10 @@ _recent: tuple[asyncio.AbstractEventLoop | None, Deadlines] = (None, Deadlines()
 
 
 def deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines:
-    """Return the timer wheel of a loop; the last one is cached, as most processes have one loop."""
+    """Return the timer wheel of a loop.
+
+    The last wheel is cached, as most processes have one loop.
+    """
     global _recent  # noqa: PLW0603 - a cache of one
     known, wheel = _recent
     if known is not loop:

@@ -1,4 +1,4 @@
-"""Entries of a mailbox: plain messages of ``tell``, and envelopes around all others."""
+"""Items of a mailbox: plain messages of ``tell``, and envelopes around all other messages."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ class Envelope:
 class Reminder(Envelope):
     """Message of a timer or of background work, which even a full mailbox accepts.
 
-    It is dropped when the instance that requested it (``owner``) ends.
+    A reminder is dropped when the instance that requested it (``owner``) ends.
     """
 
     __slots__ = ("owner",)

@@ -43,7 +43,7 @@ class Mailbox:
         self.items: deque[Item] = deque()
         self.peak = 0
         self.waiter: asyncio.Future[None] | None = None
-        # Queued ``tell`` messages that a newer one may replace, by kind and key.
+        # Queued ``tell`` messages that a newer message may replace, by kind and key.
         self.latest: dict[tuple[type, Hashable], Envelope] = {}
         self.room: deque[asyncio.Future[None]] | None = None  # senders that wait in ``offer``
         self.watchers: dict[Hashable, Callable[[str], None]] = {}
@@ -51,7 +51,7 @@ class Mailbox:
         self.dead_letters: DeadLetters | None = None
 
     def tell(self, message: Message[Any, Any]) -> bool:
-        """Queue a message according to its overflow policy; False if it is refused.
+        """Queue a message according to its overflow policy; False if the message is refused.
 
         ``Ref.tell`` queues ordinary messages without this call.
         """
@@ -197,7 +197,9 @@ class Mailbox:
         return MailboxFull(self.name, f"mailbox full ({self.capacity})")
 
     def close(self, reason: str) -> None:
-        """Close for good, once: asks fail, tells become dead letters, watchers are notified."""
+        """Close the mailbox for good, once: asks fail, tells become dead letters, watchers are
+        notified.
+        """
         if self.closed is not None:
             return
         self.closed = reason

@@ -44,7 +44,7 @@ class Message(Generic[To, R]):
             kinds[f"{cls.__module__}.{cls.__qualname__}"] = cls
 
     def coalesce_key(self) -> Hashable:
-        """Return the key by which a newer message replaces a queued one, for
+        """Return the key by which a newer message replaces a queued message, for
         ``Overflow.COALESCE``.
         """
         return None

@@ -1,4 +1,4 @@
-"""Addresses of actors, through which all others send them messages."""
+"""Addresses of actors, to which messages are sent."""
 
 import asyncio
 from typing import Any, Generic

@@ -1,8 +1,8 @@
 """Session of one connected node: an actor that lives as long as the node's socket.
 
-It owns the socket, sends units, receives reports and results, and asks the Ledger to book them.
-Its state need not survive: the Scheduler knows the units, and a node repeats results that were not
-acknowledged.
+The actor owns the socket, sends units, receives reports and results, and asks the Ledger to book
+them. Its state need not survive a crash: the Scheduler knows the units, and a node repeats results
+that were not acknowledged.
 """
 
 import logging
@@ -96,7 +96,7 @@ from sql.database import Unavailable
 from sql.retry_policy import HELD_NODES
 
 EARLY_MOST: Final = 256  # results that are kept until the assignments arrive
-FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # after others: commit again
+FINAL: Final = (Posted, Replayed, GuardFailed, HoldClosed)  # outcomes that decide a commit
 log = logging.getLogger(__name__)
 
 

@@ -42,8 +42,8 @@ class Announcements:
     def ready(self) -> None:
         """Tell the Scheduler what the node can do, as its hello says.
 
-        Each change makes the Scheduler reconsider all waiting units. So of several changes within
-        ``ready_seconds`` only the last is sent, at the end of that time.
+        Each change of a hello makes the Scheduler reconsider all waiting units. So of several
+        changes within ``ready_seconds`` only the last change is sent, at the end of that time.
         """
         ready = self._readiness()
         now, seconds = self._state.now, self._state.settings.ready_seconds

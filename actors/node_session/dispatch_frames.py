@@ -68,7 +68,7 @@ class Unsendable(ValueError):
 class FrameBuilder:
     """Builds the relay frames that send units to one node.
 
-    ``base``: the address at which the node reaches the gateway, for presigned URLs; None: the
+    ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
     default address. Methods raise ObjectsUnavailable, and ValueError if no URL can be signed for
     that address.
     """
@@ -208,7 +208,7 @@ class FrameBuilder:
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    # This parameter asks the node for evidence besides the picture.
+    # The parameter EVIDENCE asks the node for evidence besides the picture.
     return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
 
 

@@ -274,7 +274,7 @@ class RenewDue(Message[NodeSession, None]):
 
 @attrs.frozen
 class TokenDue(Message[NodeSession, None]):
-    """Timer: send the node a new token before its current one expires."""
+    """Timer: send the node a new token before its current token expires."""
 
 
 @attrs.frozen

@@ -70,7 +70,7 @@ class StandingUpdates:
             await self._connection.send(frame_of(self._state.standing))
 
     async def renew_token(self) -> None:
-        """Send the node a new token, and start the timer for the one after it."""
+        """Send the node a new token, and start the timer for the next token."""
         token = self._tokens.issue(self._state.node.id)
         if await self._connection.send(TokenRenewal(token=token.text)):
             self._renew_token_before(token.seconds)

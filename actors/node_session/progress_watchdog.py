@@ -3,9 +3,9 @@
 Any message of a node about a unit renews the unit's lease, so the watchdog also requires that the
 reported progress grows. Transfers of files extend the limit by the time that they need on a slow
 line. An attempt may take three times the work that the unit's price pays for. The gateway measures
-the time of an attempt itself. The time begins with the first reported progress, and excludes what
-transfers are allowed and one minute for the start. How slow a node is follows from the times that
-the node took for other jobs, not from its claims.
+the time of an attempt itself. The time begins with the first reported progress, and excludes the
+time that transfers are allowed, and one minute for the start. How slow a node is follows from the
+times that the node took for other jobs, not from its claims.
 
 The trackers outlive a session, as reconnecting is no progress.
 """
@@ -151,7 +151,9 @@ class ProgressWatchdog:
         self._overruns = overruns
 
     async def check(self) -> None:
-        """Fail the attempts that ran too long, made no progress, or are far slower than others."""
+        """Fail the attempts that ran too long, made no progress, or are far slower than other units
+        of their job or than their quote.
+        """
         state, settings = self._state, self._state.settings
         now = state.now
         for held in overdue(state.units, now, settings.runtime_seconds_most):
@@ -280,9 +282,9 @@ def stall_error(progress: AttemptProgress, now: float, seconds: float) -> str | 
 
 
 def pace_error(seconds: float, frames: int, pace: UnitDurations | None, times: float) -> str | None:
-    """Return the error of an attempt that takes over ``times`` as long as others of its job.
+    """Return the error of an attempt that takes over ``times`` as long as other units of its job.
 
-    None if the attempt is not that slow, or the job's pace is not known.
+    None if the attempt takes less time, or the job's pace is not known.
     """
     if pace is None or pace.done < DONE_LEAST or not times:
         return None

@@ -1,4 +1,4 @@
-"""Objects of a result in the object store, and multipart uploads of large ones.
+"""Objects of a result in the object store, and multipart uploads of large objects.
 
 To upload a file in parts, a node names one of its units and the length of the file. The gateway
 chooses the object's key and keeps the upload id secret, so a node can upload only parts of its own
@@ -86,9 +86,10 @@ class ResultObjects:
     base: str | None = None
 
     async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
-        """Return which parts have arrived, and upload URLs for the other wanted parts.
+        """Return which parts of the result have arrived, and upload URLs for the other wanted
+        parts.
 
-        None if an upload of a file of another length was begun before; that upload is aborted.
+        None if an upload of a file of another length had begun before; that upload is aborted.
         """
         begun = await self._begin(wanted)
         if begun.size != wanted.size:
@@ -139,8 +140,8 @@ class ResultObjects:
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
         """Return the object with its SHA-256, computed if the store does not know it.
 
-        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer
-        there.
+        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer in
+        the store.
         """
         if found.sha256 is not None or found.size > HASHED_MOST:
             return found

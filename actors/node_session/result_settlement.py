@@ -122,7 +122,9 @@ class ResultSettlement:
         self._commits.end(held, effect)
 
     async def inspected(self, held: HeldUnit, result: JobResult, found: Found | None) -> None:
-        """Judge the result's stored objects; ``found`` None: the store is unavailable or slow."""
+        """Judge the result's stored objects; ``found`` is None if the store is unavailable or
+        slow.
+        """
         held.is_inspected = False
         if found is None:
             self._commits.retry(held)
@@ -157,8 +159,8 @@ class ResultSettlement:
     ) -> None:
         """Fail the attempt with the error that the node reported.
 
-        ``confirmed``: a failure that the scene caused ends the unit. It is False for an outside
-        node's report as long as a node of another owner could try the unit.
+        ``confirmed``: a failure that the scene caused ends the unit. ``confirmed`` is False for an
+        outside node's report as long as a node of another owner could try the unit.
         """
         declines = result.failure == DECLINES
         failure = Failure(

@@ -12,7 +12,7 @@ from sql.sampling import draw, odds_of, unit_name
 
 SECRET_BYTES: Final = 32
 NONCE_BYTES: Final = 12
-READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may be replaced
+READ_AGAIN: Final = 100  # draws after which the secret is read again, as it may have changed
 log = logging.getLogger(__name__)
 
 

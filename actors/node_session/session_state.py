@@ -64,7 +64,7 @@ class Phase(Enum):
 
 @attrs.define
 class LogTail:
-    """The last log lines of a unit, without blank ones; kept to show why it failed."""
+    """The last log lines of a unit, without blank lines; kept to show why the unit failed."""
 
     _lines: deque[str] = attrs.field(factory=lambda: deque[str](maxlen=LINES_MOST), repr=False)
 
@@ -192,7 +192,9 @@ class HeldUnits:
         return min(units, key=lambda held: held.key[1]) if units else None
 
     def sendable(self, slots: int | None) -> list[HeldUnit]:
-        """Return the units of which one may be sent now; none while all ``slots`` are in use."""
+        """Return the units of which one may be sent now; no units while all ``slots`` are in
+        use.
+        """
         out = sum(held.phase in (Phase.SENT, Phase.RUNNING) for held in self._held.values())
         return self.waiting() if slots is None or out < slots else []
 
@@ -284,7 +286,8 @@ class SessionState:
     def is_outsider(self, unit: Assignment) -> bool:
         """Return whether neither the gateway nor the unit's creator owns or trusts the node.
 
-        Its report of a failure does not end the unit while nodes of other owners could try it.
+        An outsider's report of a failure does not end the unit while nodes of other owners could
+        try it.
         """
         node, own = self.node, self.settings.own
         return pool_of(unit, node.owner) == ANY and node.id not in own

@@ -39,7 +39,7 @@ class NodeSessionSettings:
     aborted_uploads_most: int = 8  # multipart uploads that a node may cause to be aborted
     send_seconds: float = 10.0  # limit for sending a relay frame, then the socket is aborted
     close_seconds: float = 2.0  # limit for sending the WebSocket close frame
-    token_share: float = 0.5  # share of a token's life after which the node gets a new one
+    token_share: float = 0.5  # share of a token's life after which the node gets a new token
     verified_types: frozenset[str] = frozenset()  # job types whose results wait for a verdict
     unverified_why: str = OFF  # code in receipts while results of no job type wait for verdicts
     require_evidence: bool = True  # if False, results without evidence are unverified

@@ -35,9 +35,10 @@ class FairOrder:
         self._now = 0.0  # virtual time of the unit that was sent last
 
     def next(self, waiting: Iterable[HeldUnit]) -> HeldUnit | None:
-        """Return the unit to send next; None if none waits.
+        """Return the unit to send next; None if no unit waits.
 
-        Of the units of one user, that is the one of the highest priority, then of the oldest job.
+        Of one user's units, the unit of the highest priority is sent first; of these, the unit of
+        the oldest job.
         """
         firsts: dict[UUID, HeldUnit] = {}
         for held in waiting:
@@ -55,7 +56,7 @@ class FairOrder:
         self._now = max(self._now, begin)
 
     def _update_users(self, users: Iterable[UUID]) -> None:
-        """Add the waiting ``users``; remove others whose virtual time has passed."""
+        """Add the waiting ``users``; remove other users whose virtual time has passed."""
         kept = {user: until for user, until in self._ends.items() if until > self._now}
         waiting = {user: self._ends.get(user, self._now) for user in users}
         self._ends = {**kept, **waiting}

@@ -70,9 +70,9 @@ def failed(
     """Return the effect of a failed attempt: a retry, or the end of the unit.
 
     A failure of the scene ends the unit if it is ``confirmed``. The third failure that is a node's
-    fault ends the unit, too; if three different nodes failed, the scene is blamed. Other failures
-    are retried after 1, 2 and 4 seconds. A unit that is ``given_back`` did not fail, and is tried
-    up to twelve times.
+    fault ends the unit, too; if three different nodes failed, the scene is blamed. After other
+    failures the unit is retried, after 1, 2 and 4 seconds. A unit that is ``given_back`` did not
+    fail, and is tried up to twelve times.
 
     ``others`` is given for a report of an outside node, which ends the unit only if ``is_agreed``.
     For such a report, lost and returned attempts do not count towards the twelve tries.
@@ -111,8 +111,8 @@ def failed(
 def is_agreed(others: AlternativesFound) -> bool:
     """Return whether failures that outside nodes report end a unit.
 
-    They do if nodes of three owners tried the unit, or no other owner has a node that could do it.
-    Nodes without an account count as one owner's.
+    Such failures end a unit if nodes of three owners tried it, or no other owner has a node that
+    could do it. Nodes without an account count as one owner's.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 

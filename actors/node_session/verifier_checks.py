@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """Checks that run on one node; none if ``verifier`` is None."""
+    """Checks that run on one node; there are none if ``verifier`` is None."""
 
     def __init__(
         self,

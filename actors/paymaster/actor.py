@@ -88,7 +88,8 @@ class PaymasterActor(Actor[Paymaster]):
         return self._settings.again_seconds if found >= self._settings.at_once else wait
 
     def _ask(self, effects: Sequence[OfUnit]) -> None:
-        """Send each effect as a separate commit, so that a refusal does not affect the others.
+        """Send each effect as a separate commit, so that a refusal does not affect the other
+        effects.
 
         Outcomes are ignored: a refusal means that the share was disputed, or that another gateway
         was faster. Shares that the Ledger's full mailbox refuses are found again in the next run.

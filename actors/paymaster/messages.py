@@ -1,6 +1,6 @@
 """Effects on operators' earnings, for the Ledger, and messages of the Paymaster.
 
-Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
+Only the Ledger applies the effects. Each docstring of an effect or message names its sender.
 """
 
 from datetime import timedelta
@@ -67,8 +67,8 @@ class DisputeDecide:
     """From the web, for an admin, or from the Verifier. OPEN → UPHELD or REJECTED.
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
-    its dispute window is over. ``verdict``: if a check found the result invalid, its verdict, which
-    replaces the earlier one, with strike and fine.
+    its dispute window is over. ``verdict``: if a check found the result invalid, the verdict of
+    that check. It replaces the earlier verdict, with strike and fine.
     """
 
     job: UUID

@@ -92,7 +92,10 @@ class Chain(Protocol):
         ...
 
     async def send(self, raw: bytes) -> None:
-        """Send a transaction; one that the chain already has is accepted. Raises ChainRefused."""
+        """Send a transaction; a transaction that the chain already has is accepted.
+
+        Raises ChainRefused.
+        """
         ...
 
     async def mined(self, name: str) -> Mined | None:

@@ -49,7 +49,7 @@ class PresignedPut:
 
 @frozen
 class ObjectInfo:
-    """An object's metadata; ``sha256`` if it was uploaded with one.
+    """An object's metadata; ``sha256`` is known if the object was uploaded with it.
 
     ``parts_sha256``, for a multipart upload: the SHA-256 over the parts' SHA-256s in order.
     ``encoding``: its Content-Encoding; a client may decode such an object.
@@ -141,8 +141,8 @@ class Objects(Protocol):
     async def begin_multipart(self, key: str) -> str:
         """Begin a multipart upload and return its id.
 
-        Each part but the last must have at least 5 MiB. The object appears when the upload is
-        completed.
+        Each part of the object but the last must have at least 5 MiB. The object appears when the
+        upload is completed.
         """
         ...
 
@@ -171,10 +171,11 @@ class Objects(Protocol):
         ...
 
     async def complete_multipart(self, key: str, multipart: str, parts: Sequence[Part]) -> None:
-        """Assemble the object from these parts, replacing an existing one; each has a ``sha256``.
+        """Assemble the object from these parts, each of which has a ``sha256``; an existing object
+        is replaced.
 
-        Raises ObjectMissing like ``parts_of``; PartsRefused if a part does not match or is too
-        small.
+        Raises ObjectMissing like ``parts_of``. Raises PartsRefused if a part does not match or is
+        too small.
         """
         ...
 

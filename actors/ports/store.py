@@ -156,8 +156,8 @@ class Store(Protocol):
     async def session_opened(self, node: UUID) -> SessionStart:
         """Record a new session of a node; return its epoch and the time by the database's clock.
 
-        The epoch is greater than that of every earlier session of the node; 0 if there is no such
-        node.
+        The epoch is greater than the epoch of every earlier session of the node. It is 0 if there
+        is no such node.
         """
         ...
 
@@ -326,7 +326,10 @@ class LogStore(Protocol):
         ...
 
     async def log_look(self, limit: int) -> "LogView | None":
-        """Read the log without a lock, with at most ``limit`` waiting entries. None: no log yet."""
+        """Read the log without a lock, with at most ``limit`` waiting entries.
+
+        None before the log has begun.
+        """
         ...
 
 
@@ -337,7 +340,7 @@ class LogMemory(Protocol):
     """
 
     async def note(self, head: "SeenHead") -> None:
-        """Store this checkpoint durably, unless a newer one is stored. Never raises."""
+        """Store this checkpoint durably, unless a newer checkpoint is stored. Never raises."""
         ...
 
 
@@ -345,8 +348,8 @@ class AnchorStore(Protocol):
     """Transactions sent to a chain. Methods raise ``sql.database.Unavailable``."""
 
     async def sent(self, chain_id: int, sender: str, nonce: int) -> "Sequence[SentRow]":
-        """Return pending transactions, those from ``nonce`` on, the newest contract and the newest
-        anchor.
+        """Return the sender's pending transactions, those numbered from ``nonce`` on, and the
+        newest confirmed contract and anchor.
         """
         ...
 
@@ -379,7 +382,7 @@ class AnchorStore(Protocol):
     async def unknown(self, chain_id: int, sender: str, nonce: int) -> Sequence[int]:
         """Return transaction numbers that the sender used in this epoch and that have no row.
 
-        These are the numbers below ``nonce`` outside the range of numbers with rows.
+        The numbers returned are below ``nonce``, and outside the range of numbers with rows.
         """
         ...
 

@@ -1,7 +1,8 @@
 """The scheduler: chooses a node for every unit and sends the assignment to the node's session.
 
-It writes nothing to the books: the Ledger commits its assignments. The scheduler reads its state
-again from the database every few seconds, so it may be restarted, or miss a message, at any time.
+The scheduler writes nothing to the books: the Ledger commits the scheduler's assignments. The
+scheduler reads its state again from the database every few seconds, so it may be restarted, or miss
+a message, at any time.
 """
 
 import logging
@@ -392,7 +393,7 @@ class SchedulerActor(Actor[Scheduler]):
 
     def _serve(self, node: Node, message: SessionOpened) -> bool:
         """Let a new session serve the node; close the session instead if any gateway has a newer
-        one.
+        session of the node.
         """
         if message.epoch < node.epoch:
             message.session.tell(Close(CloseCode.REPLACED, "replaced"))
@@ -456,7 +457,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._heed_epoch(self._state.index.node(message.node), message.epoch)
 
     def _heed_epoch(self, node: Node, epoch: int) -> None:
-        """Close the node's session here if another gateway has a newer one."""
+        """Close the node's session here if another gateway has a newer session of the node."""
         if epoch <= node.epoch:
             return
         node.epoch, session = epoch, node.session
@@ -497,7 +498,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._poll_in(wait)
 
     async def _read(self) -> float:
-        """Read the next page of open jobs; return the seconds until the following one is due."""
+        """Read the next page of open jobs; return the seconds until the following page is due."""
         began = self._clock.monotonic()
         if not self._backlog.under_way:
             await self._begin_pass()
@@ -519,9 +520,9 @@ class SchedulerActor(Actor[Scheduler]):
     async def _read_nodes(self, now: float) -> None:
         """Read the healthy nodes if that is due.
 
-        This is called for each page, as a pass over a large backlog takes minutes. ``now`` must be
-        from before the query, so that a node whose session ends during the query does not count as
-        alive again.
+        The function is called for each page, as a pass over a large backlog takes minutes. ``now``
+        must be from before the query, so that a node whose session ends during the query does not
+        count as alive again.
         """
         if now < self._nodes_due:
             return
@@ -565,7 +566,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._read_soon(())
 
     def _read_soon(self, jobs: Iterable[UUID]) -> None:
-        """Schedule a read of these jobs' open units, and of those scheduled before."""
+        """Schedule a read of the open units of these jobs, and of the jobs scheduled before."""
         self._to_reread.update(jobs)
         if len(self._to_reread) > REREAD_MOST:
             self._to_reread.clear()

@@ -233,8 +233,8 @@ def resources_of(
     """Return the resources that the fields of a hello declare.
 
     The device class begins with the kind of device (``cpu/x86_64``). ``ram`` and ``vram`` are for
-    all slots together; ``memory`` of the result is for one. On a GPU, ``memory`` is at most the
-    slot's part of ``vram``, if the node declares ``vram``.
+    all slots together; ``memory`` of the result is for one slot. On a GPU, ``memory`` is at most
+    the slot's part of ``vram``, if the node declares ``vram``.
     """
     kind = (device_class or "").partition("/")[0].lower()
     device = "" if not kind else CPU if kind == CPU else GPU

@@ -1,4 +1,4 @@
-"""Index of the nodes by capability and load, so that few are examined to choose one."""
+"""Index of the nodes by capability and load, so that few nodes are examined to choose one."""
 
 import heapq
 from collections import OrderedDict
@@ -73,7 +73,9 @@ class VerifierClasses:
     _classes: dict[UUID, str] = attrs.field(factory=dict[UUID, str])
 
     def learn(self, node: Node) -> bool:
-        """Update the class of one of the gateway's nodes; return whether it has changed."""
+        """Update the device class of one of the gateway's nodes; return whether the class has
+        changed.
+        """
         before = self._classes.pop(node.id, None)
         if can_run_checks(node):
             self._classes[node.id] = node.resources.device_class
@@ -133,7 +135,7 @@ class NodeIndex:
 
     @property
     def entries(self) -> int:
-        """How many entries the heaps hold, stale ones included."""
+        """The number of entries in the heaps, including stale entries."""
         return sum(len(heap) for heap in self._heaps.values())
 
     def get(self, node: UUID) -> Node | None:
@@ -242,9 +244,9 @@ class NodeIndex:
     ) -> tuple[PlacementRequest, list[Bucket]]:
         """Return the request and its buckets.
 
-        Requirements that were raised after failures may be lowered again to those of the job. They
-        are lowered if no node meets the raised requirements. They are also lowered if only those of
-        the job are met by a connected node that has not failed the unit.
+        Requirements that were raised after failures may be lowered again to those of the job.
+        Raised requirements are lowered if no node meets them. They are also lowered if connected
+        nodes that have not failed the unit meet only the job's requirements.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:
@@ -319,7 +321,8 @@ class NodeIndex:
         )
 
     def _is_listed(self, needs: Requirements) -> bool:
-        """Return whether these requirements have their own buckets; create them if that pays.
+        """Return whether these requirements have their own buckets; create the buckets if that
+        saves time.
 
         Creating buckets takes long, so they are created after searches without them have taken as
         long. If too many requirements have buckets, those of the least recently used requirements
@@ -348,7 +351,7 @@ class NodeIndex:
     def _with_precedence(
         self, demand: PlacementRequest, buckets: list[Bucket], avoid: frozenset[UUID]
     ) -> list[Node]:
-        """Return the nodes that can do the request and have precedence over all others."""
+        """Return the nodes that can do the request and have precedence over all other nodes."""
         if demand.kind.job_type != PREFLIGHT and not demand.is_final:
             return []
         names = self._nodes if demand.is_final else self._ours

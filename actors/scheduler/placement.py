@@ -175,7 +175,8 @@ def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> boo
 
     The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
     of the user's units come before it than the node has slots. An oversubscribed node also gets a
-    unit of a user who has none waiting there, so that others' backlog does not delay this user.
+    unit of a user who has no unit waiting there, so that other users' backlog does not delay this
+    user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

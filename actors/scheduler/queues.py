@@ -24,7 +24,8 @@ MOST_OF_USER: Final = 256
 class PendingDispatches:
     """Dispatches that cannot be answered yet: each user has a line, and users take turns.
 
-    Their number is bounded in all and for each user, so that one user cannot take all places.
+    The number of waiting dispatches is bounded in all and for each user, so that one user cannot
+    take all places.
     """
 
     def __init__(self, most: int = MOST, most_of_user: int = MOST_OF_USER) -> None:
@@ -43,7 +44,7 @@ class PendingDispatches:
         return True
 
     def answer_waiting(self, answer: Callable[[Dispatch, Reply], bool]) -> None:
-        """Answer one dispatch of each user in turn, until none can be answered.
+        """Answer one dispatch of each user in turn, until no dispatch can be answered.
 
         ``answer`` answers a dispatch, or returns False if the dispatch must wait longer; all other
         dispatches of its job type then wait, too. Dispatches whose client has gone are dropped.
@@ -124,7 +125,7 @@ class FairQueue:
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Add an entry at its place in the order, for example one that was skipped."""
+        """Add an entry, for example a skipped entry, at its place in the order."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
@@ -235,7 +236,7 @@ class UnitQueue:
         self._waiting: Counter[RequestKind] = Counter()  # units in each line
         self._lines_of: dict[UUID, set[RequestKind]] = {}  # lines where a user waits, or did lately
         self._delayed: list[Delayed] = []
-        self._in_line: dict[Unit, RequestKind | None] = {}  # a unit's line; None: it is delayed
+        self._in_line: dict[Unit, RequestKind | None] = {}  # a unit's line; None if it is delayed
         self._entries: Counter[UUID] = Counter()  # units that wait here, by job
         self._tickets = 0
 
@@ -435,7 +436,7 @@ GRACE: Final = timedelta(seconds=5)
 class UnreachableUnits:
     """Assigned units whose node has no session at this gateway and never received them.
 
-    Each kind of each user has a line. Stale entries are dropped.
+    Units of one kind and one user form a line. Stale entries are dropped.
     """
 
     def __init__(self) -> None:

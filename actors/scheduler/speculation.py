@@ -1,7 +1,7 @@
 """Speculation: a second attempt beside a unit that straggles near the end of its job.
 
-A unit straggles when it takes far longer than the others of its job. While units of the job wait,
-no unit is copied, as a waiting unit is a better use for an idle node.
+A unit straggles when it takes far longer than the other units of its job. While units of the job
+wait, no unit is copied, as a waiting unit is a better use for an idle node.
 """
 
 import logging
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 def straggles(seconds: float, frames: int, pace: UnitDurations | None, policy: Scheduling) -> bool:
-    """Return True if a unit of so many frames has been at work for far too long.
+    """Return True if a unit of ``frames`` frames has been at work for far too long (``seconds``).
 
     Too long is ``straggler_times`` times the median of its job's completed units, and at least
     ``straggler_seconds``. If ``straggler_times`` is 0, no unit straggles.

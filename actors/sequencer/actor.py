@@ -46,7 +46,7 @@ class SequencerActor(Actor[Sequencer]):
     """Appends entries to the log, and signs checkpoints.
 
     Several gateways may run it at once, as the lock of the log's head serialises them. Nothing is
-    lost when one dies: the next run finds all entries without a leaf.
+    lost when a Sequencer dies: the next run finds all entries without a leaf.
     """
 
     def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:
@@ -140,7 +140,7 @@ class SequencerActor(Actor[Sequencer]):
     async def _advance(
         self, books: LogTransaction, look: LogView, *, checked: bool = False
     ) -> Append:
-        """Append the waiting entries; add a checkpoint if one is due or requested (``checked``)."""
+        """Append the waiting entries; add a checkpoint if it is due or requested (``checked``)."""
         edge = await self._edge_of(books, look.head)
         leaves, tiles = list[LeafRow](), list[HashTile]()
         now = self._clock.now()
@@ -173,7 +173,7 @@ class SequencerActor(Actor[Sequencer]):
 
     def _with_checkpoint(self, append: Append, look: LogView, now: datetime) -> Append:
         if look.halted or not self._may_sign:
-            return append  # after a restore, a new checkpoint could contradict published ones
+            return append  # a checkpoint after a restore could contradict published ones
         head = append.head
         ours = [str(verifier) for verifier in self._signer.verifiers(head.origin)]
         keys = new_keys(look.verifiers, ours)

@@ -59,7 +59,7 @@ class Watermark:
             self._newest = bound = None
         covered = look.head.covered
         if bound is not None and look.oldest >= bound.before:
-            # If many entries wait, the log has those up to the last one appended now.
+            # If many entries wait, the log has the entries up to the last entry appended now.
             reached = bound.entry if all_taken else min(bound.entry, look.waiting[-1])
             covered = max(covered, reached)
             bound = None if covered >= bound.entry else bound

@@ -1,4 +1,6 @@
-"""The Verifier actor: has delivered results checked, and asks the Ledger to book the verdicts."""
+"""The Verifier actor: lets verifiers check delivered results, and asks the Ledger to book the
+verdicts.
+"""
 
 import asyncio
 import logging
@@ -48,7 +50,7 @@ from sql.units import MINE
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
-RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the rest is for its files
+RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the other time is for its files
 SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
@@ -57,9 +59,9 @@ log = logging.getLogger(__name__)
 class VerifierActor(Actor[Verifier]):
     """Schedules checks on the connected verifiers.
 
-    It has no state that must survive: the database has the results that wait for a verdict, and a
-    lost check is repeated. The positions to compare are drawn with a secret that each instance
-    creates.
+    The actor has no state that must survive a crash: the database has the results that wait for a
+    verdict, and a lost check is repeated. The positions to compare are drawn with a secret that
+    each instance creates.
     """
 
     def __init__(self, peers: VerifierPeers, settings: VerifierSettings) -> None:
@@ -105,8 +107,8 @@ class VerifierActor(Actor[Verifier]):
     async def _read(self) -> list[Case]:
         """Read the next page of pending results, and return their cases.
 
-        Reading in pages lets newer results be checked while older ones cannot be. Cases of results
-        that are no longer pending are dropped, and their checks cancelled.
+        Reading in pages lets newer results be checked while older results cannot be. Cases of
+        results that are no longer pending are dropped, and their checks cancelled.
         """
         after, most = self._after, self._settings.at_once
         found = await self._peers.store.pending_checks(most, after)

@@ -89,7 +89,7 @@ class Case:
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
     yielded: int = 0  # long checks that were dropped as results of other creators waited
-    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; others are preferred
+    failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
     unread: str | None = None  # why a verifier could not read it; the gateway now tries to read it
     is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
@@ -109,7 +109,7 @@ class Case:
         case = cls(pending, now - pending.waited)
         if pending.disputed is not None:
             case.dispute()
-        elif pending.is_again or pending.row.drawn is not False:  # None: no draw took place
+        elif pending.is_again or pending.row.drawn is not False:  # None if no draw took place
             case.compare()
         return case
 
@@ -179,7 +179,9 @@ class Case:
 
     @property
     def is_last(self) -> bool:
-        """True if other results are checked first, as a check of this one failed or was dropped."""
+        """True if other results are checked first, as a check of this result failed or was
+        dropped.
+        """
         return self.failed > 0 or self.yielded > 0
 
     def is_waiting(self, now: float) -> bool:
@@ -195,7 +197,7 @@ class Case:
 
     @property
     def is_accused(self) -> bool:
-        """True if a check found the result wrong and no later one cleared it."""
+        """True if a check found the result wrong and no later check cleared it."""
         if self.verdict is not None:
             return self.verdict.outcome == "invalid" and self.verdict.strike
         return self.step == "more" or (self.step == "whole" and self.why == "regions")
@@ -343,7 +345,7 @@ class Case:
         found = of_all(report.crops, limits)
         said = f"of the whole frame {_distance(report)}"
         if not is_match(found):
-            # Its creator may have named the places at which honest instruction sets differ most.
+            # The creator may have named the places at which honest instruction sets differ most.
             named = len((self.pending.disputed or ())[:PLACES_MOST])
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
@@ -357,7 +359,7 @@ class Case:
             self._is_valid(found, said, across=across)
 
     def _hear_other_device(self, report: Report, limits: Thresholds) -> None:
-        """Handle a report by a verifier of another device kind; it never results in a strike."""
+        """Handle a report by a verifier of another device kind, which never results in a strike."""
         if report.unable is not None and report.depends:
             self._cannot_tell(f"{DEVICE_DEPENDENT}: {report.depends}")
         elif self.step == "whole" and not report.is_whole:

@@ -2,7 +2,7 @@
 
 Half of the crops lie where the picture has detail, which the verifier finds with a coarse render.
 The node's own picture is not used for that, as a cheating node could flatten what it did not
-render. So this module draws numbers, and the verifier places the crops by them
+render. This module draws random numbers, and the verifier places the crops by these numbers
 (``rendertrust.node.worker.checks.crop_placement``).
 """
 
@@ -55,7 +55,8 @@ def _in_chunk(frames: int) -> int:
 
 
 def least_of(unit: Assignment) -> int | None:
-    """Return the least number of frames of a video, which is one per unit that it is made from.
+    """Return the least number of frames of a video: one frame for each unit that the video is made
+    from.
 
     None for other units, as their number of frames is known.
     """
@@ -65,8 +66,8 @@ def least_of(unit: Assignment) -> int | None:
 def draws(secret: bytes, unit: bytes, result: bytes) -> list[Drawn]:
     """Draw the numbers (0 to 1) that place three crops: x, y, and the cell or None.
 
-    A crop without a cell lies anywhere, and one with a cell lies where there is detail. The first
-    crop has no cell, the second has one, and the third has one at random.
+    A crop without a cell lies anywhere, and a crop with a cell lies where there is detail. The
+    first crop has no cell, the second has a cell, and the third has a cell or none, at random.
     """
 
     def drawn(purpose: bytes, number: int) -> float:

@@ -43,7 +43,9 @@ class CheckQueue:
         return max(self._now, self._ends.get(creator, 0.0))
 
     def in_order(self, cases: Iterable[Case], now: float) -> list[Case]:
-        """Sort the cases fairly; those with failed or dropped checks come last until overdue."""
+        """Sort the cases in fair order; cases with failed or dropped checks come last until they
+        are overdue.
+        """
 
         def key(case: Case) -> tuple[bool, float, Place]:
             is_last = case.is_last and not self.is_overdue(case, now)
@@ -76,13 +78,13 @@ class CheckQueue:
 
 
 def batch_of(first: Case, waiting: Sequence[Case], now: float) -> tuple[Case, ...]:
-    """Return the batch that one check opens together: the first result, and perhaps others.
+    """Return the batch that one check opens together: the first result, and perhaps results from
+    ``waiting``, in their order.
 
-    The others are taken from ``waiting``, in its order. The scene of a batch is opened once. A
-    batch can only clear results. Results that the batch calls wrong, or does not report on, are
-    opened alone next. So a file cannot make the results that are opened after it invalid. All
-    results of a batch come from nodes of one owner, so a file that attacks its verifier affects
-    only that owner's results.
+    The scene of a batch is opened once. A batch can only clear results. Results that the batch
+    calls wrong, or does not report on, are opened alone next. So a file cannot cause a verdict
+    against the results that are opened after it. All results of a batch come from nodes of one
+    owner, so a file that attacks its verifier affects only that owner's results.
     """
     found, left = [first], BYTES_MOST - _bytes(first)
     if not _may_join(first, now):

@@ -1,6 +1,6 @@
 """Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
+Only the Ledger applies the effects. Each docstring of an effect or message names its sender.
 """
 
 from collections.abc import Mapping

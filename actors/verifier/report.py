@@ -43,9 +43,9 @@ class Report:
     """A parsed report of a verifier on one result.
 
     ``compared``: differences of the crops, and, if ``is_finished``, of the rebuilt picture as the
-    last one. ``fault``: the defect of the delivery. ``unable``: why the scene cannot be compared.
-    ``looked``: the result was only opened, as requested. ``suspect``: why the result should be
-    compared.
+    last element. ``fault``: the defect of the delivery. ``unable``: why the scene cannot be
+    compared. ``looked``: the result was only opened, as requested. ``suspect``: why the result
+    should be compared.
     """
 
     compared: tuple[RegionDifference, ...] = ()

@@ -18,7 +18,7 @@ READ_MOST: Final = 64 << 20  # bytes of one object; of a longer object the last 
 
 
 async def stored(case: Case, objects: Objects) -> Stored:
-    """Compare the stored objects with those that were delivered. Raises ObjectsUnavailable."""
+    """Compare the stored objects with the delivered objects. Raises ObjectsUnavailable."""
     row = case.pending.row
     found = await _stored(objects, case.place(result_key), row.sha256, row.size)
     if found == "same" and row.evidence_size is not None:
@@ -59,8 +59,8 @@ class SecondReads:
 async def is_readable(case: Case, objects: Objects) -> bool | None:
     """Return True if the result and its evidence can be read, with the delivered sizes.
 
-    None if the store is down. Compressed objects (Content-Encoding) count as unreadable, as not
-    every client decodes them.
+    None if the object store is down. Compressed objects (Content-Encoding) count as unreadable, as
+    not every client decodes them.
     """
     row = case.pending.row
     stored = [(case.place(result_key), row.size)]

@@ -1,4 +1,4 @@
-"""Thresholds of comparisons; of several regions the one that differs most decides.
+"""Thresholds of comparisons; of several regions the region that differs most decides.
 
 The distance of two renders means nothing by itself: a dark scene differs little even if all of it
 is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
@@ -21,8 +21,8 @@ _FROM_WORST: Final[tuple[Finding, ...]] = ("mismatch", "open", "match", "exact")
 
 @attrs.frozen
 class Thresholds:
-    """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and one above
-    ``open`` a mismatch.
+    """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and a distance
+    above ``open`` a mismatch.
 
     In between, more regions are compared. ``other_class`` replaces ``match`` if node and verifier
     have different instruction sets.

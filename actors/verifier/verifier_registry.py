@@ -75,7 +75,7 @@ class VerifierFleet:
     due: float = float("-inf")  # time of the next exchange
 
     async def meet(self, here: "VerifierRegistry", now: float) -> None:
-        """Publish the verifiers connected here, and read those of other gateways.
+        """Publish the verifiers connected here, and read the verifiers of other gateways.
 
         Raises Unavailable.
         """

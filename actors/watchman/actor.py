@@ -21,8 +21,8 @@ class WatchmanSettings:
     """Settings of the Watchman, which closes nodes' sockets in batches.
 
     The next batch follows once all sockets of the last batch are closed, or after
-    ``batch_seconds``. So not all nodes reconnect at once, and the event loop stays responsive.
-    ``orphans_seconds``: time limit for counting the units that still run.
+    ``batch_seconds``. Closing in batches keeps the event loop responsive, and not all nodes
+    reconnect at once. ``orphans_seconds``: time limit for counting the units that still run.
     """
 
     batch: int = 100

@@ -129,7 +129,7 @@ class ValkeyBus:
     async def _send(self, client: aioredis.Redis) -> None:
         """Send until a batch fails.
 
-        That batch, and hints that arrive during the pause, are dropped.
+        The batch that failed, and hints that arrive during the pause, are dropped.
         """
         self._resting = False
         while True:
@@ -155,7 +155,9 @@ class ValkeyBus:
         DROPPED.inc(count)
 
     async def _read(self, client: aioredis.Redis) -> None:
-        """Receive over one connection until it is lost; then raise one of AWAY."""
+        """Receive over one connection until the connection is lost; then raise an exception of
+        AWAY.
+        """
         self._changed.set()
         async with client.pubsub() as pubsub:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -200,7 +202,7 @@ class ValkeyBus:
             try:
                 subscription.receive(payload)
             except Exception:
-                # An error in one receiver must not affect the others.
+                # An error in one receiver must not affect the other receivers.
                 self.failed += 1
                 log.exception("bus_receiver_failed", topic=topic)
 
@@ -220,7 +222,7 @@ def _hold_on(pubsub: PubSub) -> None:
     """Raise ConnectionError if the connection is lost.
 
     Otherwise redis-py would reconnect at the next command and read the greeting while the other
-    task reads hints. Both tasks would then get data that is meant for the other.
+    task reads hints. Each task would then get data that is meant for the other task.
     """
     connection = pubsub.connection
     if connection is None or not connection.is_connected:

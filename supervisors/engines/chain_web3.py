@@ -112,7 +112,8 @@ class Web3Chain:
             arguments = [anchor.size, anchor.root, previous]
             data = self._contract(web3, contract).encode_abi("anchor", args=arguments)
             call = {"to": contract, "data": data}
-            # A node that lags behind estimates as if there were no contract: hardly any gas.
+            # A node of the chain that lags behind estimates the gas as if there were no contract,
+            # so far too low.
             return await self._signed(web3, endpoint, call, nonce, bid, gas_min=ANCHOR_GAS_MIN)
 
     async def send(self, raw: bytes) -> None:
@@ -144,7 +145,8 @@ class Web3Chain:
             there = self._contract(web3, contract)
             try:
                 size = int(await there.functions.size().call())
-                # Anchors never change, so a new one may arrive between the two calls.
+                # Anchors never change, so it does no harm if a new anchor arrives between the two
+                # calls.
                 root = bytes(await there.functions.rootAt(size).call()) if size else EMPTY
             except BadFunctionCallOutput:
                 return None

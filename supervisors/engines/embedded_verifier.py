@@ -1,8 +1,8 @@
 """The embedded verifier: a node agent as a child process that cannot read the gateway's data.
 
-The node agent runs in a bubblewrap sandbox, in which Blender's sandbox is nested. It sees the
-folders of the system and of Python read-only, its own folder, and the network. The sandbox hides
-the data folder, settings, homes and other processes.
+The node agent runs in a bubblewrap sandbox, in which Blender's sandbox is nested. The agent sees
+the folders of the system and of Python read-only, its own folder, and the network. The sandbox
+hides the data folder, settings, homes and other processes.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ def key_of(folder: EngineFolder) -> Path:
 
 
 class EmbeddedVerifier(Engine[int]):
-    """The node agent in ``data/verifier``. Its endpoint is its process id.
+    """The node agent in ``data/verifier``. The engine's endpoint is the agent's process id.
 
     ``enrol`` registers the node with the gateway at each start, and returns a token.
     """

@@ -112,4 +112,4 @@ class Engine(ABC, Generic[E]):
 
     @abstractmethod
     async def ready(self, pid: int) -> E | None:
-        """Return the endpoint once the process ``pid`` answers; None before."""
+        """Return the endpoint if the process ``pid`` answers; otherwise None."""

@@ -30,7 +30,10 @@ class EngineFolder:
         return self.path / "log"
 
     def make(self) -> None:
-        """Create missing folders; FolderClosed if the engine's account cannot enter."""
+        """Create missing folders.
+
+        Raises FolderClosed if the engine's account cannot enter a folder.
+        """
         check_way(self.data, self.account)
         self.data.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.path.mkdir(mode=0o700, exist_ok=True)
@@ -57,7 +60,7 @@ class EngineFolder:
         return folder
 
     def owned(self) -> tuple[int, int] | None:
-        """The owner of files that the engine reads; None: the current user."""
+        """The owner of files that the engine reads; None for the current user."""
         return (self.account.uid, self.account.gid) if self.account else None
 
     async def lock(self, *, within: float) -> int:

@@ -55,7 +55,7 @@ def read_ports(path: Path) -> dict[str, int]:
 
 
 def free_ports(count: int, usable: Callable[[int], bool] = is_free) -> list[int]:
-    """Return different usable ports; EngineError if there are not enough."""
+    """Return different usable ports. Raises EngineError if there are not enough."""
     found: list[int] = []
     for _ in range(count + TRIES_MAX):
         if len(found) == count:

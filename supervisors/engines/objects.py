@@ -49,7 +49,7 @@ SOCKETS_OF = (*SERVICES, "admin")
 class EmbeddedObjects(Engine[ObjectsEndpoint]):
     """A store in ``data/objects``.
 
-    Objects survive a kill; a power failure may lose the last ones.
+    Objects survive a kill; a power failure may lose the newest objects.
     """
 
     name = "objects"
@@ -210,7 +210,9 @@ async def presigner(endpoint: ObjectsEndpoint) -> "Presigner":
 
 
 async def statuses(*requests: tuple[str, str]) -> list[int]:
-    """Return the status of each request; after one without an answer, 0 for the rest."""
+    """Return the status of each request; after a request without an answer, 0 for that and all
+    further requests.
+    """
     got = [0] * len(requests)
     timeout = aiohttp.ClientTimeout(total=READY_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as session:

@@ -16,7 +16,7 @@ from supervisors.engines.handle import Handle
 
 @asynccontextmanager
 async def offline_chain(given: ChainSettings, data: Path) -> AsyncGenerator[EvmChain]:
-    """Yield the port over the configured chain; there must be one.
+    """Yield the port over the configured chain; a chain must be configured.
 
     Raises SettingsError, and EngineError if an embedded chain neither runs nor starts.
     """

@@ -94,7 +94,7 @@ class EmbeddedPostgres(Engine[PostgresEndpoint]):
         check_major(self.cluster, found.version)
 
     def read_passwords(self) -> None:
-        """Read the roles' passwords; generate missing ones."""
+        """Read the roles' passwords; generate missing passwords."""
         for role in ROLES:
             self._passwords[role] = keep_secret(self.folder.secrets / role)
 

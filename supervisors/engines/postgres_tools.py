@@ -77,7 +77,7 @@ def major_of(program: Path) -> int | None:
 
 
 def without_password(dsn: str) -> tuple[str, str | None]:
-    """Split a URL into one without its password, and the password."""
+    """Split a database URL into the URL without its password, and the password."""
     parts = urlsplit(dsn)
     query = parse_qsl(parts.query, keep_blank_values=True)
     password = next((value for name, value in query if name == "password"), None)

@@ -5,7 +5,7 @@ PROGRAM ARGUMENTS…``
 
 LOCK: an inherited descriptor that holds the lock on the engine's folder. The engine inherits the
 descriptor, too, so the folder stays locked until the engine's last process has ended. STOP: signals
-that end the engine, each with the seconds until the next one, such as ``2:20,3:6``; at last
+that end the engine, each with the seconds until the next signal, such as ``2:20,3:6``; at last
 SIGKILL. DEATH: the one signal that the engine gets if the tether itself is killed. OWNER:
 ``uid:gid`` to switch to, or ``-``. LEAVINGS: files, separated by colons, that the engine may leave
 outside its folder and that are removed after its end.

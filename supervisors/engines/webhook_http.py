@@ -26,7 +26,7 @@ PRIVATE: Final = "its address is not on the public internet"
 NOT_PUBLIC: Final = "has an address that is not on the public internet"
 LOOKUPS_MOST: Final = 32  # names that are resolved at the same time
 LOOKUPS_OF_ONE: Final = 2  # of these names, per user
-# owner of the request, for the look-up of its name
+# The owner of the endpoint to which a request is sent, for the limit on look-ups.
 _USER: Final = ContextVar[str]("user", default="")
 # Global unicast (RFC 4291): no other address is routed. Site-local fec0::/10, IPv4-compatible ::/96
 # and NAT64's 64:ff9b::/96 lie outside this range.

@@ -26,10 +26,10 @@ class Deliveries:
     """
 
     def __init__(
-        self, place: Callable[[], str], secret: str, told: Callable[[str], Awaitable[None]]
+        self, place: Callable[[], str], secret: str, on_accepted: Callable[[str], Awaitable[None]]
     ) -> None:
-        """Prepare the deliveries. ``told`` is awaited once an event was accepted."""
-        self._place, self._secret, self._told = place, secret, told
+        """Prepare the deliveries. ``on_accepted`` is awaited once an event was accepted."""
+        self._place, self._secret, self._on_accepted = place, secret, on_accepted
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._session: aiohttp.ClientSession | None = None
 
@@ -61,7 +61,7 @@ class Deliveries:
         while not await self._sent(event):
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311
             pause = min(2 * pause, LAST_PAUSE_SECONDS)
-        await self._told(event["id"])
+        await self._on_accepted(event["id"])
 
     async def _sent(self, event: Json) -> bool:
         """Send an event once, and return True if the gateway accepted it.

@@ -39,7 +39,7 @@ class StripeApi:
 
     def site(self) -> web.Application:
         """Create the web application."""
-        site = web.Application(middlewares=[told], client_max_size=BYTES_MAX)
+        site = web.Application(middlewares=[with_refusals], client_max_size=BYTES_MAX)
         site.add_routes(
             [
                 web.post("/v1/checkout/sessions", self.open),
@@ -124,7 +124,7 @@ class StripeApi:
 
 
 @web.middleware
-async def told(request: web.Request, handler: Any) -> web.StreamResponse:
+async def with_refusals(request: web.Request, handler: Any) -> web.StreamResponse:
     """Return refusals in Stripe's format."""
     try:
         answer: web.StreamResponse = await handler(request)

@@ -251,7 +251,7 @@ class StripeState:
         }
         self.events[event["id"]] = event  # stored until delivered; KEPT_MAX does not apply
 
-    def told(self, event: str) -> None:
+    def delivered(self, event: str) -> None:
         """Record that the event was delivered."""
         row = self.events.pop(event, None)
         if row is not None:
