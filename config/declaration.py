@@ -30,9 +30,10 @@ def setting(
 ) -> T:
     """Return the attrs field of a setting.
 
-    ``meaning`` is its documentation. ``bounds`` are the least and the greatest number allowed.
-    ``development`` and ``production`` replace the default in the environment of that name. Values
-    of a ``secret`` setting are left out of representations, and masked where settings are shown.
+    ``meaning`` is the documentation of the setting. ``bounds`` are the least and the greatest
+    number allowed. ``development`` and ``production`` replace the default in the environment of
+    that name. Values of a ``secret`` setting are left out of representations, and masked where
+    settings are shown.
     """
     given = {"development": development, "production": production}
     other = {name: value for name, value in given.items() if value is not None}

@@ -1,6 +1,7 @@
 """The settings of a gateway, each with its type, default, bounds and meaning.
 
-To add a setting, add a field here; ``scripts/settings_table.py`` then updates the documentation.
+To add a setting, add a field to a class in this module; ``scripts/settings_table.py`` then updates
+the documentation.
 """
 
 from datetime import UTC, datetime, time
@@ -472,7 +473,7 @@ class Settings:
 
     @property
     def is_for_money(self) -> bool:
-        """Return True if credits cost money here, so that earnings are worth money."""
+        """Return True if this gateway sells credits for real money, so earnings are worth money."""
         return self.production or self.stripe.secret_key.startswith(LIVE_KEYS)
 
     @property

@@ -1,8 +1,9 @@
 """Install the few system packages that rendering needs: ``system_packages.py [--for-tests]``.
 
-Root installs them with apt; other users get the exact command, and nothing is changed. Proxies for
-tests are not installed, as installing would start them: their packages are unpacked beside this
-environment, which does not need root. Only root installs Debian's PostgreSQL, for tests.
+Root installs the packages with apt; other users get the exact command, and nothing is changed.
+Proxies for tests are not installed, as installing would start them: their packages are unpacked
+beside this environment, which does not need root. Only root installs Debian's PostgreSQL, for
+tests.
 """
 
 import ctypes

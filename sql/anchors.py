@@ -1,4 +1,4 @@
-"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes them."""
+"""Rows of transactions that the gateway sent to a chain. Only the Anchor writes these rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,9 +19,9 @@ FAILED: Final = "FAILED"
 class SentRow:
     """A transaction. ``size`` and ``root`` are None for the deployment of the contract.
 
-    A transaction is signed again with a higher fee if it stays pending. ``raw``: its newest
-    version; ``hashes``: the hashes of all versions, newest last; ``mined_hash``: the hash of the
-    confirmed version.
+    A transaction is signed again with a higher fee if it stays pending. ``raw``: the newest version
+    of the transaction; ``hashes``: the hashes of all versions, newest last; ``mined_hash``: the
+    hash of the confirmed version.
     """
 
     chain_id: int

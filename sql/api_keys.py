@@ -46,7 +46,7 @@ class ApiKeyHolder:
 
 class ApiKeys(Table):
     async def insert(self, user: UUID, key: NewApiKey) -> ApiKeyRow | None:
-        """Insert a key; None if the user has too many."""
+        """Insert a key; None if the user has too many keys."""
         return await self._database.row(
             ApiKeyRow,
             "api_key_insert",

@@ -1,6 +1,6 @@
 """Checks of deliveries, and their evidence.
 
-The ledger writes them; actors and the web read them.
+The Ledger writes checks and evidence; actors and the web read them.
 """
 
 import json

@@ -14,7 +14,10 @@ KEPT: Final = 20  # connections per node
 
 @attrs.define(eq=False)
 class ConnectionRow:
-    """One connection of a node. ``by_us``: a gateway closed it, not the node or the network."""
+    """One connection of a node.
+
+    ``by_us``: a gateway closed the connection, not the node or the network.
+    """
 
     id: UUID
     node_id: UUID

@@ -1,6 +1,6 @@
 """Balances, entries and holds of a user, and entries of all accounts for the console.
 
-Only the Ledger writes them.
+Only the Ledger writes balances, entries and holds.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class AccountEntryRow:
 
 @attrs.frozen
 class OpenHoldRow:
-    """An open hold; ``job_id`` is None if it is not for a job.
+    """An open hold; ``job_id`` is None if the hold is not for a job.
 
     ``grid``: the columns and rows of tiles, if the job's frames are cut.
     """
@@ -152,7 +152,9 @@ class Credits:
 
 @attrs.frozen
 class EntryFilter:
-    """Filter for entries. ``account``: a prefix of its name, or part of its owner's name or e-mail.
+    """Filter for entries.
+
+    ``account``: a prefix of the account's name, or part of the name or e-mail of its owner.
 
     ``reference``: part of the reference. ``before``: only smaller entry numbers. ``sort``: an
     attribute of the rows, with '-' for descending.

@@ -176,10 +176,10 @@ class Database:
     async def transaction(
         self, *, within: float = WITHIN_SECONDS, snapshot: bool = False
     ) -> AsyncGenerator[Connection]:
-        """Yield a connection in a transaction. AnswerLost: it is unknown whether it was committed.
+        """Yield a connection in a transaction.
 
-        Unavailable: it was not committed. With ``snapshot`` all reads see one moment, and writes
-        are not possible.
+        After AnswerLost it is unknown whether the transaction was committed. After Unavailable it
+        was not committed. With ``snapshot`` all reads see one moment, and writes are not possible.
         """
         ended = False
         try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SHARES_MOST = 5_000  # per payout; operators with more shares repeat the request
 WITHHELD_MOST = timedelta(days=30)  # then an admin decides, if no check has
-# newest shares of an operator to read: more than a fine of equal shares may take
+# number of an operator's newest shares to read; a fine of equal shares takes fewer
 STAKE_SHARES = 400
 OPERATOR = "operator:"
 SUSPENSE = "suspense"
@@ -46,7 +46,7 @@ class EarningRow:
 
 @attrs.frozen
 class DisputeRow:
-    """A dispute. ``by_gateway``: the gateway opened it, and a check decides it.
+    """A dispute. ``by_gateway``: the gateway opened the dispute, and a check decides the dispute.
 
     The gateway opens a dispute if this unit was not compared and the node had an invalid result
     later.

@@ -32,7 +32,7 @@ from sql.query_loader import QUERIES
 
 FINDINGS_MAX: Final = 1000  # per query
 OF_WHAT_IS_NEW: Final = ("I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I11")
-INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # I12 always checks all of its few rows
+INVARIANTS: Final = (*OF_WHAT_IS_NEW, "I12")  # each audit checks all rows of I12, as they are few
 BOOKS_BROKEN: Final = frozenset({"I1", "I2"})  # each violation stops all postings
 # How many rows to check at once, by kind; jobs come with all their units.
 BY_ID: Final = {"transfers": 5000, "entries": 5000, "accounts": 5000, "jobs": 250}

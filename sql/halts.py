@@ -136,7 +136,7 @@ class Halted(Unavailable):
 class Halts:
     """The reasons not to write.
 
-    Query them before every write; the database is queried at most once a second.
+    Callers query the reasons before every write; the database is queried at most once a second.
 
     ``chain``: the gateway has a chain. ``seen`` returns this gateway's memory of the log, by which
     the gateway notices an older database before the chain does. A memory of another log, or an

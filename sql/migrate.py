@@ -57,7 +57,7 @@ UNRELEASED: Final = (
     " one removed)"
 )
 # With wal_level minimal, PostgreSQL may assign numbers of a new sequence without a log record, and
-# assign them again after a crash. Setting the sequence again prevents that.
+# assign them again after a crash. Setting the sequence again prevents a second assignment.
 _NUMBERS: Final = """
 SELECT setval(seqrelid, pg_sequence_last_value(seqrelid)) FROM pg_sequence
 WHERE xmin = pg_current_xact_id()::xid AND pg_sequence_last_value(seqrelid) IS NOT NULL

@@ -70,8 +70,8 @@ class NodeRow:
 class SessionStart:
     """A new session of a node.
 
-    ``epoch``: the number of the session, counted over all gateways. ``at``: its start, by the
-    database's clock.
+    ``epoch``: the number of the session, counted over all gateways. ``at``: the start of the
+    session, by the database's clock.
     """
 
     epoch: int
@@ -374,7 +374,7 @@ class NodeWork:
 class NodeShare:
     """Earning of a node by one unit; ``grid`` as in ``NodeWork``.
 
-    ``entry_id``: the entry that pays it; ``decision`` as in ``sql.operators``.
+    ``entry_id``: the entry that pays the earning; ``decision`` as in ``sql.operators``.
     """
 
     id: UUID

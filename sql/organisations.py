@@ -116,7 +116,7 @@ class Organisations(Table):
     # -- as an owner
 
     async def found(self, organisation: UUID, name: str, act: Act) -> Organisation | None:
-        """Create an organisation; None if the user has too many."""
+        """Create an organisation; None if the user has too many organisations."""
         async with self._database.transaction() as connection:
             values = (organisation, name, act.actor_id, act.at, OF_USER_MOST)
             row = await connection.fetchrow(QUERIES["organisation_found"], *values)

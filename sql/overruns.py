@@ -15,8 +15,8 @@ OWNERS: Final = 3
 class Overrun:
     """An attempt that took far longer than quoted.
 
-    ``percent``: its estimated share of the quoted work. ``owner``: the owner of the node at that
-    time. ``frames``: the frames of the unit, if its job has frames.
+    ``percent``: the estimated work of the attempt, in percent of the quoted work. ``owner``: the
+    owner of the node at that time. ``frames``: the frames of the unit, if its job has frames.
     """
 
     job: UUID

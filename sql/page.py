@@ -19,5 +19,7 @@ class Page:
     after: UUID | None = None
 
     async def is_known(self, database: Database, query: str, owner: UUID | None) -> bool:
-        """Return True if ``after`` is None, or the query finds it among the owner's elements."""
+        """Return True if ``after`` is None, or the query finds ``after`` among the owner's
+        elements.
+        """
         return self.after is None or await database.one(query, owner, self.after) is not None

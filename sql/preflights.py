@@ -16,9 +16,9 @@ HOUR: Final = timedelta(hours=1)
 class PreflightRow:
     """A preflight.
 
-    ``facts``: its result. Until there is a result, ``status`` and the following fields describe the
-    preflight's job; they are None without a job. ``node_id``: the node that ran it;
-    ``by_embedded``: an embedded verifier.
+    ``facts``: the result of the preflight. Until there is a result, ``status`` and the following
+    fields describe the preflight's job; they are None without a job. ``node_id``: the node that ran
+    the preflight. ``by_embedded``: that node is an embedded verifier.
     """
 
     job_id: UUID

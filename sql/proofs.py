@@ -1,4 +1,4 @@
-"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes them."""
+"""Data for proofs: leaves, log tiles and checkpoints. Only the Sequencer writes these data."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence

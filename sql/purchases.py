@@ -1,4 +1,4 @@
-"""Purchases, reversals and Stripe events. Only the Ledger writes them."""
+"""Purchases, reversals and Stripe events. Only the Ledger writes these rows."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

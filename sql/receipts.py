@@ -35,7 +35,7 @@ class WithdrawnRow:
 
 @attrs.frozen
 class ShownReceipt:
-    """A receipt, and how its verdict was found.
+    """A receipt, and how the verdict on the result was found.
 
     ``device_class``: the node's device class, '' if unknown. ``is_verified``: a verifier opened or
     compared the result. ``compared``, ``remade`` and ``distance`` as in ``CheckRow``.

@@ -1,4 +1,6 @@
-"""Webhook endpoints and deliveries, for their owners and for the Courier, which sends them."""
+"""Webhook endpoints and deliveries, for their owners and for the Courier, which sends the
+deliveries.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

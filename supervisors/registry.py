@@ -20,7 +20,7 @@ class Registry:
     def register(self, marker: type[To], ref: Ref[To]) -> Ref[To]:
         """Register the address of the actor marked ``marker``.
 
-        Raises LookupError if that marker has an address already.
+        Raises LookupError if the marker has an address already.
         """
         if marker in self._refs:
             raise LookupError(f"an address is already registered for {marker.__name__}")
@@ -30,7 +30,7 @@ class Registry:
     def ref(self, marker: type[To]) -> Ref[To]:
         """Return the address of the actor marked ``marker``.
 
-        Raises LookupError if there is none.
+        Raises LookupError if the marker has no address.
         """
         if marker not in self._refs:
             known = ", ".join(sorted(known.__name__ for known in self._refs)) or "none"

@@ -39,7 +39,8 @@ STOP_SECONDS: Final = 5.0
 class Leaf:
     """An actor.
 
-    ``capacity``: the capacity of its mailbox. ``slow``: the actor may take minutes for one message.
+    ``capacity``: the capacity of the actor's mailbox. ``slow``: the actor may take minutes for one
+    message.
     """
 
     name: str
@@ -158,7 +159,7 @@ VITAL: Final = ("Books", "Dispatch", "Edge")
 class Tree:
     """The supervision tree, built but not started.
 
-    Start ``root``; ``registry`` has the addresses.
+    Start ``root``; ``registry`` has the addresses of the actors.
     """
 
     def __init__(

@@ -93,7 +93,7 @@ class AnchorActor(Actor[Anchor]):
     async def run_once(self) -> None:
         """Check sent transactions, and send an anchor or a higher fee if due.
 
-        Raises the errors of its ports.
+        Raises the errors of the ports that it uses.
         """
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
@@ -136,7 +136,7 @@ class AnchorActor(Actor[Anchor]):
         its block.
 
         The blocks of earlier transactions may be replaced, too; the next run checks the newest of
-        them.
+        these transactions.
         """
         row = situation.newest_confirmed
         if row is None:
@@ -238,7 +238,9 @@ class AnchorActor(Actor[Anchor]):
             # Another version is in a block; the next run finds it.
 
     async def _next(self, state: ChainState, situation: Situation, standing: ChainCheck) -> None:
-        """Deploy the contract if there is none; otherwise anchor the newest checkpoint if due."""
+        """Deploy the contract if there is none; otherwise anchor the newest checkpoint if that is
+        due.
+        """
         contract, newest = situation.contract, standing.newest
         if has_lost_anchors(situation, newest) and (
             await self._chain.state() != state or not self._doubts.last(LESS, self._clock.now())

@@ -13,11 +13,11 @@ from sql.anchors import CONFIRMED, PENDING, SentRow
 class AnchorSettings:
     """Settings of the Anchor.
 
-    ``every_seconds``: interval of its runs. ``anchor_seconds``: least time between anchors.
-    ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this time in no
-    block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a node of the
-    chain must report something as missing before the Anchor believes it. A node that only lags
-    behind reports it for a shorter time.
+    ``every_seconds``: interval of the Anchor's runs. ``anchor_seconds``: least time between
+    anchors. ``confirmations``: blocks until an anchor is CONFIRMED. ``rebid_seconds``: after this
+    time in no block, a transaction is sent again with a higher fee. ``doubt_seconds``: how long a
+    node of the chain must report something as missing before the Anchor believes it. A node that
+    only lags behind reports it for a shorter time.
     """
 
     every_seconds: float = 5.0

@@ -153,7 +153,7 @@ class HubActor(Actor[Hub]):
         self._look_at = self._clock.monotonic() + LOOK_SECONDS
 
     async def _show(self, watched: OpenView) -> None:
-        """Read a view, and send its viewers the changed blocks.
+        """Read a view, and send the view's viewers the changed blocks.
 
         An error in one page does not affect other pages.
         """

@@ -17,10 +17,10 @@ SHARE: Final = 9
 class OpenView:
     """A view that is open in a browser.
 
-    ``watchers``: viewers who have got its content. ``joined``: viewers who came after it was last
-    read. ``stirred``: the view's data may have changed since then. ``away``: the viewers were
-    informed that they see outdated content. ``rested_at``: when the view may be read again.
-    ``due_at``: when the view is read again even if nothing has changed.
+    ``watchers``: viewers who have got the view's content. ``joined``: viewers who came after the
+    last reading of the view. ``stirred``: the view's data may have changed since the last reading.
+    ``away``: the viewers were informed that they see outdated content. ``rested_at``: when the view
+    may be read again. ``due_at``: when the view is read again even if nothing has changed.
     """
 
     view: LiveView

@@ -27,8 +27,8 @@ class Deliver(Message[Courier, int]):
 class Sent(Message[Courier, None]):
     """From the Courier's own task: requests to an endpoint have ended.
 
-    ``due``: the deliveries that the task has sent. ``became``: the finished task, with their
-    outcomes.
+    ``due``: the deliveries that the task has sent. ``became``: the finished task, with the outcomes
+    of the deliveries.
     """
 
     endpoint: UUID

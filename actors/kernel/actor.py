@@ -31,8 +31,8 @@ class Life(Protocol):
 class Actor(Generic[To]):
     """An actor with one mailbox that handles one message (or one batch) at a time.
 
-    ``To`` is its marker class. A subclass has a ``@handles`` or ``@handles_batch`` method for every
-    message addressed to its marker; otherwise TypeError is raised at class creation.
+    ``To`` is the actor's marker class. A subclass has a ``@handles`` or ``@handles_batch`` method
+    for every message addressed to its marker; otherwise TypeError is raised at class creation.
     """
 
     __handlers__: ClassVar[Table] = {}
@@ -47,7 +47,7 @@ class Actor(Generic[To]):
         check_table(cls, cls.__marker__, cls.__handlers__)
 
     async def started(self) -> None:
-        """Run before the first message. An exception here is a crash."""
+        """Run before the first message. An exception in this method is a crash of the actor."""
 
     async def stopped(self) -> None:
         """Run after the last message, both at a stop and after a crash (even of ``started``)."""

@@ -11,8 +11,8 @@ DETAIL_CHARACTERS = 200
 class Exit:
     """How an instance of an actor ended.
 
-    ``normal``: it was stopped. ``reason`` is short and contains no data of messages; ``error`` is
-    only for the log.
+    ``normal``: the instance was stopped. ``reason`` is short and contains no data of messages;
+    ``error`` is only for the log.
     """
 
     normal: bool

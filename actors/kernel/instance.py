@@ -49,8 +49,8 @@ NOBODY: Handler = (refuse, 0)
 class Instance:
     """Runs an actor.
 
-    Before each message it checks four lanes in this order: kill (the task is cancelled), stop,
-    death notices, messages.
+    Before each message, the instance checks four lanes in this order: kill (the task is cancelled),
+    stop, death notices, messages.
     """
 
     __slots__ = (
@@ -108,7 +108,9 @@ class Instance:
         self.killed = self.signalled = True
 
     def notify(self, down: Down) -> None:
-        """Deliver a death notice in its own lane, so that a full mailbox cannot delay it."""
+        """Deliver a death notice in a lane of its own, so that a full mailbox cannot delay the
+        notice.
+        """
         self.watching.pop(down.ref, None)
         self.downs.append(down)
         self.signalled = True

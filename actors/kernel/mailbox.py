@@ -179,7 +179,7 @@ class Mailbox:
         except asyncio.CancelledError:
             if waiting in self.room:
                 self.room.remove(waiting)
-            else:  # it was woken for room that it does not use, so wake the next sender
+            else:  # the sender was woken for room that it does not use, so wake the next one
                 self.make_room()
             raise
 

@@ -39,7 +39,9 @@ STEP_SECONDS: Final = 5.0  # largest difference of two healthy clocks between tw
 
 @attrs.frozen
 class Clocks:
-    """Readings of the database's clock and of this machine's monotonic clock, taken together."""
+    """Readings of the database's clock and of this machine's monotonic clock, taken at the same
+    time.
+    """
 
     database: datetime
     steady: float

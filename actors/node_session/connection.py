@@ -95,7 +95,7 @@ class NodeConnection:
     async def admits(self) -> bool:
         """Count a relay frame from the node.
 
-        If it exceeds the rate limit, close the socket and return False.
+        If the relay frame exceeds the rate limit, close the socket and return False.
         """
         if self._flood.admits(self._clock.monotonic()):
             return True

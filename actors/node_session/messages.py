@@ -161,9 +161,9 @@ class Withdraw(Message[NodeSession, None]):
 class Recall(Message[NodeSession, None]):
     """From the Scheduler: requeue the unit, unless it was already sent to the node.
 
-    The reason is that its job was paused, or, with ``for_another``, that an idle node could begin
-    it. A session whose node already has the unit answers a recall ``for_another`` with
-    ``RecallDeclined``.
+    The unit is recalled because its job was paused, or, with ``for_another``, because an idle node
+    could begin the unit. A session whose node already has the unit answers a recall ``for_another``
+    with ``RecallDeclined``.
     """
 
     job: UUID

@@ -91,7 +91,9 @@ class ProgressTracker:
         self._known: OrderedDict[AttemptId, AttemptProgress] = OrderedDict()
 
     def of(self, attempt: AttemptId, now: float) -> AttemptProgress:
-        """Return the progress of an attempt; a new record begins at ``now`` if there is none."""
+        """Return the progress of an attempt; if there is no record of it yet, a new record begins
+        at ``now``.
+        """
         progress = self._known.setdefault(attempt, AttemptProgress(now))
         self._known.move_to_end(attempt)
         if len(self._known) > KEPT_MOST:
@@ -105,8 +107,8 @@ class ProgressTracker:
 
 @attrs.define
 class OverrunTracker:
-    """Shares of their quotes that nodes took for their most recent jobs, in all sessions of a
-    gateway.
+    """For each node, the shares of the quotes that it took for its most recent jobs, in all
+    sessions of a gateway.
     """
 
     _known: dict[UUID, OrderedDict[UUID, float]] = attrs.field(
@@ -284,7 +286,7 @@ def stall_error(progress: AttemptProgress, now: float, seconds: float) -> str | 
 def pace_error(seconds: float, frames: int, pace: UnitDurations | None, times: float) -> str | None:
     """Return the error of an attempt that takes over ``times`` as long as other units of its job.
 
-    None if the attempt takes less time, or the job's pace is not known.
+    None if the attempt takes at most ``times`` as long, or the job's pace is not known.
     """
     if pace is None or pace.done < DONE_LEAST or not times:
         return None

@@ -138,7 +138,7 @@ class ResultObjects:
         )
 
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
-        """Return the object with its SHA-256, computed if the store does not know it.
+        """Return the object with its SHA-256, which is computed if the store does not know it.
 
         Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer in
         the store.

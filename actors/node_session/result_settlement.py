@@ -79,7 +79,7 @@ class ResultSettlement:
     async def settle(self, held: HeldUnit) -> None:
         """Ask the Ledger to end a unit.
 
-        If its effect is not decided yet, the effect follows from the unit's result.
+        If the effect that ends the unit is not decided yet, it follows from the unit's result.
         """
         result = held.result
         if held.doubted is not None:

@@ -38,10 +38,10 @@ LESS_MEMORY: Final = (
 class Failure:
     """A failed attempt, as its node or this session reports it.
 
-    ``error_class``: whose fault it is. ``final``: no other node shall try the unit. ``confirmed``:
-    the unit ends if the scene is at fault. ``given_back``: the node returned the unit because it
-    drains or stops, and nothing failed. ``accused``: device class of a node that blames the scene.
-    ``caught``: device class of a node that lied.
+    ``error_class``: whose fault the failure is. ``final``: no other node shall try the unit.
+    ``confirmed``: the unit ends if the scene is at fault. ``given_back``: the node returned the
+    unit because it drains or stops, and nothing failed. ``accused``: device class of a node that
+    blames the scene. ``caught``: device class of a node that lied.
     """
 
     error_class: str
@@ -142,8 +142,8 @@ def incapable(
 
     The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
     memory, and no node has more, the unit ends. Otherwise the unit is retried. The report of a
-    trusted node raises the unit's requirements. The report of an outside node raises them only if a
-    node of another owner has tried the unit, too, and a capable node exists.
+    trusted node raises the unit's requirements. The report of an outside node raises the
+    requirements only if a node of another owner has tried the unit, too, and a capable node exists.
     """
     is_memory = lack.what == MEMORY
     ends = is_memory and is_trusted and not others.is_able

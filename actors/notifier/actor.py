@@ -1,7 +1,7 @@
 """The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint, which may be lost. The actor keeps the progress and recent log
-lines of running units, which are not in the database.
+Everything that the actor sends is a hint, which may be lost. The actor keeps the progress and
+recent log lines of running units, which are not in the database.
 """
 
 from collections.abc import Sequence

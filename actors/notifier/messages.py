@@ -127,7 +127,7 @@ class Feed:
     """Events of one job for a subscriber; the oldest events are dropped if the subscriber reads
     slowly.
 
-    The subscriber owns it; the Notifier writes into it while it is open.
+    The subscriber owns the feed; the Notifier writes into the feed while it is open.
     """
 
     def __init__(self, *, most: int = 64) -> None:

@@ -68,7 +68,7 @@ class DisputeDecide:
 
     UPHELD: the charge is refunded and the share is reversed. REJECTED: the share is PAYABLE once
     its dispute window is over. ``verdict``: if a check found the result invalid, the verdict of
-    that check. It replaces the earlier verdict, with strike and fine.
+    that check. That verdict replaces the earlier verdict, with strike and fine.
     """
 
     job: UUID

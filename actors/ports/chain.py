@@ -71,7 +71,7 @@ class Anchored:
 
 
 class Chain(Protocol):
-    """A chain with the anchor contract. Methods raise ChainUnavailable while it is down."""
+    """A chain with the anchor contract. Methods raise ChainUnavailable while the chain is down."""
 
     async def state(self) -> ChainState:
         """Return the state of the chain and of the gateway's account on it."""

@@ -76,7 +76,10 @@ class Part:
 
 
 class Objects(Protocol):
-    """The object store, with one bucket. Methods raise ObjectsUnavailable while it is down."""
+    """The object store, with one bucket.
+
+    Methods raise ObjectsUnavailable while the store is down.
+    """
 
     async def presign_get(
         self,

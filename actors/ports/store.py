@@ -156,8 +156,8 @@ class Store(Protocol):
     async def session_opened(self, node: UUID) -> SessionStart:
         """Record a new session of a node; return its epoch and the time by the database's clock.
 
-        The epoch is greater than the epoch of every earlier session of the node. It is 0 if there
-        is no such node.
+        The epoch is greater than the epoch of every earlier session of the node. The epoch is 0 if
+        there is no such node.
         """
         ...
 
@@ -226,7 +226,7 @@ class Store(Protocol):
     ) -> "frozenset[CheckId]":
         """Claim, for ``seconds``, the checks that no other gateway has claimed.
 
-        Returns the checks of ``checks`` that this gateway has claimed now. A gateway that must not
+        Returns the members of ``checks`` that this gateway has claimed now. A gateway that must not
         write (``sql.halts``) claims no checks, and gives up its earlier claims on them.
         """
         ...
@@ -321,7 +321,7 @@ class LogStore(Protocol):
     def log(self) -> "AbstractAsyncContextManager[LogTransaction]":
         """Begin a transaction that locks the log's head, appends entries, and commits at exit.
 
-        After Unavailable it is unknown whether it was committed.
+        After Unavailable it is unknown whether the transaction was committed.
         """
         ...
 

@@ -90,8 +90,8 @@ log = logging.getLogger(__name__)
 class SchedulerActor(Actor[Scheduler]):
     """Places units on nodes. The handlers are in the order of a unit's life cycle.
 
-    ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks
-    them to send ``SessionOpened`` again.
+    ``sessions`` returns the addresses of all open node sessions. When the actor starts, it asks all
+    sessions to send ``SessionOpened`` again.
     """
 
     def __init__(

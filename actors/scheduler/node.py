@@ -77,13 +77,13 @@ class Node:
     ``assigned``: the node's units, and units for which one of its slots is reserved. ``slots`` is
     None without a hello. ``offered``: the job types in the node's hello; None if the hello named
     none. ``pools``: the pools in the hello; empty if the node takes every user's work. ``is_ours``:
-    the gateway's owner runs it. ``is_unverifiable``: the gateway has verifiers, but none of them
-    can check this node's results.
+    the gateway's owner runs the node. ``is_unverifiable``: the gateway has verifiers, but none of
+    them can check this node's results.
 
     ``behind``: the node's session missed a message and must get all assignments again. ``declines``
     counts the units that the node declined in a row; while ``is_paused`` the node gets no units.
-    ``left_at``: monotonic time when its last session ended. ``silent_since``: monotonic time when
-    it was first found without session, units, standing and sign of life.
+    ``left_at``: monotonic time when the node's last session ended. ``silent_since``: monotonic time
+    when the node was first found without session, units, standing and sign of life.
     """
 
     id: UUID
@@ -109,7 +109,9 @@ class Node:
     version: int = 0  # entries in the index's heaps with another version are stale
 
     def tell(self, message: Message[NodeSession, None]) -> bool:
-        """Send a message to the node's session; return False if there is none, or it is full."""
+        """Send a message to the node's session; return False if there is no session, or its mailbox
+        is full.
+        """
         return self.session is not None and self.session.tell(message)
 
     def take_hello(self, hello: Hello) -> None:
@@ -196,7 +198,8 @@ class Node:
         """True if another gateway serves the node and the node has several units, some of which may
         wait.
 
-        False for a node whose session here ended, until its next sign of life.
+        False for a node whose session at this gateway has ended, until the node's next sign of
+        life.
         """
         may_live = self.healthy or self.left_at is None
         return self.session is None and may_live and len(self.assigned) > 1

@@ -119,7 +119,8 @@ class NodeIndex:
         self._listed: dict[UUID, frozenset[Bucket]] = {}  # the buckets of each node
         self._heaps: dict[Bucket, list[Entry]] = {}
         self._needs: dict[Requirements, None] = {}  # with own buckets; the last used is last
-        # By requirements without their own buckets: how many examined nodes did not meet them.
+        # For requirements without their own buckets: how many examined nodes did not meet the
+        # requirements.
         self._misses: dict[Requirements, int] = {}
         self._resources: dict[UUID, NodeResources] = {}  # each node's resources at the last update
         self._changed: dict[UUID, Node] = {}  # nodes that may be able to do more than before
@@ -242,11 +243,11 @@ class NodeIndex:
     def _with_buckets(
         self, demand: PlacementRequest, failed: frozenset[UUID]
     ) -> tuple[PlacementRequest, list[Bucket]]:
-        """Return the request and its buckets.
+        """Return the request for a node, and the buckets of the request.
 
         Requirements that were raised after failures may be lowered again to those of the job.
-        Raised requirements are lowered if no node meets them. They are also lowered if connected
-        nodes that have not failed the unit meet only the job's requirements.
+        Raised requirements are lowered if no node meets them. Raised requirements are also lowered
+        if connected nodes that have not failed the unit meet only the job's requirements.
         """
         buckets = self._buckets_for(demand)
         if demand.kind.asked is None:

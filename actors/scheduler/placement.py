@@ -173,10 +173,10 @@ def choose(
 def _may_add(state: SchedulerState, node: Node, demand: PlacementRequest) -> bool:
     """Return whether a saturated node gets one more unit of the user.
 
-    The node gets it if the unit comes before a unit of the same user that waits there, and if fewer
-    of the user's units come before it than the node has slots. An oversubscribed node also gets a
-    unit of a user who has no unit waiting there, so that other users' backlog does not delay this
-    user.
+    The node gets the unit if it comes before a unit of the same user that waits at the node. Also,
+    fewer of the user's units may come before the unit than the node has slots. An oversubscribed
+    node also gets a unit of a user who has no unit waiting there, so that other users' backlog does
+    not delay this user.
     """
     units = (state.units.get(key) for key in node.assigned)
     own = [

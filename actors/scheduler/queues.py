@@ -167,7 +167,7 @@ class FairQueue:
         return self._turns[0][:2] if self._turns else None
 
     def first(self) -> QueueEntry | None:
-        """Return the entry whose turn it is; it may be stale."""
+        """Return the entry whose turn it is; the entry may be stale."""
         return None if self.next() is None else self._units[self._turns[0][-1]][0]
 
     def set_aside(self, user: UUID) -> None:
@@ -221,9 +221,9 @@ class NodeChooser(Protocol):
 class UnitQueue:
     """Units that wait to be placed: a line (fair queue) for each kind, and delayed units.
 
-    Stale entries are dropped when they are reached. ``drained``: jobs of which few units are left
-    here. Units that no node can do are parked: the queue skips them until ``wake`` or ``wake_of``
-    reports that a node may be able to do them.
+    Stale entries of a line are dropped when they are reached. ``drained``: jobs of which few units
+    are left here. Units that no node can do are parked: the queue skips them until ``wake`` or
+    ``wake_of`` reports that a node may be able to do them.
     """
 
     def __init__(self) -> None:
@@ -355,7 +355,7 @@ class UnitQueue:
                 elif isinstance(choice, NoCapableNode):
                     self._parked[kind.pool].add(kind)
                     line.park(*(() if is_same else (unit.user,)))
-                elif unit.shuns:  # the units behind it may avoid fewer nodes
+                elif unit.shuns:  # units behind this unit may avoid fewer nodes
                     _pass_over(line, entry, aside[kind])
                 elif is_same:
                     turns.end()
@@ -367,7 +367,7 @@ class UnitQueue:
     def _restore(self, aside: Mapping[RequestKind, list[QueueEntry]]) -> None:
         for kind, entries in aside.items():
             line = self._lines.get(kind)
-            if line is None:  # dropped, as it was empty
+            if line is None:  # the line was dropped, as it was empty
                 continue
             for entry in entries:
                 line.put_back(entry)

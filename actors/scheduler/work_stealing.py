@@ -6,8 +6,8 @@ unsent attempt, which is no retry, and is then placed like any other. Until the 
 slot of the idle node is held.
 
 If another gateway serves the busy node, that gateway's scheduler gets a ``StealRequest`` and
-recalls the unit. That scheduler assigns the returned unit to the node that the request names, and
-informs the other gateways with ``PeerAssigned``.
+recalls the unit. The scheduler that gets a ``StealRequest`` assigns the returned unit to the node
+that the request names, and informs the other gateways with ``PeerAssigned``.
 """
 
 from collections import deque

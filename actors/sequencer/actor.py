@@ -45,8 +45,9 @@ class BrokenLog(Exception):
 class SequencerActor(Actor[Sequencer]):
     """Appends entries to the log, and signs checkpoints.
 
-    Several gateways may run it at once, as the lock of the log's head serialises them. Nothing is
-    lost when a Sequencer dies: the next run finds all entries without a leaf.
+    Several gateways may run a Sequencer at once, as the lock of the log's head serialises their
+    transactions. Nothing is lost when a Sequencer dies: the next run finds all entries without a
+    leaf.
     """
 
     def __init__(self, ports: Ports, settings: SequencerSettings = DEFAULT_SETTINGS) -> None:

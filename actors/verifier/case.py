@@ -84,7 +84,7 @@ class Case:
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
     is_kept: bool = False  # its running check does not give way for ``check_seconds``
-    is_alone: bool = False  # a batch did not clear it, so it is opened alone
+    is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
     lost: int = 0  # checks whose verifier was lost
@@ -259,7 +259,7 @@ class Case:
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
-        elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
+        elif self.step == "open" and report.is_uncut:  # the draw decides about a comparison
             self._hear_opened(report, across=across)
         elif report.unable is not None:
             self._is_unable(report)
@@ -450,7 +450,8 @@ class Case:
     def lose(self, again_seconds: float, failures_most: int) -> float:
         """Record that the verifier was lost during its check; return the pause in seconds.
 
-        After LOST_MOST losses its checks are given up, as the result may crash verifiers.
+        After LOST_MOST losses the checks of the case are given up, as the result may crash
+        verifiers.
         """
         self.lost += 1
         if self.lost >= LOST_MOST:

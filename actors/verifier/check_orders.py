@@ -58,7 +58,7 @@ def least_of(unit: Assignment) -> int | None:
     """Return the least number of frames of a video: one frame for each unit that the video is made
     from.
 
-    None for other units, as their number of frames is known.
+    None for units that are no video, as their number of frames is known.
     """
     return len(unit.parts) if unit.job_type == VIDEO else None
 

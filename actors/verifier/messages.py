@@ -79,10 +79,10 @@ class UnitVerdict:
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
     ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: the last comparison; None if there was none. ``strike``: the invalid result
-    counts against its node. ``fine``: the penalty in addition to the lost pay; pending shares of
-    the operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at
-    fault, so no invalid result of the unit is a strike, and fines for them are returned.
+    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
+    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
+    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
+    so no invalid result of the unit is a strike, and fines for them are returned.
     """
 
     job: UUID

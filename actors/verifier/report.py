@@ -101,7 +101,7 @@ class Report:
     def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
         """Group the differences by crop, as each crop has one per view layer.
 
-        None if their number is no multiple of ``count``.
+        None if the number of differences is no multiple of ``count``.
         """
         layers, left = divmod(len(self.crops), count)
         if left or not layers:

@@ -24,8 +24,8 @@ class Thresholds:
     """Thresholds in multiples of the noise: a distance up to ``match`` is a match, and a distance
     above ``open`` a mismatch.
 
-    In between, more regions are compared. ``other_class`` replaces ``match`` if node and verifier
-    have different instruction sets.
+    For a distance between ``match`` and ``open``, more regions are compared. ``other_class``
+    replaces ``match`` if node and verifier have different instruction sets.
     """
 
     match: float = MATCH_NOISE
@@ -62,7 +62,10 @@ def of_region(compared: RegionDifference, thresholds: Thresholds = DEFAULTS) -> 
 
 
 def of_all(found: Sequence[RegionDifference], thresholds: Thresholds = DEFAULTS) -> Finding:
-    """Return the worst finding. Raises ValueError if there is none: nothing was checked."""
+    """Return the worst finding.
+
+    Raises ValueError if there is no finding, as then nothing was checked.
+    """
     if not found:
         raise ValueError("nothing was compared")
     findings = [of_region(one, thresholds) for one in found]

@@ -20,8 +20,8 @@ MEET_SECONDS: Final = 10.0  # interval at which gateways exchange their lists of
 class ConnectedVerifier:
     """A connected verifier, which runs one check at a time.
 
-    ``busy``: the id of its running check. ``batches``: the verifier can open several results in one
-    check.
+    ``busy``: the id of the check that the verifier runs. ``batches``: the verifier can open several
+    results in one check.
     """
 
     node: UUID
@@ -46,7 +46,7 @@ class ConnectedVerifier:
 class RunningCheck:
     """A check that a verifier runs. A batch has several cases, all of one job.
 
-    ``since``: its start; ``until``: its deadline, both by the monotonic clock.
+    ``since``: the start of the check; ``until``: its deadline; both by the monotonic clock.
     """
 
     order: RunCheck

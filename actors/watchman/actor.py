@@ -1,4 +1,7 @@
-"""The Watchman actor: starts last and stops first. While it runs, new work is accepted."""
+"""The Watchman actor: starts last and stops first.
+
+While the Watchman runs, the gateway accepts new work.
+"""
 
 import asyncio
 import logging
@@ -31,7 +34,7 @@ class WatchmanSettings:
 
 
 class WatchmanActor(Actor[Watchman]):
-    """Reports while the gateway accepts new work, and closes all sessions when it stops.
+    """Answers, while it runs, that the gateway accepts new work; closes all sessions when it stops.
 
     ``sessions`` returns the addresses of the running sessions. The actor's ``stop_within`` must be
     long enough for all batches; 20,000 sessions make 200 batches.

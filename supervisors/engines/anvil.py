@@ -1,8 +1,8 @@
 """The embedded EVM node: a private chain, whose anchors prove nothing to outsiders.
 
-The node writes its state file in place, so a kill may corrupt it. Before each start an intact file
-is copied; a corrupt file is set aside and replaced by the copy. Transactions that the chain has
-lost this way are sent again, as after any kill.
+The node writes its state file in place, so a kill may corrupt the file. Before each start an intact
+file is copied; a corrupt file is set aside and replaced by the copy. Transactions that the chain
+has lost this way are sent again, as after any kill.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class ChainEndpoint:
 
 
 class EmbeddedAnvil(Engine[ChainEndpoint]):
-    """A node in ``data/chain``, with its state on disk.
+    """An embedded EVM node in ``data/chain``, with its state on disk.
 
     The chain id is random and drawn once, so that another EVM node on the same port is not mistaken
     for this one.
@@ -92,7 +92,7 @@ def number_of(drawn: str) -> int:
 def endpoint_of(folder: Path, url: str) -> ChainEndpoint:
     """Return the endpoint that is stored in an embedded node's folder.
 
-    Raises FileNotFoundError if the node never ran.
+    Raises FileNotFoundError if the embedded node never ran.
     """
     kept = {name: (folder / "secrets" / name).read_text("ascii") for name in ("key", "chain-id")}
     state = folder / "state" / "state.json"

@@ -192,7 +192,7 @@ class S3Objects:
 
     @asynccontextmanager
     async def _call(self) -> "AsyncGenerator[tuple[S3Client, str]]":
-        """Make one call with its deadline; failures become the port's errors."""
+        """Make one call of the store with a deadline; failures become the port's errors."""
         endpoint = self._endpoint()
         errors: Any = await asyncio.to_thread(import_module, "botocore.exceptions")
         try:

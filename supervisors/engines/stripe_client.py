@@ -53,7 +53,7 @@ class StripeCaller:
         return PaymentSession(session.id, session.url)
 
     async def event(self, name: str) -> dict[str, Any] | None:
-        """Return an earlier event. Raises PaymentsUnavailable."""
+        """Return the Stripe event with this id, if Stripe knows it. Raises PaymentsUnavailable."""
         try:
             async with asyncio.timeout(CALL_SECONDS + 1):
                 found = await self._client.v1.events.retrieve_async(name)

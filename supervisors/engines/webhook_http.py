@@ -238,7 +238,8 @@ class HttpPost:
 
 
 def refused(url: str, *, private: bool) -> str | None:
-    """Return what is wrong with the URL, as text after "it", before any look-up.
+    """Return what is wrong with the URL, before any look-up; the text continues a sentence that
+    begins with "it".
 
     Numeric addresses never reach the resolver. The URL is parsed by the library that connects, as
     two parsers might find different hosts.
