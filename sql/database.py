@@ -178,8 +178,9 @@ class Database:
     ) -> AsyncGenerator[Connection]:
         """Yield a connection in a transaction.
 
-        After AnswerLost it is unknown whether the transaction was committed. After Unavailable it
-        was not committed. With ``snapshot`` all reads see one moment, and writes are not possible.
+        After AnswerLost it is unknown whether the transaction was committed. After Unavailable the
+        transaction was not committed. With ``snapshot`` all reads see one moment, and writes are
+        not possible.
         """
         ended = False
         try:

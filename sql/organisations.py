@@ -55,7 +55,8 @@ class Organisation:
 class Member:
     """A member, or an open invitation.
 
-    For an invitation, ``user_id`` names the entry, not an account, and ``name`` is empty.
+    For an invitation, ``user_id`` is an id of the invitation, not of an account, and ``name`` is
+    empty.
     """
 
     user_id: UUID
@@ -77,7 +78,7 @@ class LentNode:
 
 @attrs.frozen
 class Trusted:
-    """A trusted address. ``user_id`` names the entry, not an account."""
+    """A trusted address. ``user_id`` is an id of the trusted address, not of an account."""
 
     user_id: UUID
     email: str
@@ -222,7 +223,7 @@ class Organisations(Table):
             return await _addressed(connection, "trust_add", values, act)
 
     async def distrust(self, entry: UUID, act: Act) -> ChangeOutcome:
-        """Stop trusting an address; ``entry`` names it as ``trusted`` does."""
+        """Stop trusting an address; ``entry`` is its id as ``trusted`` returns it."""
         assert act.actor_id is not None, "a user trusts"
         async with self._database.transaction() as connection:
             rows = await connection.fetch(QUERIES["trust_list"], act.actor_id)

@@ -45,8 +45,8 @@ class Underquoted:
 def agreed(overruns: Iterable[Overrun]) -> int | None:
     """Return the agreed work in percent of the quote; None if fewer than three owners agree.
 
-    The result is the median over the owners' newest attempts. Nodes without an owner count as one
-    owner's.
+    The result is the median over the owners' newest attempts. All nodes without an owner count as
+    nodes of one owner.
     """
     newest = sorted(overruns, key=lambda one: one.attempt)
     said = sorted({one.owner: one.percent for one in newest}.values())

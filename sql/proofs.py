@@ -36,7 +36,9 @@ class LeafPosition:
 
 @attrs.frozen
 class OwnEntry:
-    """An entry of the caller; ``place`` is None until the Sequencer has appended its leaf."""
+    """An entry of the caller; ``place`` is None until the Sequencer has appended the entry's
+    leaf.
+    """
 
     entry: LogEntry
     place: LeafPosition | None

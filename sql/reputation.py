@@ -27,7 +27,7 @@ class Reputation:
     valid: int = 0
     invalid: int = 0
     strikes: int = 0
-    forgiven: int = 0  # strikes removed since an admin last released the node; in total if none did
+    forgiven: int = 0  # removed strikes, since an admin last ended a quarantine of the node
     work: int = 0
 
     def valid_for(self, share: int) -> int:
@@ -93,7 +93,7 @@ def strikes_of(records: Sequence[Record]) -> int:
     """Return a node's strikes over all device classes, less forgiven ones.
 
     Forgiveness is limited per node, as nodes report their device class themselves. After a release
-    the record begins with two strikes.
+    from quarantine the record begins with two strikes.
     """
     forgiven = min(sum(one.reputation.forgiven for one in records), FORGIVEN_MOST)
     return max(_struck(records) - forgiven, 0)
@@ -106,11 +106,11 @@ def _struck(records: Sequence[Record]) -> int:
 
 
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
-    """Return True if a release resets the node's record to two strikes.
+    """Return True if a release from quarantine resets the node's record to two strikes.
 
-    A release resets the record if the gateway quarantined the node for invalid results that still
-    count, or for another key of the same owner (``caught``). After a quarantine by an admin the
-    record is kept, as it has fewer than three strikes.
+    A release from quarantine resets the record if the gateway quarantined the node for invalid
+    results that still count, or for another key of the same owner (``caught``). After a quarantine
+    by an admin the record is kept, as it has fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True
@@ -118,7 +118,9 @@ def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
 
 
 def released(before: Reputation) -> Reputation:
-    """Return the reputation after a release that reset the record: every result is checked."""
+    """Return the reputation after a release from quarantine that reset the record: every result is
+    compared.
+    """
     return attrs.evolve(before, valid_in_row=0, strikes=STRIKES_MOST - 1, forgiven=0)
 
 

@@ -73,8 +73,8 @@ class AlternativesFound(Message[NodeSession, None]):
     serves it. ``is_untried``: a node that has not tried the unit could do it. ``is_other``: an
     owner none of whose nodes has tried the unit has a node that could do it. ``is_seconded``: a
     connected node of another owner has tried the unit, too. ``owners``: how many owners the nodes
-    have that tried the unit, including this session's node. Nodes without an account count as one
-    owner's.
+    have that tried the unit, including this session's node. All nodes without an account count as
+    nodes of one owner.
     """
 
     job: UUID
@@ -137,7 +137,7 @@ class RunCheck(Message[NodeSession, None]):
 
     @property
     def count(self) -> int:
-        """The number of crops or frames to compare; 0: the result is only opened."""
+        """The number of crops or frames to compare; 0 if the result is only opened."""
         return len(self.draws) or len(self.shown)
 
 
@@ -255,8 +255,8 @@ class PartsInspected(Message[NodeSession, None]):
     """To itself, from a background task: answer to a node's request for upload URLs of parts.
 
     ``what``: ``result`` or ``evidence``. ``is_known`` is False if the store is unavailable or too
-    slow. Otherwise, if ``offered`` is None, the stored parts were of a file of another length, and
-    were discarded.
+    slow. ``offered`` is None although ``is_known`` is True if the stored parts were of a file of
+    another length; these parts were discarded.
     """
 
     job: UUID

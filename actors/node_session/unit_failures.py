@@ -111,8 +111,8 @@ def failed(
 def is_agreed(others: AlternativesFound) -> bool:
     """Return whether failures that outside nodes report end a unit.
 
-    Such failures end a unit if nodes of three owners tried it, or no other owner has a node that
-    could do it. Nodes without an account count as one owner's.
+    These failures end a unit if nodes of three owners tried it, or no other owner has a node that
+    could do it. All nodes without an account count as nodes of one owner.
     """
     return others.owners >= OWNERS_MOST or not others.is_other
 
@@ -141,8 +141,8 @@ def incapable(
     """Return the effect of an attempt on a node that lacks what the unit needs.
 
     The attempt does not count as a failure. If the node ``is_trusted`` (no outside node) and lacks
-    memory, and no node has more, the unit ends. Otherwise the unit is retried. The report of a
-    trusted node raises the unit's requirements. The report of an outside node raises the
+    memory, and no node has more, the unit ends. In all other cases the unit is retried. The report
+    of a trusted node raises the unit's requirements. The report of an outside node raises the
     requirements only if a node of another owner has tried the unit, too, and a capable node exists.
     """
     is_memory = lack.what == MEMORY
@@ -219,8 +219,8 @@ def _unsent(unit: Assignment, reason: str) -> UnitRequeue:
 def given_back(unit: Assignment) -> UnitRequeue | None:
     """Requeue a unit that its node returned unfinished, for example because the node stops.
 
-    Returns None from the fourth try on; the caller then records a failure. Otherwise a node that
-    always returns units would get this unit again and again.
+    Returns None from the fourth try on; the caller then records a failure. If returns never counted
+    as failures, a node that always returns units would get this unit again and again.
     """
     if unit.tries > GIVEN_BACK_MOST:
         return None

@@ -17,9 +17,9 @@ class Leadership(Protocol):
         """Return True if this gateway leads now; it takes the role if that is free.
 
         A gateway that must not write (``sql.halts``) neither takes nor keeps the role "lifeline",
-        as all its decisions would be refused. Such a gateway may have the role "auditor", in which
-        it only reads and records findings. Raises ``sql.database.Unavailable``: the role may have
-        been lost.
+        as all its decisions would be refused. A gateway that must not write may have the role
+        "auditor", in which it only reads and records findings. Raises ``sql.database.Unavailable``:
+        the role may have been lost.
         """
         ...
 

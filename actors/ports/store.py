@@ -336,7 +336,7 @@ class LogStore(Protocol):
 class LogMemory(Protocol):
     """Record of the newest checkpoint outside the database.
 
-    Restoring an older backup of the database does not change it.
+    Restoring an older backup of the database does not change this record.
     """
 
     async def note(self, head: "SeenHead") -> None:

@@ -224,7 +224,7 @@ class SchedulerActor(Actor[Scheduler]):
         self._balance_soon()
 
     def _commit(self, tag: AssignmentTag) -> bool:
-        """Commit the assignment; release the slot if the Ledger's mailbox is full."""
+        """Commit the assignment; free the slot if the Ledger's mailbox is full."""
         if self._ledger.tell(ledger_commands.commit_of_waiting(tag, self.ref)):
             return True
         self._state.refuse(tag)

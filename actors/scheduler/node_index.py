@@ -104,9 +104,9 @@ class NodeIndex:
     """Lists nodes in buckets by what they can do and whose work they may do (``access``).
 
     A node is in several buckets (see ``Bucket``). At its first use a bucket gets a heap of its
-    nodes by rank; stale entries are dropped when they reach the top. Only nodes that sent a hello
-    are in buckets for jobs of several units, as clients of the reference API cannot distinguish
-    such units. ``ours``: the few nodes that the gateway's owner runs.
+    nodes by rank; stale heap entries are dropped when they reach the top. Only nodes that sent a
+    hello are in buckets for jobs of several units, as clients of the reference API cannot
+    distinguish such units. ``ours``: the few nodes that the gateway's owner runs.
     """
 
     def __init__(self, ours: Collection[UUID] = ()) -> None:

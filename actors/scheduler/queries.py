@@ -60,7 +60,7 @@ def alternatives(state: SchedulerState, asked: FindAlternatives) -> Alternatives
     """Describe the other connected nodes for a unit that its node cannot do.
 
     For a unit that this scheduler does not know, the answer is one after which the unit is tried
-    again. All nodes without an owner, and unknown nodes, count as one owner's.
+    again. All nodes without an owner, and unknown nodes, count as nodes of one owner.
     """
     about = (asked.job, asked.unit, asked.attempt)
     unit = state.units.get((asked.job, asked.unit))

@@ -68,7 +68,7 @@ class PendingDispatches:
 
 Rank: TypeAlias = tuple[UnitOrder, int]  # a unit's place among its user's units, and its ticket
 Turn: TypeAlias = tuple[policy.Turn, int, int, UUID]  # the turn, ticket, version and user
-SLACK: Final = 64  # stale entries that a heap may always have
+SLACK: Final = 64  # stale queue entries that a heap may always have
 
 
 @attrs.frozen(order=True)
@@ -84,7 +84,7 @@ class QueueEntry:
 
 
 def is_current(entry: QueueEntry) -> bool:
-    """Return whether the unit still waits at this entry."""
+    """Return whether the unit still waits at this queue entry."""
     return entry.unit.waits and entry.unit.ticket == entry.ticket
 
 
@@ -104,7 +104,7 @@ class FairQueue:
         self._version = 0
         self._aside: set[UUID] = set()
         self._parked: set[UUID] = set()
-        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries are removed
+        self._bounds: dict[UUID, int] = {}  # by user, heap size at which stale entries go
 
     @property
     def is_parked(self) -> bool:
@@ -113,7 +113,7 @@ class FairQueue:
 
     @property
     def entries(self) -> int:
-        """The number of entries, stale ones included."""
+        """The number of queue entries, including stale entries."""
         return sum(map(len, self._units.values()))
 
     @property
@@ -125,7 +125,7 @@ class FairQueue:
         self.put_back(QueueEntry((unit.turn, unit.ticket), unit))
 
     def put_back(self, entry: QueueEntry) -> None:
-        """Add an entry, for example a skipped entry, at its place in the order."""
+        """Add a queue entry, for example a skipped one, at its place in the order."""
         user = entry.unit.user
         heap = self._units.setdefault(user, [])
         heapq.heappush(heap, entry)
@@ -167,7 +167,7 @@ class FairQueue:
         return self._turns[0][:2] if self._turns else None
 
     def first(self) -> QueueEntry | None:
-        """Return the entry whose turn it is; the entry may be stale."""
+        """Return the queue entry whose turn it is; the queue entry may be stale."""
         return None if self.next() is None else self._units[self._turns[0][-1]][0]
 
     def set_aside(self, user: UUID) -> None:
@@ -194,7 +194,7 @@ class FairQueue:
             self.turn(user)
 
     def take(self, entry: QueueEntry) -> None:
-        """Remove the first entry of a user."""
+        """Remove the first queue entry of a user."""
         user = entry.unit.user
         taken = heapq.heappop(self._units[user])
         assert taken is entry, "it is the first entry of its user"
@@ -221,8 +221,8 @@ class NodeChooser(Protocol):
 class UnitQueue:
     """Units that wait to be placed: a line (fair queue) for each kind, and delayed units.
 
-    Stale entries of a line are dropped when they are reached. ``drained``: jobs of which few units
-    are left here. Units that no node can do are parked: the queue skips them until ``wake`` or
+    Stale queue entries are dropped when they are reached. ``drained``: jobs of which few units are
+    left here. Units that no node can do are parked: the queue skips them until ``wake`` or
     ``wake_of`` reports that a node may be able to do them.
     """
 
@@ -259,7 +259,7 @@ class UnitQueue:
             line.put(unit)
 
     def forget(self, unit: Unit) -> None:
-        """Remove a unit: its entry becomes stale."""
+        """Remove a unit: its queue entry becomes stale."""
         unit.ticket = 0
         if unit not in self._in_line:
             return
@@ -316,7 +316,7 @@ class UnitQueue:
 
     @property
     def entries(self) -> int:
-        """The number of entries in all lines, stale ones included."""
+        """The number of queue entries in all lines, including stale entries."""
         return sum(line.entries for line in self._lines.values())
 
     def is_low(self, job: UUID) -> bool:
@@ -436,7 +436,8 @@ GRACE: Final = timedelta(seconds=5)
 class UnreachableUnits:
     """Assigned units whose node has no session at this gateway and never received them.
 
-    Units of one kind and one user form a line. Stale entries are dropped.
+    Units of one kind and one user form a line. Stale queue entries are dropped when they are
+    reached.
     """
 
     def __init__(self) -> None:

@@ -27,10 +27,10 @@ class CheckQueue:
     present virtual time if that is later. So creators whose checks take long are served less often,
     and unused time is not saved up.
 
-    Cases with failed or dropped checks (``is_last``) come last. Such a case is overdue if its
-    result was delivered more than ``patience`` seconds ago. An overdue case is served in fair order
-    again, and its check may not be dropped soon. Checks of overdue cases take at most a quarter of
-    the time.
+    Cases with failed or dropped checks (``is_last``) come last. A case with ``is_last`` is overdue
+    if its result was delivered more than ``patience`` seconds ago. An overdue case is served in
+    fair order again, and its check may not be dropped soon. Checks of overdue cases take at most a
+    quarter of the time.
     """
 
     patience: float = math.inf

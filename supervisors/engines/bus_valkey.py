@@ -221,8 +221,8 @@ def _end_if_cancelled() -> None:
 def _hold_on(pubsub: PubSub) -> None:
     """Raise ConnectionError if the connection is lost.
 
-    Otherwise redis-py would reconnect at the next command and read the greeting while the other
-    task reads hints. Each task would then get data that is meant for the other task.
+    Without this error, redis-py would reconnect at the next command and read the greeting while the
+    other task reads hints. Each task would then get data that is meant for the other task.
     """
     connection = pubsub.connection
     if connection is None or not connection.is_connected:

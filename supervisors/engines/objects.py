@@ -194,7 +194,10 @@ async def answers(endpoint: ObjectsEndpoint) -> bool:
 
 
 async def works(endpoint: ObjectsEndpoint) -> bool:
-    """Return True if objects can be read and written; listing works earlier than content."""
+    """Return True if objects can be read and written.
+
+    A store can list objects before it can read and write them.
+    """
     signer = await presigner(endpoint)
     read = signer.get(PROBE_KEY, within=60)
     write = signer.put(PROBE_KEY, within=60, size=None, sha256=None, once=False)
