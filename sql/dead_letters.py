@@ -73,7 +73,7 @@ class DeadWebhook:
     type: str
     job_id: UUID
     url: str
-    is_disabled: bool  # the endpoint is disabled
+    is_disabled: bool
     user_id: UUID
     email: str
     tries: int

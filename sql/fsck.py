@@ -12,9 +12,9 @@ since. New rows are recognised by their transactions, as entry numbers may be co
 forged, and gateways' clocks differ. The previous audit saw every transaction below ``horizon``, so
 rows of later transactions are checked, some of them twice.
 
-New rows are compared with old ones: a new entry must follow the previous one, and an account's
-balance must be that of its newest entry. Each audit also checks a few old leaves of the log, so
-that the whole log is checked within a day.
+New rows are compared with old rows: a new entry must follow the previous entry, and an account's
+balance must be the balance after its newest entry. Each audit also checks a few old leaves of the
+log, so that the whole log is checked within a day.
 """
 
 import re

@@ -20,8 +20,8 @@ WRITING: Final = frozenset({"lifeline"})  # roles that write to the books
 class SqlLeadership:
     """Leadership by advisory locks over a separate connection, which is reopened when it breaks.
 
-    ``halts``: this gateway's halts. While only this gateway must not write, it gives up the roles
-    that write.
+    ``halts`` says whether this gateway may write. While only this gateway must not write, it gives
+    up the roles that write.
     """
 
     def __init__(

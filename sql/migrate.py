@@ -1,6 +1,6 @@
 """Migrations: numbered SQL files, applied in order, each in a separate transaction.
 
-Gateways of the previous version keep running, so no migration may block them for long: a migration
+Gateways of the previous version keep running, so no migration may block them for long. A migration
 that waits for a lock for over a second is rolled back and retried. Statements with CONCURRENTLY
 cannot run in a transaction, so files with them are executed one statement at a time.
 ``docs/OPERATIONS.md`` explains how to upgrade gateways.

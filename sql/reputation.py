@@ -108,9 +108,9 @@ def _struck(records: Sequence[Record]) -> int:
 def begins_anew(caught: str | None, records: Sequence[Record]) -> bool:
     """Return True if a release from quarantine resets the node's record to two strikes.
 
-    A release from quarantine resets the record if the gateway quarantined the node for invalid
-    results that still count, or for another key of the same owner (``caught``). After a quarantine
-    by an admin the record is kept, as it has fewer than three strikes.
+    The record is reset if the gateway quarantined the node for invalid results that still count, or
+    for another key of the same owner (``caught``). After a quarantine by an admin the record is
+    kept, as it has fewer than three strikes.
     """
     if strikes_of(records) >= STRIKES_MOST:
         return True

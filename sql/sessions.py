@@ -59,8 +59,8 @@ class Sessions(Table):
     async def rotate(self, family: TokenFamily, spent: UUID, now: datetime) -> bool:
         """Exchange the refresh token ``spent`` for ``family.jti``.
 
-        Of several calls at once, only one returns True. False also if the family has ended or the
-        user is not active.
+        Of several calls at once, only one returns True. Return False also if the family has ended
+        or the user is not active.
         """
         row = await self._database.one(
             "session_rotate",

@@ -35,8 +35,8 @@ class PageUpdate:
     """An update of a page in a browser.
 
     ``fragments``: the changed blocks. ``word``: ``here`` if the page's content is current, ``away``
-    if it is outdated, and ``beat`` for a sign of life without content, without which the page would
-    report a broken connection.
+    if the content is outdated, and ``beat`` for a sign of life without content. Without signs of
+    life, the page would report a broken connection.
     """
 
     fragments: tuple[Fragment, ...] = ()
@@ -92,8 +92,8 @@ class LiveView:
 
     The view is read again when one of its ``topics`` changes, at least every ``every`` seconds, and
     at most every ``rest`` seconds. ``inside``: the page can be read without the database. ``read``
-    returns the rendered blocks, or None if the page's object no longer exists; it raises
-    Unavailable and AskFailed, and any other error is a bug of the page.
+    returns the rendered blocks, or None if the page's object no longer exists; it may raise
+    Unavailable or AskFailed. Any other error is a bug of the page.
     """
 
     key: str

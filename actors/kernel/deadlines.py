@@ -17,7 +17,7 @@ Bucket = dict["asyncio.Future[Any]", str]
 class Deadlines:
     """Timer wheel that fails futures at the first tick after their deadline.
 
-    Futures fail never early, and at most 50 ms late. The wheel keeps no reference to its event
+    Futures never fail early, and fail at most 50 ms late. The wheel keeps no reference to its event
     loop, as such a reference would keep loop and wheel alive.
     """
 

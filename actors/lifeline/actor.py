@@ -52,7 +52,7 @@ class LifelineActor(Actor[Lifeline]):
 
     A lost commit is repeated in the next sweep. Of several gateways only the leader sweeps. After a
     start, a database outage, or a jump of the database's clock the leader pauses for
-    ``leases.grace_seconds``: leases could not be renewed in the meantime, and a node agent waits up
+    ``leases.grace_seconds``. Leases could not be renewed in the meantime, and a node agent waits up
     to 30 s between two tries to connect. All gateways watch the clocks, as any may become the
     leader.
     """

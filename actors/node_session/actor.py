@@ -191,7 +191,7 @@ class NodeSessionActor(Actor[NodeSession]):
     async def key_proved(self, message: KeyProved) -> None:
         self._state.node = attrs.evolve(self._state.node, owner=message.owner, verified=True)
 
-    # -- frames from the node
+    # -- relay frames from the node
 
     @handles(Received)
     async def received(self, message: Received) -> None:

@@ -134,7 +134,7 @@ class NodeConnection:
         self._on_end()
 
     async def close(self, code: int, reason: str) -> None:
-        """Close the socket, if it is open; by the code the node decides whether to reconnect."""
+        """Close the socket, if it is open; the node decides by the code whether to reconnect."""
         if not self.is_open:
             return
         self.is_open = False

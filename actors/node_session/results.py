@@ -207,7 +207,7 @@ def read_signed_work(
     unknown.
 
     Refuse the result if the record differs from the objects in the store (``seen``), or from the
-    parameters and inputs that the gateway sent, as a receipt vouches for all of it. For renders,
+    parameters and inputs that the gateway sent. A receipt vouches for all of these. For renders,
     the Blender build in the record must be that of the node's ``device_class``.
     """
     if result.signature is None or result.work is None or node.key is None:

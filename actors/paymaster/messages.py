@@ -48,8 +48,9 @@ class DisputeOpen:
     A creator may open a dispute even if a dispute by the gateway was rejected. A dispute must be
     opened within the window of the share or, without a share, within ``window`` after the unit's
     end. ``by_gateway``: from the Verifier, because the node delivered an invalid result elsewhere
-    and this unit was not compared; it may follow a rejected dispute by the creator. ``comparison``:
-    the creator's comparison with their own render; a check then decides the dispute.
+    and this unit was not compared. A dispute by the gateway may follow a rejected dispute by the
+    creator. ``comparison``: the creator's comparison with their own render; a check then decides
+    the dispute.
     """
 
     id: UUID
@@ -104,8 +105,8 @@ class PayoutApprove:
 class PayoutReject:
     """From the web, for an admin: reject a payout and free its shares. REQUESTED → REJECTED.
 
-    APPROVED → REJECTED only with ``not_paid``, as the money may be about to be sent: with it an
-    admin confirms that the money was not sent, or was returned.
+    APPROVED → REJECTED only with ``not_paid``, as the money may be about to be sent. With
+    ``not_paid`` an admin confirms that the money was not sent, or was returned.
     """
 
     id: UUID

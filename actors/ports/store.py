@@ -133,8 +133,8 @@ class Store(Protocol):
     async def waiting_units(self, longer_than: timedelta) -> Sequence[OpenUnit]:
         """Return queued units without activity for that long, at most 1,000.
 
-        Activity is the submission of the job or a retry of a unit; for a job of several units also
-        the assignment of any of them.
+        Activity is the submission of the job or a retry of a unit. For a job of several units, the
+        assignment of any unit is activity, too.
         """
         ...
 

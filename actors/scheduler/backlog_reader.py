@@ -20,10 +20,10 @@ class BacklogReader:
     """Reads the open jobs in (queued_at, id) order and corrects the state by their units.
 
     A pass reads all open jobs once. Jobs that the state knew when the pass began, but that were not
-    listed, have ended or were queued again; they are read by id at the end of the pass. A listed
-    job without units to read, for example a paused one, still counts among its user's open jobs. A
-    page is read and applied within one message, so the state does not change in between. After a
-    failed read the next page is smaller, so that a slow database can answer.
+    listed, have ended or were queued again. At the end of the pass these jobs are read by id. A
+    listed job without units to read, for example a paused one, still counts among its user's open
+    jobs. A page is read and applied within one message, so the state does not change in between.
+    After a failed read the next page is smaller, so that a slow database can answer.
     """
 
     def __init__(self, store: Store, state: SchedulerState, now: Callable[[], datetime]) -> None:

@@ -99,7 +99,7 @@ class Report:
         return not self.is_finished or is_match(of_region(self.compared[-1], limits))
 
     def by_crop(self, count: int) -> list[tuple[RegionDifference, ...]] | None:
-        """Group the differences by crop, as each crop has one per view layer.
+        """Group the differences by crop, as there is one difference per crop and view layer.
 
         None if the number of differences is no multiple of ``count``.
         """

@@ -43,11 +43,10 @@ class VerifierSettings:
     def seconds_of(self, case: Case) -> float:
         """Return the time limit of the next check, in seconds.
 
-        A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``,
-        so that a scene that is too large for the verifiers does not delay other scenes for long.
-        Later checks of the same result may take longer. A check may be dropped after
-        ``wait_seconds``, or for an overdue result after ``check_seconds``, if results of other
-        creators wait.
+        A first check may take FIRST_FACTOR times as long as its unit took, up to ``check_seconds``.
+        So a scene that is too large for the verifiers does not delay other scenes for long. Later
+        checks of the same result may take longer. A check may be dropped after ``wait_seconds``, or
+        for an overdue result after ``check_seconds``, if results of other creators wait.
         """
         took, most = case.pending.took, self.verification.check_seconds
         if case.is_last or case.step in ("more", "whole"):

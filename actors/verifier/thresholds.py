@@ -1,8 +1,9 @@
 """Thresholds of comparisons; of several regions the region that differs most decides.
 
-The distance of two renders means nothing by itself: a dark scene differs little even if all of it
-is missing, and so does a scene of 4,096 samples without three quarters of them. So distances are
-given in multiples of the noise, which is the distance of two honest renders with different seeds.
+The distance of two renders means nothing by itself. A dark scene differs little even if all of it
+is missing. A scene of 4,096 samples differs little even without three quarters of the samples. So
+distances are given in multiples of the noise, which is the distance of two honest renders with
+different seeds.
 """
 
 from collections.abc import Sequence

@@ -41,8 +41,8 @@ class S3Objects:
 
     Call ``aclose`` on the loop that used the object.
 
-    ``public_url``: scheme and host of URLs for clients, if they reach the store by another name
-    than the gateway does, for example through the gateway, which keeps the Host header.
+    ``public_url``: scheme and host of URLs for clients, if clients reach the store by another name
+    than the gateway does. An example is a store behind the gateway, which keeps the Host header.
     ``public_url`` may be a function, as the gateway's port is only known once the gateway listens.
     """
 
