@@ -218,7 +218,7 @@ async def turn(connection: Any) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        if not connection.is_closed():  # otherwise the lock ended with the connection
+        if not connection.is_closed():  # a closed connection has lost the lock
             await connection.fetchval("SELECT pg_advisory_unlock($1)", LOCK)
 
 

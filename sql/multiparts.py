@@ -28,7 +28,7 @@ class Multipart:
 
 class Multiparts(Table):
     async def of(self, upload: UUID) -> Multipart | None:
-        """Return the unfinished multipart upload of an upload."""
+        """Return the unfinished multipart upload of a user's upload, if there is one."""
         return await self._database.row(Multipart, "multipart_of", upload)
 
     async def keep(self, begun: Multipart, now: datetime) -> Multipart:

@@ -249,8 +249,10 @@ class Nodes(Table):
         await self._database.execute("challenges_sweep", before)
 
     async def forget_unproved(self, before: datetime, most: int) -> int:
-        """Delete up to ``most`` registrations from before ``before`` whose key was never proved;
-        return their number.
+        """Delete up to ``most`` registrations whose key was never proved, and that were made and
+        gave their last sign of life before ``before``.
+
+        Return their number.
         """
         return len(await self._database.all("nodes_forget", before, most))
 

@@ -181,7 +181,7 @@ class Instance:
             log.warning("%s: a future that it awaited was cancelled", task.get_name())
         except Exception as error:
             log.exception("%s: %s", task.get_name(), type(error).__name__)
-        if task in self.at_work:  # otherwise the instance has ended
+        if task in self.at_work:  # False once the instance has ended
             self.mailbox.remind(Reminder(message, self))
 
     def watch(self, ref: Ref[Any]) -> None:

@@ -167,7 +167,7 @@ def renewals(
 ) -> tuple[Lease, ...]:
     """Return leases for the units that were vouched for since their last lease.
 
-    The new lease is recorded as ``vouched_at`` of the unit.
+    The time from which the new lease runs is recorded in the unit's ``vouched_at``.
     """
     leases: list[Lease] = []
     for held in units:

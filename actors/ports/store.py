@@ -139,7 +139,7 @@ class Store(Protocol):
         ...
 
     async def healthy_nodes(self) -> Sequence[NodeRow]:
-        """Return the nodes that may get work."""
+        """Return the nodes whose status is HEALTHY."""
         ...
 
     async def standings(self, since: datetime) -> Sequence[StandingRow]:

@@ -612,5 +612,5 @@ class SchedulerActor(Actor[Scheduler]):
 
     @handles(FindAlternatives)
     async def find_alternatives(self, message: FindAlternatives) -> None:
-        if self._loaded:  # otherwise the session asks again
+        if self._loaded:  # until then the session repeats its question
             message.session.tell(queries.alternatives(self._state, message))

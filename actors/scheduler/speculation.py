@@ -21,7 +21,7 @@ from config.settings import Scheduling
 from sql.database import Unavailable
 from sql.units import DONE_MOST, Alike, UnitDurations, frames_of, paces
 
-DONE_LEAST: Final = 3  # completed units of a job before one of the others can be a straggler
+DONE_LEAST: Final = 3  # completed units of a job that are needed to call another unit a straggler
 log = logging.getLogger(__name__)
 
 # -- policy

@@ -125,7 +125,7 @@ class StripeApi:
 
 @web.middleware
 async def with_refusals(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Return refusals in Stripe's format."""
+    """Answer a request that raises a refusal with an error in Stripe's format."""
     try:
         answer: web.StreamResponse = await handler(request)
     except StripeRefusal as wrong:
