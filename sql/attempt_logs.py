@@ -11,8 +11,8 @@ from sql.database import Table
 
 LOGS_MOST: Final = 40  # logs of failed attempts per job
 DONE_MOST: Final = 100  # logs of successful attempts per job
-DONE_LINES: Final = 64  # newest lines of a successful attempt,
-DONE_CHARACTERS: Final = 4_000  # of at most this many characters in all
+DONE_LINES: Final = 64  # newest lines of a successful attempt
+DONE_CHARACTERS: Final = 4_000  # characters of these lines together
 SHOWN_MOST: Final = 20  # attempts of each kind in one read
 
 

@@ -142,13 +142,13 @@ class Pending:
     failures: int  # failed attempts by the nodes' fault
     faults: int  # failed attempts by no node's fault
     unsent: int  # earlier attempts that no node ever received
-    owner: UUID | None  # owner of the node that delivered
+    owner: UUID | None  # owner of the node that delivered the result
     # Owners with an invalid result of this unit that was drawn and compared, of the same pixels.
     agreeing: frozenset[UUID] = frozenset()
     tile: int | None = None
-    parts: tuple[PartResult, ...] = ()  # results of the units that this one is assembled from
+    parts: tuple[PartResult, ...] = ()  # results of the units from which this unit is assembled
     took: float = 0.0  # seconds that the node had the unit, by the gateway's clock
-    is_uncut: bool = False  # regions of its scene cannot be compared
+    is_uncut: bool = False  # regions of the scene cannot be compared
     is_again: bool = False  # the result was settled without a comparison and is compared now
     # Places (x, y) where the creator's own render differs most, as the creator's comparison says.
     disputed: tuple[tuple[float, float], ...] | None = None

@@ -25,9 +25,9 @@ STATEMENT_SECONDS: Final = 60.0  # the server ends statements that run longer
 # A client that disappears within a transaction must not keep its locks. Other clients wait up to
 # 1.8 s for the locks, while healthy transactions take milliseconds.
 IDLE_SECONDS: Final = 1.5
-# Also ends transactions whose client disappeared between a statement's text and its values:
-# PostgreSQL considers that client neither idle nor within a statement. Waiting clients have given
-# up before this.
+# This limit also ends transactions whose client disappeared between a statement's text and its
+# values: PostgreSQL considers that client neither idle nor within a statement. Waiting clients have
+# given up before this.
 TRANSACTION_SECONDS: Final = 2.0
 # How often the server checks whether the client of a statement is still connected.
 CHECK_SECONDS: Final = 1.0

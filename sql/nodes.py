@@ -62,8 +62,8 @@ class NodeRow:
     capabilities: tuple[str, ...]
     load: float
     verified: bool
-    silent_seconds: float | None = None  # since its last sign of life; None if there was none
-    epoch: int = 0  # number of its newest session
+    silent_seconds: float | None = None  # since the last sign of life; None if there was none
+    epoch: int = 0  # number of the node's newest session
 
 
 @attrs.frozen

@@ -58,7 +58,7 @@ from sql.units import (
 )
 
 BOOKS_SECONDS: Final = 1.8
-LOG_SECONDS: Final = 10.0  # long, as no request waits for it
+LOG_SECONDS: Final = 10.0  # long, as no request waits for the log
 PLANS_MOST: Final = 256  # jobs whose plans are read at once
 TURN: Final = 256  # rows between two yields to the event loop
 AUDIT_SECONDS: Final = 300.0
@@ -100,7 +100,7 @@ class SqlStore:
         except orjson.JSONEncodeError as error:
             raise Refused(type(error).__name__) from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # the message names columns and constraints; only its detail has data of rows
+            # the error's message names columns and constraints; only its detail has data of rows
             if refused(error):
                 raise Refused(f"{type(error).__name__}: {error}") from error
             raise

@@ -20,7 +20,7 @@ class UploadRow:
     completed_at: datetime | None
     created_at: datetime
     used_at: datetime
-    expired_at: datetime | None  # when its deletion began
+    expired_at: datetime | None  # when the deletion of the upload began
 
 
 @attrs.frozen

@@ -77,81 +77,43 @@ SESSIONS: Final = "Nodes"  # the sessions of connected nodes, which start and en
 # Slow actors: the audits read all books, the sweeper removes everything expired, and the console's
 # hub reads all open pages, at most two seconds each. Endpoints may take ten seconds to answer the
 # Courier, and the Watchman closes sockets in batches. While the actor of revocations (in Fence)
-# does not run, all tokens are refused. fmt: off
-TREE: Final = Branch(
-    "Root",
-    REST,
-    Intensity(3, 60),
-    (
-        Branch(
-            "Engines",
-            ONE,
-            Intensity(5, 30),
-            (
-                Given("postgres"),
-                Given("schema"),
-                Given("objects"),
-                Given("valkey"),
-                Given("stripe"),
-            ),
-        ),
-        Branch(
-            "Books",
-            ONE,
-            Intensity(5, 30),
-            (
-                Leaf("ledger", Ledger, capacity=20_000),
-                Leaf("sequencer", Sequencer),
-                Leaf("auditor", Auditor, slow=True),
-                Leaf("night auditor", NightAuditor, slow=True),
-                Leaf("paymaster", Paymaster),
-            ),
-        ),
-        Given(SESSIONS),
-        Branch(
-            "Dispatch",
-            REST,
-            Intensity(5, 30),
-            (
-                Leaf("scheduler", Scheduler, capacity=10_000),
-                Leaf("lifeline", Lifeline),
-                Leaf("verifier", Verifier),
-            ),
-        ),
-        Branch(
-            "Outside",
-            ONE,
-            Intensity(5, 30),
-            (
-                Leaf("notifier", Notifier, capacity=10_000),
-                Leaf("courier", Courier, stop_within=15.0),
-                Given("chain"),
-                Leaf("anchor", Anchor),
-            ),
-            spare=True,
-        ),
-        Branch(
-            "Edge",
-            REST,
-            Intensity(3, 60),
-            (
-                Branch("Fence", ONE, Intensity(5, 30), (Given("revocations"),)),
-                Branch("Connections", ONE, Intensity(5, 30), (Given("recorder"),), spare=True),
-                Given("web"),
-                Leaf("watchman", Watchman, stop_within=60.0),
-                Given("pulse"),
-                Branch(
-                    "Uploads", ONE, Intensity(5, 30), (Given("sweeper", slow=True),), spare=True
-                ),
-                Branch(
-                    "Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True
-                ),
-                Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
-            ),
-        ),
-        Branch("Verification", ONE, Intensity(5, 30), (Given("verifier"),), spare=True),
-    ),
-)
+# does not run, all tokens are refused.
+# fmt: off
+TREE: Final = Branch("Root", REST, Intensity(3, 60), (
+    Branch("Engines", ONE, Intensity(5, 30), (
+        Given("postgres"), Given("schema"), Given("objects"), Given("valkey"), Given("stripe"),
+    )),
+    Branch("Books", ONE, Intensity(5, 30), (
+        Leaf("ledger", Ledger, capacity=20_000),
+        Leaf("sequencer", Sequencer),
+        Leaf("auditor", Auditor, slow=True),
+        Leaf("night auditor", NightAuditor, slow=True),
+        Leaf("paymaster", Paymaster),
+    )),
+    Given(SESSIONS),
+    Branch("Dispatch", REST, Intensity(5, 30), (
+        Leaf("scheduler", Scheduler, capacity=10_000),
+        Leaf("lifeline", Lifeline),
+        Leaf("verifier", Verifier),
+    )),
+    Branch("Outside", ONE, Intensity(5, 30), (
+        Leaf("notifier", Notifier, capacity=10_000),
+        Leaf("courier", Courier, stop_within=15.0),
+        Given("chain"),
+        Leaf("anchor", Anchor),
+    ), spare=True),
+    Branch("Edge", REST, Intensity(3, 60), (
+        Branch("Fence", ONE, Intensity(5, 30), (Given("revocations"),)),
+        Branch("Connections", ONE, Intensity(5, 30), (Given("recorder"),), spare=True),
+        Given("web"),
+        Leaf("watchman", Watchman, stop_within=60.0),
+        Given("pulse"),
+        Branch("Uploads", ONE, Intensity(5, 30), (Given("sweeper", slow=True),), spare=True),
+        Branch("Console", ONE, Intensity(5, 30), (Given("console", slow=True),), spare=True),
+        Branch("Followers", ONE, Intensity(5, 30), (Given("events"),), spare=True),
+    )),
+    Branch("Verification", ONE, Intensity(5, 30), (Given("verifier"),), spare=True),
+))
 # fmt: on
 VITAL: Final = ("Books", "Dispatch", "Edge")
 

@@ -98,7 +98,7 @@ class AnchorActor(Actor[Anchor]):
         state = await self._chain.state()
         sent = await self._store.sent(state.chain_id, state.sender, state.nonce)
         situation = situation_of(state, sent)
-        standing = await self._standing(state, situation.contract)
+        standing = await self._compare_with_log(state, situation.contract)
         if standing.halt is not None:
             return
         less = [LESS] if has_lost_anchors(situation, standing.newest) else []
@@ -114,7 +114,7 @@ class AnchorActor(Actor[Anchor]):
         if may_send(situation) and not moved:
             await self._next(state, situation, standing)
 
-    async def _standing(self, state: ChainState, contract: str | None) -> ChainCheck:
+    async def _compare_with_log(self, state: ChainState, contract: str | None) -> ChainCheck:
         """Compare the chain with the log; if they disagree, stop all writing and signing.
 
         The result is stored in the database, where the auditor finds it, and sent to the Sequencer.

@@ -86,10 +86,10 @@ class Instance:
         self.loop = asyncio.get_running_loop()
         self.started: asyncio.Future[None] = self.loop.create_future()
         self.clock = clock_of(self.loop)
-        self.current: Item | None = None  # the message that is being handled, if it is a single one
+        self.current: Item | None = None  # the single message that is being handled
         self.batch: list[Item] = []  # the messages that are being handled as a batch
         self.killed = self.stopping = self.signalled = False
-        self.downs: list[Down] = []  # at most one per watched address
+        self.downs: list[Down] = []  # at most one notice per watched address
         self.watching: dict[Ref[Any], None] = {}
         self.timers: dict[Timer, None] = {}
         self.at_work: set[asyncio.Task[None]] = set()  # background tasks
@@ -272,7 +272,7 @@ class Instance:
                 if isinstance(item, Envelope):
                     message, reply = item.message, item.reply
                     if reply is not None and (reply.done() or item.deadline <= before):
-                        continue  # its sender no longer waits
+                        continue  # the sender no longer waits
                 handler = table.get(type(message), NOBODY)
             method, limit = handler
             if limit:

@@ -16,7 +16,9 @@ from actors.scheduler.messages import FindAlternatives, NodeDeclined, Scheduler
 
 @attrs.frozen
 class PendingCommit:
-    """Tag of a commit to the Ledger: its unit, and whether it ends the unit in this session."""
+    """Tag of a commit to the Ledger: the unit, and whether the commit ends the unit in this
+    session.
+    """
 
     held: HeldUnit
     ends: bool

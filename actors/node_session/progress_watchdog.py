@@ -184,7 +184,8 @@ class ProgressWatchdog:
     async def _check_paces(self) -> None:
         """Fail attempts that take far longer than other units of their job.
 
-        Only attempts older than ``stall_seconds`` are compared, as each needs a database query.
+        Only attempts older than ``stall_seconds`` are compared, as each comparison needs a database
+        query.
         """
         now, settings = self._state.now, self._state.settings
         pause = settings.stall_seconds / 10

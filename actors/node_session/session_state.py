@@ -57,9 +57,9 @@ class Phase(Enum):
     """How far a unit is, as far as this session knows."""
 
     WAITING = auto()  # not sent yet: the node has no free slot, or has sent no hello
-    SENT = auto()  # sent; the node has not reported on it yet
-    RUNNING = auto()  # the node has reported that it runs
-    ENDING = auto()  # its end in this session was requested from the Ledger, or is being prepared
+    SENT = auto()  # sent; the node has not reported on the unit yet
+    RUNNING = auto()  # the node has reported that the unit runs
+    ENDING = auto()  # the unit's end in this session is being prepared or requested
 
 
 @attrs.define
@@ -102,16 +102,16 @@ class HeldUnit:
     vouched_at: float | None = None
     asked_at: float | None = None
     begun_at: float | None = None
-    pace_checked_at: float | None = None  # when it was last compared with other units
-    quote_checked_at: float | None = None  # when it was last compared with its quote
-    is_started: bool = False  # the Ledger has booked it as RUNNING
+    pace_checked_at: float | None = None  # when the unit was last compared with others
+    quote_checked_at: float | None = None  # when the unit was last compared with its quote
+    is_started: bool = False  # the Ledger has booked the unit as RUNNING
     result: JobResult | None = None
     effect: Effect | None = None  # requested from the Ledger to end the unit in this session
     # A failure that would end the unit, and its time. An outside node reported it, so the Scheduler
     # is first asked which other nodes could do the unit.
     doubted: tuple[Failure, datetime] | None = None
-    is_stuck: bool = False  # several nodes lost it or lack what it needs, so admins are alerted
-    is_inspected: bool = False  # its result is being inspected in the store, in the background
+    is_stuck: bool = False  # several nodes lost the unit or lack what it needs: alert admins
+    is_inspected: bool = False  # the unit's result is being inspected in the background
     # Requests for upload URLs of "result" or "evidence" that are being answered; the value is the
     # node's last further request.
     part_requests: dict[str, PartsWanted | None] = attrs.field(

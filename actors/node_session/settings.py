@@ -30,7 +30,7 @@ class NodeSessionSettings:
     pong_seconds: float = 90.0  # close the socket after this time without a pong
     seen_seconds: float = 45.0  # least time between records of a pong in the database
     first_lease_seconds: float = 2.0  # delay of the lease renewal after the units changed
-    answer_seconds: float = 10.0  # wait for the Ledger's answer to a commit, then send it again
+    answer_seconds: float = 10.0  # wait for the Ledger's answer, then send the commit again
     retry_seconds: float = 1.0  # first pause between tries; doubled up to retry_seconds_most
     retry_seconds_most: float = 15.0
     look_seconds: float = 300.0  # limit for inspecting a result in the store, then try again
@@ -48,8 +48,8 @@ class NodeSessionSettings:
     result_bytes_most: int = 16 * 2**30  # limit of one object, as evidence is large
     runtime_seconds_most: float = 6 * 3600.0  # limit of one attempt
     stall_seconds: float = 1800.0  # limit without progress; transfers of files extend it
-    expected_times: float = 20.0  # limit as a multiple of the job's median unit; 0: no limit
-    quote_start_seconds: float = 60.0  # allowance for loading the scene, which quotes exclude
+    expected_times: float = 20.0  # limit as a multiple of the job's median; 0 for no limit
+    quote_start_seconds: float = 60.0  # allowance for loading the scene, not part of quotes
     flood_seconds: float = 10.0  # window of the rate limit of relay frames
     flood_frames: int = 2000  # relay frames that a node may send in that window
 

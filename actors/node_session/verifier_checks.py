@@ -165,7 +165,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
             **own,
             "draws": [list(drawn) for drawn in order.draws],
             **({"shown": list(order.shown)} if order.shown else {}),
-            # Verifiers that check only renders do not know the parameter "of".
+            # Verifiers whose checks are only of renders do not know the parameter "of".
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),

@@ -35,7 +35,7 @@ class CacheAffinity:
     """Nodes that got an input lately and so probably have it in their cache."""
 
     def __init__(self, inputs_most: int = INPUTS_MOST) -> None:
-        # By input, the nodes that got it; the most recently assigned input is last.
+        # For each input, the nodes that got it; the most recently assigned input is last.
         self._holders: OrderedDict[str, tuple[UUID, ...]] = OrderedDict()
         self._most = inputs_most
 

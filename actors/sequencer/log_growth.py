@@ -54,7 +54,7 @@ class Watermark:
         ``all_taken``: all waiting entries of the view are appended.
         """
         bound = self._bound
-        # ids went backwards: this is another database
+        # transaction ids went backwards: this is another database
         if bound is not None and look.own <= bound.before:
             self._newest = bound = None
         covered = look.head.covered

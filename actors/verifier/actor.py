@@ -50,8 +50,8 @@ from sql.units import MINE
 SECRET_BYTES: Final = 32
 ROUND_SECONDS: Final = 20.0  # time limit for the steps of one round, as the store may be slow
 STORE_SECONDS: Final = 5.0  # time limit for the object store's answer about a result
-RENDER_SHARE: Final = 0.75  # share of a check's time for rendering; the other time is for its files
-SOON_SECONDS: Final = 0.05  # pause before the next page, if there is more than one
+RENDER_SHARE: Final = 0.75  # share of a check's time for rendering, without its files
+SOON_SECONDS: Final = 0.05  # pause before the next page, if there are several pages
 NO_BUILD: Final = "no verifier that may check it has its node's build of Blender"
 log = logging.getLogger(__name__)
 

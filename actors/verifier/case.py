@@ -35,7 +35,7 @@ UNMADE: Final = "its regions match, but rebuilding its picture from the evidence
 DISPUTED: Final = "its creator's comparison"
 NOT_WHOLE: Final = "only frames with evidence are rendered whole"
 RECALLS: Final = UUID(int=0)
-LOST_MOST: Final = 6  # verifiers lost in a row during its check, after which it is unverifiable
+LOST_MOST: Final = 6  # verifiers lost in a row during checks, after which a result is unverifiable
 DOUBLED_MOST: Final = 6  # how often the pause after a dropped check is doubled
 PLACES_MOST: Final = 8  # places named by a creator that are checked
 MISSING: Final = "the object is no longer in the store"
@@ -83,7 +83,7 @@ class Case:
     said: str = ""  # why the next check is necessary
     compared_at: SampleRegions = NOWHERE
     check: UUID | None = None  # the running check
-    is_kept: bool = False  # its running check does not give way for ``check_seconds``
+    is_kept: bool = False  # the running check does not give way for ``check_seconds``
     is_alone: bool = False  # a batch did not clear the result, so it is opened alone
     failed: int = 0  # number of failed checks
     failed_in_scene: int = 0  # failed checks in which the verifier itself rendered the scene
@@ -91,11 +91,11 @@ class Case:
     yielded: int = 0  # long checks that were dropped as results of other creators waited
     failed_by: frozenset[UUID] = frozenset()  # verifiers of failed checks; not preferred
     rests_until: float = float("-inf")  # no check before this monotonic time
-    unread: str | None = None  # why a verifier could not read it; the gateway now tries to read it
+    unread: str | None = None  # why a verifier could not read the result; the gateway now tries
     is_suspected: bool = False  # the node has a strike, or a check found a result of it wrong
     is_trusted: bool = False  # the node is a verifier, whose results are not compared
     is_known: bool = False  # the node has enough valid results in a row on this device class
-    lacks_build: bool = False  # no verifier has the node's build, so it is only opened at first
+    lacks_build: bool = False  # no verifier has the node's build, so only open the result at first
     differs: bool = False  # regions of the scene turned out not to be comparable
     verdict: Verdict | None = None
     verifier: UUID | None = None

@@ -54,7 +54,7 @@ class Report:
     looked: bool = False
     suspect: str | None = None
     is_finished: bool = False  # the picture was rebuilt and compared
-    is_whole: bool = False  # the crops were cut out of the whole frame, or it is the whole frame
+    is_whole: bool = False  # the crop is the whole frame, or the crops were cut out of it
     is_uncut: bool = False  # with ``unable``: the whole frame can be compared instead of regions
     is_unmade: bool = False  # the verifier crashed while it rebuilt the picture from the evidence
     is_loose: bool = False  # honest frames of such a scene may differ beyond the noise

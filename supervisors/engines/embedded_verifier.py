@@ -191,7 +191,7 @@ def _opened(account: EngineAccount | None, paths: Sequence[Path], bwrap: str) ->
         return ()
     hidden = dict.fromkeys(folder for folder in closed.values() if folder is not None)
     shown = {path: folder for path, folder in closed.items() if folder is not None}
-    # Parents are listed explicitly; otherwise bubblewrap closes them to others.
+    # Parent folders are listed explicitly; otherwise bubblewrap closes them to other users.
     parents = dict.fromkeys(
         parent
         for path, folder in shown.items()

@@ -19,7 +19,7 @@ from supervisors.engines.errors import EngineError, ProgramMissing
 DEBIAN: Final = Path("/usr/lib/postgresql")
 VERSION_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 10.0
-LINE_BYTES_MAX: Final = 1 << 24  # long, as an error may quote a row
+LINE_BYTES_MAX: Final = 1 << 24  # limit of a line, which may quote a row
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)")
 _TABLE = re.compile(
     r'^pg_(?:dump: dumping contents of|restore: processing data for) table "(?:public\.)?([^"]+)"'

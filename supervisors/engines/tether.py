@@ -99,7 +99,7 @@ def main(lock: int, stop: str, death: int, owner: str, command: list[str]) -> in
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
     threading.Thread(target=watch, args=(engine, steps), daemon=True).start()
-    # A gateway that has ended has also closed the other pipe, so the watch stops the engine.
+    # A gateway that has ended has also closed the input pipe, so ``watch`` stops the engine.
     with contextlib.suppress(OSError):
         os.write(1, b"%d\n" % engine.pid)
     code = engine.wait()
