@@ -169,7 +169,7 @@ class Organisations(Table):
         """Remove a member with the nodes they lent, or an invitation: by themselves, or by an
         owner.
 
-        An owner identifies an invitation as ``members`` does.
+        An owner names an invitation by the id that ``members`` returns.
         """
         async with self._database.transaction() as connection:
             mine = await _mine(connection, organisation, act)

@@ -238,7 +238,9 @@ class Case:
         return self.compared_at
 
     def _drawn(self, secret: bytes, turn: int) -> SampleRegions:
-        """Draw the positions to compare; each ``turn`` (0, 1, 2) of a case has its own."""
+        """Draw the positions to compare; each ``turn`` (0, 1, 2) of a case has its own
+        positions.
+        """
         count = len(self.pending.params.get("frames") or [0])
         name, result = unit_name(*self.id), self.pending.row.sha256 or b""
         return places(self.kind, count, secret + bytes([turn]), name, result)

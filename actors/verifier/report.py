@@ -68,7 +68,7 @@ class Report:
 
     @property
     def crops(self) -> tuple[RegionDifference, ...]:
-        """The differences of the crops, without that of the rebuilt picture."""
+        """The differences of the crops, without the difference of the rebuilt picture."""
         return self.compared[:-1] if self.is_finished else self.compared
 
     @property
