@@ -28,8 +28,8 @@ def wait_seconds(
     """Return the pause after a failure; None after the last try.
 
     ``failures`` counts earlier failures by a node's fault, ``faults`` other earlier failures.
-    ``is_given_back``: the node returned the unit without a failure, which only counts towards the
-    maximum of tries.
+    ``is_given_back``: the node returned the unit without a failure; the return only counts towards
+    the maximum of tries.
     """
     failures, faults = failures + is_nodes, faults + (not is_nodes)
     count = tried if is_given_back else failures + faults

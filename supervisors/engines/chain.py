@@ -90,7 +90,7 @@ def remote_chain(given: ChainSettings) -> ChainEndpoint:
 
 
 class KnownChain(RemoteEngine[ChainEndpoint]):
-    """A remote chain. The gateway does not wait for it, and works without it."""
+    """A remote chain. The gateway does not wait for the chain, and works without it."""
 
     def __init__(self, endpoint: ChainEndpoint) -> None:
         super().__init__("chain", endpoint.url, endpoint, _nothing_wrong)
