@@ -254,14 +254,14 @@ class Case:
         self.comparison = report.comparison
         limits = limits.across if across else limits
         if report.fault is not None:
-            self._end_invalid(report.fault, strike=True)
+            self._is_invalid(report.fault, strike=True)
         elif self.step != "open" and report.across is not None and report.across.is_drawn:
             self._hear_drawn(report, report.across, device_class)
         elif not (self.step == "open" or report.looked or is_kin(device_class, self.device_class)):
             self._hear_other_device(report, limits)
         elif self.step == "whole":
             self._hear_whole(report, limits, across=across)
-        elif self.step == "open" and report.is_uncut:  # the draw decides about a comparison
+        elif self.step == "open" and report.is_uncut:  # the draw decides whether it is compared
             self._hear_opened(report, across=across)
         elif report.unable is not None:
             self._is_unable(report)
@@ -294,13 +294,13 @@ class Case:
         elif self.is_cut and report.rests_on_crops(limits):
             self._render_whole("regions", _distance(report))
         else:
-            self._end_invalid(_distance(report), strike=not report.is_loose)
+            self._is_invalid(_distance(report), strike=not report.is_loose)
 
     def _hear_match(self, report: Report, found: Finding, *, across: bool) -> None:
         if report.is_unmade and self.kind == "frame":
             self._render_whole("unmade", UNMADE)
         elif report.is_unseen:
-            self._end_invalid(UNSEEN, strike=False)
+            self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
         else:
@@ -312,7 +312,7 @@ class Case:
         if report.is_uncut and self.kind == "frame":
             self._render_whole("uncut", reason)
         elif report.suspect or report.is_unseen:
-            self._end_invalid(report.suspect or UNSEEN, strike=False)
+            self._is_invalid(report.suspect or UNSEEN, strike=False)
         else:
             self.verdict = Verdict("unverifiable", reason, from_scene=True)
 
@@ -330,13 +330,11 @@ class Case:
         found = of_all(report.compared if self.why != "regions" else report.crops, limits)
         if not is_match(found):
             is_sure = self.why == "regions" or not (across or self._is_loose(report))
-            self._end_invalid(
-                f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure
-            )
+            self._is_invalid(f"{self.said}; of the whole frame {_distance(report)}", strike=is_sure)
         elif self.why == "uncut" and not report.is_finished:
             self._cannot_tell(UNREAD)
         elif report.is_unseen:
-            self._end_invalid(UNSEEN, strike=False)
+            self._is_invalid(UNSEEN, strike=False)
         else:
             self.differs = self.why != "unmade"
             said = DIFFERS if self.why == "regions" else ""
@@ -352,11 +350,11 @@ class Case:
             by_place = report.by_crop(len(self.compared_at.draws)) or []
             drawn = [one for layers in by_place[named:] for one in layers]
             is_there = bool(drawn) and not is_match(of_all(drawn, limits))
-            self._end_invalid(said, strike=not report.is_loose and (is_there or not across))
+            self._is_invalid(said, strike=not report.is_loose and (is_there or not across))
         elif not report.is_finished:
             self._cannot_tell(UNREAD)
         elif not is_match(of_region(report.compared[-1], limits)):
-            self._end_invalid(said, strike=not (across or report.is_loose))
+            self._is_invalid(said, strike=not (across or report.is_loose))
         else:
             self._is_valid(found, said, across=across)
 
@@ -369,7 +367,7 @@ class Case:
         elif report.unable is not None:
             self._is_unable(report)
         elif not report.is_made_of_evidence(limits):
-            self._end_invalid(_distance(report), strike=False)
+            self._is_invalid(_distance(report), strike=False)
         else:
             self._hear_across(report, limits)
 
@@ -379,11 +377,11 @@ class Case:
             # The node may have caused the difference, so it is not paid.
             self.verdict = Verdict("unverifiable", f"{DEVICE_DEPENDENT}: {report.depends}")
         elif across.outcome == "refused":
-            self._end_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
+            self._is_invalid(f"{OTHER_DEVICE}: {across.why}", strike=False)
         elif across.outcome == "unsaid":
             self.verdict = Verdict("unverifiable", f"{OTHER_DEVICE}: {across.why}")
         elif report.is_unseen:
-            self._end_invalid(UNSEEN, strike=False)
+            self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNMADE if report.is_unmade else UNREAD)
         elif across.outcome == "accepted":
@@ -405,11 +403,11 @@ class Case:
         code = SAME_DRIVER if is_same else OTHER_DRIVER
         if across.outcome == "refused" or (is_same and across.outcome != "exact"):
             why = f"{code}: {across.why or NOT_EQUAL}"
-            self._end_invalid(why, strike=is_same or is_unsigned)
+            self._is_invalid(why, strike=is_same or is_unsigned)
         elif across.outcome == "unsaid":
             self.verdict = Verdict("unverifiable", f"{code}: {across.why}")
         elif report.is_unseen:
-            self._end_invalid(UNSEEN, strike=False)
+            self._is_invalid(UNSEEN, strike=False)
         elif not report.is_finished:
             self.verdict = Verdict("unverifiable", UNREAD)
         else:
@@ -470,7 +468,7 @@ class Case:
         """
         if self.step == "whole" and self.why == "regions":
             said = f"{self.said}; the whole frame could not be rendered"
-            self._end_invalid(said, strike=False)
+            self._is_invalid(said, strike=False)
         elif 0 < self.failed == self.failed_in_scene and self.step != "more":
             self._cannot_tell(TOO_LARGE)
         else:
@@ -478,7 +476,7 @@ class Case:
 
     def end_unread(self) -> None:
         """End the case as invalid: the object exists but cannot be read."""
-        self._end_invalid(f"it cannot be read: {self.unread}", strike=False)
+        self._is_invalid(f"it cannot be read: {self.unread}", strike=False)
 
     def end_missing(self) -> None:
         """End the case: the store lost the object, which is not the node's fault.
@@ -488,7 +486,7 @@ class Case:
         if self.is_again:
             self.verdict = Verdict("unverifiable", MISSING)
         else:
-            self._end_invalid(MISSING, strike=False)
+            self._is_invalid(MISSING, strike=False)
 
     def end_swapped(self) -> None:
         """End the case as invalid: the object was replaced after the delivery."""
@@ -510,7 +508,7 @@ class Case:
         is_exact = found == "exact" and not across
         self.verdict = Verdict("exact" if is_exact else "consistent", said[:SAID_MOST])
 
-    def _end_invalid(self, said: str, *, strike: bool) -> None:
+    def _is_invalid(self, said: str, *, strike: bool) -> None:
         """End the case as invalid.
 
         If nodes of three owners delivered the same pixels, the scene is at fault. All three results
