@@ -7,7 +7,7 @@ import attrs
 
 from rendertrust import money
 from rendertrust.api_paths import thumbnail_path
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from rendertrust.value_types import Credits
 from sql.events import EventRow
 

@@ -28,6 +28,7 @@ from rendertrust.protocol import (
     decode_from_node,
     encode,
 )
+from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
 
@@ -182,9 +183,18 @@ class Gateway:
     # ---------------------------------------------------------------- methods for tests
 
     async def send(self, frame: FromGateway) -> None:
-        await self.sockets[-1].send_str(encode(frame))
+        """Send over the newest connection; a node that has just lost one comes back."""
 
-    async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
+        async def sent() -> bool:
+            try:
+                await self.sockets[-1].send_str(encode(frame))
+            except ConnectionResetError:
+                return False
+            return True
+
+        await until(sent)
+
+    async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
         """Return the next frame of ``kind``, and skip earlier frames of other kinds."""
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -195,7 +205,7 @@ class Gateway:
                         return frame
                 await self._arrived.wait()
 
-    async def result(self, job_id: str, *, within: float = 60) -> JobResult:
+    async def result(self, job_id: str, *, within: float = 120) -> JobResult:
         while True:
             result = await self.next(JobResult, within=within)
             if result.job_id == job_id:
