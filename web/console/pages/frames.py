@@ -69,7 +69,8 @@ class FramePath:
 class ThumbnailQuery:
     """Query of a thumbnail.
 
-    ``frame`` None: the newest. ``of`` distinguishes versions in browsers' caches.
+    ``frame`` None: the newest thumbnail of the job. ``of`` distinguishes versions in browsers'
+    caches.
     """
 
     frame: Annotated[int, Meta(ge=-FRAME_MAX, le=FRAME_MAX)] | None = None
