@@ -81,7 +81,7 @@ class ActorMakers:
             Paymaster: lambda: PaymasterActor(to(Ledger), p.store, settings=s.paymaster),
             Scheduler: lambda: SchedulerActor(p, to(Ledger), to(Notifier), sessions, s.scheduler),
             Lifeline: lambda: LifelineActor(p, to(Ledger), to(Scheduler), to(Notifier), s.lifeline),
-            Notifier: lambda: NotifierActor(p.bus, scheduler=to(Scheduler), name=p.random.uuid()),
+            Notifier: lambda: NotifierActor(p.bus, to(Scheduler), p.random.uuid()),
             Watchman: lambda: WatchmanActor(sessions, p.store),
             **self._verifier(),
             **self._courier(),

@@ -16,7 +16,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitState,
 )
-from actors.notifier.messages import Notifier, Paused, UnitsMoved
+from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
@@ -142,7 +142,7 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
     for effect in effects:
         if isinstance(effect, JobPause):
             scheduler.tell(JobPaused(effect.job))
-            notifier.tell(Paused(effect.job))
+            notifier.tell(ToOthers(JobPaused(effect.job)))
     scheduler.tell(UnitsChanged(units))
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
     notifier.tell(UnitsMoved(units))
