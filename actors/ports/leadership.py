@@ -1,6 +1,6 @@
 """Port of leadership: decides which of several gateways does a task that only one should do."""
 
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Role: TypeAlias = Literal["auditor", "lifeline"]
 
@@ -21,13 +21,3 @@ class Leadership(Protocol):
         Raises ``sql.database.Unavailable``: the role may have been lost.
         """
         ...
-
-
-class Alone:
-    """Leadership for an installation of one gateway, which always leads."""
-
-    async def leads(self, role: Role) -> bool:
-        return True
-
-
-ALONE: Final = Alone()
