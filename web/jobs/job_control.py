@@ -26,7 +26,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.affordable_retry import AffordableRetry, affordable
 from web.jobs.price_overruns import refusal_of, refused_of
-from web.jobs.submission import NOT_FOUND, Outcome, RetryOutcome, retry_as_new_job
+from web.jobs.submission import NOT_FOUND, RetryAnswer, RetryOutcome, retry_as_new_job
 from web.money.ledger_client import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
@@ -85,7 +85,7 @@ async def commit_effects(
 
 async def retry_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
-) -> Outcome:
+) -> RetryAnswer:
     """Retry a job: the failed units of a job of several units, any other job as a new job.
 
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: if the
