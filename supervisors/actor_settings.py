@@ -21,7 +21,7 @@ IDLE_LOOK_SECONDS: Final = 10.0
 
 @attrs.frozen
 class ActorSettings:
-    """Settings of each actor. ``verifier`` is None if there is no Verifier."""
+    """Settings of each actor."""
 
     session: NodeSessionSettings
     sequencer: SequencerSettings = attrs.field(factory=SequencerSettings)
@@ -29,7 +29,7 @@ class ActorSettings:
     auditor: Audit = DEFAULTS.audit
     scheduler: SchedulerSettings = attrs.field(factory=SchedulerSettings)
     lifeline: Leases = DEFAULTS.leases
-    verifier: VerifierSettings | None = None
+    verifier: VerifierSettings = attrs.field(factory=VerifierSettings)
     courier: Webhooks = DEFAULTS.webhooks
     anchor: AnchorSettings = attrs.field(factory=AnchorSettings)
 

@@ -9,7 +9,6 @@ from actors.kernel import Actor, Ref, State
 from actors.kernel.exit import Exit
 from actors.kernel.ref import CAPACITY
 from actors.kernel.system import System
-from supervisors.restart_policy import Restart
 from supervisors.snapshot import Snapshot
 
 
@@ -75,7 +74,6 @@ class Child:
 
     name: str
     make: Callable[[], Actor[Any]] | ChildSupervisor
-    restart: Restart = Restart.PERMANENT
     stop_within: float = 5.0
     start_within: float | None = 10.0
     capacity: int = CAPACITY

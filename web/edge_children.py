@@ -66,19 +66,7 @@ def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
 
 def sweeper_ports(gateway: Gateway) -> SweeperPorts:
     """Return the ports to the rows and objects that the Sweeper removes."""
-    return SweeperPorts(
-        clock=gateway.ports.clock,
-        objects=gateway.ports.objects,
-        multiparts=gateway.tables.multiparts,
-        result_multiparts=gateway.tables.result_multiparts,
-        retention=gateway.tables.retention,
-        preflights=gateway.tables.preflights,
-        thumbnails=gateway.tables.thumbnails,
-        attempt_logs=gateway.tables.attempt_logs,
-        connections=gateway.connections,
-        events=gateway.tables.events,
-        nodes=gateway.tables.nodes,
-    )
+    return SweeperPorts(gateway.ports.clock, gateway.ports.objects, gateway.tables)
 
 
 def sweeper_settings(settings: Settings) -> SweeperSettings:

@@ -10,7 +10,6 @@ from aiohttp import web
 from actors.kernel import DeadLetters, Restart
 from actors.ports import Clock, Ports
 from config.settings import Settings
-from sql.connections import ConnectionRows
 from sql.database import Database
 from sql.halts import Halts
 from sql.tables import Tables
@@ -152,7 +151,7 @@ def make_gateway(
             {**probes, **needs_of_submissions(registry, halts)}, database, clock, halts
         ),
         console=console,
-        connections=Connections(own, ConnectionRows(database), clock, ports.random),
+        connections=Connections(own, tables.connections, clock, ports.random),
         verifiers=verifiers,
         starter=starter,
         url=url,

@@ -110,8 +110,8 @@ class SessionPeers:
     ports: Ports
     progress: ProgressTracker  # shared by all sessions
     overruns: OverrunTracker  # shared by all sessions
-    verifier: Ref[Verifier] | None = None  # None if the node is never asked to check results
-    sampling: Sampling | None = None  # shared by all sessions; if None, all results are compared
+    verifier: Ref[Verifier]
+    sampling: Sampling  # shared by all sessions
     manifests: Manifests = attrs.field(factory=Manifests)  # shared by all sessions
 
 
@@ -154,7 +154,7 @@ class NodeSessionActor(Actor[NodeSession]):
             self._objects_of,
             self,
             sampling=peers.sampling,
-            signer=ports.receipts,
+            signer=ports.signer,
         )
         self._checks = VerifierChecks(state, connection, self._frames, peers.verifier, self)
         self._standing = StandingUpdates(

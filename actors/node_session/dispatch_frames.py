@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import attrs
 
-from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, place_of
+from actors.node_session.results import EVIDENCE, RESULT, SCHEME, is_checked, object_key
 from actors.node_session.settings import NodeSessionSettings
 from actors.ports import ObjectMissing, Objects
 from actors.scheduler.messages import Assignment
@@ -151,7 +151,7 @@ class FrameBuilder:
             raise Unsendable(str(fault)) from fault
 
     async def _output(self, unit: Assignment, what: str) -> Output:
-        settings, key = self.settings, place_of(unit, what)
+        settings, key = self.settings, object_key(unit, what)
         put = await self.objects.presign_put(
             key, within=settings.url_seconds, once=True, base=self.base
         )

@@ -23,7 +23,7 @@ from actors.node_session.results import (
     InspectedResult,
     ResultRefused,
     is_checked,
-    place_of,
+    object_key,
 )
 from actors.node_session.session_state import ActorContext, HeldUnit, Phase, SessionState
 from actors.node_session.settings import NodeSessionSettings
@@ -123,7 +123,7 @@ class ResultObjects:
                 return ResultRefused("a result in parts must name the SHA-256 of the whole")
             found = await self.join(RESULT, result.part_sums, result.size)
         else:
-            found = await self.objects.head(place_of(self.unit, RESULT))
+            found = await self.objects.head(object_key(self.unit, RESULT))
             if waits and found is not None:
                 found = await self._hashed(found)
         if isinstance(found, ResultRefused | PartsLost):
@@ -160,7 +160,7 @@ class ResultObjects:
         if named.part_sums:
             found = await self.join(EVIDENCE, named.part_sums, named.size)
         else:
-            found = await self.objects.head(place_of(self.unit, EVIDENCE))
+            found = await self.objects.head(object_key(self.unit, EVIDENCE))
         if isinstance(found, ResultRefused | PartsLost):
             return found
         if found is None:
@@ -178,7 +178,7 @@ class ResultObjects:
 
     async def join(self, what: str, sums: Sequence[str], size: int | None) -> Joined:
         """Complete the multipart upload, unless that is done already, and return its object."""
-        key, digests = place_of(self.unit, what), [bytes.fromhex(one) for one in sums]
+        key, digests = object_key(self.unit, what), [bytes.fromhex(one) for one in sums]
         found = await self.objects.head(key)
         begun = await self.store.result_multipart(self._name(what))
         if found is None:
@@ -224,7 +224,7 @@ class ResultObjects:
         found = await self.store.result_multipart(name)
         if found is not None and await self._listed(found) is not None:
             return await self.store.keep_result_multipart(found, now)
-        key = place_of(self.unit, wanted.what)
+        key = object_key(self.unit, wanted.what)
         store_id = await self.objects.begin_multipart(key)
         begun = ResultMultipart(*name, store_id, key, wanted.size)
         kept = await self.store.keep_result_multipart(begun, now)

@@ -53,8 +53,8 @@ DECLINES: Final = "network"
 class ResultSettlement:
     """Settles the results of a session's units.
 
-    ``objects_of`` returns the stored objects of a unit's result. Without ``sampling``, all
-    deliveries are compared. Without ``signer``, no receipts are issued.
+    ``objects_of`` returns the stored objects of a unit's result. ``sampling`` decides which
+    deliveries are compared.
     """
 
     def __init__(
@@ -65,8 +65,8 @@ class ResultSettlement:
         objects_of: Callable[[Assignment], ResultObjects],
         actor: ActorContext,
         *,
-        sampling: Sampling | None = None,
-        signer: ReceiptSigner | None = None,
+        sampling: Sampling,
+        signer: ReceiptSigner,
     ) -> None:
         self._state = state
         self._commits = commits
@@ -255,14 +255,12 @@ class ResultSettlement:
 
     async def _deliver(self, held: HeldUnit, delivery: UnitDeliver) -> None:
         """Commit the delivery, with the random number that decides whether it is compared."""
-        if self._sampling is not None:
-            try:
-                number, odds = await self._sampling.draw(delivery, held.assignment.price)
-            except Unavailable:
-                self._commits.retry(held)
-                return
-            delivery = attrs.evolve(delivery, draw=number, odds=odds)
-        self._commits.end(held, delivery)
+        try:
+            number, odds = await self._sampling.draw(delivery, held.assignment.price)
+        except Unavailable:
+            self._commits.retry(held)
+            return
+        self._commits.end(held, attrs.evolve(delivery, draw=number, odds=odds))
 
     def _delivery(
         self, made: UnitComplete, work: SignedWork | None, proof: DeliveredEvidence | None
@@ -289,7 +287,7 @@ class ResultSettlement:
         )
 
     def _receipt(self, unit: Assignment, work: SignedWork | None) -> IssuedReceipt | None:
-        if work is None or self._signer is None:
+        if work is None:
             return None
         key, now = self._signer.receipts(), self._state.clock.now()
         reason = results.why_unverified(unit, self._state.settings)

@@ -17,7 +17,7 @@ from rendertrust import receipt
 from rendertrust.device_class import kin_of
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.units import CHECKED, RENDER, evidence_key, kind_of, result_key
+from sql.units import CHECKED, RENDER, evidence_key, result_key, unit_kind
 
 SCHEME: Final = "s3://"
 RESULTS: Final = "results/"  # prefix of the keys of results
@@ -28,7 +28,7 @@ UNVERIFIED: Final = "unverified"
 CLOCKS_APART: Final = timedelta(days=1)  # tolerated difference of a node's clock
 
 
-def place_of(unit: Assignment, what: str) -> str:
+def object_key(unit: Assignment, what: str) -> str:
     """Return the object key of an attempt's RESULT or EVIDENCE; no other attempt uses that key."""
     key = evidence_key if what == EVIDENCE else result_key
     return key(unit.user, unit.job, unit.unit, unit.attempt)
@@ -43,7 +43,7 @@ def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
     """Return whether the node must deliver evidence: if the result is a single frame that waits for
     a verdict.
     """
-    return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
+    return waits(unit, settings) and unit_kind(unit.job_type, unit.params) == "frame"
 
 
 def why_unverified(unit: Assignment, settings: NodeSessionSettings) -> str:
@@ -81,7 +81,7 @@ Named: TypeAlias = OwnObject | ForeignObject | ResultRefused
 
 def named(result_ref: str | None, unit: Assignment, settings: NodeSessionSettings) -> Named:
     """Return which object a result names; in the gateway's bucket it may only name its own key."""
-    key = place_of(unit, RESULT)
+    key = object_key(unit, RESULT)
     if result_ref in (key, f"{SCHEME}{settings.bucket}/{key}"):
         return OwnObject()
     if result_ref is not None and result_ref.startswith((f"{SCHEME}{settings.bucket}/", RESULTS)):
@@ -143,7 +143,7 @@ def completion(
     """
     ours = isinstance(named, OwnObject)
     verified = ours and node.verified
-    place = f"{SCHEME}{settings.bucket}/{place_of(unit, RESULT)}"
+    place = f"{SCHEME}{settings.bucket}/{object_key(unit, RESULT)}"
     return UnitComplete(
         job=unit.job,
         unit=unit.unit,

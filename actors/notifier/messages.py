@@ -28,15 +28,8 @@ class UnitsMoved(Message[Notifier, None]):
 
 
 @attrs.frozen
-class Paused(Message[Notifier, None]):
-    """From the web: a job was paused by its owner; sent to the Schedulers of all gateways."""
-
-    job: UUID
-
-
-@attrs.frozen
 class ToOthers(Message[Notifier, None]):
-    """From the Scheduler: a hint for the Schedulers of all other gateways."""
+    """From the Scheduler, and the web: a hint for the Schedulers of all other gateways."""
 
     overflow: ClassVar[Overflow] = Overflow.DROP_OLDEST
 

@@ -1,6 +1,6 @@
 """Port of leadership: decides which gateway does a task that only one gateway should do."""
 
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Role: TypeAlias = Literal["auditor", "lifeline"]
 
@@ -22,13 +22,3 @@ class Leadership(Protocol):
         the role may have been lost.
         """
         ...
-
-
-class Alone:
-    """Leadership for an installation of one gateway, which always leads."""
-
-    async def leads(self, role: Role) -> bool:
-        return True
-
-
-ALONE: Final = Alone()

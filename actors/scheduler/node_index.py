@@ -219,7 +219,18 @@ class NodeIndex:
         avoid: frozenset[UUID] = frozenset(),
         failed: frozenset[UUID] = frozenset(),
     ) -> Node | NoCapableNode | AllNodesFull:
-        """Return the best node for a unit, as ``policy.choose`` defines it."""
+        """Return the best node for a unit, of those that can do it and may do this user's work.
+
+        ``avoid``: nodes that failed any unit of the job; they get it only if there is no other.
+        ``failed``: nodes that failed this unit; they get it only if all have failed it, as a unit
+        that only one node can do would otherwise wait for ever. Once three nodes have failed the
+        unit, connected nodes of further owners are preferred. Preflights go to nodes of the
+        gateway's owner while one that can do them is connected. The last try of a unit goes to
+        nodes that its user trusts.
+
+        If nodes that probably have the unit's input in their cache could begin it at once, it is
+        the best of these; otherwise it is the best of all.
+        """
         demand, buckets = self._with_buckets(demand, failed)
         needs = demand.kind.needs
         if not buckets:

@@ -117,7 +117,7 @@ def place(state: SchedulerState, now: datetime, clock: float) -> Iterator[Assign
         _wake(state, changed)
     returned = (pair for pair in state.take_returned() if pair[0].waits and not pair[0].ticket)
     alike = state.index.ignores_user and not state.index.oversubscribed
-    queued = state.queue.placeable(partial(choose, state), alike=alike)
+    queued = state.queue.placeable(partial(choose_for_waiting, state), alike=alike)
     unreachable = state.unreachable.placeable(state.index.choose)
     for unit, node in itertools.chain(returned, queued, unreachable):
         yield state.reserve(unit, node, clock + PLACING_SECONDS)
@@ -145,7 +145,7 @@ def _wake(state: SchedulerState, changed: Iterable[Node]) -> None:
         state.queue.wake_of(users, can)
 
 
-def choose(
+def choose_for_waiting(
     state: SchedulerState,
     demand: PlacementRequest,
     avoid: frozenset[UUID],

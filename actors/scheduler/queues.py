@@ -211,7 +211,7 @@ FEW: Final = 8  # if at most so many units of a job wait here, its next units ar
 
 
 class NodeChooser(Protocol):
-    """Chooses a node for a unit; ``avoid`` and ``failed`` are those of ``policy.choose``."""
+    """Chooses a node for a unit; ``avoid`` and ``failed`` are those of ``NodeIndex.choose``."""
 
     def __call__(
         self, demand: PlacementRequest, avoid: frozenset[UUID], failed: frozenset[UUID], /

@@ -205,7 +205,7 @@ class SequencerActor(Actor[Sequencer]):
             await self._note(signed_of(done))
 
     async def _note(self, head: SeenHead | None) -> None:
-        if head is not None and self._memory is not None:
+        if head is not None:
             await self._memory.note(head)
 
     @contextmanager

@@ -13,14 +13,14 @@ from actors.verifier.check_orders import (
     order_for,
     places,
 )
-from actors.verifier.messages import Comparison, Outcome
+from actors.verifier.messages import Comparison, VerdictOutcome
 from actors.verifier.report import UNSEEN, OtherClassReport, Report, held_to
 from actors.verifier.thresholds import Finding, Thresholds, is_match, of_all, of_region
 from rendertrust.device_class import is_kin
 from rendertrust.receipt import REASONS, drawing_of
 from sql.checks import Pending
 from sql.sampling import unit_name
-from sql.units import Kind, kind_of
+from sql.units import Kind, unit_kind
 
 CaseId: TypeAlias = tuple[UUID, int, int]  # job, unit, attempt
 # The next check: open the files; compare regions; compare more regions; render the frame.
@@ -61,7 +61,7 @@ class Verdict:
     result of the unit is a strike. ``reason``: the code of the reason why the result is unverified.
     """
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     strike: bool = False
     from_scene: bool = False
@@ -164,7 +164,7 @@ class Case:
     @property
     def kind(self) -> Kind:
         """Kind of the result: frame, tile, chunk, merged frame or video."""
-        return kind_of(self.pending.job_type, self.pending.params)
+        return unit_kind(self.pending.job_type, self.pending.params)
 
     @property
     def is_cut(self) -> bool:

@@ -16,7 +16,7 @@ from sql.checks import CheckRow
 
 # Outcomes of a result. ``exact`` and ``consistent``: compared with the scene; ``sampled-out``: only
 # opened; ``unverified``: no check was requested; ``unverifiable``: the scene cannot be compared.
-Outcome: TypeAlias = Literal[
+VerdictOutcome: TypeAlias = Literal[
     "exact", "consistent", "sampled-out", "unverified", "unverifiable", "invalid"
 ]
 COMPARED: Final = ("exact", "consistent")
@@ -88,7 +88,7 @@ class UnitVerdict:
     job: UUID
     unit: int
     attempt: int
-    outcome: Outcome
+    outcome: VerdictOutcome
     said: str = ""
     verifier: UUID | None = None
     operator: str | None = None
@@ -105,13 +105,13 @@ class UnitVerdict:
 CheckEffect: TypeAlias = UnitDeliver | UnitVerdict
 
 
-def earns(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def earns(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if an operator is paid for the result."""
     is_open = outcome in ("unverifiable", "unverified")
     return row.verified and outcome != "invalid" and (pays or not is_open)
 
 
-def costs(row: CheckRow, outcome: Outcome, *, pays: bool) -> bool:
+def costs(row: CheckRow, outcome: VerdictOutcome, *, pays: bool) -> bool:
     """Return True if the creator is charged.
 
     Creators pay whenever an operator is paid, and for ``unverified`` work in any case.

@@ -10,7 +10,7 @@ import attrs
 from actors.verifier.messages import Comparison
 from actors.verifier.thresholds import RegionDifference, Thresholds, is_match, of_region
 from rendertrust.node.worker.formats.picture_digest import NAMED_MAX, are_its_own
-from sql.units import kind_of
+from sql.units import unit_kind
 
 CROPS_MAX: Final = 256  # crops over all view layers
 WORDS_MAX: Final = 300
@@ -175,7 +175,7 @@ def _are_named(document: Mapping[str, Any]) -> bool:
     """Return False if the signed work record is of a chunk of up to NAMED_MAX frames, but does not
     name their pictures.
     """
-    kind = kind_of(document.get("job_type", ""), document.get("parameters", {}))
+    kind = unit_kind(document.get("job_type", ""), document.get("parameters", {}))
     is_listed = isinstance(document["pixels"].get("pictures"), dict)
     return kind != "chunk" or len(document["parameters"]["frames"]) > NAMED_MAX or is_listed
 

@@ -61,10 +61,7 @@ FIRST_FACTOR = 10.0  # a verifier may have a tenth of a node's speed
 
 @attrs.frozen
 class VerifierPeers:
-    """Parts of the gateway that the Verifier uses.
-
-    Without a ``signer`` no receipts are issued. ``gateway``: this gateway's id.
-    """
+    """Parts of the gateway that the Verifier uses. ``gateway``: this gateway's id."""
 
     ledger: Ref[Ledger]
     scheduler: Ref[Scheduler]
@@ -73,5 +70,5 @@ class VerifierPeers:
     objects: Objects
     clock: Clock
     random: Random
+    signer: ReceiptSigner
     gateway: UUID
-    signer: ReceiptSigner | None = None

@@ -66,14 +66,14 @@ def _retry_at(pending: Pending, now: datetime) -> datetime | None:
 
 
 def issued(
-    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner | None, now: datetime
+    pending: Pending, verdict: Verdict, price: int, signer: ReceiptSigner, now: datetime
 ) -> IssuedReceipt | None:
     """Return the signed receipt of a verdict; ``price`` is the charge.
 
-    None if the result is invalid, there is no signing key, or the node signed no work record.
+    None if the result is invalid, or the node signed no work record.
     """
     row = pending.row
-    if verdict.outcome == "invalid" or signer is None or row.work is None or not row.node_signature:
+    if verdict.outcome == "invalid" or row.work is None or not row.node_signature:
         return None
     work = receipt.read_work(json.loads(row.work))
     if isinstance(work, str):

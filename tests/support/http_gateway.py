@@ -64,8 +64,9 @@ from supervisors.supervisor import Supervisor
 from tests.support.api_description import our_contract
 from tests.support.stand_in import StandIn
 from tests.twins.bus import TwinBus
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
-from tests.twins.ports import twin_ports
+from tests.twins.ports import TwinLogMemory, twin_ports
 from tests.twins.post import TwinPost
 from tests.twins.signer import TwinSigner
 from web.edge_children import event_hub_child, hub_child, revocations_child
@@ -319,6 +320,8 @@ def gateway_over(
         signer=TwinSigner(),
         payments=StripePayments(stripe or Handle(NO_STRIPE)),
         post=TwinPost(),
+        leadership=TwinLeadership(Leads()),
+        memory=TwinLogMemory(),
         chain=chain,
         anchors=Anchors(database),
     )

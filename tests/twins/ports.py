@@ -3,8 +3,10 @@
 from typing import Any
 
 from actors.ports import Clock, Ports
+from sql.halts import SeenHead
 from tests.twins.bus import TwinBus
 from tests.twins.clock import TwinClock
+from tests.twins.leadership import Leads, TwinLeadership
 from tests.twins.objects import TwinObjects
 from tests.twins.payments import TwinPayments
 from tests.twins.post import TwinPost
@@ -12,6 +14,16 @@ from tests.twins.random import TwinRandom
 from tests.twins.signer import TwinSigner
 from tests.twins.store import StoreTwin
 from tests.twins.tokens import TwinTokens
+
+
+class TwinLogMemory:
+    """Keeps the newest head in memory."""
+
+    def __init__(self) -> None:
+        self.head: SeenHead | None = None
+
+    async def note(self, head: SeenHead) -> None:
+        self.head = head
 
 
 def twin_ports(**given: Any) -> Ports:
@@ -29,5 +41,7 @@ def twin_ports(**given: Any) -> Ports:
         "signer": TwinSigner(),
         "payments": TwinPayments(),
         "post": TwinPost(),
+        "leadership": TwinLeadership(Leads()),
+        "memory": TwinLogMemory(),
     }
     return Ports(**{**twins, **given})

@@ -24,7 +24,6 @@ from sql.access import ALONE, Access
 from sql.audit import Act
 from sql.books import (
     MADE_WHEN_NEEDED,
-    PLATFORM_ACCOUNTS,
     AccountRow,
     BooksTransaction,
     Changes,
@@ -108,6 +107,7 @@ from tests.twins.store_rules import check
 
 AWAY_SECONDS, AWAY_STEPS = 1.8, 36  # how long a method tries while the database is away
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLATFORM_ACCOUNTS = ("purchases", "revenue", "adjustments", "payouts", "disputes", "suspense")
 UNHEALTHY, OFFLINE = timedelta(seconds=90), timedelta(seconds=300)
 
 

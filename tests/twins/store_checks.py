@@ -20,7 +20,7 @@ from sql.database import Mismatch, Refused
 from sql.earnings import UncheckedEarning
 from sql.nodes import StandingRecord
 from sql.reputation import HISTORY, LIES, Record
-from sql.units import kind_of
+from sql.units import unit_kind
 
 if TYPE_CHECKING:
     from tests.twins.store import StoreTwin
@@ -159,7 +159,7 @@ def _is_uncompared(store: "StoreTwin", row: CheckRow) -> bool:
     if row.verdict not in VALID:
         return row.verdict == "sampled-out"
     job, unit = store.jobs[row.job_id], store.units[row.id[:2]]
-    return kind_of(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
+    return unit_kind(job.job_type, store.plan_of(job).params_of(unit.frames, unit.tile)) == "chunk"
 
 
 def _first_delivered(store: "StoreTwin", key: tuple[UUID, int]) -> CheckRow | None:

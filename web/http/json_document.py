@@ -65,7 +65,7 @@ def unwritable(document: Any) -> Iterator[Fault]:
     lone surrogates.
     """
     for path in _unwritable(document, []):
-        yield Fault(place_of(path), "value", "must not contain NUL or lone surrogates")
+        yield Fault(path_text(path), "value", "must not contain NUL or lone surrogates")
 
 
 def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
@@ -91,7 +91,7 @@ def _unwritable(value: Any, path: list[str | int]) -> Iterator[list[str | int]]:
             path.pop()
 
 
-def place_of(path: Iterable[str | int]) -> str:
+def path_text(path: Iterable[str | int]) -> str:
     """Return a path in the form of faults, like ``inner.names[2]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part[:PLACE_MAX]}" for part in path)
     return "".join(parts).removeprefix(".")[:PLACE_MAX]

@@ -16,7 +16,7 @@ from actors.ledger.messages import (
     UnitRetry,
     UnitState,
 )
-from actors.notifier.messages import Notifier, Paused, UnitsMoved
+from actors.notifier.messages import Notifier, ToOthers, UnitsMoved
 from actors.scheduler.messages import JobPaused, JobsChanged, Scheduler, UnitsChanged
 from sql.audit import Act
 from sql.jobs import PagedUnit, PastJob
@@ -26,7 +26,7 @@ from web.http.problem import Problem, unavailable
 from web.http.refusal_code import RefusalCode
 from web.jobs.affordable_retry import AffordableRetry, affordable
 from web.jobs.price_overruns import refusal_of, refused_of
-from web.jobs.submission import NOT_FOUND, Outcome, RetryOutcome, retry_as_new_job
+from web.jobs.submission import NOT_FOUND, RetryAnswer, RetryOutcome, retry_as_new_job
 from web.money.ledger_client import commit, insufficient
 
 NO_UNIT: Final = Problem(404, "Unit not found", code=RefusalCode.UNIT_NOT_FOUND)
@@ -86,7 +86,7 @@ async def commit_effects(
 
 async def retry_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None, *, partly: bool = False
-) -> Outcome:
+) -> RetryAnswer:
     """Retry a job: the failed units of a job of several units, any other job as a new job.
 
     ``owner`` None: an admin retries any user's job, and the ``act`` is recorded. ``partly``: if the
@@ -143,7 +143,7 @@ def _tell(gateway: Gateway, effects: Sequence[OfJob], units: tuple[UnitState, ..
     for effect in effects:
         if isinstance(effect, JobPause):
             scheduler.tell(JobPaused(effect.job))
-            notifier.tell(Paused(effect.job))
+            notifier.tell(ToOthers(JobPaused(effect.job)))
     scheduler.tell(UnitsChanged(units))
     scheduler.tell(JobsChanged(tuple({effect.job for effect in effects})))
     notifier.tell(UnitsMoved(units))

@@ -65,7 +65,7 @@ class RetryOutcome:
     missing: int = 0
 
 
-Outcome: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
+RetryAnswer: TypeAlias = RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]
 
 
 async def submit_job(
@@ -97,7 +97,7 @@ async def ask_scheduler(gateway: Gateway, dispatch: Dispatch) -> DispatchOutcome
 
 async def retry_as_new_job(
     gateway: Gateway, job: UUID, owner: UUID | None, act: Act | None = None
-) -> Outcome:
+) -> RetryAnswer:
     """Retry a failed or cancelled job of one unit as a new job.
 
     If the Ledger refuses the new job, its request and the refusal are returned. ``owner`` None: an

@@ -39,7 +39,7 @@ class UnitPlan:
     frames: tuple[int, ...] = ()
 
 
-def plan_of(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
+def split_into_units(spec: JobSpec, cost: Cost) -> UnitPlan | list[Fault]:
     """Return the units of a job, priced by ``cost``, or the faults of its options."""
     if spec.frames is None:
         faults = _needs_frames(spec)

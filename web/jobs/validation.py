@@ -19,7 +19,7 @@ from web.http.operations import TOKEN_REFUSED, Call
 from web.http.problem import Fault, Problem, invalid
 from web.jobs.preflights import with_needs_of_scene
 from web.jobs.pricing import Tariff, tariff_of
-from web.jobs.unit_plan import plan_of
+from web.jobs.unit_plan import split_into_units
 from web.objects.manifests import files_of
 
 PARAMS_BYTES_MAX: Final = 10_240  # for job types other than render
@@ -61,7 +61,7 @@ async def offer_of(call: Call[Any], asked: JobSpec, terms: JobTerms) -> PricedJo
     tariff = await tariff_of(call.gateway, call.caller, plan, terms.price)
     if isinstance(tariff, Problem):
         return tariff
-    split = plan_of(plan.spec, tariff.cost)
+    split = split_into_units(plan.spec, tariff.cost)
     if isinstance(split, list):
         return invalid(split)
     plan = attrs.evolve(plan, units=split.units, pricing=tariff.pricing(split.frames))

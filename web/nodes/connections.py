@@ -76,8 +76,6 @@ class ConnectionStore(Protocol):
 
     async def end(self, silent: float, code: int) -> None: ...
 
-    async def expire(self, before: datetime, most: int) -> bool: ...
-
 
 class Connections:
     """The open connections of gateway ``id_``, and ended ones that are not written yet."""
@@ -152,13 +150,6 @@ class Connections:
     async def miss(self) -> None:
         """End the connections of gateways that are gone. Raises Unavailable and Conflict."""
         await self._rows.end(SILENT_SECONDS, LOST)
-
-    async def expire(self, before: datetime) -> bool:
-        """Delete some connections that ended before ``before``; return True if there were any.
-
-        Raises Unavailable.
-        """
-        return await self._rows.expire(before, AT_ONCE)
 
     # -- reading past and present
 

@@ -32,7 +32,7 @@ from web.jobs.eta import seconds_left
 from web.jobs.orphan_tiles import orphan_tiles_shown
 from web.jobs.preflights import refusal
 from web.jobs.pricing import unmeasured
-from web.jobs.submission import NOT_FOUND, RetryOutcome, cancel_job, retry_as_new_job, submit_job
+from web.jobs.submission import NOT_FOUND, RetryAnswer, cancel_job, retry_as_new_job, submit_job
 from web.jobs.validation import NewJob, PricedJob, offer_of
 from web.money.ledger_client import insufficient
 from web.objects.archives import address_of
@@ -255,7 +255,7 @@ def _placed(job: UUID, node: UUID | None, status: str) -> Placed:
     return Placed(str(job), None if node is None else str(node), status)
 
 
-def retried(outcome: RetryOutcome | Problem | tuple[Dispatch, DispatchOutcome]) -> Answer | Problem:
+def retried(outcome: RetryAnswer) -> Answer | Problem:
     if isinstance(outcome, Problem):
         return outcome
     if isinstance(outcome, tuple):

@@ -10,6 +10,7 @@ from rendertrust import merkle
 from tests.browser.console.kept_proofs import FAILS, HOLDS, kept, offline
 from tests.browser.console.stage import Stage
 from tests.browser.console.visits import visiting
+from tests.support.merkle_proofs import inclusion_proof
 from web.console.assets import assets
 
 # Returns faults: proofs that are refused, and altered ones that are accepted.
@@ -83,7 +84,7 @@ def proofs() -> list[dict[str, Any]]:
             "tree_size": size,
             "leaf_hash": merkle.leaf_hash(leaves[index]).hex(),
             "merkle_root": merkle.root(leaves[:size]).hex(),
-            "proof_hashes": [p.hex() for p in merkle.inclusion_proof(leaves[:size], index)],
+            "proof_hashes": [p.hex() for p in inclusion_proof(leaves[:size], index)],
             "directions": [
                 "right" if start > index else "left"
                 for start, _ in merkle.inclusion_ranges(index, size)

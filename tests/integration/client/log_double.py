@@ -12,6 +12,7 @@ from rendertrust import checkpoint, epoch, merkle, note
 from rendertrust.checkpoint import Checkpoint
 from rendertrust.epoch import EpochLeaf
 from rendertrust.leaf import Leaf, PrivatePart
+from tests.support.merkle_proofs import consistency_proof, inclusion_proof
 from tests.twins.signer import signing_key
 
 ORIGIN = "farm.example/log"
@@ -109,7 +110,7 @@ class LogDouble:
             from_root=merkle.root(self.leaves[:m]).hex(),
             to_size=n,
             to_root=merkle.root(self.leaves[:n]).hex(),
-            proof_hashes=[p.hex() for p in merkle.consistency_proof(self.leaves, m, n)],
+            proof_hashes=[p.hex() for p in consistency_proof(self.leaves, m, n)],
         )
 
     async def _epochs(self, request: web.Request) -> web.Response:
@@ -122,7 +123,7 @@ class LogDouble:
             {
                 "leaf": part[n].decode(),
                 "leaf_index": n,
-                "proof_hashes": [p.hex() for p in merkle.inclusion_proof(part, n)],
+                "proof_hashes": [p.hex() for p in inclusion_proof(part, n)],
             }
             for n in begun
         ]
@@ -138,7 +139,7 @@ class LogDouble:
         return self._answer(
             entry_id=entry,
             merkle_root=merkle.root(leaves).hex(),
-            proof_hashes=[part.hex() for part in merkle.inclusion_proof(leaves, index)],
+            proof_hashes=[part.hex() for part in inclusion_proof(leaves, index)],
             directions=["right" if start > index else "left" for start, _ in ranges],
             anchor_tx_hash=None,
             block_number=None,

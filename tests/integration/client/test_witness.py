@@ -19,6 +19,7 @@ from rendertrust.client import (
 )
 from tests.integration.client.conftest import Program
 from tests.integration.client.log_double import LogDouble, leaf
+from tests.support.merkle_proofs import consistency_proof
 from tests.twins.signer import signing_key
 
 
@@ -335,7 +336,7 @@ async def test_a_checkpoint_that_was_kept_is_checked_itself(
         "from_root": merkle.root(log.leaves[:older]).hex(),
         "to_size": older + 4,
         "to_root": merkle.root(log.leaves).hex(),
-        "proof_hashes": [p.hex() for p in merkle.consistency_proof(log.leaves, older, older + 4)],
+        "proof_hashes": [p.hex() for p in consistency_proof(log.leaves, older, older + 4)],
     }
     (tmp_path / "link.json").write_text(json.dumps(between))
     other = str(note.verifier_of(log.origin, signing_key(9)))

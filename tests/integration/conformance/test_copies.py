@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     UnitRequeue,
     UnitStart,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, VerdictOutcome
 from tests.integration.conformance.stage import Stage, fresh_id
 
 PRICE = 100
@@ -58,7 +58,7 @@ class Race:
             operator=self.operator,
         )
 
-    def verdict(self, attempt: int, outcome: Outcome, *, final: bool = False) -> UnitVerdict:
+    def verdict(self, attempt: int, outcome: VerdictOutcome, *, final: bool = False) -> UnitVerdict:
         return UnitVerdict(
             *(self.job, 0, attempt, outcome, "as said"),
             operator=self.operator,

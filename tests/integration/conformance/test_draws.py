@@ -115,6 +115,7 @@ async def gateway(scene: Scene, number: int) -> AsyncGenerator[Sampling]:
         objects=scene.objects,
         clock=stage.clock,
         random=chance,
+        signer=TwinSigner(),
         gateway=chance.uuid(),
     )
     children = [

@@ -16,7 +16,7 @@ from actors.ledger.messages import (
     UnitAssign,
     operator_account,
 )
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.checks import CheckRow
 from sql.earnings import MaturedEarning
@@ -67,7 +67,7 @@ def delivery_of(made: Delivery, attempt: int = 1, *, odds: float, draw: float) -
 
 
 def verdict_on(
-    stage: Stage, made: Delivery, outcome: Outcome = "invalid", *, fine: int = 0
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", *, fine: int = 0
 ) -> UnitVerdict:
     is_invalid = outcome == "invalid"
     known = UnitVerdict(made.job, 0, 1, outcome, operator=made.operator)
@@ -76,7 +76,9 @@ def verdict_on(
     )
 
 
-async def judged(stage: Stage, made: Delivery, outcome: Outcome = "invalid", fine: int = 0) -> None:
+async def judged(
+    stage: Stage, made: Delivery, outcome: VerdictOutcome = "invalid", fine: int = 0
+) -> None:
     assert isinstance(await stage.do(verdict_on(stage, made, outcome, fine=fine)), Posted)
 
 

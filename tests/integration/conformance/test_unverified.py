@@ -9,12 +9,12 @@ import pytest
 
 from actors.ledger.messages import PAYOUTS, REVENUE, Posted, UnitStart, operator_account
 from actors.paymaster.messages import EarningMature
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, VerdictOutcome
 from tests.integration.conformance.earnings import WINDOW, approve, pay, payout_of, take
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import series
 
-OUTCOMES: Final = get_args(Outcome)
+OUTCOMES: Final = get_args(VerdictOutcome)
 SHARE_PERCENT: Final = 70
 UNITS: Final = 12
 
@@ -23,7 +23,7 @@ UNITS: Final = 12
 class Unit:
     """A delivered unit; ``pays`` says whether an earning is paid without a valid verdict."""
 
-    outcome: Outcome
+    outcome: VerdictOutcome
     pays: bool
     price: int
 

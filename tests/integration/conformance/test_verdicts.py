@@ -27,7 +27,7 @@ from actors.ledger.messages import (
     user_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen
-from actors.verifier.messages import Comparison, Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import Comparison, UnitDeliver, UnitVerdict, VerdictOutcome
 from sql.audit import Act
 from sql.checks import SceneReport, UncutScene
 from sql.earnings import GivenComparison
@@ -57,7 +57,9 @@ def delivery(job: UUID, node: UUID, operator: str | None = None) -> UnitDeliver:
     )
 
 
-def said(job: UUID, outcome: Outcome, operator: str | None = None, **more: object) -> UnitVerdict:
+def said(
+    job: UUID, outcome: VerdictOutcome, operator: str | None = None, **more: object
+) -> UnitVerdict:
     """Return a verdict on attempt 1; ``invalid`` is a strike unless overridden."""
     known = UnitVerdict(job, 0, 1, outcome, operator=operator, strike=outcome == "invalid")
     return attrs.evolve(known, **more)  # type: ignore[arg-type]
@@ -122,7 +124,7 @@ async def test_nobody_takes_it_from_its_node_any_more(stage: Stage) -> None:
 
 @pytest.mark.parametrize("outcome", ["exact", "consistent"])
 async def test_valid_work_is_charged_and_paid_with_its_verdict(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     case = await delivered(stage)
     receipt = IssuedReceipt('{"a":1}', b"s" * 64, 100)
@@ -143,7 +145,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 @pytest.mark.parametrize("whose", ["his own", "his organisation's", "invited", "a stranger's"])
 @pytest.mark.parametrize("outcome", ["exact", "invalid"])
 async def test_who_works_for_himself_earns_no_name_with_strangers(
-    stage: Stage, whose: str, outcome: Outcome
+    stage: Stage, whose: str, outcome: VerdictOutcome
 ) -> None:
     """An invalid result counts in every case."""
     user, node, job = await stage.dispatched(100)
@@ -372,7 +374,7 @@ async def test_what_waits_is_read_in_pages(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["invalid", "unverifiable"])
-async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: Outcome) -> None:
+async def test_what_is_not_charged_pays_nobody(stage: Stage, outcome: VerdictOutcome) -> None:
     case = await delivered(stage)
     effect = said(case.job, outcome, case.operator, pays=False)
     assert isinstance(await stage.do(effect), Posted)
@@ -651,7 +653,7 @@ async def test_one_of_two_attempts_that_lies_has_it_in_its_record(
 
 @pytest.mark.parametrize("outcome", ["exact", "sampled-out", "unverified", "invalid"])
 async def test_what_a_node_said_of_a_scene_is_refuted_by_a_valid_one(
-    stage: Stage, outcome: Outcome
+    stage: Stage, outcome: VerdictOutcome
 ) -> None:
     user, node, job = await stage.dispatched(100)
     other, now = await stage.node(), stage.clock.now()

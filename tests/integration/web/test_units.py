@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from actors.ledger.messages import SUSPENSE, Commit, Posted, UnitAssign
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, VerdictOutcome
 from tests.integration.web.earners import verified_node
 from tests.support.http_gateway import Face, Headers, face_with, with_scheduler
 from tests.support.until import until
@@ -166,7 +166,7 @@ async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> Non
     """This holds whether or not the unit is paid for its node's earlier record."""
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, job_type="inference", frames="1-4")
-    outcomes: tuple[Outcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
+    outcomes: tuple[VerdictOutcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")
     name = UUID(job["id"])
     for number, outcome in enumerate(outcomes):
         of = (name, number, 1)

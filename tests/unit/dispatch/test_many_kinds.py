@@ -244,7 +244,7 @@ def test_no_unit_is_left_aside_that_a_node_would_take(
         placed(board)
         for unit in board.units.values():
             if unit.waits:
-                chosen = placement.choose(board, unit.demand, unit.shuns, unit.avoid)
+                chosen = placement.choose_for_waiting(board, unit.demand, unit.shuns, unit.avoid)
                 assert not isinstance(chosen, Node), unit
 
 

@@ -19,6 +19,7 @@ from actors.notifier.messages import ToOthers, UnitsMoved
 from actors.notifier.scheduler_hints import decoded, encoded
 from actors.scheduler import placement
 from actors.scheduler.messages import (
+    JobPaused,
     PeerAssigned,
     PeerClaimed,
     PeerServes,
@@ -350,6 +351,7 @@ def test_whatever_is_lost_or_late_each_unit_is_one_nodes_and_both_agree_in_the_e
             PeerAssigned((NODE, OTHER)),
             PeerServes(NODE, 7),
             PeerClaimed(((JOB, 3, 2), (JOB, 4, 1))),
+            JobPaused(JOB),
         ]
     )
 )
@@ -372,7 +374,7 @@ def test_what_is_no_hint_is_none(payload: bytes) -> None:
 
 @asynccontextmanager
 async def notifying(bus: TwinBus, scheduler: Any) -> AsyncGenerator[Any]:
-    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler=scheduler)) as ref:
+    async with on_stage("notifier", lambda: NotifierActor(bus, scheduler, UUID(int=1))) as ref:
         yield ref
 
 

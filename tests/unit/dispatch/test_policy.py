@@ -21,12 +21,13 @@ from actors.scheduler.node import (
     resources_of,
 )
 from actors.scheduler.node_index import NEEDS_MOST, NodeIndex
-from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, candidates, choose, rank
+from actors.scheduler.policy import PREFLIGHT, begins_elsewhere, rank
 from actors.scheduler.units import PlacementRequest, RequestKind, age, has_ended
 from rendertrust.job_spec import NodeNeeds
 from sql.access import Access
 from sql.nodes import ACTIVE, DRAINING, QUARANTINED, REVOKED, StandingRecord
 from sql.units import ANY, MINE, TRUSTED
+from tests.unit.dispatch.node_choice import candidates, choose
 
 TYPES = ("echo", "render", PREFLIGHT)
 SESSION: Ref[object] = Ref("session")

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from actors.kernel import Ref
 from actors.scheduler.messages import MEMORY_MOST
 from actors.scheduler.node import GIB, NOTHING, Node, NodeResources, Requirements, resources_of
-from actors.scheduler.policy import candidates, choose
 from actors.scheduler.units import PlacementRequest, RequestKind, kind_of
 from sql.access import Access
 from tests.support.plans import planned
+from tests.unit.dispatch.node_choice import candidates, choose
 from tests.unit.dispatch.test_policy import avoided, demands, indexed, nodes, ties
 
 USER = UUID(int=100)

@@ -16,7 +16,6 @@ from actors.auditor.messages import Audit, Auditor, LastAudit
 from actors.kernel import Ref
 from actors.night_auditor.actor import NightAuditorActor, is_due
 from actors.night_auditor.messages import NightAuditor
-from actors.ports import ALONE, Leadership
 from sql.fsck import INVARIANTS, OF_WHAT_IS_NEW, AuditIncrement, AuditMark, Finding
 from supervisors.child import Child
 from supervisors.restart_policy import Intensity, Strategy
@@ -59,11 +58,11 @@ class RecordingStore(StoreTwin):
 
 @asynccontextmanager
 async def auditing(
-    store: StoreTwin, leadership: Leadership = ALONE
+    store: StoreTwin, leadership: TwinLeadership | None = None
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor]]]:
     """Run both auditor actors, connected as in the tree."""
     auditor, night = Ref[Auditor]("auditor", capacity=99), Ref[NightAuditor]("night", capacity=99)
-    ports = twin_ports(store=store, leadership=leadership)
+    ports = twin_ports(store=store, leadership=leadership or TwinLeadership(Leads()))
     children = [
         Child(
             "auditor",

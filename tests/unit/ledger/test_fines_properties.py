@@ -23,7 +23,7 @@ from actors.ledger.messages import (
     operator_account,
 )
 from actors.paymaster.messages import DisputeDecide, DisputeOpen, EarningMature, PayoutTake
-from actors.verifier.messages import Outcome, UnitDeliver, UnitVerdict
+from actors.verifier.messages import UnitDeliver, UnitVerdict, VerdictOutcome
 from sql.books import Keys
 from sql.earnings import EarningRow
 from sql.sampling import covered_odds, fine_of
@@ -197,7 +197,7 @@ class Fines(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self.waiting()))
         row = self.run_to_end(self.check_of(made))
         due = fine_of(made.share, row.odds) if is_lie and made.drawn else 0
-        outcome: Outcome = "invalid" if is_lie else "exact"
+        outcome: VerdictOutcome = "invalid" if is_lie else "exact"
         effect = UnitVerdict(
             *(made.job, 0, 1, outcome),
             operator=operator_account(self.operators[made.operator]),

@@ -161,12 +161,12 @@ async def test_crash_while_others_start() -> None:
 @simulated
 async def test_nested_supervisor_given_as_a_child() -> None:
     town = Town()
-    inner = root(Strategy.ONE_FOR_ALL, [town.house("b")], name="inner")
+    inner = root(Strategy.REST_FOR_ONE, [town.house("b")], name="inner")
     tree = root(Strategy.ONE_FOR_ONE, [Child("wing", inner), DynamicSupervisor("nodes")])
     await tree.start()
     reading = tree.snapshot()
     assert [(child.name, child.kind) for child in reading.children] == [
-        ("inner", "one_for_all"),
+        ("inner", "rest_for_one"),
         ("nodes", "dynamic"),
     ]
     assert reading.children[0].children[0].kind == "HouseActor"

@@ -1,7 +1,6 @@
 """The record of nodes' connections, and when it is written to the database."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import attrs
@@ -36,9 +35,6 @@ class Rows:
         return [row for row in reversed(self.written.values()) if row.node_id == node]
 
     async def end(self, silent: float, code: int) -> None: ...
-
-    async def expire(self, before: datetime, most: int) -> bool:
-        return False
 
 
 @pytest.fixture

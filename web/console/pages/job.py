@@ -90,7 +90,7 @@ async def job(view: View[JobPageQuery]) -> Shown | Problem | Redirect:
     if row is None:
         return NOT_FOUND
     parts = await views.parts(row.id)
-    place = place_of(view.query.frame, parts)
+    place = index_of_frame(view.query.frame, parts)
     if place is not None:
         return Redirect(page_at(view, place, parts))
     holds, entries = await views.holds(row.id), await views.entries(row.id)
@@ -184,7 +184,7 @@ def cut_into(row: ConsoleJob, parts: Sequence[ConsolePart]) -> str:
     return "chunks" if len(parse(parts[0].frames)) > 1 else "frames"
 
 
-def place_of(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
+def index_of_frame(frame: int | None, parts: Sequence[ConsolePart]) -> int | None:
     """Return the index of the unit that has this frame."""
     if frame is None:
         return None
