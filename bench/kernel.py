@@ -1,4 +1,4 @@
-"""Speed of the kernel: asks with deadlines by 100 askers, and tell and ask compared with Pykka.
+"""Speed of the kernel: asks with deadlines by 100 askers, and tells and asks compared with Pykka.
 
     python -m bench.kernel [--rounds 5] [--messages 20000]
 
