@@ -31,7 +31,7 @@ ABOUT_PROGRAMS = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Texts, because each worker compares thousands of items.
+    # Compare texts and not Path objects, because each worker compares thousands of items.
     programs = tuple(str(Path(__file__).parent / path) for path in ABOUT_PROGRAMS)
     for item in items:
         if str(item.path).startswith(programs):

@@ -53,7 +53,7 @@ class OlderPostgres(EmbeddedPostgres):
 
 
 async def older_database(data: Path) -> int:
-    """Make a database in use in the data folder, and return its major version."""
+    """Make a migrated database with rows in the data folder; return the server's major version."""
     programs = older_programs()
     engine = OlderPostgres(data, account=engine_account(), programs=programs)
     endpoint = await engine.start()

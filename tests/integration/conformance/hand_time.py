@@ -45,7 +45,7 @@ class HandHalts(Halts):
         super().__init__(database, chain=False, seen=lambda: UnreadableHead("a test says so"))
 
     def halt(self, is_halted: bool) -> None:
-        """Begin or end the halt: without a chain, the file is not read."""
+        """Begin or end the halt; with ``chain`` False the gateway does not read the file."""
         self.chain, self._stale_at = is_halted, 0.0
 
 

@@ -1,4 +1,4 @@
-"""Speculative copies of a unit on a second node: one result counts and is paid once."""
+"""Speculative copies of a unit on a second node: one of two results counts, and is paid once."""
 
 from datetime import timedelta
 from uuid import UUID

@@ -174,7 +174,7 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     await scene.deliver(20, [sampling])
     rows = [one.row for one in await stage.store.pending_checks(99)]
     assert {row.drawn for row in rows} == {True, False}
-    # as another gateway would draw
+    # the draws of another gateway with the same secret
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)
     for row in rows:
         same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
@@ -258,6 +258,6 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     assert await met({}) == {attrs.evolve(first, owner=owner), second}
     stage.clock.pass_by(40)
     assert await met({}) == {second}
-    # A verifier that returns with another build replaces its earlier entry.
+    # A verifier that returns with another Blender build replaces its earlier row.
     other = SeenVerifier(two, "gpu/optix/5.0", None)
     assert await met({two: other.device_class}) == {other}

@@ -47,7 +47,7 @@ class Delivery:
 async def deliver(
     stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
 ) -> Delivery:
-    """Deliver a unit by a node of this owner, which waits for its verdict."""
+    """Deliver a unit by a node of this owner; the unit then waits for its verdict."""
     _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
     made = Delivery(job, node, operator_account(owner))

@@ -473,7 +473,7 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> Non
     assert (waited.error_class, waited.error_message, waited.attempt) == ("scene", said, 0)
     assert (await stage.job(job)).unit_error == "no camera"
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
-    assert await stage.of_user(user) == (200, 20 + 100)  # the tile at work, and the other frame
+    assert await stage.of_user(user) == (200, 20 + 100)  # the running tile, and the other frame
     assert {one.unit for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
     await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
     assert await stage.of_user(user) == (180, 100)

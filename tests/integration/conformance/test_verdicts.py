@@ -145,7 +145,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 async def test_who_works_for_himself_earns_no_name_with_strangers(
     stage: Stage, whose: str, outcome: Outcome
 ) -> None:
-    """An invalid result counts in every case."""
+    """An invalid result counts whoever ordered the work."""
     user, node, job = await stage.dispatched(100)
     owner = user if whose == "his own" else await stage.user()
     await stage.own(node, owner)
@@ -162,7 +162,7 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
 
 
 async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
-    """The results have different prices; a strike and a release each end the row."""
+    """The results have different prices; a strike or a release from quarantine ends the row."""
     node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
     for price, outcome in (
         (10, "exact"),
@@ -469,7 +469,7 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
 async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     stage: Stage, *, is_compared: bool
 ) -> None:
-    """The exception is a unit that a check compared for the dispute.
+    """Only a share whose unit was compared for the dispute is safe from later checks.
 
     The gateway's dispute replaces the creator's.
     """

@@ -252,7 +252,7 @@ async def test_one_person_follows_so_many_pages(face: Face) -> None:
 
 @asynccontextmanager
 async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
-    """Open a stream as a browser does."""
+    """Open a stream of these pages by POST, as a browser does."""
     url, timeout = visitor.face.client.make_url("/console/live"), ClientTimeout(total=120)
     async with (
         ClientSession(cookie_jar=visitor.jar, timeout=timeout) as browser,
@@ -263,7 +263,7 @@ async def posted(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReader]:
 
 
 async def words(stream: StreamReader, number: int) -> dict[str, str]:
-    """Return the first word for each of ``number`` pages, by its position."""
+    """Return the name of the first event, other than a beat, for each of ``number`` pages."""
     found = dict[str, str]()
     while len(found) < number:
         said = await message(stream)

@@ -76,7 +76,7 @@ UNKNOWN: dict[str, Any] = dict.fromkeys((*MEMBERS, "anchor"))
 async def test_where_no_block_is_called_final_as_many_on_top_are_wanted(
     scene: Scene, aiohttp_server: AiohttpServer, finalized: str | None
 ) -> None:
-    """This holds also for a proof from before its checkpoint was anchored."""
+    """Proofs that do not name their anchor also need the blocks."""
     name, mined = await anchor(scene.chain, scene.contract, 6, LOG.at(SIZE).root)
     where = LOG.anchored(6, name, mined.block, (scene.proof["chain_id"], scene.contract))
     known = {**scene.proof, **LOG.proof(2, 6), **where}

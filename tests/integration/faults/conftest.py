@@ -1,4 +1,4 @@
-"""Two gateways on the same engines; one of them reaches the engines through faulty proxies."""
+"""Two gateways on the same engines; one gateway reaches the engines through faulty proxies."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

@@ -29,7 +29,7 @@ from tests.support.examples import series
 from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
-ANSWER_SECONDS = 30.0  # time that a busy machine takes besides
+ANSWER_SECONDS = 30.0  # longer than a busy machine needs for an answer
 KEY = Account.create().key.hex()
 
 

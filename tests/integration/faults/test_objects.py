@@ -34,7 +34,7 @@ SIZE, LARGE = 3 * MIB, 24 * MIB  # the second one does not fit into buffers
 PART = 5 * MIB  # the smallest part that a store accepts
 IDLE_SECONDS = 3.0
 HANG_SECONDS = 120.0
-ANSWER_SECONDS = 30.0  # two seconds, and what a busy machine takes besides
+ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 GET = b"GET /"
 RESULT = random.Random(3).randbytes(MIB - 1)
 
@@ -181,7 +181,7 @@ async def test_an_upload_fails_clearly_and_goes_on(
         assert await sender.put(upload) in (502, 503)
     await gateway.mend()
     status = await sender.complete(upload)
-    if trouble is silent:  # what was said in the silence may arrive after it, or be given up
+    if trouble is silent:  # requests from the silence may be done after it, or be given up
         assert status in (200, 409)
     else:
         assert status == (200 if trouble in (stored_and_not_answered, stored_and_silent) else 409)

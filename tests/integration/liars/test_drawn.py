@@ -27,9 +27,9 @@ from tests.support.whole_gateway import whole
 
 LOOKS: Final = 5
 STREAM: Final = "text/event-stream"
-# These show totals over all users.
+# Paths whose answers have totals over all users.
 OF_ALL: Final = ("/metrics", "/health/ready", "/ledger/checkpoint", "/ledger/epochs")
-# These differ between two runs of the same steps.
+# Ids, times and random values, which differ between two runs of the same steps.
 _NAMES: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CHANCE: Final = re.compile(
     r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)?"

@@ -1,5 +1,4 @@
-"""Dishonest nodes at a whole gateway with verification: none is paid, and each pays the due
-penalty.
+"""Dishonest nodes at a whole gateway with verification: no node is paid, and each pays the penalty.
 
 Tests of the check itself (``tests/integration/node/test_check.py``) find false pictures; here
 verifiers just report findings. ``docs/VERIFICATION.md`` lists all lies.
@@ -284,7 +283,7 @@ async def test_a_refusal_by_another_kind_of_device_costs_its_node_the_unit_and_n
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert "other-device: softened" in unit["error_message"]
     _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
-    first = next(one for one in seen["checks"] if one["attempt"] == 1)  # it may try again by now
+    first = next(one for one in seen["checks"] if one["attempt"] == 1)  # a second attempt may exist
     assert (first["verdict"], first["strike"]) == ("invalid", False)
     asked = next(one for one in verifier.received if isinstance(one, JobDispatch))
     assert len(asked.params["across"]) == 3
@@ -379,7 +378,7 @@ BY_DAY = (
 # A failed upload is a failure that says nothing about the node's honesty.
 NO_LIES = (
     *("no object", "evidence that comes late"),
-    "a signature for another build",  # its Blender may have been updated meanwhile
+    "a signature for another build",  # the node may have updated Blender meanwhile
 )
 
 
@@ -399,14 +398,14 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
 
 
 async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
-    """Its operator sees the reason; it gets only its owner's work, and after release two strikes
-    remain.
+    """The operator sees the reason; the node gets only own work, and after release has
+    two strikes.
     """
     node = await farm.liar(wrong_hash)
     for _ in range(STRIKES_MOST):
         job = await farm.place()
         await farm.blamed(job)
-        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")  # it is not tried again
+        status, answer = await farm.jane.call("POST", f"/jobs/{job}/stop")  # no retry
         assert status == 200, answer
     eve = farm.operators["eve"]
 

@@ -147,8 +147,8 @@ async def test_regions_can_be_cut_out_of_the_whole_frame(
 async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
     machines: Machines, tmp_path: Path, name: str
 ) -> None:
-    """A machine without AVX2 renders with the same and another seed, which is valid, and with half
-    the samples, which is not.
+    """Renders without AVX2 are valid with the same and another seed, but not with half
+    the samples.
     """
     size = {"width": 128, "height": 96, "samples": 16}
     scene, seeded = tmp_path / "s.blend", tmp_path / "o.blend"

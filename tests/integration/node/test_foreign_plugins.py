@@ -69,7 +69,7 @@ class Blocks:
     async def run(self, task: Task) -> Result:
         until_when = time.monotonic() + task.params["seconds"]
         while time.monotonic() < until_when and not task.cancelled:
-            time.sleep(0.01)  # noqa: ASYNC251 - that is its fault
+            time.sleep(0.01)  # noqa: ASYNC251 - the plugin's fault
         return Completed()
 
 

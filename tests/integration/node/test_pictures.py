@@ -337,7 +337,7 @@ bpy.ops.wm.save_as_mainfile(filepath=sys.argv[-1], relative_remap=False)
 async def test_files_from_elsewhere_are_found_among_the_inputs(
     render: RenderPlugin, tmp_path: Path
 ) -> None:
-    # so that no other relative path stays valid
+    # so deep that no relative path is valid elsewhere
     artists = tmp_path / "artist" / "so" / "far" / "down"
     artists.mkdir(parents=True)
     scene = artists / "s.blend"

@@ -51,7 +51,7 @@ def texts_of_files(node: Running) -> Iterator[str]:
 
 
 async def use_tokens(peer: Gateway, node: Running) -> None:
-    """Take the node through all uses of tokens: at the start, by a renewal frame, and by a proof of
+    """Let the node use tokens in each way: at its start, by a renewal, and by a proof of
     its key.
     """
     await peer.next(Hello)

@@ -48,7 +48,7 @@ def confetti(number: int) -> Any:
     return np.random.default_rng(number).integers(0, 2, (HEIGHT, WIDTH, 3)) * 255.0
 
 
-BY_DAY = ("grain", "confetti")  # a codec loses most of these
+BY_DAY = ("grain", "confetti")  # films of which a codec loses most
 FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes, "confetti": confetti}
 
 

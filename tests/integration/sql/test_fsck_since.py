@@ -117,8 +117,8 @@ async def test_old_entries_that_somebody_removed_are_found_within_a_day(
 
 
 async def test_what_was_seen_is_not_looked_at_again(stage: Stage) -> None:
-    """Rows may be checked again until all transactions of that time have ended, in other databases
-    too.
+    """Rows are checked once more while a transaction of their time is open, even in another
+    database.
     """
     mark = await first_mark(stage)
     await stage.dispatched()
@@ -239,7 +239,7 @@ async def insert_half_transfer(connection: Owner) -> int:
 async def test_a_late_committer_is_found_behind_the_marks_that_were_taken_meanwhile(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Its numbers are lower than those already audited, because it began first and committed
+    """The late transaction has lower numbers than audited rows, as it began first and committed
     last.
     """
     await stage.user(100)
@@ -312,7 +312,8 @@ async def test_whoever_commits_when_he_likes_is_found(
                     wanted |= {f"transfer {number}"} if commits else set()
                     idle.append(connection)
                 case 2 | 3:
-                    # Move money on other accounts than theirs, whose balances are wrong by now.
+                    # Use accounts that no broken transaction has touched, because their balances
+                    # are right.
                     spent = Transfer(account, "revenue", account, 1, "DEDUCTION", f"s{step}")
                     await stage.do(postings=(spent,))
                 case _:

@@ -100,8 +100,8 @@ def test_a_block_needs_a_comment_and_a_name_of_its_own() -> None:
 async def test_what_was_posted_is_looked_up_also_by_a_plan_of_an_empty_table(
     database: PostgresEndpoint,
 ) -> None:
-    """PostgreSQL keeps plans: one that scans an empty table would still scan it when it is
-    large.
+    """PostgreSQL keeps plans: a plan that scans an empty table would scan it even when it
+    is large.
     """
     gateway = Database(lambda: database.app_dsn)
     async with gateway.connection() as connection:

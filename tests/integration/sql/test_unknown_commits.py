@@ -1,5 +1,5 @@
-"""Lost answers to COMMIT: the Ledger finds out whether it happened, and loses or doubles
-nothing.
+"""Lost answers to COMMIT: the Ledger finds out whether its transaction was committed, and loses or
+doubles nothing.
 """
 
 import asyncio
@@ -103,7 +103,7 @@ def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
         ],
         [
             *(Commit((), (done,)), Commit((), (UnitFail(lost, 0, 2, node, "scene", "empty"),))),
-            event(bought.back(f"re_{number}", "REFUND", 1)),
+            event(bought.reversal(f"re_{number}", "REFUND", 1)),
         ],
     ]
 

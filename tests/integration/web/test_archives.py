@@ -53,7 +53,7 @@ class Watched:
         return getattr(self.store, name)
 
     async def piece(self, key: str, start: int, size: int) -> bytes:
-        if size != PIECE:  # the start of a file, which tells its type
+        if size != PIECE:  # reads the start of a file for its type
             return bytes(await self.store.piece(key, start, size))
         self.reads.append((key, start))
         await self.gate.wait()

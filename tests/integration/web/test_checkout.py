@@ -245,7 +245,7 @@ async def test_an_admin_sets_what_is_sold_from_then_on(
     assert status == 200, row
     assert (row["credits"], row["amount"], row["currency"]) == ("120.5000", 1100, "eur")
     await shop.press(f"{before['url']}/card")
-    await has(jane, "200")  # at the terms when she began
+    await has(jane, "200")  # at the terms of the checkout's time
     _, after = await checkout(jane)
     assert "11.00 EUR" in await shop.look(after["url"])
     await shop.press(f"{after['url']}/card")

@@ -85,8 +85,8 @@ async def test_a_proof_binds_the_key_and_the_owner(face: Face, user: Headers) ->
 async def prove_to(
     face: Face, signed: str, *, host: str | None = None, said: str | None = None
 ) -> tuple[int, dict[str, Any]]:
-    """Sign a proof for the gateway at ``signed``, and send it on with another ``said`` authority
-    and Host.
+    """Sign a proof for the gateway at ``signed``; send it with ``host`` as Host, ``said`` as
+    authority.
     """
     _, node = await post(face, "register", described())
     proof = {

@@ -61,7 +61,7 @@ async def wait_until_goes_to(person: Person, pool: str, node: str) -> None:
 async def test_who_took_his_node_back_gets_no_scene_of_others_any_more(
     face: Face, jane: Person, bob: Person
 ) -> None:
-    """This holds for requests right after the answer, too."""
+    """Submissions right after the answer no longer reach the node, either."""
     node = await living(face, bob)
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"

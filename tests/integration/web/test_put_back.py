@@ -169,7 +169,7 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
     before = machine.kept
     async with machine.gateway() as (running, again):
         again.headers = jane.headers
-        for number in range(5):  # from the first request on
+        for number in range(5):  # the first request is refused, too
             why = await reason_of_refusal(again, str(number))
             assert f"a checkpoint of {before['size']} leaves" in why, why
         with pytest.raises(Halted):

@@ -443,7 +443,7 @@ class Everything(Everyday):
             payment.refunds[id_] = cents
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", cents), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", cents), change)
 
     @precondition(lambda self: any(p.refunded for p in self.payments))
     @rule(data=st.data())
@@ -455,7 +455,7 @@ class Everything(Everyday):
             payment.failed.add(id_)
             self.reconcile(payment)
 
-        self.tell(payment.bought.back(id_, "REFUND", payment.refunds[id_], "VOID"), change)
+        self.tell(payment.bought.reversal(id_, "REFUND", payment.refunds[id_], "VOID"), change)
 
     @precondition(lambda self: any(p.paid and p.dispute in ("", "open") for p in self.payments))
     @rule(data=st.data(), after=st.sampled_from(["won", "lost"]))
@@ -471,7 +471,7 @@ class Everything(Everyday):
 
         kind = "VOID" if state == "won" else "COUNTS"
         name = f"du_{payment.bought.intent}"
-        self.tell(payment.bought.back(name, "DISPUTE", payment.bought.credits, kind), change)
+        self.tell(payment.bought.reversal(name, "DISPUTE", payment.bought.credits, kind), change)
 
     def reconcile(self, payment: Payment) -> None:
         """Take back what Stripe took, from the balance first and then as debt; or give it back."""
