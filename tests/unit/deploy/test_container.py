@@ -1,4 +1,4 @@
-"""Tests of the Containerfile, as far as possible without building it.
+"""Tests of the Containerfile without building the image.
 
 Its commands and paths are checked against the checkout; its health check and its command run here,
 with this Python.

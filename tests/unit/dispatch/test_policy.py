@@ -231,7 +231,7 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
     for number in range(4):
         assert index.choose(asked) is holder
         index.take(holder, (UUID(int=number), 0))
-    # on the node with the inputs it would only wait
+    # the node with the inputs is full, so the unit would wait there
     assert index.choose(asked) is index.node(UUID(int=1))
 
 

@@ -1,4 +1,4 @@
-"""A user's units are placed by priority, wherever the others already wait."""
+"""A user's units are placed by priority, wherever the user's other units wait."""
 
 from typing import Any
 from uuid import UUID

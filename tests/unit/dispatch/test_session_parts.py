@@ -1,4 +1,4 @@
-"""Multipart results: a node may put parts of its own unit only, and the gateway completes them."""
+"""Multipart results: a node sends parts of its own units only; the gateway completes the upload."""
 
 import asyncio
 import hashlib

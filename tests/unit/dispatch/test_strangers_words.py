@@ -41,7 +41,7 @@ def test_the_index_chooses_as_a_look_at_every_node_would(
 
 
 def farm(*nodes: tuple[int | None, int]) -> list[Node]:
-    """Return connected nodes with these owners and so many GiB."""
+    """Return connected nodes with these owners and these amounts of memory in GiB."""
     return [
         Node(
             UUID(int=number),

@@ -114,7 +114,7 @@ class Job:
         return self.copy is not None and attempt == self.attempt and node in (None, self.node)
 
     def waits(self, *, copy: bool) -> bool:
-        """Return whether that one of two attempts has delivered and has no verdict."""
+        """Return whether the first attempt (or the copy) has delivered and has no verdict."""
         return self.copy_delivered if copy else self.state == "VERIFYING"
 
     def alone(self) -> None:
@@ -341,7 +341,7 @@ class Everyday(RuleBasedStateMachine):
         request = bytes([price % 251]) * 32
         place = None if node is None else self.nodes[node]
         commit = dispatch(self.people[person], job.id, price, 1, place)
-        if price % 2 and price > 1:  # held as jobs of many units are
+        if price % 2 and price > 1:  # a hold as for jobs of many units
             hold = HoldUnits(user_account(self.people[person]), job.id, (price,))
             commit = attrs.evolve(commit, postings=(hold,))
         if key is not None:
@@ -647,8 +647,8 @@ class Everyday(RuleBasedStateMachine):
     def may_lose(self, batch: list[Sent]) -> bool:
         """Return whether an answer may get lost.
 
-        It may not with payouts, which depend on the state before the batch. Nor with a unit that
-        had two attempts: a repeated effect does not find the one that has failed.
+        No answer may get lost of a payout, which depends on the state before the batch, or of a
+        unit that had two attempts: a repeated effect would not find a failed attempt.
         """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         raced = {job.id for job in self.jobs if job.copied}

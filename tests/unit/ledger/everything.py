@@ -69,7 +69,7 @@ class Payout:
 
 @attrs.define
 class Payment:
-    """A purchase as Stripe sees it, and what the books made of it, in cents."""
+    """A purchase as Stripe sees it; ``known`` has the refunded and disputed cents in the books."""
 
     bought: Bought
     person: int
@@ -474,7 +474,9 @@ class Everything(Everyday):
         self.tell(payment.bought.reversal(name, "DISPUTE", payment.bought.credits, kind), change)
 
     def reconcile(self, payment: Payment) -> None:
-        """Take back what Stripe took, from the balance first and then as debt; or give it back."""
+        """Deduct refunded and disputed credits from the balance, then as debt; add what Stripe
+        returned.
+        """
         if not payment.told:
             return
         disputed = payment.left if payment.dispute in ("open", "lost") else 0

@@ -158,7 +158,7 @@ async def test_copies_in_a_batch_whose_attempt_failed_hear_that_they_are_copies(
 async def test_what_was_bought_and_charged_is_counted_once_when_an_answer_is_lost(
     *, done: bool
 ) -> None:
-    """The counters rise once, by the first attempt or by the one that repeats it."""
+    """The counters rise once, by the first attempt at the batch or by its repetition."""
     stage = twin_stage()
     user, node, job = await stage.dispatched(30_000)
     bought = await new_purchase(stage, user, 100)

@@ -42,7 +42,7 @@ from tests.support.examples import examples
 from tests.twins.clock import EPOCH
 from tests.twins.store import StoreTwin
 
-pytestmark = pytest.mark.heavy  # these sums do not depend on the version of Python
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 RICH = 100_000
 PRICES = st.lists(st.sampled_from([0, 1, 70, 100, 9_999]), min_size=1, max_size=6)

@@ -76,7 +76,7 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
 
 
 def test_one_that_was_withdrawn_does_not_hold() -> None:
-    """It is refused with or without the withdrawal's own proof."""
+    """A withdrawn receipt is refused with or without the withdrawal's own proof."""
     for told in ({"entry_id": 50, "at": "x", "proof": None}, {"entry_id": 50}):
         verdict = verify_receipt({**FILE, "withdrawn": told})
         [fault] = [step for step in verdict.steps if not step.holds]
@@ -127,7 +127,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
             changed[place] ^= 1 << bit
             found = read_document(bytes(changed))
             if isinstance(found, str):
-                assert found  # the reason why it is no document
+                assert found  # the reason why the bytes are no document
             elif found != FILE:
                 verdict = verify_receipt(found)
                 assert not verdict.holds

@@ -26,7 +26,7 @@ class Life(RuleBasedStateMachine):
         self.coverage = Watermark()
         self.taken: set[int] = set()
         self.covered = 0
-        self.quiet = 0  # looks since the last change
+        self.quiet = 0  # readings of the database since the last change
 
     @rule(entries=st.integers(0, 3))
     def begin(self, entries: int) -> None:

@@ -10,7 +10,8 @@ from typing import Final
 
 from sql.migrate import Migration
 
-# earlier files make the schema of an empty database, on which no gateway works yet
+# Number of the first migration that the rules apply to: earlier files make the schema of an empty
+# database, which no gateway uses yet.
 FIRST: Final = 9
 # Tables that stay small, so that reading or writing all rows takes no time.
 SMALL: Final = frozenset(
@@ -19,7 +20,7 @@ SMALL: Final = frozenset(
         "organisations", "prices", "schema_migrations", "skus",
     }
 )  # fmt: skip
-# Such a file is applied while no gateway runs, as older gateways do not work with it.
+# Marks a migration that is applied while no gateway runs, as older gateways do not work with it.
 STOPS: Final = re.compile(r"^-- Stop all gateways first: .", re.MULTILINE)
 UNUSED: Final = re.compile(r"^-- Unused since: (\d{4})$", re.MULTILINE)
 _COMMENT: Final = re.compile(r"--.*")
@@ -79,7 +80,7 @@ _REFUSED: Final = {
 }
 _REMOVES: Final = re.compile(
     r"^DROP (?!INDEX\b)|\bRENAME\b|^REVOKE\b"
-    # A column's, without the word; but not the words of ALTER COLUMN … DROP.
+    # DROP [COLUMN] name, but neither DROP CONSTRAINT nor ALTER COLUMN … DROP NOT NULL and the like.
     r"|^ALTER TABLE\b.*\bDROP (?!(?:CONSTRAINT|NOT NULL|DEFAULT|EXPRESSION|IDENTITY)\b)",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Sessions that the tree opens: what one learns of a node is known to the next."""
+"""Sessions that the tree opens: each session knows what earlier sessions learned about the node."""
 
 import asyncio
 from typing import Any
@@ -92,7 +92,7 @@ class GatewayWithNode:
 
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
-    # Three jobs show that the node takes 2.6 times as long as others, so it gets more time.
+    # Three jobs show that the node takes 2.6 times as long as others, so the node gets more time.
     grid = GatewayWithNode()
     await grid.start()
     for _ in range(3):

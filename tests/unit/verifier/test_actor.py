@@ -278,7 +278,7 @@ async def test_what_takes_each_verifier_along_ends_and_others_are_checked_meanwh
             else:
                 play.says(checker, order, EXACT)
                 await play.ends(order.unit.job, "COMPLETED")
-                # the fatal result rests for an ever longer time
+                # the pause before the next check of the fatal result
                 await asyncio.sleep(15 * 2**orders)
         await play.ends(deadly, "COMPLETED")
         assert play.verdict(deadly) == "unverifiable"
@@ -324,7 +324,9 @@ async def test_the_check_of_what_does_not_wait_any_more_is_taken_back() -> None:
 async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
     letters: str, is_paid: bool
 ) -> None:
-    """It is charged only then: a creator pays nothing that nobody earns."""
+    """The unit is charged only if its operator is paid: a creator pays nothing that
+    nobody earns.
+    """
     async with verifying(least_odds=1.0) as play:
         play.known(letters)
         job = await play.delivered()
@@ -336,7 +338,7 @@ async def test_what_cannot_be_compared_for_its_scene_is_paid_to_who_is_known(
 
 @simulated
 async def test_a_scene_of_which_regions_say_nothing_is_rendered_whole_from_then_on() -> None:
-    """This also holds after a restart of the gateway."""
+    """The gateway still renders the scene whole after a restart."""
     async with verifying() as play:
         job, checker = await play.delivered(), play.inspector()
         regions = await play.checks(checker, apart(0.9))
@@ -434,7 +436,7 @@ async def test_what_is_odd_when_it_is_opened_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
-    """This holds for a result that is being opened and for one that waits for it."""
+    """Both a result that is being opened and a result that waits for its check are compared."""
     async with verifying(**NEVER_DRAWN) as play:
         checker = await known_node(play)
         jobs = [await play.delivered(), await play.delivered()]
@@ -451,7 +453,9 @@ async def test_what_waits_of_a_node_that_is_found_out_is_compared() -> None:
 
 @simulated
 async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_in_doubt() -> None:
-    """Otherwise it could be paid while the whole frame of the other one is rendered."""
+    """Otherwise a waiting result could be paid while the doubtful result's whole frame is
+    rendered.
+    """
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)
         seen, other = await play.delivered(), await play.delivered()
@@ -698,7 +702,7 @@ async def test_a_verdict_whose_commit_was_not_answered_counts_once() -> None:
 
 @simulated
 async def test_what_waits_when_verification_is_switched_off_is_paid_unverified() -> None:
-    """It is not opened even if a verifier is connected."""
+    """The result is not opened even if a verifier is connected."""
     async with verifying(enabled=False) as play:
         checker, job = play.inspector(), await play.delivered()
         await play.ends(job, "COMPLETED")

@@ -171,7 +171,7 @@ def test_a_batch_blames_nobody(report: Report, is_cleared: bool) -> None:
 async def rendered(
     play: Play, count: int, owner: UUID = OPERATOR, nodes: Sequence[UUID] = ()
 ) -> UUID:
-    """Return a job of so many frames, delivered in turn by known nodes, none of them drawn."""
+    """Return a job of ``count`` frames, delivered in turn by known nodes; no frame is drawn."""
     play.jobs += 1
     job, nodes = UUID(int=1000 + play.jobs), nodes or NODES[owner][:1]
     for node in nodes:
@@ -202,7 +202,7 @@ def keys_of(job: UUID, units: Sequence[int]) -> list[str]:
 
 
 async def verdicts(play: Play, job: UUID, count: int) -> list[str | None]:
-    """Wait until so many units have a verdict, and return the verdicts of all."""
+    """Wait until ``count`` units have a verdict, and return the verdicts of all units."""
 
     def found() -> list[str | None]:
         rows = sorted(

@@ -98,7 +98,7 @@ async def test_the_whole_frame_decides_a_dispute(
 
 @simulated
 async def test_a_lie_found_by_a_dispute_costs_as_much_as_a_drawn_one() -> None:
-    """It brings a strike and a fine, and the node's other uncompared results are compared."""
+    """The lie brings a strike and a fine, and the node's other uncompared results are compared."""
     async with verifying(least_odds=0.25) as play:
         play.known("v" * 1000)
         checker, settled = play.inspector(), list[UUID]()

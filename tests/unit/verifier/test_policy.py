@@ -153,7 +153,9 @@ def test_a_reputation_is_what_the_verdicts_were(said: str, split: int) -> None:
 
 @given(st.text(alphabet="vm", max_size=80), st.text(alphabet="vm", max_size=80))
 def test_a_release_is_a_new_beginning_under_suspicion(before: str, since: str) -> None:
-    """Whatever the record was, one more invalid result means quarantine until it is made good."""
+    """Whatever the record was, the next invalid result means quarantine unless valid results follow
+    the release.
+    """
     record = Record(UUID(int=1), "cpu", True, before, since)
     known = record.reputation
     assert known.invalid == (before + since).count("m")

@@ -41,7 +41,7 @@ class Key:
 class Owner:
     """An owner's keys, changed by the gateway, an admin and the owner.
 
-    With ``always`` each release begins the record anew, as it did in the past.
+    With ``always`` each release begins the record anew, as under an earlier rule.
     """
 
     def __init__(self, *, always: bool = False) -> None:

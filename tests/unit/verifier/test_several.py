@@ -83,7 +83,9 @@ async def test_how_long_a_check_may_wait_does_not_follow_the_gateways_time_of_da
 
 @simulated
 async def test_what_waited_before_a_start_waits_as_long_again() -> None:
-    """While no gateway ran, nobody could check it."""
+    """The time during which no gateway ran does not count, because nobody could check the
+    result.
+    """
     async with verifying(wait_seconds=60.0) as play:
         checker = play.inspector(20, "gpu/x/9")
         job = await play.delivered()

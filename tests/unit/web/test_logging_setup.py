@@ -20,7 +20,7 @@ from web.process.log_writer import LogWriter
 from web.process.logging_setup import REQUEST, UNMADE, LogHandler
 
 JWT = "eyJhbGciOiJIUzI1NiIs.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-# These do not look like secrets; they are recognised by their values.
+# Secrets that do not look like secrets; the log recognises their values.
 SIGNING = "plain words: nothing to see"
 QUOTED = 'with "quotes" & umläuts/slash'
 # Texts that show where a secret is, each with the part that must be hidden.

@@ -1,4 +1,4 @@
-"""The heap of a gateway: large buffers stay out of it, and sockets read no large ones."""
+"""The heap of a gateway: large buffers stay out of it, and sockets read small buffers."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""The relay's reader leaves frames in the node's socket while the session is busy."""
+"""The relay's reader leaves relay frames in the node's socket while the session is busy."""
 
 import asyncio
 from collections.abc import AsyncIterator
