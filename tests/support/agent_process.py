@@ -30,10 +30,10 @@ BESIDE: Sequence[str] = ("--nice", "0")
 class Agent:
     """A node agent as a process that a test starts, stops and kills.
 
-    ``place`` turns a command into one that runs on the wanted host. ``environment`` is added to the
-    test's own; an API key in it makes that user the node's owner, otherwise the node has none.
-    ``blender=False`` hides Blender from the agent, which saves most of the time that joining and
-    starting take.
+    ``place`` turns a command into a command that runs on the node's host. ``environment`` is added
+    to the test's own variables. An API key in it makes its user the node's owner; without a key the
+    node has no owner. ``blender=False`` hides Blender from the agent, which saves most of the time
+    that joining and starting take.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Fixtures of the real engines, which start once per test run when a test first asks for them.
+"""Fixtures of the real engines, which start once per test run when a test first requests them.
 
-They run in an event loop in a thread of its own, so tests with and without a loop can use them. The
-fixture ``database`` gives each test a fresh database.
+The engines run in an event loop in a separate thread, so tests with and without a loop can use
+them. The fixture ``database`` gives each test a fresh database.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class LoopThread:
 def memory_folder() -> str | None:
     """Return a folder in memory if it has room, else None.
 
-    There, creating and dropping databases takes a third of the time.
+    In memory, creating and dropping databases takes a third of the time.
     """
     told = Path("/proc/meminfo")
     if not (SHARED_MEMORY.is_dir() and os.access(SHARED_MEMORY, os.W_OK) and told.exists()):
@@ -78,8 +78,8 @@ def memory_folder() -> str | None:
 def engine_folder(parent: str | None = None) -> Generator[Path]:
     """Create a data folder that the engines' account can enter, and remove it afterwards.
 
-    It first removes the folders of test runs that were killed, as each may take a gigabyte of
-    memory. Folders of pytest itself are not accessible to another account.
+    First remove the folders of killed test runs, because each folder may take a gigabyte of memory.
+    Folders of pytest itself are not accessible to another account.
     """
     parent = parent or memory_folder() or tempfile.gettempdir()
     for folder in Path(parent).glob(f"{PREFIX}*"):
@@ -89,7 +89,8 @@ def engine_folder(parent: str | None = None) -> Generator[Path]:
     new = folder / "new"
     with new.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        new.rename(folder / LOCK)  # the name that others look for, once the lock is held
+        # Renamed once it is locked, because other test runs try to lock the file of this name.
+        new.rename(folder / LOCK)
         try:
             yield folder
         finally:

@@ -1,4 +1,4 @@
-"""A real gateway in a process of its own, which tests start, kill and start again."""
+"""A real gateway in a separate process, which tests start, kill and start again."""
 
 import asyncio
 import contextlib
@@ -108,7 +108,7 @@ class Gateway:
         """Send SIGKILL to the gateway and all its descendants."""
         assert self.process is not None
         for pid in (self.process.pid, *descendants(self.process.pid)):
-            with contextlib.suppress(ProcessLookupError):  # the death of one may end others
+            with contextlib.suppress(ProcessLookupError):  # it may have ended with another process
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
@@ -169,7 +169,8 @@ class ForkedGateway(Gateway):
 def running_gateway(
     folder: str = "data", **settings: str
 ) -> contextlib.AbstractAsyncContextManager[Gateway]:
-    """Yield a gateway that has started; at the end stop it and fail if any process of it is left.
+    """Yield a gateway that has started; at the end stop it and fail if one of its processes is
+    left.
 
     ``folder`` is the name of its data folder within a temporary one.
     """
@@ -196,7 +197,7 @@ async def _running(
 
 @contextlib.asynccontextmanager
 async def started(gateway: Gateway) -> AsyncGenerator[None]:
-    """Start the gateway; at the end stop it and fail if any process of it is left."""
+    """Start the gateway; at the end stop it and fail if one of its processes is left."""
     try:
         await gateway.start()
         yield

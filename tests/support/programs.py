@@ -106,7 +106,7 @@ async def start(
     """Start ``python -m MODULE WORDS…`` with ``told`` as its stdin.
 
     ``stdout`` and ``stderr`` are as for ``subprocess``. Importing a module named in ``without``
-    fails as if it were not installed.
+    fails as if the module were not installed.
     """
     assert len(told) <= PIPE_BYTES
     request = {
@@ -223,9 +223,10 @@ def _tell_end(handle: int, pid: int, client: int) -> None:
 
 
 def _take(streams: list[int]) -> None:
-    """Make the descriptors the standard streams of this process; close all others of the server.
+    """Make the descriptors this process's standard streams; close the server's other descriptors.
 
-    The program is killed when the server ends, so a killed test run leaves none behind.
+    The system kills the program when the server ends, so a killed test run leaves no program
+    behind.
     """
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
