@@ -19,7 +19,7 @@ ROOMS: Final = ("rendertrust", "config", "sql", "actors", "supervisors", "web")
 
 
 def fault_prefixes(mistake: str) -> tuple[str, ...]:
-    """Return how the mistake's faults begin; the patch file begins with these words."""
+    """Return how the mistake's faults begin: the first words of the patch file."""
     return tuple((PATCHES / f"{mistake}.patch").read_text().partition(":")[0].split(" or "))
 
 

@@ -116,7 +116,7 @@ async def reject(clerk: Clerk) -> None:
 
 
 async def send(clerk: Clerk) -> None:
-    """Mark a batch as paid; 409 means that somebody else was faster, with another reference."""
+    """Mark a batch as paid; 409 means that somebody else has marked it with another reference."""
     found = await clerk.person.look(f"/admin/payouts?state=approved&limit={LOOKED_AT}")
     if found["payouts"]:
         batch = clerk.chance.choice(found["payouts"])["batch_id"]

@@ -94,7 +94,8 @@ class World:
             hanging=plan.trouble / 4,
             deaf=plan.trouble / 10,
         )
-        # a node that blames scenes that others render is not believed any more
+        # nodes blame no scenes: if other nodes render them, the gateway quarantines the blaming
+        # nodes
         if plan.is_verified:
             self.faults.blamed = ("node", "network")
         self.nodes = [self._node(number) for number in range(plan.nodes)]
@@ -162,7 +163,7 @@ class World:
         )
 
     def _know(self, node: UUID, number: int) -> None:
-        """Give a node a record of valid results, so that its odds of a check do not change."""
+        """Give a node a record so long that more valid results do not change its odds of a draw."""
         for one in range(KNOWN_RESULTS):
             row = valid_result(UUID(int=1_000_000 + 1000 * number + one), node)
             self.store.checks[row.id] = row
@@ -223,7 +224,9 @@ class World:
         await self._strike_hard(dice, gateway)
 
     def _part_with(self, node: SimulatedNode) -> None:
-        """Let every fifth node leave for good; the remaining nodes can do every job."""
+        """Let the node leave for good if it is a fifth one; the remaining nodes can do
+        every job.
+        """
         if node.identity.id.int % 5 == 0 and node.identity.id not in self.own:
             node.leave()
 
@@ -295,7 +298,7 @@ class World:
 
 
 def valid_result(job: UUID, node: UUID) -> CheckRow:
-    """Return the check of a result that was found valid long ago."""
+    """Return the check of a result that was found valid before the simulation."""
     return CheckRow(
         job_id=job,
         unit=0,
