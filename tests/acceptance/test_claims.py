@@ -1,4 +1,4 @@
-"""Two gateways over one database: the other one makes the checks of a gateway that is killed."""
+"""Two gateways over one database: one is killed, and the other takes over its checks."""
 
 import asyncio
 from collections.abc import AsyncIterator

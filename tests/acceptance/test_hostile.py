@@ -112,7 +112,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
         )
         assert all(connection.heard == b"" for connection in heads)
         assert all(connection.heard.startswith(b"HTTP/1.1 408") for connection in bodies)
-    assert max(lasted) < 60  # some seconds, and what a busy machine takes besides
+    assert max(lasted) < 60  # some seconds, and time for a busy machine
 
 
 async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> None:
@@ -130,7 +130,7 @@ async def is_connected(gateway: Gateway) -> bool:
 
 
 async def is_quiet(gateway: Gateway) -> bool:
-    """Return True if this request has the only connection."""
+    """Return True if the connection of this request is the gateway's only one."""
     return await figure(gateway, "rendertrust_connections") == 1
 
 
@@ -158,7 +158,8 @@ async def test_clients_of_a_proxy_of_ours_are_counted_apart_and_logged(gateway: 
         found = [await refresh(gateway, PROXY, f"198.51.100.{n}, {client}") for n in range(3)]
         assert found == [(401, "1"), (401, "0"), (429, "0")]
     await refresh(gateway, source, "203.0.113.20")
-    await until(lambda: {*clients, source} <= logged(gateway))  # a thread writes the log
+    # A thread writes the log, so the log may lag.
+    await until(lambda: {*clients, source} <= logged(gateway))
     assert not logged(gateway) & {"198.51.100.0", "203.0.113.20", PROXY}
 
 

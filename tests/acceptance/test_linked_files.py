@@ -27,7 +27,7 @@ from tests.support.lent_engines import gateway_with
 pytestmark = [pytest.mark.render, pytest.mark.heavy]
 
 # The project: shots/main.blend links a head from ../library/head.blend, which has a texture beside
-# it; the scene's own textures are in the project and, with an absolute path, far from it.
+# it. The scene itself uses a texture in the project and, by an absolute path, one far from it.
 PROJECT = """
 import bpy, os, sys
 project, elsewhere = sys.argv[-2:]

@@ -24,7 +24,7 @@ gateway = gateway_with(SETTINGS, prices={"echo": "1.5"})
 
 @attrs.define
 class Line:
-    """Behaviour of nodes that hold the last frame: attempt 1 until ``first``, attempt 2 until
+    """Behaviour of nodes that delay the last frame: attempt 1 until ``first``, attempt 2 until
     ``copy``.
     """
 
@@ -140,7 +140,9 @@ async def test_the_copy_is_first_and_the_other_is_told_to_stop(
 async def test_both_live_through_the_death_of_the_gateway(
     gateway: Gateway, creator: Creator
 ) -> None:
-    """The restarted gateway knows both attempts: it sends neither again, and one result counts."""
+    """The restarted gateway knows both attempts: it sends neither attempt again, and one result
+    counts.
+    """
     async with AsyncExitStack() as stack:
         race = await raced(stack, gateway, creator)
         await gateway.kill()

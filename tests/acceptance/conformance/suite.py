@@ -1,4 +1,4 @@
-"""All checks, in an order in which each finds what it needs."""
+"""All checks, ordered so that each check finds the users, nodes and jobs that it needs."""
 
 import aiohttp
 
@@ -21,7 +21,7 @@ from tests.acceptance.conformance.work import (
     register_node,
 )
 
-# Paths that may be missing: the table says so, but it is no fault.
+# Prefixes of paths that may be missing: the table names a missing path, but as no fault.
 LATER = (f"{API}/ledger/",)
 LOGINS_MOST = 100
 TIMEOUT_SECONDS = 130.0
@@ -79,7 +79,9 @@ async def check_timeout(asker: Asker, node: Node) -> None:
 
 
 async def check_limits(asker: Asker) -> None:
-    """Check that repeated logins are refused at last, with the time to wait."""
+    """Check that repeated logins are refused in the end, and that the answer has the time
+    to wait.
+    """
     body = {"email": "nobody@example.com", "password": "whatever it is"}
     for _ in range(LOGINS_MOST):
         async with asker.http.post(f"{asker.url}{API}/auth/login", json=body) as answer:

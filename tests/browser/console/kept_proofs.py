@@ -15,7 +15,7 @@ FAILS = re.compile("Invalid:")
 
 
 async def kept(visit: Visit, tmp_path: Path) -> Path:
-    """Save the proof that is open as a file, and return its path."""
+    """Save the open proof as a file, and return the file's path."""
     async with visit.page.expect_download() as found:
         await visit.page.get_by_role("link", name="Save as one file").click()
     path = tmp_path / "proof.html"

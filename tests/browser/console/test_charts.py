@@ -96,7 +96,7 @@ PAGE: Final = """
 
 @pytest.mark.parametrize("width", [pytest.param(1280, marks=pytest.mark.nightly), 390])
 async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
-    """The charts have lines, gaps, bars or nothing; each act changes them."""
+    """The charts have lines, gaps, bars or nothing; each step changes them."""
     seen = await draw_and_act(browser, width)
     assert len(seen) == 5
     assert len({json.dumps(each) for each in seen}) == 5, "each of them changes what is seen"
@@ -105,7 +105,7 @@ async def test_charts_draw_and_answer(browser: Browser, width: int) -> None:
 
 
 async def draw_and_act(browser: Browser, width: int) -> list[Any]:
-    """Draw all charts, act on them, and return what is seen after each act."""
+    """Draw all charts, point, drag and undo on them, and return what is seen after each step."""
     async with paper(browser, width) as page:
         await page.evaluate(PUT, list(PLOTS.items()))
         await page.wait_for_function(f"() => window.made?.length === {len(PLOTS)}")

@@ -9,7 +9,7 @@ from tests.browser.console.stage import HOSTILE, Stage
 from tests.browser.console.visits import visiting
 from tests.support.databases import connected
 
-# Verdicts as the Ledger writes them; real checks need renders, which tests/integration/liars has.
+# Verdicts as the Ledger writes them; tests/integration/liars has real checks, which need renders.
 FOUND = (
     ("exact", ""),
     ("unverifiable", "no verifier has the build"),
