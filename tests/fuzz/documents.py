@@ -14,7 +14,7 @@ def _many(part: bytes, size: int) -> bytes:
 
 
 def _keys(size: int) -> bytes:
-    """Return keys that are too long for a parser to cache, which would favour small documents."""
+    """Return keys too long for a parser's cache of keys, which would favour small documents."""
     return b",".join(b'"%072x":1' % number for number in range(size // 77))
 
 

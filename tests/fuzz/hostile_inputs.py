@@ -40,7 +40,7 @@ OURS: Final = note.verifier_of("gateway", KEY)
 
 @attrs.frozen
 class Case:
-    """A way to make a parser work hard; ``largest`` is the largest size to try."""
+    """Inputs that make a parser work hard; ``largest`` is the largest size to try."""
 
     label: str
     make: Callable[[int], Any]
