@@ -1,4 +1,4 @@
-"""Cost of open consoles: 100 of them at 200 events a second.
+"""Cost of 100 open consoles at 200 events a second.
 
     python -m bench.console [--consoles 100] [--events 200] [--seconds 20] [--rounds 3]
 

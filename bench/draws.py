@@ -114,7 +114,7 @@ class Delivery:
 
 @attrs.frozen
 class Tally:
-    """Deliveries that one run measured with this number of gateways."""
+    """Deliveries measured in one run with ``gateways`` gateways."""
 
     gateways: int
     odds: float

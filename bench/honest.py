@@ -53,7 +53,7 @@ CHECKS_MOST: Final = 500  # rows in one answer of the API
 
 @attrs.frozen
 class Machine:
-    """A machine that differs from the others."""
+    """A simulated machine, which differs from the others by threads or instruction set."""
 
     name: str
     threads: int

@@ -425,7 +425,7 @@ async def among_hostile(options: argparse.Namespace, gateway: Gateway) -> int:
 
 
 async def submit_jobs(creator: Creator, units: float) -> list[str]:
-    """Submit jobs with at least so many units, and return their ids."""
+    """Submit jobs with at least ``units`` units, and return the jobs' ids."""
     found: list[str] = []
     while len(found) * UNITS_OF_A_JOB < units + UNITS_OF_A_JOB:
         status, job = await creator.dispatch("bench", frames=f"1-{UNITS_OF_A_JOB}", queue=True)

@@ -2,10 +2,10 @@
 
     python -m bench.log [--leaves 1000000] [--transfers 20000] [--rounds 5]
 
-Proofs and their verification are timed for a tree in memory with so many leaves. Then transfers are
-posted in batches of 256: without a Sequencer, with the usual Sequencer, and with a Sequencer that
-never pauses, in turns. Goals: with the Sequencer at least 0.9 of the rate without it, and 100,000
-proofs a second.
+Proofs and their verification are timed for a tree in memory with ``--leaves`` leaves. Then
+transfers are posted in batches of 256: without a Sequencer, with the usual Sequencer, and with a
+Sequencer that never pauses, in turns. Goals: with the Sequencer at least 0.9 of the rate without
+it, and 100,000 proofs a second.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def per_second(count: int, work: Callable[[], object]) -> str:
 
 
 def in_memory(leaves: int) -> Table:
-    """Measure appending, proving and verifying over so many leaves."""
+    """Measure appending, proving and verifying over this many leaves."""
     table = Table(f"{leaves:,} leaves in memory", "per second of CPU")
     hashes = [merkle.leaf_hash(b"%d" % number) for number in range(leaves)]
     edge, made = TreeEdge(), dict[TilePlace, bytes]()

@@ -174,7 +174,7 @@ def _kib(name: str) -> int:
 
 
 def _length(sent: Any) -> int:
-    """Return the length in bytes or characters; of a tuple, that of all its parts."""
+    """Return the length in bytes or characters; for a tuple, the sum over its items."""
     return sum(map(len, sent)) if isinstance(sent, tuple) else len(sent)
 
 

@@ -25,8 +25,8 @@ Recipe: TypeAlias = Callable[[Stage], Good]
 BECAUSE = {"reason": "a made-up request"}
 # Operations that end the session of the request, so each request is sent by a new user.
 PRIVATE = frozenset({"auth_logout"})
-# Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine a node,
-# after which new nodes of its owner start in quarantine.
+# Operations that every user may do, but whose recipes need an admin. The recipes of two quarantine
+# a node, after which new nodes of its owner start in quarantine.
 OF_ADMINS = frozenset({"fleet_quarantine", "fleet_release", "operators_pay_out"})
 
 
@@ -225,7 +225,7 @@ def member(body: Json | None = None) -> Recipe:
 
 
 def own_organisation(stage: Stage) -> Good:
-    """Return the user's organisation and a node of theirs."""
+    """Return the user's organisation and one of the user's nodes."""
     return Good({"organisation_id": stage.ids["organisation_id"], "node_id": stage.verified()})
 
 

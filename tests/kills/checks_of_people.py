@@ -131,7 +131,7 @@ def _jobs(account: Account, found: Found, memory: Memory) -> Iterator[str]:
 
 
 def _statuses(account: Account, memory: Memory, job: Json) -> Sequence[str]:
-    """Return the statuses that a job may have, given what was acknowledged of it."""
+    """Return the statuses that a job may have, given the acknowledged answers about it."""
     if job["id"] in account.ended:
         return (account.ended[job["id"]],)
     if job["id"] in account.cancelled:

@@ -151,7 +151,7 @@ async def work_on_an_upload(hand: Hand) -> None:
 
 
 async def buy(hand: Hand) -> None:
-    """Begin a purchase of credits, and pay for most of them."""
+    """Begin a purchase of credits; four times in five, also pay for it."""
     request = Request("POST", "/credits/checkout", {"sku": SKU}, hand.next_name())
     begun = await hand.creator.do("checkout", request)
     if begun.is_good and hand.chance.random() < 0.8:

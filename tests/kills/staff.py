@@ -81,7 +81,9 @@ async def adjust(clerk: Clerk) -> None:
 
 
 async def refund(clerk: Clerk) -> None:
-    """Refund a job's charge; 409 means that there is none yet, or that part of it was refunded."""
+    """Refund a job's charge; 409 means that the job is not charged yet, or partly
+    refunded already.
+    """
     whom = clerk.chance.choice(clerk.creators)
     if whom.earning:
         body = {"job_id": clerk.chance.choice(whom.earning), **REASON}

@@ -1,7 +1,7 @@
 """Nodes of strangers that lose, fail or refuse all units do not make other people's jobs fail.
 
-Most of them have no account. Every unit here can be done by an honest node, which is busy most of
-the time.
+Most of the strangers' nodes have no owner. Every unit here can be done by an honest node, which is
+busy most of the time.
 """
 
 import asyncio

@@ -140,7 +140,7 @@ async def enrolled_agent(
     *,
     blender: bool = True,
 ) -> AsyncGenerator[Agent]:
-    """Yield a node agent that has joined; at the end stop it and kill what is left of it."""
+    """Yield a node agent that has joined; at the end stop it and kill its remaining processes."""
     agent = Agent(state, place, environment, blender=blender)
     await agent.join(url)
     try:

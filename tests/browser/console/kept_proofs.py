@@ -42,8 +42,8 @@ class Offline:
 
 @asynccontextmanager
 async def offline(browser: Browser, before: str = "") -> AsyncGenerator[Offline]:
-    """Run a browser without a network; ``before`` is a script that runs before those of each
-    file.
+    """Run a browser without a network; the script ``before`` runs before each file's own
+    scripts.
     """
     context = await browser.new_context(offline=True)
     reader = Offline(await context.new_page())

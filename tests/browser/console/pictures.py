@@ -226,7 +226,7 @@ async def submitted(who: Creator, frame: int) -> str:
 async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
     """Run the whole farm.
 
-    Its ``jobs`` are one that is done, one failed, one running, and an animation.
+    The stage's ``jobs`` are a completed, a failed and a running job, and an animation.
     """
     loop = LoopThread()
     async with running_gateway(**SETTINGS) as gateway, aiohttp.ClientSession() as http:
@@ -262,7 +262,7 @@ async def farm(frames: Sequence[Painted]) -> AsyncGenerator[Stage]:
 
 
 async def history(stage: Stage, nodes: Sequence[FakeNode]) -> None:
-    """Make an hour of jobs, and the work that goes on now."""
+    """Make an hour of jobs, and jobs that are still running."""
     drained = next(node.node_id for node in nodes if node.name == "attic")
     everybody = cycle(name for name in CREATORS)
     old = [

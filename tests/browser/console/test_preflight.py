@@ -1,4 +1,4 @@
-"""Preflight of a scene from the job form, and what the form shows of it."""
+"""Preflight of a scene from the job form, and its results in the form."""
 
 import re
 from base64 import b64encode

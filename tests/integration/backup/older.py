@@ -32,7 +32,9 @@ def older_programs() -> Path:
 
 
 class OlderPostgres(EmbeddedPostgres):
-    """A cluster made and run by other programs than those of the package."""
+    """A PostgreSQL cluster that the older programs make and run, instead of the package's
+    programs.
+    """
 
     def __init__(self, data: Path, *, account: EngineAccount | None, programs: Path) -> None:
         super().__init__(data, account=account)

@@ -118,7 +118,7 @@ async def test_one_reading_is_for_all_who_look_alike(
 
 @pytest.fixture
 def hourly(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Add two pages that are read once an hour, one of them without the database; return the
+    """Add two pages that are read once an hour, one without the database; return a list of the
     reads.
     """
     pages, read = Pages(), list[int]()
@@ -339,7 +339,7 @@ async def test_a_stop_waits_for_no_console(
 
 
 async def test_one_stream_is_of_several_pages(face: Face, database: PostgresEndpoint) -> None:
-    """A page that is forbidden or does not exist does not end the updates of the others."""
+    """A page that is forbidden or does not exist does not end the updates of the other pages."""
     visitor = await newcomer(face)
     pages = ("/console", "/console/actors", "/console/jobs?q=status:failed", "nothing/at all")
     async with following(visitor, *pages) as stream:

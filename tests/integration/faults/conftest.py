@@ -47,7 +47,7 @@ def engines(
 
 @pytest.fixture(scope="module")
 def sections() -> dict[str, dict[str, Any]]:
-    """Settings of both gateways other than those of the engines."""
+    """Settings of both gateways, except the settings of the engines."""
     return {}
 
 

@@ -1,6 +1,4 @@
-"""A gateway with a faulty connection to PostgreSQL, beside a sound one: nothing is lost or
-doubled.
-"""
+"""Two gateways, one with a faulty connection to PostgreSQL: nothing is lost or doubled."""
 
 import asyncio
 import random
@@ -195,7 +193,7 @@ async def test_one_persons_orders_at_two_gateways_are_all_done_once(
     http: aiohttp.ClientSession,
     books: PostgresEndpoint,
 ) -> None:
-    """Both gateways get the same orders under the same keys, while one of them loses answers."""
+    """Both gateways get the same orders under the same keys, while one gateway loses answers."""
     here = await register_customer(http, gateway.url)
     there = here.also_at(neighbour.url)
     async with here.coming(), there.coming():

@@ -46,7 +46,9 @@ async def test_an_honest_result_is_exact(stage: Stage) -> None:
 
 
 async def test_a_check_to_which_the_scenes_samples_are_stated_sees_the_same(stage: Stage) -> None:
-    """So the gateway can always state the samples that its own verifier read from the scene."""
+    """The gateway can therefore always state the samples that its own verifier read from
+    the scene.
+    """
     looked = await stage.told("looked", stage.honest, draws=[])
     assert not isinstance(looked, Failed), looked
     assert (looked["looked"], looked["samples"]) == (True, 16)

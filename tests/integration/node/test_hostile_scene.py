@@ -1,6 +1,6 @@
 """Hostile scenes: they harm nothing outside their work folder, and the node continues.
 
-If the tests run as root, each program runs in root's sandbox and in that of an ordinary user.
+If the tests run as root, each program runs in root's sandbox and in an ordinary user's sandbox.
 """
 
 import asyncio

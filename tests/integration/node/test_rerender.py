@@ -163,7 +163,7 @@ def test_a_quarter_of_the_samples_is_found_and_its_regions_are_named(
     # The gateway does not check the version, so a node may invent one.
     other = stage.receipt(lie, plain, {"frame": 1}, version="5.2.99")
     assert run_verify(other, lie, *words)[0] == 1
-    # A node that claims another Blender build: nobody can decide.
+    # A node that claims another Blender build: the comparison is undecided.
     other = stage.receipt(lie, plain, {"frame": 1}, build="0123456789ab")
     code, (_, told) = run_verify(other, lie, *words, "--whole")
     assert (code, told["verdict"]) == (3, "undecided")

@@ -311,7 +311,7 @@ def test_a_gateway_without_purchases_does_not_load_stripes_library() -> None:
 async def test_two_gateways_with_a_stand_in_each_begin_one_purchase_under_one_key(
     face: Face, jane: Person, shop: Shop, database: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Each stand-in opens its own session, because they do not know each other; the first one
+    """Each stand-in opens a session, because neither knows the other's; the first session
     counts.
     """
     async with (

@@ -126,7 +126,7 @@ async def test_every_change_is_written_down(
 
 
 NOBODY = "Nobody@Example.org"
-EMAILS = ["Bob@Example.org", NOBODY]  # only the first one has an account
+EMAILS = ["Bob@Example.org", NOBODY]  # only the first address has an account
 
 
 def without(entries: list[dict[str, Any]], *changing: str) -> list[dict[str, Any]]:

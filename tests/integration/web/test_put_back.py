@@ -115,7 +115,9 @@ async def deduct_when_accepted(person: Person, reference: str) -> int:
 
 
 async def reason_of_refusal(person: Person, reference: str) -> str:
-    """Wait for the reason why deductions are refused, and check that none is accepted meanwhile."""
+    """Wait for the reason why deductions are refused, and check that no deduction is accepted
+    meanwhile.
+    """
 
     async def why() -> str | None:
         status, found = await deduct(person, reference)

@@ -1,7 +1,7 @@
 """Tests of the Containerfile without building the image.
 
-Its commands and paths are checked against the checkout; its health check and its command run here,
-with this Python.
+The file's commands and paths are checked against the checkout; its health check and its command run
+here, with this Python.
 """
 
 import asyncio

@@ -32,7 +32,7 @@ PARAMS: dict[str, Callable[[int], dict[str, Any]]] = {
 
 
 def calls(work: Callable[[], object]) -> int:
-    """Return how many functions of ours ``work`` calls."""
+    """Return the number of calls of functions in ``actors`` that ``work`` makes."""
     found = 0
 
     def count(frame: Any, event: str, _: object) -> None:

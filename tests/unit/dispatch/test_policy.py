@@ -125,7 +125,7 @@ def demands(draw: st.DrawFn) -> PlacementRequest:
 
 
 def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Return whether the node is the user's own or lent to an organisation of theirs."""
+    """Return whether the node is the user's own or lent to one of the user's organisations."""
     if user is None:
         return False
     lent = circles.lent.get(node.id)

@@ -214,7 +214,7 @@ async def test_a_store_that_never_answers_is_asked_again() -> None:
 
 @simulated
 async def test_a_result_is_looked_at_again_though_an_answer_about_its_start_was_awaited() -> None:
-    """Otherwise the lease would be renewed for ever, and the node would get no ack."""
+    """Without another look, the lease would be renewed for ever, and the node would get no ack."""
     async with session(verified_types=VERIFIED, retry_seconds=1.0) as play:
         play.hear(Hello(version="1", device_class=CLASS))
         play.assign(RENDER)

@@ -428,7 +428,9 @@ class Everyday(RuleBasedStateMachine):
         self.add(Commit((), (UnitCopy(job.id, 0, attempt, self.nodes[node], beside),)), model)
 
     def one_of(self, job: Job, *, copy: bool, stranger: bool = False) -> tuple[int, int]:
-        """Return an attempt at the job and its node; with ``copy`` those of its copy, if any."""
+        """Return an attempt at the job and its node; with ``copy`` the speculative
+        attempt, if any.
+        """
         if copy and job.copy is not None:
             return job.copied, (job.copy + int(stranger)) % 2
         return job.attempt, ((job.node or 0) + int(stranger)) % 2

@@ -1,7 +1,7 @@
 """State machine of earnings, disputes, payouts and purchases.
 
-It adds to ``everyday.py`` and shares its batches. The model knows each share's owner and state,
-each payout's shares, and what Stripe knows of each payment.
+This state machine adds to ``everyday.py`` and shares its batches. The model knows each share's
+owner and state, each payout's shares, and what Stripe knows of each payment.
 """
 
 from collections.abc import Callable

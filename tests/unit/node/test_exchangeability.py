@@ -77,7 +77,7 @@ def looks(law: Law, seed: int) -> list[Exchangeability]:
 
 
 def averaged(law: Law, seed: int, samples: tuple[int, int]) -> tuple[Array, Array]:
-    """Return renders with two numbers of samples: ours with the first, theirs with the second."""
+    """Return our renders with the first number of samples, and a delivery with the second."""
     chance = np.random.default_rng(seed)
     scene, (ours, theirs) = 0.2 * chance.random((CELLS, 64, 3)), samples
     many = law(chance, (3, ours, CELLS, 64, 3)).mean(1)

@@ -33,7 +33,7 @@ def leaf(number: int) -> bytes:
 
 
 class Log:
-    """A log with a name and leaves, and what its gateway says of it."""
+    """A log with a name and leaves, and its gateway's answers about the log."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
         self.origin, self.leaves = origin, leaves

@@ -98,7 +98,7 @@ def test_numbers_that_went_back_are_another_database() -> None:
 
 
 def test_many_that_wait_are_covered_as_far_as_they_are_taken() -> None:
-    """Otherwise each look at a log that begins late would read all earlier entries again."""
+    """Without that, each reading of a log that begins late would read all earlier entries again."""
     coverage, covered = Watermark(), [0]
     for turn in range(12):
         left = list(range(10 * turn + 1, 101))[:10]

@@ -165,7 +165,7 @@ async def test_of_a_build_that_no_verifier_has_nobody_can_tell_and_nobody_is_pai
 
 @simulated
 async def test_of_such_a_build_what_was_not_drawn_is_not_paid_either() -> None:
-    """Otherwise a node could lie freely once the verifiers have another build."""
+    """If such results were paid, a node could lie freely once the verifiers have another build."""
     async with verifying(wait_seconds=30.0, **NEVER_DRAWN) as play:
         play.known("v" * 1000)
         checker = play.inspector(20, "cpu/avx2/4.5")
@@ -391,7 +391,7 @@ async def test_an_object_that_the_store_lost_is_rendered_again_and_is_no_strike(
 async def test_who_signs_for_pixels_that_are_not_there_is_not_paid(
     seen: str | None, strike: bool
 ) -> None:
-    """Otherwise a receipt would vouch for those pixels."""
+    """If the node were paid, a receipt would vouch for pixels that do not exist."""
     async with verifying() as play:
         pixels = {"sha256": "0" * 64, "width": 1, "height": 1}
         play.work = json.dumps({"pixels": pixels})

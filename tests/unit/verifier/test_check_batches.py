@@ -253,7 +253,7 @@ async def test_what_a_batch_finds_wrong_or_says_nothing_of_is_opened_alone() -> 
 @simulated
 @pytest.mark.parametrize("end", ["no report", "time", "lost"])
 async def test_a_batch_that_comes_to_nothing_is_no_failure_of_its_results(end: str) -> None:
-    """Each result is then opened alone at once; one that fails again is retried later."""
+    """Each result is then opened alone at once; a result that fails again is retried later."""
     async with verifying(check_seconds=20.0, again_seconds=30.0, **NEVER_DRAWN) as play:
         job = await rendered(play, 3)
         checker = play.inspector(batches=True)

@@ -185,7 +185,7 @@ def test_who_lies_whenever_he_is_forgiven_is_quarantined_all_the_same() -> None:
 
 
 def test_each_attempt_at_a_unit_is_drawn_anew() -> None:
-    """Otherwise a node that repeats a result would know whether it is compared."""
+    """If one draw held for all attempts, a node that repeats a result would know the draw."""
     names = [sampling.unit_name(UUID(int=1), 0, attempt) for attempt in (1, 2)]
     first, second = (sampling.draw(SECRET, b"drawn", name, RESULT) for name in names)
     assert first != second

@@ -327,7 +327,7 @@ async def test_an_invalid_result_costs_more_than_it_would_have_earned() -> None:
 
 @simulated
 async def test_what_is_always_compared_is_not_fined() -> None:
-    """Such a result could never have earned anything."""
+    """A lie in a result that is always compared could never have earned anything."""
     async with verifying() as play:
         checker = play.inspector()
         await earn_units(play, checker, 3)

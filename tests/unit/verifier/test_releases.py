@@ -174,7 +174,7 @@ def test_no_order_gives_who_was_caught_fewer_strikes_than_if_each_release_counte
 
 @pytest.mark.parametrize("caught", [None, LIES])
 def test_who_has_lied_too_often_begins_anew_before_the_gateway_says_so(caught: str | None) -> None:
-    """Otherwise the node would be quarantined again at once."""
+    """With its old record the node would be quarantined again at once."""
     lied = Record(NODE, CLASSES[0], False, "", "mmm")
     assert begins_anew(caught, [lied])
     assert not begins_anew(None, [attrs.evolve(lied, since="mm")])

@@ -1,4 +1,4 @@
-"""Several gateways: each check is done at one of them that has a suitable verifier."""
+"""Several gateways: each check is done at one gateway that has a suitable verifier."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection
@@ -123,7 +123,9 @@ async def test_what_no_verifier_here_is_free_for_is_not_claimed(
 
 @simulated
 async def test_a_busy_verifier_of_another_gateway_counts_as_one_that_has_the_build() -> None:
-    """A gateway whose own verifiers lack the node's build leaves the result to the other one."""
+    """A gateway whose own verifiers lack the node's build leaves the result to the other
+    gateway.
+    """
     async with (
         verifying(wait_seconds=60.0, first_seconds=900.0) as play,
         another_gateway(play) as other,

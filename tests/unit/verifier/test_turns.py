@@ -29,7 +29,7 @@ OTHER = UUID(int=77)
 
 @simulated
 async def test_creators_share_the_verifiers_time_alike() -> None:
-    """One who has a hundred frames that take long keeps nobody else waiting."""
+    """A creator with a hundred slow frames keeps no other creator waiting."""
     async with verifying() as play:
         jobs = [await play.delivered() for _ in range(5)]
         theirs = await play.delivered(UUID(int=11), user=OTHER)

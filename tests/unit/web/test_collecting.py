@@ -37,7 +37,7 @@ print(looked, Held.alive, gc.get_freeze_count() > {BUILT})
 
 
 def test_old_cycles_are_looked_for_once_a_minute_and_not_whenever_much_has_changed() -> None:
-    """Otherwise a gateway with many nodes would stop for a sixth of a second in each second."""
+    """By Python's default, a gateway with many nodes would stop for a sixth of each second."""
     words = [sys.executable, "-c", PROGRAM]
     told = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     assert told.split() == ["0", "0", "True"]

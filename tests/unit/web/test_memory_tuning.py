@@ -59,7 +59,7 @@ asyncio.run(main())
 
 
 def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
-    """Otherwise each packet would cost two more system calls."""
+    """A buffer outside the heap would cost two more system calls per packet."""
     words = [sys.executable, "-c", SOCKET]
     told = int(subprocess.run(words, cwd=ROOT, check=True, capture_output=True).stdout)
     assert told == READ_BYTES < MAPPED_BYTES
