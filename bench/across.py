@@ -1,8 +1,8 @@
-"""Percentage of results that the comparison across devices refuses, honest ones and lies.
+"""Percentages of honest results and of lies that the comparison across devices refuses.
 
 Renders with other seeds represent results that are honest but not equal to the last bit. Each scene
 is rendered a fixed number of times and kept below ``--folder``. Each draw takes one picture as the
-delivered one, others as the verifier's own, and regions of the frame, so several draws use the same
+delivery, other pictures as the verifier's, and regions of the frame, so several draws use the same
 picture. The first look compares with three seeds. After a refusal, a second look uses five other
 seeds and other regions; the second column counts pictures that both looks refuse. The known scenes
 are in ``bench.verify_scenes``, the new scenes in ``bench.across_scenes``.
@@ -144,7 +144,7 @@ def smooth(small: Array) -> Array:
 
 
 def rendered(name: str, folder: Path, size: Size) -> Mapping[str, Array]:
-    """Return pictures of the scene by case; missing ones are rendered in a separate Blender."""
+    """Return pictures of the scene by case; missing pictures are rendered in a separate Blender."""
     path, began = folder / f"{name}.npz", time.monotonic()
     if not path.exists():
         program = "".join((HEAD, ALL[name], SAVE))

@@ -13,7 +13,7 @@ each result at once, so a waiting node is idle. The output:
 * memory of the gateway: when all nodes are connected, at the most, and at the end.
 
 The goals D1, J1, W1 and W2 are about single steps: see ``bench.dispatch``, ``bench.life`` and
-``bench.sessions``. Here all steps run together: the cost of none may grow with the backlog.
+``bench.sessions``. Here all steps run together: no step's cost may grow with the backlog.
 """
 
 import argparse

@@ -287,7 +287,7 @@ async def seen(
     *,
     other: bool = False,
 ) -> Seen:
-    """Check the first of both deliveries, and compare it with the honest second one."""
+    """Check the first of both deliveries, and compare it with the second, honest delivery."""
     began, (result, honest) = time.monotonic(), of_both
     report, crops = await bench.checked(scene, result, " ".join(named), other=other)
     farthest = max((one.off for one in report.compared), default=math.inf)

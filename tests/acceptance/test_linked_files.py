@@ -1,4 +1,5 @@
-"""Tests of ``rendertrust submit`` for a scene that links others: real gateway, node and Blender.
+"""Tests of ``rendertrust submit`` for a scene that links other files: real gateway, node and
+Blender.
 
 The result must equal the picture that this machine's Blender makes of the original scene.
 """

@@ -5,7 +5,7 @@ from typing import Final
 
 
 def repeated(part: str, size: int) -> str:
-    """Return the part repeated as often as it fits."""
+    """Return the part repeated as often as fits into ``size`` characters."""
     return part * (size // len(part))
 
 

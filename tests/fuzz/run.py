@@ -84,7 +84,7 @@ class Run:
         self._each = -(-cases // len(self._operations))
 
     def _asked(self, operation: APIOperation[Any, Any, Any, Any]) -> bool:
-        """Return False if the operation needs a socket, or an admin and none is given."""
+        """Return False if the operation needs a socket, or an admin although no admin is given."""
         if RELAY in (operation.tags or []):
             return False
         name = operation.definition.raw["operationId"]
@@ -192,7 +192,7 @@ class Run:
     def _headers(
         self, audience: str, good: Good, chance: random.Random, *, stranger: bool
     ) -> dict[str, str]:
-        """Return the headers with a token; a ``stranger`` has none, or an invalid one."""
+        """Return the headers with a token; a ``stranger`` has no token or an invalid token."""
         token = good.token or self._stage.tokens.get(audience)
         if token is None:
             return {}

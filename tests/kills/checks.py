@@ -131,7 +131,7 @@ async def told_faults(gateway: Gateway) -> list[str]:
 
 
 async def verdicts(gateway: Gateway) -> Counter[str]:
-    """Return how many checks have which verdict, or which state if they have none."""
+    """Return the number of checks by verdict, or by state for checks without a verdict."""
     endpoint = kept_endpoint(gateway.data)
     assert endpoint is not None, "the database is where it was"
     rows = await fetch(

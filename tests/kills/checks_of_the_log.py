@@ -1,4 +1,6 @@
-"""Checks that the log only grows: every checkpoint ever shown is consistent with the newest one."""
+"""Checks that the log only grows: every checkpoint ever shown is consistent with the newest
+checkpoint.
+"""
 
 import attrs
 
@@ -45,7 +47,7 @@ def signature_faults(row: Json) -> list[str]:
 
 
 async def growth_faults(inspector: Inspector, older: Json, newer: Json) -> list[str]:
-    """Check that the newer log contains the older one unchanged."""
+    """Check that the newer log contains the older log unchanged."""
     if not older["size"]:
         return []
     if older["size"] > newer["size"]:

@@ -81,7 +81,7 @@ async def park(hand: Hand) -> None:
 
 
 async def cancel(hand: Hand) -> None:
-    """Cancel a parked job, or park one if there is none."""
+    """Cancel a parked job, or park a job if no job is parked."""
     parked = hand.creator.parked
     if not parked:
         await park(hand)
@@ -251,7 +251,7 @@ async def submit(hand: Hand, kind: str, payload: str, *, queue: bool) -> str | N
 
 
 def keep(names: list[str], name: str) -> None:
-    """Append the name, and forget all but the newest ones."""
+    """Append the name, and forget all but the newest names."""
     names.append(name)
     del names[:-KEPT_MOST]
 

@@ -43,8 +43,8 @@ class Account:
 class Memory:
     """All that was acknowledged to anybody.
 
-    ``contradictions`` are answers that conflict with earlier ones. ``acknowledged`` counts answers
-    by act.
+    ``contradictions`` are answers that conflict with earlier answers. ``acknowledged`` counts
+    answers by act.
     """
 
     starter: str

@@ -30,7 +30,7 @@ def is_found_by(mistake: str, each: Round) -> bool:
 
 @contextlib.asynccontextmanager
 async def gateway_with(mistake: str | None, **settings: str) -> AsyncGenerator[Gateway]:
-    """Start a gateway with the mistake, or with none."""
+    """Start a gateway with the mistake, or without a mistake."""
     with build_with(mistake) as root, engine_folder() as base:
         # a fork would have the code of this checkout
         kind = ForkedGateway if mistake is None else Gateway

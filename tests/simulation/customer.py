@@ -144,7 +144,9 @@ class Customer:
             await self._do(JobResume(job, self.user))
 
     async def release(self) -> None:
-        """Raise the credit limits of this customer's jobs and resume them, so that none waits."""
+        """Raise the credit limits of this customer's jobs and resume the jobs, so that no job
+        waits.
+        """
         for job in self.acknowledged.values():
             await self._do(JobChange(job, self.user, cap=CREDITS))
             await self._do(JobResume(job, self.user))

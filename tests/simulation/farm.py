@@ -294,7 +294,7 @@ class Farm:
             shelf[job, unit].started_at = EPOCH + timedelta(seconds=self._clock)
 
     def _withdraw(self, machine: Machine, message: Withdraw) -> None:
-        """Stop the unit at once and begin the next one."""
+        """Stop the unit at once and begin the next unit."""
         key = (message.job, message.unit, message.attempt)
         if key in machine.waiting:
             machine.waiting.remove(key)

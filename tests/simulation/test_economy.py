@@ -55,7 +55,7 @@ def test_no_plan_of_lies_gains_whatever_its_order_and_its_shares(life: Life) -> 
 @examples(0.4)
 @given(st.integers(10, 60), st.integers(1, 12))
 def test_lies_at_the_same_instant_gain_nothing_by_sharing_a_stake(honest: int, lies: int) -> None:
-    """Lies that are decided after the last one found count as paid: the liar's best case."""
+    """Lies that are decided after the last found lie count as paid: the liar's best case."""
     assert expected_of((*([HONEST] * honest), attrs.evolve(LIE, at_once=lies))).gain < 0
 
 

@@ -112,7 +112,7 @@ class World:
         return [self._one_of_several(number) for number in range(self.plan.gateways)]
 
     def _one_of_several(self, number: int) -> SimulatedGateway:
-        """Return a gateway with its own clock and a lossy bus to the others."""
+        """Return a gateway with its own clock and a lossy bus to the other gateways."""
         skew, since = self.chance.uniform(-SKEW_SECONDS, SKEW_SECONDS), self.chance.uniform(0, 1e6)
         return SimulatedGateway(
             Connection(self.store),

@@ -1,6 +1,6 @@
 """Sizes of property tests and parameter series: small by day (for each change), large by night.
 
-``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, selects the large ones.
+``RENDERTRUST_TESTS=night``, or a run with ``-m nightly``, selects the large sizes.
 """
 
 import os
@@ -16,7 +16,7 @@ DAY_EXAMPLES, NIGHT_EXAMPLES = 25, 1000
 
 
 def register_profiles() -> None:
-    """Register both Hypothesis profiles and load the one that the environment selects.
+    """Register both Hypothesis profiles and load the profile that the environment selects.
 
     Examples have no deadline, because a slow machine is no counterexample. By day CI repeats the
     same examples, so that only a change can make a test fail; developers and nightly runs get

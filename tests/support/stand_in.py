@@ -1,4 +1,4 @@
-"""Base class of actors that stand in for others in tests."""
+"""Base class of actors that stand in for other actors in tests."""
 
 from typing import Any, Generic, TypeVar
 

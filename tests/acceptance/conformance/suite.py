@@ -28,7 +28,9 @@ TIMEOUT_SECONDS = 130.0
 
 
 async def run(asker: Asker, *, slow: bool = False, limits: bool = False) -> None:
-    """Run all checks; if a needed answer did not come, record that the rest was not reached."""
+    """Run all checks; if a needed request fails, record that the remaining checks were
+    not reached.
+    """
     try:
         await _run(asker, slow=slow)
     except (Stuck, aiohttp.ClientError, TimeoutError) as failure:

@@ -120,7 +120,7 @@ async def draw_and_act(browser: Browser, width: int) -> list[Any]:
 
 @asynccontextmanager
 async def paper(browser: Browser, width: int) -> AsyncGenerator[Page]:
-    """Open a page with the console's scripts and no others; fail if it has errors."""
+    """Open a page that has only the console's scripts; fail if the page has errors."""
     context = await browser.new_context(viewport={"width": width, "height": 860})
     page, errors = await context.new_page(), list[str]()
     page.on("pageerror", lambda error: errors.append(str(error)))

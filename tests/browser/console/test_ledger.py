@@ -12,7 +12,7 @@ from tests.browser.console.stage import Stage
 from tests.browser.console.visits import visiting
 from web.console.assets import assets
 
-# Returns faults: proofs that are refused, and altered ones that are accepted.
+# Returns faults: proofs that are refused, and altered proofs that are accepted.
 CLIMB = """
 async ([url, proofs]) => {
   const { climb } = await import(url);
@@ -74,7 +74,7 @@ async def test_the_saved_file_works_alone_and_finds_what_was_altered(
 
 
 def proofs() -> list[dict[str, Any]]:
-    """Return proofs of every leaf of small trees, and of some leaves of a large one."""
+    """Return proofs of every leaf of small trees, and of some leaves of a large tree."""
     leaves = [f"leaf {n}".encode() for n in range(20)]
     places = [(index, size) for size in range(1, 21) for index in range(size)]
     return [

@@ -34,7 +34,7 @@ SubtleCrypto.prototype.importKey = function (...asked) {
 };
 """
 PLAIN_HTTP = "Object.defineProperty(Crypto.prototype, 'subtle', { value: undefined });"
-# Returns whether the right proof is accepted, and which altered ones are.
+# Returns whether the right proof is accepted, and which altered proofs are accepted.
 TAKEN = """
 async ([script, chain, proof, others]) => {
   const module = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));

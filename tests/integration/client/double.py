@@ -45,7 +45,7 @@ class GatewayDouble:
     names_results: bool = False  # units show size and SHA-256 of results
     cursors: bool = True  # whether lists accept a cursor; otherwise only an offset
     ranges: list[str | None] = attrs.Factory(list[str | None])
-    part_bytes: int = 0  # uploads above this size need parts; 0: none do
+    part_bytes: int = 0  # uploads above this size need parts; 0: no upload does
     parts: dict[str, dict[int, bytes]] = attrs.Factory(dict[str, dict[int, bytes]])
     units: dict[str, list[dict[str, Any]]] = attrs.Factory(dict[str, list[dict[str, Any]]])
     # for each frame of the next job: its result, or the state in which the frame ends

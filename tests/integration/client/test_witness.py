@@ -323,7 +323,7 @@ async def test_a_plain_signed_note_is_a_checkpoint_by_a_key_that_one_knows(
 async def test_a_checkpoint_that_was_kept_is_checked_itself(
     program: Program, log: LogDouble, tmp_path: Path
 ) -> None:
-    """The checkpoint is an answer of the API or a plain note, with or without an older one."""
+    """The checkpoint is an answer of the API or a plain note, with or without an older note."""
     log.grow(3)
     assert (await program.run("ledger", "checkpoint", "--output", "older.json")).code == 0
     older = len(log.leaves)

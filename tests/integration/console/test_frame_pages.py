@@ -34,7 +34,7 @@ def frame_names(text: str) -> list[str]:
 
 
 def links(text: str) -> dict[str, str]:
-    """Return the links from these frames to others, by label."""
+    """Return the links from the page's frames to other pages of frames, by label."""
     nav = text.partition('<nav class="pages" aria-label="Frames">')[2].partition("</nav>")[0]
     return {label: to for to, label in re.findall(r'href="([^"]+)">([^<]+)</a>', nav)}
 

@@ -300,7 +300,7 @@ ALONE = textwrap.dedent("""
 
 
 def required_distributions(names: list[str]) -> set[str]:
-    """Return the distributions that ``names`` require, directly or through others."""
+    """Return the distributions that ``names`` require, directly or through other distributions."""
     found: set[str] = set()
     while names:
         name = names.pop().lower().replace("_", "-")

@@ -1,5 +1,5 @@
-"""Tests of the Post port: twin and real sender behave alike, and the real one reaches no forbidden
-address.
+"""Tests of the Post port: twin and real sender behave alike, and the real sender reaches no
+forbidden address.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ from tests.support.until import until
 
 pytestmark = pytest.mark.heavy
 MIB = 1 << 20
-SIZE, LARGE = 3 * MIB, 24 * MIB  # the second one does not fit into buffers
+SIZE, LARGE = 3 * MIB, 24 * MIB  # LARGE does not fit into buffers
 PART = 5 * MIB  # the smallest part that a store accepts
 IDLE_SECONDS = 3.0
 HANG_SECONDS = 120.0

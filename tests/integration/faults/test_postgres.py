@@ -78,7 +78,7 @@ async def connections_broken_off(proxy: Proxy, orders: Orders) -> None:
 
 
 def storm(seed: int) -> Trouble:
-    """Return a fault that combines ten random ones, chosen by the seed."""
+    """Return a fault that combines ten random faults, chosen by the seed."""
 
     async def all_sorts(proxy: Proxy, orders: Orders) -> None:
         chance = random.Random(seed)

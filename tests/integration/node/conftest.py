@@ -128,7 +128,7 @@ def resident_blender(found_blender: Blender) -> Iterator[Resident]:
 
 @pytest.fixture
 def known_blender(found_blender: Blender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let agents skip the probe of Blender and use the one that was found."""
+    """Let agents skip the probe of Blender and use the Blender that was found."""
 
     async def found(scratch: Path, **given: Any) -> Blender:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -169,9 +169,7 @@ def _no_blender(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest)
 
 @pytest.fixture
 def start(tmp_path: Path, peer: Gateway) -> Start:
-    """Return a function that starts an agent on this test's state folder, the same one each
-    time.
-    """
+    """Return a function that starts an agent, each time on the same state folder of this test."""
 
     @asynccontextmanager
     async def run(

@@ -1,4 +1,4 @@
-"""Checks of single frames by Blender in the sandbox: honest results pass, false ones are found.
+"""Checks of single frames by Blender in the sandbox: honest results pass, false results are found.
 
 The test prints a table of what is found (``-s``), which docs/VERIFICATION.md shows.
 """

@@ -1,4 +1,4 @@
-"""Third-party plugins: the manual's example, installed and run, and faulty ones."""
+"""Third-party plugins: the manual's example, installed and run, and faulty plugins."""
 
 import asyncio
 import re

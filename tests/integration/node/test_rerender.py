@@ -271,7 +271,7 @@ def test_a_picture_of_a_chunk_is_its_frame(
 
 
 def test_a_frame_of_a_chunk_is_rendered_after_those_before_it(stage: Stage, tmp_path: Path) -> None:
-    """The scene's simulation is not baked, so a frame depends on earlier ones."""
+    """The scene's simulation is not baked, so a frame depends on earlier frames."""
     scene = build(tmp_path / "simulated.blend", simulated.PLAIN, simulated.ZONE)
     made = render_locally(scene, tmp_path / "out", 8, 9, 10)
     chunk = tmp_path / "frames.zip"

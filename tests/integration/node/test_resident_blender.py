@@ -280,7 +280,7 @@ async def test_two_slots_have_one_each(farm: Farm) -> None:
 
 
 async def result_of(peer: Gateway, unit: int) -> JobResult:
-    """Return the result of this unit; skip unacknowledged results of others, which may come
+    """Return the result of this unit; skip unacknowledged results of other units, which may come
     again.
     """
     while (result := await peer.result("j1")).unit != unit:

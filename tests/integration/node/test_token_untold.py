@@ -44,7 +44,7 @@ async def health_page(node: Running) -> str:
 
 
 def texts_of_files(node: Running) -> Iterator[str]:
-    """Yield all files that the agent leaves, except the one that keeps the token."""
+    """Yield all files that the agent leaves, except the file that keeps the token."""
     for path in node.folder.path.rglob("*"):
         if path.is_file() and path.name != "enrolment.json":
             yield f"{path}: {path.read_bytes()!r}"

@@ -74,7 +74,7 @@ def played(film: Path, out: Path) -> dict[str, Any]:
 
 
 def boxes(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield the boxes of an MP4 file, nested ones too."""
+    """Yield the boxes of an MP4 file, including nested boxes."""
     at = 0
     while at + 8 <= len(data):
         size, name = struct.unpack(">I4s", data[at : at + 8])

@@ -285,7 +285,7 @@ async def test_a_row_that_is_changed_late_is_found(
 async def test_whoever_commits_when_he_likes_is_found(
     stage: Stage, database: PostgresEndpoint, seed: int
 ) -> None:
-    """Broken transactions begin and end in random order among sound ones of the Ledger and
+    """Broken transactions begin and end in random order among the Ledger's sound transactions and
     audits.
     """
     chance = random.Random(seed)

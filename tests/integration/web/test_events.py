@@ -298,7 +298,7 @@ async def test_a_stream_ends_while_it_is_unknown_whether_its_login_was_revoked(
 
 
 async def step_by_step(node: FakeNode, dispatch: JobDispatch) -> None:
-    """Report half of the progress; the test completes the unit."""
+    """Report a progress of one half; the test completes the unit."""
     await node.send(JobStatus(**attempt_of(dispatch), progress=0.5))
 
 

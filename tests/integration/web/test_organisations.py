@@ -212,7 +212,7 @@ async def test_open_invitations_of_an_organisation_are_bounded(
         assert await invite(jane, barn, bob) == 200
     for email, status in ((NOBODY, 200), ("somebody@example.org", 409)):
         assert (await jane.ask("POST", f"{barns[0]}/members", {"email": email}))[0] == status
-    await founded(bob)  # invitations by others do not count against his limit
+    await founded(bob)  # invitations by other users do not count against Bob's limit
 
 
 async def test_trusted_addresses_are_bounded(

@@ -48,7 +48,9 @@ LEASED = EPOCH + timedelta(seconds=60)
 def serving(
     *nodes: UUID, rows: list[OpenUnit], slots: int = 1
 ) -> tuple[SchedulerState, MessageRecorder]:
-    """Return the state of a gateway that serves these nodes and knows others from the database."""
+    """Return the state of a gateway that serves these nodes and knows other nodes from the
+    database.
+    """
     heard = MessageRecorder()
     board = SchedulerState(heard.say)
     for name in nodes:

@@ -1,4 +1,4 @@
-"""Sessions of nodes whose work waits for a verdict, and of nodes that check others' work."""
+"""Sessions of nodes whose work waits for a verdict, and of nodes that check other nodes' work."""
 
 import asyncio
 import hashlib

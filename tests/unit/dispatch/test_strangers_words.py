@@ -83,7 +83,7 @@ def test_the_creators_own_nodes_are_asked_whatever_they_said() -> None:
     [
         (set[int](), {3}),  # the nodes with enough memory
         ({1}, {3}),
-        ({1, 3}, {2}),  # the large node has failed the unit, so smaller ones are asked, too
+        ({1, 3}, {2}),  # the large node has failed the unit, so smaller nodes are asked, too
         ({1, 2}, {3}),
         ({1, 2, 3}, {3}),
     ],

@@ -168,7 +168,10 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == REFILL
-    for rows in (rows_of(WINDOW), []):  # first none is committed yet, then all are complete
+    for rows in (
+        rows_of(WINDOW),
+        [],
+    ):  # first no unit is committed yet, then all units are complete
         board.reconcile(rows, EPOCH)
         assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])

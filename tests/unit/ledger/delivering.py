@@ -208,7 +208,9 @@ class Delivering(Everything):
         self.add(Commit((), (effect,)), model)
 
     def is_decided_by(self, job: Job, verdict: Any, *, beside: bool, withdrawn: bool) -> bool:
-        """Return whether this verdict decides the unit, or only this one of two attempts."""
+        """Return whether this verdict decides the unit; False if it decides only one of two
+        attempts.
+        """
         over = withdrawn and not job.waits(copy=not beside)
         if job.copy is None:
             return True

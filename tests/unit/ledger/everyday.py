@@ -106,11 +106,11 @@ class Job:
         return max(self.attempt, self.copied) + 1
 
     def is_copy(self, attempt: int, node: int | None) -> bool:
-        """Return whether the attempt is the living copy; a node of None matches any."""
+        """Return whether the attempt is the living copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.copied and node in (None, self.copy)
 
     def is_first(self, attempt: int, node: int | None) -> bool:
-        """Return whether the attempt is the one that has a copy; a node of None matches any."""
+        """Return whether the attempt has a speculative copy; a node of None matches any node."""
         return self.copy is not None and attempt == self.attempt and node in (None, self.node)
 
     def waits(self, *, copy: bool) -> bool:
@@ -352,7 +352,7 @@ class Everyday(RuleBasedStateMachine):
         def model() -> Answer:
             if key is not None and (person, key) in self.keys:
                 return Replayed if self.keys[person, key] == request else KeyConflict
-            # the insertion counts as done, but the assignment may be another one
+            # the job counts as inserted, but the assignment may be to another node
             if job in self.jobs:
                 same = (job.attempt, job.node) == (1, node) or node is None
                 return Replayed if same else GuardFailed

@@ -91,7 +91,7 @@ FAULTS = st.lists(st.sampled_from([Unavailable, Conflict]), max_size=2)
 
 
 def effect_of(step: Step, job: JobRow, unit: UnitRow, nodes: Sequence[UUID]) -> Effect:
-    """Return the effect of a step: half the time the usual next one, otherwise any one."""
+    """Return the effect of a step: half the time the usual next effect, otherwise any effect."""
     number, attempt, node = unit.number, unit.attempt, unit.node_id or nodes[step.node]
     at_any_time: list[Effect] = [
         JobPause(job.id, job.user_id),

@@ -148,8 +148,8 @@ def test_another_root_at_a_size_that_is_known_is_a_fork() -> None:
 
 
 def test_one_that_another_key_signed_is_told() -> None:
-    """A newer checkpoint by another key is refused. An older one is accepted because the known
-    checkpoint contains it, with a remark.
+    """A newer checkpoint by another key is refused. An older checkpoint is accepted with a remark,
+    because the known checkpoint contains it.
     """
     witness = LOG.witness(5)
     strange = attrs.evolve(witness, verifier=OTHER)

@@ -1,4 +1,4 @@
-"""The offline check of proofs accepts valid ones and refuses any changed bit."""
+"""The offline check of proofs accepts valid proofs and refuses any changed bit."""
 
 import copy
 import json

@@ -136,7 +136,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
 
 @pytest.mark.parametrize("member", RECEIPT)
 def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
-    """Even a receipt signed by the gateway is refused if the log has another one."""
+    """Even a receipt signed by the gateway is refused if the log has another receipt."""
     forged = {**RECEIPT, member: {"price": 1, "verdict": "exact"}.get(member, RECEIPT[member])}
     document = {**file_of(forged), "proof": FILE["proof"]}
     assert verify_receipt(document).holds is (forged == RECEIPT)

@@ -53,7 +53,7 @@ class GatewayWithNode:
         assert isinstance(funded, Posted)
 
     async def connect(self) -> None:
-        """End the current session, if any, and open another one."""
+        """End the current session, if any, and open another session."""
         if self.session is not None:
             self.session.tell(Disconnected())
         self.socket = TwinSocket()
@@ -72,7 +72,7 @@ class GatewayWithNode:
         return frame
 
     async def render(self, seconds: int) -> None:
-        """Submit a job and let the node complete it after so many seconds."""
+        """Submit a job and let the node complete it after this many seconds."""
         job = uuid4()
         order = Dispatch(job, USER, planned("render", pricing=PRICED, price=PRICE))
         placed = await self.registry.ref(Scheduler).ask(order, within=2.0)
@@ -92,7 +92,7 @@ class GatewayWithNode:
 
 @simulated
 async def test_how_slow_a_node_is_is_known_when_it_connects_again() -> None:
-    # Three jobs show that the node takes 2.6 times as long as others, so the node gets more time.
+    # Three jobs show that the node takes 2.6 times as long as usual, so the node gets more time.
     grid = GatewayWithNode()
     await grid.start()
     for _ in range(3):

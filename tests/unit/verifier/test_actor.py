@@ -74,7 +74,7 @@ async def test_what_is_invalid_is_neither_charged_nor_paid_and_is_rendered_again
 
 @simulated
 async def test_what_no_node_was_sent_is_no_try_of_what_a_check_refuses() -> None:
-    """Of twelve attempts, only the last one was sent to a node."""
+    """Of twelve attempts, only the last attempt was sent to a node."""
     async with verifying() as play:
         job = await play.assigned(NODE)
         for attempt in range(1, 12):

@@ -1,4 +1,6 @@
-"""Property of the queue of checks: a creator with many checks does not delay others for long."""
+"""Property of the queue of checks: a creator with many checks does not delay other creators for
+long.
+"""
 
 from uuid import UUID
 

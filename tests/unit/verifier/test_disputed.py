@@ -32,7 +32,7 @@ from tests.unit.verifier.stage import (
 SHARE: Final = PRICE * 70 // 100
 NEVER_DRAWN: Final = {"least_odds": 0.0}
 PLACE: Final = (0.25, 0.5)
-COUNT: Final = 4  # the place that the creator names, and three secret ones
+COUNT: Final = 4  # the place that the creator names, and three secret places
 GRAPHICS: Final = "optix/x86_64/5.2"
 OTHER_CLASS: Final = "cpu/sse/5.2"
 

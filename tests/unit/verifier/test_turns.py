@@ -1,4 +1,4 @@
-"""The order of checks and their time: nobody keeps others waiting for long."""
+"""The order of checks and their time: no account keeps another account waiting for long."""
 
 import asyncio
 from typing import Any
@@ -231,7 +231,7 @@ async def test_a_long_check_is_made_though_others_always_wait() -> None:
 
 @simulated
 async def test_overdue_checks_take_at_most_a_quarter_of_the_time() -> None:
-    """Somebody else's results have the rest, however many long checks are overdue."""
+    """Other accounts' results get the remaining time, however many long checks are overdue."""
     async with verifying(wait_seconds=60.0, look_seconds=5.0) as play:
         checker, begun = play.inspector(), play.clock.monotonic()
         for number in range(9):

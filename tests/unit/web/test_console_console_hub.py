@@ -45,7 +45,7 @@ def test_who_comes_waits_for_no_other_view() -> None:
 
 
 async def test_who_left_before_anything_was_sent_is_no_error() -> None:
-    """aiohttp-sse asserts that the client is still connected."""
+    """If the client has left, aiohttp-sse raises AssertionError, which must not get out."""
     request = make_mocked_request("GET", "/console/live?of=/console")
     request.protocol.transport = None
     gateway: Any = None

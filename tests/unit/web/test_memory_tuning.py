@@ -65,8 +65,8 @@ def test_what_a_socket_reads_at_once_is_cut_from_the_heap() -> None:
     assert told == READ_BYTES < MAPPED_BYTES
 
 
-# Blocks of 64 KiB are freed, each behind a small block that stays, so that none is at the heap's
-# end.
+# Blocks of 64 KiB are freed, each behind a small block that stays, so no freed block is at the
+# heap's end.
 GAPS = """
 from pathlib import Path
 from web.process.memory_tuning import keep_heap_small, tidy
