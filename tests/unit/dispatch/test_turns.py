@@ -168,10 +168,7 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == REFILL
-    for rows in (
-        rows_of(WINDOW),
-        [],
-    ):  # first no unit is committed yet, then all units are complete
+    for rows in (rows_of(WINDOW), []):  # first no unit is committed, then all are complete
         board.reconcile(rows, EPOCH)
         assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])
