@@ -4,7 +4,7 @@
         [--strangers 30]
 
 The gateway runs in a separate process on embedded engines, with production's limits except for
-registration. These clients run in separate processes at different loopback addresses:
+registration. The following clients run in separate processes at different loopback addresses:
 
 * well-behaved nodes, which say hello, answer pings, send heartbeats, and do units of some seconds;
 * slow clients, which send headers and bodies a few bytes at a time, and reconnect if cut off;

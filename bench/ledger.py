@@ -3,13 +3,13 @@
     python -m bench.ledger [--rounds 5] [--seconds 2]
 
 A transfer moves an amount of 1 from one of 1,000 users to the platform, once per reference, if the
-user has the amount. It writes one transfer and an entry for each side. All contestants have the
-same tables, indexes and checks in the same PostgreSQL (fsync on), without HTTP. The baselines
-(bench/baselines/double_entry.py) use an interactive transaction, or one SQL function, per transfer.
-Each baseline runs with the best of four numbers of connections for each load. Each baseline also
-runs with the platform's account spread over sixteen accounts; the Ledger runs with one account. In
-loads with holds, a hold is placed by one commit and settled by another. In "hot", one user pays
-everything. COPY writes the Ledger's rows into tables like the Ledger's.
+user has the amount. A transfer writes one row of transfers and an entry for each side. All
+contestants have the same tables, indexes and checks in the same PostgreSQL (fsync on), without
+HTTP. The baselines (bench/baselines/double_entry.py) use an interactive transaction, or one SQL
+function, per transfer. Each baseline runs with the best of four numbers of connections for each
+load. Each baseline also runs with the platform's account spread over sixteen accounts; the Ledger
+runs with one account. In loads with holds, a hold is placed by one commit and settled by another.
+In "hot", one user pays everything. COPY writes the Ledger's rows into tables like the Ledger's.
 
 CPU is the time of the process and the engines together. No checkpoint happens during a run, because
 it would slow the current contestant. Contestants take turns; ratios are medians over the rounds.

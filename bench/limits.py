@@ -5,13 +5,13 @@
 COPY writes the Ledger's transfers and entries in one transaction: into bare tables, into tables
 with the Ledger's checks and indexes, and into tables with its foreign keys, too. ``pgbench``, a
 client in C that comes with PostgreSQL, runs its TPC-B-like transactions (five statements, four rows
-of which three are updates). It also runs the SQL function of bench/baselines/double_entry.sql,
-which makes one transfer. pgbench runs both with 1, 4, 16 and 64 connections; the best rate counts.
-The Ledger posts 256 transfers at once. fsync is on, and no checkpoint happens during a run.
-Contestants take turns; the table shows medians.
+of which three are updates). ``pgbench`` also runs the SQL function of
+bench/baselines/double_entry.sql, which makes one transfer. pgbench runs both with 1, 4, 16 and 64
+connections; the best rate counts. The Ledger posts 256 transfers at once. fsync is on, and no
+checkpoint happens during a run. Contestants take turns; the table shows medians.
 
-These are limits, not goals: no double-entry ledger with these tables and a durable commit for every
-batch can be faster than COPY.
+The rates are limits, not goals: no double-entry ledger with these tables and a durable commit for
+every batch can be faster than COPY.
 """
 
 import argparse

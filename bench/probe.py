@@ -24,7 +24,7 @@ def engines_seconds(gateway: int) -> float:
     """Return the CPU time of all processes that a gateway has started."""
     total = 0.0
     for pid in descendants(gateway):
-        with suppress(OSError):  # it has just ended
+        with suppress(OSError):  # the process has just ended
             total += cpu_seconds(pid)
     return total
 

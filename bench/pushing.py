@@ -3,7 +3,7 @@
     BENCH_OWNER_DSN=… BENCH_DSN=… python -m bench.pushing
 
 The process prints its address. For each line with a number on stdin it tells each session to send
-that many units, as the Scheduler does. These units are not in the database.
+that many units, as the Scheduler does. The units are not in the database.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Baseline: a job queue with a ledger, whose connections claim jobs by SKIP LOCKED.
 
-It has two forms: one SQL function for each step of a job's life (``skip_locked.sql``), the fastest
-form of such a queue, and interactive transactions, as most queues are written.
+The queue has two forms: one SQL function for each step of a job's life (``skip_locked.sql``), the
+fastest form of such a queue, and interactive transactions, as most queues are written.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-# These tests take long, and depend on other programs rather than on the version of Python.
+# Tests that take long, and depend on other programs rather than on the version of Python.
 ABOUT_PROGRAMS = (
     "backup",
     "engines/test_anchor_on_a_node.py",

@@ -18,7 +18,9 @@ class Witness:
     seen: int = 0
 
     async def compare(self, inspector: Inspector, kept: list[Json]) -> list[str]:
-        """Return faults in the newest checkpoint and in those kept since the last comparison."""
+        """Return faults in the newest checkpoint and in the checkpoints kept since the last
+        comparison.
+        """
         now = await inspector.get("/ledger/checkpoint")
         before = [] if self.newest is None else [self.newest]
         fresh = {(row["size"], row["root"]): row for row in (*before, *kept[self.seen :])}

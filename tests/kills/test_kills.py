@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1_800)]
 async def rounds_of(
     order: Order, mistake: str | None = None, settings: Mapping[str, str] = SETTINGS
 ) -> list[Round]:
-    """Return all rounds; with a mistake, those up to the round that found it."""
+    """Return all rounds; with a mistake, the rounds up to the one that found the mistake."""
     found: list[Round] = []
     async with gateway_with(mistake, **settings) as gateway:
         async with aclosing(run_rounds(gateway, order)) as going:

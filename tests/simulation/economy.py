@@ -79,7 +79,7 @@ def lost_with(pending: list[Pending], step: Step, drawn_at: float) -> tuple[floa
     pending.
 
     The fine takes the newest shares until it is paid; the clawback refunds the other lies. Fines
-    for those other lies are ignored, so a lie gains at most what is computed.
+    for the other lies are ignored, so a lie gains at most the computed amount.
     """
     left, due, lost = [*pending], fine_of(step.share, drawn_at) if step.is_covered else 0, 0.0
     while due > 0 and left:
@@ -217,9 +217,10 @@ class Sums:
 def expected(strategy: Strategy) -> float:
     """Return the expected gain per lie, in shares.
 
-    It is computed without random draws from the odds of each delivery, the probability of each
-    record, and the loss if a lie is found. Each account is replaced when its life ends. So the gain
-    per lie is a quotient of expected sums, in which each life is weighted by how often it begins.
+    The gain is computed without random draws from the odds of each delivery, the probability of
+    each record, and the loss if a lie is found. Each account is replaced when its life ends. So the
+    gain per lie is a quotient of expected sums, in which each life is weighted by how often it
+    begins.
     """
     sums = [expected_of(life) for life in strategy.lives]
     gain = sum(one.gain / one.units for one in sums)  # the accounts deliver units in turns

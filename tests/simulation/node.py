@@ -99,7 +99,7 @@ class SimulatedNode:
     """A node that connects to a random gateway; with a ``device_class`` it also checks results.
 
     A ``plain`` node implements the API reference only: no hello, spool, attempts or uploads.
-    ``produced`` holds each (job, unit, attempt) that the node finished; only those may count.
+    ``produced`` holds each (job, unit, attempt) that the node finished; no other result may count.
     ``looked_at`` holds the SHA-256 of each result that the node was asked to check.
     """
 

@@ -19,7 +19,7 @@ JOBS = 30
 
 
 class Farm:
-    """A gateway with nodes; those with bad addresses are always idle and come first by id."""
+    """A gateway with nodes; nodes with bad addresses are always idle and come first by id."""
 
     def __init__(self, *, bad: int, honest: int) -> None:
         self.store = FarStore()

@@ -1,6 +1,6 @@
 """Program that runs a demo and reports which files outside its data folder it changed.
 
-Its report also lists the demo's processes that are still alive. Arguments: a folder that gets the
+The report also lists the demo's processes that are still alive. Arguments: a folder that gets the
 demo's output, a scene or '', options of the demo. As root, in a mount namespace, empty folders
 replace the shared folders, so that files of other programs are not reported.
 """

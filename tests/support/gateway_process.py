@@ -108,7 +108,7 @@ class Gateway:
         """Send SIGKILL to the gateway and all its descendants."""
         assert self.process is not None
         for pid in (self.process.pid, *descendants(self.process.pid)):
-            with contextlib.suppress(ProcessLookupError):  # it may have ended with another process
+            with contextlib.suppress(ProcessLookupError):  # ended with an earlier process
                 os.kill(pid, signal.SIGKILL)
         await self.process.wait()
 
@@ -227,7 +227,7 @@ def children_of() -> dict[int, list[int]]:
         try:
             text = stat.read_text()
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
         pid, parent = int(stat.parent.name), int(text.rsplit(")", 1)[1].split()[1])
         children.setdefault(parent, []).append(pid)
     return children
@@ -251,5 +251,5 @@ def alive_in(folder: Path) -> list[int]:
             if str(folder).encode() in path.read_bytes():
                 found.append(int(path.parent.name))
         except OSError:
-            continue  # it has just ended
+            continue  # the process has just ended
     return [pid for pid in found if pid != os.getpid()]

@@ -1,7 +1,7 @@
 """Programs of this repository as processes that start quickly, because they are forked.
 
 A server process imports the gateway, the command line and the node agent once and forks itself for
-each program. This saves 1.7 seconds of CPU time at every start. A program has its own session,
+each program. Forking saves 1.7 seconds of CPU time at every start. A program has its own session,
 process id, standard streams and environment, and can be killed and waited for as any other. Other
 tests execute ``python -m rendertrust`` to check how it starts.
 """
@@ -268,7 +268,7 @@ def leave(code: int) -> None:
 
 
 def preload() -> None:
-    """Import the modules of all programs, including those that they import only on use."""
+    """Import the modules of all programs, including modules that a program imports only on use."""
     for name in PRELOADED:
         importlib.import_module(name)
     for name in PRELOADED_PACKAGES:

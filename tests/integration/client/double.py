@@ -1,6 +1,6 @@
 """A gateway double over a real socket, which answers as the API reference says and fails on demand.
 
-It includes the object store: presigned URLs point to ``/store/…`` of the same server.
+The double includes the object store: presigned URLs point to ``/store/…`` of the same server.
 """
 
 import base64

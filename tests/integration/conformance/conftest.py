@@ -38,7 +38,7 @@ def database_template(
     return name
 
 
-# What PostgreSQL does here does not depend on the version of Python.
+# Tests over PostgreSQL do not depend on the version of Python.
 @pytest.fixture(params=["twin", pytest.param("postgres", marks=pytest.mark.heavy)])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Yield a stage with an empty store."""

@@ -12,7 +12,7 @@ from sql.halts import Halts, UnreadableHead
 from sql.store import BOOKS_SECONDS, SqlStore
 from tests.integration.conformance.stage import HandClock
 
-# These functions hide those of pg_catalog if this schema comes first in the search path.
+# Functions that hide PostgreSQL's own if this schema is before pg_catalog in the search path.
 HAND_TIME: Final = """
 CREATE SCHEMA hand;
 GRANT USAGE ON SCHEMA hand TO PUBLIC;

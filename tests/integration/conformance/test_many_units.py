@@ -134,7 +134,7 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
 ) -> None:
     user, node = await stage.user(1000), await stage.node()
     ids = [fresh_id() for _ in range(5)]
-    for job in (ids[3], ids[1], ids[4]):  # these three are queued at the same time
+    for job in (ids[3], ids[1], ids[4]):  # three jobs that are queued at the same time
         await stage.commit(pieces_of(job, user, frames(1, 1)))
     stage.clock.pass_by(-60)
     await stage.commit(pieces_of(ids[2], user, frames(1)))

@@ -146,7 +146,7 @@ async def test_what_was_charged_and_what_of_it_was_refunded_are_told_apart(
 async def submit_charged(
     face: Face, dsn: str, jane: Visitor, order: Commit, done: Sequence[int]
 ) -> None:
-    """Submit a job with these units, of which those in ``done`` are charged."""
+    """Submit a job with these units; the units in ``done`` are charged."""
     node, [insert] = await joined(dsn), order.effects
     assert isinstance(insert, JobInsert)
     await face.book(order)

@@ -163,7 +163,7 @@ SILENT = [dead_in_the_middle, dead_in_the_answer, stored_and_silent, silent]
 def patience_with(*troubles: Trouble) -> Generator[None]:
     """Shorten the gateway's idle timeout if one of these faults makes the store silent.
 
-    Otherwise keep it, because on a busy machine even a sound transfer pauses for a while.
+    Otherwise keep the timeout, because on a busy machine even a sound transfer pauses for a while.
     """
     with pytest.MonkeyPatch.context() as patch:
         if not set(SILENT).isdisjoint(troubles):

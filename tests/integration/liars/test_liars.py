@@ -330,7 +330,7 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
     """Deliver a result signed for another build, so that no verifier can repeat it."""
     await farm.put(dispatch)
-    node.device_class = "cpu/avx2/nobody-has-it"  # its hello named another class
+    node.device_class = "cpu/avx2/nobody-has-it"  # the node's hello named another class
     await node.send(honest(node, dispatch))
 
 

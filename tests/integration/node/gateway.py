@@ -1,6 +1,7 @@
 """A gateway for the node's tests: an external peer that speaks the protocol over real sockets.
 
-It also plays the object store: ``/store/{name}`` takes one PUT per name and serves what it has.
+The double also plays the object store: ``/store/{name}`` takes one PUT per name and serves the
+file.
 """
 
 import asyncio

@@ -94,7 +94,7 @@ class Waits:
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add the faulty plugins to those that a node offers."""
+    """Add the faulty plugins to the plugins that a node offers."""
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)

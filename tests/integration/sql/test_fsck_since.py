@@ -56,7 +56,7 @@ async def test_sound_books_have_no_findings_from_any_mark(stage: Stage) -> None:
 async def test_what_breaks_what_was_written_is_found(
     stage: Stage, database: PostgresEndpoint, owner: Owner
 ) -> None:
-    """Every broken invariant is found when all rows are new, except those about sums over all
+    """Every broken invariant is found when all rows are new, except invariants about sums over all
     rows.
     """
     await some_of_everything(stage)
@@ -90,7 +90,9 @@ async def test_checks_of_few_rows_read_few_rows(database: PostgresEndpoint) -> N
 
 
 def rows_read(plan: dict[str, Any]) -> Iterator[float]:
-    """Yield the number of rows that each scan of a plan reads, with those it filters out."""
+    """Yield the number of rows that each scan of a plan reads, including rows that it
+    filters out.
+    """
     if "Scan" in plan["Node Type"]:
         removed = (plan.get(f"Rows Removed by {why}", 0) for why in ("Filter", "Index Recheck"))
         yield (plan["Actual Rows"] + sum(removed)) * plan["Actual Loops"]

@@ -235,8 +235,8 @@ async def audited(connection: "asyncpg.Connection[asyncpg.Record]", since: int =
 async def test_every_checkpoint_that_is_gone_is_missed(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """Each checkpoint is deleted in turn: the first, the newest, and those without references to
-    them.
+    """Each checkpoint is deleted in turn: the first, the newest, and checkpoints that no row refers
+    to.
     """
     await fill_log(stage, 10)
     rows = await owner.fetch("SELECT number, size FROM checkpoints ORDER BY size")

@@ -170,7 +170,7 @@ async def test_a_node_that_is_lent_is_every_members(face: Face, jane: Person, bo
     _, made = await jane.ask("POST", "/api/v1/organisations", {"name": "Barn"})
     barn = f"/api/v1/organisations/{made['id']}"
     assert (await jane.ask("POST", f"{barn}/members", {"email": bob.email}))[0] == 200
-    # his membership is not accepted yet
+    # Bob has not accepted the membership yet
     assert (await bob.ask("PUT", f"{barn}/nodes/{node}"))[0] == 404
     assert (await bob.ask("POST", f"{barn}/accept"))[0] == 200
     assert (await dispatched(jane, "mine"))[0] == 400

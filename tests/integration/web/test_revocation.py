@@ -42,7 +42,7 @@ ANSWER_SECONDS = 30.0  # the gateway's two seconds, and time for a busy machine
 
 @attrs.frozen
 class RevocationSet:
-    """One gateway's set of revocations, and the actor that fills it."""
+    """One gateway's set of revocations, and the actor that fills the set."""
 
     revocations: Revocations
     ref: Ref[RevocationsMarker]

@@ -401,7 +401,7 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
         assert (await play.cast.notifier.expect(ToOthers)).hint == PeerServes(NODE, 2)
-        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late one
+        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late hint
         play.ref.tell(PeerServes(NODE, 1))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))

@@ -410,7 +410,7 @@ def test_why_a_result_is_unverified_is_told_by_a_code(
 
 @simulated
 async def test_a_result_without_evidence_waits_for_its_verdict_all_the_same() -> None:
-    """Some scenes give no evidence; the check finds out whether this is one."""
+    """Some scenes give no evidence; the check finds out whether the unit's scene is among them."""
     async with session(verified_types=VERIFIED) as play:
         await delivered(play, proof=None, evidence=None)
         effect = await play.effect()

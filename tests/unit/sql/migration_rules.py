@@ -119,7 +119,7 @@ def _statements(code: str) -> list[str]:
 
 
 def _of_blocks(code: str) -> list[str]:
-    """Return the statements in DO blocks, which run at once, unlike those in functions."""
+    """Return the statements in DO blocks, which run at once, unlike statements in functions."""
     bodies = (_QUOTED.sub("''", body) for _, body in _DO.findall(code))
     return [one for body in bodies for one in _statements(_OF_A_BLOCK.sub(";", body))]
 

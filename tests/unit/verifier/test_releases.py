@@ -28,7 +28,9 @@ Event: TypeAlias = tuple[str, int, str]  # event, number of the key, device clas
 
 @attrs.define(eq=False)
 class Key:
-    """A node as its row describes it; ``told`` holds time, class and letter of each verdict."""
+    """A node with a key, as its row describes it; ``told`` has time, class and letter of each
+    verdict.
+    """
 
     born: int
     standing: str = "ACTIVE"

@@ -11,7 +11,7 @@ from web.process.memory_tuning import MAPPED_BYTES, READ_BYTES
 
 ROOT = Path(__file__).resolve().parents[3]
 # Freeing a block of 8 MiB teaches glibc to cut 1 MiB blocks from its heap. Then eight such blocks
-# are allocated; the size of separately mapped memory tells where they are.
+# are allocated; the size of separately mapped memory tells where the blocks are.
 PROGRAM = """
 import ctypes
 from web.process.memory_tuning import keep_heap_small

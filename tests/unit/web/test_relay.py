@@ -33,7 +33,7 @@ class BusySession(StandIn[NodeSession]):
 
 
 class Frames:
-    """A socket with ``most`` relay frames; ``taken`` counts those that were read."""
+    """A socket with ``most`` relay frames; ``taken`` counts the relay frames that were read."""
 
     def __init__(self, most: int) -> None:
         self.taken = 0
