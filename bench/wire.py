@@ -1,7 +1,7 @@
 """Minimal connections for load generators, which use far less CPU than the measured server.
 
 The connections accept only what aiohttp's server sends: bodies with a Content-Length, and unmasked
-frames without fragments.
+WebSocket frames without fragments.
 """
 
 import asyncio
@@ -87,7 +87,7 @@ class HttpLine(asyncio.Protocol):
 
 
 class NodeLine(asyncio.Protocol):
-    """A node's WebSocket, which answers pings; ``heard`` is called with the text of each frame."""
+    """A node's WebSocket, which answers pings; ``heard`` gets each message's text."""
 
     def __init__(self, upgrade: bytes, heard: Callable[["NodeLine", bytes], None]) -> None:
         self._upgrade = upgrade
@@ -149,7 +149,7 @@ class NodeLine(asyncio.Protocol):
         self._transport.close()
 
     def _take(self) -> bool:
-        """Take one frame from the buffer; return False if it is incomplete."""
+        """Take one WebSocket frame from the buffer; return False if the frame is incomplete."""
         read = self._read
         if len(read) < 2:
             return False

@@ -179,7 +179,7 @@ def _length(sent: Any) -> int:
 
 
 def judge(costs: Iterable[Cost], record_property: Callable[[str, object], None]) -> None:
-    """Fail if a cost is not linear; record the worst one for ``cost_report``."""
+    """Fail if a cost is not linear; record the worst cost for ``cost_report``."""
     found = list(costs)
     worst = max(found, key=lambda cost: (cost.seconds[-1] > 2 * MEASURABLE, cost.per_byte))
     record_property("cost", str(worst))

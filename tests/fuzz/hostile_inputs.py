@@ -180,7 +180,7 @@ def _of_notes(_: Path) -> Iterator[Case]:
     yield Case("verifier key", lambda size: "a+" * (size // 2), note.read_verifier, 64 << 10)
 
 
-# ── frames of the relay ──────────────────────────────────────────────────────────────────────────
+# ── relay frames ────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_relay(_: Path) -> Iterator[Case]:

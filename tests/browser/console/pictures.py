@@ -143,7 +143,7 @@ class Painted:
 
 @attrs.frozen
 class Shot:
-    """A screenshot: its user and page, and the element that must be there first."""
+    """A screenshot: its user and page, and the element that must appear before it is taken."""
 
     name: str
     who: str

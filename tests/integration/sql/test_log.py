@@ -256,7 +256,7 @@ async def test_every_checkpoint_that_is_gone_is_missed(
 async def test_one_altered_entry_is_one_finding(
     stage: Stage, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """The entries before and after an altered one are not reported."""
+    """The entries before and after an altered entry are not reported."""
     await fill_log(stage, 100)
     await owner.execute("UPDATE entries SET receipt = sha256('x') WHERE entry_id IN (3, 150)")
     assert [finding.subject for finding in await run_fsck(owner)] == ["entry 3", "entry 150"]

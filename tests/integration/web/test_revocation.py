@@ -133,7 +133,7 @@ async def test_kinds_are_what_they_name(pool: Database) -> None:
         names = {kind: uuid4() for kind in ("session", "token", "key", "node", "user")}
         for kind, id_ in names.items():
             await Rows(pool).insert(kind, [id_], FAR)
-        # The set does not remember users' ids, so one may be reported twice.
+        # The set does not remember users' ids, so it may report an id twice.
         await until(lambda: set(watching.heard) == set(names.values()))
         refuses = watching.revocations.refuses
         assert refuses(claims(names["session"]))

@@ -409,7 +409,8 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.ref.tell(PeerServes(NODE, 3))
         assert (await play.cast.session.expect(Close)).code == 4003
         answer.cancel()
-        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # from the other gateway
+        # A hint from the other gateway.
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
         other = play.dispatch(job=JOB2)
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
         while (told := await play.cast.notifier.expect(Message)) != ToOthers(PeerAssigned((NODE,))):

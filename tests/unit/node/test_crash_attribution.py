@@ -23,7 +23,7 @@ FILES: Final = LimitExceeded("the scene made more than 9 files", "scene")
 
 @attrs.define
 class Worker:
-    """A worker that always sends these lines and ends in this way."""
+    """A worker that always sends ``lines`` and exits as ``ending`` says."""
 
     lines: Sequence[Mapping[str, Any]]
     ending: ProcessExit

@@ -1,4 +1,6 @@
-"""A log that was reset to a backup: its epochs, their first leaves, and who can follow."""
+"""A log that was reset to a backup: its epochs, their first leaves, and the links between
+epochs.
+"""
 
 import copy
 from typing import Any

@@ -66,7 +66,7 @@ class GatewayWithNode:
         assert self.session.tell(Received(encode(frame)))
 
     async def expect(self, kind: type[Any]) -> Any:
-        """Return the next relay frame of a kind; skip other frames."""
+        """Return the next relay frame of a kind; skip other relay frames."""
         while not isinstance(frame := await self.socket.expect(object), kind):  # type: ignore[type-var]
             pass
         return frame

@@ -472,7 +472,7 @@ async def test_what_waits_of_a_node_is_compared_as_soon_as_other_work_of_it_is_i
 
 # -- parts of frames, and videos
 
-# Each entry: the parameters, and how many regions or whole pictures the verifier must compare.
+# Parameters of a job, and how many regions or whole pictures the verifier must compare.
 PARTS: tuple[tuple[Mapping[str, Any], int, int], ...] = (
     ({"frame": None, "frames": [1, 2]}, 0, 1),
     ({"tile": [0, 0, 8, 8]}, 3, 0),

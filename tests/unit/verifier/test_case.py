@@ -1,4 +1,4 @@
-"""The case of a delivery: reports lead to its next step or its verdict."""
+"""The case of a delivery: reports lead to the case's next step or to the verdict."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ def whole(report: Mapping[str, Any], **more: Any) -> Mapping[str, Any]:
 def heard(
     *reports: Mapping[str, Any], device_class: str = CLASS, drawn: bool = True, **of: Any
 ) -> Case:
-    """Return the case of a delivery, usually a drawn one, after these reports."""
+    """Return the case of a delivery (drawn unless ``drawn`` is False) after these reports."""
     case = Case.opened(pending(drawn=drawn, **of))
     for told in reports:
         order = case.order(UUID(int=1), b"secret", device_class)
