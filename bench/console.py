@@ -33,7 +33,7 @@ from tests.support.databases import execute
 from tests.support.gateway_process import Gateway, running_gateway
 
 PASSWORD: Final = "securepassword123"
-NODES, ADMINS, CREATORS = 100, 10, 20  # CREATORS: those beside the admins
+NODES, ADMINS, CREATORS = 100, 10, 20  # CREATORS: creators beside the admins
 SETTLE_SECONDS: Final = 3.0
 OVERVIEW, ACTORS = "/console", "/console/actors"
 WINDOWS = (OVERVIEW, ACTORS, "/console/jobs", "/console/fleet", "/console/ledger")
@@ -134,7 +134,7 @@ async def look(http: aiohttp.ClientSession, url: str, who: tuple[str, str], got:
 
 
 async def turn(stage: Stage, kind: str, options: argparse.Namespace) -> Figure:
-    """Run one turn: wait until it has settled, then measure."""
+    """Run one turn: wait until the load has settled, then measure."""
     got, process = Got(), stage.gateway.process
     assert process is not None
     connector = aiohttp.TCPConnector(limit=0)

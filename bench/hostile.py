@@ -55,7 +55,7 @@ SETTINGS: Final = {
     "RENDERTRUST_LIMITS_SOCKET": "3000",
     "RENDERTRUST_LIMITS_READ": "3000",
     "RENDERTRUST_LIMITS_WRITE": "1200",
-    "RENDERTRUST_LIMITS_NODE": "100000",  # they all register before the run begins
+    "RENDERTRUST_LIMITS_NODE": "100000",  # all nodes register before the run begins
 }
 HEAD = b"POST /api/v1/nodes/verify HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 DRIPS: Final = (b"GET /health HTTP/1.1\r\nHost: bench\r\n", HEAD + b"Content-Length: 1000\r\n\r\n")

@@ -32,7 +32,7 @@ class Step:
     is_strike: bool = True
     is_covered: bool = True
     at_once: int = 1
-    is_own: bool = False  # the owner ordered it through an accomplice
+    is_own: bool = False  # the owner ordered the unit through an accomplice
     is_overloaded: bool = False  # the oldest delivery waits far too long for its check
     matures_first: bool = False  # all pending shares mature before this delivery
 

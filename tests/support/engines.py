@@ -129,7 +129,7 @@ def postgres_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Po
 
 @pytest.fixture(scope="session")
 def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ValkeyEndpoint]:
-    """The run's Valkey; tests share it, so each must use its own topics and keys."""
+    """The run's Valkey; tests share it, so each test must use its own topics and keys."""
     engine = EmbeddedValkey(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -137,7 +137,7 @@ def valkey_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Valk
 
 @pytest.fixture(scope="session")
 def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[ObjectsEndpoint]:
-    """The run's object store; tests share its bucket, so each must use its own keys."""
+    """The run's object store; tests share its bucket, so each test must use its own keys."""
     engine = EmbeddedObjects(engine_data, account=engine_account())
     yield engine_loop.run(engine.start())
     engine_loop.run(engine.stop())
@@ -145,7 +145,7 @@ def objects_endpoint(engine_loop: LoopThread, engine_data: Path) -> Iterator[Obj
 
 @pytest.fixture(scope="session")
 def anvil(engine_loop: LoopThread, engine_data: Path) -> Iterator[ChainEndpoint]:
-    """The run's EVM node; tests share it, so each must deploy its own contract."""
+    """The run's EVM node; tests share the node, so each test must deploy its own contract."""
     engine = EmbeddedAnvil(engine_data, account=engine_account())
     yield engine_loop.run(engine.start(within=200), within=220)
     engine_loop.run(engine.stop())

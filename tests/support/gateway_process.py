@@ -34,7 +34,7 @@ COMMAND_WITHIN = 240.0
 class Gateway:
     """A gateway process; ``start`` returns once it answers at ``url``, which stays the same."""
 
-    root = ROOT  # the checkout whose code it runs
+    root = ROOT  # the checkout whose code the gateway runs
 
     def __init__(self, data: Path, **settings: str) -> None:
         self.data = data

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from actors.ports import ObjectMissing, Part, PartsRefused
 
-PART_BYTES_LEAST = 5 << 20  # for all parts but the last
+PART_BYTES_LEAST = 5 << 20  # smallest size of all parts but the last
 
 
 @frozen

@@ -37,7 +37,8 @@ class LogDouble:
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
         self.instead: dict[int, int] = {}  # by entry: another entry, whose proof is sent
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # run before a checkpoint is sent
+        # callbacks that run before a checkpoint is sent
+        self.meanwhile: list[Callable[[], None]] = []
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:

@@ -56,7 +56,7 @@ BEGUN: Final[Mapping[str, Sequence[int]]] = {
     "delivered, and copied": (0, 1, 0),
     "copy delivered": (0, 1, 1),
     "delivered twice": (0, 1, 0, 1),
-}  # the nodes that act, in order: the first or the other
+}  # which node acts in each step that leads to the state
 
 
 @attrs.frozen

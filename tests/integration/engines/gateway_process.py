@@ -30,8 +30,8 @@ class GatewayProcess:
     async def launch(
         cls, data: Path, *engines: str, within: float = 60.0, ordinary: bool = False
     ) -> "GatewayProcess":
-        """Start a stand-in gateway; with ``ordinary`` as a user who is not root, even if the tests
-        run as root.
+        """Start a stand-in gateway; ``ordinary`` runs it as a user other than root, even if the
+        tests are root.
         """
         arguments = [sys.executable, str(GATEWAY), str(data), str(within), *engines]
         prefix = as_ordinary_user() if ordinary else []

@@ -43,7 +43,7 @@ class PublicNode:
 
     behind: str
     finalized: str | None  # null: no block is final; "-": the node does not know the word
-    keeps: bool = True  # whether it has the state of older blocks
+    keeps: bool = True  # whether the node has the state of older blocks
 
     async def answer(self, request: web.Request) -> web.Response:
         call = await request.json()

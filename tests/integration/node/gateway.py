@@ -47,7 +47,7 @@ class Gateway:
         self.sockets: list[web.WebSocketResponse] = []
         self.tokens = {"first-token"}
         self.has_verify = True
-        self.answers = asyncio.Event()  # while it is clear, heartbeats get no answer
+        self.answers = asyncio.Event()  # while the event is clear, heartbeats get no answer
         self.answers.set()
         self.refuses_registration: int | None = None
         self.store_answers: list[int] = []

@@ -141,8 +141,8 @@ async def test_regions_can_be_cut_out_of_the_whole_frame(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # renders up to a dozen times
-# a volume takes too long
+@pytest.mark.timeout(900)  # a test renders up to a dozen times
+# without the volume scene, whose renders take too long
 @pytest.mark.parametrize("name", [name for name in SCENES if name != "volume"])
 async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
     machines: Machines, tmp_path: Path, name: str

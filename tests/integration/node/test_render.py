@@ -257,7 +257,7 @@ async def test_cancel_kills_blender(peer: Gateway, start: Start, tmp_path: Path)
     given = attrs.evolve(QUICK, nice=3)
     async with start(given) as node:
         await peer.next(Hello, within=60)
-        others = descendants(os.getpid())  # the engines of the tests before us
+        others = descendants(os.getpid())  # engines that earlier tests started
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0, within=60)
         pids = descendants(os.getpid()) - others
@@ -280,7 +280,7 @@ async def test_crash_of_blender_fails_the_unit_and_nothing_else(
     given = peer.input("s.blend", _content(small))
     async with start():
         await peer.next(Hello, within=60)
-        others = descendants(os.getpid())  # the engines of the tests before us
+        others = descendants(os.getpid())  # engines that earlier tests started
         await peer.send(peer.dispatch("render", inputs=(peer.input("slow.blend", slow),)))
         await until(lambda: _progress(peer) > 0, within=60)
         os.kill(max(descendants(os.getpid()) - others), signal.SIGSEGV)

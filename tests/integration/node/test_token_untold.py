@@ -30,7 +30,7 @@ MALFORMED = (
 def texts_of_objects() -> Iterator[str]:
     """Yield type, ``repr`` and text of each live object of the program."""
     for one in gc.get_objects():
-        # Converted to text, because classes of some other packages have a descriptor there.
+        # Convert to text, because in some other packages ``__module__`` of a class is a descriptor.
         if str(type(one).__module__).startswith("rendertrust."):
             yield f"{type(one).__qualname__}: {one!r} {one}"
 

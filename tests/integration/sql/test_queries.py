@@ -55,7 +55,7 @@ async def test_the_application_may_run_every_query(database: PostgresEndpoint) -
 
 def test_every_name_that_is_used_is_there() -> None:
     for path in sorted((ROOT / "sql").glob("*.py")):
-        if path.name == "migrate.py":  # its queries run before the schema exists
+        if path.name == "migrate.py":  # migrations run before the schema exists
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             for name in _query_names(node):

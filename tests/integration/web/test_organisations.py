@@ -74,7 +74,7 @@ async def test_an_owner_who_is_only_invited_owns_nothing(face: Face, jane: Perso
     await invite(jane, barn, bob, "owner")
     assert (await bob.ask("DELETE", barn))[0] == 403
     assert (await jane.ask("DELETE", f"{barn}/members/{jane.id}"))[0] == 409
-    # this declines the invitation
+    # this request declines the invitation
     assert (await bob.ask("DELETE", f"{barn}/members/{bob.id}"))[0] == 200
 
 

@@ -73,7 +73,7 @@ class PreparedStore(MultipartsOfResults):
         self.logs: dict[tuple[UUID, int, int], str] = {}
         self.ripe: list[MaturedEarning] = []
         self.claimable: list[ClaimableEarning] = []
-        self.asked: list[timedelta] = []  # minimal ages of unsent units that were asked for
+        self.asked: list[timedelta] = []  # minimal age in each request for unsent units
         self.clock = TwinClock()  # the database's clock
         self.reads = 0
         self.on_read: Callable[[], object] = lambda: None

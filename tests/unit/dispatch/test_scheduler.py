@@ -238,7 +238,7 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
     settings = SchedulerSettings(Limits(open_jobs=2))
     async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
         answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
-        assert await answers[1] == TooManyOpen(2)  # the first is not booked yet
+        assert await answers[1] == TooManyOpen(2)  # the first job is not booked yet
         assert isinstance(await play.commit(), Commit)
         other = play.dispatch(job=JOB2, user=OWNER)
         decide(await play.commit(), Posted())  # the limit is per user

@@ -207,7 +207,7 @@ async def test_a_store_that_never_answers_is_asked_again() -> None:
         await delivered_slowly(play)
         await leases_until(play, 60.0)
         hung, play.objects.open = play.objects.open, asyncio.Event()
-        play.objects.open.set()  # for calls from now on
+        play.objects.open.set()  # calls from now on get answers
         assert isinstance(await play.effect(within=60.0), UnitDeliver)
         assert not hung.is_set()
 

@@ -200,7 +200,7 @@ async def test_cancelled_offer_gives_its_turn_to_the_next() -> None:
         await quiet()
         it.ref.mailbox.items.clear()
         it.ref.mailbox.make_room()
-        offers[1].cancel()  # it has already been woken
+        offers[1].cancel()  # the offer has already been woken
         await quiet()
         assert offers[2].done()
         assert await let_go(it) == [3]

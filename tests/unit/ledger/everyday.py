@@ -662,7 +662,8 @@ class Everyday(RuleBasedStateMachine):
     def commit(self, batch: list[Sent]) -> None:
         outcomes = self.run_to_end(self.stage.commit(*(sent.commit for sent in batch)))
         for sent, outcome in zip(batch, outcomes, strict=True):
-            # When a batch is decided again, an effect done before may be answered as done now.
+            # When a batch is decided again, an effect may be answered as new although it was done
+            # before.
             kinds = (sent.answer, *((Posted,) if sent.answer is Replayed else ()))
             assert isinstance(outcome, kinds) or self.is_paused_by(sent, outcome), (
                 sent.commit,

@@ -96,7 +96,7 @@ def test_where_much_varies_is_looked_at_half_of_the_time() -> None:
         found = placed(bytes([number % 256, number // 256]), (1600, 1600), grid)
         centres = [(x + across / 2, y + down / 2) for x, y, across, down in found]
         hits += sum(200 <= x <= 400 and 1200 <= y <= 1400 for x, y in centres)
-    assert 1350 < hits < 1750  # half of 3,000, and a 64th of the other half
+    assert 1350 < hits < 1750  # expected: half of 3,000, and a 64th of the other half
 
 
 def test_a_frame_without_pixels_has_no_crops() -> None:

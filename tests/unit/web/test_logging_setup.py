@@ -241,7 +241,7 @@ def test_lines_in_no_hurry_wait_for_one_that_is() -> None:
     written = os.read(read, 1_000)
     assert written.startswith(b"a request\nanother\n")
     lines.put(MAKE(b"the last\n"), hurry=False)
-    lines.close(within=5)  # closing does not wait for it
+    lines.close(within=5)  # does not wait for the reader
     os.close(write)
     while more := os.read(read, 1_000):
         written += more
