@@ -1,4 +1,4 @@
-"""Data folder with a database of the newest older PostgreSQL on this machine."""
+"""Data folder with a database of an older PostgreSQL: the newest older version on this machine."""
 
 import os
 from pathlib import Path
@@ -19,8 +19,8 @@ OURS = 18
 
 
 def older_programs() -> Path:
-    """Return the folder of the older PostgreSQL's programs; without one skip the test, but fail in
-    CI.
+    """Return the folder of the older PostgreSQL's programs; if none exists, skip the test, but fail
+    in CI.
     """
     found = {major_of(folder / "postgres") or 0: folder for folder in sorted(DEBIAN.glob("*/bin"))}
     older = [major for major in found if 0 < major < OURS]

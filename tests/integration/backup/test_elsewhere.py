@@ -70,7 +70,9 @@ async def test_a_newer_servers_backup_is_refused_by_an_older_one(
 async def test_an_owner_without_further_rights_restores_into_an_empty_database_alone(
     older: PostgresEndpoint, tmp_path: Path
 ) -> None:
-    """Without an application's role, a restore leaves out its rights, as the migrations do."""
+    """If the application's role does not exist, a restore leaves out the role's rights, as
+    migrations do.
+    """
     file = tmp_path / "backup"
     await dump(older.owner_dsn, file)
     with engine_folder() as base:

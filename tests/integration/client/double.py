@@ -95,7 +95,7 @@ class GatewayDouble:
         return job_id
 
     def add_units(self, job_id: str, *made: bytes | str, **fields: Any) -> None:
-        """Add units of frames from 1 on: completed with these contents, or in these states."""
+        """Add a unit per frame from 1 on, each completed with its content or in the given state."""
         units = self.units.setdefault(job_id, [])
         for content in made:
             number = len(units)
@@ -358,7 +358,7 @@ class GatewayDouble:
         return web.Response(status=206, body=picture[start:], headers=headers)
 
     def cut(self, size: int, arrived: Callable[[], bool] = lambda: True) -> Answer:
-        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once they
+        """Return a scripted answer: ``size`` bytes of the store's answer, cut off once these bytes
         arrived.
         """
 

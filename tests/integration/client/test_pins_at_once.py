@@ -43,7 +43,7 @@ class ChangedMeanwhile:
 
 @pytest.fixture(params=["memory", "file"])
 def pins(request: pytest.FixtureRequest, log: LogDouble, tmp_path: Path) -> Pins:
-    """Return pins in memory, for one process, and pins in a file, for several."""
+    """Return pins in memory, for one process, and pins in a file, for several processes."""
     return MemoryPins() if request.param == "memory" else PinFile(log.url, tmp_path / "pins")
 
 

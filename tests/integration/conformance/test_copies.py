@@ -31,7 +31,7 @@ PRICE = 100
 
 @attrs.frozen
 class Race:
-    """A unit that runs as attempt 1 on a node and as attempt 2 on another."""
+    """A unit that runs as attempt 1 on one node and as attempt 2 on another node."""
 
     stage: Stage
     user: UUID

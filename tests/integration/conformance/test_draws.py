@@ -206,7 +206,7 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
 async def test_a_gateway_that_may_not_write_claims_nothing_and_releases_what_it_has(
     stage: Stage,
 ) -> None:
-    """Another gateway takes over its checks at once, without waiting until the claims expire."""
+    """Another gateway takes over the halted gateway's checks at once, before the claims expire."""
     case, other = await delivered(stage), await delivered(stage)
     both = {(case.job, 0, 1), (other.job, 0, 1)}
     ours, theirs, store = fresh_id(), fresh_id(), stage.store

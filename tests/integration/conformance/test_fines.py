@@ -266,8 +266,8 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
 async def withdraw(
     stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
 ) -> None:
-    """Withdraw the strike: another owner's result of the unit equals the first, so neither is to
-    blame.
+    """Withdraw the strike: another owner's result of the unit equals the first, so neither owner is
+    to blame.
     """
     attempt = 2
     node = await stage.node()

@@ -169,7 +169,7 @@ class Farm:
     async def verdict(
         self, unit: UnitRow, attempt: int, *, valid: bool, retry_at: Any = None
     ) -> None:
-        """Commit a verdict: only it charges the unit or releases the creator's credits."""
+        """Commit a verdict: only a verdict charges the unit or releases the creator's credits."""
         of = (self.job, unit.number, attempt)
         receipt = IssuedReceipt('{"a":1}', b"r" * 64, unit.price)
         effect = UnitVerdict(*of, "exact", operator=self.operator, receipt=receipt)

@@ -563,7 +563,7 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
 async def test_a_scene_at_fault_clears_those_before(
     stage: Stage, withdrawn: bool, letters: list[str]
 ) -> None:
-    """The first attempt got a strike; the verdict on the next blames the scene."""
+    """The first attempt got a strike; the verdict on the next attempt blames the scene."""
     case = await delivered(stage)
     verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)

@@ -1,4 +1,4 @@
-"""Live changes of pages, as sent to all who have them open."""
+"""Live changes of pages, as sent to all browsers that have the pages open."""
 
 import asyncio
 import logging
@@ -62,7 +62,7 @@ async def following(visitor: Visitor, *pages: str) -> AsyncGenerator[StreamReade
 
 
 async def frame(stream: StreamReader) -> str:
-    """Return the next message that replaces a part of the page."""
+    """Return the next event of the stream that replaces a part of the page."""
     async with asyncio.timeout(60):
         lines: list[str] = []
         while True:

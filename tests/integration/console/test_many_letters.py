@@ -1,4 +1,4 @@
-"""More dead letters than fit on a page: each can be reached, sorted by any column."""
+"""More dead letters than fit on a page: each letter can be reached, sorted by any column."""
 
 import re
 

@@ -82,7 +82,7 @@ async def recall(said: dict[str, dict[str, dict[str, str]]]) -> None:
 
 
 def ask_each(processes: list[psutil.Process], ask: Callable[[psutil.Process], T]) -> list[T]:
-    """Ask each process that still runs; one may end while it is asked."""
+    """Ask each process that still runs; a process may end while it is asked."""
     found: list[T] = []
     for process in alive(processes):
         with suppress(psutil.NoSuchProcess):

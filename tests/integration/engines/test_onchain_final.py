@@ -37,8 +37,8 @@ async def test_on_a_chain_of_ones_own_nobody_waits_for_blocks_that_nobody_makes(
 
 @attrs.define
 class PublicNode:
-    """Node of a public chain that passes requests to the local node, except for what it answers
-    itself.
+    """Node of a public chain, which answers some requests itself and passes all others to the local
+    node.
     """
 
     behind: str

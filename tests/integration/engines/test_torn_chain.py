@@ -18,7 +18,7 @@ async def node() -> AsyncIterator[EmbeddedAnvil]:
 
 
 async def mine(node: EmbeddedAnvil, blocks: int) -> ChainEndpoint:
-    """Start the node, mine this many blocks, and stop it so that they are saved."""
+    """Start the node, mine this many blocks, and stop the node so that it saves the blocks."""
     endpoint = await node.start(within=200)
     assert endpoint.state is not None
     await rpc(endpoint.url, "anvil_mine", hex(blocks))

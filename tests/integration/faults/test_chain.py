@@ -35,7 +35,7 @@ KEY = Account.create().key.hex()
 
 @attrs.frozen
 class Chained:
-    """A gateway, the faulty node that it asks, and the sound node behind that."""
+    """A gateway, the faulty node that it asks, and the sound node behind the faulty one."""
 
     gateway: FaultyGateway
     node: FaultyNode

@@ -155,7 +155,7 @@ async def test_nobody_gets_in_too_often_and_what_is_no_guard_goes_on(
 async def test_a_connection_that_was_reset_while_nothing_was_counted(
     gateways: Gateways, turns: int
 ) -> None:
-    """A user knocks ``turns`` turns of the loop after the reset."""
+    """A user sends a request ``turns`` turns of the loop after the reset."""
     gateways.proxy.break_off()
     for _ in range(turns):
         await asyncio.sleep(0)

@@ -40,7 +40,7 @@ _CHANCE: Final = re.compile(
 
 @attrs.define
 class Farms:
-    """A farm whose next delivery is drawn or not, by choice."""
+    """A farm whose next delivery is drawn or not, as the test chooses."""
 
     farm: Farm
     drawn: bool = True
@@ -86,7 +86,7 @@ def normalised(told: Any, names: dict[str, str]) -> Any:
 
 
 async def wait_for_looks(farm: Farm) -> None:
-    """Wait until the Verifier has looked a few times at what waits."""
+    """Wait until the Verifier has looked a few times at the waiting deliveries."""
 
     def handled() -> int:
         parts = {part.name: part.statistics for part in farm.gateway.tree.vital()}
@@ -129,7 +129,7 @@ async def paths_of(farm: Farm, known: dict[str, str]) -> list[str]:
 
 
 async def observe_delivery(farms: Farms, *, drawn: bool) -> dict[str, Any]:
-    """Deliver a unit, and return all that anyone is told before it is settled."""
+    """Deliver a unit, and return all answers, events and relay frames until the unit is settled."""
     farm = farms.farm
     farms.drawn = drawn
     farm.operators.clear()

@@ -1,6 +1,6 @@
 """Gains of lying nodes at a whole gateway: draws, fines and clawback agree with the simulation.
 
-Everything is real except the verifier's answers: it knows of each picture whether it is a lie.
+Everything is real except the verifier's answers: the test's verifier knows which pictures are lies.
 """
 
 import asyncio

@@ -328,7 +328,7 @@ async def signed_for_another(farm: Farm, node: FakeNode, dispatch: JobDispatch) 
 
 
 async def signed_for_another_build(farm: Farm, node: FakeNode, dispatch: JobDispatch) -> None:
-    """Deliver a result signed for another build, so that no verifier can repeat it."""
+    """Deliver a result signed for another Blender build, which no verifier has."""
     await farm.put(dispatch)
     node.device_class = "cpu/avx2/nobody-has-it"  # the node's hello named another class
     await node.send(honest(node, dispatch))
@@ -398,8 +398,8 @@ async def test_what_the_gateway_sees_itself_needs_no_check(farm: Farm, name: str
 
 
 async def test_the_third_lie_puts_its_node_into_quarantine(farm: Farm) -> None:
-    """The operator sees the reason; the node gets only own work, and after release has
-    two strikes.
+    """The operator sees the reason; the node gets only its owner's work, and has two strikes after
+    release.
     """
     node = await farm.liar(wrong_hash)
     for _ in range(STRIKES_MOST):
@@ -537,7 +537,7 @@ async def test_a_result_after_the_job_was_stopped_is_not_paid(farm: Farm) -> Non
 async def test_what_was_pending_at_the_draw_pays_the_fine_whatever_comes_between(
     farm: Farm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dispute windows of the earnings end, and an accomplice disputes one, before the
+    """The dispute windows end, and an accomplice disputes one of the earnings, before the
     verdict.
     """
 

@@ -1,4 +1,4 @@
-"""Lies about scenes whose honest frames may differ: each is compared and unpaid, but no strike."""
+"""Lies about scenes whose honest frames may differ: a lie is compared and unpaid, but no strike."""
 
 from collections.abc import Mapping
 from typing import Any

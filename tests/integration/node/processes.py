@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if ``pid`` runs; a zombie does not."""
+    """Return True if ``pid`` runs; False for a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -226,7 +226,7 @@ async def test_code_in_the_sandbox_reaches_nothing(
 
 
 def test_sandbox_of_an_ordinary_user_reaches_nothing() -> None:
-    """Tests as root cannot show this: without root, the sandbox uses a user namespace."""
+    """Tests as root do not use the user namespace in which the sandbox of an ordinary user runs."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         work.chmod(0o755)

@@ -111,7 +111,7 @@ def steps_of_commits(user: UUID, node: UUID, number: int) -> list[list[Commit]]:
 async def post_all(ledger: Ref[Ledger], commits: Sequence[Commit]) -> list[Outcome]:
     """Ask for all commits at once; return their outcomes.
 
-    A commit that the Ledger could not answer in time on a busy machine is asked for again.
+    A commit that the Ledger could not answer in time on a busy machine is sent again.
     """
     outcomes = list(await asyncio.gather(*(ask_ledger(ledger, commit) for commit in commits)))
     assert {type(outcome) for outcome in outcomes} <= {Posted, LedgerUnavailable}

@@ -111,7 +111,7 @@ async def complete(face: Face, objects: Objects, dsn: str) -> tuple[UUID, UUID]:
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pieces small, so that there are many."""
+    """Make pieces small, so that an archive has many pieces."""
     monkeypatch.setattr(checksums, "PIECE_BYTES", PIECE)
 
 

@@ -195,7 +195,7 @@ async def test_a_purchase_without_a_session_gets_it_under_the_same_key(
 async def test_a_session_that_nobody_wrote_down_is_found_by_its_purchase(
     face: Face, jane: Person, shop: Shop
 ) -> None:
-    """The gateway crashed after Stripe's answer: it gets the same session again, and its payment
+    """The gateway crashed after Stripe's answer: it gets the same session again, and the payment
     counts.
     """
     _, answer = await checkout(jane, key="k")

@@ -249,7 +249,7 @@ async def test_challenges_are_swept_a_day_after_their_end(
 
 
 async def test_an_owner_stays_the_owner(face: Face) -> None:
-    """The holder of the key may claim a node without an owner, but not one that has an owner."""
+    """The holder of the key may claim a node without an owner, but not a node that has an owner."""
     jane, joe = await face.user(), await face.user("joe@example.org")
     _, node = await post(face, "register", described())
     await prove(face, node)
