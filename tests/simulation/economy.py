@@ -108,7 +108,7 @@ class Account:
     stake: int = 0  # sum of the pending shares
 
     def mature(self, *, all_of_it: bool = False) -> None:
-        """Pay out the shares whose dispute window is over, or all of them."""
+        """Pay out the shares whose dispute window is over, or all shares."""
         while self.pending and (all_of_it or self.pending[0].number < self.delivered - WINDOW):
             self.stake -= self.pending.popleft().amount
 

@@ -21,8 +21,8 @@ class FarStore(StoreTwin):
         await super().round_trip()
 
     def price_of(self, check: CheckRow) -> int:
-        """Return the price of the check's unit, or ``PRICE_BEFORE`` for an earlier result without
-        unit.
+        """Return the price of the check's unit, or ``PRICE_BEFORE`` for a result from before the
+        simulation.
         """
         unit = self.units.get(check.id[:2])
         return PRICE_BEFORE if unit is None else unit.price

@@ -182,7 +182,7 @@ def test_gateways_hardly_ever_claim_what_another_one_did(frames: int) -> None:
 
 
 def shares(books: Books, until: int) -> Counter[UUID]:
-    """Return the number of units of each job that were placed until then."""
+    """Return the number of units of each job that were placed by the tick ``until``."""
     return Counter(of for at, of, _ in books.given if at <= until)
 
 

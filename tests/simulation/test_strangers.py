@@ -100,8 +100,8 @@ class Lacking(Failing):
 
 
 class Keeping(Failing):
-    """A node that claims the most memory, begins units and never ends one; it leaves
-    after an hour.
+    """A node that claims the most memory, begins units and never finishes a unit; it leaves after
+    an hour.
     """
 
     ram = 1 << 53

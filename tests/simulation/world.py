@@ -224,8 +224,8 @@ class World:
         await self._strike_hard(dice, gateway)
 
     def _part_with(self, node: SimulatedNode) -> None:
-        """Let the node leave for good if it is a fifth one; the remaining nodes can do
-        every job.
+        """Let a node whose id is a multiple of five leave for good; the other nodes can do every
+        job.
         """
         if node.identity.id.int % 5 == 0 and node.identity.id not in self.own:
             node.leave()

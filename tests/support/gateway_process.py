@@ -172,7 +172,7 @@ def running_gateway(
     """Yield a gateway that has started; at the end stop it and fail if one of its processes is
     left.
 
-    ``folder`` is the name of its data folder within a temporary one.
+    ``folder`` is the name of its data folder within a temporary folder.
     """
     return _running(Gateway, folder, settings)
 

@@ -144,7 +144,7 @@ def unchecked_earnings(store: "StoreTwin") -> list[UncheckedEarning]:
 
 
 def _has_decisive_dispute(store: "StoreTwin", unit: UnitId) -> bool:
-    """Return whether the unit has an open dispute, or one that a check decided."""
+    """Return whether the unit has an open dispute, or a dispute that a check decided."""
     found = store.disputes.get(unit)
     return found is not None and (
         found.state == "OPEN" or found.by_gateway or found.id in store.comparisons

@@ -14,7 +14,7 @@ Found: TypeAlias = tuple[dict[UUID, PurchaseRow], dict[str, ReversalRow], set[st
 
 
 def find_purchases(store: "StoreTwin", asked: PurchaseKeys) -> Found:
-    """Return the asked purchases, their reversals, and the accounts of their buyers."""
+    """Return the requested purchases, their reversals, and the accounts of their buyers."""
     purchases = {row.id: row for row in store.purchases.values() if asked.named(row)}
     intents = {row.payment_intent for row in purchases.values()} | asked.intents
     reversals = {

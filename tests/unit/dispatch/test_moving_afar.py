@@ -182,7 +182,7 @@ class Gateway:
 class Pair:
     """Two gateways over one database, with two nodes each.
 
-    Hints between them may be late or lost. Sessions answer at any time, from what is in the
+    Hints between the gateways may be late or lost. Sessions answer at any time, from what is in the
     database.
     """
 

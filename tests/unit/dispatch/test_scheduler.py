@@ -135,7 +135,7 @@ async def scheduling(
 
 @simulated
 async def test_a_job_that_is_known_is_not_placed_twice() -> None:
-    """The second of two simultaneous retries must not take the first one's place."""
+    """The second of two simultaneous retries must not take the place of the first retry."""
     async with scheduling() as play:
         first = play.dispatch()
         _, later = await play.cast.ledger.expect_ask(Commit)

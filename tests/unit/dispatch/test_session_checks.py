@@ -463,7 +463,7 @@ async def test_without_the_setting_everything_is_as_it_was() -> None:
 
 
 async def checking(play: Play, verifier: Probe[Verifier], order: RunCheck = ORDER) -> JobDispatch:
-    """Let the node offer checks, and send it one."""
+    """Let the node offer checks, and send it a check."""
     seen = await seen_by(play, verifier, "check")
     assert seen.session.tell(order)
     return await play.socket.expect(JobDispatch)

@@ -1,4 +1,4 @@
-"""A unit without progress is taken from its node; one with slow progress stays."""
+"""A unit without progress is taken from its node; a unit with slow progress stays."""
 
 import asyncio
 from datetime import timedelta

@@ -269,7 +269,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(s.state == "PENDING" for s in self.shares.values()))
     @rule(data=st.data())
     def mature(self, data: st.DataObject) -> None:
-        """Mature a share; if possible one whose window is over."""
+        """Mature a share; if possible a share whose window is over."""
         ripe = [j for j in self.jobs if j.id in self.shares and self.shares[j.id].until <= self.now]
         self.matures(data.draw(st.sampled_from(ripe)) if ripe else self.draw_job(data, "COMPLETED"))
 
@@ -460,7 +460,7 @@ class Everything(Everyday):
     @precondition(lambda self: any(p.paid and p.dispute in ("", "open") for p in self.payments))
     @rule(data=st.data(), after=st.sampled_from(["won", "lost"]))
     def dispute_payment(self, data: st.DataObject, after: str) -> None:
-        """Open a dispute of a payment, or decide an open one."""
+        """Open a dispute of a payment, or decide an open dispute."""
         found = [p for p in self.payments if p.paid and p.dispute in ("", "open")]
         payment = data.draw(st.sampled_from(found))
         state = after if payment.dispute else "open"

@@ -127,7 +127,9 @@ def test_a_blurred_picture_is_refused() -> None:
 
 
 def test_a_blur_is_refused_where_the_detail_that_it_takes_is_as_much_as_the_noise() -> None:
-    """Such a blur makes the delivery neither calmer nor noisier than our renders."""
+    """A blur that takes as much detail as there is noise makes the delivery as noisy as our
+    renders.
+    """
     chance = np.random.default_rng(13)
     scene = np.cumsum(chance.normal(0, 0.02, (CELLS, 8, 8, 3)), 2)
     every = scene + chance.normal(0, 0.0075, (4, CELLS, 8, 8, 3))

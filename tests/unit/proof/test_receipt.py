@@ -186,7 +186,9 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:
-    """A node could sign other pixels beside the hash of the whole, which alone was checked."""
+    """A node could sign other pixels beside the hash of the whole file, of which only the hash was
+    checked.
+    """
     path = tmp_path / "other.png"
     path.write_bytes(png([bytes(6)] * 2, 2))
     other = read_picture(path).pixels

@@ -11,7 +11,9 @@ from tests.support.examples import examples
 
 @attrs.define
 class Books:
-    """Numbering of transactions as in a database; each gets its entry numbers when it begins."""
+    """Numbering of transactions as in a database; each transaction gets its entry numbers at its
+    begin.
+    """
 
     next_transaction: int = 1
     next_entry: int = 1

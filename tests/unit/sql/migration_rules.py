@@ -1,4 +1,4 @@
-"""Rules for migrations, so that gateways of the previous version work during and after one.
+"""Rules for migrations, so that gateways of the previous version work during and after a migration.
 
 >>> faults("CREATE INDEX jobs_by_type ON jobs (job_type);")
 ['CREATE INDEX jobs_by_type: make it CONCURRENTLY, in a file of its own']

@@ -234,7 +234,7 @@ class Play:
         return order
 
     async def confirms(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
-        """Answer a check of crops, and then one of the whole frame, with the report."""
+        """Answer a check of crops, and then a check of the whole frame, with the report."""
         order = await self.checks(checker, report)
         await self.renders_whole(checker, report)
         return order

@@ -631,7 +631,7 @@ async def test_what_three_owners_deliver_alike_is_the_scenes_fault_and_nobodys_s
 
 @simulated
 async def test_who_says_of_good_scenes_that_they_are_at_fault_is_quarantined() -> None:
-    """A result of a blamed scene is always compared, and a valid one refutes the blame."""
+    """A result of a blamed scene is always compared, and a valid result refutes the blame."""
     liar = UUID(int=30)
     async with verifying(**NEVER_DRAWN) as play:
         play.known("v" * 1000)

@@ -226,7 +226,9 @@ def test_what_was_not_drawn_of_a_scene_that_cannot_be_cut_is_not_rendered_whole(
 def test_an_uncut_scene_is_always_compared_for_a_node_of_another_class(
     report: Mapping[str, Any],
 ) -> None:
-    """A refusal is no strike then, so lies would pay if only drawn results were compared."""
+    """A refusal of such a node's result is no strike, so lies would pay if only drawn results were
+    compared.
+    """
     case = heard(report, device_class=OTHER_CLASS, drawn=False, is_uncut=report is LOOKED)
     assert case.verdict is None
     assert case.order(UUID(int=2), b"secret", OTHER_CLASS).count > 0

@@ -49,7 +49,7 @@ FINISH: Final = {"equal": False, "off": 9.0}
 
 
 async def disputed(play: Play, checker: Inspector, **params: Any) -> UUID:
-    """Return a unit that was settled without a comparison and then disputed with one."""
+    """Return a unit that was settled without a comparison and then disputed with a comparison."""
     job = await play.delivered(**params)
     await play.checks(checker, {"looked": True})
     await play.ends(job, "COMPLETED")

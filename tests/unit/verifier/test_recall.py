@@ -1,4 +1,4 @@
-"""Clawback: uncompared pending results of a node are compared once it is found lying."""
+"""Clawback: uncompared pending results of a node are compared once the node is found lying."""
 
 import asyncio
 from datetime import timedelta
