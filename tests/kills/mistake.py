@@ -60,7 +60,7 @@ def apply(patch: Path, copy: Path) -> None:
     applied = subprocess.run(
         ["git", "apply", "--recount", str(patch)],
         cwd=copy,
-        # Without this, git would treat the copy as part of a repository around it and do nothing.
+        # Keeps git from treating the copy as part of a repository around it and doing nothing.
         env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
         capture_output=True,
         text=True,
