@@ -1,4 +1,4 @@
-"""Two gateways over one database: how often one claims a unit that the other already has.
+"""Two gateways over one database: how often both claim the same unit.
 
     python -m bench.gateways [--nodes 100] [--units 4000] [--users 4] [--slots 4]
 

@@ -48,7 +48,7 @@ class CounterActor(Actor[Counter]):
 
 
 class PykkaCounter(pykka.ThreadingActor):
-    """The same counter as a Pykka actor, which runs in a thread."""
+    """A counter as a Pykka actor, which runs in a thread."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -134,7 +134,7 @@ def rows_of(hashes: list[bytes]) -> dict[TilePlace, bytes]:
 
 
 def entry(number: int) -> LogEntry:
-    """Return an entry like those in the books."""
+    """Return an entry like the entries in the books."""
     job = f"job:{fresh_id()}:0"
     return LogEntry(
         number,

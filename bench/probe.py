@@ -42,7 +42,7 @@ class Cost:
         return cls(cpu_seconds(gateway), engines_seconds(gateway), cpu_seconds(load))
 
     def since(self, before: "Cost", jobs: int) -> "tuple[float, float, float]":
-        """Return the microseconds per job of each since an earlier reading."""
+        """Return microseconds per job since an earlier reading: gateway, engines, this process."""
         each = (
             self.gateway - before.gateway,
             self.engines - before.engines,

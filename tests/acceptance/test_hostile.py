@@ -95,7 +95,7 @@ async def test_headers_and_bodies_that_drip_are_cut(gateway: Gateway) -> None:
     loop = asyncio.get_running_loop()
 
     async def drip(connection: Raw, head: bytes, drop: bytes) -> float:
-        """Send drops until the connection ends, and return how long it lasted."""
+        """Send drops until the connection ends, and return how long the connection lasted."""
         begun, last = loop.time(), asyncio.create_task(connection.rest())
         await connection.send(head)
         while not last.done():
@@ -138,7 +138,7 @@ async def is_quiet(gateway: Gateway) -> bool:
 
 
 async def refresh(gateway: Gateway, source: str, said: str | None) -> tuple[int, str]:
-    """Send a refresh, which is limited per address; return the status and how many are left."""
+    """Send a refresh (limited per address); return the status and how many requests are left."""
     headers = {} if said is None else {"X-Forwarded-For": said}
     url, body = f"{gateway.url}/api/v1/auth/refresh", {"refresh_token": "none"}
     async with session(source) as http, http.post(url, json=body, headers=headers) as answer:

@@ -1,4 +1,4 @@
-"""Many concurrent debits of one account never spend more than it has."""
+"""Many concurrent debits of one account never spend more than the account has."""
 
 import asyncio
 from collections import Counter

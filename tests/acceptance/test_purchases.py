@@ -57,7 +57,7 @@ async def has(creator: Creator, credits_: str) -> None:
 
 
 async def check_books(gateway: Gateway, creator: Creator) -> None:
-    """Check that the user has one credit for the purchase and one for the starter credits."""
+    """Check that the user's history has two entries: the purchase and the starter credits."""
     _, history = await creator.call("GET", "/credits/history")
     sources = sorted(entry["source"] for entry in history["entries"])
     assert sources == ["ADJUSTMENT", "STRIPE"]

@@ -1,7 +1,7 @@
 """``python -m tests.fuzz URL``: send 5,000 generated requests and check every answer.
 
-The gateway needs high rate limits, as otherwise most answers are 429. It also needs a very short
-dispute window (``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), as otherwise no earning becomes
+The gateway needs high rate limits, as otherwise most answers are 429. The gateway also needs a very
+short dispute window (``RENDERTRUST_EARNINGS_DISPUTE_HOURS=0.005``), as otherwise no earning becomes
 payable. Exit code 0: no answer was wrong, every operation succeeded at least once, and three in
 five requests passed authentication.
 """

@@ -167,7 +167,7 @@ async def check_cancel(asker: Asker, token: str, node: Node) -> None:
 
 
 async def check_strangers(asker: Asker, path: str) -> None:
-    """Check that somebody else's job looks as if it did not exist."""
+    """Check that to another user the job does not exist."""
     other = await asker.need("POST", f"{API}/auth/register", 201, {}, person())
     token: str = other["tokens"]["access_token"]
     for job in (path, f"{API}/jobs/{NOBODY}", f"{API}/jobs/1"):

@@ -1,5 +1,5 @@
-"""A proof saved as one file, in an offline browser: it checks everything that was signed, bit by
-bit.
+"""A proof saved as one file, in an offline browser: the file checks everything that was signed, bit
+by bit.
 """
 
 import json
