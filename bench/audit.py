@@ -3,9 +3,10 @@
     python -m bench.audit [--entries 1000000] [--open 10000] [--ended 100000] [--rounds 5]
                           [--transfers 10000] [--jobs 500]
 
-The benchmark fills books of the given size, and their log. In each round it posts transfers and
-ends jobs, audits these transfers and jobs, and then audits everything, as the nightly audit does.
-Goal: an audit of a minute's work costs in proportion to that work, not to the size of the books.
+The benchmark fills books of the given size, and their log. In each round the benchmark posts
+transfers and ends jobs, audits these transfers and jobs, and then audits everything, as the nightly
+audit does. Goal: an audit of a minute's work costs in proportion to that work, not to the size of
+the books.
 """
 
 import argparse

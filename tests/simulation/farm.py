@@ -1,7 +1,7 @@
 """A render farm of many nodes in simulated time, with the Scheduler's real state and policies.
 
 There are no actors and sockets: nodes receive messages at once, and the database is a list of rows.
-So a test of the scheduling decisions alone takes seconds for 10,000 nodes.
+A test of the scheduling decisions of 10,000 nodes therefore takes seconds.
 """
 
 import heapq

@@ -320,7 +320,7 @@ async def epoch_of(stage: Stage, pool: Database) -> EpochRow:
 
 
 async def fill_further(stage: Stage, pairs: int) -> None:
-    """Add ``2 * pairs`` leaves and a checkpoint to the log under its new name."""
+    """Add ``2 * pairs`` leaves and a checkpoint to the log after its name has changed."""
     async with sequencing(stage, batch=4, entries=4) as ref:
         await post_transfers(stage, pairs)
         assert isinstance(await ask_for_checkpoint(ref), CheckpointReady)

@@ -68,7 +68,7 @@ def asked(made: list[Node], failed: set[int], kind: RequestKind) -> set[int]:
 def test_when_three_nodes_have_failed_a_unit_another_owners_is_asked(
     failed: set[int], expected: set[int]
 ) -> None:
-    """The four nodes without an owner count as one owner's."""
+    """The four nodes without an owner count as nodes of one owner."""
     made = farm((None, 8), (None, 8), (None, 8), (None, 8), (9000, 8))
     assert asked(made, failed, RequestKind("echo")) == expected
 

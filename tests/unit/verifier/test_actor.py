@@ -189,7 +189,7 @@ async def test_of_such_a_build_what_cannot_be_opened_is_a_strike(drawn: bool) ->
 
 @simulated
 async def test_without_a_verifier_everything_waits() -> None:
-    """A drawn result is never settled without a verdict, nor any result without being opened."""
+    """A drawn result waits for its verdict; any other result waits until a verifier opens it."""
     async with verifying(wait_seconds=60.0, **NEVER_DRAWN) as play:
         drawn = await play.delivered()
         play.known("v" * 1000)
