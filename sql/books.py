@@ -14,7 +14,7 @@ from uuid import UUID
 import attrs
 import orjson
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from sql.audit import Act
 from sql.checks import CheckId, CheckRow, WordRow, check_parts, lock_checks
 from sql.database import Conflict, Connection, Mismatch

@@ -44,7 +44,7 @@ from supervisors.actor_settings import ActorSettings
 from supervisors.registry import Registry
 
 # In messages: a Send and two answers of the Ledger for each unit that a node may have, and an
-# eighth more for the node's own frames.
+# eighth more for relay frames from the node.
 SESSION_CAPACITY: Final = 1_024
 
 Maker: TypeAlias = Callable[[], Actor[Any]]
@@ -68,7 +68,7 @@ class ActorMakers:
         self._numbers = count(1)
 
     def all(self) -> Mapping[type[Any], Maker]:
-        """Return the constructor of each actor, by its marker.
+        """Return the constructor of each actor, by the actor's marker.
 
         Actors that are switched off are left out.
         """

@@ -55,7 +55,7 @@ def recorder_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that removes what has expired."""
+    """Return the child that removes expired rows and objects."""
     ref = registry.register(Sweeper, Ref[Sweeper]("sweeper"))
     return Child(
         "sweeper",
@@ -65,7 +65,7 @@ def sweeper_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def sweeper_ports(gateway: Gateway) -> SweeperPorts:
-    """Return what the Sweeper removes."""
+    """Return the ports to the rows and objects that the Sweeper removes."""
     return SweeperPorts(
         clock=gateway.ports.clock,
         objects=gateway.ports.objects,
@@ -114,7 +114,7 @@ def hub_child(gateway: Gateway, registry: Registry) -> Child:
 
 
 def event_hub_child(gateway: Gateway, registry: Registry) -> Child:
-    """Return the child that wakes streams of events; if it stays down, only these fail."""
+    """Return the child that wakes streams of events; if it stays down, only the streams fail."""
     ref = registry.register(EventHub, Ref[EventHub]("events", capacity=4_096))
     return Child("events", lambda: EventHubActor(gateway.ports.bus, gateway.tables.events), ref=ref)
 

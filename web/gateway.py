@@ -41,7 +41,7 @@ class Identity:
 
     @classmethod
     def of(cls, tokens: Tokens, tables: Tables, clock: Clock) -> "Identity":
-        """Return a new instance, which has read no revocation yet."""
+        """Return a new identity object, which has read no revocations yet."""
         revocations = Revocations(clock)
         keys = VerifiedKeys.over(tables.api_keys, clock, revocations)
         return cls(tokens, Passwords(), keys, revocations)
@@ -68,7 +68,9 @@ class Monitoring:
 
 @attrs.frozen
 class TreeView:
-    """The supervision tree for pages and metrics. ``root`` returns it once it is built."""
+    """The supervision tree for pages and metrics. ``root`` returns the root of the tree once the
+    tree is built.
+    """
 
     root: Callable[[], Supervisor]
 

@@ -68,7 +68,7 @@ class Unsendable(ValueError):
 class FrameBuilder:
     """Builds the relay frames that send units to one node.
 
-    ``base``: the address at which the node reaches the gateway, for presigned URLs; None: the
+    ``base``: the address at which the node reaches the gateway, for presigned URLs; None for the
     default address. Methods raise ObjectsUnavailable, and ValueError if no URL can be signed for
     that address.
     """
@@ -134,7 +134,7 @@ class FrameBuilder:
         )
 
     async def input(self, path: str, key: str, sha256: str, size: int) -> Input:
-        """Return an input of a frame: an object, its URL, and its ``path`` on the node."""
+        """Return an input for a relay frame: an object, its URL, and its ``path`` on the node."""
         url = await self.objects.presign_get(key, within=self.settings.url_seconds, base=self.base)
         return Input(path=path, url=url, sha256=sha256, size=size)
 
@@ -173,7 +173,9 @@ class FrameBuilder:
         return (await self.input(file.path, file.key, file.sha256, file.size), *parts)
 
     async def _manifest(self, unit: Assignment) -> Input | None:
-        """Return the unit's manifest; the node asks for URLs of its files as it needs them."""
+        """Return the unit's manifest; the node asks for the URLs of the manifest's files as it
+        needs the files.
+        """
         files = unit.plan.inputs.files
         if files is None:
             return None
@@ -206,7 +208,7 @@ class FrameBuilder:
 
 
 def _params(unit: Assignment, settings: NodeSessionSettings) -> dict[str, Any]:
-    # This parameter asks the node for evidence besides the picture.
+    # The parameter EVIDENCE asks the node for evidence besides the picture.
     return {**unit.params, EVIDENCE: True} if is_checked(unit, settings) else unit.params
 
 

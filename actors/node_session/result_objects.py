@@ -1,4 +1,4 @@
-"""Objects of a result in the object store, and multipart uploads of large ones.
+"""Objects of a result in the object store, and multipart uploads of large objects.
 
 To upload a file in parts, a node names one of its units and the length of the file. The gateway
 chooses the object's key and keeps the upload id secret, so a node can upload only parts of its own
@@ -86,9 +86,10 @@ class ResultObjects:
     base: str | None = None
 
     async def offer(self, wanted: PartsWanted) -> PartsOffered | None:
-        """Return which parts have arrived, and upload URLs for the other wanted parts.
+        """Return which parts of the result have arrived, and upload URLs for the other wanted
+        parts.
 
-        None if an upload of a file of another length was begun before; that upload is aborted.
+        None if an upload of a file of another length had begun before; that upload is aborted.
         """
         begun = await self._begin(wanted)
         if begun.size != wanted.size:
@@ -137,9 +138,10 @@ class ResultObjects:
         )
 
     async def _hashed(self, found: ObjectInfo) -> ObjectInfo | None:
-        """Return the object with its SHA-256, computed if the store does not know it.
+        """Return the object with its SHA-256, which is computed if the store does not know it.
 
-        Objects above HASHED_MOST are returned without. None if the object is no longer there.
+        Objects above HASHED_MOST are returned without a SHA-256. None if the object is no longer in
+        the store.
         """
         if found.sha256 is not None or found.size > HASHED_MOST:
             return found
@@ -262,7 +264,9 @@ class ResultObjects:
         return -(-size // self.settings.part_bytes)
 
     def _size_of(self, number: int, size: int) -> int:
-        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is none."""
+        """Return the length of part ``number`` of a file of ``size`` bytes; 0 if there is no such
+        part.
+        """
         part_bytes = self.settings.part_bytes
         return max(0, min(part_bytes, size - (number - 1) * part_bytes))
 

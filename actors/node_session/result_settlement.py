@@ -77,7 +77,10 @@ class ResultSettlement:
         self._signer = signer
 
     async def settle(self, held: HeldUnit) -> None:
-        """Ask the Ledger to end a unit, with the effect if it is decided, or else by its result."""
+        """Ask the Ledger to end a unit.
+
+        If the effect that ends the unit is not decided yet, it follows from the unit's result.
+        """
         result = held.result
         if held.doubted is not None:
             self._commits.find_alternatives(held)
@@ -91,7 +94,9 @@ class ResultSettlement:
                 await self._settle_completed(held, result)
 
     async def alternatives_found(self, held: HeldUnit, others: AlternativesFound) -> None:
-        """Settle a failure, now that the Scheduler has named the ``others`` that could do it."""
+        """Settle a failure, now that the Scheduler has described the other nodes (``others``) that
+        could do the unit.
+        """
         if held.effect is not None:
             return
         if held.doubted is not None:
@@ -117,7 +122,9 @@ class ResultSettlement:
         self._commits.end(held, effect)
 
     async def inspected(self, held: HeldUnit, result: JobResult, found: Found | None) -> None:
-        """Judge the result's stored objects; ``found`` None: the store is unavailable or slow."""
+        """Judge the result's stored objects; ``found`` is None if the store is unavailable or
+        slow.
+        """
         held.is_inspected = False
         if found is None:
             self._commits.retry(held)
@@ -152,8 +159,8 @@ class ResultSettlement:
     ) -> None:
         """Fail the attempt with the error that the node reported.
 
-        ``confirmed``: a failure that the scene caused ends the unit. It is False for an outside
-        node's report as long as a node of another owner could try the unit.
+        ``confirmed``: a failure that the scene caused ends the unit. ``confirmed`` is False for an
+        outside node's report as long as a node of another owner could try the unit.
         """
         declines = result.failure == DECLINES
         failure = Failure(

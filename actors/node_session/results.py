@@ -14,9 +14,9 @@ from actors.node_session.settings import NodeIdentity, NodeSessionSettings
 from actors.ports import ObjectInfo, ReceiptKey
 from actors.scheduler.messages import Assignment
 from rendertrust import receipt
+from rendertrust.device_class import kin_of
 from rendertrust.protocol import JobResult
 from rendertrust.receipt import NO_CHECK, NO_EVIDENCE, IssuedReceipt
-from sql.device_class import kin_of
 from sql.units import CHECKED, RENDER, evidence_key, kind_of, result_key
 
 SCHEME: Final = "s3://"
@@ -40,7 +40,9 @@ def waits(unit: Assignment, settings: NodeSessionSettings) -> bool:
 
 
 def is_checked(unit: Assignment, settings: NodeSessionSettings) -> bool:
-    """Return whether the node must deliver evidence beside the result, as it must for one frame."""
+    """Return whether the node must deliver evidence: if the result is a single frame that waits for
+    a verdict.
+    """
     return waits(unit, settings) and kind_of(unit.job_type, unit.params) == "frame"
 
 
@@ -136,8 +138,8 @@ def completion(
 ) -> UnitComplete:
     """Return the effect that settles the unit; its node earns only for an object in the bucket.
 
-    ``said``: the SHA-256 that the node claims. It is recorded if the store does not know the
-    object's SHA-256, so that downloads can be compared with it.
+    ``said``: the SHA-256 that the node claims. If the store does not know the object's SHA-256,
+    ``said`` is recorded, so that downloads can be compared with it.
     """
     ours = isinstance(named, OwnObject)
     verified = ours and node.verified
@@ -176,8 +178,8 @@ class DeliveredEvidence:
 class InspectedResult:
     """Objects of a result in the store.
 
-    ``found``: the result; None if it does not exist. ``proof``: its evidence; None if it names
-    none, or is not checked.
+    ``found``: the object of the result; None if the object does not exist. ``proof``: the result's
+    evidence; None if the result names no evidence, or is not checked.
     """
 
     found: ObjectInfo | None
@@ -201,10 +203,11 @@ def read_signed_work(
     *,
     device_class: str,
 ) -> SignedWork | ResultRefused | None:
-    """Return the result's signed work record; None if it has none, or the node's key is unknown.
+    """Return the result's signed work record; None if the result has none, or the node's key is
+    unknown.
 
     Refuse the result if the record differs from the objects in the store (``seen``), or from the
-    parameters and inputs that the gateway sent, as a receipt vouches for all of it. For renders,
+    parameters and inputs that the gateway sent. A receipt vouches for all of these. For renders,
     the Blender build in the record must be that of the node's ``device_class``.
     """
     if result.signature is None or result.work is None or node.key is None:
@@ -234,7 +237,7 @@ def _implausible_claim(
 ) -> str | None:
     """Return the error of a wrong Blender build or impossible times in a work record, or None.
 
-    Such an error is no lie, as an honest node may make it.
+    A wrong build or time is not counted as a lie, as an honest node may report it.
     """
     build = work.document["renderer"].get("build") or ""
     is_other = bool(device_class) and build != kin_of(device_class)[1]

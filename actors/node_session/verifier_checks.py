@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 class VerifierChecks:
-    """Checks that run on one node; none if ``verifier`` is None."""
+    """Checks that run on one node; there are none if ``verifier`` is None."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ def _check_frame(order: RunCheck, unit: JobDispatch, delivered: list[Input]) -> 
             **own,
             "draws": [list(drawn) for drawn in order.draws],
             **({"shown": list(order.shown)} if order.shown else {}),
-            # Verifiers that check only renders do not know the parameter "of".
+            # Verifiers whose checks are only of renders do not know the parameter "of".
             **({} if unit.job_type == RENDER else {"of": unit.job_type}),
             **({"whole": True} if order.whole else {}),
             **({} if order.seconds is None else {"seconds": order.seconds}),

@@ -1,7 +1,7 @@
 """The Notifier actor: forwards news about jobs to this gateway's subscribers and other gateways.
 
-Everything that it sends is a hint, which may be lost. It keeps the progress and recent log lines of
-running units, which are not in the database.
+Everything that the actor sends is a hint, which may be lost. The actor keeps the progress and
+recent log lines of running units, which are not in the database.
 """
 
 from collections.abc import Sequence
@@ -157,7 +157,9 @@ class NotifierActor(Actor[Notifier]):
         self._to_tell().add(message.job, message.unit, message.attempt, message.text)
 
     def _to_tell(self) -> LogTails:
-        """Return the collection of lines to publish; start its timer if it is empty."""
+        """Return the collection of lines to publish; if it is empty, start the timer that publishes
+        them.
+        """
         if self._untold.is_empty:
             self.after(PUBLISH_SECONDS, TellOthers())
         return self._untold

@@ -37,7 +37,7 @@ def _plain(hint: Hint) -> dict[str, Any]:
 
 
 def decoded(payload: bytes) -> Hint | None:
-    """Decode a hint; None: unknown or malformed."""
+    """Decode a hint; None if the hint is unknown or malformed."""
     try:
         told = orjson.loads(payload)
         if "wanted" in told:

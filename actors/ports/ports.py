@@ -24,7 +24,7 @@ class Ports:
 
     ``store`` has the books, ``log`` the transparency log, ``anchors`` the transactions that were
     sent to ``chain``, and ``deliveries`` the webhooks that ``post`` sends. ``leadership`` decides
-    which of several gateways does tasks that only one should do.
+    which gateway does a task that only one gateway should do.
     """
 
     clock: Clock
@@ -38,8 +38,8 @@ class Ports:
     payments: Payments
     post: Post
     leadership: Leadership = ALONE
-    receipts: ReceiptSigner | None = None  # None: no receipts are issued
-    memory: LogMemory | None = None  # None: the newest checkpoint is kept only in the database
-    chain: Chain | None = None  # None: nothing is anchored
+    receipts: ReceiptSigner | None = None  # if None, no receipts are issued
+    memory: LogMemory | None = None  # if None, only the database keeps the newest checkpoint
+    chain: Chain | None = None  # if None, nothing is anchored
     anchors: AnchorStore | None = None
-    deliveries: "Deliveries | None" = None  # None: no webhooks are sent
+    deliveries: "Deliveries | None" = None  # if None, no webhooks are sent

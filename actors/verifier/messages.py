@@ -1,6 +1,6 @@
 """Effects of deliveries and verdicts, for the Ledger, and messages of the Verifier.
 
-Only the Ledger applies the effects. Each docstring names the sender of the effect or message.
+Only the Ledger applies the effects. Each docstring of an effect or message names its sender.
 """
 
 from collections.abc import Mapping
@@ -79,10 +79,10 @@ class UnitVerdict:
 
     ``operator``: the account that the delivery named. ``pays``: the share of an ``unverifiable`` or
     ``unverified`` result is paid. ``verifier``: the last verifier, of ``verifier_class``.
-    ``comparison``: the last comparison; None if there was none. ``strike``: the invalid result
-    counts against its node. ``fine``: the penalty in addition to the lost pay; pending shares of
-    the operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at
-    fault, so no invalid result of the unit is a strike, and fines for them are returned.
+    ``comparison``: the last comparison, if there was one. ``strike``: the invalid result counts
+    against its node. ``fine``: the penalty in addition to the lost pay; pending shares of the
+    operator are forfeited, newest first, until it is covered. ``withdrawn``: the scene is at fault,
+    so no invalid result of the unit is a strike, and fines for them are returned.
     """
 
     job: UUID
@@ -148,8 +148,8 @@ class CheckerGone(Message[Verifier, None]):
 class Reported(Message[Verifier, None]):
     """From a NodeSession: the report of its node on a check.
 
-    ``report`` None: the check failed, for ``reason``. ``is_unread``: the delivered result could not
-    be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
+    If ``report`` is None, the check failed, for ``reason``. ``is_unread``: the delivered result
+    could not be read. ``is_scene``: the check failed while the verifier itself rendered the scene.
     """
 
     check: UUID
@@ -164,7 +164,7 @@ class Reported(Message[Verifier, None]):
 class ReadBack(Message[Verifier, None]):
     """To itself: whether the gateway could read a result that a verifier could not read.
 
-    ``is_readable`` None: the object store was down or too slow, so that is not known.
+    ``is_readable`` is None if the object store was down or too slow.
     """
 
     job: UUID

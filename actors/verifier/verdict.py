@@ -47,9 +47,9 @@ def verdict_on(case: Case, peers: VerifierPeers, *, pays_unverified: bool) -> Un
 
 
 def fine_for(pending: Pending) -> int:
-    """Return the fine for an invalid result; 0 if it was found by opening it, which is always done.
+    """Return the fine for an invalid result; 0 if the result was not drawn for a comparison.
 
-    A result that clawback or a dispute finds invalid costs the same fine as one that was drawn.
+    A result that clawback or a dispute finds invalid costs the same fine as a drawn result.
     """
     row = pending.row
     if row.odds is None or not (row.drawn or pending.is_again):

@@ -76,9 +76,11 @@ async def test_the_relay_and_the_objects_are_limited_too(
 ) -> None:
     relay = "/api/v1/relay/ws/5b0e8400-e29b-41d4-a716-446655440000"
     for path in (relay, "/rendertrust/nothing"):
-        statuses = []
-        for _ in range(4):
-            async with http.get(gateway.url + path) as answer:
-                statuses.append(answer.status)
-        assert statuses[-1] == 429, (path, statuses)
-        assert 429 not in statuses[:-1], (path, statuses)
+
+        async def is_refused(url: str = gateway.url + path) -> bool:
+            async with http.get(url) as answer:
+                return answer.status == 429
+
+        assert not any([await is_refused() for _ in range(3)]), path
+        # Valkey may have been too slow to count one of them with the others.
+        await until(is_refused)

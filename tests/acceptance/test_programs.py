@@ -46,7 +46,8 @@ async def test_a_program_gets_and_says_the_same(tmp_path: Path, word: str) -> No
 
 
 async def test_a_program_is_killed_by_its_id_and_alone(tmp_path: Path) -> None:
-    (tmp_path / "a_script.py").write_text("import time; print('here', flush=True); time.sleep(600)")
+    script = "import signal; print('here', flush=True); signal.pause()"
+    (tmp_path / "a_script.py").write_text(script)
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     one, other = [await programs.start("a_script", env=env, stdout=PIPE) for _ in range(2)]
     for each in (one, other):

@@ -205,12 +205,12 @@ async def test_pieces_are_late_and_drip(proxy: Proxy) -> None:
         proxy.delay, proxy.jitter = 0.05, 0.05
         began = loop.time()
         assert await answer(ends, b"there and back\n") == b"there and back\n"
-        assert 0.1 <= loop.time() - began < 1.0
+        assert loop.time() - began >= 0.1
         proxy.mend()
         proxy.pace = 1000
         began = loop.time()
         await answer(ends, b"x" * 199 + b"\n")
-        assert 0.3 <= loop.time() - began < 3.0
+        assert loop.time() - began >= 0.3
 
 
 async def test_who_is_behind_is_not_there(proxy: Proxy) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import attrs
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 from sql.books import Changes, EntryRow, HoldRow, JobRow, TransferRow, UnitRow
 from sql.database import Mismatch, Refused
 from sql.purchases import PurchaseRow

@@ -1,7 +1,7 @@
 """Submission, retry and cancellation of jobs, for the API and the console.
 
-A retry is a new job at the present price, which is held when it is submitted. Its id is derived
-from the old job's id, so that two requests create only one job.
+A retry is a new job at the present price, which is held when the new job is submitted. The new
+job's id is derived from the old job's id, so that two requests create only one job.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from web.money.ledger_client import commit, present
 
 DISPATCH_SECONDS: Final = 2.0
 CANCELLABLE: Final = ("QUEUED", "DISPATCHED")
-MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be if it never ran
+MAYBE_CANCELLABLE: Final = (*CANCELLABLE, "PAUSED")  # a paused job can be cancelled if it never ran
 RETRYABLE: Final = ("FAILED", "CANCELLED")
 NOT_FOUND: Final = Problem(404, "Job not found", code=RefusalCode.JOB_NOT_FOUND)
 INACTIVE: Final = Problem(409, "The job's owner is deactivated", code=RefusalCode.USER_INACTIVE)
@@ -54,7 +54,7 @@ class RetryOutcome:
     """The outcome of a retry.
 
     ``job``: the job that retries, which is the same one for a job of several units. ``node``: the
-    node to which it is assigned. ``is_new``: this request started the retry. ``missing``: the
+    node to which the job is assigned. ``is_new``: this request started the retry. ``missing``: the
     credits that the owner lacks to retry all failed units.
     """
 
@@ -77,7 +77,7 @@ async def submit_job(
 ) -> tuple[Dispatch, DispatchOutcome]:
     """Submit a job; return the request and its outcome. Raises AskFailed, Unavailable.
 
-    ``key``: an idempotency key with the hash of its request.
+    ``key``: an idempotency key, with the hash of the request that has this key.
     """
     dispatch = Dispatch(
         job=gateway.ports.random.uuid(),
@@ -101,8 +101,8 @@ async def retry_as_new_job(
     """Retry a failed or cancelled job of one unit as a new job.
 
     If the Ledger refuses the new job, its request and the refusal are returned. ``owner`` None: an
-    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job that
-    costs more now than its owner agreed to.
+    admin retries any user's job, and the ``act`` is recorded. An admin cannot retry a job whose
+    present price is above the price that the owner agreed to.
     """
     row = await gateway.tables.jobs.past(job, owner)
     if row is None:

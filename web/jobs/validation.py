@@ -32,8 +32,8 @@ NO_SCENE: Final = "is no .blend file; save the scene in Blender (File > Save As)
 
 @attrs.frozen
 class NewJob(JobSpec):
-    """A job to submit. With ``frames`` it has a unit for each frame, or for each ``chunk`` of them;
-    with ``tiles`` each frame is rendered in parts, which a last unit puts together.
+    """A job to submit. With ``frames`` the job has a unit for each frame, or for each ``chunk`` of
+    them; with ``tiles`` each frame has a unit for each tile, and a unit that merges the tiles.
     """
 
     payload_ref: Annotated[Reference, Doc("The ``payload_ref`` of an upload.")] = attrs.field(
@@ -144,7 +144,9 @@ async def _inputs(call: Call[Any], asked: JobSpec) -> Inputs | Fault:
         return Fault("payload_ref", "value", "must be a completed upload of yours")
     is_submission = isinstance(asked, NewJob)
     if is_submission and asked.job_type == "render" and not await _may_be_scene(call, row):
-        return Fault("payload_ref", "not_a_scene", NO_SCENE)  # the same code as preflight's finding
+        return Fault(
+            "payload_ref", "not_a_scene", NO_SCENE
+        )  # the code equals that of preflight's finding
     if asked.manifest is not None:
         return await files_of(call, asked.manifest, row, asked.job_type)
     return Inputs(InputFile(row.object_key, row.filename, row.sha256.hex(), row.size))

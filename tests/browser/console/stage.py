@@ -79,7 +79,7 @@ class Stage:
             return status != 503
 
         once = {"Idempotency-Key": uuid4().hex}
-        await until(is_placed, within=60)
+        await until(is_placed)
         return str(placed["job_id"])
 
     async def ended(self, job: str, who: str = "jane") -> str:
@@ -89,7 +89,7 @@ class Stage:
             _, answer = await self.people[who].call("GET", f"/jobs/{job}")
             return answer if answer["status"] in ("COMPLETED", "FAILED") else None
 
-        return str((await until(look, within=30))["status"])
+        return str((await until(look))["status"])
 
 
 def picture(width: int = 96, height: int = 72, shade: int = 0) -> bytes:
@@ -131,7 +131,7 @@ async def person(
         who.token = tokens.get("access_token", "")
         return status == 200
 
-    await until(is_in, within=60)
+    await until(is_in)
     return who
 
 
@@ -153,7 +153,7 @@ async def hostile_user(stage: Stage, number: int) -> str:
             assert answer.status in (201, 409, 503), await answer.text()
             return answer.status != 503
 
-    await until(is_there, within=60)
+    await until(is_there)
     status, found = await stage.people["ann"].call("GET", f"/admin/users?search={email}")
     assert status == 200, found
     return str(found["users"][0]["id"])

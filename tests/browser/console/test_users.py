@@ -147,7 +147,7 @@ async def test_a_creator_buys_credits_and_an_admin_sees_what_stripe_told(
         async def arrived() -> Any:
             return await balance(stage) == before + 100
 
-        await until(arrived, within=30)
+        await until(arrived)
         await page.get_by_role("link", name="Your credits").click()
         await page.wait_for_url("**/console/credits")
         await expect(page.locator("#bought tbody tr").first).to_contain_text("paid")

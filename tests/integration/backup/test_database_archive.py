@@ -84,9 +84,13 @@ async def test_a_backup_is_of_one_moment_while_money_moves(
         for number in range(4):
             group.create_task(move(number))
         await until(lambda: moved > 20)
-        before = moved
-        await dump(database.owner_dsn, tmp_path / "backup")
-        assert moved > before
+
+        async def was_made_meanwhile() -> bool:
+            before = moved
+            await dump(database.owner_dsn, tmp_path / "backup")
+            return moved > before
+
+        await until(was_made_meanwhile)
         done.set()
     await restore(empty.owner_dsn, tmp_path / "backup")
     assert await fsck(empty.app_dsn) == []

@@ -25,8 +25,15 @@ TELL: Final = """SELECT set_config('search_path', 'hand, pg_catalog, public', fa
                         set_config('hand.now', $1, false)"""
 
 
+# A busy machine may need more than the two seconds after which a gateway gives up.
+HANG_SECONDS: Final = 60.0
+
+
 class HandDatabase(Database):
-    """Database whose connections get the hand clock's time when they leave the pool."""
+    """Database whose connections get the hand clock's time when they leave the pool.
+
+    Its statements may take up to HANG_SECONDS.
+    """
 
     def __init__(self, dsn: Callable[[], str], clock: HandClock | None = None, **more: Any) -> None:
         super().__init__(dsn, **more)
@@ -36,6 +43,19 @@ class HandDatabase(Database):
         connection = await super()._acquire()
         await connection.fetchrow(TELL, self.clock.now().isoformat())
         return connection
+
+    @asynccontextmanager
+    async def connection(self, *, within: float = HANG_SECONDS) -> AsyncGenerator[Connection]:
+        async with super().connection(within=max(within, HANG_SECONDS)) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, within: float = HANG_SECONDS, snapshot: bool = False
+    ) -> AsyncGenerator[Connection]:
+        longer = max(within, HANG_SECONDS)
+        async with super().transaction(within=longer, snapshot=snapshot) as connection:
+            yield connection
 
 
 class HandHalts(Halts):

@@ -7,7 +7,9 @@ import pytest
 from supervisors.engines.postgres import PostgresEndpoint
 from tests.integration.console.people import Visitor, newcomer
 from tests.support.http_gateway import Face, face_with, with_ledger
+from tests.support.patience import patient
 
+__all__ = ["patient"]
 face = face_with(with_ledger)
 
 

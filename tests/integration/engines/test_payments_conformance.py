@@ -111,7 +111,7 @@ async def test_an_event_is_had_again_while_it_is_known(case: Case) -> None:
 
 async def test_what_stripe_signed_is_read(case: Case) -> None:
     body = b'{"id": "evt_1", "type": "x", "more": "\xc3\xbc"}'
-    for age in (0, 298):
+    for age in (0, 270):
         event = await case.payments.read_event(body, case.sign(body, age))
         assert event == {"id": "evt_1", "type": "x", "more": "ü"}
 

@@ -47,7 +47,7 @@ async def test_what_waits_of_a_job_is_one_dispatch_and_every_frame_is_settled(
     assert {one.sha256 for one in sent.inputs} == {SHA256, EVIDENCE.sha256}
 
     async def settled() -> list[dict[str, Any]] | None:
-        _, found = await farm.jane.call("GET", f"/jobs/{placed['job_id']}/units")
+        _, found = await farm.jane.answered("GET", f"/jobs/{placed['job_id']}/units")
         assert found is not None
         done = [one for one in found["units"] if one["state"] == "COMPLETED"]
         return done if len(done) == FRAMES else None

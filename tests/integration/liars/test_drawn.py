@@ -98,15 +98,27 @@ async def wait_for_looks(farm: Farm) -> None:
     await until(lambda: handled() >= before + LOOKS, within=WITHIN)
 
 
+async def read(farm: Farm, person: Person, path: str) -> tuple[int, str]:
+    """Status and text of an answer; a busy gateway, which answers 503, is asked again."""
+
+    async def answered() -> tuple[int, str] | None:
+        url = f"{farm.gateway.url}{path}"
+        async with farm.http.get(url, headers=person.headers) as answer:
+            text = await answer.text()
+            return None if answer.status == 503 else (answer.status, text)
+
+    found = await until(answered)
+    assert found is not None
+    return found
+
+
 async def asked(farm: Farm, paths: list[str], known: dict[str, str]) -> dict[str, Any]:
     """Return all answers that the creator and the node's owner get at these paths."""
     found: dict[str, Any] = {}
     for who, person in (("creator", farm.jane), ("owner", farm.operators["eve"])):
         for path in paths:
             full = path.format(**known)
-            url = f"{farm.gateway.url}{full}"
-            async with farm.http.get(url, headers=person.headers) as answer:
-                found[f"{who} {path}"] = (answer.status, await answer.text())
+            found[f"{who} {path}"] = await read(farm, person, full)
     return found
 
 

@@ -26,7 +26,7 @@ async def admin(farm: Farm) -> Person:
 
 
 async def stands(person: Person, node: Any) -> str:
-    _, found = await person.call("GET", f"/nodes/{node.node_id}")
+    _, found = await person.answered("GET", f"/nodes/{node.node_id}")
     return str(found["standing"])
 
 
@@ -49,7 +49,7 @@ async def test_a_new_key_of_who_has_a_node_in_quarantine_begins_there(
         await tell(eve, first, "revoke")
     again, other = await farm.liar(delivers), await farm.node("olga", delivers, "render")
     assert await stands(eve, again) == "QUARANTINED"
-    _, found = await eve.call("GET", f"/nodes/{again.node_id}")
+    _, found = await eve.answered("GET", f"/nodes/{again.node_id}")
     assert "another node of its owner" in found["standing_reason"]
     assert await stands(eve, before) == "ACTIVE", "it has a record of its own"
     assert await stands(farm.operators["olga"], other) == "ACTIVE"

@@ -52,7 +52,7 @@ async def test_a_lie_about_a_scene_that_differs_each_time_is_unpaid_though_it_wa
     assert (unit["charged"], await farm.earned()) == ("0.0000", 0)
     assert asked[:3] == [(False, False), (True, False), (True, True)]
     assert await farm.owner.fetchval("SELECT drawn FROM checks WHERE attempt = 1") is False
-    _, seen = await farm.operators["eve"].call("GET", f"/nodes/{node.node_id}/checks")
+    _, seen = await farm.operators["eve"].answered("GET", f"/nodes/{node.node_id}/checks")
     first = next(one for one in seen["checks"] if one["attempt"] == 1)
     assert (first["verdict"], first["strike"]) == ("invalid", False)
     await farm.sound()

@@ -64,7 +64,7 @@ async def test_a_plain_node_completes_jobs_and_the_receipt_says_why_they_are_unv
     job = await farm.place()
     unit = await farm.ends(job)
     assert (unit["state"], unit["verified"], unit["charged"]) == ("COMPLETED", False, "10.0000")
-    status, found = await farm.jane.call("GET", f"/jobs/{job}/receipt")
+    status, found = await farm.jane.answered("GET", f"/jobs/{job}/receipt")
     if behave is signs_nothing:
         assert status == 404, "there is nothing to sign for"
     else:

@@ -24,7 +24,7 @@ async def deactivate_jane(farm: Farm, admin: Person) -> str:
     assert (status, account["is_active"]) == (200, False)
 
     async def is_out() -> bool:
-        return (await farm.jane.call("GET", "/credits/balance"))[0] == 401
+        return (await farm.jane.answered("GET", "/credits/balance"))[0] == 401
 
     await until(is_out, within=WITHIN)
     return str(user["id"])

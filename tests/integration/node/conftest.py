@@ -19,6 +19,7 @@ from rendertrust.node.state_folder import Enrolment, StateFolder
 from tests.integration.node.gateway import Gateway
 from tests.integration.node.resident import Resident, resident
 from tests.integration.node.scenes import ARTISTS, build
+from tests.support.free_ports import free_port
 
 QUICK = AgentSettings(
     health_port=None,
@@ -96,7 +97,9 @@ async def listen(aiohttp_server: AiohttpServer) -> AsyncGenerator[Listen, None]:
 
     async def begin(double: Gateway | None = None, port: int | None = None) -> Gateway:
         double = double or Gateway()
-        double.server = await aiohttp_server(double.app(), port=port)
+        # Of a port that the system chooses an outgoing connection could be in the way of a second
+        # gateway there.
+        double.server = await aiohttp_server(double.app(), port=port or free_port())
         listening.append(double)
         return double
 

@@ -29,6 +29,7 @@ from rendertrust.protocol import (
     decode_from_node,
     encode,
 )
+from tests.support.until import until
 
 Kind = TypeVar("Kind", bound=FromNode)
 
@@ -181,9 +182,18 @@ class Gateway:
     # ---------------------------------------------------------------- methods for tests
 
     async def send(self, frame: FromGateway) -> None:
-        await self.sockets[-1].send_str(encode(frame))
+        """Send over the newest connection; wait for a node that has lost its connection."""
 
-    async def next(self, kind: type[Kind], *, within: float = 60) -> Kind:
+        async def sent() -> bool:
+            try:
+                await self.sockets[-1].send_str(encode(frame))
+            except ConnectionResetError:
+                return False
+            return True
+
+        await until(sent)
+
+    async def next(self, kind: type[Kind], *, within: float = 120) -> Kind:
         """Return the next relay frame of ``kind``, and skip earlier relay frames of other kinds."""
         async with asyncio.timeout(within), self._arrived:
             while True:
@@ -194,7 +204,7 @@ class Gateway:
                         return frame
                 await self._arrived.wait()
 
-    async def result(self, job_id: str, *, within: float = 60) -> JobResult:
+    async def result(self, job_id: str, *, within: float = 120) -> JobResult:
         while True:
             result = await self.next(JobResult, within=within)
             if result.job_id == job_id:

@@ -19,7 +19,7 @@ from rendertrust.node.sandbox import NOBODY, Sandbox
 
 # Everything of the node's worker except Blender: its resource limits, then the program.
 WORKER = """
-import json, os, resource, socket, subprocess, sys, time
+import json, os, resource, signal, socket, subprocess, sys, time
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker.resource_limits import come_last, limit
 order = json.loads(sys.argv[-1])
@@ -36,7 +36,7 @@ def tries(action):
     return "worked"
 def forever():
     while True:
-        time.sleep(1)
+        signal.pause()
 say(begun=True)
 """
 READS = """
@@ -113,6 +113,7 @@ except OSError:
     pass
 say(born=born)
 """
+# It goes on trying for ever; the sleep keeps it from taking all of the machine's time.
 BOMBS = """
 while True:
     try:

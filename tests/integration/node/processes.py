@@ -1,13 +1,16 @@
 """Facts about processes, read from ``/proc``."""
 
+from contextlib import suppress
 from pathlib import Path
+
+GONE = (FileNotFoundError, ProcessLookupError)  # before it was looked at, or while
 
 
 def is_alive(pid: int) -> bool:
     """Return True if ``pid`` runs; False for a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except GONE:
         return False
 
 
@@ -19,7 +22,29 @@ def descendants(pid: int) -> set[int]:
         below: set[int] = set()
         for parent in level:
             for file in Path(f"/proc/{parent}/task").glob("*/children"):
-                below |= {int(child) for child in file.read_text().split()}
+                with suppress(*GONE):
+                    below |= {int(child) for child in file.read_text().split()}
         found |= below
         level = below
     return found
+
+
+def sandboxed(pid: int) -> set[int]:
+    """Every process of a sandbox below ``pid``, and those that keep it.
+
+    Others come and go there without a test's doing: those of PostgreSQL.
+    """
+    keepers = {each for each in descendants(pid) if _name(each) == "bwrap"}
+    return keepers.union(*map(descendants, keepers))
+
+
+def innermost(pid: int) -> set[int]:
+    """The processes of sandboxes below ``pid`` that have none below themselves: the workers."""
+    return {each for each in sandboxed(pid) if not descendants(each)}
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except GONE:
+        return ""

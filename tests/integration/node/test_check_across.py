@@ -37,7 +37,22 @@ bpy.context.object.modifiers.new("Fur", "PARTICLE_SYSTEM")
 hairs = bpy.context.object.particle_systems[0].settings
 hairs.type, hairs.count = "HAIR", 40
 """
-OPTIX = "optix/x86_64/5.2"
+# The part behind the decimal point of a large multiple: the smallest difference changes all of it.
+CHAOS = """
+made = bpy.data.materials.new("Chaos")
+made.use_nodes = True
+nodes, links = made.node_tree.nodes, made.node_tree.links
+noise, shine = nodes.new("ShaderNodeTexNoise"), nodes.new("ShaderNodeEmission")
+times, part = nodes.new("ShaderNodeMath"), nodes.new("ShaderNodeMath")
+times.operation, part.operation = "MULTIPLY", "FRACT"
+times.inputs[1].default_value = 1e7
+links.new(noise.outputs[0], times.inputs[0])
+links.new(times.outputs[0], part.inputs[0])
+links.new(part.outputs[0], shine.inputs["Strength"])
+links.new(shine.outputs[0], nodes["Material Output"].inputs["Surface"])
+bpy.context.object.data.materials.append(made)
+"""
+OPTIX, SSE = "optix/x86_64/5.2", "cpu/sse/5.2"
 AGAIN = [[0.2, 0.7, None], [0.9, 0.1, 0.4], [0.5, 0.5, None]]
 
 
@@ -64,6 +79,19 @@ class Machines:
         assert isinstance(report, Report), report
         case.hear(report, UUID(int=2), OPTIX, DEFAULTS)
         return case.verdict, told
+
+    async def case_of(self, name: str, files: Files) -> tuple[Case, list[str]]:
+        """Return the case of a result from another instruction set, and its steps."""
+        case, steps = Case.opened(pending(drawn=True)), list[str]()
+        while case.verdict is None:
+            steps.append(case.step)
+            order = case.order(UUID(int=1), b"secret", SSE)
+            places = {"draws": [*map(list, order.draws)], "across": [*map(list, order.across)]}
+            told = await self.told(f"{name}-{case.step}", files, whole=order.whole, **places)
+            report = answer(told, order.count)
+            assert isinstance(report, Report), report
+            case.hear(report, UUID(int=2), SSE, DEFAULTS)
+        return case, steps
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +126,27 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
     assert look["samples"] == pytest.approx(1.0, abs=0.15)
     assert look["noisy"] > 60
     assert told["finish"]["equal"], "the picture is made anew of the evidence"
+
+
+async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
+    machines: Machines, tmp_path: Path
+) -> None:
+    """A creator could make one so that honest nodes get strikes."""
+    scene = build(tmp_path / "s.blend", SCENE + CHAOS)
+    chaotic = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
+    case, steps = await chaotic.case_of("chaos", await machines.other.delivered("chaos", scene))
+    assert (case.verdict, steps) == (Verdict("consistent", "other-seeds"), ["regions", "more"])
+
+
+async def test_half_the_samples_of_another_instruction_set_are_a_strike(
+    machines: Machines,
+) -> None:
+    samples = SAMPLES // 2
+    files = await machines.other.delivered("less", machines.here.scene, samples=samples)
+    case, steps = await machines.case_of("less", files)
+    assert case.verdict is not None
+    assert (case.verdict.outcome, case.verdict.strike) == ("invalid", True)
+    assert steps == ["regions", "more", "whole"]
 
 
 async def test_half_the_samples_are_refused_by_both_looks(machines: Machines) -> None:

@@ -142,23 +142,45 @@ bpy.data.objects.remove(cube)
 bpy.ops.wm.usd_import(filepath=os.path.join(elsewhere, "stage.usda"))
 """
 NESTED = """
-def wood(place): made = bpy.data.images.new("wood", 4, 4) made.pixels = [0.8, 0.2, 0.1, 1.0] * 16
-made.filepath_raw, made.file_format = place, "PNG" made.save() return made for one in ("props/tex",
-"sets", "woods"): os.makedirs(os.path.join(elsewhere, one), exist_ok=True) props =
-os.path.join(elsewhere, "props", "p.blend") sets = os.path.join(elsewhere, "sets", "s.blend") place
-= os.path.join(elsewhere, *("woods" if ABSOLUTE else "props/tex").split("/"), "wood.png") grain =
-wood(place) nodes = bpy.data.materials["Material"].node_tree texture =
-nodes.nodes.new("ShaderNodeTexImage") texture.image = grain nodes.links.new(texture.outputs[0],
-nodes.nodes["Principled BSDF"].inputs[0]) grain.filepath = place if ABSOLUTE else "//tex/wood.png"
-save(props) def begin(): bpy.ops.wm.read_factory_settings() scene = bpy.context.scene
-scene.render.engine, scene.cycles.samples = "CYCLES", 8 scene.render.resolution_x,
-scene.render.resolution_y = 64, 36 return scene begin() save(sets) with
-bpy.data.libraries.load(props, link=True, relative=True) as (there, here): here.materials =
-["Material"] named = bpy.data.objects["Cube"] named.name = "Table" named.data.materials.clear()
-named.data.materials.append(here.materials[0]) save(sets) scene = begin() save() # relative links
-need the scene's path bpy.data.objects.remove(bpy.data.objects["Cube"]) with
-bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here): here.objects =
-["Table"] scene.collection.objects.link(here.objects[0])
+def wood(place):
+    made = bpy.data.images.new("wood", 4, 4)
+    made.pixels = [0.8, 0.2, 0.1, 1.0] * 16
+    made.filepath_raw, made.file_format = place, "PNG"
+    made.save()
+    return made
+for one in ("props/tex", "sets", "woods"):
+    os.makedirs(os.path.join(elsewhere, one), exist_ok=True)
+props = os.path.join(elsewhere, "props", "p.blend")
+sets = os.path.join(elsewhere, "sets", "s.blend")
+place = os.path.join(elsewhere, *("woods" if ABSOLUTE else "props/tex").split("/"), "wood.png")
+grain = wood(place)
+nodes = bpy.data.materials["Material"].node_tree
+texture = nodes.nodes.new("ShaderNodeTexImage")
+texture.image = grain
+nodes.links.new(texture.outputs[0], nodes.nodes["Principled BSDF"].inputs[0])
+grain.filepath = place if ABSOLUTE else "//tex/wood.png"
+save(props)
+def begin():
+    bpy.ops.wm.read_factory_settings()
+    scene = bpy.context.scene
+    scene.render.engine, scene.cycles.samples = "CYCLES", 8
+    scene.render.resolution_x, scene.render.resolution_y = 64, 36
+    return scene
+begin()
+save(sets)
+with bpy.data.libraries.load(props, link=True, relative=True) as (there, here):
+    here.materials = ["Material"]
+named = bpy.data.objects["Cube"]
+named.name = "Table"
+named.data.materials.clear()
+named.data.materials.append(here.materials[0])
+save(sets)
+scene = begin()
+save()  # relative links need the scene's path
+bpy.data.objects.remove(bpy.data.objects["Cube"])
+with bpy.data.libraries.load(sets, link=True, relative=RELATIVE) as (there, here):
+    here.objects = ["Table"]
+scene.collection.objects.link(here.objects[0])
 """
 TOLD = (
     TREE

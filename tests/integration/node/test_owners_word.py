@@ -74,7 +74,7 @@ async def test_a_busy_machine_finishes_what_runs_hangs_up_and_comes_back(
         assert (refused.status, refused.failure) == ("failed", "network")
         assert not peer.sockets[-1].closed
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         await until(lambda: peer.sockets[-1].closed)
         beats = len(peer.beats)
         seen = agent.status(node.folder.path)
@@ -111,7 +111,7 @@ async def test_drained_by_its_owner_it_finishes_gives_back_and_ends(
         node.folder.wish_drain()
         assert (await peer.result("j2")).status == "failed"
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         assert await node.ended(60) == agent.AgentExit(reason="drained", ok=True)
     async with start():
         await peer.next(Hello)  # the wish to drain is used up and does not end the next agent
@@ -128,7 +128,7 @@ async def test_stopped_it_finishes_what_runs_where_it_may(
         node.stop.set()
         await until(lambda: any("a second signal" in line for line in node.told))
         gate.set()
-        assert (await peer.result("j1", within=60)).status == "completed"
+        assert (await peer.result("j1")).status == "completed"
         assert await node.ended(60) == agent.AgentExit(reason="stopped", ok=True)
 
 

@@ -19,7 +19,7 @@ from rendertrust.node.resident_blender import ResidentBlender
 from rendertrust.protocol import Hello, JobResult
 from tests.integration.node.conftest import QUICK, Start
 from tests.integration.node.gateway import Gateway
-from tests.integration.node.processes import descendants, is_alive
+from tests.integration.node.processes import descendants, innermost, is_alive
 from tests.integration.node.scenes import pixels, render_locally, task
 from tests.support.until import until
 
@@ -29,16 +29,17 @@ CONTENT = "the same"
 FOR_EVER, REFUSED = 9999, 8888  # numbers of samples
 # The worker with a stand-in for Blender, which takes long to start.
 QUICK_WORKER = f"""
-import os, sys, time
+import os, signal, sys
 from types import SimpleNamespace
 sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from worker import ipc, program
 def render(bpy, order, say):
     if order.get("samples") == {REFUSED}:
         raise ipc.SceneError("it is refused")
-    while order.get("samples") == {FOR_EVER}:
+    if order.get("samples") == {FOR_EVER}:
         say("progress", progress=0.5)
-        time.sleep(0.1)
+        while True:
+            signal.pause()
     with open(os.path.join(order["out"], "0001.png"), "w") as file:
         file.write("a picture")
     say("done", file="0001.png")
@@ -110,7 +111,7 @@ def farm(real: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Farm:
 
 def blenders() -> set[int]:
     """Return the ids of the workers below this process: the innermost process of each sandbox."""
-    return {pid for pid in descendants(os.getpid()) if not descendants(pid)}
+    return innermost(os.getpid())
 
 
 async def test_frames_of_a_job_have_one_blender_and_are_the_artists(
@@ -293,7 +294,7 @@ async def test_agent_gives_units_of_a_job_to_one_blender(
     before, seen = blenders(), list[set[int]]()
     given = peer.input("scene.blend", small.read_bytes())
     async with start(attrs.evolve(QUICK, slots=1)):
-        await peer.next(Hello, within=60)
+        await peer.next(Hello)
         for unit in (0, 1):
             order = peer.dispatch(
                 "render",

@@ -29,7 +29,7 @@ async def test_a_result_is_put_whole(peer: Gateway, tmp_path: Path, size: int) -
 async def test_a_store_that_takes_no_more_is_tried_again(
     peer: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rendertrust.node.uploads.TAKEN_SECONDS", 0.5)
+    monkeypatch.setattr("rendertrust.node.uploads.TAKEN_SECONDS", 2.0)
     file = tmp_path / "result"
     file.write_bytes(b"x" * LARGE)
     async with Proxy(of_http(peer.url)) as proxy, aiohttp.ClientSession() as session:

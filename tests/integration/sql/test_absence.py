@@ -20,6 +20,8 @@ from tests.support.until import until
 from tests.twins.clock import TwinClock
 from tests.twins.random import TwinRandom
 
+# What the pool waits for is 1.8 s, and it waits for it once; a busy machine takes some besides.
+LESS_THAN_TWICE, HANG_SECONDS = 3.4, 60.0
 LOCKED = "SELECT balance FROM accounts WHERE name = $1 FOR UPDATE"
 
 
@@ -45,7 +47,7 @@ async def fails_in_time(pool: Database) -> None:
     started = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
         await pool.check()
-    assert asyncio.get_running_loop().time() - started < 2
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
 
 
 async def test_it_fails_in_time_while_away_and_recovers_by_itself(
@@ -81,8 +83,8 @@ async def test_a_transaction_on_which_nobody_answers_is_given_up_in_time(
     lost = proxy.strand(said)
     started = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
-        await asyncio.wait_for(work(), 4.0)
-    assert asyncio.get_running_loop().time() - started < 2.0
+        await asyncio.wait_for(work(), HANG_SECONDS)
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
     assert lost.sprung == 1
     await work()
 
@@ -142,7 +144,7 @@ async def test_an_audit_on_which_nobody_answers_is_given_up(
     with monkeypatch.context() as impatient:
         impatient.setattr("sql.store.WHOLE_SECONDS", 0.5)
         with pytest.raises(Unavailable):
-            await asyncio.wait_for(stage.store.audit(), 4.0)
+            await asyncio.wait_for(stage.store.audit(), HANG_SECONDS)
     assert await stage.store.audit() == []
 
 
@@ -171,7 +173,7 @@ async def test_books_that_are_away_are_told_and_come_back(proxy: Proxy, stage: S
     ledger = LedgerActor(stage.store, TwinClock(), TwinRandom())
     started = asyncio.get_running_loop().time()
     assert await ledger.commit([order]) == [LedgerUnavailable()]
-    assert asyncio.get_running_loop().time() - started < 2.5
+    assert asyncio.get_running_loop().time() - started < LESS_THAN_TWICE
     await proxy.up()
     assert isinstance((await stage.commit(order))[0], Posted)
     assert await stage.of_user(user) == (12, 0)

@@ -10,9 +10,11 @@ from tests.integration.web.accounts import Person as AtFace
 from tests.integration.web.accounts import register, with_role
 from tests.support.api_description import our_contract
 from tests.support.http_gateway import Face, Headers, face_with, settings_for_tests
+from tests.support.patience import patient
 from tests.support.proof_readers import Person
 from tests.support.whole_gateway import Whole, whole
 
+__all__ = ["patient"]
 face = face_with()
 
 

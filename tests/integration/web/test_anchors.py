@@ -77,7 +77,7 @@ async def test_what_a_proof_says_of_its_anchor_is_signed_and_open_to_everybody(
         ("anchor", None),
     ):
         assert not verify_proof({**proof, name: value}).holds
-    status, now = await Person(http, gateway.url).call("GET", "/ledger/checkpoint")
+    status, now = await Person(http, gateway.url).answered("GET", "/ledger/checkpoint")
     assert (status, now["anchor"]) == (200, proof["anchor"])
 
 

@@ -121,8 +121,8 @@ async def test_a_chain_that_is_ahead_halts_every_write_and_no_reading(
         assert status == 503, (path, problem)
         assert "`rendertrust chain reopen`" in problem["detail"], path
     for path in ("/credits/balance", "/credits/history", "/jobs", "/ledger/anchors"):
-        assert (await creator.call("GET", path))[0] == 200
-    assert holds((await creator.call("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
+        assert (await creator.answered("GET", path))[0] == 200
+    assert holds((await creator.answered("GET", f"/ledger/{entry['entry_id']}/proof"))[1])
     with pytest.raises(Halted):  # also for other writers: nodes' results, the Paymaster
         async with gateway.store.transaction():
             pass
@@ -150,7 +150,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
     await wait_until_verified(creator, await creator.deduct())
     await anchor_unknown_leaves(chain, 3)
     await halted(creator)
-    _, before = await creator.call("GET", "/ledger/checkpoint")
+    _, before = await creator.answered("GET", "/ledger/checkpoint")
     async with connected(database.owner_dsn) as owner:
         # Entries that a restored database had booked but not yet signed.
         await owner.execute(
@@ -169,7 +169,7 @@ async def test_nothing_is_signed_while_the_chain_has_another_log(
             return row is not None and row["size"] > before["size"]
 
         await until(taken)
-    assert (await creator.call("GET", "/ledger/checkpoint"))[1] == before
+    assert (await creator.answered("GET", "/ledger/checkpoint"))[1] == before
 
 
 async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
@@ -197,13 +197,13 @@ async def test_an_epoch_lets_writes_go_on_and_old_proofs_hold(
     found = await wait_until_verified(creator, fresh)
     assert (found["verified"], found["contract"] != left) == (True, True)
     assert (await wait_until_verified(creator, entry))["verified"]
-    _, now = await creator.call("GET", "/ledger/checkpoint")
+    _, now = await creator.answered("GET", "/ledger/checkpoint")
     assert now["origin"] == row.origin
-    _, epochs = await creator.call("GET", "/ledger/epochs")
+    _, epochs = await creator.answered("GET", "/ledger/epochs")
     (link,) = epochs["epochs"]
     assert (link["leaf"], link["leaf_index"]) == (row.leaf, row.leaf_index)
-    assert (await creator.call("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
-    assert (await creator.call("GET", "/ledger/epochs?size=999999"))[0] == 422
+    assert (await creator.answered("GET", "/ledger/epochs?size=1"))[1]["epochs"] == []
+    assert (await creator.answered("GET", "/ledger/epochs?size=999999"))[0] == 422
     assert await gateway.store.audit() == []
     anchors = Anchors(gateway.gateway.database)
     await until(lambda: _sound(chain, anchors))

@@ -5,11 +5,16 @@ import asyncio
 import pytest
 
 from tests.support.http_gateway import Face
+from web.process import response_cache
 
 
 @pytest.fixture
 def asked(face: Face, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Record each probe of the database and each reading of the figures."""
+    """Record each probe of the database and each reading of the figures.
+
+    A response is kept for longer than 40 requests take on a slow machine.
+    """
+    monkeypatch.setattr(response_cache, "SECONDS", 3600.0)
     found: list[str] = []
     probe, show = face.gateway.monitoring.probes["database"], face.gateway.monitoring.figures.show
 

@@ -177,9 +177,9 @@ async def test_not_one_write_is_taken_and_nothing_signed_while_the_chain_is_away
         with pytest.raises(Halted):
             async with running.store.transaction():
                 pass
-        _, newest = await again.call("GET", "/ledger/checkpoint")
+        _, newest = await again.answered("GET", "/ledger/checkpoint")
         assert newest["size"] < before["size"]
-        assert (await again.call("GET", "/credits/balance"))[0] == 200
+        assert (await again.answered("GET", "/credits/balance"))[0] == 200
         assert "chain reopen" in await halted(again)
     assert machine.kept == before
     async with connected(machine.database.app_dsn) as connection:
@@ -197,7 +197,7 @@ async def test_the_chains_word_does_not_end_it_and_an_epoch_does(machine: Machin
         looks = machine.chain.looks
         await until(lambda: machine.chain.looks > looks + 3)
         await reason_of_refusal(again, "no")
-        assert (await again.call("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
+        assert (await again.answered("GET", "/ledger/checkpoint"))[1]["size"] < before["size"]
         row = await begin_epoch(machine)
 
         proof = await proved(again, await deduct_when_accepted(again, "yes"))

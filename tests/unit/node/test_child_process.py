@@ -12,7 +12,7 @@ from tests.support.until import until
 
 
 async def run(
-    program: str, *, within: float = 20, heard: list[Mapping[str, Any]] | None = None
+    program: str, *, within: float = 120, heard: list[Mapping[str, Any]] | None = None
 ) -> ProcessExit:
     command = [sys.executable, "-u", "-c", program]
     into = heard if heard is not None else []
@@ -39,7 +39,7 @@ async def test_process_is_killed_at_its_deadline() -> None:
     began = time.monotonic()
     ending = await run("import time; time.sleep(60)", within=0.5)
     assert ending.code is None
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 50, "its own end was waited for"
 
 
 async def test_process_that_never_stops_talking_is_killed_at_its_deadline() -> None:
@@ -72,7 +72,7 @@ async def test_cancelled_conversation_leaves_no_process(tmp_path: Path) -> None:
         "time.sleep(60)"
     )
     talk = asyncio.ensure_future(run(program))
-    await until(lambda: mark.exists() and len(mark.read_text().split()) == 2, within=20)
+    await until(lambda: mark.exists() and len(mark.read_text().split()) == 2)
     talk.cancel()
     await asyncio.wait((talk,))
     pids = mark.read_text().split()

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from rendertrust.error_code import ErrorCode
+from rendertrust.unit_error_code import ErrorCode
 
 ROOT = Path(__file__).resolve().parents[3]
 CODES = set(get_args(ErrorCode))
