@@ -135,13 +135,13 @@ async def test_who_asks_for_much_and_reads_nothing_is_cut(gateway: Gateway) -> N
 
 
 async def is_described(gateway: Gateway) -> bool:
-    """A gateway that has just started has no description of its API yet."""
+    """Return True if the gateway serves the description of its API; at first it does not."""
     async with session("127.0.0.250") as http, http.get(f"{gateway.url}/openapi.json") as answer:
         return answer.status == 200
 
 
 async def described(gateway: Gateway) -> float:
-    """How often it gave the description, as counted a moment ago; it only grows."""
+    """Return how often the gateway has sent the description of its API."""
     return await figure(gateway, DESCRIBED)
 
 

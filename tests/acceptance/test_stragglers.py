@@ -103,7 +103,7 @@ async def test_both_have_it_and_the_first_is_first_after_all(
         assert (unit["node_id"], unit["copy_node_id"]) == (race.first.node_id, race.second.node_id)
         assert unit["waiting"]["code"] == "copied"
         _, told = await creator.call("GET", f"/jobs/{race.job}/events?limit=100")
-        # On a busy machine another frame, which ends by itself, may have taken long enough, too.
+        # On a busy machine, another frame may have taken so long that it was copied, too.
         copied = [e for e in told["events"] if e["type"] == "unit.copied"]
         (event,) = [e for e in copied if e["unit"] == LAST]
         assert event["attempt"] == 2

@@ -25,7 +25,7 @@ TELL: Final = """SELECT set_config('search_path', 'hand, pg_catalog, public', fa
                         set_config('hand.now', $1, false)"""
 
 
-# A busy machine may need more than the two seconds after which a gateway gives up.
+# A gateway gives up after two seconds; a busy machine may need more time for a statement.
 HANG_SECONDS: Final = 60.0
 
 

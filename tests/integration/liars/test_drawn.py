@@ -99,7 +99,7 @@ async def wait_for_looks(farm: Farm) -> None:
 
 
 async def read(farm: Farm, person: Person, path: str) -> tuple[int, str]:
-    """Status and text of an answer; a busy gateway, which answers 503, is asked again."""
+    """Read a path, again while the gateway is busy (503); return the status and the text."""
 
     async def answered() -> tuple[int, str] | None:
         url = f"{farm.gateway.url}{path}"

@@ -97,8 +97,8 @@ async def listen(aiohttp_server: AiohttpServer) -> AsyncGenerator[Listen, None]:
 
     async def begin(double: Gateway | None = None, port: int | None = None) -> Gateway:
         double = double or Gateway()
-        # Of a port that the system chooses an outgoing connection could be in the way of a second
-        # gateway there.
+        # An outgoing connection could occupy a port that the system chose; a second gateway could
+        # then not listen on this port.
         double.server = await aiohttp_server(double.app(), port=port or free_port())
         listening.append(double)
         return double

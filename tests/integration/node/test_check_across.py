@@ -131,7 +131,7 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
 async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
     machines: Machines, tmp_path: Path
 ) -> None:
-    """A creator could make one so that honest nodes get strikes."""
+    """A creator could otherwise use such a scene to give honest nodes strikes."""
     scene = build(tmp_path / "s.blend", SCENE + CHAOS)
     chaotic = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
     case, steps = await chaotic.case_of("chaos", await machines.other.delivered("chaos", scene))
