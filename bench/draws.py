@@ -77,7 +77,7 @@ SELECT sha256, node_id, drawn, verdict, verifier_id, claimed_by FROM checks WHER
 def bounds(count: int, odds: float) -> tuple[int, int]:
     """Return the smallest and largest likely numbers of successes in ``count`` trials.
 
-    Fewer or more successes each have at most half of the probability ``1 - SURE``.
+    The probability of fewer successes is at most ``(1 - SURE) / 2``, and so is that of more.
     """
 
     def chance(k: int) -> float:

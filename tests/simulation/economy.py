@@ -229,7 +229,7 @@ def expected(strategy: Strategy) -> float:
 
 def expected_of(life: Life) -> Sums:
     """Return the expected sums over a life, which ends as soon as a lie is a strike."""
-    # records: probability that the account lives with each record
+    # ``records``: the probability that the account is still in use, by its record
     sums, records = Sums(), {(0, 0): 1.0}
     pending: deque[Pending] = deque()
     for number, step in enumerate(life, 1):

@@ -94,8 +94,7 @@ class World:
             hanging=plan.trouble / 4,
             deaf=plan.trouble / 10,
         )
-        # nodes blame no scenes: if other nodes render them, the gateway quarantines the blaming
-        # nodes
+        # Nodes blame no scenes: a gateway quarantines nodes whose blamed scenes other nodes render.
         if plan.is_verified:
             self.faults.blamed = ("node", "network")
         self.nodes = [self._node(number) for number in range(plan.nodes)]

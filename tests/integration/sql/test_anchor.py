@@ -292,7 +292,7 @@ async def test_deaths_at_every_step_make_no_hole_and_anchor_nothing_twice(
         assert due is not None
         await scene.anchored(due[0])
 
-        async def kept() -> bool:  # a confirmed transaction may have been lost just before
+        async def kept() -> bool:  # the chain may have just lost a confirmed transaction
             return len(await scene.anchors.sent(CHAIN_ID, SENDER, 0)) == len(scene.chain.blocks)
 
         await until(kept)
