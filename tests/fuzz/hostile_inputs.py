@@ -40,7 +40,7 @@ OURS: Final = note.verifier_of("gateway", KEY)
 
 @attrs.frozen
 class Case:
-    """A way to make a parser work hard; ``largest`` is the largest size to try."""
+    """Inputs that make a parser work hard; ``largest`` is the largest size to try."""
 
     label: str
     make: Callable[[int], Any]
@@ -180,7 +180,7 @@ def _of_notes(_: Path) -> Iterator[Case]:
     yield Case("verifier key", lambda size: "a+" * (size // 2), note.read_verifier, 64 << 10)
 
 
-# ── frames of the relay ──────────────────────────────────────────────────────────────────────────
+# ── relay frames ────────────────────────────────────────────────────────────────────────────────
 
 
 def _of_relay(_: Path) -> Iterator[Case]:

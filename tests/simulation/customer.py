@@ -77,7 +77,7 @@ class Customer:
             return None
 
     async def submit_some(self, count: int) -> None:
-        """Submit jobs with a single try each, at a time when nothing fails."""
+        """Submit ``count`` jobs with a single try each; no faults may be active."""
         for _ in range(count):
             await self._submit(self._new_key(), tries=1)
 
@@ -118,7 +118,7 @@ class Customer:
         return Dispatch(self.user, self.user, planned(**spec, units=_tiled(price)))
 
     async def _ask(self, order: Dispatch) -> UUID | None:
-        """Return the promised job; None if the gateway refused or did not answer."""
+        """Ask for a job and return the id that the gateway promised; None without a promise."""
         try:
             outcome = await self._gateway().scheduler.ask(order, within=ASK_SECONDS)
         except (AskFailed, LookupError):
@@ -144,7 +144,9 @@ class Customer:
             await self._do(JobResume(job, self.user))
 
     async def release(self) -> None:
-        """Raise the credit limits of this customer's jobs and resume them, so that none waits."""
+        """Raise the credit limits of this customer's jobs and resume the jobs, so that no job
+        waits.
+        """
         for job in self.acknowledged.values():
             await self._do(JobChange(job, self.user, cap=CREDITS))
             await self._do(JobResume(job, self.user))

@@ -68,7 +68,7 @@ class GatewayClock(TwinClock):
 
 
 class SimulatedGateway:
-    """A gateway whose processes follow one another over the same database and object store."""
+    """A gateway that is started again and again over the same database and object store."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class SimulatedGateway:
         self.objects = objects
         self.clock = clock or GatewayClock()
         self.starts = 0
-        self.failures = 0  # times that its tree gave up
+        self.failures = 0  # how often the tree gave up
         self._bus, self._verifying = bus, verifying
         self._dying = 0
         self._is_cut_off = False

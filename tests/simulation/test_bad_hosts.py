@@ -19,7 +19,7 @@ JOBS = 30
 
 
 class Farm:
-    """A gateway with nodes; those with bad addresses are always idle and come first by id."""
+    """A gateway with nodes; nodes with bad addresses are always idle and come first by id."""
 
     def __init__(self, *, bad: int, honest: int) -> None:
         self.store = FarStore()
@@ -70,5 +70,5 @@ async def test_where_there_is_nobody_else_everything_waits() -> None:
     assert {unit.state for unit in units} <= {"QUEUED", "DISPATCHED"}
     assert all(unit.failures == unit.faults == 0 for unit in units)
     assert all(job.status != "FAILED" for job in farm.store.jobs.values())
-    # Once three nodes could not be sent the unit, it is tried at most once a minute.
+    # After three nodes could not be sent the unit, the unit is tried at most once a minute.
     assert max(unit.attempt for unit in units) < 1200 / 60 + 12

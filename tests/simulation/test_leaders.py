@@ -1,4 +1,6 @@
-"""Of several gateways one audits the books and one sweeps; when it dies, another takes over."""
+"""Of several gateways one audits the books and one sweeps; when one of them dies, another takes
+over.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence

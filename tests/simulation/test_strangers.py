@@ -1,7 +1,7 @@
 """Nodes of strangers that lose, fail or refuse all units do not make other people's jobs fail.
 
-Most of them have no account. Every unit here can be done by an honest node, which is busy most of
-the time.
+Most of the strangers' nodes have no owner. Every unit here can be done by an honest node, which is
+busy most of the time.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ class Honest(SimulatedNode):
 
 
 class Losing(SimulatedNode):
-    """A node that begins each unit, and every 1.5 seconds says hello without naming it."""
+    """A node that begins each unit, and every 1.5 seconds sends a hello that names no unit."""
 
     def hello(self) -> Hello:
         return Hello(version="sim", slots=64)
@@ -100,7 +100,9 @@ class Lacking(Failing):
 
 
 class Keeping(Failing):
-    """A node that claims even more memory and never answers for units; it leaves after an hour."""
+    """A node that claims the most memory, begins units and never finishes a unit; it leaves after
+    an hour.
+    """
 
     ram = 1 << 53
 
@@ -139,7 +141,7 @@ async def submit(gateway: SimulatedGateway, jobs: int) -> None:
 
 
 async def outcome_of(players: Players, *, within: float = 2 * 3600.0) -> Counter[str]:
-    """Run ten jobs to their end and return how many units ended in which state."""
+    """Run ten jobs to their end and return the number of units by final state."""
     store, gateway, nodes = farm(players)
     await gateway.start()
     lives = [asyncio.create_task(node.live()) for node in nodes]

@@ -28,7 +28,7 @@ GIB: Final = 1 << 30
 
 
 class Machine(SimulatedNode):
-    """A node that has ``gib`` for a unit, and claims ``says``; each unit needs ``needed``."""
+    """A node with ``gib`` GiB of memory per unit that claims ``says``; a unit needs ``needed``."""
 
     gib, says, needed = 4, 4, 6
     begun = 0
@@ -66,9 +66,9 @@ async def submit(gateway: SimulatedGateway) -> None:
 async def run_job(
     kinds: Sequence[type[Machine]], gib: Sequence[int], *, ends: bool = True
 ) -> tuple[FarStore, list[Machine]]:
-    """Run a job on such nodes, each of another owner, and return database and nodes.
+    """Run a job on nodes of these kinds, each of another owner; return database and nodes.
 
-    With ``ends`` it runs until all units have ended, otherwise for half an hour.
+    With ``ends`` the job runs until all units have ended, otherwise for half an hour.
     """
     store = FarStore()
     objects = TwinObjects(lambda: asyncio.get_running_loop().time())

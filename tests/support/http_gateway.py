@@ -250,8 +250,7 @@ def settings_for_tests(**sections: Mapping[str, Any]) -> Settings:
     base["verification"] = {"enabled": False}
     for name, section in sections.items():
         base[name] = {**base.get(name, {}), **section}
-    # Without the name of the running test, which pytest puts there, equal settings are read only
-    # once.
+    # Without the name of the running test, which pytest sets, equal settings are loaded only once.
     told = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
     return _loaded(json.dumps(base), tuple(sorted(told.items())))
 

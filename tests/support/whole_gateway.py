@@ -1,6 +1,6 @@
 """A whole gateway inside the test process, with real actors and sockets, over a test's database.
 
-Only the object store and the bus are in memory. Several gateways may share one database.
+Only the object store and the bus are in memory. Several of these gateways may share a database.
 """
 
 from collections.abc import AsyncGenerator
@@ -72,7 +72,7 @@ async def whole(
 ) -> AsyncGenerator[Whole]:
     """Run a gateway until the block ends.
 
-    ``memory`` is what it remembers outside the database; ``session`` holds settings of node
+    ``memory`` is what the gateway keeps outside the database; ``session`` holds settings of node
     sessions.
     """
     database, registry = Database(lambda: endpoint.app_dsn), Registry()

@@ -27,7 +27,7 @@ class TwinLogMemory:
 
 
 def twin_ports(**given: Any) -> Ports:
-    """Return in-memory ports, except for those ``given``; the store also holds the log."""
+    """Return in-memory ports, except for the ports in ``given``; the store also holds the log."""
     clock: Clock = given.get("clock") or TwinClock()
     store = given.get("store") or StoreTwin()
     twins: dict[str, Any] = {

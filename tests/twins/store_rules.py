@@ -195,4 +195,4 @@ def _unique(values: Iterable[object]) -> None:
 
 def _must(sound: bool) -> None:
     if not sound:
-        raise Mismatch("rows are not as they were found")
+        raise Mismatch("the rows have changed since they were read")

@@ -33,12 +33,13 @@ class LogDouble:
         self.leaves = [leaf(number) for number in range(leaves)]
         self.keys: list[Ed25519PrivateKey] = [signing_key(1)]
         self.origin = ORIGIN
-        # Leaves and keys that proofs use instead of the current ones, as by an older anchored
-        # checkpoint.
+        # Leaves and keys that proofs use instead of the current leaves and keys, as after an older
+        # anchor.
         self.older: tuple[list[bytes], list[Ed25519PrivateKey]] | None = None
-        self.instead: dict[int, int] = {}  # entries, and the other entries whose proofs they get
+        self.instead: dict[int, int] = {}  # by entry: another entry, whose proof is sent
         self.tamper: dict[str, Any] = {}
-        self.meanwhile: list[Callable[[], None]] = []  # run before a checkpoint is sent
+        # callbacks that run before a checkpoint is sent
+        self.meanwhile: list[Callable[[], None]] = []
         self.server: TestServer | None = None
 
     def app(self) -> web.Application:
@@ -64,7 +65,9 @@ class LogDouble:
         self.leaves += [leaf(number) for number in range(start, start + leaves)]
 
     def restore(self, kept: int, *, anchored: int | None = None) -> None:
-        """Continue from a backup of ``kept`` leaves; the chain had ``anchored`` of them, or all."""
+        """Begin an epoch on a backup of ``kept`` leaves; the chain had ``anchored``
+        leaves or all.
+        """
         seen = self.leaves[:anchored]
         number, root = epoch.split(self.origin)[1] + 1, merkle.root(seen)
         begins = EpochLeaf(number, TIME, self.origin, 7, CONTRACT, len(seen), root)

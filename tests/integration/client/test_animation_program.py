@@ -70,7 +70,7 @@ async def test_an_animation_from_submit_to_frames(
 async def test_one_frame_of_a_range_keeps_its_number(
     jane: Program, gateway: GatewayDouble, blend: Path, tmp_path: Path
 ) -> None:
-    """Without the number, the next frame would overwrite it."""
+    """Without the number in its name, the next frame's file would overwrite the frame's file."""
     gateway.film = [PICTURE]
     gateway.life.append({"status": "COMPLETED", "done": 1, "completed_at": NOW})
     frames = ("--frames", "1", "--no-preflight", "--yes")
@@ -379,7 +379,7 @@ async def test_one_frame_of_its_own_number_keeps_it(
 async def test_units_that_cannot_be_looked_at_do_not_end_a_watch(
     jane: Program, gateway: GatewayDouble
 ) -> None:
-    """The gateway restarts; only the requests for the job itself decide when to give up."""
+    """The gateway refuses requests for units; only failed requests for the job end the watch."""
     job = gateway.add_job("RUNNING", units=2)
     gateway.add_units(job, PICTURE, PICTURE)
     away = refuse(503, "Not now", headers={"Retry-After": "120"})

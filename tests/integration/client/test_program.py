@@ -361,7 +361,7 @@ async def test_without_a_checkout_the_gateway_is_pointed_to_one(
 
     import rendertrust
 
-    # As an installed wheel: the package alone.
+    # As after the installation of the wheel, only the package ``rendertrust`` is on the path.
     shutil.copytree(Path(rendertrust.__file__).parent, tmp_path / "site" / "rendertrust")
     told = await program.execute("serve", PYTHONPATH=str(tmp_path / "site"))
     assert told.code == exit_codes.USAGE

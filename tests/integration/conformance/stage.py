@@ -91,7 +91,7 @@ class Stage:
         return LedgerActor(self.store, self.clock, Serial())
 
     async def commit(self, *commits: Commit) -> list[Outcome]:
-        """Commit all in one batch, and return the outcomes."""
+        """Commit all ``commits`` in one batch, and return the outcomes."""
         return list(await self.ledger().commit(commits))
 
     async def do(self, *effects: object, postings: tuple[object, ...] = ()) -> Outcome:
@@ -179,7 +179,7 @@ def with_plan(order: JobInsert, **changes: Any) -> JobInsert:
 def dispatch(
     user: UUID, job: UUID, price: int = 100, units: int = 1, node: UUID | None = None
 ) -> Commit:
-    """Return the commit of a job with its holds, and unit 0 on a node if one is given."""
+    """Return the commit of a job with its holds; if a node is given, unit 0 is on it."""
     account = user_account(user)
     holds = [PlaceHold(account, price, work_reference(job, n)) for n in range(units) if price]
     assigned = () if node is None else (UnitAssign(job, 0, 1, node),)

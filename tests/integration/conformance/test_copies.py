@@ -1,4 +1,4 @@
-"""Speculative copies of a unit on a second node: one result counts and is paid once."""
+"""Speculative copies of a unit on a second node: one of two results counts, and is paid once."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -31,7 +31,7 @@ PRICE = 100
 
 @attrs.frozen
 class Race:
-    """A unit that runs as attempt 1 on a node and as attempt 2 on another."""
+    """A unit that runs as attempt 1 on one node and as attempt 2 on another node."""
 
     stage: Stage
     user: UUID

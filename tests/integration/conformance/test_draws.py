@@ -175,7 +175,7 @@ async def test_a_draw_stands_with_the_delivery(stage: Stage) -> None:
     await scene.deliver(20, [sampling])
     rows = [one.row for one in await stage.store.pending_checks(99)]
     assert {row.drawn for row in rows} == {True, False}
-    # as another gateway would draw
+    # the draws of another gateway with the same secret
     again = Sampling(stage.store, TwinSigner(), TwinRandom(6), LEAST)
     for row in rows:
         same = attrs.evolve(delivery(row.job_id, scene.node, scene.operator), sha256=row.sha256)
@@ -207,7 +207,7 @@ async def test_a_check_is_one_gateways_until_its_claim_runs_out(stage: Stage) ->
 async def test_a_gateway_that_may_not_write_claims_nothing_and_releases_what_it_has(
     stage: Stage,
 ) -> None:
-    """Another gateway takes over its checks at once, without waiting until the claims expire."""
+    """Another gateway takes over the halted gateway's checks at once, before the claims expire."""
     case, other = await delivered(stage), await delivered(stage)
     both = {(case.job, 0, 1), (other.job, 0, 1)}
     ours, theirs, store = fresh_id(), fresh_id(), stage.store
@@ -259,6 +259,6 @@ async def test_gateways_know_all_verifiers_that_were_there_lately_and_their_owne
     assert await met({}) == {attrs.evolve(first, owner=owner), second}
     stage.clock.pass_by(40)
     assert await met({}) == {second}
-    # A verifier that returns with another build replaces its earlier entry.
+    # A verifier that returns with another Blender build replaces its earlier row.
     other = SeenVerifier(two, "gpu/optix/5.0", None)
     assert await met({two: other.device_class}) == {other}

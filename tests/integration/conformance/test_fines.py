@@ -47,7 +47,7 @@ class Delivery:
 async def deliver(
     stage: Stage, owner: UUID, *, price: int = 40, odds: float = 0.25, draw: float = 0.0
 ) -> Delivery:
-    """Deliver a unit by a node of this owner, which waits for its verdict."""
+    """Deliver a unit by a node of this owner; the unit then waits for its verdict."""
     _, node, job = await stage.dispatched(price)
     await stage.own(node, owner)
     made = Delivery(job, node, operator_account(owner))
@@ -268,8 +268,8 @@ async def test_two_fines_of_one_batch_take_different_shares(stage: Stage) -> Non
 async def withdraw(
     stage: Stage, lie: Delivery, retry_at: datetime | None = None, *, odds: float = 0.25
 ) -> None:
-    """Withdraw the strike: another owner's result of the unit equals the first, so neither is to
-    blame.
+    """Withdraw the strike: another owner's result of the unit equals the first, so neither owner is
+    to blame.
     """
     attempt = 2
     node = await stage.node()

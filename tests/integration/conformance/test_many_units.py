@@ -134,7 +134,7 @@ async def test_open_jobs_are_listed_by_when_they_were_queued_and_then_by_their_i
 ) -> None:
     user, node = await stage.user(1000), await stage.node()
     ids = [fresh_id() for _ in range(5)]
-    for job in (ids[3], ids[1], ids[4]):  # these three are queued at the same time
+    for job in (ids[3], ids[1], ids[4]):  # three jobs that are queued at the same time
         await stage.commit(pieces_of(job, user, frames(1, 1)))
     stage.clock.pass_by(-60)
     await stage.commit(pieces_of(ids[2], user, frames(1)))
@@ -473,7 +473,7 @@ async def test_no_tile_begins_whose_frame_cannot_come_to_be(stage: Stage) -> Non
     assert (waited.error_class, waited.error_message, waited.attempt) == ("scene", said, 0)
     assert (await stage.job(job)).unit_error == "no camera"
     assert isinstance(await stage.do(UnitAssign(job, 2, 1, node)), GuardFailed)
-    assert await stage.of_user(user) == (200, 20 + 100)  # the tile at work, and the other frame
+    assert await stage.of_user(user) == (200, 20 + 100)  # the running tile, and the other frame
     assert {one.unit for one in await stage.open_units(16)} == {1, 5, 6, 7, 8}
     await stage.do(UnitComplete(job, 1, 1, node, f"results/u/{job}/1/1/result"))
     assert await stage.of_user(user) == (180, 100)

@@ -97,7 +97,7 @@ async def test_a_hold_is_settled_once_and_the_rest_restored(stage: Stage) -> Non
 async def test_no_more_is_settled_than_was_held_though_there_is_more(
     stage: Stage, amount: int
 ) -> None:
-    """The Ledger refuses it with the right reason, before the schema would."""
+    """The Ledger refuses the settlement with the right reason before the schema's CHECK does."""
     user = await stage.user(100)
     await stage.do(postings=(PlaceHold(user_account(user), 80, "work"),))
     outcomes = await stage.commit(Commit((SettleHold("work", amount),)))

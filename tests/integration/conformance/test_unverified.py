@@ -21,7 +21,7 @@ UNITS: Final = 12
 
 @attrs.frozen
 class Unit:
-    """A delivered unit; ``pays`` says whether an earning is paid without a valid verdict."""
+    """A delivered unit; ``pays``: the operator earns even without a valid verdict."""
 
     outcome: VerdictOutcome
     pays: bool

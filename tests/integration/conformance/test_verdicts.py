@@ -147,7 +147,7 @@ async def test_valid_work_is_charged_and_paid_with_its_verdict(
 async def test_who_works_for_himself_earns_no_name_with_strangers(
     stage: Stage, whose: str, outcome: VerdictOutcome
 ) -> None:
-    """An invalid result counts in every case."""
+    """An invalid result counts whoever ordered the work."""
     user, node, job = await stage.dispatched(100)
     owner = user if whose == "his own" else await stage.user()
     await stage.own(node, owner)
@@ -164,7 +164,7 @@ async def test_who_works_for_himself_earns_no_name_with_strangers(
 
 
 async def test_a_record_has_the_shares_of_the_valid_results_in_a_row(stage: Stage) -> None:
-    """The results have different prices; a strike and a release each end the row."""
+    """The results have different prices; a strike or a release from quarantine ends the row."""
     node, operator, work, letters = await stage.node(), f"operator:{fresh_id()}", 0, ""
     for price, outcome in (
         (10, "exact"),
@@ -471,7 +471,7 @@ async def test_what_was_not_compared_of_a_node_that_is_caught_waits_again(
 async def test_a_rejected_dispute_keeps_no_share_from_a_check(
     stage: Stage, *, is_compared: bool
 ) -> None:
-    """The exception is a unit that a check compared for the dispute.
+    """Only a share whose unit was compared for the dispute is safe from later checks.
 
     The gateway's dispute replaces the creator's.
     """
@@ -565,7 +565,7 @@ async def test_quarantine_is_said_once_and_written_down(stage: Stage) -> None:
 async def test_a_scene_at_fault_clears_those_before(
     stage: Stage, withdrawn: bool, letters: list[str]
 ) -> None:
-    """The first attempt got a strike; the verdict on the next blames the scene."""
+    """The first attempt got a strike; the verdict on the next attempt blames the scene."""
     case = await delivered(stage)
     verifier, now = await stage.node(), stage.clock.now()
     wrong = said(case.job, "invalid", case.operator, verifier=verifier, retry_at=now)

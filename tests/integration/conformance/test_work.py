@@ -216,7 +216,7 @@ async def test_parameters_that_the_reader_knows_are_not_read_again(stage: Stage)
 async def test_a_unit_that_cannot_be_sent_to_its_node_is_counted_against_nobody(
     stage: Stage,
 ) -> None:
-    """After three different nodes it waits for a minute; the outcome names how many there were."""
+    """After failing to reach three different nodes, the unit waits for a minute."""
     _, first, job = await stage.dispatched()
     nodes = [first, await stage.node(), first, await stage.node()]
     waits: list[float] = []

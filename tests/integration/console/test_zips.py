@@ -1,4 +1,4 @@
-"""All completed and paid frames can be downloaded at once, even if the job did not complete."""
+"""A zip of all completed and paid frames can be downloaded even if the job did not complete."""
 
 import io
 import zipfile

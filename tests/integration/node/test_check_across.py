@@ -131,7 +131,7 @@ async def test_an_honest_render_that_is_not_nearly_equal_is_accepted(machines: M
 async def test_a_scene_that_amplifies_rounding_is_cleared_by_other_seeds(
     machines: Machines, tmp_path: Path
 ) -> None:
-    """A creator could make one so that honest nodes get strikes."""
+    """A creator could otherwise use such a scene to give honest nodes strikes."""
     scene = build(tmp_path / "s.blend", SCENE + CHAOS)
     chaotic = attrs.evolve(machines, here=attrs.evolve(machines.here, scene=scene))
     case, steps = await chaotic.case_of("chaos", await machines.other.delivered("chaos", scene))
@@ -190,14 +190,14 @@ async def test_regions_can_be_cut_out_of_the_whole_frame(
 
 
 @pytest.mark.nightly
-@pytest.mark.timeout(900)  # renders up to a dozen times
-# a volume takes too long
+@pytest.mark.timeout(900)  # a test renders up to a dozen times
+# without the volume scene, whose renders take too long
 @pytest.mark.parametrize("name", [name for name in SCENES if name != "volume"])
 async def test_each_scene_of_the_bench_is_valid_where_it_is_honest(
     machines: Machines, tmp_path: Path, name: str
 ) -> None:
-    """A machine without AVX2 renders with the same and another seed, which is valid, and with half
-    the samples, which is not.
+    """Renders without AVX2 are valid with the same and another seed, but not with half
+    the samples.
     """
     size = {"width": 128, "height": 96, "samples": 16}
     scene, seeded = tmp_path / "s.blend", tmp_path / "o.blend"

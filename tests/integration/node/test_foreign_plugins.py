@@ -1,4 +1,4 @@
-"""Third-party plugins: the manual's example, installed and run, and faulty ones."""
+"""Third-party plugins: the manual's example, installed and run, and faulty plugins."""
 
 import asyncio
 import re
@@ -69,7 +69,7 @@ class Blocks:
     async def run(self, task: Task) -> Result:
         until_when = time.monotonic() + task.params["seconds"]
         while time.monotonic() < until_when and not task.cancelled:
-            time.sleep(0.01)  # noqa: ASYNC251 - that is its fault
+            time.sleep(0.01)  # noqa: ASYNC251 - the plugin's fault
         return Completed()
 
 
@@ -94,7 +94,7 @@ class Waits:
 
 @pytest.fixture
 def foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Add the faulty plugins to those that a node offers."""
+    """Add the faulty plugins to the plugins that a node offers."""
 
     async def offered(folder: StateFolder, settings: AgentSettings) -> PluginOffer:
         found = await offer(folder, settings)

@@ -32,13 +32,13 @@ def ball(number: int) -> Any:
 
 
 def grain(number: int) -> Any:
-    """Return the same picture with the noise of a camera in the dark."""
+    """Return the ball's picture with the noise of a camera in the dark."""
     noise = np.random.default_rng(number).normal(0, 6, (HEIGHT, WIDTH, 3))
     return ball(number) * 0.4 + noise
 
 
 def stripes(number: int) -> Any:
-    """Return red stripes beside blue ones, of which a codec keeps half the colour."""
+    """Return red and blue stripes, of which a codec keeps half the colour."""
     is_red = ((COLUMNS + number * 2) // 3) % 2 == 0
     return np.where(is_red[..., None], (255, 0, 0), (0, 0, 255)).astype(float)
 
@@ -48,7 +48,7 @@ def confetti(number: int) -> Any:
     return np.random.default_rng(number).integers(0, 2, (HEIGHT, WIDTH, 3)) * 255.0
 
 
-BY_DAY = ("grain", "confetti")  # a codec loses most of these
+BY_DAY = ("grain", "confetti")  # films of which a codec loses most
 FILMS: dict[str, Film] = {"ball": ball, "grain": grain, "stripes": stripes, "confetti": confetti}
 
 

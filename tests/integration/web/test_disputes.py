@@ -188,7 +188,7 @@ async def test_only_admins_decide(
 
 
 async def withhold(otto: Earner, jane: Person, dsn: str, *, days: int) -> tuple[UUID, str]:
-    """Create a unit whose share the gateway withholds since ``days`` days; return the job and the
+    """Create a unit whose share the gateway has withheld for ``days`` days; return the job and the
     dispute's id.
     """
     job, dispute = await otto.earn(jane), uuid4()
@@ -294,8 +294,8 @@ async def picture_of(person: Person, job: UUID) -> tuple[int, bytes]:
 async def test_a_dispute_carries_a_comparison_that_a_verifier_is_to_repeat(
     otto: Earner, jane: Person
 ) -> None:
-    """Creator and operator see its picture; a repeated request sends the picture again but opens no
-    second dispute.
+    """Creator and operator see the comparison's picture; a repeated request sends the picture again
+    but opens no second dispute.
     """
     job, other = await deliver(otto, jane), await deliver(otto, jane)
     store = SqlStore(otto.face.gateway.database)

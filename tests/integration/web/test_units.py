@@ -163,7 +163,7 @@ async def test_one_that_is_being_checked_says_since_when_and_what_is_waited_for(
 
 
 async def test_what_nobody_could_check_is_not_called_verified(face: Face) -> None:
-    """This holds whether or not the unit is paid for its node's earlier record."""
+    """An unverifiable unit is not called verified even if the operator is paid for it."""
     user, node = await face.user(), await verified_node(face, None)
     job = await submitted(face, user, job_type="inference", frames="1-4")
     outcomes: tuple[VerdictOutcome, ...] = ("exact", "unverifiable", "sampled-out", "unverified")

@@ -45,7 +45,9 @@ BUCKET = "rendertrust"
 
 @attrs.frozen
 class Play:
-    """A running session with its probes; ``opened`` is how it announced itself to the Scheduler."""
+    """A running session with its probes; ``opened`` is the session's first message to the
+    Scheduler.
+    """
 
     cast: Cast
     ref: Ref[Any]
@@ -71,7 +73,9 @@ class Play:
             assert self.ref.tell(Send(unit))
 
     async def greeted(self, *units: Assignment, slots: int = 1) -> None:
-        """Exchange hello and welcome; assign ``units`` to the node, which does not have them."""
+        """Exchange hello and welcome; assign ``units``, which the hello does not name, to
+        the node.
+        """
         self.hear(Hello(version="1", slots=slots))
         self.assign(*units)
         await self.welcome()

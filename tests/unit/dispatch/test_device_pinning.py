@@ -23,7 +23,7 @@ OLD, NEW = "cpu/x86_64/old", "cpu/x86_64/new"
 
 
 def farm(*classes: str, owners: int = 1) -> SchedulerState:
-    """Return a state with one node for each device class; '' is a node that reports none."""
+    """Return a state with one node for each device class; '' stands for a node without a class."""
     ids = [UUID(int=number) for number in range(1, len(classes) + 1)]
     board, _ = board_with(*(node_row(node) for node in ids))
     for number, (node, name) in enumerate(zip(ids, classes, strict=True)):

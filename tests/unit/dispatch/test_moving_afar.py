@@ -49,7 +49,9 @@ LEASED = EPOCH + timedelta(seconds=60)
 def serving(
     *nodes: UUID, rows: list[OpenUnit], slots: int = 1
 ) -> tuple[SchedulerState, MessageRecorder]:
-    """Return the state of a gateway that serves these nodes and knows others from the database."""
+    """Return the state of a gateway that serves these nodes and knows other nodes from the
+    database.
+    """
     heard = MessageRecorder()
     board = SchedulerState(heard.say)
     for name in nodes:
@@ -181,7 +183,7 @@ class Gateway:
 class Pair:
     """Two gateways over one database, with two nodes each.
 
-    Hints between them may be late or lost. Sessions answer at any time, from what is in the
+    Hints between the gateways may be late or lost. Sessions answer at any time, from what is in the
     database.
     """
 

@@ -1,4 +1,4 @@
-"""Submissions that wait for their answer, and submissions that wait for another's order."""
+"""Submissions that wait for their answer, and submissions that wait for another submission."""
 
 import asyncio
 from collections.abc import Sequence

@@ -126,7 +126,7 @@ def demands(draw: st.DrawFn) -> PlacementRequest:
 
 
 def is_of(node: Node, user: UUID | None, circles: Access) -> bool:
-    """Return whether the node is the user's own or lent to an organisation of theirs."""
+    """Return whether the node is the user's own or lent to one of the user's organisations."""
     if user is None:
         return False
     lent = circles.lent.get(node.id)
@@ -232,7 +232,7 @@ def test_a_free_node_that_has_the_inputs_goes_before_one_that_has_less_to_do() -
     for number in range(4):
         assert index.choose(asked) is holder
         index.take(holder, (UUID(int=number), 0))
-    # on the node with the inputs it would only wait
+    # the node with the inputs is full, so the unit would wait there
     assert index.choose(asked) is index.node(UUID(int=1))
 
 

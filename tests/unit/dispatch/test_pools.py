@@ -1,4 +1,4 @@
-"""Pools: whose work a node gets, what it is told, and why units wait."""
+"""Pools: which users' work a node gets, how it learns of its pools, and why units wait."""
 
 from uuid import UUID
 
@@ -32,7 +32,7 @@ TRUSTING = Access.of(trusts=((OWNER, USER),))
 
 
 def remove_sandbox(node: Node) -> None:
-    """Make the node one without a sandbox."""
+    """Take the sandbox away from the node."""
     node.pools, node.slots = frozenset({"mine", "trusted"}), 1
 
 
@@ -65,7 +65,7 @@ def test_its_node_is_told_whose_work_it_is_after_a_reconnect_too() -> None:
 
 
 def test_what_waits_for_ones_own_nodes_keeps_nobody_else_waiting() -> None:
-    """One placement looks at fewer units than those that wait for their owner's nodes."""
+    """One placement looks at fewer units than wait for their owner's nodes."""
     board, _ = board_with(node_row(NODE), node_row(OTHER))
     for node in board.index:
         node.session, node.slots = Ref("session"), 1

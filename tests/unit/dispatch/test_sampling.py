@@ -58,7 +58,7 @@ async def test_all_gateways_draw_alike_also_after_a_start_and_a_rotation() -> No
 
 @simulated
 async def test_all_frames_that_eevee_drew_are_compared() -> None:
-    """An invalid verdict by another driver gives no strike, so sampling would not deter."""
+    """An invalid verdict by another driver gives no strike, so sampling would not deter lies."""
     by = sampling(KnownNodeStore(), TwinSigner(1))
     assert all(await drawn(by, work='{"measured": {"drawing": "OPENGL; Mesa"}}'))
     assert not all(await drawn(by, work='{"measured": {"drawing": null}}'))

@@ -135,7 +135,7 @@ async def scheduling(
 
 @simulated
 async def test_a_job_that_is_known_is_not_placed_twice() -> None:
-    """The second of two simultaneous retries must not take the first one's place."""
+    """The second of two simultaneous retries must not take the place of the first retry."""
     async with scheduling() as play:
         first = play.dispatch()
         _, later = await play.cast.ledger.expect_ask(Commit)
@@ -238,7 +238,7 @@ async def test_a_user_has_no_more_jobs_open_than_he_may() -> None:
     settings = SchedulerSettings(Limits(open_jobs=2))
     async with scheduling(units=[open_unit(attempt=1)], settings=settings) as play:
         answers = [play.dispatch(job=type(JOB)(int=n), queue=True) for n in range(2)]
-        assert await answers[1] == TooManyOpen(2)  # the first is not booked yet
+        assert await answers[1] == TooManyOpen(2)  # the first job is not booked yet
         assert isinstance(await play.commit(), Commit)
         other = play.dispatch(job=JOB2, user=OWNER)
         decide(await play.commit(), Posted())  # the limit is per user
@@ -401,7 +401,7 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.open(epoch=2)
         await play.cast.session.expect(Assignments)
         assert (await play.cast.notifier.expect(ToOthers)).hint == PeerServes(NODE, 2)
-        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late one
+        play.ref.tell(PeerServes(NODE, 2))  # this gateway's own hint, or a late hint
         play.ref.tell(PeerServes(NODE, 1))
         answer = play.dispatch()
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED"),)))
@@ -409,7 +409,8 @@ async def test_a_session_is_closed_when_another_gateway_has_a_newer_one() -> Non
         play.ref.tell(PeerServes(NODE, 3))
         assert (await play.cast.session.expect(Close)).code == 4003
         answer.cancel()
-        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))  # from the other gateway
+        # A hint from the other gateway.
+        assert play.ref.tell(NodeSeen(NODE, OWNER, ("echo",), None))
         other = play.dispatch(job=JOB2)
         decide(await play.commit(), Posted(units=(state_of("DISPATCHED", JOB2),)))
         while (told := await play.cast.notifier.expect(Message)) != ToOthers(PeerAssigned((NODE,))):

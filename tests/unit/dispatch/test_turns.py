@@ -168,7 +168,7 @@ def test_what_is_being_placed_stays_however_the_books_still_show_it() -> None:
     board.top_up({JOB}, rows_of(REFILL), EPOCH)
     placed = place(board)
     assert len(placed) == REFILL
-    for rows in (rows_of(WINDOW), []):  # first none is committed yet, then all are complete
+    for rows in (rows_of(WINDOW), []):  # first no unit is committed, then all are complete
         board.reconcile(rows, EPOCH)
         assert set(board.waiting_keys({JOB})) == {booking.unit.key for booking in placed}
     board.refuse(placed[0])
@@ -183,7 +183,7 @@ def test_what_is_in_line_is_not_read_again() -> None:
     assert len(placed) == 2 * DEPTH
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(REFILL)}
     board.confirm(placed[0], EPOCH, 0.0)  # a unit that a node has is no waiting unit
-    board.refuse(placed[1])  # its state in the database is unknown
+    board.refuse(placed[1])  # the unit's state in the database is unknown
     assert set(board.waiting_keys({JOB})) == {(JOB, number) for number in range(2, REFILL)}
     assert board.waiting_keys({UUID(int=7)}) == []
 

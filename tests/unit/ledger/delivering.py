@@ -66,7 +66,9 @@ class Delivering(Everything):
                 self.staked += [] if job in disputed else [(share.operator, share)]
 
     def may_lose(self, batch: list[Sent]) -> bool:
-        """Return whether an answer may get lost: not if effects depend on the earlier state."""
+        """Return False if effects of the batch depend on the state before it; no answer may get
+        lost then.
+        """
         effects = [effect for sent in batch for effect in sent.commit.effects]
         looks = (EarningMature, DisputeDecide)
         is_mixed = any(isinstance(effect, UnitVerdict) for effect in effects)
@@ -206,7 +208,9 @@ class Delivering(Everything):
         self.add(Commit((), (effect,)), model)
 
     def is_decided_by(self, job: Job, verdict: Any, *, beside: bool, withdrawn: bool) -> bool:
-        """Return whether this verdict decides the unit, or only this one of two attempts."""
+        """Return whether this verdict decides the unit; False if it decides only one of two
+        attempts.
+        """
         over = withdrawn and not job.waits(copy=not beside)
         if job.copy is None:
             return True
@@ -240,7 +244,7 @@ class Delivering(Everything):
                 self.moves(share, "FORFEITED", share.amount)
 
     def is_returned(self, share: Share) -> bool:
-        """Give a forfeited share back, unless the job's creator was refunded."""
+        """Give a forfeited share back and return True; False if the job's creator was refunded."""
         [job] = [each for each in self.jobs if self.shares.get(each.id) is share]
         if job.dispute == "UPHELD":
             return False

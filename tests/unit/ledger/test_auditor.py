@@ -280,7 +280,9 @@ def test_a_night_is_due_once_its_time_was_passed(
 async def follower_and_leader(
     store: StoreTwin,
 ) -> AsyncGenerator[tuple[Supervisor, Ref[Auditor], TwinLeadership]]:
-    """Run a gateway beside one that leads; yield the former and the leadership of the latter."""
+    """Run a follower beside a leading gateway; yield the follower's actors and the leader's
+    leadership.
+    """
     leads = Leads()
     leading = TwinLeadership(leads)
     assert await leading.leads("auditor")
@@ -312,7 +314,7 @@ async def test_broken_books_stop_the_gateways_that_do_not_audit_too() -> None:
 
 @simulated
 async def test_what_was_found_before_a_start_stops_nobody() -> None:
-    """The books may have been mended since; only the next audit can tell."""
+    """The books may have been repaired since the last audit; only the next audit can tell."""
     store, leads = RecordingStore(), Leads()
     assert await TwinLeadership(leads).leads("auditor")
     await store.note_audit(EPOCH, EPOCH, [Finding("I2", "x", "y")])

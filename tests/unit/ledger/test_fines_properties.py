@@ -32,7 +32,7 @@ from tests.integration.conformance.earnings import WINDOW, Work, worked
 from tests.integration.conformance.stage import Stage, fresh_id
 from tests.support.examples import examples
 
-pytestmark = pytest.mark.heavy  # these sums do not depend on the version of Python
+pytestmark = pytest.mark.heavy  # the results do not depend on the version of Python
 
 T = TypeVar("T")
 PRICES, OPERATORS = st.integers(2, 300), st.sampled_from([0, 1])
@@ -215,7 +215,9 @@ class Fines(RuleBasedStateMachine):
             self.earned(Work(creator, made.job, made.node), made.share, made.operator)
 
     def fine(self, made: Delivery, due: int) -> None:
-        """Forfeit shares: all that the fine asks for, as far as the stake lasts, and no more."""
+        """Forfeit the newest pending shares until they cover the fine; check the sum against the
+        stake.
+        """
         left = [one for one in made.stake if one.state not in ("REVERSED", "FORFEITED")]
         assert all(one.state == "PENDING" for one in left), "nothing of it has matured"
         for share in reversed(self.shares):

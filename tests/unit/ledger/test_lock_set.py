@@ -1,4 +1,4 @@
-"""Rows that a batch locks: those that it concerns, and no others."""
+"""Rows that a batch locks: the rows that it concerns, and no other rows."""
 
 from uuid import UUID
 

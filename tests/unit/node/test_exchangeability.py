@@ -79,7 +79,7 @@ def both_refuse(found: list[Exchangeability]) -> bool:
 
 
 def averaged(law: Law, seed: int, samples: tuple[int, int]) -> tuple[Array, Array]:
-    """Return renders with two numbers of samples: ours with the first, theirs with the second."""
+    """Return our renders with the first number of samples, and a delivery with the second."""
     chance = np.random.default_rng(seed)
     scene, (ours, theirs) = 0.2 * chance.random((CELLS, 64, 3)), samples
     many = law(chance, (3, ours, CELLS, 64, 3)).mean(1)
@@ -129,7 +129,9 @@ def test_a_blurred_picture_is_refused() -> None:
 
 
 def test_a_blur_is_refused_where_the_detail_that_it_takes_is_as_much_as_the_noise() -> None:
-    """Such a blur makes the delivery neither calmer nor noisier than our renders."""
+    """A blur that takes as much detail as there is noise makes the delivery as noisy as our
+    renders.
+    """
     chance = np.random.default_rng(13)
     scene = np.cumsum(chance.normal(0, 0.02, (CELLS, 8, 8, 3)), 2)
     every = scene + chance.normal(0, 0.0075, (4, CELLS, 8, 8, 3))

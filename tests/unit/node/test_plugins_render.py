@@ -1,4 +1,4 @@
-"""Render orders that a plugin accepts, and its results for each way its worker ends."""
+"""Render orders that a plugin accepts, and the plugin's result for each way its worker ends."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,6 @@
-"""A log that was reset to a backup: its epochs, their first leaves, and who can follow."""
+"""A log that was reset to a backup: its epochs, their first leaves, and the links between
+epochs.
+"""
 
 import copy
 from typing import Any
@@ -34,7 +36,7 @@ def leaf(number: int) -> bytes:
 
 
 class Log:
-    """A log with a name and leaves, and what its gateway says of it."""
+    """A log with a name and leaves, and its gateway's answers about the log."""
 
     def __init__(self, origin: str, leaves: list[bytes]) -> None:
         self.origin, self.leaves = origin, leaves

@@ -15,7 +15,7 @@ ROWS = {place: TileHashes(hashes) for place, hashes in TILES.items()}
 
 
 def cut(size: int) -> dict[TilePlace, TileHashes]:
-    """Return the tiles at the right edge of so many leaves, as short as they are then."""
+    """Return the incomplete log tiles at the right edge of a tree of ``size`` leaves."""
     edge = {
         TilePlace(level, size >> 8 * (level + 1)): (size >> 8 * level) % 256 for level in range(3)
     }

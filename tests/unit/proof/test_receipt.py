@@ -76,7 +76,7 @@ def test_without_a_proof_nobody_vouches_for_it() -> None:
 
 
 def test_one_that_was_withdrawn_does_not_hold() -> None:
-    """It is refused with or without the withdrawal's own proof."""
+    """A withdrawn receipt is refused with or without the withdrawal's own proof."""
     for told in ({"entry_id": 50, "at": "x", "proof": None}, {"entry_id": 50}):
         verdict = verify_receipt({**FILE, "withdrawn": told})
         [fault] = [step for step in verdict.steps if not step.holds]
@@ -127,7 +127,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
             changed[place] ^= 1 << bit
             found = read_document(bytes(changed))
             if isinstance(found, str):
-                assert found  # the reason why it is no document
+                assert found  # the reason why the bytes are no document
             elif found != FILE:
                 verdict = verify_receipt(found)
                 assert not verdict.holds
@@ -136,7 +136,7 @@ def test_every_bit_of_the_file_counts_but_where_it_says_the_same() -> None:
 
 @pytest.mark.parametrize("member", RECEIPT)
 def test_a_gateway_cannot_be_made_to_say_something_else(member: str) -> None:
-    """Even a receipt signed by the gateway is refused if the log has another one."""
+    """Even a receipt signed by the gateway is refused if the log has another receipt."""
     forged = {**RECEIPT, member: {"price": 1, "verdict": "exact"}.get(member, RECEIPT[member])}
     document = {**file_of(forged), "proof": FILE["proof"]}
     assert verify_receipt(document).holds is (forged == RECEIPT)
@@ -186,7 +186,9 @@ def test_a_picture_counts_by_its_pixels(tmp_path: Path) -> None:
 
 
 def test_pictures_that_are_not_those_of_the_whole_count_for_nothing(tmp_path: Path) -> None:
-    """A node could sign other pixels beside the hash of the whole, which alone was checked."""
+    """A node could sign other pixels beside the hash of the whole file, of which only the hash was
+    checked.
+    """
     path = tmp_path / "other.png"
     path.write_bytes(png([bytes(6)] * 2, 2))
     other = read_picture(path).pixels

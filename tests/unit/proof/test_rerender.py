@@ -65,7 +65,7 @@ CHUNK = {"sha256": "cc" * 32, "files": 2, "pictures": {"0012.png": "dd" * 32, "0
 
 
 def subject(picture: PictureFile = FRAME, **more: Any) -> RerenderSubject | str:
-    """Return what the receipt of such a work names for rerendering."""
+    """Return what a receipt names for rerendering; ``more`` changes the signed work."""
     done = attrs.evolve(receipts.DONE, **{"inputs": (SCENE,), **more})
     work = work_document(done, NODE, receipts.NODE.public_key())
     read = read_receipt(

@@ -46,7 +46,9 @@ async def test_each_start_is_over_before_the_next_begins() -> None:
 
 @simulated
 async def test_child_that_does_not_start_stops_the_others() -> None:
-    """When a child does not start, those before it are stopped, and the error names it and why."""
+    """When a child does not start, the children before it are stopped, and the error names this
+    child and the cause.
+    """
     town = Town()
     town.on_start["c"] = refuse
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], name="inner")

@@ -32,7 +32,7 @@ async def test_one_for_one() -> None:
 
 @simulated
 async def test_rest_for_one() -> None:
-    """Rest for one restarts the child that ended and those started after it."""
+    """Rest for one restarts the child that ended and the children started after it."""
     town = Town()
     tree = root(Strategy.REST_FOR_ONE, [town.house(name) for name in "abcd"])
     await tree.start()
@@ -126,7 +126,7 @@ async def test_intensity() -> None:
 
 @simulated
 async def test_root_that_gives_up() -> None:
-    """A root that gives up stops all and names the child and its last error in failed."""
+    """A root that gives up stops all children; failed names the child and its last error."""
     town = Town()
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b"), town.house("c")], restarts=1, name="in")
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner], restarts=1, within=60.0)
@@ -148,7 +148,9 @@ async def test_root_that_gives_up() -> None:
 
 @simulated
 async def test_fatal_error_makes_the_tree_give_up() -> None:
-    """An actor that raises Fatal makes the whole tree give up at once, with its text as reason."""
+    """An actor that raises Fatal makes the whole tree give up at once, with Fatal's text
+    as reason.
+    """
     town = Town()
     inner = root(Strategy.ONE_FOR_ONE, [town.house("b")], give_up=GiveUp.STAY_DOWN, name="in")
     tree = root(Strategy.ONE_FOR_ONE, [town.house("a"), inner, town.house("c")])
@@ -224,7 +226,9 @@ async def test_stay_down() -> None:
 
 @simulated
 async def test_stay_down_in_a_group_lets_the_others_start() -> None:
-    """Siblings that were stopped for a child's restart start without it once it is given up."""
+    """Siblings that were stopped for a child's restart start without the child once it is
+    given up.
+    """
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,
@@ -274,7 +278,7 @@ async def test_failed_start_in_a_group_restarts_the_group() -> None:
 
 @simulated
 async def test_backoff_delays_restarts() -> None:
-    """Back-off delays restarts: each delay in a row is twice the one before, up to a limit."""
+    """Back-off delays restarts: each delay in a row is twice the delay before, up to a limit."""
     town = Town()
     tree = root(
         Strategy.ONE_FOR_ONE,
@@ -339,7 +343,7 @@ async def test_messages_queue_while_a_restart_is_put_off() -> None:
 
 @simulated
 async def test_group_waits_for_the_one_that_is_put_off() -> None:
-    """In a group, the children after one whose restart is delayed wait for it."""
+    """In a group, the children after a child whose restart is delayed wait for that child."""
     town = Town()
     tree = root(
         Strategy.REST_FOR_ONE,

@@ -80,12 +80,12 @@ class Inspector:
 
 
 class Store(StoreTwin):
-    """A database in which each owner has enough pending to cover fines, if ``covers`` is set."""
+    """A database in which, if ``covers`` is set, each owner's pending earnings cover any fine."""
 
     covers = True
 
     def price_of(self, check: CheckRow) -> int:
-        """Return the price of the check's unit; results from before the test cost as much."""
+        """Return the price of the check's unit, or ``PRICE`` for a result from before the test."""
         unit = self.units.get(check.id[:2])
         return PRICE if unit is None else unit.price
 
@@ -234,7 +234,7 @@ class Play:
         return order
 
     async def confirms(self, checker: Inspector, report: Mapping[str, Any]) -> RunCheck:
-        """Answer a check of crops, and then one of the whole frame, with the report."""
+        """Answer a check of crops, and then a check of the whole frame, with the report."""
         order = await self.checks(checker, report)
         await self.renders_whole(checker, report)
         return order

@@ -16,7 +16,9 @@ from web.nodes.connections import LOST, STOPPED, Connections, OpenConnection
 
 @attrs.define
 class Rows:
-    """A table that may be unavailable; ``was_there``: others saw this gateway as alive."""
+    """A table that may be unavailable; ``was_there``: other gateways still saw this one
+    as alive.
+    """
 
     written: dict[UUID, ConnectionRow] = attrs.field(factory=dict[UUID, ConnectionRow])
     batches: list[int] = attrs.field(factory=list[int])
